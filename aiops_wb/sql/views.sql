@@ -1,0 +1,32 @@
+-- Views that every published snapshot carries, over its tables and the log's files.
+
+-- name: labels
+CREATE VIEW labels AS
+SELECT prediction_id, label, observed_at, source, batch_id
+FROM outcomes
+QUALIFY ROW_NUMBER() OVER (PARTITION BY prediction_id ORDER BY batch_id DESC, observed_at DESC, label DESC) = 1
+
+-- name: noc_fraud_prediction_log
+CREATE VIEW noc_fraud_prediction_log AS
+WITH shown AS (
+    SELECT p.*, 1 / (1 + exp(-p.points / 1000.0)) AS probability, c.q90, l.label
+    FROM predictions p
+    LEFT JOIN calibrations c ON c.calibration_id = p.calibration_id
+    LEFT JOIN labels l ON l.prediction_id = p.prediction_id)
+SELECT prediction_id, tenant, model, version, entity_id, site_id, predicted_at, event_date,
+       score AS fraud_probability,
+       greatest(0, probability - q90) AS prediction_lower_bound,
+       least(1, probability + q90) AS prediction_upper_bound,
+       least(1, probability + q90) - greatest(0, probability - q90) AS confidence_interval_width,
+       greatest(0, 1 - q90) AS calibration_score,
+       risk_level, route, automated, points, threshold, calibration_id, latency_ms,
+       CAST(label AS BOOLEAN) AS actual_fraud_detected, features, batch_id
+FROM shown
+
+-- name: score_counts_now
+CREATE VIEW score_counts_now AS
+SELECT event_date, tenant, model, version, segment, grid, points,
+       sum(n)::BIGINT AS n, sum(n_labelled)::BIGINT AS n_labelled, sum(n_positive)::BIGINT AS n_positive
+FROM score_counts
+GROUP BY ALL
+HAVING sum(n) <> 0 OR sum(n_labelled) <> 0 OR sum(n_positive) <> 0
