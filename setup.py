@@ -19,7 +19,7 @@ setup(
     long_description_content_type="text/markdown",
     author=cfg["author"],
     author_email=cfg["author_email"],
-    license="Apache-2.0",
+    license="MIT",
     keywords=cfg["keywords"],
     url=cfg["git_url"],
     packages=["aiops_wb", "aiops_wb.sql", "aiops_wb.reports"],
@@ -31,7 +31,6 @@ setup(
     extras_require=extras,
     entry_points={
         "console_scripts": cfg["console_scripts"].split(),
-        "papermill.engine": ["aiops_wb=aiops_wb.engine:InlineEngine"],
     },
     zip_safe=False,
 )

@@ -9,9 +9,8 @@ __all__ = ['REQUIRED', 'COLUMNS', 'DEFAULTS', 'SUFFIXES', 'Ingested', 'Delivered
 # %% ../nbs/15_ingest.ipynb #730dae97
 import hashlib
 import json
-import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
@@ -271,7 +270,7 @@ def _is_canonical(kind, schema):
 
 def _overlapping(store, kind, con, source, condition="true"):
     "Paths of the log's files whose id range meets the ids of a source."
-    low, high = con.execute(f"SELECT min(prediction_id), max(prediction_id) FROM {source} WHERE {condition}").fetchone()
+    low, high = con.execute(f"SELECT min(prediction_id), max(prediction_id) FROM {source} WHERE {condition}").fetchall()[0]
     return [] if low is None else [f for f in store.files(kind, min_id__le=high, max_id__ge=low)]
 
 # %% ../nbs/15_ingest.ipynb #90f4206a
@@ -285,7 +284,7 @@ def _reject_predictions(store, source):
     if stored:
         con.execute(f"""INSERT INTO suspects SELECT prediction_id FROM {parquet(stored)}
             WHERE prediction_id IN (SELECT prediction_id FROM {source})""")
-    if not con.execute("SELECT count(*) FROM suspects").fetchone()[0]:
+    if not con.execute("SELECT count(*) FROM suspects").fetchall()[0][0]:
         return
     columns = ", ".join(f"{identifier(c)}" for c in PREDICTION if c != "prediction_id")
     before = f"UNION ALL BY NAME SELECT *, NULL AS filename, -1 AS file_row_number FROM {parquet(stored)} WHERE prediction_id IN (FROM suspects)" if stored else ""
@@ -328,7 +327,7 @@ def _write_day_files(store, kind, groups, batch):
     "Write the rows that are not rejected; returns a frame of data files, already under their final names."
     tmp, rows = store.root / "tmp" / f"batch-{batch}", []
     shutil.rmtree(tmp, ignore_errors=True)
-    rejects = store.con.execute("SELECT count(*) FROM rejects").fetchone()[0]
+    rejects = store.con.execute("SELECT count(*) FROM rejects").fetchall()[0][0]
     keep = "ANTI JOIN rejects USING (filename, file_row_number)" if rejects else ""
     for number, (features, paths) in enumerate(groups.items()):
         if kind == "predictions":
@@ -377,7 +376,7 @@ def _load(store, kind, deliveries, now, owner):
         features = _schema(con, path).get("features")
         groups.setdefault(features, []).append(path)
     touched = _reject_outcomes(store, source) if kind == "outcomes" else _reject_predictions(store, source) or []
-    duplicates, conflicts = con.execute("SELECT count(*) FILTER (duplicate), count(*) FILTER (NOT duplicate AND reason LIKE '%already logged%') FROM rejects").fetchone()
+    duplicates, conflicts = con.execute("SELECT count(*) FILTER (duplicate), count(*) FILTER (NOT duplicate AND reason LIKE '%already logged%') FROM rejects").fetchall()[0]
     quarantine = _quarantine(store, kind, source, deliveries)
     files = _write_day_files(store, kind, groups if kind == "predictions" else {None: paths}, store.known_batch() + 1)
     loaded = int(files.rows.sum())
@@ -411,7 +410,7 @@ def _deliver(store, kind, path):
 
 
 def _rows_of(con, path):
-    return con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(path)})").fetchone()[0] or 0
+    return con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(path)})").fetchall()[0][0] or 0
 
 
 def _unreadable(con, deliveries):
@@ -419,7 +418,7 @@ def _unreadable(con, deliveries):
     bad = {}
     for d in deliveries:
         try:
-            con.execute(f"SELECT count(COLUMNS(*)) FROM {parquet([d.canonical])}").fetchall()
+            con.execute(f"SELECT bit_xor(hash(t)) FROM {parquet([d.canonical])} AS t").fetchall()
         except duckdb.Error as error:
             bad[d.path] = f"{d.path.name} is damaged: {str(error).splitlines()[0]}"
     return bad
@@ -479,7 +478,7 @@ def ingest_file(store: Store, now: datetime, owner: str, path: str | Path, kind:
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"{path} is not a file.")
-    if store.con.execute("SELECT count(*) FROM segments WHERE state = 'ingested' AND segment_id = $id", {"id": content_id(path)}).fetchone()[0]:
+    if store.con.execute("SELECT count(*) FROM segments WHERE state = 'ingested' AND segment_id = $id", {"id": content_id(path)}).fetchall()[0][0]:
         delivered = normalise(path, kind, store.root / "tmp" / "made", mapping, constants)
         return Ingested(duplicates=int(_rows_of(store.con, delivered.canonical)))
     return _load(store, kind, [normalise(path, kind, store.root / "tmp" / "made", mapping, constants)], now, owner)

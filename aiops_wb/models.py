@@ -7,10 +7,9 @@ __all__ = ['PARAMETERS', 'ROUNDS', 'ModelVersion', 'quantile_bins', 'train', 'pa
 
 # %% ../nbs/13_models.ipynb #cdba13d5
 import hashlib
-import os
 import platform
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version as package_version
 from pathlib import Path
 from time import perf_counter
@@ -77,8 +76,8 @@ def _matrix(frame, features, categories):
     columns = {}
     for f in features:
         if f in categories:
-            codes = {c: i for i, c in enumerate(categories[f])}
-            columns[f] = frame[f].map(codes).to_numpy(dtype=np.float32, na_value=np.nan)
+            codes = pd.Categorical(frame[f], categories=categories[f]).codes.astype(np.float32)
+            columns[f] = np.where(codes < 0, np.nan, codes)
         else:
             columns[f] = pd.to_numeric(frame[f], errors="coerce").to_numpy(dtype=np.float32, na_value=np.nan)
     data = np.column_stack(list(columns.values())) if len(frame) else np.empty((0, len(features)), np.float32)

@@ -32,7 +32,7 @@ def proportion(hits: int, n: int, confidence: float = 0.95) -> Figure:
     z = ndtri(0.5 + confidence / 2)
     p, z2n = hits / n, z * z / n
     centre, half = (p + z2n / 2) / (1 + z2n), z / (1 + z2n) * np.sqrt(p * (1 - p) / n + z2n / (4 * n))
-    return Figure(p, max(0.0, float(centre - half)), min(1.0, float(centre + half)), int(n))
+    return Figure(p, min(p, max(0.0, float(centre - half))), max(p, min(1.0, float(centre + half))), int(n))
 
 # %% ../nbs/02_performance.ipynb #f4260428
 @dataclass(frozen=True)

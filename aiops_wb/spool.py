@@ -175,15 +175,15 @@ class PredictionLogger(_Logger):
         score = np.atleast_1d(np.asarray(score, dtype=np.float64))
         ids = [time_ordered_id() for _ in score] if prediction_id is None else np.atleast_1d(prediction_id)
         given = {"prediction_id": ids, "predicted_at": instants(predicted_at, "predicted_at"), "score": score,
-                 "points": self.grid.quantise(score), "threshold": np.full(score.shape, self.threshold), **columns}
+                 "points": self.grid.quantise(score), "threshold": np.full(score.shape, self.threshold)}
+        given |= {k: v.to_numpy() if isinstance(v, pd.Series) else v for k, v in columns.items()}  # by position, whatever the index
         features = pd.DataFrame({} if features is None else features if isinstance(features, pd.DataFrame)
                                 else {k: np.atleast_1d(v) for k, v in features.items()})
         lengths = {k: np.size(v) for k, v in given.items() if np.ndim(v)} | ({"features": len(features)} if features.shape[1] else {})
         if any(n != len(score) for n in lengths.values()):
             raise ValueError(f"columns have different lengths: {lengths}; score has {len(score)}.")
         frame = pd.DataFrame({c: given.get(c, self.constant.get(c)) for c in PREDICTION}, index=range(len(score)))
-        frame[[f"feature:{c}" for c in features.columns]] = features.reset_index(drop=True)
-        self._append(frame)
+        self._append(pd.concat([frame, features.reset_index(drop=True).add_prefix("feature:")], axis=1))
         return np.asarray(ids)
 
     def _write(self, frame):

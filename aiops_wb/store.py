@@ -115,8 +115,8 @@ class Reader:
         return self.con.execute(sql, parameters or {}).df()
 
     def _value(self, sql, parameters=None):
-        row = self.con.execute(sql, parameters or {}).fetchone()
-        return row[0] if row else None
+        rows = self.con.execute(sql, parameters or {}).fetchall()
+        return rows[0][0] if rows else None
 
     @property
     def timezone(self) -> str:
@@ -298,8 +298,8 @@ def _lock(root, owner):
 
 
 def _migrate(con, timezone):
-    exists = con.execute("SELECT count(*) FROM information_schema.tables WHERE table_name = 'migrations'").fetchone()[0]
-    done = con.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()[0] if exists else 0
+    exists = con.execute("SELECT count(*) FROM information_schema.tables WHERE table_name = 'migrations'").fetchall()[0][0]
+    done = con.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchall()[0][0] if exists else 0
     known = migrations()
     if done > known[-1][0]:
         raise StoreError(f"this catalog has schema version {done}, this aiops_wb knows {known[-1][0]}: upgrade aiops_wb.")
@@ -310,11 +310,11 @@ def _migrate(con, timezone):
             con.execute("INSERT INTO migrations VALUES ($version, $name)", {"version": version, "name": name})
             con.execute("COMMIT")
             con.execute("CHECKPOINT")
-    stored = con.execute("SELECT value FROM workbench WHERE key = 'timezone'").fetchone()
-    if stored is None:
+    stored = con.execute("SELECT value FROM workbench WHERE key = 'timezone'").fetchall()
+    if not stored:
         con.execute("INSERT INTO workbench VALUES ('timezone', $zone)", {"zone": timezone or "UTC"})
-    elif timezone is not None and stored[0] != timezone:
-        raise StoreError(f"this log counts days in {stored[0]}, not in {timezone}: the zone is fixed when a log is created.")
+    elif timezone is not None and stored[0][0] != timezone:
+        raise StoreError(f"this log counts days in {stored[0][0]}, not in {timezone}: the zone is fixed when a log is created.")
 
 # %% ../nbs/12_store.ipynb #59b8fd23
 class Store(Reader):
@@ -412,7 +412,8 @@ class Store(Reader):
 
     def record(self, now: datetime, who: str, what: str, subject: str, new: str | None, why: str, evidence: Any = None) -> None:
         "Append one change to the audit trail; the old value is read from it. Use inside or outside a transaction."
-        last = self.con.execute("SELECT seq, hash, changed_at FROM audit ORDER BY seq DESC LIMIT 1").fetchone() or (0, "", None)
+        last = self.con.execute("SELECT seq, hash, changed_at FROM audit ORDER BY seq DESC LIMIT 1").fetchall()
+        last = last[0] if last else (0, "", None)
         given = dict(seq=last[0] + 1, before=last[1], now=now, last=last[2], who=who, what=what, subject=subject, old=self.in_force(what, subject),
                      new=new, why=why, evidence=None if evidence is None else json.dumps(evidence, sort_keys=True))
         self.con.execute(f"""INSERT INTO audit SELECT seq, changed_at, who, what, subject, old, new, why, evidence, {_CHAIN} FROM (
@@ -552,7 +553,7 @@ def feature_counts(con: duckdb.DuckDBPyConnection, source: str, bins: Mapping[st
     columns = con.sql(f"FROM {source}")
     types = dict(zip(columns.columns, columns.types))
     logged = {name for name, _ in types["features"].children} if getattr(types.get("features"), "id", "") == "struct" else set()
-    size = con.execute(f"SELECT count(*) FROM {source}").fetchone()[0]
+    size = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
     parts = []
     for feature, rule in bins.items():
         if feature in logged:

@@ -1,0 +1,160 @@
+"""Performance, drift, thresholds: held against scikit-learn, scipy and brute force."""
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics
+
+from aiops_wb.counts import ScoreCounts
+from aiops_wb.drift import AccuracyDrop, ks, windows, worst
+from aiops_wb.performance import average_precision, brier, confusion, proportion, roc_auc, summary
+from aiops_wb.points import Grid
+from aiops_wb.thresholds import best_f1, curve, simulate
+
+GRID = Grid()
+labelled = st.lists(st.tuples(st.integers(-40, 40).map(lambda k: 100 * k), st.integers(0, 1)), min_size=2, max_size=60)
+
+
+def split(events):
+    points, labels = (np.array(c) for c in zip(*events))
+    return points, labels, ScoreCounts.from_events(points, labels)
+
+
+@given(labelled)
+def test_ranking_figures_equal_scikit_learn(events):
+    points, y, counts = split(events)
+    assume(0 < y.sum() < len(y))
+    p = GRID.inverse(points)
+    assert roc_auc(counts).value == pytest.approx(metrics.roc_auc_score(y, points), abs=1e-12)
+    assert average_precision(counts).value == pytest.approx(metrics.average_precision_score(y, points), abs=1e-12)
+    assert brier(counts).value == pytest.approx(metrics.brier_score_loss(y, p), abs=1e-12)
+
+
+@given(labelled, st.integers(-4_100, 4_100))
+def test_confusion_equals_scikit_learn(events, threshold):
+    points, y, counts = split(events)
+    tn, fp, fn, tp = metrics.confusion_matrix(y, points >= threshold, labels=[0, 1]).ravel()
+    at = confusion(counts, threshold)
+    assert (at.tn, at.fp, at.fn, at.tp) == (tn, fp, fn, tp)
+    if tp + fp:
+        assert at.precision.value == pytest.approx(metrics.precision_score(y, points >= threshold))
+        assert at.fdr.value == pytest.approx(fp / (tp + fp))
+    if tp + fn:
+        assert at.recall.value == pytest.approx(metrics.recall_score(y, points >= threshold))
+    if tp + fp + fn:
+        assert at.f1.value == pytest.approx(metrics.f1_score(y, points >= threshold))
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_equals_scipy(hits_n):
+    hits, n = hits_n
+    ours, oracle = proportion(hits, n), stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    assert ours.lower == pytest.approx(oracle.low, abs=1e-9) and ours.upper == pytest.approx(oracle.high, abs=1e-9)
+
+
+def test_nothing_is_claimed_without_labels():
+    figures = summary(ScoreCounts.from_events([0, 100]), 0)
+    assert figures["predictions"].value == 2 and figures["alerts"].value == 2 and figures["labelled_share"].value == 0
+    assert all(np.isnan(figures[k].value) for k in ("accuracy", "precision", "recall", "roc_auc", "pr_auc", "brier", "f1"))
+    assert summary(ScoreCounts.empty(), 0)["predictions"].value == 0
+
+
+def test_one_class_only():
+    figures = summary(ScoreCounts.from_events([0, 100], [1, 1]), 0)
+    assert np.isnan(figures["roc_auc"].value) and np.isnan(figures["fpr"].value) and figures["pr_auc"].value == 1
+
+
+samples = st.lists(st.integers(-200, 200), min_size=2, max_size=80)
+
+
+@given(samples, samples)
+def test_ks_equals_scipy(a, b):
+    ours, oracle = ks(ScoreCounts.from_events(a), ScoreCounts.from_events(b)), stats.ks_2samp(a, b, method="asymp")
+    assert ours.statistic == pytest.approx(oracle.statistic, abs=1e-12)
+    assert ours.pvalue == pytest.approx(oracle.pvalue, rel=1e-6, abs=1e-12)
+    assert ours.lower <= ours.statistic <= ours.upper
+
+
+@settings(max_examples=1)
+@given(st.just(0))
+def test_ks_interval_covers_the_true_distance(seed):
+    "The 95 % DKW interval must cover the population distance in at least 95 % of samples of independent rows."
+    rng, shift, repetitions = np.random.default_rng(seed), 500, 400
+    truth = 2 * stats.norm.cdf(shift / 2000) - 1
+    covered = 0
+    for _ in range(repetitions):
+        a, b = rng.normal(0, 1000, 300).round().astype(int), rng.normal(shift, 1000, 400).round().astype(int)
+        test = ks(ScoreCounts.from_events(a), ScoreCounts.from_events(b))
+        covered += test.lower <= truth <= test.upper
+    assert covered / repetitions >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / repetitions)
+
+
+def test_ks_of_single_events():
+    one = ScoreCounts.from_events([5])
+    assert ks(one, one).statistic == 0 and ks(one, one).pvalue == 1
+    assert ks(one, ScoreCounts.from_events([6])).statistic == 1
+
+
+def test_ks_refuses_different_grids_and_accepts_empty():
+    a = ScoreCounts.from_events([1, 2])
+    with pytest.raises(ValueError, match="coarsen"):
+        ks(a, a.coarsen(20))
+    assert np.isnan(ks(a, ScoreCounts.empty()).pvalue)
+
+
+def test_reference_rule_levels():
+    assert [AccuracyDrop(1.0, 1.0 - d).severity for d in (0.04, 0.05, 0.10, 0.20)] == ["none", "low", "medium", "high"]
+    assert AccuracyDrop(float("nan"), 0.9).severity == "none"
+    assert worst("low", "high", "none") == "high"
+
+
+def test_windows():
+    from datetime import date
+
+    span = windows(date(2026, 3, 31))
+    assert span.recent == (date(2026, 3, 25), date(2026, 3, 31)) and span.reference == (date(2026, 1, 30), date(2026, 3, 1))
+    with pytest.raises(ValueError, match="overlap"):
+        windows(date(2026, 3, 31), 40)
+
+
+@given(labelled)
+def test_the_curve_equals_brute_force_at_every_threshold(events):
+    points, y, counts = split(events)
+    whole = curve(counts)
+    for i, t in enumerate(whole.thresholds):
+        above = points >= t
+        assert (whole.alerts[i], whole.tp[i], whole.fp[i]) == (above.sum(), (above & (y == 1)).sum(), (above & (y == 0)).sum())
+    assert (np.diff(whole.fp) <= 0).all()
+
+
+@given(labelled)
+def test_best_f1_is_the_best(events):
+    points, y, counts = split(events)
+    assume(y.sum())
+    scores = {t: metrics.f1_score(y, points >= t, zero_division=0) for t in np.unique(points)}
+    assert scores[best_f1(counts)] == pytest.approx(max(scores.values()))
+
+
+@given(labelled, st.integers(-4_100, 4_100), st.integers(-4_100, 4_100))
+def test_simulation_is_the_difference_of_two_replays(events, candidate, current):
+    points, y, counts = split(events)
+    result = simulate(counts, candidate, current, days=10)
+    assert result.table["alerts"] == ((points >= candidate).sum(), (points >= current).sum(), (points >= candidate).sum() - (points >= current).sum())
+    assert result.at_candidate == confusion(counts, candidate) and result.at_current == confusion(counts, current)
+    assert result.recommendation.endswith(".")
+
+
+def test_recommendations_in_words():
+    good = ScoreCounts.from_events([100, 200, 300], [0, 1, 1])
+    assert simulate(good, 150, 50).recommendation == "Change it: 0 more positives caught with 1 fewer false alert."
+    assert simulate(good, 50, 150).recommendation.startswith("Keep the current one")
+    assert simulate(good, 250, 150).recommendation.startswith("Keep the current one: the candidate catches 1 fewer positive")
+    mixed = ScoreCounts.from_events([100, 100, 300], [0, 1, 1])
+    assert "1.0 for each" in simulate(mixed, 100, 300).recommendation
+    assert "1.0 saved for each" in simulate(mixed, 300, 100).recommendation
+    assert "no known difference" in simulate(good, 151, 152).recommendation
+    with pytest.raises(ValueError, match="at least one day"):
+        simulate(good, 1, 2, days=0)
+    with pytest.raises(ValueError, match="no labelled positives"):
+        best_f1(ScoreCounts.from_events([1]))
