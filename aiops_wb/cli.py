@@ -261,10 +261,10 @@ def _threshold(args):
         if args.rollback:
             store.roll_back(_now(), _who(), "threshold", f"{args.model}/{view.version}", args.why)
         else:
-            store.set_threshold(_now(), _who(), args.model, view.version, args.points, args.why, {"replay": view.simulate(args.points).table})
+            store.set_threshold(_now(), _who(), args.model, view.version, args.points, args.why, {"replay": view.simulate(args.points).table}, logged=view.threshold)
         now_at = store.threshold(args.model, view.version)
         store.publish(settings.snapshots_kept)
-    print(f"{args.model} {view.version}: threshold is now {view.probability(now_at):.3f} ({now_at} points)")
+        print(f"{args.model} {view.version}: threshold is now {view.probability(now_at):.3f} ({now_at} points)")
     return 0
 
 

@@ -66,11 +66,14 @@ class Figures:
 
 
 def compute(store: Store, day: date, model: str, now: datetime, settings: Settings, who: str = "daily", as_of: datetime | None = None) -> Figures:
-    "Compute and store the figures of one day, then recalibrate when it is the model's newest; never raises for what a model's data can cause."
+    "Recalibrate when the day is the model's newest, then compute and store its figures; never raises for what a model's data can cause."
     started, run, as_of = perf_counter(), uuid.uuid4().hex, as_of or now
     error = None
     try:
         view = View(store, model, day, as_of, settings)
+        done = store.runs(model, step="figures")
+        if done.empty or done.event_date.max().date() <= day:
+            recalibrate(store, view, now, who)
         frame = view.figures().assign(run_id=run, as_of=as_of, event_date=day, tenant="", model=model, version=view.version)
         before = store.metrics(model, day, day, segment=None)
         keys = ["version", "segment", "metric"]
@@ -78,9 +81,6 @@ def compute(store: Store, day: date, model: str, now: datetime, settings: Settin
         with store.transaction():
             if not same:
                 store.add_metrics(frame)
-        later = store.runs(model, step="figures")
-        if later.empty or later.event_date.max().date() <= day:
-            recalibrate(store, view, now, who)
     except (StoreError, ValueError, ArithmeticError, KeyError) as problem:
         error = str(problem) if isinstance(problem, StoreError) else "".join(traceback.format_exception_only(problem)).strip()
     _record_run(store, run, day, model, "figures", error, as_of, now, perf_counter() - started)

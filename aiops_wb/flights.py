@@ -42,7 +42,7 @@ def events(start: str | None = None, end: str | None = None) -> pd.DataFrame:
                   + f.sched_dep_time.astype(int).astype(str).str.zfill(4)),
         entity_id=f.carrier + f.flight.astype(str), site_id=f.origin, scheduled_at=scheduled,
         departed_at=scheduled + pd.to_timedelta(f.dep_delay, unit="min"),
-        minute_of_day=clock(f.sched_dep_time), day_of_week=scheduled.dt.tz_convert(ZoneInfo(ZONE)).dt.dayofweek,
+        minute_of_day=clock(f.sched_dep_time), day_of_week=scheduled.dt.tz_convert(ZoneInfo(ZONE)).dt.day_of_week,
         scheduled_minutes=(clock(f.sched_arr_time) - clock(f.sched_dep_time)) % 1440,
         late=(f.arr_delay > LATE_MINUTES).astype(float).where(f.arr_delay.notna()))
     columns = ["event_id", "entity_id", "site_id", "day", "scheduled_at", "departed_at", *SCHEDULE, *WEATHER, "dep_delay", "air_time", "late"]

@@ -61,11 +61,11 @@ class ModelVersion:
 
     def score(self, frame: pd.DataFrame) -> np.ndarray:
         "Probability of a positive for each row."
-        return self.booster.predict(self.matrix(frame)).astype(np.float64)
+        return self.booster.predict(self.matrix(frame)).astype(np.float64) if len(frame) else np.empty(0)
 
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         "Exact path-dependent TreeSHAP values in log-odds, one column a feature and `bias`; a row sums to the log-odds of its score."
-        values = self.booster.predict(self.matrix(frame), pred_contribs=True)
+        values = self.booster.predict(self.matrix(frame), pred_contribs=True) if len(frame) else np.empty((0, len(self.features) + 1))
         return pd.DataFrame(values.astype(np.float64), columns=[*self.features, "bias"], index=frame.index)
 
 
@@ -76,7 +76,7 @@ def _matrix(frame, features, categories):
     columns = {}
     for f in features:
         if f in categories:
-            codes = pd.Categorical(frame[f], categories=categories[f]).codes.astype(np.float32)
+            codes = pd.Index(categories[f], dtype=object).get_indexer(frame[f].astype(object)).astype(np.float32)
             columns[f] = np.where(codes < 0, np.nan, codes)
         else:
             columns[f] = pd.to_numeric(frame[f], errors="coerce").to_numpy(dtype=np.float32, na_value=np.nan)

@@ -141,8 +141,8 @@ class View:
 
     @cached_property
     def calibration(self) -> tuple[str, Calibration] | None:
-        "The calibration in force for what was predicted on the day, and its id."
-        return self.reader.calibration(self.model, self.version, self.as_of)
+        "The newest calibration that rests on no later day than this one, and its id."
+        return self.reader.calibration(self.model, self.version, self.as_of, self.day)
 
     @cached_property
     def latency(self) -> Histogram:
@@ -183,14 +183,16 @@ class View:
         return float(self.grid.inverse(points))
 
     def alerts(self, limit: int | None = None) -> pd.DataFrame:
-        "The day's predictions at or above the threshold, riskiest first, with interval, label as known, and features."
+        "The day's predictions at or above the threshold, riskiest first, with label as known, features, and the interval they were decided with."
         rows = self.reader.rows(self.model, self.day, self.day, version=self.version, as_of=self.as_of, where=f"points >= {self.threshold}")
         if rows.empty:
             return rows
         rows = rows.sort_values(["points", "prediction_id"], ascending=[False, True]).head(limit).reset_index(drop=True)
-        p = self.grid.inverse(rows.points)
-        bounds = self.calibration[1].intervals(p, self.settings.coverage) if self.calibration else (np.full(len(p), nan),) * 2
-        return rows.assign(probability=p, lower=bounds[0], upper=bounds[1], width=bounds[1] - bounds[0])
+        p, decided_by = self.grid.inverse(rows.points), self.reader.calibrations(rows.calibration_id.dropna().unique())
+        current = self.calibration[1] if self.calibration else None
+        used = [decided_by.get(key, current) for key in rows.calibration_id]
+        bounds = np.array([c.interval(x, self.settings.coverage) if c else (nan, nan) for c, x in zip(used, p)])
+        return rows.assign(probability=p, lower=bounds[:, 0], upper=bounds[:, 1], width=bounds[:, 1] - bounds[:, 0])
 
     @property
     def known_at(self) -> datetime:
@@ -446,4 +448,4 @@ def recalibrate(store: Store, view: View, now: datetime, who: str) -> str | None
     fresh, current = calibrate(counts), store.calibration(view.model, view.version)
     if current and current[1] == fresh:
         return current[0]
-    return store.add_calibration(now, who, view.model, view.version, fresh, f"daily, {view.settings.calibration_days} days to {view.day}")
+    return store.add_calibration(now, who, view.model, view.version, fresh, f"daily, {view.settings.calibration_days} days to {view.day}", view.day)

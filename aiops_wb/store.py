@@ -238,11 +238,17 @@ class Reader:
             raise StoreError(f"{model} has no registered version {version!r}: " + (f"choose one of {', '.join(frame.version)}." if len(frame) else "none is registered."))
         return found.iloc[0]
 
-    def calibration(self, model: str, version: str, as_of: datetime | None = None) -> tuple[str, Calibration] | None:
-        "The calibration in force and its id; None when there is none."
-        key = self.in_force("calibration", f"{model}/{version}", as_of)
-        state = key and self._value("SELECT state FROM calibrations WHERE calibration_id = $key", {"key": key})
-        return (key, Calibration.from_json(json.loads(state))) if state else None
+    def calibration(self, model: str, version: str, as_of: datetime | None = None, day: date | None = None) -> tuple[str, Calibration] | None:
+        "The calibration in force and its id, None when there is none; with `day`, the latest that rests on no later day."
+        where, given = _where(what="calibration", subject=f"{model}/{version}", changed_at__le=as_of)
+        rows = self.con.execute(f"""SELECT calibration_id, state FROM audit JOIN calibrations ON calibration_id = new{where}
+            AND ($day::DATE IS NULL OR through IS NULL OR through <= $day::DATE) ORDER BY seq DESC LIMIT 1""", given | {"day": day}).fetchall()
+        return (rows[0][0], Calibration.from_json(json.loads(rows[0][1]))) if rows else None
+
+    def calibrations(self, ids: Iterable[str]) -> dict[str, Calibration]:
+        "Stored calibrations by id."
+        rows = self.con.execute("SELECT calibration_id, state FROM calibrations WHERE calibration_id IN (SELECT unnest($ids))", {"ids": list(ids)}).fetchall()
+        return {key: Calibration.from_json(json.loads(state)) for key, state in rows}
 
     def metrics(self, model: str, start: date | None = None, end: date | None = None, *, segment: str | None = "",
                 as_of: datetime | None = None) -> pd.DataFrame:
@@ -314,7 +320,7 @@ def _migrate(con, timezone):
     if not stored:
         con.execute("INSERT INTO workbench VALUES ('timezone', $zone)", {"zone": timezone or "UTC"})
     elif timezone is not None and stored[0][0] != timezone:
-        raise StoreError(f"this log counts days in {stored[0][0]}, not in {timezone}: the zone is fixed when a log is created.")
+        raise StoreError(f"this log counts days in {stored[0][0]}, not in {timezone}: the zone is fixed when a log is created; leave it out, or choose another folder with --data.")
 
 # %% ../nbs/12_store.ipynb #59b8fd23
 class Store(Reader):
@@ -448,21 +454,24 @@ class Store(Reader):
             self.record(now, who, what, subject, old, why)
         return old
 
-    def set_threshold(self, now: datetime, who: str, model: str, version: str, points: int, why: str, evidence: Any = None) -> None:
-        "Change the threshold (points) of a version."
-        self.version(model, version)
+    def set_threshold(self, now: datetime, who: str, model: str, version: str, points: int, why: str, evidence: Any = None, logged: int | None = None) -> None:
+        "Change the threshold (points) of a version; `logged` is the one its predictions carried, recorded first where the trail knows none."
+        if not self.files("predictions", model=model, version=version):
+            self.version(model, version)
         with self.transaction():
+            if logged is not None and self.threshold(model, version) is None:
+                self.record(now, who, "threshold", f"{model}/{version}", str(int(logged)), "as logged with the predictions")
             self.record(now, who, "threshold", f"{model}/{version}", str(int(points)), why, evidence)
 
-    def add_calibration(self, now: datetime, who: str, model: str, version: str, calibration: Calibration, why: str) -> str:
-        "Store a calibration and put it in force; returns its id."
+    def add_calibration(self, now: datetime, who: str, model: str, version: str, calibration: Calibration, why: str, through: date | None = None) -> str:
+        "Store a calibration that rests on labels of days up to `through` and put it in force; returns its id."
         state = calibration.to_json()
         number = self._value("SELECT count(*) FROM calibrations WHERE model = $m AND version = $v", {"m": model, "v": version}) + 1
         key = f"{model}/{version}/{number}"
         quantiles = {f"q{c}": state["quantiles"].get(f"0.{c}" if c != 90 else "0.9") for c in (90, 95, 99)}
         with self.transaction():
-            self.con.execute("INSERT INTO calibrations VALUES ($key, $model, $version, $now, $n, $q90, $q95, $q99, $state)",
-                             dict(key=key, model=model, version=version, now=now, n=calibration.n, state=json.dumps(state), **quantiles))
+            self.con.execute("INSERT INTO calibrations VALUES ($key, $model, $version, $now, $through, $n, $q90, $q95, $q99, $state)",
+                             dict(key=key, model=model, version=version, now=now, through=through, n=calibration.n, state=json.dumps(state), **quantiles))
             self.record(now, who, "calibration", f"{model}/{version}", key, why, state)
         return key
 

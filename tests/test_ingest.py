@@ -188,9 +188,9 @@ def test_a_file_twice_is_all_duplicates(bench):
 
 def test_a_corrupt_segment_is_set_aside_and_the_rest_goes_in(bench):
     frame = events(days=2)
-    for day, rows in frame.groupby("day"):
+    for _, rows in frame.groupby("day"):
         bench.log(rows)
-    first, second = sorted((bench.data / "spool" / "predictions").glob("*.parquet"))
+    _, second = sorted((bench.data / "spool" / "predictions").glob("*.parquet"))
     whole = second.read_bytes()
     cut, garbled = second.with_name("cut.parquet"), second.with_name("garbled.parquet")
     cut.write_bytes(whole[: len(whole) // 2])

@@ -174,7 +174,7 @@ def test_no_snapshot_yet_is_said(bench):
 def test_the_fraud_log_view_runs_the_sql_of_such_a_log(bench):
     frame = events(days=2)
     with bench.store() as store, store.transaction():
-        store.con.execute("INSERT INTO calibrations VALUES ('c1', 'late', 'v1', '2026-03-01', 100, 0.3, 0.4, NULL, '{}')")
+        store.con.execute("INSERT INTO calibrations VALUES ('c1', 'late', 'v1', '2026-03-01', NULL, 100, 0.3, 0.4, NULL, '{}')")
     bench.log(frame, calibration_id="c1", risk_level="HIGH", route="alert", automated=False)
     bench.label(frame.iloc[:50])
     bench.ingest()

@@ -47,7 +47,7 @@ CREATE TABLE models (             -- registered versions; which one is active is
 
 CREATE TABLE calibrations (
     calibration_id VARCHAR NOT NULL, model VARCHAR NOT NULL, version VARCHAR NOT NULL,
-    created_at TIMESTAMPTZ NOT NULL, n BIGINT NOT NULL, q90 DOUBLE, q95 DOUBLE, q99 DOUBLE, state VARCHAR NOT NULL);
+    created_at TIMESTAMPTZ NOT NULL, through DATE, n BIGINT NOT NULL, q90 DOUBLE, q95 DOUBLE, q99 DOUBLE, state VARCHAR NOT NULL);
 
 CREATE TABLE metrics (            -- tidy: one figure a row
     run_id VARCHAR NOT NULL, as_of TIMESTAMPTZ NOT NULL, event_date DATE NOT NULL, tenant VARCHAR NOT NULL,
