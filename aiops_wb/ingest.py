@@ -346,13 +346,14 @@ def _write_day_files(store, kind, groups, batch):
             final.parent.mkdir(parents=True, exist_ok=True)
             fsync(name)
             Path(name).rename(final)
-            ids = stats['"prediction_id"']
+            ids, site = stats['"prediction_id"'], stats.get('"site_id"', {})
+            sites = site.get("null_count") != site.get("num_values")  # somewhere a site is named
             rows.append((kind, str(final.relative_to(store.root)), day and datetime.fromisoformat(day).date(), keys.get("tenant"), keys.get("model"),
-                         keys.get("version"), keys.get("grid", keys.get('"grid"')), count, size, ids["min"], ids["max"]))
+                         keys.get("version"), keys.get("grid", keys.get('"grid"')), count, size, sites, ids["min"], ids["max"]))
     for folder in {(store.root / r[1]).parent for r in rows}:
         fsync(folder)
     shutil.rmtree(tmp, ignore_errors=True)
-    return pd.DataFrame(rows, columns=["kind", "path", "event_date", "tenant", "model", "version", "grid", "rows", "bytes", "min_id", "max_id"]).astype(object)
+    return pd.DataFrame(rows, columns=["kind", "path", "event_date", "tenant", "model", "version", "grid", "rows", "bytes", "sites", "min_id", "max_id"]).astype(object)
 
 
 def _quarantine(store, kind, source, deliveries):

@@ -62,7 +62,7 @@ def test_the_wheel_holds_reports_sql_and_the_command(tmp_path):
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_opens_as_a_lesson_and_has_no_outputs(notebook):
     cells = json.loads(notebook.read_text())["cells"]
-    assert re.match(r"# \w+\n\n> .+\.\n\n\w", "".join(cells[0]["source"]))
+    assert re.match(r"# \w+\n\n> .+[.?]\n\n\w", "".join(cells[0]["source"]))
     assert not any(c.get("outputs") for c in cells)
     prose = sum(len("".join(c["source"]).split()) for c in cells if c["cell_type"] == "markdown")
     assert prose > 80

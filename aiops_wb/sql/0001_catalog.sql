@@ -16,7 +16,7 @@ CREATE TABLE segments (           -- every delivered file, by the hash of its co
 
 CREATE TABLE data_files (         -- the log: immutable Parquet files; a file that is not named here does not exist
     kind VARCHAR NOT NULL, path VARCHAR NOT NULL, event_date DATE, tenant VARCHAR, model VARCHAR, version VARCHAR,
-    grid VARCHAR, rows BIGINT NOT NULL, bytes BIGINT NOT NULL, min_id VARCHAR NOT NULL, max_id VARCHAR NOT NULL,
+    grid VARCHAR, rows BIGINT NOT NULL, bytes BIGINT NOT NULL, sites BOOLEAN, min_id VARCHAR NOT NULL, max_id VARCHAR NOT NULL,
     batch_id BIGINT NOT NULL);
 
 CREATE TABLE quarantine (         -- rows that were not loaded, with the reason and all that was delivered

@@ -1,4 +1,5 @@
 -- Reductions of the log to additive counts, in plain ANSI SQL: the same text runs on any engine that reads the files.
+-- A cell holds 20 points and is named by its lowest one.
 -- `predictions` and `outcomes` are one day's rows of one tenant, model and version; outcomes are all rows known so far.
 
 -- name: labels
@@ -9,16 +10,34 @@ FROM (SELECT prediction_id, label,
       FROM outcomes) AS ranked
 WHERE newest = 1
 
--- name: score_counts
-SELECT site_id, points, cell, COUNT(*) AS n, COUNT(label) AS n_labelled, COALESCE(SUM(label), 0) AS n_positive
-FROM (SELECT p.site_id, p.points, CAST(FLOOR(p.points / 20.0) * 20 AS SMALLINT) AS cell, l.label
-      FROM predictions AS p LEFT JOIN labels AS l ON p.prediction_id = l.prediction_id) AS labelled
+-- name: events
+SELECT p.site_id, p.points, CAST(FLOOR(p.points / 20.0) AS SMALLINT) AS cell, l.label
+FROM predictions AS p LEFT JOIN labels AS l ON p.prediction_id = l.prediction_id
+
+-- name: unlabelled_events
+SELECT site_id, points, CAST(FLOOR(points / 20.0) AS SMALLINT) AS cell
+FROM predictions
+
+-- name: counts_with_sites
+-- The whole population on the fine grid (site_id and cell are null) and each site on the coarse one (points is null).
+SELECT site_id, points, 20 * cell AS cell, COUNT(*) AS n, COUNT(label) AS n_labelled, COALESCE(SUM(label), 0) AS n_positive
+FROM events
 GROUP BY GROUPING SETS ((points), (site_id, cell))
 
--- name: unlabelled_score_counts
-SELECT site_id, points, cell, COUNT(*) AS n, 0 AS n_labelled, 0 AS n_positive
-FROM (SELECT site_id, points, CAST(FLOOR(points / 20.0) * 20 AS SMALLINT) AS cell FROM predictions) AS scored
+-- name: counts
+SELECT NULL AS site_id, points, NULL AS cell, COUNT(*) AS n, COUNT(label) AS n_labelled, COALESCE(SUM(label), 0) AS n_positive
+FROM events
+GROUP BY points
+
+-- name: unlabelled_counts_with_sites
+SELECT site_id, points, 20 * cell AS cell, COUNT(*) AS n, 0 AS n_labelled, 0 AS n_positive
+FROM events
 GROUP BY GROUPING SETS ((points), (site_id, cell))
+
+-- name: unlabelled_counts
+SELECT NULL AS site_id, points, NULL AS cell, COUNT(*) AS n, 0 AS n_labelled, 0 AS n_positive
+FROM events
+GROUP BY points
 
 -- name: decision_counts
 SELECT route, automated, COUNT(*) AS n
