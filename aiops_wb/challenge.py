@@ -13,7 +13,7 @@ import pandas as pd
 
 from .models import load, register, train
 from .retrain import Challenge, Check, compare, log_loss, safeguards
-from .store import Reader, Store, StoreError
+from .store import Reader, Store, StoreError, is_training, training
 
 # %% ../nbs/17_challenge.ipynb #ae771c71
 @dataclass(frozen=True)
@@ -32,13 +32,12 @@ def plan(day: date, train_days: int = 90, compare_days: int = 28, maturity_days:
 
 # %% ../nbs/17_challenge.ipynb #4aa97534
 def check(reader: Reader, model: str, day: date, now: datetime, severity: str, *, enabled: bool = False, cooldown_days: int = 7,
-          min_labelled: int = 100, job_active: bool = False) -> list[Check]:
+          min_labelled: int = 100) -> list[Check]:
     "The five safeguards for a model; a flag recorded in the audit trail overrides the `enabled` of the settings."
-    flag = reader.in_force("retrain", model)
-    last = reader.versions(model).registered_at.max() if len(reader.versions(model)) else None
+    flag, last = reader.in_force("retrain", model, now), reader.versions(model, now).registered_at.max()
     labelled = sum(c.total[1] for c in reader.score_counts(model, *plan(day).training, as_of=now).values())
     return safeguards(enabled=enabled if flag is None else flag == "on", severity=severity, labelled=labelled, now=now,
-                      last_trained=None if last is None or pd.isna(last) else last.to_pydatetime(), job_active=job_active, cooldown_days=cooldown_days, min_labelled=min_labelled)
+                      last_trained=None if pd.isna(last) else last.to_pydatetime(), job_active=is_training(reader.root), cooldown_days=cooldown_days, min_labelled=min_labelled)
 
 # %% ../nbs/17_challenge.ipynb #d21d0d66
 def challenge(store: Store, model: str, day: date, now: datetime, who: str, *, why: str, train_days: int = 90, compare_days: int = 28,
@@ -53,8 +52,9 @@ def challenge(store: Store, model: str, day: date, now: datetime, who: str, *, w
     later = store.rows(model, *windows.comparison, as_of=now, where="label IS NOT NULL")
     if rows.empty or later.empty:
         raise StoreError(f"{model}: no labelled rows from {windows.training[0]} to {windows.comparison[1]}; nothing to compare.")
-    trained, held_out = train(rows, model, f"challenger-{day:%Y%m%d}", rounds=rounds)
-    challenger = register(store, trained, held_out, now, who)
+    with training(store.root):
+        trained, held_out = train(rows, model, f"challenger-{day:%Y%m%d}", rounds=rounds)
+        challenger = register(store, trained, held_out, now, who)
     frame = later.filter(like="feature:").rename(columns=lambda c: c.removeprefix("feature:"))
     loss = {m.version: log_loss(m.score(frame), later.label) for m in (champion, challenger)}
     by_day = pd.Series(loss[challenger.version] - loss[champion.version]).groupby(later.event_date.dt.strftime("%Y-%m-%d").to_numpy()).mean()

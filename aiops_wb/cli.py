@@ -19,7 +19,6 @@ from tqdm import tqdm
 from . import __version__
 from .config import Settings, SettingsError, load_settings
 from .ingest import COLUMNS, ingest, ingest_file
-from .points import Grid
 from .store import StoreError, open_snapshot, open_store
 
 # %% ../nbs/30_cli.ipynb #6ae87ba5
@@ -47,11 +46,11 @@ def _pairs(text):
     return [(k.strip(), v.strip()) for k, _, v in pairs]
 
 
-def _score(text):
+def _points(view, score):
     try:
-        return int(Grid().quantise(float(text)))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a probability in [0, 1]") from None
+        return int(view.grid.quantise(score))
+    except ValueError as error:
+        raise StoreError(f"threshold: {error}") from None
 
 # %% ../nbs/30_cli.ipynb #23a4b82a
 def parser() -> argparse.ArgumentParser:
@@ -103,8 +102,8 @@ def parser() -> argparse.ArgumentParser:
     c = add("threshold", "show, try, change or roll back a model's threshold", _threshold)
     c.add_argument("--model", required=True, help="the model")
     group = c.add_mutually_exclusive_group()
-    group.add_argument("--try", type=_score, dest="candidate", metavar="SCORE", help="replay the last 30 days with this threshold")
-    group.add_argument("--set", type=_score, dest="points", metavar="SCORE", help="change it (a reason is needed)")
+    group.add_argument("--try", type=float, dest="candidate", metavar="SCORE", help="replay the last 30 days with this threshold")
+    group.add_argument("--set", type=float, dest="score", metavar="SCORE", help="change it (a reason is needed)")
     group.add_argument("--rollback", action="store_true", help="put back the one before (a reason is needed)")
     c.add_argument("--why", help="the reason, for the audit trail")
 
@@ -153,7 +152,7 @@ def _ingest(args):
         else:
             taken = ingest(store, _now(), _who())
         if taken.quarantined:
-            for source, line, reason in store.con.execute("SELECT source, line, reason FROM quarantine ORDER BY batch_id DESC, line LIMIT 5").fetchall():
+            for source, line, reason in store.con.execute("SELECT source, line, reason FROM quarantine WHERE batch_id = (SELECT max(batch_id) FROM quarantine) ORDER BY line LIMIT 5").fetchall():
                 print(f"  {source}, line {line}: {reason}")
         store.publish(settings.snapshots_kept)
     print(taken)
@@ -239,19 +238,20 @@ def _newest_view(reader, settings, model):
     days = reader.days(reader.require_model(model))
     if not days:
         raise StoreError(f"{model} has no predictions yet.")
-    return View(reader, model, days[-1], None, settings)
+    today = _now().date()
+    return View(reader, model, max((d for d in days if d <= today), default=days[-1]), None, settings)
 
 
 def _threshold(args):
     settings = _settings(args)
-    if (args.points is not None or args.rollback) and not args.why:
+    if (args.score is not None or args.rollback) and not args.why:
         raise StoreError("a change of a threshold needs --why.")
-    if args.points is None and not args.rollback:
+    if args.score is None and not args.rollback:
         with open_snapshot(settings.data) as reader:
             view = _newest_view(reader, settings, args.model)
             print(f"{args.model} {view.version}: threshold {view.probability(view.threshold):.3f} ({view.threshold} points)")
             if args.candidate is not None:
-                result = view.simulate(args.candidate)
+                result = view.simulate(_points(view, args.candidate))
                 for name, (candidate, current, difference) in result.table.items():
                     print(f"  {name:15} {candidate:12.3f} {current:12.3f} {difference:+12.3f}")
                 print(result.recommendation)
@@ -261,7 +261,8 @@ def _threshold(args):
         if args.rollback:
             store.roll_back(_now(), _who(), "threshold", f"{args.model}/{view.version}", args.why)
         else:
-            store.set_threshold(_now(), _who(), args.model, view.version, args.points, args.why, {"replay": view.simulate(args.points).table}, logged=view.threshold)
+            points = _points(view, args.score)
+            store.set_threshold(_now(), _who(), args.model, view.version, points, args.why, {"replay": view.simulate(points).table}, logged=view.threshold)
         now_at = store.threshold(args.model, view.version)
         store.publish(settings.snapshots_kept)
         print(f"{args.model} {view.version}: threshold is now {view.probability(now_at):.3f} ({now_at} points)")

@@ -88,7 +88,7 @@ class Calibration:
 
 
 def is_narrow(width: float, threshold: float = 0.2) -> bool:
-    "Whether an interval is narrow enough to act on without a person."
+    "Whether an interval is narrow; acting on it also needs that it holds only one outcome, see `decisions.decide`."
     return width < threshold
 
 # %% ../nbs/03_conformal.ipynb #bf1d9cc3

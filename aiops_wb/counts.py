@@ -17,12 +17,16 @@ from .points import Grid
 # %% ../nbs/01_counts.ipynb #975e3156
 def _compress(points, columns):
     "Sorted unique points, the columns summed over them, cells that are zero throughout dropped."
-    unique, where = np.unique(np.asarray(points, dtype=np.int64), return_inverse=True)
-    sums = np.zeros((len(columns), len(unique)), dtype=np.int64)
-    for total, column in zip(sums, columns):
-        np.add.at(total, where, np.asarray(column, dtype=np.int64))
-    kept = sums.any(axis=0)
-    return unique[kept], *(total[kept] for total in sums)
+    points = np.asarray(points, dtype=np.int64)
+    if not len(points):
+        return points, *(np.zeros(0, dtype=np.int64) for _ in columns)
+    low = int(points.min())
+    if int(points.max()) - low > 1 << 17:  # no grid is that wide
+        raise ValueError(f"points from {low} to {points.max()} lie on no grid.")
+    where = points - low  # sums in float64 are exact below 2**53 events
+    sums = [np.bincount(where, weights=np.asarray(column, dtype=np.float64)).astype(np.int64) for column in columns]
+    kept = np.flatnonzero(sum(total != 0 for total in sums))
+    return kept + low, *(total[kept] for total in sums)
 
 # %% ../nbs/01_counts.ipynb #31a907f2
 @dataclass(frozen=True, eq=False)

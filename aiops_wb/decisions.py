@@ -34,13 +34,16 @@ class Decision:
     reason: str
 
 
-def decide(p: float, width: float | None, narrow: float = 0.2, cuts: tuple[float, ...] = CUTS) -> Decision:
-    "Route a probability with its interval's width (None when no interval stands)."
+def decide(p: float, interval: tuple[float, float] | None, narrow: float = 0.2, cuts: tuple[float, ...] = CUTS) -> Decision:
+    "Route a probability with its prediction interval (lower, upper), None when no interval stands."
     level = risk_level(p, cuts)
     if level not in ("HIGH", "CRITICAL"):
         return Decision(level, "monitor", True, f"risk {level} is below HIGH")
-    if width is None or not isfinite(width):
+    if interval is None or not isfinite(interval[1] - interval[0]):
         return Decision(level, "alert", False, f"risk {level}, but no calibrated interval stands")
-    if width < narrow:
-        return Decision(level, "ticket", True, f"risk {level}, interval {width:.2f} is narrower than {narrow:.2f}")
-    return Decision(level, "alert", False, f"risk {level}, interval {width:.2f} is not narrower than {narrow:.2f}")
+    lower, upper = interval
+    if upper - lower >= narrow:
+        return Decision(level, "alert", False, f"risk {level}, interval {upper - lower:.2f} is not narrower than {narrow:.2f}")
+    if upper < 1 or lower <= 0:
+        return Decision(level, "alert", False, f"risk {level}, interval {lower:.2f} to {upper:.2f} is narrow but does not single out a positive")
+    return Decision(level, "ticket", True, f"risk {level}, interval {lower:.2f} to {upper:.2f} is narrower than {narrow:.2f} and holds only a positive")

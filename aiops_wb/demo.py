@@ -58,6 +58,8 @@ def _log_history(store, streams, now):
     for case, rows in streams.items():
         past = rows[rows.scored_on < LIVE]
         with PredictionLogger(store.root / "spool", case.model, "history", threshold=0) as log:
+            logged = store.rows(case.model, FIRST, LIVE, columns="prediction_id, predicted_at", version="history")
+            past = past[~past.prediction_id.isin(logged.prediction_id if len(logged) else [])]
             for _, part in past.groupby(np.arange(len(past)) // 20_000):
                 log.log(np.full(len(part), 0.5), part.scored_at, prediction_id=part.prediction_id.to_numpy(), features=part[list(case.features)],
                         entity_id=part.entity_id.to_numpy(), site_id=part.site_id.to_numpy())
@@ -75,8 +77,11 @@ def _log_outcomes(store, rows, first, last):
 
 def _train(store, case, now, rounds):
     rows = store.rows(case.model, FIRST, LIVE - timedelta(1), as_of=now, where="label IS NOT NULL")
-    trained, held_out = train(rows, case.model, "v1", rounds=rounds)
-    register(store, trained, held_out, now, "demo")
+    if "v1" not in set(store.versions(case.model).version):
+        trained, held_out = train(rows, case.model, "v1", rounds=rounds)
+        register(store, trained, held_out, now, "demo")
+    with store.transaction():
+        store.record(now, "demo", "monitor", f"{case.model}/history", "off", "made before the first model")
     store.activate(now, "demo", case.model, "v1", "first model, trained on January to March")
 
 
@@ -85,7 +90,7 @@ def _prepare(store, streams, now, rounds):
     foreign = sorted(set(store.models()) - {c.model for c in CASES})
     if foreign:
         raise StoreError(f"{store.root} holds the model {foreign[0]!r}, which is not the demo's: choose another folder with --data.")
-    if not all(store.days(c.model) for c in CASES):
+    if not all(store.active_version(c.model) for c in CASES):
         _log_history(store, streams, now)
     for case in CASES:
         if store.active_version(case.model) is None:
@@ -137,6 +142,6 @@ def demo(data: Path, reports: Path, settings: Settings, *, until: date = LAST, r
                 _challenge(store, day)
         store.publish(settings.snapshots_kept)
     say("making reports")
-    pairs = [(day, case.model, night(day)) for day in days[-report_days:] for case in CASES]
+    pairs = [(day, case.model, night(day)) for day in days[len(days) - min(max(report_days, 0), len(days)):] for case in CASES]
     expect(len(pairs) * 6)
     return make_reports(data, reports, pairs, settings, on_done)

@@ -8,7 +8,7 @@ __all__ = ['SEVERITIES', 'Windows', 'windows', 'KS', 'ks', 'AccuracyDrop', 'wors
 # %% ../nbs/04_drift.ipynb #29d9667f
 from dataclasses import dataclass
 from datetime import date, timedelta
-from math import log, nan, sqrt
+from math import isnan, log, nan, sqrt
 
 import numpy as np
 from scipy.stats import kstwo
@@ -50,8 +50,8 @@ class KS:
 
     @property
     def severity(self) -> str:
-        "none, low, medium or high by the reference rule: p below 0.05, 0.01, 0.001."
-        return SEVERITIES[sum(self.pvalue < level for level in (0.05, 0.01, 0.001))]
+        "none, low, medium or high by the reference rule (p below 0.05, 0.01, 0.001); unknown when a window is empty."
+        return "unknown" if isnan(self.pvalue) else SEVERITIES[sum(self.pvalue < level for level in (0.05, 0.01, 0.001))]
 
     @property
     def drifted(self) -> bool:
@@ -92,10 +92,10 @@ class AccuracyDrop:
 
     @property
     def severity(self) -> str:
-        "none, low, medium or high by the reference rule: a drop of 5, 10, 20 %."
-        return SEVERITIES[sum(self.drop >= level - 1e-12 for level in (0.05, 0.10, 0.20))]
+        "none, low, medium or high by the reference rule (a drop of 5, 10, 20 %); unknown without a baseline or labels."
+        return "unknown" if isnan(self.drop) else SEVERITIES[sum(self.drop >= level - 1e-12 for level in (0.05, 0.10, 0.20))]
 
 
 def worst(*severities: str) -> str:
-    "The gravest of several severities."
-    return max(severities, key=SEVERITIES.index, default="none")
+    "The gravest of the severities that are known; unknown when none is."
+    return max((s for s in severities if s != "unknown"), key=SEVERITIES.index, default="unknown")

@@ -121,7 +121,7 @@ h1 { font-size:26px; line-height:1.25; margin:0 0 4px } h2 { font-size:18px; mar
 .headline { border-left:5px solid var(--soft); background:#f7f9fb; padding:10px 16px; margin:12px 0; border-radius:0 6px 6px 0 }
 .headline.ok { border-color:var(--ok) } .headline.look { border-color:var(--look) } .headline.failed { border-color:var(--bad) }
 table { border-collapse:collapse; font-size:14px; margin:10px 0; font-variant-numeric:tabular-nums } th, td { padding:5px 18px 5px 0; text-align:right; border:0; border-bottom:1px solid var(--line); vertical-align:top }
-th { color:var(--soft); font-weight:600 } th:first-child, td:first-child, .text td, .text th { text-align:left } table.dataframe { border:0 } tbody th { text-align:left }
+th { color:var(--soft); font-weight:600 } td, th { white-space:nowrap } .text, .text td, .text th { text-align:left } td.text { white-space:normal } td:first-child { white-space:nowrap }
 .wide { overflow-x:auto } svg { max-width:100%; height:auto } svg.spark { vertical-align:middle } pre { overflow-x:auto; background:#f7f9fb; padding:12px; border-radius:6px; font-size:13px; white-space:pre-wrap }
 .dot { display:inline-block; width:11px; height:11px; border-radius:50%; background:var(--soft); margin-right:7px } .dot.ok { background:var(--ok) } .dot.look { background:var(--look) } .dot.failed { background:var(--bad) }
 .grid { display:grid; grid-template-columns:repeat(auto-fit,minmax(420px,1fr)); gap:18px } .grid .card { margin:0; padding:18px 20px } .card h2 { margin-top:0 }
@@ -167,7 +167,7 @@ def _first(nb, mime):
 
 def _failure_page(job, error):
     return page(job.title, f'<article><h1>{escape(job.title)}</h1><p class="headline failed"><strong>This report failed.</strong> The others are not affected. '
-                f"Mend the cause and run the day again; it will only redo what is missing.</p><pre>{escape(error)}</pre></article>", job.navigation)
+                f"Mend the cause; the next daily run makes this day's reports again.</p><pre>{escape(error)}</pre></article>", job.navigation)
 
 
 def _run(job):

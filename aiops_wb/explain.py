@@ -20,7 +20,7 @@ def reasons(version: ModelVersion, frame: pd.DataFrame, top: int = 3) -> pd.Data
     together) and `bias`; pushes + rest + bias is the log-odds of the score.
     """
     pushes = version.contributions(frame)
-    bias, values = pushes.pop("bias"), pushes.to_numpy()
+    bias, values = pushes.pop("(bias)"), pushes.to_numpy()
     order = np.argsort(-values, axis=1, kind="stable")[:, :top]
     rows, names = np.arange(len(frame))[:, None], np.array(version.features, dtype=object)
     push = values[rows, order]
@@ -55,4 +55,4 @@ def alert_reasons(reader: Reader, model: str, version: str, alerts: pd.DataFrame
 # %% ../nbs/14_explain.ipynb #8d8232be
 def importance(version: ModelVersion, frame: pd.DataFrame) -> pd.Series:
     "Mean absolute contribution of each feature in log-odds, largest first."
-    return version.contributions(frame).drop(columns="bias").abs().mean().sort_values(ascending=False)
+    return version.contributions(frame).drop(columns="(bias)").abs().mean().sort_values(ascending=False)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from .points import LIMIT, Grid
-from .spool import OUTCOME, PREDICTION, fsync, write_segment
+from .spool import LONGEST_NAME, OUTCOME, PREDICTION, fsync, write_segment
 from .store import Store, StoreError, identifier, literal, parquet
 
 # %% ../nbs/15_ingest.ipynb #50cf53aa
@@ -89,7 +89,7 @@ def _read_jsonl(path):
                 lines.append(number)
             except ValueError as error:
                 bad.append((number, f"not a line of JSON: {error}", line.rstrip("\n")))
-    return pd.DataFrame(rows), np.array(lines, dtype=np.int64), pd.DataFrame(bad, columns=["line", "reason", "raw"])
+    return pd.DataFrame(rows, dtype=object), np.array(lines, dtype=np.int64), pd.DataFrame(bad, columns=["line", "reason", "raw"])
 
 
 def _read_parquet(path):
@@ -131,7 +131,10 @@ class _Table:
             return
         if required:
             self.refuse(_missing(column), lambda i: f"{name} is missing")
-        self.out[name] = column.astype(object).where(~_missing(column), None).map(lambda v: v if v is None else str(v).strip())
+        self.refuse(column.map(lambda v: isinstance(v, str) and not _encodes(v)).astype(bool), lambda i: f"{name} is not valid text")
+        if name in ("tenant", "model", "version"):
+            self.refuse(column.map(lambda v: len(str(v).encode(errors="replace")) > LONGEST_NAME).astype(bool), lambda i: f"{name} is longer than {LONGEST_NAME} bytes")
+        self.out[name] = column.astype(object).where(~_missing(column) & self.reason.isna(), None).map(lambda v: v if v is None else str(v).strip())
 
     def time(self, name, required):
         column = self.frame.get(name)
@@ -141,6 +144,7 @@ class _Table:
         given = ~_missing(column)
         self.refuse(given & ~offset, lambda i: f"{name} {column[i]!r} is not a time with an offset, such as 2013-04-01T12:00:00+00:00")
         self.refuse(given & times.isna(), lambda i: f"{name} {column[i]!r} is not a valid time")
+        self.refuse(given & ~times.dt.year.between(1900, 2199), lambda i: f"{name} {column[i]!r} is not between 1900 and 2200")
         if required:
             self.refuse(~given, lambda i: f"{name} is missing")
         self.out[name] = times
@@ -156,6 +160,14 @@ class _Table:
         if required:
             self.refuse(~given, lambda i: f"{name} is missing")
         self.out[name] = numbers
+
+
+def _encodes(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _typed(column):
@@ -227,8 +239,10 @@ def normalise(path: Path, kind: str, folder: Path, mapping: Mapping[str, str] | 
     absent = sorted(set(mapping.values()) - set(frame.columns))
     if absent:
         raise StoreError(f"{path.name} has no column {absent[0]!r}: its columns are {', '.join(map(str, frame.columns)) or 'none'}.")
-    frame = frame.drop(columns=[c for c in mapping if c in frame and c not in mapping.values()])
-    frame = frame.rename(columns={theirs: ours for ours, theirs in mapping.items()})
+    mapped = {ours: frame[theirs] for ours, theirs in mapping.items()}
+    frame = frame.drop(columns=list({*mapping.values(), *mapping} & set(frame.columns))).assign(**mapped)
+    if kind == "predictions":  # an outcome in the same file is no feature: it is what the model is to predict
+        frame = frame.drop(columns=[c for c in ("label", "observed_at") if c in frame])
     for name, value in (DEFAULTS[kind] | constants).items():
         frame[name] = frame[name].where(~_missing(frame[name]), value) if name in frame and name not in constants else value
     lacking = [c for c in REQUIRED[kind] if c not in frame]
@@ -246,7 +260,9 @@ def normalise(path: Path, kind: str, folder: Path, mapping: Mapping[str, str] | 
 _IMPOSSIBLE = {
     "predictions": f"""CASE WHEN coalesce(prediction_id, '') = '' THEN 'prediction_id is missing'
         WHEN coalesce(model, '') = '' OR coalesce(version, '') = '' OR coalesce(tenant, '') = '' THEN 'model, version or tenant is missing'
-        WHEN predicted_at IS NULL OR NOT isfinite(predicted_at) THEN 'predicted_at is missing'
+        WHEN greatest(strlen(model), strlen(version), strlen(tenant)) > {LONGEST_NAME} THEN 'model, version or tenant is longer than {LONGEST_NAME} bytes'
+        WHEN predicted_at IS NULL THEN 'predicted_at is missing'
+        WHEN NOT predicted_at BETWEEN TIMESTAMPTZ '1900-01-01 00:00:00+00' AND TIMESTAMPTZ '2200-01-01 00:00:00+00' THEN 'predicted_at is not between 1900 and 2200'
         WHEN coalesce("grid", '') NOT IN ('logit', 'linear') THEN 'grid ' || coalesce("grid", 'NULL') || ' is not one of logit, linear'
         WHEN score IS NULL OR NOT isfinite(score) THEN 'score is missing or not a number'
         WHEN "grid" = 'logit' AND NOT score BETWEEN 0 AND 1 THEN 'score ' || score || ' is not a probability in [0, 1]'
@@ -279,6 +295,7 @@ def _reject_predictions(store, source):
     con = store.con
     con.execute(f"""CREATE OR REPLACE TEMP TABLE rejects AS SELECT filename, file_row_number, reason, false AS duplicate
         FROM (SELECT filename, file_row_number, {_IMPOSSIBLE['predictions']} AS reason FROM {source}) WHERE reason IS NOT NULL""")
+    _reject_other_grids(con, source)
     con.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS SELECT prediction_id FROM {source} WHERE prediction_id IS NOT NULL GROUP BY prediction_id HAVING count(*) > 1")
     stored = [store.root / f[0] for f in _overlapping(store, "predictions", con, source)]
     if stored:
@@ -297,6 +314,16 @@ def _reject_predictions(store, source):
         FROM (SELECT *, content = first(content) OVER ids AS same, row_number() OVER ids AS place FROM compared
               WINDOW ids AS (PARTITION BY prediction_id ORDER BY filename NULLS FIRST, file_row_number ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))
         WHERE place > 1 AND filename IS NOT NULL""")
+
+
+def _reject_other_grids(con, source):
+    "A version keeps the grid it was first registered or logged with; rows on another one are rejected."
+    con.execute(f"""CREATE OR REPLACE TEMP TABLE grids AS SELECT model, version, arg_min("grid", place) AS kept FROM (
+        SELECT model, version, "grid", 0 AS place FROM models
+        UNION ALL SELECT model, version, "grid", batch_id FROM data_files WHERE kind = 'predictions'
+        UNION ALL SELECT model, version, "grid", {2 ** 60} + file_row_number FROM {source} WHERE "grid" IN ('logit', 'linear')) GROUP BY model, version""")
+    con.execute(f"""INSERT INTO rejects SELECT filename, file_row_number, model || ' ' || version || ' is logged on the ' || kept || ' grid, not on ' || "grid", false
+        FROM {source} JOIN grids USING (model, version) WHERE "grid" <> kept AND (filename, file_row_number) NOT IN (SELECT (filename, file_row_number) FROM rejects)""")
 
 
 def _reject_outcomes(store, source):
@@ -347,6 +374,8 @@ def _write_day_files(store, kind, groups, batch):
             fsync(name)
             Path(name).rename(final)
             ids, site = stats['"prediction_id"'], stats.get('"site_id"', {})
+            if "min" not in ids:  # very long ids have no statistics
+                ids = dict(zip(("min", "max"), store.con.execute(f"SELECT min(prediction_id), max(prediction_id) FROM {parquet([final])}").fetchall()[0]))
             sites = site.get("null_count") != site.get("num_values")  # somewhere a site is named
             rows.append((kind, str(final.relative_to(store.root)), day and datetime.fromisoformat(day).date(), keys.get("tenant"), keys.get("model"),
                          keys.get("version"), keys.get("grid", keys.get('"grid"')), count, size, sites, ids["min"], ids["max"]))
@@ -383,7 +412,7 @@ def _load(store, kind, deliveries, now, owner):
     loaded = int(files.rows.sum())
     store.commit_batch(kind, now, owner, loaded=loaded, duplicates=duplicates, conflicts=conflicts, quarantine=quarantine, files=files, touched=touched,
                        segments=[(d.segment_id, kind, d.path.name, d.path.stat().st_size, "ingested", None) for d in deliveries])
-    for table in ("rejects", "suspects", "compared", "staged", "found", "resolved"):
+    for table in ("rejects", "grids", "suspects", "compared", "staged", "found", "resolved"):
         con.execute(f"DROP TABLE IF EXISTS {table}")
     return Ingested(loaded, duplicates, conflicts, len(quarantine))
 
@@ -407,7 +436,17 @@ def _deliver(store, kind, path):
                 return Delivered(path, content_id(path), path)
         except duckdb.Error as error:
             raise StoreError(f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}") from None
-    return normalise(path, kind, store.root / "tmp" / "made")
+    return _usable(path, kind, store.root / "tmp" / "made")
+
+
+def _usable(path, kind, folder, mapping=None, constants=None):
+    "`normalise`, with whatever a file's content can break said in a sentence; trouble with the disk is not the file's fault."
+    try:
+        return normalise(path, kind, folder, mapping, constants)
+    except (StoreError, OSError, MemoryError, duckdb.IOException):
+        raise
+    except Exception as error:
+        raise StoreError(f"{path.name} cannot be used: {(str(error) or type(error).__name__).splitlines()[0]}") from None
 
 
 def _rows_of(con, path):
@@ -429,7 +468,7 @@ def ingest(store: Store, now: datetime, owner: str, *, spool: Path | None = None
     "Load everything in the spool, predictions before outcomes; spool files are removed once they are committed."
     result, spool = Ingested(), Path(spool or store.root / "spool")
     for kind in ("predictions", "outcomes"):
-        done = {i for i, in store.con.execute("SELECT segment_id FROM segments WHERE state = 'ingested'").fetchall()}
+        done = {i for i, in store.con.execute("SELECT segment_id FROM segments WHERE state = 'ingested' AND kind = $kind", {"kind": kind}).fetchall()}
         chunk, size = [], 0
         for path in sorted(p for p in (spool / kind).rglob("*") if p.suffix in SUFFIXES and not p.name.startswith(".")):
             try:
@@ -479,7 +518,4 @@ def ingest_file(store: Store, now: datetime, owner: str, path: str | Path, kind:
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"{path} is not a file.")
-    if store.con.execute("SELECT count(*) FROM segments WHERE state = 'ingested' AND segment_id = $id", {"id": content_id(path)}).fetchall()[0][0]:
-        delivered = normalise(path, kind, store.root / "tmp" / "made", mapping, constants)
-        return Ingested(duplicates=int(_rows_of(store.con, delivered.canonical)))
-    return _load(store, kind, [normalise(path, kind, store.root / "tmp" / "made", mapping, constants)], now, owner)
+    return _load(store, kind, [_usable(path, kind, store.root / "tmp" / "made", mapping, constants)], now, owner)

@@ -7,11 +7,12 @@ __all__ = ['QUESTIONS', 'STATES', 'folder', 'state_of', 'gravest', 'manifests', 
            'navigation']
 
 # %% ../nbs/23_pages.ipynb #e1e031cb
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
 from .engine import page, write_whole
 
@@ -28,8 +29,9 @@ STATES = {"ok": "fine", "look": "look at it", "failed": "failed", "unknown": "no
 
 
 def folder(model: str) -> str:
-    "A model's name as a folder name."
-    return quote(model, safe=" ").replace(" ", "_")
+    "A model's name as a folder name that is safe in paths and links; names that would be changed get a hash, so no two models share one."
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", model)
+    return plain if plain == model else f"{plain.strip('-')}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
 
 
 def state_of(report: Mapping) -> str:
@@ -38,7 +40,7 @@ def state_of(report: Mapping) -> str:
 
 
 def gravest(states) -> str:
-    "The state that a summary shows."
+    "The state that a summary shows: the one that needs a person most."
     found = set(states)
     return next((s for s in ("failed", "look", "unknown", "ok") if s in found), "unknown")
 
@@ -87,7 +89,7 @@ def day_page(reports: Path, day: str, manifest: Mapping, days: list[str]) -> str
 
 
 def _known(manifest):
-    return f'Everything on this page is as known at {escape(manifest["as_of"])}.'
+    return f'Everything on this page is as known on {escape(manifest["as_of"][:16].replace("T", " at "))} ({escape(manifest.get("timezone", "UTC"))}).'
 
 
 def _footer(manifest):

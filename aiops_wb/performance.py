@@ -56,7 +56,7 @@ class Confusion:
 
     @property
     def precision(self) -> Figure:
-        "TP / alerts."
+        "TP / labelled alerts."
         return proportion(self.tp, self.tp + self.fp)
 
     @property
@@ -76,7 +76,7 @@ class Confusion:
 
     @property
     def fdr(self) -> Figure:
-        "False discovery rate, FP / alerts."
+        "False discovery rate, FP / labelled alerts."
         return proportion(self.fp, self.tp + self.fp)
 
     @property
@@ -132,7 +132,7 @@ def summary(counts: ScoreCounts, threshold: int) -> dict[str, Figure]:
     n, labelled, positive = counts.total
     figures = {
         "predictions": Figure(n, n=n),
-        "labelled_share": proportion(labelled, n),
+        "labelled_share": Figure(labelled / n if n else nan, n=n),
         "positive_rate": proportion(positive, labelled),
         "alerts": Figure(counts.at_or_above(threshold)[0], n=n),
         "roc_auc": roc_auc(counts),

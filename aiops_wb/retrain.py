@@ -48,7 +48,7 @@ class Verdict:
     days_won: int
     days: int
     pvalue: float
-    mean_difference: float  # challenger - champion, log loss per event in nats; negative is better
+    mean_difference: float  # challenger - champion, log loss per event in nats, mean over days; negative is better
     reason: str
 
 
@@ -69,7 +69,7 @@ def compare(differences: Mapping[object, float], alpha: float = 0.05, min_days: 
     mean = float(values.mean())
     propose = bool(p <= alpha and mean < 0)
     reason = (f"the challenger had the lower log loss on {won} of {decided} days (p = {p:.2g}) "
-              f"and {abs(mean):.4f} nats {'less' if mean < 0 else 'more'} per event on average")
+              f"and {abs(mean):.4f} nats {'less' if mean < 0 else 'more'} per event on the mean day")
     return Verdict(propose, won, decided, float(p), mean, reason)
 
 # %% ../nbs/07_retrain.ipynb #aec1c50b

@@ -34,7 +34,7 @@ def test_documented_commands_and_targets_exist(document):
 
 @pytest.mark.parametrize(("argv", "says"), [
     (["daily", "--date", "yesterday"], "not a day such as"), (["daily", "--as-of", "2026-03-01"], "with an offset"), (["ingest", "--file", "x.csv", "--map", "score"], "name=value"),
-    (["threshold", "--model", "m", "--set", "7"], r"probability in \[0, 1\]"), ([], "COMMAND"), (["dayly"], "invalid choice")])
+    (["threshold", "--model", "m", "--set", "high"], "invalid float"), ([], "COMMAND"), (["dayly"], "invalid choice")])
 def test_wrong_usage_is_exit_code_2(argv, says, capsys):
     with pytest.raises(SystemExit) as stop:
         main(argv)
@@ -60,6 +60,7 @@ def test_refusals_are_one_sentence(tmp_path, capsys, monkeypatch):
     assert "fixed when a log is created" in refused(capsys, "ingest", "--timezone", "Europe/Berlin")
     assert "time zone name" in refused(capsys, "ingest", "--timezone", "Berlin")
     assert "needs --why" in refused(capsys, "threshold", "--model", "m", "--set", "0.5")
+    assert "number in [0, 1]" in refused(capsys, "threshold", "--model", "m", "--try", "7")
     assert "no registered version" in refused(capsys, "activate", "--model", "m", "--version", "v", "--why", "x")
     assert "no earlier value" in refused(capsys, "rollback", "--model", "m", "--why", "x")
     assert "a safeguard stops" in refused(capsys, "retrain", "--model", "m")

@@ -80,11 +80,13 @@ def test_unlabelled_and_linear_counts_are_refused():
 
 def test_levels_and_routes():
     assert [risk_level(p) for p in (0, 0.2, 0.4, 0.6, 0.8, 1)] == ["MINIMAL", "LOW", "MEDIUM", "HIGH", "CRITICAL", "CRITICAL"]
-    assert decide(0.7, 0.1).route == "ticket" and decide(0.7, 0.1).automated
-    assert decide(0.7, 0.2).route == "alert" and not decide(0.7, 0.2).automated
-    assert decide(0.59, 0.01).route == "monitor"
+    assert decide(0.93, (0.85, 1.0)).route == "ticket" and decide(0.93, (0.85, 1.0)).automated
+    assert decide(0.9, (0.75, 1.0)).route == "alert" and not decide(0.9, (0.75, 1.0)).automated
+    assert decide(0.59, (0.58, 0.6)).route == "monitor"
+    for neither in ((0.57, 0.67), (0.0, 0.1)):
+        assert "does not single out" in decide(0.62, neither).reason and decide(0.62, neither).route == "alert"
     assert is_narrow(0.199) and not is_narrow(0.2)
-    for missing in (None, np.inf, np.nan):
+    for missing in (None, (0.0, np.inf), (np.nan, 1.0)):
         assert decide(0.9, missing).route == "alert" and "no calibrated" in decide(0.9, missing).reason
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         risk_level(1.2)

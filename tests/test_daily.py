@@ -101,7 +101,7 @@ def test_one_failing_report_does_not_stop_the_rest_and_is_shown(logged, monkeypa
     assert "no such &lt;thing&gt;" in page and "Traceback" in page
     assert "This report failed" in (logged.root / "reports" / "index.html").read_text()
     with open_snapshot(logged.data) as log:
-        assert log.runs(step="drift").state.tolist() == ["failed"]
+        assert log.runs(step="drift").state.tolist() == ["begun", "failed"]
     monkeypatch.undo()
     assert go(logged, days=[date(2026, 3, 5)], show="last").exit_code == 0
     assert "This report failed" not in (logged.root / "reports" / "index.html").read_text()
@@ -160,11 +160,36 @@ def test_without_a_name_a_view_is_the_newest_day(logged):
     assert (view.model, view.day) == (MODEL, date(2026, 3, 5))
 
 
-def test_days_before_the_first_activation_are_not_due(logged):
+def test_a_version_that_is_not_monitored_makes_no_day_due(logged):
+    logged.log(events(days=1, start=date(2026, 2, 1), version="old"), version="old")
     logged.ingest(NOW)
     with logged.store() as store:
-        store.record(datetime(2026, 3, 3, 12, tzinfo=UTC), "ana", "model", MODEL, "v1", "first")
-        assert [d.day for d, _ in due(store, NOW)] == [3, 4, 5]
+        assert [d.day for d, _ in due(store, NOW)] == [1, 1, 2, 3, 4, 5]
+        store.record(NOW, "ana", "monitor", f"{MODEL}/old", "off", "history")
+        assert [d.day for d, _ in due(store, NOW)] == [1, 2, 3, 4, 5]
+
+
+def test_a_day_with_late_predictions_is_due_again(logged):
+    go(logged)
+    logged.log(events(days=1, seed=8, version="late").assign(id=lambda f: "x" + f.id))
+    assert [f.day.day for f in go(logged).figures] == [1]
+    with open_snapshot(logged.data) as log:
+        assert log.metrics(MODEL, date(2026, 3, 1), date(2026, 3, 1)).set_index("metric").value["predictions"] == 80
+    assert go(logged).figures == []
+
+
+def test_reports_that_were_cut_off_or_lost_are_made_again(logged, monkeypatch):
+    import shutil
+
+    with monkeypatch.context() as broken:
+        broken.setattr(daily, "run_jobs", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            go(logged, show="last")
+    again = go(logged, show="last")
+    assert again.figures == [] and len(again.reports) == 6
+    assert go(logged, show="last").reports == []
+    shutil.rmtree(logged.root / "reports")
+    assert len(go(logged, show="last").reports) == 6
 
 
 def test_a_slow_report_is_stopped_and_a_dead_one_is_noticed(tmp_path):

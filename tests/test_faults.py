@@ -145,7 +145,7 @@ def test_a_read_only_folder_is_one_sentence(tmp_path, monkeypatch):
 def test_what_an_interrupted_writer_left_is_removed(bench):
     bench.log(events(days=1))
     bench.ingest()
-    stray = [bench.data / "log" / "predictions" / "event_date=2026-03-01" / "b99999999-0000.parquet", bench.data / "tmp" / "batch-9" / "x.parquet", bench.data / "snapshots" / "aiops-1.tmp", bench.data / ".aiops-abc"]
+    stray = [bench.data / "log" / "predictions" / "event_date=2026-03-01" / "b00000002-0000.parquet", bench.data / "tmp" / "batch-9" / "x.parquet", bench.data / "snapshots" / "aiops-1.tmp", bench.data / ".aiops-abc"]
     for path in stray:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")

@@ -247,6 +247,67 @@ def test_tenants_are_kept_apart_and_odd_names_work(bench):
         store.publish()
 
 
+def test_one_file_holds_both_kinds_and_can_be_mapped_again(bench):
+    text = "id,when,p,label,closed\na,2026-03-01T00:00:00Z,0.5,1,2026-03-02T00:00:00Z\nb,2026-03-01T01:00:00Z,0.6,0,2026-03-02T00:00:00Z\n"
+    constants = {"model": MODEL, "version": "v1"}
+    wrong = {"prediction_id": "id", "predicted_at": "closed", "score": "id"}
+    assert take(bench, "f.csv", text, mapping=wrong, constants=constants)[0] == Ingested(quarantined=2)
+    right = {"prediction_id": "id", "entity_id": "id", "predicted_at": "when", "score": "p"}
+    assert take(bench, "f.csv", text, mapping=right, constants=constants)[0] == Ingested(loaded=2)
+    assert take(bench, "f.csv", text, kind="outcomes", mapping={"prediction_id": "id", "observed_at": "closed"})[0] == Ingested(loaded=2)
+    with bench.store() as store:
+        assert store.score_counts(MODEL)[date(2026, 3, 1)].total == (2, 2, 1)
+        rows = store.rows(MODEL, date(2026, 3, 1), date(2026, 3, 1))
+        assert rows.entity_id.tolist() == ["a", "b"] and "feature:label" not in rows
+
+
+def test_numeric_ids_stay_what_they_were(bench):
+    line = {"model": MODEL, "version": "v1", "predicted_at": "2026-03-01T00:00:00Z", "score": 0.5}
+    text = "\n".join(json.dumps(line | {"prediction_id": i, "site_id": s}) for i, s in ((9007199254740993, 3), (9007199254740992, None), (None, 1)))
+    taken, _, _ = take(bench, "f.jsonl", text)
+    assert taken == Ingested(loaded=2, quarantined=1)
+    with bench.store() as store:
+        rows = store.rows(MODEL, date(2026, 3, 1), date(2026, 3, 1))
+    assert set(rows.prediction_id) == {"9007199254740993", "9007199254740992"} and set(rows.site_id.dropna()) == {"3"}
+
+
+def test_a_version_stays_on_one_grid(bench):
+    from aiops_wb.points import Grid
+    from aiops_wb.spool import PredictionLogger
+
+    for grid, score in ((Grid("linear"), 4.0), (Grid(), 0.5)):
+        with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, grid=grid) as log:
+            log.log([score] * 3, ["2026-03-01T00:00:00Z"] * 3)
+        taken = bench.ingest()
+    assert taken == Ingested(quarantined=3)
+    with bench.store() as store:
+        assert store.score_counts(MODEL)[date(2026, 3, 1)].total[0] == 3
+        assert "is logged on the linear grid, not on logit" in quarantine(store).reason[0]
+
+
+@pytest.mark.parametrize("line", ['{"A":1,"a":2}', '{"":1}', '{"a":3,"features":{"a":2}}', '{"predicted_at":"9999-12-31T23:59:59-12:00"}', '{"prediction_id":"\\ud800"}', "[" * 5000, '{"model":"' + "m" * 300 + '"}'])
+def test_one_odd_file_does_not_hold_up_the_others(bench, line):
+    good = {"prediction_id": "odd", "model": MODEL, "version": "v1", "predicted_at": "2026-03-01T00:00:00Z", "score": 0.5}
+    bench.log(events(days=1))
+    odd = json.dumps(good)[:-1] + "," + line[1:] if line.startswith("{") else line
+    (bench.data / "spool" / "predictions" / "a.jsonl").write_text(odd)
+    taken = bench.ingest()
+    assert taken.loaded in (40, 41) and (taken.quarantined or taken.refused or taken.loaded == 41)
+    assert not list((bench.data / "spool" / "predictions").iterdir())
+
+
+@pytest.mark.parametrize("name", ["ü" * 300, "x" * 20_000, chr(0x10FFFF) * 100])
+def test_very_long_ids(bench, name):
+    frame = events(days=1).head(2).assign(id=[name, name + "2"])
+    bench.log(frame)
+    bench.label(frame)
+    assert bench.ingest() == Ingested(loaded=4)
+    bench.log(frame)
+    assert bench.ingest() == Ingested(duplicates=2)
+    with bench.store() as store:
+        assert store.score_counts(MODEL)[date(2026, 3, 1)].total[1] == 2
+
+
 def test_chunks_make_batches(bench):
     for seed in range(3):
         bench.log(events(days=1, seed=seed, start=date(2026, 3, 1 + seed)))

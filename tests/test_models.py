@@ -67,6 +67,15 @@ def test_unseen_categories_are_missing_not_another_code(trained):
     assert np.array_equal(trained[0].score(frame.assign(kind="never seen")), trained[0].score(frame.assign(kind=None)))
 
 
+def test_booleans_infinities_and_odd_names_train():
+    made = rows()
+    made = made.assign(**{"feature:flag": made.label.astype(bool), "feature:x[0] <b>": np.where(made.label == 1, np.inf, 1e300), "feature:bias": 1.0})
+    version, held = train(made, MODEL, "v3", rounds=10)
+    assert roc_auc(held).value > 0.99
+    assert version.state["bins"]["flag"] == {"cuts": [0.5]}
+    assert len(reasons(version, features(made).head(3))) == 3
+
+
 def test_scoring_nothing_and_without_a_feature(trained):
     assert trained[0].score(features(rows()).head(0)).shape == (0,)
     with pytest.raises(StoreError, match="'noise' is missing"):
@@ -89,12 +98,12 @@ def test_contributions_equal_shap_and_close(trained):
     numeric, _ = train(rows().drop(columns="feature:kind"), MODEL, "v2", rounds=30)
     x = frame.drop(columns="kind")
     oracle = shap.TreeExplainer(numeric.booster)
-    assert np.allclose(numeric.contributions(x).drop(columns="bias"), oracle.shap_values(x.astype(np.float32)), atol=1e-5)
+    assert np.allclose(numeric.contributions(x).drop(columns="(bias)"), oracle.shap_values(x.astype(np.float32)), atol=1e-5)
 
 
 def test_reasons_are_the_largest_pushes_and_close(trained):
     version, frame = trained[0], features(rows(seed=5)).head(100)
-    why, pushes = reasons(version, frame, top=2), version.contributions(frame).drop(columns="bias")
+    why, pushes = reasons(version, frame, top=2), version.contributions(frame).drop(columns="(bias)")
     first = pushes.max(axis=1)
     assert (why.reason_1.dropna() == pushes.idxmax(axis=1)[why.reason_1.notna()]).all()
     assert np.allclose(why.push_1.dropna(), first[first > 0]) and (why.reason_1.isna() == (first <= 0)).all()
@@ -119,7 +128,7 @@ def test_a_logged_decision_can_be_replayed(bench, trained):
         assert set(logged.calibration_id) == {key}
         p = scorer.version.grid.inverse(logged.points)
         lower, upper = calibration.intervals(p)
-        again = [decide(a, w) for a, w in zip(p, upper - lower)]
+        again = [decide(*row) for row in zip(p, zip(lower, upper))]
     assert [d.route for d in again] == logged.route.tolist() == made.route.tolist()
     assert [d.automated for d in again] == logged.automated.tolist() and (logged.latency_ms > 0).all()
 

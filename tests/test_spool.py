@@ -74,7 +74,9 @@ def test_threads_lose_nothing(tmp_path):
 @pytest.mark.parametrize(("call", "says"), [
     ({"score": np.nan, "predicted_at": AT}, "score nan"), ({"score": 1.5, "predicted_at": AT}, r"\[0, 1\]"), ({"score": 0.5, "predicted_at": "2026-03-01 12:00"}, "without an offset"),
     ({"score": 0.5, "predicted_at": None}, "missing|offset"), ({"score": [0.5, 0.6], "predicted_at": [AT]}, "different lengths"), ({"score": 0.5, "predicted_at": AT, "amount": 3}, "unknown column 'amount'"),
-    ({"score": 0.5, "predicted_at": AT, "features": {"x": [1, 2]}}, "different lengths")])
+    ({"score": 0.5, "predicted_at": AT, "features": {"x": [1, 2]}}, "different lengths"), ({"score": 0.5, "predicted_at": AT, "latency_ms": "slow"}, "latency_ms"),
+    ({"score": 0.5, "predicted_at": AT, "latency_ms": -1}, "latency_ms"), ({"score": 0.5, "predicted_at": AT, "automated": "maybe"}, "automated"),
+    ({"score": 0.5, "predicted_at": AT, "features": {"A": 1, "a": 2}}, "differ"), ({"score": 0.5, "predicted_at": AT, "features": {"": 1}}, "empty")])
 def test_bad_predictions_are_refused_and_nothing_else_is_lost(tmp_path, call, says):
     with PredictionLogger(tmp_path, "m", "1", threshold=0) as log:
         log.log(0.4, AT)
@@ -108,6 +110,13 @@ def test_a_failed_write_keeps_its_rows(tmp_path):
 def test_names_are_needed(tmp_path):
     with pytest.raises(ValueError, match="model"):
         PredictionLogger(tmp_path, "", "1", threshold=0)
+    with pytest.raises(ValueError, match="80 bytes"):
+        PredictionLogger(tmp_path, "m" * 81, "1", threshold=0)
+    for threshold in (0.6, 99_999):
+        with pytest.raises(ValueError, match="in points"):
+            PredictionLogger(tmp_path, "m", "1", threshold=threshold)
+    with pytest.raises(ValueError, match="fine grid"):
+        PredictionLogger(tmp_path, "m", "1", threshold=0, grid=Grid("logit", 20))
 
 
 @pytest.mark.parametrize("values", [["2026-03-29T02:30:00+02:00", "2026-03-29T00:30:00Z"], pd.date_range("2026-03-01", periods=2, tz="Europe/Berlin"),

@@ -105,7 +105,7 @@ def test_ks_refuses_different_grids_and_accepts_empty():
 
 def test_reference_rule_levels():
     assert [AccuracyDrop(1.0, 1.0 - d).severity for d in (0.04, 0.05, 0.10, 0.20)] == ["none", "low", "medium", "high"]
-    assert AccuracyDrop(float("nan"), 0.9).severity == "none"
+    assert AccuracyDrop(float("nan"), 0.9).severity == "unknown" and worst("unknown", "low") == "low" and worst("unknown") == "unknown"
     assert worst("low", "high", "none") == "high"
 
 

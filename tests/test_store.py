@@ -166,6 +166,26 @@ def test_snapshots_are_limited_and_the_pointer_leads_to_the_newest(bench):
     assert sorted(p.name for p in (bench.data / "snapshots").iterdir()) == sorted(m.name for m in made[-2:])
 
 
+def test_a_lost_or_older_catalog_never_costs_the_log(bench):
+    import shutil
+
+    for seed in range(3):
+        bench.log(events(days=1, seed=seed, start=date(2026, 3, 1 + seed)))
+        bench.ingest()
+        shutil.copy(bench.data / "catalog.duckdb", bench.root / f"copy{seed}")
+    files = set((bench.data / "log").rglob("*.parquet"))
+    (bench.data / "catalog.duckdb").unlink()
+    with pytest.raises(StoreError, match=r"no catalog\.duckdb"):
+        bench.ingest()
+    shutil.copy(bench.root / "copy0", bench.data / "catalog.duckdb")
+    with pytest.raises(StoreError, match="files of batch 3"):
+        bench.ingest()
+    assert set((bench.data / "log").rglob("*.parquet")) == files
+    shutil.copy(bench.root / "copy2", bench.data / "catalog.duckdb")
+    with bench.store() as store:
+        assert len(store.days(MODEL)) == 3
+
+
 def test_no_snapshot_yet_is_said(bench):
     with pytest.raises(StoreError, match="aiops-wb ingest"):
         open_snapshot(bench.data)

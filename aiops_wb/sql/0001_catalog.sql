@@ -56,7 +56,7 @@ CREATE TABLE metrics (            -- tidy: one figure a row
 
 CREATE TABLE runs (               -- what the daily job did: one row for each step of a day and model
     run_id VARCHAR NOT NULL, event_date DATE NOT NULL, model VARCHAR NOT NULL, step VARCHAR NOT NULL,
-    state VARCHAR NOT NULL,       -- ok | failed
+    state VARCHAR NOT NULL,       -- ok | failed, or begun: a report that has not ended yet
     as_of TIMESTAMPTZ NOT NULL, batch_id BIGINT NOT NULL, started_at TIMESTAMPTZ NOT NULL, seconds DOUBLE NOT NULL, detail VARCHAR);
 
 CREATE TABLE audit (              -- every change of a threshold, flag, model or calibration, chained by SHA-256
