@@ -13,7 +13,8 @@ import pandas as pd
 
 from .models import load, register, train
 from .retrain import Challenge, Check, compare, log_loss, safeguards
-from .store import Reader, Store, StoreError, is_training, training
+from .catalog import Reader, StoreError
+from .store import Store, is_training, training
 
 # %% ../nbs/17_challenge.ipynb #ae771c71
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from tqdm import tqdm
 from . import __version__
 from .config import Settings, SettingsError, load_settings
 from .ingest import COLUMNS, ingest, ingest_file
-from .store import StoreError, open_snapshot, open_store
+from .catalog import StoreError, open_snapshot
+from .store import open_store
 
 # %% ../nbs/30_cli.ipynb #6ae87ba5
 def _date(text):
@@ -180,6 +181,17 @@ class _Bar:
             tqdm.write(f"{outcome.name} failed: {(outcome.error or '').strip().splitlines()[-1]}", file=sys.stderr)
 
 
+def _progress(items, what):
+    "The items, with a bar on a terminal and a line for each tenth of them in a log."
+    if sys.stderr.isatty():
+        yield from tqdm(items, desc=what, unit="day")
+        return
+    for number, item in enumerate(items, 1):
+        yield item
+        if number == len(items) or number % max(1, len(items) // 10) == 0:
+            print(f"{what}: {number} of {len(items)}", flush=True)
+
+
 def _run_days(args, days):
     from aiops_wb.daily import run
 
@@ -323,8 +335,7 @@ def _demo(args):
     from aiops_wb.demo import demo
 
     settings, bar = _settings(args), _Bar("reports")
-    progress = lambda items, what: tqdm(items, desc=what, unit="day", disable=None)
-    outcomes = demo(settings.data, settings.reports, settings, until=args.until, report_days=args.report_days, progress=progress, on_done=bar.done, expect=bar.expect)
+    outcomes = demo(settings.data, settings.reports, settings, until=args.until, report_days=args.report_days, progress=_progress, on_done=bar.done, expect=bar.expect)
     failed = [o for o in outcomes if o.state == "failed"]
     print(f"{len(outcomes)} reports, {len(failed)} failed.\nOpen {(settings.reports / 'index.html').resolve()}\nThe log: duckdb -readonly {(settings.data / 'aiops.duckdb').resolve()}")
     return 0 if not failed else 4 if len(failed) == len(outcomes) else 3

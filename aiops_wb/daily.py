@@ -28,7 +28,8 @@ from .engine import Job, Outcome, run_jobs, write_whole
 from .ingest import Ingested, ingest
 from .monitor import View, number, percent, recalibrate
 from .pages import QUESTIONS, folder, manifests, navigation, write_pages
-from .store import Busy, Reader, Store, StoreError, open_snapshot, open_store
+from .catalog import Busy, Reader, StoreError, open_snapshot
+from .store import Store, open_store
 
 # %% ../nbs/24_daily.ipynb #630ca2ba
 def due(reader: Reader, now: datetime, models: Sequence[str] = ()) -> list[tuple[date, str]]:

@@ -23,7 +23,8 @@ from .flights import SCHEDULE, WEATHER, ZONE, events
 from .ingest import ingest
 from .models import Scorer, register, train
 from .spool import OutcomeLogger, PredictionLogger
-from .store import StoreError, open_store
+from .catalog import StoreError
+from .store import open_store
 
 # %% ../nbs/25_demo.ipynb #608cd817
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from math import isnan, log, nan, sqrt
 
 import numpy as np
-from scipy.stats import kstwo
+from scipy.special import kolmogorov
 
 from .counts import ScoreCounts
 
@@ -60,7 +60,7 @@ class KS:
 
 
 def ks(recent: ScoreCounts, reference: ScoreCounts, confidence: float = 0.95) -> KS:
-    "Two-sample KS from counts, p-value as scipy's asymptotic one; NaN when a sample is empty."
+    "Two-sample KS from counts, p-value by Kolmogorov's limiting distribution (Smirnov 1939); NaN when a sample is empty."
     if recent.grid != reference.grid:
         raise ValueError(f"scores on {recent.grid} and on {reference.grid} cannot be compared: coarsen one of them first.")
     n, m = recent.total[0], reference.total[0]
@@ -74,7 +74,7 @@ def ks(recent: ScoreCounts, reference: ScoreCounts, confidence: float = 0.95) ->
     alpha = 1 - confidence
     slack = sqrt(log(4 / alpha) / (2 * n)) + sqrt(log(4 / alpha) / (2 * m))
     mean = [float((c.points * c.n).sum() / size) / 1000 for c, size in ((recent, n), (reference, m))]
-    pvalue = float(np.clip(kstwo.sf(d, max(1, round(n * m / (n + m)))), 0, 1))
+    pvalue = float(kolmogorov(sqrt(n * m / (n + m)) * d))
     return KS(d, pvalue, max(0.0, d - slack), min(1.0, d + slack), at, mean[0] - mean[1], n, m)
 
 # %% ../nbs/04_drift.ipynb #0849ec52

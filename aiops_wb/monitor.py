@@ -26,7 +26,8 @@ from .drift import KS, SEVERITIES, AccuracyDrop, ks, windows, worst
 from .performance import Figure, summary
 from .points import Grid
 from .retrain import Challenge, Check
-from .store import Reader, Store, StoreError, open_snapshot
+from .catalog import Reader, StoreError, open_snapshot
+from .store import Store
 from .thresholds import Curve, Simulation, best_f1, curve, simulate
 
 # %% ../nbs/20_monitor.ipynb #fbb16486

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import bdtrc
 
 # %% ../nbs/07_retrain.ipynb #cd928d91
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def compare(differences: Mapping[object, float], alpha: float = 0.05, min_days: 
     if len(values) < min_days:
         return Verdict(False, won, decided, 1.0, float(values.mean()) if len(values) else float("nan"),
                        f"{len(values)} days with mature labels are too few: at least {min_days} are needed")
-    p = binomtest(won, decided, 0.5, alternative="greater").pvalue if decided else 1.0
+    p = bdtrc(won - 1, decided, 0.5) if won else 1.0  # P(at least so many days won)
     mean = float(values.mean())
     propose = bool(p <= alpha and mean < 0)
     reason = (f"the challenger had the lower log loss on {won} of {decided} days (p = {p:.2g}) "

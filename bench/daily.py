@@ -39,7 +39,7 @@ def main():
         split.append(json.loads(done.stdout.splitlines()[-1]))
 
     def imports():
-        subprocess.run([sys.executable, "-c", "from aiops_wb.engine import PRELOAD; import importlib; [importlib.import_module(n) for n in PRELOAD]"], check=True)
+        subprocess.run([sys.executable, "-c", "from aiops_wb.engine import _preload; _preload()"], check=True)
 
     def bare():
         subprocess.run([sys.executable, "-m", "papermill", "--no-progress-bar", str(root / "empty.ipynb"), str(root / "out.ipynb")], check=True, capture_output=True)

@@ -101,3 +101,10 @@ def test_the_threshold_of_a_model_trained_elsewhere(tmp_path, capsys):
 def test_as_a_process():
     done = subprocess.run([Path(sys.executable).parent / "aiops-wb", "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "daily" in done.stdout
+
+
+def test_the_readme_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    exec(compile(code, "README.md", "exec"), {})
+    assert main(["ingest"]) == 0 and main(["daily", "--reports", "none"]) == 0

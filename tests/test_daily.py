@@ -7,13 +7,13 @@ import pytest
 from conftest import MODEL, events
 
 from aiops_wb import daily
+from aiops_wb.catalog import StoreError, open_snapshot
 from aiops_wb.config import Settings
 from aiops_wb.daily import due, run
 from aiops_wb.engine import Job, run_jobs
 from aiops_wb.monitor import View, open_view
 from aiops_wb.pages import QUESTIONS, write_pages
 from aiops_wb.performance import summary
-from aiops_wb.store import StoreError, open_snapshot
 
 NOW = datetime(2026, 3, 6, 6, tzinfo=UTC)
 

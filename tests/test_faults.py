@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import MODEL, events
 
+from aiops_wb.catalog import StoreError, open_snapshot
 from aiops_wb.ingest import Ingested
-from aiops_wb.store import StoreError, open_snapshot
 
 INGEST = """
 import sys
@@ -131,6 +131,19 @@ sys.exit(main(["ingest", "--data", {str(delivered.data)!r}]))"""
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert child.returncode == 1 and child.stderr.startswith("aiops-wb: ") and "Traceback" not in child.stderr
     assert delivered.ingest().loaded == 2400
+    assert state(delivered) == undisturbed
+
+
+def test_a_catalog_that_somebody_holds_open_is_one_sentence(delivered, undisturbed):
+    with delivered.store():
+        pass
+    hold = f"import duckdb, sys; con = duckdb.connect({str(delivered.data / 'catalog.duckdb')!r}); print('held', flush=True); sys.stdin.readline()"
+    child = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "held\n"
+    done = subprocess.run([Path(sys.executable).parent / "aiops-wb", "ingest", "--data", delivered.data], capture_output=True, text=True)
+    child.communicate("\n")
+    assert done.returncode == 1 and done.stderr.startswith("aiops-wb: ") and done.stderr.count("\n") == 1 and "lock" in done.stderr
+    delivered.ingest()
     assert state(delivered) == undisturbed
 
 

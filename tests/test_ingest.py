@@ -9,8 +9,8 @@ from conftest import MODEL, events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aiops_wb.catalog import StoreError
 from aiops_wb.ingest import Ingested, canonical_frame, ingest, ingest_file
-from aiops_wb.store import StoreError
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 

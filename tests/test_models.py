@@ -6,12 +6,12 @@ import pytest
 import shap
 from conftest import MODEL, events
 
+from aiops_wb.catalog import StoreError
 from aiops_wb.challenge import challenge, check, last_challenge, plan
 from aiops_wb.decisions import decide
 from aiops_wb.explain import in_words, reasons
 from aiops_wb.models import Scorer, load, register, train
 from aiops_wb.performance import roc_auc
-from aiops_wb.store import StoreError
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 

@@ -7,10 +7,11 @@ from conftest import MODEL, events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aiops_wb.catalog import Busy, StoreError, migrations, open_snapshot, statements
 from aiops_wb.conformal import Calibration
 from aiops_wb.counts import Histogram, ScoreCounts, total
 from aiops_wb.points import Grid
-from aiops_wb.store import Busy, StoreError, bin_values, migrations, open_snapshot, open_store, statements
+from aiops_wb.store import bin_values, open_store
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 
