@@ -21,7 +21,7 @@ def lines(script, extra):
 def main(extra):
     figures = [f for s in SCRIPTS for f in lines(s, extra)]
     promises = lines("guarantees", extra)
-    rows = [f"| {f['name']} | {f['ratio']:.2f} | {TARGETS.get(f['name'], '')} | {f['ours']:.3f} | {f['reference']:.3f} | {f['rows']:,} | {f['peak_mb'] or ''} | {f['against']} |" for f in figures]
+    rows = [f"| {f['name']} | {f['ratio']:.3f} | {TARGETS.get(f['name'], '')} | {f['ours']:.3f} | {f['reference']:.3f} | {f['rows']:,} | {f['peak_mb'] or ''} | {f['against']} |" for f in figures]
     held = [f"| {p['name']} | {p['promised']} | {p['observed']} | {p['se']} | {p['repetitions']:,} | {p['unit']} | {'yes' if p['holds'] else 'NO'} |" for p in promises]
     text = (HERE / "README.md").read_text(encoding="utf-8")
     head = text[: text.index("<!-- figures -->")]
