@@ -337,7 +337,7 @@ def _demo(args):
     settings, bar = _settings(args), _Bar("reports")
     outcomes = demo(settings.data, settings.reports, settings, until=args.until, report_days=args.report_days, progress=_progress, on_done=bar.done, expect=bar.expect)
     failed = [o for o in outcomes if o.state == "failed"]
-    print(f"{len(outcomes)} reports, {len(failed)} failed.\nOpen {(settings.reports / 'index.html').resolve()}\nThe log: duckdb -readonly {(settings.data / 'aiops.duckdb').resolve()}")
+    print(f"{len(outcomes)} reports, {len(failed)} failed.\nOpen {(settings.reports / 'index.html').resolve()}\nThe log: duckdb -readonly {(settings.data / 'aiops.duckdb').absolute()}")
     return 0 if not failed else 4 if len(failed) == len(outcomes) else 3
 
 # %% ../nbs/30_cli.ipynb #26d97de7
