@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from .config import Settings, packages
-from .engine import Job, Outcome, run_jobs, write_whole
+from .engine import Job, Outcome, require_reports, run_jobs, write_whole
 from .ingest import Ingested, ingest
 from .monitor import View, number, percent, recalibrate
 from .pages import QUESTIONS, folder, manifests, navigation, write_pages
@@ -202,6 +202,8 @@ def run(data: Path, reports: Path, now: datetime, settings: Settings, *, days: S
     """
     if show not in ("all", "last", "none"):
         raise StoreError(f"reports {show!r} is not one of all, last, none.")
+    if show != "none":
+        require_reports()
     with open_store(data, who, settings.timezone if "timezone" in settings.model_fields_set else None) as store:
         taken = ingest(store, now, who)
         say(f"ingested: {taken}")

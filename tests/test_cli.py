@@ -98,6 +98,14 @@ def test_the_threshold_of_a_model_trained_elsewhere(tmp_path, capsys):
     assert main(["status", *data]) == 0
 
 
+def test_missing_extras_are_named(tmp_path, capsys, monkeypatch):
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "papermill" else found(name, *a))
+    assert "aiops_wb[ml,lab]" in refused(capsys, "daily", "--data", str(tmp_path))
+
+
 def test_as_a_process():
     done = subprocess.run([Path(sys.executable).parent / "aiops-wb", "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "daily" in done.stdout
