@@ -10,7 +10,6 @@ import hashlib
 import json
 import subprocess
 import traceback
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
@@ -28,6 +27,7 @@ from .engine import Job, Outcome, require_reports, run_jobs, write_whole
 from .ingest import Ingested, ingest
 from .monitor import View, number, percent, recalibrate
 from .pages import QUESTIONS, folder, manifests, navigation, write_pages
+from .spool import time_ordered_id
 from .catalog import Busy, Reader, StoreError, open_snapshot
 from .store import Store, open_store
 
@@ -75,7 +75,7 @@ class Figures:
 
 def compute(store: Store, day: date, model: str, now: datetime, settings: Settings, who: str = "daily", as_of: datetime | None = None) -> Figures:
     "Recalibrate when the day is the model's newest, then compute and store its figures; what fails is recorded and returned, not raised."
-    started, run, as_of = perf_counter(), uuid.uuid4().hex, as_of or now
+    started, run, as_of = perf_counter(), time_ordered_id(), as_of or now
     error = None
     try:
         view = View(store, model, day, as_of, settings)
@@ -229,7 +229,7 @@ def run(data: Path, reports: Path, now: datetime, settings: Settings, *, days: S
             say("nothing is due: every day up to yesterday has its figures.")
         for day, model, at in chosen:
             for name in QUESTIONS:
-                _record_run(store, uuid.uuid4().hex, day, model, name, None, at, now, 0.0, "begun")
+                _record_run(store, time_ordered_id(), day, model, name, None, at, now, 0.0, "begun")
         store.publish(settings.snapshots_kept)
     expect(len(chosen) * len(QUESTIONS))
     outcomes = make_reports(data, reports, chosen, settings, on_done) if chosen else []
@@ -237,7 +237,7 @@ def run(data: Path, reports: Path, now: datetime, settings: Settings, *, days: S
         try:
             with open_store(data, who) as store:
                 for o, (day, model, at) in zip(outcomes, [p for p in chosen for _ in QUESTIONS]):
-                    _record_run(store, uuid.uuid4().hex, day, model, o.name.rsplit(" ", 1)[1], o.error, at, now + timedelta(microseconds=1), sum(o.seconds.values()))
+                    _record_run(store, time_ordered_id(), day, model, o.name.rsplit(" ", 1)[1], o.error, at, now + timedelta(microseconds=1), sum(o.seconds.values()))
                 store.publish(settings.snapshots_kept)
         except Busy as error:
             say(f"the reports are made, but not recorded, and will be made again: {error}")

@@ -251,7 +251,7 @@ def normalise(path: Path, kind: str, folder: Path, mapping: Mapping[str, str] | 
         raise StoreError(f"{path.name} has no column for {', '.join(lacking)}: name one with --map {lacking[0]}=<column> or --set {lacking[0]}=<value>.")
     canonical, reason = canonical_frame(kind, frame) if len(frame) else (pd.DataFrame(columns=list(COLUMNS[kind])), pd.Series(dtype=object))
     bad = reason.notna().to_numpy()
-    raw = [json.dumps(r, default=str, ensure_ascii=False) for r in frame[bad].to_dict("records")]
+    raw = [json.dumps(r, default=str, ensure_ascii=False).encode(errors="backslashreplace").decode() for r in frame[bad].to_dict("records")]
     rejects = pd.concat([rejects, pd.DataFrame({"line": lines[bad], "reason": reason[bad].to_numpy(), "raw": raw})], ignore_index=True)
     features = {c.removeprefix("feature:"): c for c in canonical.columns if c.startswith("feature:")}
     written = write_segment(folder, canonical[~bad], COLUMNS[kind], features)
