@@ -214,6 +214,20 @@ def test_the_fraud_log_view_runs_the_sql_of_such_a_log(bench):
     assert (rows.actual_fraud_detected[:50].astype(int).to_numpy() == frame.label[:50]).all()
 
 
+def test_an_interval_is_unknown_without_a_calibration_and_all_of_it_with_an_infinite_one(bench):
+    frame = events(days=1).head(4)
+    with bench.store() as store:
+        store.con.execute("INSERT INTO calibrations VALUES ('small', 'late', 'v1', '2026-03-01', NULL, 5, NULL, NULL, NULL, '{}')")
+    bench.log(frame.head(2))
+    bench.log(frame.tail(2), calibration_id="small")
+    bench.ingest()
+    with bench.store() as store:
+        store.publish()
+    with open_snapshot(bench.data) as log:
+        rows = log.frame("SELECT prediction_lower_bound AS lo, prediction_upper_bound AS up, confidence_interval_width AS w, calibration_score AS s FROM noc_fraud_prediction_log ORDER BY prediction_id")
+    assert rows.head(2).isna().all(axis=None) and rows.tail(2).values.tolist() == [[0, 1, 1, 0]] * 2
+
+
 def test_latency_and_decision_counts_equal_the_rows(bench):
     frame = events(days=2)
     bench.log(frame, route=np.where(frame.score > 0.6, "alert", "monitor"), automated=(frame.score <= 0.6).to_numpy())

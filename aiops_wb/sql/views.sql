@@ -9,16 +9,17 @@ QUALIFY ROW_NUMBER() OVER (PARTITION BY prediction_id ORDER BY batch_id DESC, ob
 -- name: noc_fraud_prediction_log
 CREATE VIEW noc_fraud_prediction_log AS
 WITH shown AS (
-    SELECT p.*, 1 / (1 + exp(-p.points / 1000.0)) AS probability, c.q90, l.label
+    SELECT p.*, 1 / (1 + exp(-p.points / 1000.0)) AS probability, l.label,
+           CASE WHEN c.calibration_id IS NOT NULL THEN coalesce(c.q90, 'infinity'::DOUBLE) END AS q90  -- no row: unknown; no quantile: infinite
     FROM predictions p
     LEFT JOIN calibrations c ON c.calibration_id = p.calibration_id
     LEFT JOIN labels l ON l.prediction_id = p.prediction_id)
 SELECT prediction_id, tenant, model, version, entity_id, site_id, predicted_at, event_date,
        score AS fraud_probability,
-       greatest(0, probability - q90) AS prediction_lower_bound,
-       least(1, probability + q90) AS prediction_upper_bound,
-       least(1, probability + q90) - greatest(0, probability - q90) AS confidence_interval_width,
-       greatest(0, 1 - q90) AS calibration_score,
+       CASE WHEN q90 IS NOT NULL THEN greatest(0, probability - q90) END AS prediction_lower_bound,
+       CASE WHEN q90 IS NOT NULL THEN least(1, probability + q90) END AS prediction_upper_bound,
+       CASE WHEN q90 IS NOT NULL THEN least(1, probability + q90) - greatest(0, probability - q90) END AS confidence_interval_width,
+       CASE WHEN q90 IS NOT NULL THEN greatest(0, 1 - q90) END AS calibration_score,
        risk_level, route, automated, points, threshold, calibration_id, latency_ms,
        CAST(label AS BOOLEAN) AS actual_fraud_detected, features, batch_id
 FROM shown
