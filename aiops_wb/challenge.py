@@ -11,9 +11,9 @@ from datetime import date, datetime, timedelta
 
 import pandas as pd
 
+from .catalog import Reader, StoreError
 from .models import load, register, train
 from .retrain import Challenge, Check, compare, log_loss, safeguards
-from .catalog import Reader, StoreError
 from .store import Store, is_training, training
 
 # %% ../nbs/17_challenge.ipynb #ae771c71

@@ -17,9 +17,9 @@ import duckdb
 from tqdm import tqdm
 
 from . import __version__
+from .catalog import StoreError, open_snapshot
 from .config import Settings, SettingsError, load_settings
 from .ingest import COLUMNS, ingest, ingest_file
-from .catalog import StoreError, open_snapshot
 from .store import open_store
 
 # %% ../nbs/30_cli.ipynb #6ae87ba5

@@ -22,13 +22,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from .catalog import Busy, Reader, StoreError, open_snapshot
 from .config import Settings, packages
 from .engine import Job, Outcome, require_reports, run_jobs, write_whole
 from .ingest import Ingested, ingest
 from .monitor import View, number, percent, recalibrate
 from .pages import QUESTIONS, folder, manifests, navigation, write_pages
 from .spool import time_ordered_id
-from .catalog import Busy, Reader, StoreError, open_snapshot
 from .store import Store, open_store
 
 # %% ../nbs/24_daily.ipynb #630ca2ba

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from .catalog import StoreError
 from .challenge import challenge, plan
 from .config import Settings
 from .daily import compute, make_reports
@@ -23,7 +24,6 @@ from .flights import SCHEDULE, WEATHER, ZONE, events
 from .ingest import ingest
 from .models import Scorer, register, train
 from .spool import OutcomeLogger, PredictionLogger
-from .catalog import StoreError
 from .store import open_store
 
 # %% ../nbs/25_demo.ipynb #608cd817

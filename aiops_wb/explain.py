@@ -9,8 +9,8 @@ __all__ = ['reasons', 'in_words', 'alert_reasons', 'importance']
 import numpy as np
 import pandas as pd
 
-from .models import ModelVersion, load
 from .catalog import Reader
+from .models import ModelVersion, load
 
 # %% ../nbs/15_explain.ipynb #f6f760ad
 def reasons(version: ModelVersion, frame: pd.DataFrame, top: int = 3) -> pd.DataFrame:

@@ -19,9 +19,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from .catalog import StoreError, identifier, literal, parquet
 from .points import LIMIT, Grid
 from .spool import LONGEST_NAME, OUTCOME, PREDICTION, fsync, write_segment
-from .catalog import StoreError, identifier, literal, parquet
 from .store import Store
 
 # %% ../nbs/16_ingest.ipynb #387b7d88

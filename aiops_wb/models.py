@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
+from .catalog import Reader, StoreError
 from .config import packages
 from .conformal import Calibration, calibrate
 from .counts import ScoreCounts
@@ -25,7 +26,6 @@ from .decisions import decide
 from .performance import summary
 from .points import Grid
 from .spool import PredictionLogger, fsync
-from .catalog import Reader, StoreError
 from .store import Store, as_numbers
 from .thresholds import best_f1
 

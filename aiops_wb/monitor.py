@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .conformal import Calibration, calibrate
+from .catalog import Reader, StoreError, open_snapshot
 from .config import Settings
+from .conformal import Calibration, calibrate
 from .counts import Histogram, ScoreCounts, total
 from .drift import KS, SEVERITIES, AccuracyDrop, ks, windows, worst
 from .performance import Figure, summary
 from .points import Grid
 from .retrain import Challenge, Check
-from .catalog import Reader, StoreError, open_snapshot
 from .store import Store
 from .thresholds import Curve, Simulation, best_f1, curve, simulate
 
