@@ -86,6 +86,30 @@ def test_kill_9_at_any_moment_loses_nothing_and_counts_nothing_twice(delivered, 
         assert log.frame("SELECT count(*) AS n, count(actual_fraud_detected) AS y FROM noc_fraud_prediction_log").values.tolist() == [[1200, 1200]]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_kill_9_at_random_moments(delivered, undisturbed, seed):
+    "Up to 30 kills at random moments of a run, with deliveries repeated in between."
+    import random
+
+    rng = random.Random(seed)
+    frame = events(days=12, per_day=100)
+    for _ in range(30):
+        child = start(delivered)
+        child.stdin.write("\n")
+        child.stdin.flush()
+        time.sleep(rng.uniform(0, 0.9))
+        child.kill()
+        child.communicate()
+        if rng.random() < 0.3:
+            delivered.log(frame.sample(200, random_state=rng.randrange(1000)))
+            delivered.label(frame.sample(200, random_state=rng.randrange(1000)))
+        if child.returncode == 0:
+            break
+    delivered.ingest()
+    assert state(delivered) == undisturbed
+
+
 @pytest.mark.parametrize("moment", ["aiops_wb.ingest._write_day_files", "aiops_wb.store.Store.commit_batch", "aiops_wb.store.Store._recount", "pathlib.Path.unlink"])
 def test_a_failure_at_each_step_is_taken_up_again(delivered, undisturbed, monkeypatch, moment):
     "Before the files, before the transaction, inside it, after it."

@@ -320,9 +320,10 @@ cells = st.one_of(st.none(), st.text(max_size=8), st.integers(), st.floats(), st
 columns = st.sampled_from(["prediction_id", "tenant", "model", "version", "grid", "predicted_at", "score", "threshold", "latency_ms", "automated", "label", "observed_at", "x"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(["predictions", "outcomes"]), st.lists(st.dictionaries(columns, cells), min_size=1, max_size=6))
-def test_any_cells_make_rows_or_reasons(kind, rows):
+any_rows = (st.sampled_from(["predictions", "outcomes"]), st.lists(st.dictionaries(columns, cells), min_size=1, max_size=6))
+
+
+def rows_or_reasons(kind, rows):
     "Whatever the cells hold: each row is either canonical or has a reason; nothing raises."
     base = {"predictions": {"prediction_id": "a", "model": "m", "version": "v", "tenant": "t", "grid": "logit", "predicted_at": "2026-03-01T00:00:00Z", "score": "0.5"},
             "outcomes": {"prediction_id": "a", "label": 1, "observed_at": "2026-03-01T00:00:00Z", "source": "s"}}[kind]
@@ -334,3 +335,16 @@ def test_any_cells_make_rows_or_reasons(kind, rows):
         assert good.points.notna().all() and good.predicted_at.notna().all() and (good.prediction_id.str.strip() != "").all()
     else:
         assert good.label.isin([0, 1]).all() and good.observed_at.notna().all()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(*any_rows)
+def test_any_cells_make_rows_or_reasons(kind, rows):
+    rows_or_reasons(kind, rows)
+
+
+@pytest.mark.slow
+@settings(max_examples=5_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(*any_rows)
+def test_any_cells_make_rows_or_reasons_at_length(kind, rows):
+    rows_or_reasons(kind, rows)
