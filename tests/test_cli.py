@@ -98,6 +98,28 @@ def test_the_threshold_of_a_model_trained_elsewhere(tmp_path, capsys):
     assert main(["status", *data]) == 0
 
 
+def test_the_threshold_of_a_linear_model(tmp_path, capsys):
+    data = ["--data", str(tmp_path / "data")]
+    (tmp_path / "f.csv").write_text("prediction_id,predicted_at,score,threshold\n" + "".join(f"r{i},2026-03-01T{i:02d}:00:00Z,{i / 4},3.0\n" for i in range(24)))
+    assert main(["ingest", *data, "--file", str(tmp_path / "f.csv"), "--set", "model=z,version=v,grid=linear"]) == 0
+    assert main(["threshold", *data, "--model", "z", "--set", "4.5", "--why", "fewer"]) == 0
+    assert "now 4.500 (4500 points)" in capsys.readouterr().out
+    assert main(["threshold", *data, "--model", "z", "--try", "3.0"]) == 0
+    assert re.search(r"alerts +12\.000 +6\.000", capsys.readouterr().out)
+
+
+def test_daily_makes_the_log_in_the_zone_of_the_settings(tmp_path, monkeypatch, capsys):
+    from aiops_wb.spool import PredictionLogger
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "aiops.toml").write_text('timezone = "Asia/Tokyo"')
+    with PredictionLogger("data/spool", "m", "v", threshold=0) as log:
+        log.log(0.5, "2026-03-01T20:00:00Z")
+    assert main(["daily", "--reports", "none"]) == 0 and main(["status"]) == 0
+    said = capsys.readouterr().out
+    assert "2026-03-02 m: figures ok" in said and "days of Asia/Tokyo" in said
+
+
 def test_missing_extras_are_named(tmp_path, capsys, monkeypatch):
     import importlib.util
 

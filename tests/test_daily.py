@@ -192,6 +192,45 @@ def test_reports_that_were_cut_off_or_lost_are_made_again(logged, monkeypatch):
     assert len(go(logged, show="last").reports) == 6
 
 
+@pytest.mark.parametrize(("held_out", "state", "says"), [
+    ({"accuracy": 0.1, "roc_auc": 0.99, "brier": 0.01}, "look", ["ROC-AUC fell", "Brier score rose"]), ({"accuracy": 0.99, "roc_auc": 0.1, "brier": 0.9}, "look", ["accuracy fell"]),
+    ({"accuracy": 0.1, "roc_auc": 0.1, "brier": 0.9}, "ok", ["hold"])])
+def test_the_headline_sees_every_loss_of_quality(logged, held_out, state, says):
+    from aiops_wb.monitor import performance_headline
+    from aiops_wb.points import Grid
+
+    logged.ingest(NOW)
+    with logged.store() as store:
+        store.add_version(NOW, "ana", MODEL, "v1", Grid(), "nowhere", {"metrics": held_out}, 0)
+        headline = performance_headline(View(store, MODEL, date(2026, 3, 5), NOW))
+    assert headline.state == state and all(s in headline.advice for s in says)
+
+
+def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
+    from aiops_wb import demo
+
+    whole, calls = demo._log_outcomes, []
+
+    def killed(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        whole(*args)
+
+    again = lambda: demo.demo(tmp_path / "data", tmp_path / "reports", Settings(data=tmp_path / "data"), until=date(2013, 4, 1), report_days=0, rounds=3, say=lambda _: None)
+    with monkeypatch.context() as broken:
+        broken.setattr(demo, "_log_outcomes", killed)
+        with pytest.raises(KeyboardInterrupt):
+            again()
+    assert again() == []
+    with open_snapshot(tmp_path / "data") as log:
+        for case in demo.CASES:
+            assert log.active_version(case.model) == "v1"
+            labelled = sum(c.total[1] for c in log.score_counts(case.model, version="history").values())
+            assert labelled > 70_000
+        assert log.frame("SELECT count(*) AS n FROM quarantine").n[0] == 0
+
+
 def test_a_slow_report_is_stopped_and_a_dead_one_is_noticed(tmp_path):
     import nbformat
     from nbformat.v4 import new_code_cell, new_notebook

@@ -12,6 +12,7 @@ from aiops_wb.decisions import decide
 from aiops_wb.explain import in_words, reasons
 from aiops_wb.models import Scorer, load, register, train
 from aiops_wb.performance import roc_auc
+from aiops_wb.store import training
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 
@@ -164,6 +165,10 @@ def test_a_challenge_proposes_and_activates_nothing(bench, trained):
             challenge(store, MODEL, date(2026, 4, 29), later, "ana", why="again")
         named = {c.name: c.passed for c in check(store, MODEL, date(2026, 4, 29), later, "high")}
         assert named == {"flag": False, "severity": True, "cooldown": False, "samples": True, "no active job": True}
+        with training(store.root):
+            assert not next(c for c in check(store, MODEL, date(2026, 4, 29), later, "high") if c.name == "no active job").passed
         store.record(later, "ana", "retrain", MODEL, "on", "spring")
+        then = {c.name: c for c in check(store, MODEL, date(2026, 4, 29), later - timedelta(1), "high")}
+        assert not then["flag"].passed and "2026-03-20" in then["cooldown"].reason  # as of the day before, neither the flag nor the challenger was there
         assert next(c for c in check(store, MODEL, date(2026, 4, 29), later, "high") if c.name == "flag").passed
         assert store.roll_back(later, "ana", "model", MODEL, "it was worse") == "v1" and store.active_version(MODEL) == "v1"
