@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := ml,lab,demo,dev
+EXTRAS := ml,lab,webhook,demo,dev
 
 .PHONY: help setup demo test slow export lint docs bench lab readme clean-check export-check wheel-check
 

@@ -8,8 +8,8 @@ ini = ConfigParser(delimiters=["="], interpolation=None)
 ini.read("settings.ini", encoding="utf-8")
 cfg = ini["DEFAULT"]
 
-extras = {name: cfg[f"{name}_requirements"].split() for name in ("ml", "gpu", "lab", "demo", "dev")}
-extras["all"] = sorted({req for name in ("ml", "lab", "demo") for req in extras[name]})
+extras = {name: cfg[f"{name}_requirements"].split() for name in ("ml", "gpu", "lab", "webhook", "demo", "dev")}
+extras["all"] = sorted({req for name in ("ml", "lab", "webhook", "demo") for req in extras[name]})
 
 setup(
     name=cfg["lib_name"],

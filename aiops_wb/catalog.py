@@ -6,7 +6,7 @@
 __all__ = ['CHAIN', 'StoreError', 'Busy', 'statements', 'migrations', 'literal', 'identifier', 'parquet', 'connect', 'Reader',
            'open_snapshot']
 
-# %% ../nbs/12_catalog.ipynb #b4fdac6c
+# %% ../nbs/12_catalog.ipynb #0d19886b
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from .conformal import Calibration
+from .automation import Certainty
+from .conformal import Cuts
 from .counts import Histogram, ScoreCounts
 from .points import Grid
 
@@ -91,7 +92,7 @@ def _where(**conditions):
         terms.append(f"{column} {ops.get(op, '=')} ${k}")
     return (" WHERE " + " AND ".join(terms) if terms else ""), kept
 
-# %% ../nbs/12_catalog.ipynb #6f7647b5
+# %% ../nbs/12_catalog.ipynb #f888e5d9
 class Reader:
     "Questions to a catalog or a snapshot of it; every answer can be asked as of a time (None: all that is known)."
 
@@ -245,17 +246,61 @@ class Reader:
             raise StoreError(f"{model} has no registered version {version!r}: " + (f"choose one of {', '.join(frame.version)}." if len(frame) else "none is registered."))
         return found.iloc[0]
 
-    def calibration(self, model: str, version: str, as_of: datetime | None = None, day: date | None = None) -> tuple[str, Calibration] | None:
-        "The calibration in force and its id, None when there is none; with `day`, the latest that rests on no later day."
+    def calibration(self, model: str, version: str, as_of: datetime | None = None, day: date | None = None) -> tuple[str, Certainty] | None:
+        "What predictions are decided with and its id, None when there is none; with `day`, the latest that rests on no later day."
         where, given = _where(what="calibration", subject=f"{model}/{version}", changed_at__le=as_of)
         rows = self.con.execute(f"""SELECT calibration_id, state FROM audit JOIN calibrations ON calibration_id = new{where}
             AND ($day::DATE IS NULL OR through IS NULL OR through <= $day::DATE) ORDER BY seq DESC LIMIT 1""", given | {"day": day}).fetchall()
-        return (rows[0][0], Calibration.from_json(json.loads(rows[0][1]))) if rows else None
+        return (rows[0][0], Certainty.from_json(json.loads(rows[0][1]))) if rows else None
 
-    def calibrations(self, ids: Iterable[str]) -> dict[str, Calibration]:
+    def calibrations(self, ids: Iterable[str]) -> dict[str, Certainty]:
         "Stored calibrations by id."
         rows = self.con.execute("SELECT calibration_id, state FROM calibrations WHERE calibration_id IN (SELECT unnest($ids))", {"ids": list(ids)}).fetchall()
-        return {key: Calibration.from_json(json.loads(state)) for key, state in rows}
+        return {key: Certainty.from_json(json.loads(state)) for key, state in rows}
+
+    def cuts_by_day(self, model: str, version: str, days: Iterable[date], coverage: float = 0.9, as_of: datetime | None = None) -> dict[date, Cuts]:
+        "The label-conditional cuts that stood on each day: those of the latest calibration that rests on earlier days only."
+        where, given = _where(what="calibration", subject=f"{model}/{version}", changed_at__le=as_of)
+        rows = self.con.execute(f"""SELECT through, json_extract(state, '$.cuts."{coverage:g}"')::BIGINT[] FROM audit JOIN calibrations ON calibration_id = new{where} ORDER BY seq""", given).fetchall()
+        found = {}
+        for day in days:
+            stood = [cuts for through, cuts in rows if cuts and (through is None or through < day)]
+            if stood:
+                found[day] = Cuts(*stood[-1])
+        return found
+
+    def calibration_list(self, model: str, version: str | None = None) -> pd.DataFrame:
+        "Every stored calibration of a model, newest first: id, version, created_at, through, n, quantiles, the rule for tickets and its threshold (points), why it was made."
+        where, given = _where(model=model, version=version)
+        return self.frame(f"""SELECT calibration_id, version, created_at, through, n, q90, q95, q99, json_extract_string(calibrations.state, '$.rule.method') AS rule,
+            CAST(json_extract(calibrations.state, '$.rule.threshold') AS INTEGER) AS ticket_threshold, audit.why
+            FROM calibrations LEFT JOIN audit ON audit.what = 'calibration' AND audit.new = calibration_id{where} ORDER BY created_at DESC, audit.seq DESC""", given)
+
+    def held_out_counts(self, model: str, version: str) -> dict[date, ScoreCounts]:
+        "Counts of the days that the training of a version left out."
+        rows = self.frame("SELECT event_date, grid, points, n, n_labelled, n_positive FROM held_out_counts WHERE model = $m AND version = $v ORDER BY event_date", {"m": model, "v": version})
+        return {d.date(): ScoreCounts.of(r.points, r.n, r.n_labelled, r.n_positive, Grid.parse(r.grid.iloc[0])) for d, r in rows.groupby("event_date")}
+
+    def ticket_outcomes(self, model: str, version: str, start: date, end: date, as_of: datetime | None = None) -> dict[date, tuple[int, int, int]]:
+        "For each day with tickets: tickets, labelled ones, false ones. Reads the rows of the days, because a route need not be a function of the points."
+        found = {}
+        for d in self.days(model, as_of, version):
+            if start <= d <= end:
+                rows = self.rows(model, d, d, version=version, as_of=as_of, where="route = 'ticket'", columns="label, predicted_at, prediction_id")
+                if len(rows):
+                    found[d] = len(rows), int(rows.label.notna().sum()), int((rows.label == 0).sum())
+        return found
+
+    def cases(self, start: date | None = None, end: date | None = None, *, model: str | None = None, kind: str | None = None, state: str | None = None) -> pd.DataFrame:
+        "Decisions of high risk and the cases they opened or joined, oldest first."
+        where, given = _where(event_date__ge=start, event_date__le=end, model=model, kind=kind, state=state)
+        return self.frame(f"SELECT * FROM cases{where} ORDER BY predicted_at, prediction_id", given)
+
+    def sites(self) -> dict[tuple[str, str], dict[str, str | None]]:
+        "(tenant, site_id) -> name, security_manager, manager: the latest row of each site."
+        rows = self.con.execute("""SELECT tenant, site_id, name, security_manager, manager FROM sites
+            QUALIFY row_number() OVER (PARTITION BY tenant, site_id ORDER BY loaded_at DESC) = 1""").fetchall()
+        return {(tenant, site): {"name": name, "security_manager": first, "manager": second} for tenant, site, name, first, second in rows}
 
     def metrics(self, model: str, start: date | None = None, end: date | None = None, *, segment: str | None = "",
                 as_of: datetime | None = None) -> pd.DataFrame:

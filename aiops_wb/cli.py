@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['parser', 'main']
 
-# %% ../nbs/30_cli.ipynb #40267bd7
+# %% ../nbs/30_cli.ipynb #7eefba79
 import argparse
 import getpass
+import math
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -53,7 +54,7 @@ def _points(view, score):
     except ValueError as error:
         raise StoreError(f"threshold: {error}") from None
 
-# %% ../nbs/30_cli.ipynb #23a4b82a
+# %% ../nbs/30_cli.ipynb #2a3831d8
 def parser() -> argparse.ArgumentParser:
     "The command's arguments."
     top = argparse.ArgumentParser(prog="aiops-wb", description="A workbench for people who run a binary risk model in production.")
@@ -100,6 +101,23 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--version", required=True, dest="name", help="the version")
     c.add_argument("--why", required=True, help="the reason, for the audit trail")
 
+    c = add("calibrate", "calibrate a version by hand, or list its calibrations", _calibrate)
+    c.add_argument("--model", required=True, help="the model")
+    c.add_argument("--version", dest="name", metavar="VERSION", help="the version (default: the active one)")
+    c.add_argument("--source", choices=("prediction_log", "fraud_log", "csv"), default="prediction_log", help="labelled predictions of the log, only those that became cases, or a file (default: prediction_log)")
+    c.add_argument("--file", type=Path, help="with --source csv: a file with the columns prediction, actual and, for the rule for tickets, day")
+    c.add_argument("--days", type=int, default=30, help="use the last so many days of the log for sets and intervals (default: 30)")
+    c.add_argument("--min-samples", type=int, default=30, help="refuse fewer labelled predictions (default: 30)")
+    c.add_argument("--list", action="store_true", help="only list the calibrations of the model")
+
+    c = add("cases", "take the spool in, open cases from new decisions and hand them on, or list cases", _cases)
+    c.add_argument("--list", action="store_true", help="only list the cases of the last days")
+    c.add_argument("--days", type=int, default=7, help="with --list: how many days back from the newest (default: 7)")
+
+    c = add("sites", "load the table of sites: who is asked about a case", _sites)
+    c.add_argument("--file", type=Path, required=True, help="a CSV file with site_id, security_manager, manager, and optionally name and tenant")
+    c.add_argument("--why", required=True, help="the reason, for the audit trail")
+
     c = add("threshold", "show, try, change or roll back a model's threshold", _threshold)
     c.add_argument("--model", required=True, help="the model")
     group = c.add_mutually_exclusive_group()
@@ -122,12 +140,13 @@ def parser() -> argparse.ArgumentParser:
     add("status", "what is logged, what is active, what is due", _status)
     add("audit", "list the audit trail and verify its chain", _audit)
 
-    c = add("demo", "replay real flights with two models and make their reports", _demo)
-    c.add_argument("--until", type=_date, default=date(2013, 6, 30), help="last replayed day (default: 2013-06-30)")
+    c = add("demo", "replay a log with its models and make their reports", _demo)
+    c.add_argument("--case", choices=("flights", "attendance"), default="flights", help="real flights with two models, or simulated attendance of guards with known truth (default: flights)")
+    c.add_argument("--until", type=_date, help="last replayed day (default: flights 2013-06-30, attendance 2025-07-14)")
     c.add_argument("--report-days", type=int, default=7, help="make reports of this many last days (default: 7)")
     return top
 
-# %% ../nbs/30_cli.ipynb #ac126c7b
+# %% ../nbs/30_cli.ipynb #be596e3d
 def _settings(args) -> Settings:
     return load_settings(data=args.data, reports=args.reports_folder, timezone=getattr(args, "timezone", None))
 
@@ -212,6 +231,65 @@ def _backfill(args):
     return _run_days(args, [args.start + timedelta(i) for i in range((args.end - args.start).days + 1)])
 
 
+def _calibrate(args):
+    import pandas as pd
+
+    from aiops_wb.calibration import calibrate_now
+
+    settings = _settings(args)
+    if args.list:
+        with open_snapshot(settings.data) as reader:
+            found = reader.calibration_list(reader.require_model(args.model), args.name)
+            for c in found.itertuples():
+                at = "none automated" if pd.isna(c.ticket_threshold) else f"tickets from {1 / (1 + math.exp(-c.ticket_threshold / 1000)):.3f}"
+                print(f"{c.calibration_id}  {c.created_at:%Y-%m-%d %H:%M}Z  {c.n:,} labelled events, q90 {c.q90:.3f}, {c.rule or 'reference only'}, {at} ({c.why})")
+            print(f"{len(found)} calibrations")
+        return 0
+    with open_store(settings.data, _who()) as store:
+        version = args.name or store.active_version(store.require_model(args.model))
+        if version is None:
+            raise StoreError(f"{args.model} has no active version: name one with --version.")
+        done = calibrate_now(store, _now(), _who(), args.model, version, args.source, settings, file=args.file, days=args.days, min_samples=args.min_samples)
+        store.publish(settings.snapshots_kept)
+    s = done.summary
+    print(f"{done.calibration_id}: {s['n']:,} labelled predictions, mean prediction {s['mean_prediction']:.3f}, mean outcome {s['positive_rate']:.3f} (positive rate {s['positive_rate']:.1%}), standard deviation {s['sd_prediction']:.3f}, mean error {s['mean_error']:.3f}")
+    print(done.rule)
+    if done.note:
+        print(f"note: {done.note}")
+    return 0
+
+
+def _cases(args):
+    settings = _settings(args)
+    if args.list:
+        with open_snapshot(settings.data) as reader:
+            found = reader.cases()
+            newest = found.event_date.max() if len(found) else None
+            shown = found[(found.state != "joined") & (found.event_date > newest - timedelta(args.days))] if len(found) else found
+            for c in shown.itertuples():
+                print(f"{c.case_id}  {c.predicted_at:%Y-%m-%d %H:%M}Z  {c.title}  -> {c.assignee or 'unassigned'}" + (", too old to be sent" if c.state == "late" else ""))
+            print(f"{len(shown)} cases" if len(found) else "no case was opened yet")
+        return 0
+    from aiops_wb.daily import hand_on
+
+    return 0 if hand_on(settings.data, _now(), settings, _who()) else 3
+
+
+def _sites(args):
+    import pandas as pd
+
+    settings = _settings(args)
+    try:
+        table = pd.read_csv(args.file, dtype=str)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise StoreError(f"{args.file} cannot be read as CSV: {str(error).splitlines()[0]}.") from None
+    with open_store(settings.data, _who()) as store:
+        changed = store.set_sites(_now(), _who(), table, args.why)
+        store.publish(settings.snapshots_kept)
+    print(f"{changed} of {len(table)} sites are new or changed")
+    return 0
+
+
 def _train(args):
     from aiops_wb.models import register, train
 
@@ -219,7 +297,7 @@ def _train(args):
     with open_store(settings.data, _who()) as store:
         rows = store.rows(store.require_model(args.model), args.start, args.end, where="label IS NOT NULL")
         trained, held_out = train(rows, args.model, args.name)
-        register(store, trained, held_out, _now(), _who())
+        register(store, trained, held_out, _now(), _who(), **settings.certainty)
         store.publish(settings.snapshots_kept)
     figures = {k: round(trained.state["metrics"][k], 3) for k in ("roc_auc", "pr_auc", "precision", "recall") if trained.state["metrics"].get(k) is not None}
     print(f"{args.model} {args.name} is registered, not active; held-out days from {trained.state['held_out_from']}: {figures}")
@@ -332,10 +410,10 @@ def _audit(args):
 
 
 def _demo(args):
-    from aiops_wb.demo import demo
+    from aiops_wb.demo import STORIES, demo
 
     settings, bar = _settings(args), _Bar("reports")
-    outcomes = demo(settings.data, settings.reports, settings, until=args.until, report_days=args.report_days, progress=_progress, on_done=bar.done, expect=bar.expect)
+    outcomes = demo(settings.data, settings.reports, settings, story=STORIES[args.case], until=args.until, report_days=args.report_days, progress=_progress, on_done=bar.done, expect=bar.expect)
     failed = [o for o in outcomes if o.state == "failed"]
     print(f"{len(outcomes)} reports, {len(failed)} failed.\nOpen {(settings.reports / 'index.html').resolve()}\nThe log: duckdb -readonly {(settings.data / 'aiops.duckdb').absolute()}")
     return 0 if not failed else 4 if len(failed) == len(outcomes) else 3

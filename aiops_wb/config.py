@@ -5,17 +5,18 @@
 # %% auto #0
 __all__ = ['Share', 'Days', 'Settings', 'SettingsError', 'load_settings', 'packages']
 
-# %% ../nbs/10_config.ipynb #4cd460bb
+# %% ../nbs/10_config.ipynb #56fcd390
 import platform
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-# %% ../nbs/10_config.ipynb #745fa99e
+# %% ../nbs/10_config.ipynb #a0d3411e
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1)]
 
@@ -29,10 +30,25 @@ class Settings(BaseSettings):
     reports: Path = Path("reports")    # pages made by the daily run
     timezone: str = "UTC"              # a day is a calendar day of this zone; fixed when a log is created
 
-    coverage: Literal[0.9, 0.95, 0.99] = 0.9  # of the prediction interval
-    narrow_width: Share = 0.20         # an interval below it may act without a person
+    automation: Literal["days", "days-t", "rows", "control", "venn-abers", "labels", "width", "off"] = "days"  # the rule for tickets
+    false_ticket_share: Share = 0.10   # at most this share of tickets may be false
+    false_ticket_confidence: Share = 0.90  # of that promise
+    ticket_days: Days = 60             # days that the rule for tickets rests on
+    label_delay_days: Days = 7         # the labels of a day count as complete after so many days
+    coverage: Literal[0.9, 0.95, 0.99] = 0.9  # of prediction intervals and sets
+    narrow_width: Share = 0.20         # reference rule ("width"): an interval below it may act without a person
     risk_cuts: tuple[Share, Share, Share, Share] = (0.2, 0.4, 0.6, 0.8)
-    calibration_days: Days = 30
+    calibration_days: Days = 28        # days that sets and intervals rest on
+    calibration_max_age_days: Days = 30
+
+    case_hours: Annotated[float, Field(gt=0)] = 24  # one case for each entity in this window
+    case_max_age_hours: Annotated[float, Field(gt=0)] = 48  # cases about older predictions are recorded, not sent
+    ticket_workflow: str = "open-investigation"
+    alert_workflow: str = "review-alert"
+    case_file: Path | None = None      # JSON lines, one for each case
+    webhook_url: SecretStr | None = None  # receives each case as a POST of JSON
+    webhook_timeout: Annotated[float, Field(gt=0)] = 5  # seconds
+    webhook_retries: Annotated[int, Field(ge=0)] = 3
 
     recent_days: Days = 7              # drift: the recent window
     reference_days: tuple[Days, Days] = (30, 60)  # drift: days before, nearest and farthest
@@ -65,6 +81,12 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         "The time zone object."
         return ZoneInfo(self.timezone)
+
+    @property
+    def certainty(self) -> dict:
+        "How predictions become certain: the arguments of `automation.certainty`."
+        return {"policy": self.automation, "target": self.false_ticket_share, "confidence": self.false_ticket_confidence, "coverage": self.coverage, "narrow": self.narrow_width, "floor": self.risk_cuts[2],
+                "calibration_days": self.calibration_days, "ticket_days": self.ticket_days, "label_delay_days": self.label_delay_days, "time_to_live": timedelta(days=self.calibration_max_age_days)}
 
     @classmethod
     def settings_customise_sources(cls, settings_cls, init_settings, env_settings,

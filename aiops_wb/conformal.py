@@ -4,17 +4,22 @@
 
 # %% auto #0
 __all__ = ['COVERAGES', 'MIN_SAMPLES', 'rank', 'order_statistic', 'Interval', 'Calibration', 'is_narrow', 'CalibrationSet',
-           'calibrate']
+           'Prediction', 'predict_with_intervals', 'calibrate', 'Cuts', 'Sets', 'LabelConditional', 'GroupConditional',
+           'VennAbers', 'venn_abers', 'effective_size', 'weighted_quantile', 'decay_weights', 'label_shift_weights',
+           'covariate_weights']
 
-# %% ../nbs/03_conformal.ipynb #fda4e0df
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import ceil, inf, isfinite
+# %% ../nbs/03_conformal.ipynb #863bd4ad
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from math import ceil, inf, isfinite, nan
 from typing import NamedTuple
 
 import numpy as np
 
 from .counts import ScoreCounts, require_events
+from .points import Grid
 
 # %% ../nbs/03_conformal.ipynb #d245d2ee
 COVERAGES = (0.90, 0.95, 0.99)
@@ -33,7 +38,7 @@ def order_statistic(errors: np.ndarray, coverage: float) -> float:
     k = rank(len(errors), coverage)
     return float(np.partition(errors, k - 1)[k - 1]) if k <= len(errors) else inf
 
-# %% ../nbs/03_conformal.ipynb #6b4fab92
+# %% ../nbs/03_conformal.ipynb #05b1e7bb
 class Interval(NamedTuple):
     "A prediction interval for the outcome, clamped to [0, 1]."
 
@@ -48,7 +53,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Calibration:
-    """Quantiles of |p - y| by coverage, from n labelled events.
+    """Quantiles of |p - y| by coverage, from n labelled events: the reference method.
 
     Guarantee: P(y in interval) >= coverage on average over both labels, for events exchangeable with the sample.
     It says nothing about coverage among the positives alone, which on rare positives can be far lower.
@@ -56,6 +61,10 @@ class Calibration:
 
     quantiles: dict[float, float]
     n: int
+    model: str = field(default="", compare=False)
+    version: str = field(default="", compare=False)
+    created_at: datetime | None = field(default=None, compare=False)     # with a time zone
+    time_to_live: timedelta | None = field(default=None, compare=False)  # None: no limit
 
     def quantile(self, coverage: float = 0.90) -> float:
         "The quantile for one of the stored coverages."
@@ -77,57 +86,351 @@ class Calibration:
         "1 - q, floored at 0: near 1 the model's errors are small, 0 says nothing can be promised."
         return max(0.0, 1 - self.quantile(coverage))
 
+    def stale(self, now: datetime) -> str:
+        "Why it should no longer be used at a time; empty while it may be."
+        if self.created_at is None or self.time_to_live is None or now - self.created_at <= self.time_to_live:
+            return ""
+        return f"the calibration is {(now - self.created_at).days} days old; it may be used for {self.time_to_live.days}"
+
     def to_json(self) -> dict:
         "Plain JSON values; an infinite quantile becomes None."
-        return {"n": self.n, "quantiles": {str(c): q if isfinite(q) else None for c, q in self.quantiles.items()}}
+        return {"n": self.n, "quantiles": {str(c): q if isfinite(q) else None for c, q in self.quantiles.items()}, "model": self.model, "version": self.version,
+                "created_at": self.created_at and self.created_at.isoformat(), "time_to_live_days": self.time_to_live and self.time_to_live / timedelta(days=1)}
 
     @classmethod
     def from_json(cls, state: dict) -> "Calibration":
-        "The inverse of `to_json`."
-        return cls({float(c): inf if q is None else float(q) for c, q in state["quantiles"].items()}, state["n"])
+        "The inverse of `to_json`; what older versions did not store is left open."
+        created, days = state.get("created_at"), state.get("time_to_live_days")
+        return cls({float(c): inf if q is None else float(q) for c, q in state["quantiles"].items()}, state["n"], state.get("model", ""), state.get("version", ""),
+                   datetime.fromisoformat(created) if created else None, timedelta(days=days) if days else None)
 
 
 def is_narrow(width: float, threshold: float = 0.2) -> bool:
-    "Whether an interval is narrow; acting on it also needs that it holds only one outcome, see `decisions.decide`."
+    "Whether an interval is narrow; acting on it also needs that it holds only one outcome, see `decisions.narrow_positive`."
     return width < threshold
 
-# %% ../nbs/03_conformal.ipynb #bf1d9cc3
-@dataclass(frozen=True)
+# %% ../nbs/03_conformal.ipynb #eef8be99
+def _column(values, name):
+    "One column of numbers, or a refusal in a sentence."
+    try:
+        column = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} must be numbers in one column.") from None
+    if column.ndim != 1:
+        raise ValueError(f"{name} have shape {column.shape}: they must be one column.")
+    return column
+
+
+@dataclass(frozen=True, eq=False)
 class CalibrationSet:
     "Labelled predictions to calibrate on; refuses with one sentence what cannot be calibrated."
 
     predictions: np.ndarray  # (n,) probabilities
     actuals: np.ndarray      # (n,) labels 0 or 1
+    model: str = ""
+    version: str = ""
+    created_at: datetime | None = None
+    time_to_live: timedelta | None = None
+    min_samples: int = MIN_SAMPLES
 
     def __post_init__(self):
-        p, y = (np.asarray(a, dtype=np.float64) for a in (self.predictions, self.actuals))
+        p, y = _column(self.predictions, "predictions"), _column(self.actuals, "actuals")
         object.__setattr__(self, "predictions", p)
         object.__setattr__(self, "actuals", y)
-        if p.ndim != 1 or p.shape != y.shape:
-            raise ValueError(f"predictions have shape {p.shape} and actuals {y.shape}: both must be one column of equal length.")
-        if len(p) < MIN_SAMPLES:
-            raise ValueError(f"{len(p)} labelled predictions are too few to calibrate: at least {MIN_SAMPLES} are needed.")
-        if not ((p >= 0) & (p <= 1)).all():
-            raise ValueError("predictions must be probabilities in [0, 1], with none missing.")
-        if not np.isin(y, (0, 1)).all():
-            raise ValueError("actuals must be 0 or 1, with none missing.")
+        if len(p) != len(y):
+            raise ValueError(f"{len(p)} predictions and {len(y)} actuals: both must be one column of equal length.")
+        if len(p) < self.min_samples:
+            raise ValueError(f"{len(p)} labelled predictions are too few to calibrate: at least {self.min_samples} are needed.")
+        for bad, name, allowed in ((~((p >= 0) & (p <= 1)), "predictions", "probabilities in [0, 1]"), (~np.isin(y, (0, 1)), "actuals", "0 or 1")):
+            if bad.any():
+                first = int(np.flatnonzero(bad)[0])
+                raise ValueError(f"{name} must be {allowed}, with none missing: row {first + 1} holds {(p if name == 'predictions' else y)[first]:g} ({int(bad.sum())} such rows).")
+
+    @property
+    def summary(self) -> dict[str, float]:
+        "n, mean prediction, mean outcome (the positive rate), standard deviation of the predictions, mean absolute error."
+        p, y = self.predictions, self.actuals
+        return {"n": len(p), "mean_prediction": float(p.mean()), "positive_rate": float(y.mean()), "sd_prediction": float(p.std()), "mean_error": float(np.abs(p - y).mean())}
+
+    @property
+    def counts(self) -> ScoreCounts:
+        "The same events as counts on the logit grid."
+        return ScoreCounts.from_events(Grid().quantise(self.predictions), self.actuals)
 
     def calibrate(self, coverages: Sequence[float] = COVERAGES) -> Calibration:
         "The calibration of these events."
         errors = np.abs(self.predictions - self.actuals)
-        return Calibration({c: order_statistic(errors, c) for c in coverages}, len(errors))
+        return Calibration({c: order_statistic(errors, c) for c in coverages}, len(errors), self.model, self.version, self.created_at, self.time_to_live)
 
-# %% ../nbs/03_conformal.ipynb #4d77a1f3
-def calibrate(counts: ScoreCounts, coverages: Sequence[float] = COVERAGES) -> Calibration:
-    "The calibration of the labelled events in a table of counts on the logit grid; ValueError below 30."
+# %% ../nbs/03_conformal.ipynb #de710633
+class Prediction(NamedTuple):
+    "A probability (or an array of them) with its interval; where none can be given, None (NaN in arrays) and the reason."
+
+    probability: float | np.ndarray
+    lower: float | np.ndarray | None
+    upper: float | np.ndarray | None
+    width: float | np.ndarray | None
+    calibration_score: float | None
+    reason: str
+
+
+def predict_with_intervals(p, calibration: Calibration | None, coverage: float = 0.90, now: datetime | None = None) -> Prediction:
+    "Interval, width and calibration score for one probability or an array; with `now`, a calibration past its time to live is refused too. ValueError outside [0, 1]."
+    values = np.asarray(p, dtype=np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"probabilities must lie in [0, 1], with none missing: {values[~((values >= 0) & (values <= 1))].flat[0]} does not.")
+    reason = "no calibration stands" if calibration is None else calibration.stale(now) if now else ""
+    if not reason and not isfinite(calibration.quantile(coverage)):
+        reason = f"{calibration.n} labelled events are too few for {coverage:.0%} coverage"
+    if reason:
+        unknown = np.full(values.shape, nan) if values.ndim else None
+        return Prediction(p, unknown, unknown, unknown, None, reason)
+    lower, upper = (b if values.ndim else float(b) for b in calibration.intervals(values, coverage))
+    return Prediction(p, lower, upper, upper - lower, calibration.calibration_score(coverage), "")
+
+# %% ../nbs/03_conformal.ipynb #59b52638
+def calibrate(counts: ScoreCounts, coverages: Sequence[float] = COVERAGES, min_samples: int = MIN_SAMPLES, **made) -> Calibration:
+    "The calibration of the labelled events in a table of counts on the logit grid; ValueError below `min_samples`. `made`: model, version, created_at, time_to_live."
     if counts.grid.kind != "logit":
         raise ValueError("a calibration needs probabilities: these counts are on a linear grid.")
     n = require_events(counts).total[1]
-    if n < MIN_SAMPLES:
-        raise ValueError(f"{n} labelled predictions are too few to calibrate: at least {MIN_SAMPLES} are needed.")
+    if n < min_samples:
+        raise ValueError(f"{n} labelled predictions are too few to calibrate: at least {min_samples} are needed.")
     errors = np.concatenate([1 - counts.scores, counts.scores])
     copies = np.concatenate([counts.n_positive, counts.n_negative])
     order = np.argsort(errors)
     errors, reached = errors[order], np.cumsum(copies[order])
     ranks = {c: rank(n, c) for c in coverages}
-    return Calibration({c: float(errors[np.searchsorted(reached, k)]) if k <= n else inf for c, k in ranks.items()}, n)
+    return Calibration({c: float(errors[np.searchsorted(reached, k)]) if k <= n else inf for c, k in ranks.items()}, n, **made)
+
+# %% ../nbs/03_conformal.ipynb #78fa72da
+class Cuts(NamedTuple):
+    "0 is in the set up to `zero` points, 1 from `one` points on."
+
+    zero: int
+    one: int
+
+    @property
+    def alone(self) -> int:
+        "The lowest points at which the set is {1}."
+        return max(self.zero + 1, self.one)
+
+
+class Sets(NamedTuple):
+    "Whether 0, and whether 1, is in the prediction set of each event (boolean arrays)."
+
+    zero: np.ndarray
+    one: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class LabelConditional:
+    """Label-conditional p-values and prediction sets from a table of counts, or of one group's counts.
+
+    Guarantee: P(y in set | Y = y) >= coverage for both labels, for events exchangeable within their label (and group).
+    """
+
+    counts: ScoreCounts  # calibration events; unlabelled ones do not matter
+
+    @cached_property
+    def sizes(self) -> tuple[int, int]:
+        "Calibration events with label 0 and with label 1."
+        _, labelled, positive = require_events(self.counts).total
+        return labelled - positive, positive
+
+    @cached_property
+    def _table(self):
+        "p-values of every point of the grid, (points, 2)."
+        table, (n0, n1) = self.counts, self.sizes
+        ladder = table.grid.cells(np.arange(-table.grid.limit, table.grid.limit + 1))
+        above = np.append(table.tail(table.n_negative), 0)[np.searchsorted(table.points, ladder, side="left")]
+        below = np.append(0, np.cumsum(table.n_positive))[np.searchsorted(table.points, ladder, side="right")]
+        return np.column_stack([(1 + above) / (n0 + 1), (1 + below) / (n1 + 1)])
+
+    def p_values(self, points) -> np.ndarray:
+        "p-values of label 0 and label 1 for each event, shape (..., 2), not smoothed."
+        return self._table[np.asarray(points, dtype=np.int64) + self.counts.grid.limit]
+
+    def cuts(self, coverage: float = 0.90) -> Cuts:
+        "The two cuts of a coverage; a label with too few events is in every set."
+        table, limit = self.counts, self.counts.grid.limit
+        k0, k1 = (rank(n, coverage) for n in self.sizes)
+        zero = table.points[np.searchsorted(np.cumsum(table.n_negative), k0)] + table.grid.step - 1 if k0 <= self.sizes[0] else limit
+        one = table.points[::-1][np.searchsorted(np.cumsum(table.n_positive[::-1]), k1)] if k1 <= self.sizes[1] else -limit
+        return Cuts(int(zero), int(one))
+
+    def sets(self, points, coverage: float = 0.90) -> Sets:
+        "Prediction sets of events at one coverage."
+        cuts, points = self.cuts(coverage), np.asarray(points)
+        return Sets(points <= cuts.zero, points >= cuts.one)
+
+    def to_json(self) -> dict:
+        "Plain JSON values."
+        kept = self.counts.n_labelled > 0
+        return {"grid": self.counts.grid.name, "points": self.counts.points[kept].tolist(), "negative": self.counts.n_negative[kept].tolist(), "positive": self.counts.n_positive[kept].tolist()}
+
+    @classmethod
+    def from_json(cls, state: dict) -> "LabelConditional":
+        "The inverse of `to_json`."
+        negative, positive = (np.array(state[k], dtype=np.int64) for k in ("negative", "positive"))
+        return cls(ScoreCounts.of(state["points"], negative + positive, negative + positive, positive, Grid.parse(state["grid"])))
+
+# %% ../nbs/03_conformal.ipynb #7d07d54a
+@dataclass(frozen=True, eq=False)
+class GroupConditional:
+    "Label-conditional p-values within groups (Mondrian); a group without calibration events has p-values of 1: both labels are in its sets."
+
+    groups: Mapping[str, LabelConditional]
+
+    @classmethod
+    def of(cls, counts: Mapping[str, ScoreCounts]) -> "GroupConditional":
+        "From the counts of each group."
+        return cls({g: LabelConditional(c) for g, c in counts.items()})
+
+    def p_values(self, points, groups) -> np.ndarray:
+        "p-values of label 0 and label 1 for each event of a group, shape (n, 2)."
+        points, groups = np.asarray(points), np.asarray(groups)
+        values = np.ones((len(points), 2))
+        for group in set(groups.tolist()) & set(self.groups):
+            here = groups == group
+            values[here] = self.groups[group].p_values(points[here])
+        return values
+
+    def sets(self, points, groups, coverage: float = 0.90) -> Sets:
+        "Prediction sets of events at one coverage."
+        points, groups = np.asarray(points), np.asarray(groups)
+        found = Sets(np.ones(len(points), dtype=bool), np.ones(len(points), dtype=bool))
+        for group in set(groups.tolist()) & set(self.groups):
+            here = groups == group
+            found.zero[here], found.one[here] = self.groups[group].sets(points[here], coverage)
+        return found
+
+# %% ../nbs/03_conformal.ipynb #917c24cd
+def _added_positive(n, positive):
+    "The isotonic fit at each cell when a positive event joins it: ascending cells, lists of ints."
+    size, last = len(n), len(n)
+    x, y = [0], [0]
+    for a, b in zip(n, positive):
+        x.append(x[-1] + a)
+        y.append(y[-1] + b)
+    below = lambda i, j, k: (y[k] - y[j]) * (x[j] - x[i]) <= (y[j] - y[i]) * (x[k] - x[j])  # j lies on or above the line from i to k
+    after = [last] * (size + 1)  # the next vertex of the lower hull of the points from i on
+    for i in range(size - 2, -1, -1):
+        j = i + 1
+        while j < last and below(i, j, after[j]):
+            j = after[j]
+        after[i] = j
+    fit, start, touch, slope = [], 0, 1, -1.0
+    for cell in range(1, size + 1):
+        before = cell - 1
+        if slope < 0 or y[before] - y[start] < slope * (x[before] - x[start]):
+            start, touch = before, max(touch, cell)
+            while touch < last and (y[after[touch]] + 1 - y[start]) * (x[touch] + 1 - x[start]) <= (y[touch] + 1 - y[start]) * (x[after[touch]] + 1 - x[start]):
+                touch = after[touch]
+            slope = (y[touch] + 1 - y[start]) / (x[touch] + 1 - x[start])
+        fit.append(slope)
+    return np.array(fit)
+
+
+@dataclass(frozen=True, eq=False)
+class VennAbers:
+    """Probability intervals [p0, p1] for every score: a step function of the points.
+
+    Guarantee: one of p0, p1 is perfectly calibrated, E[Y | p_Y] = p_Y, for an event exchangeable with the n calibration events.
+    """
+
+    starts: np.ndarray  # (k,) points at which a step begins, ascending; the first is the grid's lowest
+    lower: np.ndarray   # (k,) p0
+    upper: np.ndarray   # (k,) p1
+    n: int              # labelled calibration events
+    grid: Grid = Grid()
+
+    def intervals(self, points) -> tuple[np.ndarray, np.ndarray]:
+        "p0 and p1 of each event."
+        at = np.searchsorted(self.starts, np.asarray(points), side="right") - 1
+        return self.lower[at], self.upper[at]
+
+    def probability(self, points) -> np.ndarray:
+        "One calibrated probability, p1 / (1 - p0 + p1): the merge that is best under log loss in the worst case."
+        lower, upper = self.intervals(points)
+        return upper / (1 - lower + upper)
+
+    def lowest(self, at_least: float) -> int | None:
+        "The lowest points from which p0 is at least a value; None when it never is."
+        reached = np.flatnonzero(self.lower >= at_least)
+        return int(self.starts[reached[0]]) if len(reached) else None
+
+    def to_json(self) -> dict:
+        "Plain JSON values."
+        return {"starts": self.starts.tolist(), "lower": self.lower.tolist(), "upper": self.upper.tolist(), "n": self.n, "grid": self.grid.name}
+
+    @classmethod
+    def from_json(cls, state: dict) -> "VennAbers":
+        "The inverse of `to_json`."
+        return cls(np.array(state["starts"]), np.array(state["lower"]), np.array(state["upper"]), state["n"], Grid.parse(state["grid"]))
+
+
+def venn_abers(counts: ScoreCounts) -> VennAbers:
+    "Venn-Abers intervals from the labelled events of a table of counts, O(number of cells); without any, [0, 1] everywhere."
+    known = require_events(counts).n_labelled > 0
+    cells, n, positive = counts.points[known], counts.n_labelled[known], counts.n_positive[known]
+    p1 = _added_positive(n.tolist(), positive.tolist())
+    p0 = 1 - _added_positive(n[::-1].tolist(), (n - positive)[::-1].tolist())[::-1]
+    lowest = -counts.grid.limit
+    starts = np.unique(np.concatenate([[lowest], cells, cells + counts.grid.step]))  # p0 steps at a cell, p1 just above one
+    lower = np.append(0.0, p0)[np.searchsorted(cells, starts, side="right")]
+    upper = np.append(p1, 1.0)[np.searchsorted(cells, starts, side="left")]
+    kept = np.append(True, (np.diff(lower) != 0) | (np.diff(upper) != 0))
+    return VennAbers(starts[kept], lower[kept], upper[kept], int(n.sum()), counts.grid)
+
+# %% ../nbs/03_conformal.ipynb #cb5e9406
+def effective_size(weights) -> float:
+    "(sum w)^2 / sum w^2: how many equally weighted events carry as much (Kish 1965); 0 without any."
+    w = np.asarray(weights, dtype=np.float64)
+    return float(w.sum() ** 2 / (w**2).sum()) if w.any() else 0.0
+
+
+def weighted_quantile(errors, weights, coverage: float, test_weight=None, min_effective: float = MIN_SAMPLES):
+    """The weighted conformal quantile of the errors for a test event's weight (default: the largest weight, safe for all below it), inf where none is finite.
+
+    Guarantee: coverage, when weights are proportional to the likelihood ratio of present to past. Arrays of test weights give arrays.
+    Raises ValueError for weights that are negative or missing, and when the effective size is below `min_effective`.
+    """
+    rank(1, coverage)
+    errors, weights = _column(errors, "errors"), _column(weights, "weights")
+    if len(errors) != len(weights) or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(f"{len(errors)} errors and {len(weights)} weights: each error needs one finite weight of at least 0.")
+    size = effective_size(weights)
+    if size < min_effective:
+        raise ValueError(f"the weights leave an effective size of {size:.1f} of {len(errors)} events: at least {min_effective:g} are needed.")
+    order = np.argsort(errors, kind="stable")
+    reached = np.cumsum(weights[order])
+    tested = np.asarray(weights.max() if test_weight is None else test_weight, dtype=np.float64)
+    at = np.searchsorted(reached, coverage * (reached[-1] + tested) * (1 - 1e-12))
+    found = np.append(errors[order], inf)[at]
+    return found if tested.ndim else float(found)
+
+
+def decay_weights(age_days, half_life_days: float) -> np.ndarray:
+    "Weights that halve with each half-life of an event's age (Barber, Candès, Ramdas & Tibshirani 2023: a drift costs at most its weighted size)."
+    if not half_life_days > 0:
+        raise ValueError(f"a half-life of {half_life_days} days is not allowed: use a positive number.")
+    return 0.5 ** (np.asarray(age_days, dtype=np.float64) / half_life_days)
+
+
+def label_shift_weights(labels, positive_rate: float) -> np.ndarray:
+    "Weights for a present in which positives are `positive_rate` common and events of a label look as before (Podkopaev & Ramdas 2021)."
+    y = _column(labels, "labels")
+    past = float(y.mean()) if len(y) else nan
+    if not (0 < positive_rate < 1 and 0 < past < 1):
+        raise ValueError(f"positive rates of {past} (past) and {positive_rate} (present) are not allowed: both must lie between 0 and 1.")
+    return np.where(y == 1, positive_rate / past, (1 - positive_rate) / (1 - past))
+
+
+def covariate_weights(past: ScoreCounts, present: ScoreCounts, points, factor: int = 500) -> np.ndarray:
+    "Estimated ratio of present to past at each event's score, from counts in cells of `factor` points, one event added to each; for when P(y | score) stays as it is."
+    a, b = past.coarsen(factor), present.coarsen(factor)
+    cells = np.unique(np.concatenate([a.points, b.points]))
+    share = lambda c: (1 + np.append(c.n, 0)[np.searchsorted(c.points, cells)] * np.isin(cells, c.points)) / (c.n.sum() + len(cells))
+    ratio = share(b) / share(a)
+    return ratio[np.clip(np.searchsorted(cells, a.grid.cells(np.asarray(points)), side="right") - 1, 0, len(cells) - 1)]

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['PARAMETERS', 'ROUNDS', 'ModelVersion', 'quantile_bins', 'train', 'register', 'load', 'Scorer']
 
-# %% ../nbs/14_models.ipynb #3c66e70e
+# %% ../nbs/14_models.ipynb #c77348ff
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,14 +19,14 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
+from .automation import Certainty, certainty
 from .catalog import Reader, StoreError
 from .config import packages
-from .conformal import Calibration, calibrate
-from .counts import ScoreCounts
-from .decisions import decide
+from .counts import ScoreCounts, total
+from .decisions import CUTS, route
 from .performance import summary
 from .points import Grid
-from .spool import PredictionLogger, fsync
+from .spool import PredictionLogger, fsync, instants
 from .store import Store, as_numbers
 from .thresholds import best_f1
 
@@ -85,7 +86,7 @@ def _matrix(frame, features, categories):
     data = np.column_stack(list(columns.values())) if len(frame) else np.empty((0, len(features)), np.float32)
     return xgb.DMatrix(data, feature_names=[f"f{i}" for i in range(len(features))], feature_types=["c" if f in categories else "q" for f in features], enable_categorical=True)
 
-# %% ../nbs/14_models.ipynb #28d637c8
+# %% ../nbs/14_models.ipynb #eeec7142
 def quantile_bins(values: pd.Series, bins: int = 20) -> dict[str, list]:
     "The rule that bins a feature: its categories, or cuts at its own quantiles."
     given = values.dropna()
@@ -99,8 +100,8 @@ def quantile_bins(values: pd.Series, bins: int = 20) -> dict[str, list]:
 
 
 def train(rows: pd.DataFrame, model: str, version: str, *, holdout: float = 0.2, parameters: dict[str, Any] | None = None,
-          rounds: int = ROUNDS, min_labelled: int = 100) -> tuple[ModelVersion, ScoreCounts]:
-    """Train on labelled rows (columns `event_date`, `label`, `feature:...`); returns the version and the counts of its held-out days.
+          rounds: int = ROUNDS, min_labelled: int = 100) -> tuple[ModelVersion, dict[date, ScoreCounts]]:
+    """Train on labelled rows (columns `event_date`, `label`, `feature:...`); returns the version and the counts of each of its held-out days.
 
     Raises StoreError when there are too few labelled rows, one class only, or no days to hold out.
     """
@@ -121,18 +122,20 @@ def train(rows: pd.DataFrame, model: str, version: str, *, holdout: float = 0.2,
     matrix.set_label(known.label[~held])
     booster = xgb.train(PARAMETERS | (parameters or {}), matrix, rounds)
     trained = ModelVersion(model, version, booster, {"features": features, "categories": categories, "bins": bins})
-    held_counts = ScoreCounts.from_events(trained.grid.quantise(trained.score(frame[held])), known.label[held])
+    points = pd.Series(trained.grid.quantise(trained.score(frame[held])), index=frame.index[held])
+    held_days = {pd.Timestamp(d).date(): ScoreCounts.from_events(points[rows.index], rows.label) for d, rows in known[held].groupby("event_date")}
+    held_counts = total(held_days.values())
     threshold = best_f1(held_counts)
     stamp = lambda d: str(pd.Timestamp(d).date())
     trained.state.update(
         window=[stamp(days[0]), stamp(days[-1])], held_out_from=stamp(cut), rows=int((~held).sum()), held_out_rows=int(held.sum()),
         threshold=threshold, rounds=rounds, parameters=PARAMETERS | (parameters or {}),
         metrics={k: None if np.isnan(f.value) else f.value for k, f in summary(held_counts, threshold).items()}, packages=packages())
-    return trained, held_counts
+    return trained, held_days
 
-# %% ../nbs/14_models.ipynb #fd791cd0
-def register(store: Store, trained: ModelVersion, held_out: ScoreCounts, now: datetime, who: str) -> ModelVersion:
-    "Store a trained version with its threshold and first calibration; StoreError when the name is taken."
+# %% ../nbs/14_models.ipynb #0e7ec3d3
+def register(store: Store, trained: ModelVersion, held_out: Mapping[date, ScoreCounts], now: datetime, who: str, **options) -> ModelVersion:
+    "Store a trained version with its threshold and first calibration (options of `automation.certainty`); StoreError when the name is taken."
     if trained.version in set(store.versions(trained.model).version):
         raise StoreError(f"{trained.model} already has a version {trained.version!r}: versions are never replaced, choose a new name.")
     folder = store.root / "models" / quote(trained.model, safe="") / quote(trained.version, safe="")
@@ -144,8 +147,10 @@ def register(store: Store, trained: ModelVersion, held_out: ScoreCounts, now: da
     fsync(folder)
     state = trained.state | {"sha256": hashlib.sha256(target.read_bytes()).hexdigest()}
     store.add_version(now, who, trained.model, trained.version, trained.grid, str(target.relative_to(store.root)), state, trained.threshold)
-    if held_out.total[1] >= 30:
-        store.add_calibration(now, who, trained.model, trained.version, calibrate(held_out), "held-out days of the training window")
+    store.add_held_out(trained.model, trained.version, held_out)
+    if total(held_out.values()).total[1] >= 30:
+        first = certainty(held_out, max(held_out), **options | {"label_delay_days": 0}, model=trained.model, version=trained.version, created_at=now)
+        store.add_calibration(now, who, trained.model, trained.version, first, "held-out days of the training window")
     return load(store, trained.model, trained.version)
 
 
@@ -160,7 +165,7 @@ def load(reader: Reader, model: str, version: str | None = None, as_of: datetime
         raise StoreError(f"{path} is missing or is not the file that was registered as {model} {version}.")
     return ModelVersion(model, version, xgb.Booster(model_file=path), row.state, Grid.parse(row.grid))
 
-# %% ../nbs/14_models.ipynb #6c8ea36d
+# %% ../nbs/14_models.ipynb #f56f45a3
 @dataclass(frozen=True, eq=False)
 class Scorer:
     "Everything in force for one model at one moment; scores frames and logs what it decided."
@@ -168,26 +173,30 @@ class Scorer:
     version: ModelVersion
     threshold: int
     calibration_id: str | None
-    calibration: Calibration | None
-    coverage: float = 0.90
-    narrow: float = 0.20
-    cuts: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
+    certainty: Certainty | None
+    cuts: tuple[float, ...] = CUTS
 
     @classmethod
-    def in_force(cls, reader: Reader, model: str, as_of: datetime | None = None, **settings) -> "Scorer":
-        "The active version of a model with its threshold and calibration; settings: coverage, narrow, cuts."
+    def in_force(cls, reader: Reader, model: str, as_of: datetime | None = None, cuts: tuple[float, ...] = CUTS) -> "Scorer":
+        "The active version of a model with its threshold and calibration."
         version = load(reader, model, as_of=as_of)
-        key, calibration = reader.calibration(model, version.version, as_of) or (None, None)
-        return cls(version, reader.threshold(model, version.version, as_of), key, calibration, **settings)
+        key, stands = reader.calibration(model, version.version, as_of) or (None, None)
+        return cls(version, reader.threshold(model, version.version, as_of), key, stands, cuts)
 
-    def decide(self, frame: pd.DataFrame) -> pd.DataFrame:
-        "Columns score, points, lower, upper, risk_level, route, automated, reason for each row; decided on the points."
+    def decide(self, frame: pd.DataFrame, at: datetime | None = None) -> pd.DataFrame:
+        """Columns score, points, lower, upper, risk_level, route, automated, reason for each row; decided on the points.
+
+        lower and upper are the Venn-Abers probability interval. With `at`, a calibration past its time to live automates nothing.
+        """
+        stands = self.certainty.at(at) if self.certainty and at else self.certainty
         score = self.version.score(frame)
         points = self.version.grid.quantise(score)
         ladder, where = np.unique(points, return_inverse=True)
-        p = self.version.grid.inverse(ladder)
-        lower, upper = self.calibration.intervals(p, self.coverage) if self.calibration else (np.full(len(p), np.nan),) * 2
-        decided = [decide(x, None if np.isnan(u) else (lo, u), self.narrow, self.cuts) for x, lo, u in zip(p, lower, upper)]
+        lower, upper = stands.bounds.intervals(ladder) if stands else (np.full(len(ladder), np.nan),) * 2
+        if stands:
+            decided = [stands.decide(x, self.cuts) for x in ladder.tolist()]
+        else:
+            decided = [route(p, False, "but no calibration stands", self.cuts) for p in self.version.grid.inverse(ladder)]
         table = pd.DataFrame({"points": ladder, "lower": lower, "upper": upper, "risk_level": [d.risk_level for d in decided],
                               "route": [d.route for d in decided], "automated": [d.automated for d in decided], "reason": [d.reason for d in decided]})
         return table.iloc[where].assign(score=score).set_index(frame.index)
@@ -197,9 +206,10 @@ class Scorer:
         return PredictionLogger(spool, self.version.model, self.version.version, threshold=self.threshold, tenant=tenant, grid=self.version.grid, **buffering)
 
     def score_and_log(self, frame: pd.DataFrame, logger: PredictionLogger, predicted_at, *, prediction_id=None, entity_id=None, site_id=None) -> pd.DataFrame:
-        "Score a frame, log it (with the measured latency per call), and return the decisions with `prediction_id`."
+        "Score a frame, log it (with the measured latency per call), and return the decisions with `prediction_id`; the call's latest time counts for the calibration's age."
+        latest = instants(predicted_at, "predicted_at").max() if len(frame) else None
         started = perf_counter()
-        decisions = self.decide(frame)
+        decisions = self.decide(frame, latest)
         latency = (perf_counter() - started) * 1000
         ids = logger.log(decisions.score.to_numpy(), predicted_at, prediction_id=prediction_id, features=frame[self.version.features],
                          entity_id=entity_id, site_id=site_id, calibration_id=self.calibration_id, latency_ms=latency,

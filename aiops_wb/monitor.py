@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['Headline', 'percent', 'number', 'View', 'performance_headline', 'quality_losses', 'drift_headline',
-           'conformal_headline', 'thresholds_headline', 'explain_headline', 'retrain_headline', 'open_view',
-           'recalibrate']
+           'conformal_headline', 'backtest', 'thresholds_headline', 'explain_headline', 'retrain_headline', 'open_view',
+           'recalibrate', 'learnt']
 
-# %% ../nbs/20_monitor.ipynb #21f10f54
+# %% ../nbs/20_monitor.ipynb #2dc23861
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -19,12 +19,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .automation import Certainty, Control, RiskMonitor, certainty
 from .catalog import Reader, StoreError, open_snapshot
 from .config import Settings
-from .conformal import Calibration, calibrate
+from .conformal import Sets
 from .counts import Histogram, ScoreCounts, total
+from .coverage import CoverageReport, coverage_report
 from .drift import KS, SEVERITIES, AccuracyDrop, ks, windows, worst
-from .performance import Figure, summary
+from .performance import Figure, over_days, summary
 from .points import Grid
 from .retrain import Challenge, Check
 from .store import Store
@@ -58,7 +60,7 @@ def number(x: float, digits: int = 3) -> str:
     "A figure with fixed digits, '-' when unknown."
     return "-" if isnan(x) else f"{x:.{digits}f}"
 
-# %% ../nbs/20_monitor.ipynb #7cbee57f
+# %% ../nbs/20_monitor.ipynb #a50ab9a8
 class View:
     "One model on one day, as known at a time, all tenants together; where two versions scored that day, the active one. StoreError when there is no such model or day."
 
@@ -78,8 +80,8 @@ class View:
 
     @cached_property
     def counts_by_day(self) -> dict[date, ScoreCounts]:
-        "Counts of the days back to the farthest reference day, at least 61, this version."
-        return self._counts(self.day - timedelta(max(60, self.settings.reference_days[1])), self.day)
+        "Counts of the days back to the farthest that any window asks for, at least 61, this version."
+        return self._counts(self.day - timedelta(max(60, self.settings.reference_days[1], self.settings.ticket_days + self.settings.label_delay_days)), self.day)
 
     def window(self, days: int) -> ScoreCounts:
         "Counts of the last `days` days, this version."
@@ -146,9 +148,30 @@ class View:
         return worst(self.ks.severity, self.accuracy_drop.severity)
 
     @cached_property
-    def calibration(self) -> tuple[str, Calibration] | None:
-        "The calibration the day was decided with, the newest that rests on earlier days only, and its id."
+    def calibration(self) -> tuple[str, Certainty] | None:
+        "What the day was decided with, the newest that rests on earlier days only, and its id."
         return self.reader.calibration(self.model, self.version, self.as_of, self.day - timedelta(1))
+
+    @cached_property
+    def mature_day(self) -> date:
+        "The newest day whose labels count as complete."
+        return self.day - timedelta(self.settings.label_delay_days)
+
+    def kept(self, days: int = 60) -> pd.DataFrame:
+        "Back-test: what became of the tickets of the last mature days (day, tickets, labelled, false), as stored each morning."
+        frame = self.history(days)
+        wide = frame[frame.metric.isin(["mature_tickets", "mature_false_tickets"])].pivot_table(index="event_date", columns="metric", values="value")
+        named = wide.reindex(columns=["mature_tickets", "mature_false_tickets"]).rename(columns={"mature_tickets": "tickets", "mature_false_tickets": "false"}).dropna().reset_index()
+        return named.assign(day=named.event_date.dt.date.map(lambda d: d - timedelta(self.settings.label_delay_days)))[["day", "tickets", "false"]]
+
+    @cached_property
+    def coverage(self) -> CoverageReport | None:
+        "Were outcomes in the label-conditional sets? Mature days of the calibration window, each by the cuts that it was decided with; None without any."
+        first = self.mature_day - timedelta(self.settings.calibration_days - 1)
+        days = {d: c for d, c in self.counts_by_day.items() if first <= d <= self.mature_day and c.total[1]}
+        stood = self.reader.cuts_by_day(self.model, self.version, list(days), self.settings.coverage, self.as_of)
+        days = {d: c for d, c in days.items() if d in stood}
+        return coverage_report(days, lambda d, points: Sets(points <= stood[d].zero, points >= stood[d].one)) if days else None
 
     @cached_property
     def latency(self) -> Histogram:
@@ -197,7 +220,7 @@ class View:
         p, decided_by = self.grid.inverse(rows.points), self.reader.calibrations(rows.calibration_id.dropna().unique())
         current = self.calibration[1] if self.calibration else None
         used = [decided_by.get(key, current) for key in rows.calibration_id]
-        bounds = np.array([c.interval(x, self.settings.coverage) if c else (nan, nan) for c, x in zip(used, p)])
+        bounds = np.array([c.interval(x) if c else (nan, nan) for c, x in zip(used, rows.points)])
         return rows.assign(probability=p, lower=bounds[:, 0], upper=bounds[:, 1], width=bounds[:, 1] - bounds[:, 0])
 
     @property
@@ -224,7 +247,7 @@ class View:
             found |= {(segment, k): f for k, f in summary(counts, at).items() if k in ("predictions", "alerts", "labelled_share", "positive_rate", "precision", "recall", "fpr")}
         return pd.DataFrame([{"segment": s, "metric": m, **f._asdict()} for (s, m), f in found.items()])
 
-# %% ../nbs/20_monitor.ipynb #83282578
+# %% ../nbs/20_monitor.ipynb #f5095ffe
 def _drift_figures(view):
     test, drop = view.ks, view.accuracy_drop
     return {"ks": Figure(test.statistic, test.lower, test.upper, test.n), "ks_pvalue": Figure(test.pvalue, n=test.n), "score_shift": Figure(test.shift, n=test.n),
@@ -234,15 +257,21 @@ def _drift_figures(view):
 def _conformal_figures(view):
     if not view.calibration:
         return {"calibration_score": Figure(nan)}
-    calibration, counts = view.calibration[1], view.window(1)
-    lower, upper = calibration.intervals(counts.scores, view.settings.coverage)
+    stands, counts = view.calibration[1], view.window(1)
+    calibration, rule = stands.calibration, stands.rule
+    lower, upper = stands.bounds.intervals(counts.points)
     n = int(counts.n.sum())
-    width = float(((upper - lower) * counts.n).sum() / n)
     found = {f"q{round(100 * c)}": Figure(q, n=calibration.n) for c, q in calibration.quantiles.items()}
-    return found | {"calibration_score": Figure(calibration.calibration_score(view.settings.coverage), n=calibration.n), "mean_width": Figure(width, n=n),
-                    "narrow_share": Figure(float(counts.n[upper - lower < view.settings.narrow_width].sum() / n), n=n)}
+    found |= {"calibration_score": Figure(calibration.calibration_score(view.settings.coverage), n=calibration.n), "mean_width": Figure(float(((upper - lower) * counts.n).sum() / n), n=n),
+              "narrow_share": Figure(float(counts.n[upper - lower < view.settings.narrow_width].sum() / n), n=n),
+              "ticket_threshold": Figure(nan if rule.threshold is None else view.probability(rule.threshold), n=rule.n), "promise_evidence": Figure(stands.watch.evidence, n=stands.watch.days)}
+    tickets, labelled, false = view.reader.ticket_outcomes(view.model, view.version, view.mature_day, view.mature_day, view.as_of).get(view.mature_day, (0, 0, 0))
+    found |= {"mature_tickets": Figure(labelled, n=tickets), "mature_false_tickets": Figure(false, n=tickets), "false_ticket_share": Figure(false / labelled if labelled else nan, n=labelled)}
+    if view.coverage:
+        found |= {"coverage": view.coverage.overall, "coverage_positive": view.coverage.by_label[1], "coverage_negative": view.coverage.by_label[0]}
+    return found
 
-# %% ../nbs/20_monitor.ipynb #3270dc34
+# %% ../nbs/20_monitor.ipynb #7bd7e25f
 def performance_headline(view: View) -> Headline:
     "How is the model doing this week?"
     week, base = view.week, view.baseline
@@ -286,15 +315,33 @@ def drift_headline(view: View) -> Headline:
 
 def conformal_headline(view: View) -> Headline:
     "Which alerts are certain?"
-    routes = view.decisions
+    routes, seen = view.decisions, view.decisions["ticket"] + view.decisions["alert"]
     if not view.calibration:
         return Headline("look", "No calibration stood on this day, so no ticket was opened.", "Calibrate once 30 labelled events are known.")
-    q = view.calibration[1].quantile(view.settings.coverage)
-    says = (f"{routes['ticket']:,} high-risk events were certain enough for a ticket, {routes['alert']:,} went to a person; "
-            f"at {percent(view.settings.coverage)} coverage an outcome lies within {number(q, 2)} of its score.")
-    if not routes["ticket"] and routes["alert"]:
-        return Headline("look", says, f"No high-risk event had an interval narrower than {view.settings.narrow_width:.2f} that holds only a positive: each needs a person.")
-    return Headline("ok", says, "Tickets act by themselves; a person reviews the rest, widest first." if routes["ticket"] or routes["alert"] else "No event of the day was of high risk.")
+    rule, watch = view.calibration[1].rule, view.calibration[1].watch
+    what = f"Of {seen:,} high-risk events {routes['ticket']:,} were certain enough for a ticket; {routes['alert']:,} went to a person." if seen else "No event of the day was of high risk."
+    if watch.broken_on:
+        return Headline("look", f"The promise about tickets broke (found on {watch.broken_on}). {what}", "Nothing is automated until the cause is known and 'aiops-wb calibrate' starts anew.")
+    stale = view.calibration[1].calibration.stale(view.known_at)
+    if stale:
+        return Headline("look", f"{stale[0].upper()}{stale[1:]}, so nothing is automated. {what}", "Let the daily run recalibrate, or use 'aiops-wb calibrate'.")
+    if rule.threshold is None:
+        return Headline("look" if seen else "ok", what, f"Nothing is automated: {rule.reason}.")
+    return Headline("ok", f"{what} From a score of {number(view.probability(rule.threshold))} on {rule.guarantee}.", f"{backtest(view)} A person reviews the rest, widest interval first.")
+
+
+def backtest(view: View) -> str:
+    "What became of the tickets so far, in one sentence."
+    kept = view.kept()
+    kept = kept[kept.tickets > 0]
+    if kept.empty:
+        return "No ticket has a mature label yet, so there is no back-test."
+    target = view.settings.false_ticket_share
+    share, mean = over_days(kept.false, kept.tickets), float((kept.false / kept.tickets).mean())
+    weeks = kept.assign(week=pd.to_datetime(kept.day).dt.to_period("W")).groupby("week")[["false", "tickets"]].sum()
+    over = int((weeks.false / weeks.tickets > target).sum())
+    return (f"Back-test over {len(kept)} mature days: the mean daily share of false tickets was {percent(mean, 1)} ({percent(share.value, 1)} of all {int(kept.tickets.sum()):,} labelled tickets); "
+            f"{over} of {len(weeks)} weeks exceeded {percent(target)}.")
 
 
 def thresholds_headline(view: View) -> Headline:
@@ -344,14 +391,40 @@ def open_view(data: str | Path, model: str = "", day: str = "", as_of: str = "",
         raise StoreError(f"{model} has no predictions yet.")
     return View(reader, model, date.fromisoformat(day) if day else days[-1], when, Settings(data=Path(data), **(settings or {})))
 
-# %% ../nbs/20_monitor.ipynb #b3ef8bcc
+# %% ../nbs/20_monitor.ipynb #6f7bbe99
 def recalibrate(store: Store, view: View, now: datetime, who: str) -> str | None:
-    "Calibrate from the labelled events of the calibration window and put it in force; None (nothing changes) when fewer than 30 are known."
-    start = view.day - timedelta(view.settings.calibration_days - 1)
-    counts = total(store.score_counts(view.model, start, view.day, version=view.version, as_of=view.as_of).values(), view.grid)
-    if view.grid.kind != "logit" or counts.total[1] < 30:
+    "Calibrate from the labelled events of the window and put it in force; None (nothing changes) when fewer than 30 are known or the scores are no probabilities."
+    days = store.held_out_counts(view.model, view.version) | view.counts_by_day
+    recent = total((c for d, c in days.items() if view.day - timedelta(view.settings.calibration_days) < d <= view.day), view.grid)
+    if view.grid.kind != "logit" or recent.total[1] < 30:
         return None
-    fresh, current = calibrate(counts), store.calibration(view.model, view.version)
-    if current and current[1] == fresh:
-        return current[0]
+    before = store.calibration(view.model, view.version)
+    watch, control, counted = learnt(store, view, before[1] if before else None)
+    fresh = certainty(days, view.day, watch=watch, control=control, counted=counted, model=view.model, version=view.version, created_at=now, **view.settings.certainty)
+    if before and _standing(before[1]) == _standing(fresh):
+        return before[0]
     return store.add_calibration(now, who, view.model, view.version, fresh, f"daily, {view.settings.calibration_days} days to {view.day}", view.day)
+
+
+def _standing(stands):
+    "All that decides, without when it was written."
+    return {k: v for k, v in stands.to_json().items() if k not in ("created_at", "model", "version")}
+
+
+def learnt(store: Store, view: View, before: Certainty | None) -> tuple[RiskMonitor, Control | None, date]:
+    "The watch and the controller after the days that became mature since the calibration before."
+    settings = view.settings
+    watch = before.watch if before and before.counted else RiskMonitor(settings.false_ticket_share)
+    control = before.control if before else None
+    if settings.automation == "control" and control is None:
+        floor = settings.risk_cuts[2]
+        control = Control(settings.false_ticket_share, floor=floor, first=floor, level=floor, delay_days=settings.label_delay_days)
+    first = before.counted + timedelta(1) if before and before.counted else min(view.counts_by_day)
+    for day, counts in sorted(view.counts_by_day.items()):
+        if first <= day <= view.mature_day:
+            _, labelled, false = store.ticket_outcomes(view.model, view.version, day, day, view.as_of).get(day, (0, 0, 0))
+            watch = watch.after(day, labelled, false)
+            if control is not None:
+                stood = store.calibration(view.model, view.version, view.as_of, day - timedelta(1))
+                control = control.after(counts, stood[1].rule.threshold if stood else None)
+    return watch, control, max(view.mature_day, before.counted) if before and before.counted else view.mature_day

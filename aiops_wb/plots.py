@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['INK', 'FAINT', 'BLUE', 'ORANGE', 'RED', 'GREEN', 'GREY', 'ROUTES', 'STYLE', 'TITLES', 'COUNTED', 'QUALITY', 'SHARES',
-           'Chart', 'history', 'reliability', 'score_shift', 'threshold_curve', 'intervals', 'reason_bars',
-           'challenge_bars']
+           'Chart', 'history', 'reliability', 'score_shift', 'threshold_curve', 'intervals', 'certainty_curve',
+           'coverage_days', 'interval_widths', 'decision_flow', 'reason_bars', 'challenge_bars']
 
-# %% ../nbs/21_plots.ipynb #86927d54
+# %% ../nbs/21_plots.ipynb #3bcd58a3
 import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -20,7 +20,9 @@ from matplotlib.figure import Figure as MplFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from .automation import Certainty
 from .counts import ScoreCounts
+from .coverage import CoverageReport, automation_risk, width_shares
 from .performance import proportion
 from .points import PER_UNIT, Grid
 from .thresholds import Curve
@@ -83,14 +85,15 @@ def _dates(axes):
     axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=5))
     axes.xaxis.set_major_formatter(DateFormatter("%d %b"))
 
-# %% ../nbs/21_plots.ipynb #028d740b
+# %% ../nbs/21_plots.ipynb #3f2e47bd
 TITLES = {"pr_auc": "PR-AUC", "roc_auc": "ROC-AUC", "f1": "F1", "fpr": "False positive rate", "fdr": "False discovery rate", "ks": "Score distance (KS)",
           "labelled_share": "Share labelled", "positive_rate": "Positive rate", "latency_p95_ms": "Latency p95 (ms)", "latency_mean_ms": "Mean latency (ms)",
           "automated_share": "Share automated", "decisions_ticket": "Tickets a day", "decisions_alert": "To a person, a day", "alerts": "Above the threshold, a day",
-          "score_shift": "Mean shift (log-odds)", "mean_width": "Mean interval width", "brier": "Brier score"}
+          "score_shift": "Mean shift (log-odds)", "mean_width": "Mean interval width", "brier": "Brier score",
+          "ticket_threshold": "Score that a ticket needs", "false_ticket_share": "False tickets, a week later", "coverage_positive": "Positives covered", "promise_evidence": "Evidence against the promise"}
 COUNTED = {"predictions", "alerts", "decisions_ticket", "decisions_alert"}
 QUALITY = {"accuracy", "precision", "recall", "f1", "pr_auc", "roc_auc", "brier", "fpr", "fdr", "positive_rate"}
-SHARES = {"accuracy", "precision", "recall", "specificity", "fpr", "fdr", "labelled_share", "positive_rate", "automated_share", "narrow_share", "ks"}
+SHARES = {"accuracy", "precision", "recall", "specificity", "fpr", "fdr", "labelled_share", "positive_rate", "automated_share", "narrow_share", "ks", "false_ticket_share", "coverage_positive"}
 
 
 @mpl.rc_context(STYLE)
@@ -213,6 +216,107 @@ def intervals(alerts: pd.DataFrame, limit: int = 40) -> Chart:
     title = f"The day's {len(alerts):,} alerts" if len(shown) == len(alerts) else f"{len(shown)} of the day's {len(alerts):,} alerts, evenly picked"
     ax.set(xlim=(0, 1.01), ylim=(len(shown), -1), yticks=[], xlabel="score (dot) and its interval (bar)", title=f"{title}, riskiest first")
     chart.legend(handles=[Line2D([], [], color=c, lw=3, label={"alert": "to a person"}.get(r, r)) for r, c in ROUTES.items() if r in set(shown.route)], loc="outside upper right", ncols=3)
+    return chart
+
+# %% ../nbs/21_plots.ipynb #1cdc23c1
+@mpl.rc_context(STYLE)
+def certainty_curve(stands: Certainty, counts: ScoreCounts, floor: int, target: float) -> Chart:
+    "The probability interval by score and the automation-risk curve of some days' counts; `floor` (points) is where high risk begins, `target` the promised share."
+    chart, axes = _chart(1, 2, height=3.1, width=9.2)
+    left, right = axes[0]
+    if not counts.total[0]:
+        for ax in axes.flat:
+            _empty(ax, "no events")
+        return chart
+    low, high = int(counts.points[0]) - 100, int(counts.points[-1]) + 100
+    ladder = np.unique(np.append(np.linspace(low, high, 250).astype(int), stands.bounds.starts[(stands.bounds.starts > low) & (stands.bounds.starts < high)]))
+    ladder = ladder[np.unique(np.linspace(0, len(ladder) - 1, 300).astype(int))]
+    lower, upper = stands.bounds.intervals(ladder)
+    left.fill_between(ladder, lower, upper, step="post", color=BLUE, alpha=0.45, lw=0.8, label="share of positives, between")
+    left.plot(ladder, counts.grid.inverse(ladder), color=GREY, ls="--", lw=1.2, label="if scores were exact")
+    _risk_axis(left, counts.grid, low, high)
+    left.set(title="How often such a score is right", ylim=(-0.02, 1.02))
+    left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    risk = automation_risk(counts, floor)
+    x, y = _thin(risk.automated, np.nan_to_num(risk.false, nan=0.0)) if len(risk.automated) else ([], [])
+    right.plot(x, y, color=BLUE, label="false share of tickets")
+    right.axhline(target, color=RED, ls="--", lw=1.2, label=f"promised: at most {target:.0%}")
+    threshold = stands.rule.threshold
+    if threshold is not None:
+        left.axvline(max(threshold, floor), color=RED, lw=1.4, label="tickets from here")
+        at = np.searchsorted(-risk.thresholds, -max(threshold, floor), side="right") - 1
+        if at >= 0:
+            right.plot([risk.automated[at]], [np.nan_to_num(risk.false[at])], color=RED, marker="o", ms=6, ls="", label="in force")
+    right.set(title="What more automation would cost", xlabel="share of high-risk events automated", xlim=(0, 1.02), ylim=(0, max(2 * target, 1.1 * max(y, default=0))))
+    for axis in (right.xaxis, right.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    chart.legend(*(a + b for a, b in zip(left.get_legend_handles_labels(), right.get_legend_handles_labels())), loc="outside upper center", ncols=3)
+    return chart
+
+
+@mpl.rc_context(STYLE)
+def coverage_days(report: CoverageReport | None, promised: float = 0.9) -> Chart:
+    "Coverage of each label by day, and with its interval over all days."
+    chart, axes = _chart(1, 2, height=2.8, width=9.2, gridspec_kw={"width_ratios": [2.4, 1]})
+    left, right = axes[0]
+    if report is None or not report.by_day:
+        for ax in axes.flat:
+            _empty(ax, "no day with mature labels yet")
+        return chart
+    days = pd.to_datetime(list(report.by_day))
+    for name, key, color in (("negatives", "0", GREY), ("positives", "1", BLUE)):
+        left.plot(days, [f[key].value for f in report.by_day.values()], color=color, marker="o", ms=2.5, label=name)
+    for place, (figure, color) in enumerate(((report.by_label[0], GREY), (report.by_label[1], BLUE))):
+        known = np.isfinite(figure.lower)
+        right.errorbar([place], [figure.value], yerr=[[figure.value - figure.lower], [figure.upper - figure.value]] if known else None, color=color, marker="o", capsize=4)
+    right.set_xticks([0, 1], ["negatives", "positives"])
+    right.set(xlim=(-0.6, 1.6), title="All days, 95 % interval")
+    left.set_title("Outcomes inside their set, by day")
+    for ax in axes.flat:
+        ax.axhline(promised, color=RED, ls="--", lw=1.2, label=f"promised {promised:.0%}" if ax is left else None)
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _dates(left)
+    chart.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return chart
+
+
+@mpl.rc_context(STYLE)
+def interval_widths(counts: ScoreCounts, stands: Certainty | None) -> Chart:
+    "Share of events by the width of their probability interval."
+    chart, axes = _chart(height=2.4, width=6.4)
+    ax = axes[0, 0]
+    if stands is None or not counts.total[0]:
+        _empty(ax, "no calibration stands" if stands is None else "no events")
+        return chart
+    shares = width_shares(counts, stands.bounds)
+    bars = ax.bar(range(len(shares)), shares.values(), color=BLUE)
+    ax.bar_label(bars, [f"{v:.0%}" if v >= 0.005 else ("" if not v else "<1%") for v in shares.values()], fontsize=9)
+    ax.set_xticks(range(len(shares)), shares)
+    ax.set(title="Width of the probability interval", ylabel="share of events", xlabel="width (share of positives)", ylim=(0, 1.12))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return chart
+
+
+@mpl.rc_context(STYLE)
+def decision_flow() -> Chart:
+    "The path of one prediction as a picture."
+    chart, axes = _chart(height=3.3, width=9.2)
+    ax = axes[0, 0]
+    ax.set_axis_off()
+    ax.set(xlim=(0, 100), ylim=(0, 40))
+    box = lambda x, y, text, color: ax.text(x, y, text, ha="center", va="center", color="white" if color != "white" else INK, bbox={"boxstyle": "round,pad=0.6", "fc": color, "ec": color if color != "white" else GREY})
+    arrow = lambda x, y, to_x, to_y, text, dx=0.0, dy=1.6: (ax.annotate("", (to_x, to_y), (x, y), arrowprops={"arrowstyle": "->", "color": GREY, "lw": 1.4}), ax.text((x + to_x) / 2 + dx, (y + to_y) / 2 + dy, text, ha="center", color=INK))
+    box(8, 24, "score\nas points", "white")
+    box(33, 24, "HIGH or\nCRITICAL?", "white")
+    box(61, 24, "at or above the\nticket threshold?", "white")
+    box(91, 34, "ticket\nacts by itself", RED)
+    box(91, 14, "alert\na person decides", ORANGE)
+    box(33, 5, "monitor\nlogged only", "#5b6776")
+    arrow(14, 24, 26, 24, "")
+    arrow(40, 24, 50, 24, "yes")
+    arrow(33, 20, 33, 9, "no", dx=2.5, dy=0)
+    arrow(72, 25.5, 83, 32, "yes", dx=-2)
+    arrow(72, 22.5, 82, 16, "no, or no\nthreshold stands", dx=-4, dy=-4.5)
     return chart
 
 # %% ../nbs/21_plots.ipynb #42ff3d19

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['as_numbers', 'bin_values', 'feature_counts', 'training', 'is_training', 'Store', 'open_store']
 
-# %% ../nbs/13_store.ipynb #40ab8c6e
+# %% ../nbs/13_store.ipynb #678caeda
 import fcntl
 import json
 import os
@@ -22,8 +22,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from .automation import Certainty
 from .catalog import CHAIN, EMPTY, Busy, Reader, StoreError, connect, identifier, literal, migrations, parquet, statements
 from .conformal import Calibration
+from .counts import ScoreCounts
 from .points import Grid
 from .spool import fsync
 
@@ -119,7 +121,23 @@ def is_training(root: Path) -> bool:
     except Busy:
         return True
 
-# %% ../nbs/13_store.ipynb #a481ba4b
+# %% ../nbs/13_store.ipynb #1e4cccef
+def _checked_sites(frame):
+    "Sites as rows of text or None; StoreError names what is missing or twice there."
+    lacking = {"site_id"} - set(frame.columns)
+    if lacking:
+        raise StoreError(f"the table of sites has no column site_id: it has {', '.join(map(str, frame.columns)) or 'none'}; site_id, tenant, name, security_manager and manager are read.")
+    text = lambda v: None if pd.isna(v) or not str(v).strip() else str(v).strip()
+    columns = {c: [text(v) for v in frame[c]] if c in frame else [None] * len(frame) for c in ("tenant", "site_id", "name", "security_manager", "manager")}
+    rows = pd.DataFrame(columns, dtype=object).assign(tenant=lambda r: r.tenant.fillna("default"))
+    if rows.site_id.isna().any():
+        raise StoreError(f"row {int(rows.site_id.isna().argmax()) + 1} of the sites has no site_id.")
+    twice = rows[rows.duplicated(["tenant", "site_id"])]
+    if len(twice):
+        raise StoreError(f"site {twice.site_id.iloc[0]} is in the table twice: give one row for each site.")
+    return rows
+
+# %% ../nbs/13_store.ipynb #ba2cdf6a
 class Store(Reader):
     "The one writer. Times are arguments: nothing here reads a clock."
 
@@ -279,7 +297,7 @@ class Store(Reader):
                 self.record(now, who, "threshold", f"{model}/{version}", str(int(logged)), "as logged with the predictions")
             self.record(now, who, "threshold", f"{model}/{version}", str(int(points)), why, evidence)
 
-    def add_calibration(self, now: datetime, who: str, model: str, version: str, calibration: Calibration, why: str, through: date | None = None) -> str:
+    def add_calibration(self, now: datetime, who: str, model: str, version: str, calibration: Calibration | Certainty, why: str, through: date | None = None) -> str:
         "Store a calibration that rests on labels of days up to `through` and put it in force; returns its id."
         state = calibration.to_json()
         number = self._value("SELECT count(*) FROM calibrations WHERE model = $m AND version = $v", {"m": model, "v": version}) + 1
@@ -287,9 +305,52 @@ class Store(Reader):
         quantiles = {f"q{c}": state["quantiles"].get(f"0.{c}" if c != 90 else "0.9") for c in (90, 95, 99)}
         with self.transaction():
             self.con.execute("INSERT INTO calibrations VALUES ($key, $model, $version, $now, $through, $n, $q90, $q95, $q99, $state)",
-                             dict(key=key, model=model, version=version, now=now, through=through, n=calibration.n, state=json.dumps(state), **quantiles))
-            self.record(now, who, "calibration", f"{model}/{version}", key, why, state)
+                             dict(key=key, model=model, version=version, now=now, through=through, n=state["n"], state=json.dumps(state), **quantiles))
+            self.record(now, who, "calibration", f"{model}/{version}", key, why, {k: v for k, v in state.items() if k not in ("bounds", "watch")})
         return key
+
+    def add_held_out(self, model: str, version: str, days: Mapping[date, ScoreCounts]) -> None:
+        "Keep the counts of the days that the training of a version left out."
+        for day, c in days.items():
+            self._insert("held_out_counts", pd.DataFrame({"event_date": day, "model": model, "version": version, "grid": c.grid.name, "points": c.points, "n": c.n, "n_labelled": c.n_labelled, "n_positive": c.n_positive}))
+
+    def set_sites(self, now: datetime, who: str, sites: pd.DataFrame, why: str) -> int:
+        "Add rows of sites (site_id, and any of tenant, name, security_manager, manager); the latest of a site counts. Returns how many changed or are new."
+        rows = _checked_sites(sites)
+        known = self.sites()
+        changed = rows[[known.get((r.tenant, r.site_id)) != {"name": r.name_, "security_manager": r.security_manager, "manager": r.manager} for r in rows.rename(columns={"name": "name_"}).itertuples()]]
+        if len(changed):
+            with self.transaction():
+                self._insert("sites", changed.assign(loaded_at=now, who=who))
+                self.record(now, who, "sites", "sites", f"{len(changed)} rows", why, changed.head(100).to_dict("records"))
+        return len(changed)
+
+    def cases_from(self) -> int:
+        "The first batch whose predictions have not been turned into cases."
+        return self._value("SELECT coalesce(max(batch_id), 0) + 1 FROM case_batches")
+
+    def latest_cases(self, since: datetime) -> dict[tuple[str, str, str, str], tuple[str, datetime]]:
+        "(tenant, model, kind, entity) -> (prediction that opened it, its time) of the latest case of each since a time."
+        rows = self.con.execute("""SELECT tenant, model, kind, entity_id, prediction_id, predicted_at FROM cases WHERE state <> 'joined' AND entity_id IS NOT NULL AND predicted_at >= $since
+            QUALIFY row_number() OVER (PARTITION BY tenant, model, kind, entity_id ORDER BY predicted_at DESC) = 1""", {"since": since}).fetchall()
+        return {tuple(key): (opener, at) for *key, opener, at in rows}
+
+    def add_cases(self, now: datetime, cases: pd.DataFrame, through: int) -> None:
+        "Append decisions of high risk with their cases, found in all batches up to `through`, in one transaction."
+        with self.transaction():
+            if len(cases):
+                self._insert("cases", cases)
+            n = cases.state.value_counts() if len(cases) else {}
+            self.con.execute("INSERT INTO case_batches VALUES ($through, $opened, $joined, $late, $now)", dict(through=through, now=now, **{s: int(n.get(s, 0)) for s in ("opened", "joined", "late")}))
+
+    def undelivered(self, sinks: Sequence[str], newest_before: datetime) -> dict[str, pd.DataFrame]:
+        "For each sink, the opened cases about predictions after a time that it has not taken yet, oldest first."
+        return {sink: self.frame("""SELECT * FROM cases WHERE state = 'opened' AND predicted_at >= $since
+            AND case_id NOT IN (SELECT case_id FROM deliveries WHERE sink = $sink AND state = 'delivered') ORDER BY predicted_at, case_id""", {"sink": sink, "since": newest_before}) for sink in sinks}
+
+    def add_deliveries(self, frame: pd.DataFrame) -> None:
+        "Append attempts at delivery."
+        self._insert("deliveries", frame)
 
     def add_metrics(self, frame: pd.DataFrame) -> None:
         "Append tidy figures."

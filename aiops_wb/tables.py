@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['LABELS', 'COUNTED', 'Table', 'note', 'shown', 'performance_table', 'segment_table', 'drift_table',
-           'calibration_table', 'alert_table', 'simulation_table', 'threshold_table', 'reason_table', 'check_table',
-           'version_table']
+           'calibration_table', 'promise_table', 'coverage_table', 'operator_tables', 'alert_table', 'simulation_table',
+           'threshold_table', 'reason_table', 'check_table', 'version_table']
 
-# %% ../nbs/26_tables.ipynb #deb5d85a
+# %% ../nbs/26_tables.ipynb #f472b862
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +16,7 @@ from math import isnan, nan
 
 import pandas as pd
 
+from .catalog import statements
 from .monitor import View, number, percent
 from .performance import Figure, confusion, summary
 from .retrain import Check
@@ -73,7 +74,7 @@ def segment_table(view: View, limit: int = 20) -> Table:
     columns = ("predictions", "labelled_share", "positive_rate", "alerts", "precision", "recall")
     return Table(pd.DataFrame([{"site": site} | {LABELS[k]: shown(k, f[k]) for k in columns} for site, f in ordered])) if ordered else note("no site was logged")
 
-# %% ../nbs/26_tables.ipynb #51dfdb44
+# %% ../nbs/26_tables.ipynb #242117a7
 def drift_table(view: View) -> Table:
     "The evidence behind the severity."
     test, drop = view.ks, view.accuracy_drop
@@ -88,10 +89,47 @@ def calibration_table(view: View) -> Table:
     "Quantiles by coverage of the calibration that the day was decided with."
     if not view.calibration:
         return note("no calibration stood on this day")
-    key, calibration = view.calibration
+    key, calibration = view.calibration[0], view.calibration[1].calibration
     rows = [{"coverage": percent(c), "quantile q": number(q), "widest interval": number(min(1.0, 2 * q)), "calibration score": number(calibration.calibration_score(c)),
              "labelled events": f"{calibration.n:,}", "id": key} for c, q in calibration.quantiles.items()]
     return Table(pd.DataFrame(rows), ("id",))
+
+
+def promise_table(view: View) -> Table:
+    "The rule for tickets in force: what it promises, on what, and what became of it."
+    if not view.calibration:
+        return note("no calibration stood on this day")
+    stands = view.calibration[1]
+    rule, made = stands.rule, stands.calibration.created_at
+    kept = view.kept()
+    kept = kept[kept.tickets > 0]
+    rows = [("Rule", rule.method), ("A ticket needs a score of", "nothing is automated" if rule.threshold is None else number(view.probability(rule.threshold))), ("Why", rule.reason),
+            ("Promise", rule.guarantee or "none"), ("Unit", rule.unit), ("If", rule.assumes or "-"),
+            ("Rests on", f"{rule.n:,} labelled events" + (f", {rule.days} days with labelled tickets" if rule.days else "")),
+            ("Back-test", f"{int(kept.false.sum()):,} of {int(kept.tickets.sum()):,} labelled tickets of {len(kept)} mature days were false" if len(kept) else "no ticket has a mature label yet"),
+            ("Watch", f"broken, found on {stands.watch.broken_on}" if stands.watch.broken_on else f"holds; evidence against it {stands.watch.evidence:.3g} (an alarm from {1 / (1 - stands.watch.confidence):.0f} on, at most {1 - stands.watch.confidence:.0%} ever false), {stands.watch.days} days"),
+            ("Calibrated", f"{made:%Y-%m-%d %H:%M}Z, {stands.calibration.n:,} labelled events of {view.settings.calibration_days} days; {stands.calibration.stale(view.known_at) or 'not stale'}" if made else "by an older version, time unknown")]
+    return Table(pd.DataFrame(rows, columns=["about tickets", ""]), ("",))
+
+
+def coverage_table(view: View) -> Table:
+    "Coverage of the label-conditional sets over mature days, and how often each set was given."
+    report = view.coverage
+    if report is None:
+        return note("no day of the calibration window has mature labels yet")
+    rows = [{"": name, "covered": shown("coverage", f), "labelled events": f"{f.n:,}"} for name, f in (("all", report.overall), ("negatives", report.by_label[0]), ("positives", report.by_label[1]))]
+    return Table(pd.DataFrame(rows))
+
+
+def operator_tables(view: View) -> list[Table]:
+    "The three questions an operator lives by, asked of the log in plain SQL (`sql/operator.sql`) at the time of this view."
+    tables = []
+    for name, sql in statements("operator.sql").items():
+        found = view.reader.frame(sql, {"model": view.model, "now": view.known_at})
+        for column in found:
+            found[column] = [("-" if pd.isna(v) else percent(v, 1)) if "share" in column else f"{v:,}" if isinstance(v, (int, float)) else str(v) for v in found[column].tolist()]
+        tables.append(Table(found.rename(columns=lambda c: c.replace("_", " "))) if len(found) else note(f"{name.replace('_', ' ')}: nothing logged in this time"))
+    return tables
 
 
 def alert_table(view: View, alerts: pd.DataFrame, limit: int = 15) -> Table:

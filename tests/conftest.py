@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from aiops_wb.ingest import ingest
 from aiops_wb.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.store import open_store
 
 MODEL = "late"
+settings.register_profile("steady", deadline=None)  # a busy machine is no failure
+settings.load_profile("steady")
 
 
 def events(days=3, per_day=40, seed=0, start=date(2026, 3, 1), version="v1"):

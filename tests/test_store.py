@@ -296,7 +296,7 @@ def test_calibrations_in_force_as_of(bench):
         first, second = Calibration({0.9: 0.1, 0.95: 0.2, 0.99: float("inf")}, 50), Calibration({0.9: 0.3, 0.95: 0.4, 0.99: 0.5}, 60)
         store.add_calibration(NOW, "d", "m", "v1", first, "daily")
         store.add_calibration(NOW + timedelta(1), "d", "m", "v1", second, "daily")
-        assert store.calibration("m", "v1", NOW)[1] == first and store.calibration("m", "v1")[1] == second
+        assert store.calibration("m", "v1", NOW)[1].calibration == first and store.calibration("m", "v1")[1].calibration == second
         assert store.frame("SELECT q90, q95, q99 FROM calibrations ORDER BY created_at").iloc[0].tolist()[:2] == [0.1, 0.2]
         assert store.calibration("m", "v2") is None
 
