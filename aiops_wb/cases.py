@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SENT', 'case_id', 'Opened', 'open_cases', 'Sink', 'JsonLines', 'Webhook', 'sinks', 'message', 'deliver']
 
-# %% ../nbs/24_cases.ipynb #2b102af1
+# %% ../nbs/24_cases.ipynb #b65e8fc2
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -18,13 +18,14 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from .automation import level_at
 from .catalog import StoreError
 from .config import Settings
-from .decisions import Event, assign, deduplicate, risk_level, ticket_text
+from .decisions import Event, assign, deduplicate, ticket_text
 from .points import Grid
 from .store import Store
 
-# %% ../nbs/24_cases.ipynb #a2efdc9f
+# %% ../nbs/24_cases.ipynb #8037807b
 def case_id(kind: str, prediction_id: str) -> str:
     "The id of the case that a prediction opens."
     return ("T-" if kind == "ticket" else "A-") + hashlib.sha256(f"{kind} {prediction_id}".encode()).hexdigest()[:12]
@@ -59,7 +60,7 @@ def _described(store, model, rows, settings):
     found = []
     for row, words in zip(rows.itertuples(), reasons[rows.index]):
         p, stands = float(Grid.parse(row.grid).inverse(row.points)), stood.get(row.calibration_id)
-        level = _text(row.risk_level) or (risk_level(p, settings.risk_cuts) if 0 <= p <= 1 else "HIGH")
+        level = _text(row.risk_level) or (level_at(row.points, settings.risk_cuts) if row.grid == "logit" else "HIGH")
         lower, upper = stands.interval(row.points) if stands else (float("nan"), float("nan"))
         why = f"risk {level}, as the scoring service decided"
         if stands:
@@ -109,7 +110,7 @@ def open_cases(store: Store, now: datetime, settings: Settings) -> Opened:
     n = cases.state.value_counts()
     return Opened(*(int(n.get(s, 0)) for s in ("opened", "joined", "late")))
 
-# %% ../nbs/24_cases.ipynb #dad87b55
+# %% ../nbs/24_cases.ipynb #758cc559
 class Sink(Protocol):
     "Where cases go: a name, and `send`, which raises when the case was not taken."
 
@@ -150,7 +151,7 @@ class Webhook:
             raise ModuleNotFoundError(f"{error.name} is not installed: a webhook needs pip install 'aiops_wb[webhook]'.") from None
         if urllib3.util.parse_url(url).scheme not in ("http", "https"):
             raise StoreError("webhook_url is not an address that begins with http:// or https://.")
-        patience = urllib3.Retry(total=retries, backoff_factor=pause, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, redirect=0)
+        patience = urllib3.Retry(total=retries, backoff_factor=pause, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False)
         self.url, self.pool = url, urllib3.PoolManager(timeout=urllib3.Timeout(total=timeout), retries=patience)
         self.breaker = pybreaker.CircuitBreaker(fail_max=failures, reset_timeout=3600)
 
@@ -168,7 +169,7 @@ class Webhook:
             raise StoreError(_failure(error)) from None
 
     def _post(self, case):
-        answer = self.pool.request("POST", self.url, json=case, headers={"Idempotency-Key": case["case_id"]})
+        answer = self.pool.request("POST", self.url, json=case, headers={"Idempotency-Key": case["case_id"]}, redirect=False)
         if not 200 <= answer.status < 300:
             raise StoreError(f"the webhook answered {answer.status}")
 

@@ -8,11 +8,12 @@ __all__ = ['COVERAGES', 'MIN_SAMPLES', 'rank', 'order_statistic', 'Interval', 'C
            'VennAbers', 'venn_abers', 'effective_size', 'weighted_quantile', 'decay_weights', 'label_shift_weights',
            'covariate_weights']
 
-# %% ../nbs/03_conformal.ipynb #863bd4ad
+# %% ../nbs/03_conformal.ipynb #05e1ce83
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import accumulate
 from math import ceil, inf, isfinite, nan
 from typing import NamedTuple
 
@@ -305,29 +306,25 @@ class GroupConditional:
             found.zero[here], found.one[here] = self.groups[group].sets(points[here], coverage)
         return found
 
-# %% ../nbs/03_conformal.ipynb #917c24cd
+# %% ../nbs/03_conformal.ipynb #64fb2807
 def _added_positive(n, positive):
     "The isotonic fit at each cell when a positive event joins it: ascending cells, lists of ints."
-    size, last = len(n), len(n)
-    x, y = [0], [0]
-    for a, b in zip(n, positive):
-        x.append(x[-1] + a)
-        y.append(y[-1] + b)
-    below = lambda i, j, k: (y[k] - y[j]) * (x[j] - x[i]) <= (y[j] - y[i]) * (x[k] - x[j])  # j lies on or above the line from i to k
-    after = [last] * (size + 1)  # the next vertex of the lower hull of the points from i on
-    for i in range(size - 2, -1, -1):
-        j = i + 1
-        while j < last and below(i, j, after[j]):
-            j = after[j]
+    x, y, last = [0, *accumulate(n)], [0, *accumulate(positive)], len(n)
+    after = [last] * (last + 1)  # the next vertex of the lower hull of the points from i on
+    for i in range(last - 2, -1, -1):
+        xi, yi, j = x[i], y[i], i + 1
+        while j < last and (y[after[j]] - yi) * (x[j] - xi) <= (y[j] - yi) * (x[after[j]] - xi):
+            j = after[j]  # it lay on or above the line
         after[i] = j
-    fit, start, touch, slope = [], 0, 1, -1.0
-    for cell in range(1, size + 1):
-        before = cell - 1
-        if slope < 0 or y[before] - y[start] < slope * (x[before] - x[start]):
-            start, touch = before, max(touch, cell)
-            while touch < last and (y[after[touch]] + 1 - y[start]) * (x[touch] + 1 - x[start]) <= (y[touch] + 1 - y[start]) * (x[after[touch]] + 1 - x[start]):
+    fit, x0, y0, touch, slope = [], 0, 0, 1, -1.0
+    for cell in range(1, last + 1):
+        if y[cell - 1] - y0 < slope * (x[cell - 1] - x0) or cell == 1:
+            x0, y0, touch = x[cell - 1], y[cell - 1], max(touch, cell)
+            dx, dy = x[touch] + 1 - x0, y[touch] + 1 - y0
+            while touch < last and (y[after[touch]] + 1 - y0) * dx <= dy * (x[after[touch]] + 1 - x0):
                 touch = after[touch]
-            slope = (y[touch] + 1 - y[start]) / (x[touch] + 1 - x[start])
+                dx, dy = x[touch] + 1 - x0, y[touch] + 1 - y0
+            slope = dy / dx
         fit.append(slope)
     return np.array(fit)
 

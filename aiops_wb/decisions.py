@@ -27,7 +27,7 @@ def risk_level(p: float, cuts: tuple[float, ...] = CUTS) -> str:
         raise ValueError(f"risk cuts {cuts} are not allowed: give {len(LEVELS) - 1} ascending probabilities.")
     return LEVELS[bisect_right(cuts, p)]
 
-# %% ../nbs/06_decisions.ipynb #541353d2
+# %% ../nbs/06_decisions.ipynb #1763f17b
 @dataclass(frozen=True)
 class Decision:
     "What happens with one prediction, and why."
@@ -38,14 +38,13 @@ class Decision:
     reason: str
 
 
-def route(p: float, certain: bool, why: str, cuts: tuple[float, ...] = CUTS) -> Decision:
-    "Route a probability: a ticket when the risk is HIGH or CRITICAL and certain, an alert when it is not certain. `why` says what made it so."
-    level = risk_level(p, cuts)
+def route(level: str, certain: bool, why: str) -> Decision:
+    "Route a risk level: a ticket when it is HIGH or CRITICAL and certain, an alert when it is not certain. `why` says what made it so."
     if level not in ("HIGH", "CRITICAL"):
         return Decision(level, "monitor", True, f"risk {level} is below HIGH")
     return Decision(level, "ticket" if certain else "alert", certain, f"risk {level}, {why}")
 
-# %% ../nbs/06_decisions.ipynb #c09d30c8
+# %% ../nbs/06_decisions.ipynb #5ddd86be
 def narrow_positive(interval: tuple[float, float] | None, narrow: float = 0.2) -> tuple[bool, str]:
     "Whether a prediction interval (lower, upper) is narrow and holds only a positive, and the words for it; None when no interval stands."
     if interval is None or not isfinite(interval[1] - interval[0]):
@@ -60,7 +59,7 @@ def narrow_positive(interval: tuple[float, float] | None, narrow: float = 0.2) -
 
 def decide(p: float, interval: tuple[float, float] | None, narrow: float = 0.2, cuts: tuple[float, ...] = CUTS) -> Decision:
     "The reference decision: route a probability by the width of its prediction interval (lower, upper), None when no interval stands."
-    return route(p, *narrow_positive(interval, narrow), cuts)
+    return route(risk_level(p, cuts), *narrow_positive(interval, narrow))
 
 # %% ../nbs/06_decisions.ipynb #65b89053
 class Event(NamedTuple):

@@ -6,9 +6,9 @@
 __all__ = ['FLIGHT_CASES', 'ATTENDANCE_CASES', 'WORLD', 'STORIES', 'Case', 'Story', 'stream', 'flight_streams',
            'attendance_streams', 'demo']
 
-# %% ../nbs/27_demo.ipynb #493ce202
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+# %% ../nbs/27_demo.ipynb #cba8dfd1
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -29,7 +29,7 @@ from .models import Scorer, register, train
 from .spool import OutcomeLogger, PredictionLogger
 from .store import open_store
 
-# %% ../nbs/27_demo.ipynb #0cdc65d5
+# %% ../nbs/27_demo.ipynb #20a86d43
 @dataclass(frozen=True)
 class Case:
     "One model: its name, when it scores, and what it knows then."
@@ -52,14 +52,14 @@ class Story:
     end: date       # the last day there is
     source: str     # of the labels
     events: Callable[[date], dict[Case, pd.DataFrame]]   # streams up to a day
-    label_delay_days: int = 7                           # after so many days nearly all labels are in
+    settings: Mapping = field(default_factory=dict)     # what differs from the defaults in this story
     sites: Callable[[], pd.DataFrame] | None = None
 
     def night(self, day: date) -> datetime:
         "When the daily run looks at a day: two in the morning after it."
         return datetime.combine(day + timedelta(1), time(2), ZoneInfo(self.zone))
 
-# %% ../nbs/27_demo.ipynb #894efbfe
+# %% ../nbs/27_demo.ipynb #0967580c
 FLIGHT_CASES = (Case("late-at-schedule", "scheduled_at", (*SCHEDULE, *WEATHER)), Case("late-at-departure", "departed_at", (*SCHEDULE, *WEATHER, "dep_delay")))
 ATTENDANCE_CASES = (Case("attendance-fraud", "checked_in_at", attendance.FEATURES),)
 WORLD = attendance.World(first=date(2025, 1, 1), days=240, drift_on=date(2025, 7, 1))
@@ -89,7 +89,7 @@ def attendance_streams(until: date) -> dict[Case, pd.DataFrame]:
 
 STORIES = {
     "flights": Story("flights", ZONE, FLIGHT_CASES, date(2013, 1, 1), date(2013, 4, 1), date(2013, 6, 30), date(2013, 12, 31), "arrivals", flight_streams),
-    "attendance": Story("attendance", attendance.ZONE, ATTENDANCE_CASES, date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 31), WORLD.last, "investigations", attendance_streams, label_delay_days=14,
+    "attendance": Story("attendance", attendance.ZONE, ATTENDANCE_CASES, date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 31), WORLD.last, "investigations", attendance_streams, {"label_delay_days": 14, "false_ticket_share": 0.2},
                         sites=lambda: attendance.sites(WORLD)),
 }
 
@@ -163,15 +163,14 @@ def _challenge(store, story, day):
         if store.in_force("challenge", case.model) is None:
             challenge(store, case.model, day, story.night(day), "demo", why="a season is over")
 
-# %% ../nbs/27_demo.ipynb #c270d296
+# %% ../nbs/27_demo.ipynb #4d3def26
 def demo(data: Path, reports: Path, settings: Settings, *, story: Story = STORIES["flights"], until: date | None = None, report_days: int = 7, rounds: int = 200, say: Callable[[str], None] = print,
          progress: Callable[[Iterable, str], Iterable] = lambda items, what: items, on_done: Callable[[Outcome], None] = lambda _: None, expect: Callable[[int], None] = lambda _: None) -> list[Outcome]:
     "Replay a story from its first live day to `until`, make the reports of the last `report_days` days; safe to interrupt and to repeat. Cases are opened, not sent."
     until = until or story.until
     if not story.live <= until <= story.end:
         raise StoreError(f"--until {until} is not among the replayed days: choose a day from {story.live} to {story.end}.")
-    if "label_delay_days" not in settings.model_fields_set:
-        settings = settings.model_copy(update={"label_delay_days": story.label_delay_days})
+    settings = settings.model_copy(update={k: v for k, v in story.settings.items() if k not in settings.model_fields_set})
     say(f"reading the {story.name} of {story.first.year}")
     streams = story.events(until)
     days = [story.live + timedelta(i) for i in range((until - story.live).days + 1)]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PARAMETERS', 'ROUNDS', 'ModelVersion', 'quantile_bins', 'train', 'register', 'load', 'Scorer']
 
-# %% ../nbs/14_models.ipynb #c77348ff
+# %% ../nbs/14_models.ipynb #f9579903
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
-from .automation import Certainty, certainty
+from .automation import Certainty, certainty, level_at
 from .catalog import Reader, StoreError
 from .config import packages
 from .counts import ScoreCounts, total
@@ -165,7 +165,7 @@ def load(reader: Reader, model: str, version: str | None = None, as_of: datetime
         raise StoreError(f"{path} is missing or is not the file that was registered as {model} {version}.")
     return ModelVersion(model, version, xgb.Booster(model_file=path), row.state, Grid.parse(row.grid))
 
-# %% ../nbs/14_models.ipynb #f56f45a3
+# %% ../nbs/14_models.ipynb #b9eef60d
 @dataclass(frozen=True, eq=False)
 class Scorer:
     "Everything in force for one model at one moment; scores frames and logs what it decided."
@@ -196,7 +196,7 @@ class Scorer:
         if stands:
             decided = [stands.decide(x, self.cuts) for x in ladder.tolist()]
         else:
-            decided = [route(p, False, "but no calibration stands", self.cuts) for p in self.version.grid.inverse(ladder)]
+            decided = [route(level_at(x, self.cuts), False, "but no calibration stands") for x in ladder.tolist()]
         table = pd.DataFrame({"points": ladder, "lower": lower, "upper": upper, "risk_level": [d.risk_level for d in decided],
                               "route": [d.route for d in decided], "automated": [d.automated for d in decided], "reason": [d.reason for d in decided]})
         return table.iloc[where].assign(score=score).set_index(frame.index)

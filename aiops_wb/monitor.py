@@ -271,7 +271,7 @@ def _conformal_figures(view):
         found |= {"coverage": view.coverage.overall, "coverage_positive": view.coverage.by_label[1], "coverage_negative": view.coverage.by_label[0]}
     return found
 
-# %% ../nbs/20_monitor.ipynb #7bd7e25f
+# %% ../nbs/20_monitor.ipynb #66238b2c
 def performance_headline(view: View) -> Headline:
     "How is the model doing this week?"
     week, base = view.week, view.baseline
@@ -319,7 +319,8 @@ def conformal_headline(view: View) -> Headline:
     if not view.calibration:
         return Headline("look", "No calibration stood on this day, so no ticket was opened.", "Calibrate once 30 labelled events are known.")
     rule, watch = view.calibration[1].rule, view.calibration[1].watch
-    what = f"Of {seen:,} high-risk events {routes['ticket']:,} were certain enough for a ticket; {routes['alert']:,} went to a person." if seen else "No event of the day was of high risk."
+    none = f"None of the day's {seen:,} high-risk events was certain enough for a ticket: all went to a person." if seen else "No event of the day was of high risk."
+    what = f"Of {seen:,} high-risk events {routes['ticket']:,} were certain enough for a ticket; {routes['alert']:,} went to a person." if routes["ticket"] else none
     if watch.broken_on:
         return Headline("look", f"The promise about tickets broke (found on {watch.broken_on}). {what}", "Nothing is automated until the cause is known and 'aiops-wb calibrate' starts anew.")
     stale = view.calibration[1].calibration.stale(view.known_at)

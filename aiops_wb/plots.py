@@ -85,12 +85,12 @@ def _dates(axes):
     axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=5))
     axes.xaxis.set_major_formatter(DateFormatter("%d %b"))
 
-# %% ../nbs/21_plots.ipynb #3f2e47bd
+# %% ../nbs/21_plots.ipynb #667a488a
 TITLES = {"pr_auc": "PR-AUC", "roc_auc": "ROC-AUC", "f1": "F1", "fpr": "False positive rate", "fdr": "False discovery rate", "ks": "Score distance (KS)",
           "labelled_share": "Share labelled", "positive_rate": "Positive rate", "latency_p95_ms": "Latency p95 (ms)", "latency_mean_ms": "Mean latency (ms)",
           "automated_share": "Share automated", "decisions_ticket": "Tickets a day", "decisions_alert": "To a person, a day", "alerts": "Above the threshold, a day",
           "score_shift": "Mean shift (log-odds)", "mean_width": "Mean interval width", "brier": "Brier score",
-          "ticket_threshold": "Score that a ticket needs", "false_ticket_share": "False tickets, a week later", "coverage_positive": "Positives covered", "promise_evidence": "Evidence against the promise"}
+          "ticket_threshold": "Score that a ticket needs", "false_ticket_share": "False tickets, labels complete", "coverage_positive": "Positives covered", "promise_evidence": "Evidence against the promise"}
 COUNTED = {"predictions", "alerts", "decisions_ticket", "decisions_alert"}
 QUALITY = {"accuracy", "precision", "recall", "f1", "pr_auc", "roc_auc", "brier", "fpr", "fdr", "positive_rate"}
 SHARES = {"accuracy", "precision", "recall", "specificity", "fpr", "fdr", "labelled_share", "positive_rate", "automated_share", "narrow_share", "ks", "false_ticket_share", "coverage_positive"}
@@ -218,7 +218,7 @@ def intervals(alerts: pd.DataFrame, limit: int = 40) -> Chart:
     chart.legend(handles=[Line2D([], [], color=c, lw=3, label={"alert": "to a person"}.get(r, r)) for r, c in ROUTES.items() if r in set(shown.route)], loc="outside upper right", ncols=3)
     return chart
 
-# %% ../nbs/21_plots.ipynb #1cdc23c1
+# %% ../nbs/21_plots.ipynb #542c6b7c
 @mpl.rc_context(STYLE)
 def certainty_curve(stands: Certainty, counts: ScoreCounts, floor: int, target: float) -> Chart:
     "The probability interval by score and the automation-risk curve of some days' counts; `floor` (points) is where high risk begins, `target` the promised share."
@@ -247,7 +247,7 @@ def certainty_curve(stands: Certainty, counts: ScoreCounts, floor: int, target: 
         at = np.searchsorted(-risk.thresholds, -max(threshold, floor), side="right") - 1
         if at >= 0:
             right.plot([risk.automated[at]], [np.nan_to_num(risk.false[at])], color=RED, marker="o", ms=6, ls="", label="in force")
-    right.set(title="What more automation would cost", xlabel="share of high-risk events automated", xlim=(0, 1.02), ylim=(0, max(2 * target, 1.1 * max(y, default=0))))
+    right.set(title="What more automation would cost", xlabel="share of high-risk events automated", xlim=(0, 1.02), ylim=(0, min(1.02, max(2 * target, 1.1 * max((b for a, b in zip(x, y) if a >= 0.1), default=0)))))
     for axis in (right.xaxis, right.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     chart.legend(*(a + b for a, b in zip(left.get_legend_handles_labels(), right.get_legend_handles_labels())), loc="outside upper center", ncols=3)

@@ -60,7 +60,7 @@ def resident() -> float:
 def figure(name, ours, reference, unit, rows, against, peak=float("nan")) -> None:
     "Print one figure; the ratio is ours / reference, so lower is better."
     peak = None if peak != peak else round(peak, 1)
-    print(json.dumps({"name": name, "ours": round(ours, 4), "reference": round(reference, 4), "ratio": round(ours / reference, 3) if reference else None, "unit": unit, "rows": rows, "peak_mb": peak, "against": against}), flush=True)
+    print(json.dumps({"name": name, "ours": float(f"{ours:.4g}"), "reference": float(f"{reference:.4g}"), "ratio": float(f"{ours / reference:.3g}") if reference else None, "unit": unit, "rows": rows, "peak_mb": peak, "against": against}), flush=True)
 
 
 def arguments(doc: str) -> argparse.Namespace:

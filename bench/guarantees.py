@@ -5,11 +5,12 @@ import json
 import numpy as np
 
 
-def report(name, promised, observed, repetitions, unit, at_least, spread=None):
+def report(name, promised, observed, repetitions, unit, at_least, spread=None, note=None):
     "One line; holds is false when the observed value breaks the promise by more than three standard errors."
     se = float(spread if spread is not None else np.sqrt(max(observed * (1 - observed), 1e-9) / repetitions))
     holds = observed >= promised - 3 * se if at_least else observed <= promised + 3 * se
-    print(json.dumps({"name": name, "promised": promised, "observed": round(float(observed), 4), "se": round(se, 5), "repetitions": repetitions, "unit": unit, "holds": bool(holds)}), flush=True)
+    line = {"name": name, "promised": promised, "observed": round(float(observed), 4), "se": round(se, 5), "repetitions": repetitions, "unit": unit, "holds": bool(holds)}
+    return line | ({"note": note} if note else {})
 
 
 def coverage_rank(repetitions):
@@ -18,7 +19,146 @@ def coverage_rank(repetitions):
 
     rng = np.random.default_rng(7)
     coverage = np.array([order_statistic(rng.random(1000), 0.9) for _ in range(repetitions)])
-    report("coverage_rank", 0.9, coverage.mean(), repetitions, "share of rows covered", True, coverage.std() / np.sqrt(repetitions))
+    return report("coverage_rank", 0.9, coverage.mean(), repetitions, "share of rows covered", True, coverage.std() / np.sqrt(repetitions))
+
+
+def coverage_by_label(repetitions):
+    "Coverage of positives by label-conditional sets: 1,000 exchangeable rows, 3 % positive, 90 %."
+    from scipy.stats import norm
+
+    from aiops_wb.conformal import LabelConditional
+    from aiops_wb.counts import ScoreCounts
+
+    rng, covered = np.random.default_rng(11), []
+    for _ in range(repetitions):
+        y = rng.random(1000) < 0.03
+        points = np.rint(rng.normal(np.where(y, 0, -3000), 1500)).clip(-16000, 16000)
+        covered.append(1 - norm.cdf((LabelConditional(ScoreCounts.from_events(points, y)).cuts(0.9).one - 0.5) / 1500))
+    return report("coverage_by_label", 0.9, np.mean(covered), repetitions, "share of positives covered", True, np.std(covered) / np.sqrt(repetitions))
+
+
+class Duty:
+    "A made service: 50 events of high risk a day on 60 thresholds; the local share of negatives falls with the score; a day shifts its log-odds by N(0, effect)."
+
+    def __init__(self, effect, target=0.1):
+        self.effect, self.target, self.points = effect, target, np.arange(450, 3450, 50)
+        self.odds = np.linspace(-0.6, -4.5, len(self.points))  # log-odds of a negative at each of the points
+        x, w = np.polynomial.hermite_e.hermegauss(60)
+        share = 1 / (1 + np.exp(-(self.odds[None] + effect * x[:, None])))
+        local = (w[:, None] * share).sum(axis=0) / w.sum()
+        self.share = np.cumsum(local[::-1])[::-1] / np.arange(len(self.points), 0, -1)  # of all events at or above each of the points
+
+    def days(self, rng, days=60, events=50):
+        "Counts of days."
+        from aiops_wb.counts import ScoreCounts
+
+        for _ in range(days):
+            at = rng.integers(0, len(self.points), events)
+            negative = rng.random(events) < 1 / (1 + np.exp(-(self.odds[at] + self.effect * rng.normal())))
+            yield ScoreCounts.from_events(self.points[at], ~negative)
+
+    def broken(self, rule):
+        "Whether a rule's threshold breaks its promise on the days to come."
+        return rule.threshold is not None and self.share[np.searchsorted(self.points, rule.threshold)] > self.target
+
+
+def _rule(name, promised, repetitions, effect, choose, seed, note=None):
+    duty, rng = Duty(effect), np.random.default_rng(seed)
+    rules = [choose(list(duty.days(rng))) for _ in range(repetitions)]
+    used = np.mean([r.threshold is not None for r in rules])
+    return report(name, promised, np.mean([duty.broken(r) for r in rules]), repetitions, f"share of calibrations whose threshold is worse than promised ({used:.0%} gave a threshold)", False, note=note)
+
+
+def ltt_row_iid(repetitions):
+    "Learn-then-test on independent rows: P(false-ticket share > 10 %) <= 10 %."
+    from aiops_wb.automation import row_rule
+    from aiops_wb.counts import total
+
+    return _rule("ltt_row_iid", 0.1, repetitions, 0.0, lambda days: row_rule(total(days), floor=450), 1)
+
+
+def ltt_row_days(repetitions):
+    "The same row rule on days that move together: not promised, and broken."
+    from aiops_wb.automation import row_rule
+    from aiops_wb.counts import total
+
+    return _rule("ltt_row_days", 0.1, repetitions, 1.2, lambda days: row_rule(total(days), floor=450), 2, "expected to fail: rows of a day are not independent")
+
+
+def ltt_day(repetitions):
+    "Day blocks with the betting bound on the same days: P(mean daily share > 10 %) <= 10 %."
+    from aiops_wb.automation import day_rule
+
+    return _rule("ltt_day", 0.1, repetitions, 1.2, lambda days: day_rule(days, floor=450), 2)
+
+
+def ltt_day_t(repetitions):
+    "Day blocks with the t approximation on the same days."
+    from aiops_wb.automation import day_rule
+
+    return _rule("ltt_day_t", 0.1, repetitions, 1.2, lambda days: day_rule(days, floor=450, bound="t"), 2, "asymptotic, no finite-sample promise")
+
+
+def crc(repetitions):
+    "Conformal risk control: E[false tickets per event] <= 2 %, 500 exchangeable events."
+    from aiops_wb.automation import rate_rule
+    from aiops_wb.counts import total
+
+    duty, rng, rates = Duty(0.0), np.random.default_rng(3), []
+    for _ in range(repetitions):
+        at = rate_rule(total(duty.days(rng, 10)), 0.02, floor=450).threshold
+        above = duty.points >= at if at is not None else np.zeros(len(duty.points), dtype=bool)
+        rates.append(float((above / (1 + np.exp(-duty.odds))).sum() / len(duty.points)))
+    return report("crc", 0.02, np.mean(rates), repetitions, "false tickets per event, mean", False, np.std(rates) / np.sqrt(repetitions))
+
+
+def selection_batch(repetitions):
+    "Conformal selection: expected false share among the selected <= 20 %, 300 calibration events, batches of 100."
+    from aiops_wb.automation import select
+    from aiops_wb.counts import ScoreCounts
+
+    rng, shares = np.random.default_rng(4), []
+    for _ in range(repetitions):
+        y = rng.random(400) < 0.4
+        points = np.rint(rng.normal(np.where(y, 1500, -500), 1000)).astype(int)
+        picked = select(ScoreCounts.from_events(points[:300], y[:300]), points[300:], 0.2).selected
+        shares.append((picked & ~y[300:]).sum() / max(picked.sum(), 1))
+    return report("selection_batch", 0.2, np.mean(shares), repetitions, "false share among the selected, mean over batches", False, np.std(shares) / np.sqrt(repetitions))
+
+
+def online_delay7(repetitions):
+    "The controller with labels a week late, on streams that turn bad and good again: its excess never passes the bound."
+    from aiops_wb.automation import Control
+    from aiops_wb.counts import ScoreCounts
+
+    rng, over, closest = np.random.default_rng(5), 0, -np.inf
+    repetitions = max(repetitions // 20, 20)
+    for _ in range(repetitions):
+        control, used, seen = Control(rate=float(rng.choice([0.1, 0.5, 2.0])), delay_days=7), [], []
+        phase = rng.integers(10, 40)
+        for day in range(150):
+            used.append(control.threshold())
+            points = rng.integers(405, 4000, rng.integers(0, 60))
+            false = rng.random(len(points)) < (0.9 if day // phase % 2 else 0.02)
+            seen.append(ScoreCounts.from_events(points, ~false))
+            if day >= 7:
+                control = control.after(seen[day - 7], used[day - 7])
+                closest = max(closest, control.excess - control.bound)
+        over += closest > 1e-9
+    return report("online_delay7", 0.0, over / repetitions, repetitions, f"share of streams whose excess passed the bound (closest: {closest:.2f})", False, 0.0)
+
+
+def monitor_ever_alarm(repetitions):
+    "The watch at exactly the promised share, over-dispersed days: P(ever an alarm in a year) <= 5 %."
+    from aiops_wb.automation import RiskMonitor
+
+    rng, alarms, repetitions = np.random.default_rng(6), 0, max(repetitions // 4, 100)
+    for _ in range(repetitions):
+        watch, tickets = RiskMonitor(), rng.integers(1, 30, 365)
+        for day, (t, f) in enumerate(zip(tickets, rng.binomial(tickets, rng.beta(0.5, 4.5, 365)))):
+            watch = watch.after(str(day), int(t), int(f))
+        alarms += bool(watch.broken_on)
+    return report("monitor_ever_alarm", 0.05, alarms / repetitions, repetitions, "share of years with any alarm", False)
 
 
 def challenge_sign_test(repetitions):
@@ -27,7 +167,7 @@ def challenge_sign_test(repetitions):
 
     rng = np.random.default_rng(3)
     proposed = np.mean([compare(dict(enumerate(rng.standard_t(2, 28)))).propose for _ in range(repetitions)])
-    report("challenge_sign_test", 0.05, proposed, repetitions, "share of comparisons", False)
+    return report("challenge_sign_test", 0.05, proposed, repetitions, "share of comparisons", False)
 
 
 def ks_interval(repetitions):
@@ -43,10 +183,10 @@ def ks_interval(repetitions):
         a, b = (ScoreCounts.from_events(rng.normal(m, 1000, 500).round().astype(int)) for m in (0, 500))
         test = ks(a, b)
         covered += test.lower <= truth <= test.upper
-    report("ks_interval", 0.95, covered / repetitions, repetitions, "share of samples", True)
+    return report("ks_interval", 0.95, covered / repetitions, repetitions, "share of samples", True)
 
 
-ALL = {f.__name__: f for f in (coverage_rank, challenge_sign_test, ks_interval)}
+ALL = {f.__name__: f for f in (coverage_rank, coverage_by_label, ltt_row_iid, ltt_row_days, ltt_day, ltt_day_t, crc, selection_batch, online_delay7, monitor_ever_alarm, challenge_sign_test, ks_interval)}
 
 
 def main():
@@ -55,7 +195,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, within 60 seconds")
     chosen = parser.parse_args()
     for name in [chosen.name] if chosen.name else ALL:
-        ALL[name](500 if chosen.quick else 2000)
+        print(json.dumps(ALL[name](300 if chosen.quick else 2000)), flush=True)
 
 
 if __name__ == "__main__":
