@@ -20,8 +20,8 @@ $(READY): settings.ini setup.py constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $(READY)
 
-demo: $(READY)  ## replay real flights of 2013 with two models and make their daily reports
-	$(BIN)/aiops-wb demo
+demo: $(READY)  ## replay real flights of 2013 with two models and make their daily reports (CASE=attendance: simulated guards)
+	$(BIN)/aiops-wb demo $(if $(filter attendance,$(CASE)),--case attendance --data data/attendance --reports-dir reports/attendance)
 
 test: $(READY) clean-check export-check lint  ## everything that CI checks
 	$(BIN)/python -m pytest -q
@@ -46,6 +46,7 @@ lint: $(READY)  ## ruff over modules, notebooks, tests and benchmarks
 
 docs: $(READY)  ## every notebook, executed, as HTML in _docs/
 	$(BIN)/python -m nbconvert --log-level ERROR --execute --to html --output-dir _docs nbs/*.ipynb
+	$(BIN)/python -m nbconvert --log-level ERROR --execute --to html --output-dir _docs/guides nbs/guides/*.ipynb
 
 bench: $(READY)  ## run all benchmarks and rewrite the table in bench/README.md
 	$(BIN)/python -m bench

@@ -22,7 +22,7 @@ def lines(script, extra):
 def main(extra):
     figures = [f for s in SCRIPTS for f in lines(s, extra)]
     promises = lines("guarantees", extra)
-    rows = [f"| {f['name']} | {'' if f['ratio'] is None else f'{f["ratio"]:.4g}'} | {TARGETS.get(f['name'], '')} | {f['ours']:.4g} | {f['reference'] or ''} | {f['rows']:,} | {f['peak_mb'] or ''} | {f['against']} |" for f in figures]
+    rows = [f"| {f['name']} | {'' if f['ratio'] is None else format(f['ratio'], '.4g')} | {TARGETS.get(f['name'], '')} | {f['ours']:.4g} | {f['reference'] or ''} | {f['rows']:,} | {f['peak_mb'] or ''} | {f['against']} |" for f in figures]
     held = [f"| {p['name']} | {p['promised']} | {p['observed']} | {p['se']} | {p['repetitions']:,} | {p['unit']} | {'yes' if p['holds'] else 'NO'} |" for p in promises]
     text = (HERE / "README.md").read_text(encoding="utf-8")
     head = text[: text.index("<!-- figures -->")]

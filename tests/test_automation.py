@@ -5,17 +5,33 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
-from bench import guarantees
 from hypothesis import given
 from hypothesis import strategies as st
 from mapie.exchangeability_testing import RiskMonitoring
 from scipy import stats
 
-from aiops_wb.automation import (BETS, POLICIES, Certainty, Control, RiskMonitor, TicketRule, certainty, day_rule, label_rule, rate_rule, row_rule, select, thresholds_down, venn_abers_rule, width_rule)
+from aiops_wb.automation import (
+    BETS,
+    POLICIES,
+    Certainty,
+    Control,
+    RiskMonitor,
+    TicketRule,
+    certainty,
+    day_rule,
+    label_rule,
+    rate_rule,
+    row_rule,
+    select,
+    thresholds_down,
+    venn_abers_rule,
+    width_rule,
+)
 from aiops_wb.conformal import Calibration, LabelConditional, calibrate, venn_abers
 from aiops_wb.counts import ScoreCounts, total
 from aiops_wb.decisions import decide
 from aiops_wb.points import Grid
+from bench import guarantees
 
 FIRST = date(2026, 1, 1)
 

@@ -11,8 +11,23 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import isotonic_regression
 from venn_abers import VennAbers as Package
 
-from aiops_wb.conformal import (Calibration, CalibrationSet, GroupConditional, LabelConditional, VennAbers, calibrate, covariate_weights, decay_weights, effective_size, label_shift_weights,
-                                order_statistic, predict_with_intervals, rank, venn_abers, weighted_quantile)
+from aiops_wb.conformal import (
+    Calibration,
+    CalibrationSet,
+    GroupConditional,
+    LabelConditional,
+    VennAbers,
+    calibrate,
+    covariate_weights,
+    decay_weights,
+    effective_size,
+    label_shift_weights,
+    order_statistic,
+    predict_with_intervals,
+    rank,
+    venn_abers,
+    weighted_quantile,
+)
 from aiops_wb.counts import ScoreCounts
 from aiops_wb.points import Grid
 

@@ -73,6 +73,61 @@ def test_refusals_are_one_sentence(tmp_path, capsys, monkeypatch):
     assert "aiops.toml cannot be read" in refused(capsys, "status")
 
 
+@pytest.fixture
+def logged(tmp_path, monkeypatch, capsys):
+    "A log of 100 labelled predictions over 50 days, half of them of high risk, in the working directory."
+    monkeypatch.chdir(tmp_path)
+    rows = [(f"p{i}", f"2026-01-{1 + i // 2:02d}" if i < 62 else f"2026-02-{1 + (i - 62) // 2:02d}", 0.95 if i % 2 else 0.05, i % 2) for i in range(100)]
+    Path("p.csv").write_text("prediction_id,predicted_at,score,route\n" + "\n".join(f"{k},{d}T12:00:00Z,{p},{'ticket' if p > 0.5 else 'monitor'}" for k, d, p, _ in rows))
+    Path("o.csv").write_text("prediction_id,label,observed_at\n" + "\n".join(f"{k},{y},2026-03-01T00:00:00Z" for k, _, _, y in rows))
+    assert main(["ingest", "--file", "p.csv", "--set", "model=m,version=v"]) == main(["ingest", "--file", "o.csv", "--kind", "outcomes"]) == 0
+    capsys.readouterr()
+    return tmp_path
+
+
+def test_calibrate_from_the_log_prints_what_it_rests_on_and_keeps_versions(logged, capsys):
+    assert main(["calibrate", "--model", "m", "--version", "v", "--days", "60"]) == 0
+    said = capsys.readouterr().out
+    assert "m/v/1: 100 labelled predictions, mean prediction 0.500, mean outcome 0.500 (positive rate 50.0%), standard deviation 0.450" in said and "too few to judge" not in said.splitlines()[0]
+    assert main(["calibrate", "--model", "m", "--version", "v", "--source", "fraud_log", "--days", "60"]) == 0
+    assert "50 labelled predictions" in (said := capsys.readouterr().out) and "note: these are cases only" in said
+    assert main(["calibrate", "--model", "m", "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert "m/v/2" in listed and "by hand, from fraud_log" in listed and "2 calibrations" in listed
+    assert main(["audit"]) == 0 and "chain intact" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("prediction,actual\n1.5,1\n" + "0.5,1\n" * 40, "row 1 holds 1.5"), ("prediction,actual\n" + "0.5,2\n" * 40, "0 or 1"), ("prediction,actual\n" + "0.5,1\n" * 10, "10 labelled predictions are too few"),
+    ("prediction\n0.5\n", "no column actual"), ("prediction,actual\n0.5,yes\n", "line 2: actual holds 'yes'"), ("prediction,actual\n0.5,\n", "line 2"), ("", "cannot be read as CSV"),
+    ("prediction,actual,day\n0.5,1,soon\n", "no day such as"), ("prediction,actual\n0.5,1,9,9\n0.5\n", "line|column|holds")])
+def test_bad_calibration_files_are_one_sentence_and_change_nothing(logged, capsys, text, says):
+    Path("c.csv").write_text(text)
+    assert re.search(says, refused(capsys, "calibrate", "--model", "m", "--version", "v", "--source", "csv", "--file", "c.csv"))
+    assert main(["calibrate", "--model", "m", "--list"]) == 0 and "0 calibrations" in capsys.readouterr().out
+
+
+def test_calibrate_refuses_what_does_not_fit_together(logged, capsys):
+    for argv, says in ((["--version", "v", "--source", "csv"], "needs --file"), (["--version", "v", "--file", "p.csv"], "goes with source csv"), (["--version", "w"], "no version 'w'"), ([], "no active version"), (["--version", "v", "--days", "0"], "at least 1"),
+                       (["--version", "v", "--source", "csv", "--file", "gone.csv"], "does not exist"), (["--version", "v", "--min-samples", "500", "--days", "60"], "at least 500 are needed")):
+        assert says in refused(capsys, "calibrate", "--model", "m", *argv)
+    Path("good.csv").write_text("Prediction, Actual\n" + "0.9,1\n0.1,0\n" * 30)
+    assert main(["calibrate", "--model", "m", "--version", "v", "--source", "csv", "--file", "good.csv"]) == 0
+    assert "60 labelled predictions" in (said := capsys.readouterr().out) and "nothing is automated" in said
+
+
+def test_cases_and_sites(logged, capsys):
+    assert main(["cases", "--list"]) == 0 and "no case was opened yet" in capsys.readouterr().out
+    assert main(["cases"]) == 0 and "50 too old to be sent" in capsys.readouterr().out
+    assert main(["cases", "--list", "--days", "3"]) == 0
+    assert "too old to be sent" in (said := capsys.readouterr().out) and "-> unassigned" in said and said.strip().endswith("3 cases")
+    Path("sites.csv").write_text("site_id,manager\nnorth,T. Osei\n")
+    assert main(["sites", "--file", "sites.csv", "--why", "first"]) == 0 and "1 of 1 sites" in capsys.readouterr().out
+    Path("sites.csv").write_text("")
+    assert "cannot be read as CSV" in refused(capsys, "sites", "--file", "sites.csv", "--why", "x")
+    assert "gone.csv" in refused(capsys, "sites", "--file", "gone.csv", "--why", "x")
+
+
 def test_a_corrupt_catalog_and_a_foreign_file_are_said(tmp_path, capsys):
     (tmp_path / "catalog.duckdb").write_bytes(b"this is no database" * 1000)
     assert "database" in refused(capsys, "ingest", "--data", str(tmp_path))

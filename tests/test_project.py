@@ -1,5 +1,6 @@
 """The shape of the project: layers, light imports, the wheel, the notebooks."""
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -76,7 +77,20 @@ def test_a_report_calls_the_package_and_defines_nothing(report):
     assert not any(re.search(r"^\s*(def|class|lambda)\b|SELECT", c, re.M) for c in code)
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+GUIDES = sorted((ROOT / "nbs" / "guides").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda p: p.stem)
+def test_a_guide_has_no_outputs_and_names_what_exists(guide):
+    cells = json.loads(guide.read_text())["cells"]
+    assert not any(c.get("outputs") for c in cells)
+    text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    for module, name in re.findall(r"`(\w+)\.(\w+)\(?", text):
+        if (ROOT / "aiops_wb" / f"{module}.py").exists():
+            assert hasattr(importlib.import_module(f"aiops_wb.{module}"), name), f"{module}.{name}"
+
+
+@pytest.mark.parametrize("notebook", [*NOTEBOOKS, *GUIDES], ids=lambda p: p.stem if p.parent.name == "nbs" else f"guide {p.stem}")
 def test_notebook_runs(notebook):
     success, _ = run_notebook(notebook)
     assert success
