@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['SENT', 'case_id', 'Opened', 'open_cases', 'Sink', 'JsonLines', 'Webhook', 'sinks', 'message', 'deliver']
 
-# %% ../nbs/24_cases.ipynb #b65e8fc2
+# %% ../nbs/24_cases.ipynb #2b1b7034
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ from .decisions import Event, assign, deduplicate, ticket_text
 from .points import Grid
 from .store import Store
 
-# %% ../nbs/24_cases.ipynb #8037807b
+# %% ../nbs/24_cases.ipynb #f641c0df
 def case_id(kind: str, prediction_id: str) -> str:
     "The id of the case that a prediction opens."
     return ("T-" if kind == "ticket" else "A-") + hashlib.sha256(f"{kind} {prediction_id}".encode()).hexdigest()[:12]
@@ -46,6 +47,8 @@ class Opened:
 
 def _words(store, model, version, rows):
     "The reasons of each row in words; none where the version is not registered here or cannot be loaded."
+    if version not in set(store.versions(model).version):
+        return [[] for _ in range(len(rows))]
     try:
         from aiops_wb.explain import alert_reasons, in_words
         return [[in_words(r)] for _, r in alert_reasons(store, model, version, rows).iterrows()]
@@ -110,7 +113,7 @@ def open_cases(store: Store, now: datetime, settings: Settings) -> Opened:
     n = cases.state.value_counts()
     return Opened(*(int(n.get(s, 0)) for s in ("opened", "joined", "late")))
 
-# %% ../nbs/24_cases.ipynb #758cc559
+# %% ../nbs/24_cases.ipynb #5f4edf8e
 class Sink(Protocol):
     "Where cases go: a name, and `send`, which raises when the case was not taken."
 
@@ -129,8 +132,6 @@ class JsonLines:
 
     def send(self, case: dict) -> None:
         "Append one case."
-        import os
-
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(case, ensure_ascii=False) + "\n")
