@@ -26,7 +26,7 @@ from .decisions import Event, assign, deduplicate, ticket_text
 from .points import Grid
 from .store import Store
 
-# %% ../nbs/24_cases.ipynb #f641c0df
+# %% ../nbs/24_cases.ipynb #7121bfe1
 def case_id(kind: str, prediction_id: str) -> str:
     "The id of the case that a prediction opens."
     return ("T-" if kind == "ticket" else "A-") + hashlib.sha256(f"{kind} {prediction_id}".encode()).hexdigest()[:12]
@@ -72,14 +72,14 @@ def _described(store, model, rows, settings):
         who = assign(sites.get((row.tenant, row.site_id)))
         at = row.predicted_at.astimezone(ZoneInfo(name))
         title, text = ticket_text(kind=row.route, model=model, entity_id=_text(row.entity_id), site_id=_text(row.site_id), at=f"{at:%Y-%m-%d %H:%M} ({name})", probability=p, interval=(lower, upper),
-                                  decision_reason=why, reasons=words)
+                                  decision_reason=why, reasons=words, share=row.grid == "logit")
         found.append(dict(risk_level=level, automated=row.route == "ticket", probability=p, lower=None if isnan(lower) else lower, upper=None if isnan(upper) else upper, assignee=who.name, role=who.role,
                           workflow=settings.ticket_workflow if row.route == "ticket" else settings.alert_workflow, title=title, text=text, reason=why))
     return rows.drop(columns=["risk_level", "automated"]).join(pd.DataFrame(found, index=rows.index))
 
 
 def _text(value):
-    return None if pd.isna(value) else str(value)
+    return None if pd.isna(value) or not str(value).strip() else str(value)
 
 
 def _new_rows(store, since):
@@ -99,12 +99,13 @@ def open_cases(store: Store, now: datetime, settings: Settings) -> Opened:
     window, oldest = timedelta(hours=settings.case_hours), pd.Timestamp(now) - timedelta(hours=settings.case_max_age_hours)
     parts, through = [], store.known_batch()
     for model, rows in _new_rows(store, store.cases_from()):
-        known = store.latest_cases(rows.predicted_at.min() - window)
-        for tenant, group in rows.groupby("tenant"):
+        for (tenant, late), group in rows.groupby(["tenant", rows.predicted_at < oldest]):
+            fresh = "late" if late else "opened"  # what is too old to be sent must not swallow what is not
+            known = store.open_since(group.predicted_at.min() - window, fresh)
             events = [Event(r.prediction_id, r.route, _text(r.entity_id), r.predicted_at) for r in group.itertuples()]
-            openers = deduplicate(events, {(kind, entity): case for (t, m, kind, entity), case in known.items() if (t, m) == (tenant, model)}, window)
+            openers = deduplicate(events, {(kind, entity): cases for (t, m, kind, entity), cases in known.items() if (t, m) == (tenant, model)}, window)
             opener = group.prediction_id.map(openers)
-            state = pd.Series("opened", index=group.index).where(group.predicted_at >= oldest, "late").where(opener == group.prediction_id, "joined")
+            state = pd.Series(fresh, index=group.index).where(opener == group.prediction_id, "joined")
             parts.append(_described(store, model, group, settings).assign(case_id=[case_id(k, o) for k, o in zip(group.route, opener)], state=state, kind=group.route, opened_at=now))
     columns = [c for c, *_ in store.con.execute("DESCRIBE cases").fetchall()]
     cases = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
@@ -113,7 +114,7 @@ def open_cases(store: Store, now: datetime, settings: Settings) -> Opened:
     n = cases.state.value_counts()
     return Opened(*(int(n.get(s, 0)) for s in ("opened", "joined", "late")))
 
-# %% ../nbs/24_cases.ipynb #5f4edf8e
+# %% ../nbs/24_cases.ipynb #a4096ea3
 class Sink(Protocol):
     "Where cases go: a name, and `send`, which raises when the case was not taken."
 
@@ -133,8 +134,9 @@ class JsonLines:
     def send(self, case: dict) -> None:
         "Append one case."
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        cut = self.path.exists() and self.path.stat().st_size and not self.path.read_bytes().endswith(b"\n")  # by a full disk, say
         with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(case, ensure_ascii=False) + "\n")
+            file.write(("\n" if cut else "") + json.dumps(case, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -150,9 +152,13 @@ class Webhook:
             import urllib3
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"{error.name} is not installed: a webhook needs pip install 'aiops_wb[webhook]'.") from None
-        if urllib3.util.parse_url(url).scheme not in ("http", "https"):
+        try:
+            address = urllib3.util.parse_url(url)
+        except urllib3.exceptions.LocationParseError:
+            address = urllib3.util.parse_url("")
+        if address.scheme not in ("http", "https") or not address.host:
             raise StoreError("webhook_url is not an address that begins with http:// or https://.")
-        patience = urllib3.Retry(total=retries, backoff_factor=pause, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False)
+        patience = urllib3.Retry(total=retries, backoff_factor=pause, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False, respect_retry_after_header=False)
         self.url, self.pool = url, urllib3.PoolManager(timeout=urllib3.Timeout(total=timeout), retries=patience)
         self.breaker = pybreaker.CircuitBreaker(fail_max=failures, reset_timeout=3600)
 
@@ -170,7 +176,8 @@ class Webhook:
             raise StoreError(_failure(error)) from None
 
     def _post(self, case):
-        answer = self.pool.request("POST", self.url, json=case, headers={"Idempotency-Key": case["case_id"]}, redirect=False)
+        answer = self.pool.request("POST", self.url, json=case, headers={"Idempotency-Key": case["case_id"]}, redirect=False, preload_content=False)  # the body is nobody's business, and may never end
+        answer.close()
         if not 200 <= answer.status < 300:
             raise StoreError(f"the webhook answered {answer.status}")
 

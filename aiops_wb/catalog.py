@@ -92,7 +92,7 @@ def _where(**conditions):
         terms.append(f"{column} {ops.get(op, '=')} ${k}")
     return (" WHERE " + " AND ".join(terms) if terms else ""), kept
 
-# %% ../nbs/12_catalog.ipynb #f888e5d9
+# %% ../nbs/12_catalog.ipynb #5a1d5a00
 class Reader:
     "Questions to a catalog or a snapshot of it; every answer can be asked as of a time (None: all that is known)."
 
@@ -250,7 +250,7 @@ class Reader:
         "What predictions are decided with and its id, None when there is none; with `day`, the latest that rests on no later day."
         where, given = _where(what="calibration", subject=f"{model}/{version}", changed_at__le=as_of)
         rows = self.con.execute(f"""SELECT calibration_id, state FROM audit JOIN calibrations ON calibration_id = new{where}
-            AND ($day::DATE IS NULL OR through IS NULL OR through <= $day::DATE) ORDER BY seq DESC LIMIT 1""", given | {"day": day}).fetchall()
+            AND ($day::DATE IS NULL OR through <= $day::DATE OR (through IS NULL AND changed_at < $day::DATE + 2)) ORDER BY seq DESC LIMIT 1""", given | {"day": day}).fetchall()
         return (rows[0][0], Certainty.from_json(json.loads(rows[0][1]))) if rows else None
 
     def calibrations(self, ids: Iterable[str]) -> dict[str, Certainty]:
@@ -258,16 +258,27 @@ class Reader:
         rows = self.con.execute("SELECT calibration_id, state FROM calibrations WHERE calibration_id IN (SELECT unnest($ids))", {"ids": list(ids)}).fetchall()
         return {key: Certainty.from_json(json.loads(state)) for key, state in rows}
 
-    def cuts_by_day(self, model: str, version: str, days: Iterable[date], coverage: float = 0.9, as_of: datetime | None = None) -> dict[date, Cuts]:
-        "The label-conditional cuts that stood on each day: those of the latest calibration that rests on earlier days only."
+    def decided_with(self, model: str, version: str, days: Iterable[date], as_of: datetime | None = None) -> dict[date, str]:
+        """The calibration that each day was decided with: the one most of its predictions carry; where they carry none, the latest that rests on earlier days and was known by the day's end.
+
+        Reads one column of the days' rows.
+        """
+        days, zone = sorted(days), self.timezone
+        if not days:
+            return {}
+        files = [self.root / f[0] for f in self.files("predictions", model=model, version=version, event_date__ge=days[0], event_date__le=days[-1], batch_id__le=self.known_batch(as_of))]
+        logged = self.con.execute(f"SELECT event_date, calibration_id FROM {parquet(files)} WHERE calibration_id IS NOT NULL GROUP BY ALL ORDER BY count(*), calibration_id").fetchall() if files else []
         where, given = _where(what="calibration", subject=f"{model}/{version}", changed_at__le=as_of)
-        rows = self.con.execute(f"""SELECT through, json_extract(state, '$.cuts."{coverage:g}"')::BIGINT[] FROM audit JOIN calibrations ON calibration_id = new{where} ORDER BY seq""", given).fetchall()
-        found = {}
-        for day in days:
-            stood = [cuts for through, cuts in rows if cuts and (through is None or through < day)]
-            if stood:
-                found[day] = Cuts(*stood[-1])
-        return found
+        stored = self.con.execute(f"SELECT through, (changed_at AT TIME ZONE $zone)::DATE, new FROM audit JOIN calibrations ON calibration_id = new{where} ORDER BY seq", given | {"zone": zone}).fetchall()
+        found = {day: key for day in days for through, known, key in stored if known <= day and (through is None or through < day)}
+        return {day: key for day, key in (found | dict(logged)).items() if day in set(days)}
+
+    def cuts_by_day(self, model: str, version: str, days: Iterable[date], coverage: float = 0.9, as_of: datetime | None = None) -> dict[date, Cuts]:
+        "The label-conditional cuts that each day was decided with."
+        keys = self.decided_with(model, version, days, as_of)
+        stored = dict(self.con.execute(f"""SELECT calibration_id, json_extract(state, '$.cuts."{coverage:g}"')::BIGINT[] FROM calibrations
+            WHERE calibration_id IN (SELECT unnest($ids))""", {"ids": sorted(set(keys.values()))}).fetchall())
+        return {day: Cuts(*stored[key]) for day, key in keys.items() if stored.get(key)}
 
     def calibration_list(self, model: str, version: str | None = None) -> pd.DataFrame:
         "Every stored calibration of a model, newest first: id, version, created_at, through, n, quantiles, the rule for tickets and its threshold (points), why it was made."
@@ -299,7 +310,7 @@ class Reader:
     def sites(self) -> dict[tuple[str, str], dict[str, str | None]]:
         "(tenant, site_id) -> name, security_manager, manager: the latest row of each site."
         rows = self.con.execute("""SELECT tenant, site_id, name, security_manager, manager FROM sites
-            QUALIFY row_number() OVER (PARTITION BY tenant, site_id ORDER BY loaded_at DESC) = 1""").fetchall()
+            QUALIFY row_number() OVER (PARTITION BY tenant, site_id ORDER BY loaded_at DESC, rowid DESC) = 1""").fetchall()
         return {(tenant, site): {"name": name, "security_manager": first, "manager": second} for tenant, site, name, first, second in rows}
 
     def metrics(self, model: str, start: date | None = None, end: date | None = None, *, segment: str | None = "",

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['Plan', 'plan', 'check', 'challenge', 'last_challenge']
 
-# %% ../nbs/17_challenge.ipynb #21f02f45
+# %% ../nbs/17_challenge.ipynb #065b6d6f
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
@@ -40,10 +41,10 @@ def check(reader: Reader, model: str, day: date, now: datetime, severity: str, *
     return safeguards(enabled=enabled if flag is None else flag == "on", severity=severity, labelled=labelled, now=now,
                       last_trained=None if pd.isna(last) else last.to_pydatetime(), job_active=is_training(reader.root), cooldown_days=cooldown_days, min_labelled=min_labelled)
 
-# %% ../nbs/17_challenge.ipynb #d21d0d66
+# %% ../nbs/17_challenge.ipynb #051978b4
 def challenge(store: Store, model: str, day: date, now: datetime, who: str, *, why: str, train_days: int = 90, compare_days: int = 28,
-              maturity_days: int = 7, rounds: int = 200) -> Challenge:
-    "Train a challenger, register it (not active), compare it with the champion on later mature days, and record the verdict."
+              maturity_days: int = 7, rounds: int = 200, options: Mapping | None = None) -> Challenge:
+    "Train a challenger, register it (not active; `options` of `automation.certainty`), compare it with the champion on later mature days, and record the verdict."
     champion = load(store, model)
     windows = plan(day, train_days, compare_days, maturity_days)
     if champion.state["window"][1] >= str(windows.comparison[0]):
@@ -55,7 +56,7 @@ def challenge(store: Store, model: str, day: date, now: datetime, who: str, *, w
         raise StoreError(f"{model}: no labelled rows from {windows.training[0]} to {windows.comparison[1]}; nothing to compare.")
     with training(store.root):
         trained, held_out = train(rows, model, f"challenger-{day:%Y%m%d}", rounds=rounds)
-        challenger = register(store, trained, held_out, now, who)
+        challenger = register(store, trained, held_out, now, who, **(options or {}))
     frame = later.filter(like="feature:").rename(columns=lambda c: c.removeprefix("feature:"))
     loss = {m.version: log_loss(m.score(frame), later.label) for m in (champion, challenger)}
     by_day = pd.Series(loss[challenger.version] - loss[champion.version]).groupby(later.event_date.dt.strftime("%Y-%m-%d").to_numpy()).mean()

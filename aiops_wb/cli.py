@@ -23,7 +23,7 @@ from .config import Settings, SettingsError, load_settings
 from .ingest import COLUMNS, ingest, ingest_file
 from .store import open_store
 
-# %% ../nbs/30_cli.ipynb #6ae87ba5
+# %% ../nbs/30_cli.ipynb #94b69fc0
 def _date(text):
     try:
         return date.fromisoformat(text)
@@ -41,6 +41,12 @@ def _instant(text):
     return when
 
 
+def _days(text):
+    if not text.isdigit() or not 1 <= int(text) <= 36500:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days from 1 to 36500")
+    return int(text)
+
+
 def _pairs(text):
     pairs = [p.partition("=") for p in text.split(",")]
     if not all(k and sep and v for k, sep, v in pairs):
@@ -54,7 +60,7 @@ def _points(view, score):
     except ValueError as error:
         raise StoreError(f"threshold: {error}") from None
 
-# %% ../nbs/30_cli.ipynb #2a3831d8
+# %% ../nbs/30_cli.ipynb #482216e7
 def parser() -> argparse.ArgumentParser:
     "The command's arguments."
     top = argparse.ArgumentParser(prog="aiops-wb", description="A workbench for people who run a binary risk model in production.")
@@ -106,13 +112,13 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--version", dest="name", metavar="VERSION", help="the version (default: the active one)")
     c.add_argument("--source", choices=("prediction_log", "fraud_log", "csv"), default="prediction_log", help="labelled predictions of the log, only those that became cases, or a file (default: prediction_log)")
     c.add_argument("--file", type=Path, help="with --source csv: a file with the columns prediction, actual and, for the rule for tickets, day")
-    c.add_argument("--days", type=int, default=30, help="use the last so many days of the log for sets and intervals (default: 30)")
+    c.add_argument("--days", type=_days, default=30, help="use the last so many days of the log for sets and intervals (default: 30)")
     c.add_argument("--min-samples", type=int, default=30, help="refuse fewer labelled predictions (default: 30)")
     c.add_argument("--list", action="store_true", help="only list the calibrations of the model")
 
     c = add("cases", "take the spool in, open cases from new decisions and hand them on, or list cases", _cases)
     c.add_argument("--list", action="store_true", help="only list the cases of the last days")
-    c.add_argument("--days", type=int, default=7, help="with --list: how many days back from the newest (default: 7)")
+    c.add_argument("--days", type=_days, default=7, help="with --list: how many days back from the newest (default: 7)")
 
     c = add("sites", "load the table of sites: who is asked about a case", _sites)
     c.add_argument("--file", type=Path, required=True, help="a CSV file with site_id, security_manager, manager, and optionally name and tenant")
@@ -146,7 +152,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--report-days", type=int, default=7, help="make reports of this many last days (default: 7)")
     return top
 
-# %% ../nbs/30_cli.ipynb #be596e3d
+# %% ../nbs/30_cli.ipynb #9d12c6b7
 def _settings(args) -> Settings:
     return load_settings(data=args.data, reports=args.reports_folder, timezone=getattr(args, "timezone", None))
 
@@ -242,7 +248,7 @@ def _calibrate(args):
             found = reader.calibration_list(reader.require_model(args.model), args.name)
             for c in found.itertuples():
                 at = "none automated" if pd.isna(c.ticket_threshold) else f"tickets from {1 / (1 + math.exp(-c.ticket_threshold / 1000)):.3f}"
-                print(f"{c.calibration_id}  {c.created_at:%Y-%m-%d %H:%M}Z  {c.n:,} labelled events, q90 {c.q90:.3f}, {c.rule or 'reference only'}, {at} ({c.why})")
+                print(f"{c.calibration_id}  {c.created_at:%Y-%m-%d %H:%M}Z  {c.n:,} labelled events, q90 {'-' if pd.isna(c.q90) else format(c.q90, '.3f')}, {'reference only' if pd.isna(c.rule) else c.rule}, {at} ({c.why})")
             print(f"{len(found)} calibrations")
         return 0
     with open_store(settings.data, _who()) as store:
@@ -259,6 +265,11 @@ def _calibrate(args):
     return 0
 
 
+def _printable(text):
+    "Text from a log without what steers a terminal."
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def _cases(args):
     settings = _settings(args)
     if args.list:
@@ -267,7 +278,7 @@ def _cases(args):
             newest = found.event_date.max() if len(found) else None
             shown = found[(found.state != "joined") & (found.event_date > newest - timedelta(args.days))] if len(found) else found
             for c in shown.itertuples():
-                print(f"{c.case_id}  {c.predicted_at:%Y-%m-%d %H:%M}Z  {c.title}  -> {c.assignee or 'unassigned'}" + (", too old to be sent" if c.state == "late" else ""))
+                print(f"{c.case_id}  {c.predicted_at:%Y-%m-%d %H:%M}Z  {_printable(c.title)}  -> {_printable(c.assignee) if c.assignee else 'unassigned'}" + (", too old to be sent" if c.state == "late" else ""))
             print(f"{len(shown)} cases" if len(found) else "no case was opened yet")
         return 0
     from aiops_wb.daily import hand_on
@@ -276,13 +287,9 @@ def _cases(args):
 
 
 def _sites(args):
-    import pandas as pd
+    from aiops_wb.calibration import read_table
 
-    settings = _settings(args)
-    try:
-        table = pd.read_csv(args.file, dtype=str)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise StoreError(f"{args.file} cannot be read as CSV: {str(error).splitlines()[0]}.") from None
+    settings, table = _settings(args), read_table(args.file, "site_id, security_manager and manager")
     with open_store(settings.data, _who()) as store:
         changed = store.set_sites(_now(), _who(), table, args.why)
         store.publish(settings.snapshots_kept)
@@ -379,7 +386,7 @@ def _retrain(args):
             print(f"{'pass' if c.passed else 'STOP'}  {c.name}: {c.reason}")
         if not all(c.passed for c in checks) and not args.override:
             raise StoreError("a safeguard stops the retraining; --override WHY goes on for a stated reason.")
-        result = challenge(store, args.model, args.date or view.day, _now(), _who(), why=args.override or "safeguards passed")
+        result = challenge(store, args.model, args.date or view.day, _now(), _who(), why=args.override or "safeguards passed", options=settings.certainty)
         store.publish(settings.snapshots_kept)
     print(f"{result.challenger}: {result.verdict.reason}")
     print(f"proposed, not active: 'aiops-wb activate --model {args.model} --version {result.challenger} --why ...' switches it on" if result.verdict.propose else "not proposed: keep the champion")

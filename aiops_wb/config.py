@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-# %% ../nbs/10_config.ipynb #a0d3411e
+# %% ../nbs/10_config.ipynb #6a98f4b9
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1)]
 
@@ -41,8 +41,8 @@ class Settings(BaseSettings):
     calibration_days: Days = 28        # days that sets and intervals rest on
     calibration_max_age_days: Days = 30
 
-    case_hours: Annotated[float, Field(gt=0)] = 24  # one case for each entity in this window
-    case_max_age_hours: Annotated[float, Field(gt=0)] = 48  # cases about older predictions are recorded, not sent
+    case_hours: Annotated[float, Field(gt=0, le=8760)] = 24  # one case for each entity in this window
+    case_max_age_hours: Annotated[float, Field(gt=0, le=87600)] = 48  # cases about older predictions are recorded, not sent
     ticket_workflow: str = "open-investigation"
     alert_workflow: str = "review-alert"
     case_file: Path | None = None      # JSON lines, one for each case
@@ -94,9 +94,15 @@ class Settings(BaseSettings):
         "Arguments win over the environment, the environment over the file."
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-# %% ../nbs/10_config.ipynb #c9b8cad1
+# %% ../nbs/10_config.ipynb #420e96e1
 class SettingsError(ValueError):
     "A setting that cannot be used; the message names it."
+
+
+def _given(problem):
+    "What was given, unless it is or may hold the secret."
+    hidden = "webhook_url" in problem["loc"] or isinstance(problem["input"], (dict, list))
+    return "" if hidden else f"(given: {problem['input']!r})"
 
 
 def load_settings(**chosen) -> Settings:
@@ -105,7 +111,7 @@ def load_settings(**chosen) -> Settings:
         return Settings(**{k: v for k, v in chosen.items() if v is not None})
     except ValidationError as error:
         parts = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')} "
-                 f"(given: {e['input']!r})" for e in error.errors()]
+                 f"{_given(e)}" for e in error.errors()]
         raise SettingsError("; ".join(parts)) from None
     except (ValueError, OSError) as error:
         raise SettingsError(f"aiops.toml cannot be read: {error}") from None

@@ -380,7 +380,7 @@ def venn_abers(counts: ScoreCounts) -> VennAbers:
     kept = np.append(True, (np.diff(lower) != 0) | (np.diff(upper) != 0))
     return VennAbers(starts[kept], lower[kept], upper[kept], int(n.sum()), counts.grid)
 
-# %% ../nbs/03_conformal.ipynb #cb5e9406
+# %% ../nbs/03_conformal.ipynb #95ff0f60
 def effective_size(weights) -> float:
     "(sum w)^2 / sum w^2: how many equally weighted events carry as much (Kish 1965); 0 without any."
     w = np.asarray(weights, dtype=np.float64)
@@ -409,7 +409,7 @@ def weighted_quantile(errors, weights, coverage: float, test_weight=None, min_ef
 
 
 def decay_weights(age_days, half_life_days: float) -> np.ndarray:
-    "Weights that halve with each half-life of an event's age (Barber, Candès, Ramdas & Tibshirani 2023: a drift costs at most its weighted size)."
+    "Weights that halve with each half-life of an event's age (Barber, Candès, Ramdas & Tibshirani 2023: coverage falls by at most the weighted sum of the distances between past and present)."
     if not half_life_days > 0:
         raise ValueError(f"a half-life of {half_life_days} days is not allowed: use a positive number.")
     return 0.5 ** (np.asarray(age_days, dtype=np.float64) / half_life_days)

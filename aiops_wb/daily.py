@@ -64,7 +64,7 @@ def report_notebooks() -> dict[str, Path]:
     folder = next(f for f in (package / "reports", package.parent / "nbs" / "reports") if f.is_dir())
     return {name: folder / f"{name}.ipynb" for name in QUESTIONS}
 
-# %% ../nbs/25_daily.ipynb #0e25ca74
+# %% ../nbs/25_daily.ipynb #63c0a254
 @dataclass(frozen=True)
 class Figures:
     "What came of one day and model."
@@ -81,8 +81,9 @@ def compute(store: Store, day: date, model: str, now: datetime, settings: Settin
     error = None
     try:
         view = View(store, model, day, as_of, settings)
-        done = store.runs(model, step="figures")
-        if done.empty or done.event_date.max().date() <= day:
+        done, today = store.runs(model, step="figures"), now.astimezone(ZoneInfo(store.timezone)).date()
+        newer = [d for d in done.event_date.dt.date if day < d <= today] if len(done) else []  # a day in the future is a clock gone wrong
+        if not newer and as_of >= now:  # looking back changes nothing that decides
             recalibrate(store, view, now, who)
         frame = view.figures().assign(run_id=run, as_of=as_of, event_date=day, tenant="", model=model, version=view.version)
         before = store.metrics(model, day, day, segment=None)
@@ -157,7 +158,7 @@ def _write_manifest(reader, reports, day, as_of, settings, models):
                 "git": _git(), "packages": packages(), "settings": settings.model_dump(mode="json", exclude=PRIVATE), "models": before | models}
     write_whole(path, json.dumps(document, indent=1))
 
-# %% ../nbs/25_daily.ipynb #ca878eea
+# %% ../nbs/25_daily.ipynb #6d8f105c
 @dataclass(frozen=True)
 class Ran:
     "What a run did: ingested rows, cases, figures by day and model, reports."
@@ -210,7 +211,15 @@ def _find_cases(store, now, settings, to: Sequence[Sink], say):
         return "failed", {}
     if found != Opened():
         say(f"cases: {found}")
-    return "ok", store.undelivered([s.name for s in to], now - timedelta(hours=settings.case_max_age_hours))
+    return ("failed" if _expired(store, to, now, settings, say) else "ok"), store.undelivered([s.name for s in to], now - timedelta(hours=settings.case_max_age_hours))
+
+
+def _expired(store, to, now, settings, say):
+    "Say once how many cases a sink refused until they were too old."
+    n = store.expire([s.name for s in to], now - timedelta(hours=settings.case_max_age_hours), now)
+    if n:
+        say(f"{n:,} cases were refused by {' or '.join(s.name for s in to)} until they were older than {settings.case_max_age_hours:g} hours; they are not sent any more: 'aiops-wb cases --list' shows them")
+    return n
 
 
 def delivered(attempts: pd.DataFrame) -> str:
@@ -227,18 +236,18 @@ def hand_on(data: Path, now: datetime, settings: Settings, who: str, say: Callab
     to = sinks(settings)
     with open_store(data, who, settings.timezone if "timezone" in settings.model_fields_set else None) as store:
         say(f"ingested: {ingest(store, now, who)}")
-        found = open_cases(store, now, settings)
+        found, lost = open_cases(store, now, settings), _expired(store, to, now, settings, say)
         waiting = store.undelivered([s.name for s in to], now - timedelta(hours=settings.case_max_age_hours))
         store.publish(settings.snapshots_kept)
     say(f"cases: {found}")
     attempts = deliver(waiting, to, now)
     if attempts.empty:
-        return True
+        return not lost
     say(delivered(attempts))
     with open_store(data, who) as store:
         store.add_deliveries(attempts)
         store.publish(settings.snapshots_kept)
-    return not (attempts.state == "failed").any()
+    return not lost and not (attempts.state == "failed").any()
 
 
 def run(data: Path, reports: Path, now: datetime, settings: Settings, *, days: Sequence[date] | None = None, models: Sequence[str] = (), as_of: datetime | None = None,

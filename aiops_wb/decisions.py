@@ -61,7 +61,7 @@ def decide(p: float, interval: tuple[float, float] | None, narrow: float = 0.2, 
     "The reference decision: route a probability by the width of its prediction interval (lower, upper), None when no interval stands."
     return route(risk_level(p, cuts), *narrow_positive(interval, narrow))
 
-# %% ../nbs/06_decisions.ipynb #65b89053
+# %% ../nbs/06_decisions.ipynb #c4126ec8
 class Event(NamedTuple):
     "What deduplication needs to know of a decided prediction."
 
@@ -71,23 +71,22 @@ class Event(NamedTuple):
     at: datetime            # with a time zone
 
 
-def deduplicate(events: Iterable[Event], open_cases: Mapping[tuple[str, str], tuple[str, datetime]], window: timedelta = timedelta(hours=24)) -> dict[str, str]:
+def deduplicate(events: Iterable[Event], open_cases: Mapping[tuple[str, str], Sequence[tuple[str, datetime]]], window: timedelta = timedelta(hours=24)) -> dict[str, str]:
     """prediction_id -> the prediction_id that opened its case (itself when it opens one), for events in any order.
 
-    open_cases: (kind, entity) -> (opener, its time) of the latest case so far; an event before the latest case's time joins it when it is within the window too.
+    open_cases: (kind, entity) -> openers of the cases so far with their times. An event that comes out of order joins a case that began less than a window after it.
     """
-    latest, found = dict(open_cases), {}
+    known, found = {key: list(cases) for key, cases in open_cases.items()}, {}
     for event in sorted(events, key=lambda e: (e.at, e.prediction_id)):
-        key = (event.kind, event.entity_id)
-        opener, since = latest.get(key, (None, None)) if event.entity_id is not None else (None, None)
-        if opener is None or abs(event.at - since) >= window:
-            opener = event.prediction_id
-            if event.entity_id is not None and (since is None or event.at > since):
-                latest[key] = opener, event.at
+        cases = known.setdefault((event.kind, event.entity_id), []) if event.entity_id is not None else []
+        near = [(since <= event.at, -abs(event.at - since), opener) for opener, since in cases if abs(event.at - since) < window]
+        opener = max(near)[2] if near else event.prediction_id
+        if not near:
+            cases.append((opener, event.at))
         found[event.prediction_id] = opener
     return found
 
-# %% ../nbs/06_decisions.ipynb #eddc88fa
+# %% ../nbs/06_decisions.ipynb #f2469df2
 class Assignee(NamedTuple):
     "Who is asked, and as what."
 
@@ -105,11 +104,12 @@ def assign(site: Mapping[str, str | None] | None) -> Assignee:
 
 
 def ticket_text(*, kind: str, model: str, entity_id: str | None, site_id: str | None, at: str, probability: float, interval: tuple[float, float] | None,
-                decision_reason: str, reasons: Sequence[str] = ()) -> tuple[str, str]:
-    "Title and text of a case: the score, its probability interval, why it was routed so, and the model's reasons where they are known."
+                decision_reason: str, reasons: Sequence[str] = (), share: bool = True) -> tuple[str, str]:
+    "Title and text of a case: the score (a probability, unless `share` is False), its probability interval, why it was routed so, and the model's reasons where they are known."
+    scored, short = (f"{probability:.1%}", f"{probability:.0%}") if share else (f"{probability:g}",) * 2
     who, where = entity_id or "an unnamed entity", f" at {site_id}" if site_id else ""
     known = interval is not None and not any(isnan(b) for b in interval)
-    share = f"Of such events between {interval[0]:.0%} and {interval[1]:.0%} turned out positive." if known else "How many of such events turned out positive is not known."
-    lines = [f"{model} scored {probability:.1%} for {who}{where} at {at}. {share}", f"{'Opened automatically' if kind == 'ticket' else 'A person decides'}: {decision_reason}."]
+    share = f"Calibrated, {interval[0]:.0%} to {interval[1]:.0%} of such events are positive." if known else "How many of such events are positive is not known."
+    lines = [f"{model} scored {scored} for {who}{where} at {at}. {share}", f"{'Opened automatically' if kind == 'ticket' else 'A person decides'}: {decision_reason}."]
     lines += [f"Main reasons of the model: {'; '.join(reasons)}."] if reasons else []
-    return f"{'Act' if kind == 'ticket' else 'Review'}: {who}{where}, {probability:.0%}", "\n".join(lines)
+    return f"{'Act' if kind == 'ticket' else 'Review'}: {who}{where}, {short}", "\n".join(lines)

@@ -7,9 +7,9 @@ __all__ = ['Headline', 'percent', 'number', 'View', 'performance_headline', 'qua
            'conformal_headline', 'backtest', 'thresholds_headline', 'explain_headline', 'retrain_headline', 'open_view',
            'recalibrate', 'learnt']
 
-# %% ../nbs/20_monitor.ipynb #2dc23861
+# %% ../nbs/20_monitor.ipynb #f2bba85d
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from html import escape
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .automation import Certainty, Control, RiskMonitor, certainty
+from .automation import WATCHED, Certainty, Control, RiskMonitor, certainty
 from .catalog import Reader, StoreError, open_snapshot
 from .config import Settings
 from .conformal import Sets
@@ -60,7 +60,7 @@ def number(x: float, digits: int = 3) -> str:
     "A figure with fixed digits, '-' when unknown."
     return "-" if isnan(x) else f"{x:.{digits}f}"
 
-# %% ../nbs/20_monitor.ipynb #a50ab9a8
+# %% ../nbs/20_monitor.ipynb #90c58c35
 class View:
     "One model on one day, as known at a time, all tenants together; where two versions scored that day, the active one. StoreError when there is no such model or day."
 
@@ -149,8 +149,10 @@ class View:
 
     @cached_property
     def calibration(self) -> tuple[str, Certainty] | None:
-        "What the day was decided with, the newest that rests on earlier days only, and its id."
-        return self.reader.calibration(self.model, self.version, self.as_of, self.day - timedelta(1))
+        "What the day was decided with and its id: as its predictions say, else the newest that rests on earlier days only."
+        key = self.reader.decided_with(self.model, self.version, [self.day], self.as_of).get(self.day)
+        stood = self.reader.calibrations([key]) if key else {}
+        return (key, stood[key]) if stood else self.reader.calibration(self.model, self.version, self.as_of, self.day - timedelta(1))
 
     @cached_property
     def mature_day(self) -> date:
@@ -213,7 +215,14 @@ class View:
 
     def alerts(self, limit: int | None = None) -> pd.DataFrame:
         "The day's predictions at or above the threshold, riskiest first, with label as known, features, and the interval they were decided with."
-        rows = self.reader.rows(self.model, self.day, self.day, version=self.version, as_of=self.as_of, where=f"points >= {self.threshold}")
+        return self._decided(f"points >= {self.threshold}", limit)
+
+    def high_risk(self) -> pd.DataFrame:
+        "The day's tickets and alerts, like `alerts`, whatever the threshold is."
+        return self._decided("route IN ('ticket', 'alert')")
+
+    def _decided(self, where, limit=None):
+        rows = self.reader.rows(self.model, self.day, self.day, version=self.version, as_of=self.as_of, where=where)
         if rows.empty:
             return rows
         rows = rows.sort_values(["points", "prediction_id"], ascending=[False, True]).head(limit).reset_index(drop=True)
@@ -271,7 +280,7 @@ def _conformal_figures(view):
         found |= {"coverage": view.coverage.overall, "coverage_positive": view.coverage.by_label[1], "coverage_negative": view.coverage.by_label[0]}
     return found
 
-# %% ../nbs/20_monitor.ipynb #66238b2c
+# %% ../nbs/20_monitor.ipynb #e0095c07
 def performance_headline(view: View) -> Headline:
     "How is the model doing this week?"
     week, base = view.week, view.baseline
@@ -317,7 +326,8 @@ def conformal_headline(view: View) -> Headline:
     "Which alerts are certain?"
     routes, seen = view.decisions, view.decisions["ticket"] + view.decisions["alert"]
     if not view.calibration:
-        return Headline("look", "No calibration stood on this day, so no ticket was opened.", "Calibrate once 30 labelled events are known.")
+        opened = f"so the {routes['ticket']:,} tickets are the scoring service's own decision" if routes["ticket"] else "so no ticket was opened"
+        return Headline("look", f"No calibration stood on this day, {opened}.", "Calibrate once 30 labelled events are known." if view.grid.kind == "logit" else "These scores are no probabilities: nothing can be calibrated.")
     rule, watch = view.calibration[1].rule, view.calibration[1].watch
     none = f"None of the day's {seen:,} high-risk events was certain enough for a ticket: all went to a person." if seen else "No event of the day was of high risk."
     what = f"Of {seen:,} high-risk events {routes['ticket']:,} were certain enough for a ticket; {routes['alert']:,} went to a person." if routes["ticket"] else none
@@ -328,7 +338,7 @@ def conformal_headline(view: View) -> Headline:
         return Headline("look", f"{stale[0].upper()}{stale[1:]}, so nothing is automated. {what}", "Let the daily run recalibrate, or use 'aiops-wb calibrate'.")
     if rule.threshold is None:
         return Headline("look" if seen else "ok", what, f"Nothing is automated: {rule.reason}.")
-    return Headline("ok", f"{what} From a score of {number(view.probability(rule.threshold))} on {rule.guarantee}.", f"{backtest(view)} A person reviews the rest, widest interval first.")
+    return Headline("ok", f"{what} From a score of {number(view.probability(rule.threshold))} on {rule.guarantee}.", f"{backtest(view)} A person reviews the rest, riskiest first.")
 
 
 def backtest(view: View) -> str:
@@ -392,14 +402,17 @@ def open_view(data: str | Path, model: str = "", day: str = "", as_of: str = "",
         raise StoreError(f"{model} has no predictions yet.")
     return View(reader, model, date.fromisoformat(day) if day else days[-1], when, Settings(data=Path(data), **(settings or {})))
 
-# %% ../nbs/20_monitor.ipynb #6f7bbe99
+# %% ../nbs/20_monitor.ipynb #66b98217
 def recalibrate(store: Store, view: View, now: datetime, who: str) -> str | None:
     "Calibrate from the labelled events of the window and put it in force; None (nothing changes) when fewer than 30 are known or the scores are no probabilities."
     days = store.held_out_counts(view.model, view.version) | view.counts_by_day
     recent = total((c for d, c in days.items() if view.day - timedelta(view.settings.calibration_days) < d <= view.day), view.grid)
-    if view.grid.kind != "logit" or recent.total[1] < 30:
-        return None
     before = store.calibration(view.model, view.version)
+    if view.grid.kind != "logit" or recent.total[1] < 30:
+        if view.settings.automation == "off" and before and before[1].rule.threshold is not None:  # off is off, labels or not
+            off = replace(before[1], rule=replace(before[1].rule, method="off").stopped("automation is switched off"))
+            return store.add_calibration(now, who, view.model, view.version, off, "automation is switched off", view.day)
+        return None
     watch, control, counted = learnt(store, view, before[1] if before else None)
     fresh = certainty(days, view.day, watch=watch, control=control, counted=counted, model=view.model, version=view.version, created_at=now, **view.settings.certainty)
     if before and _standing(before[1]) == _standing(fresh):
@@ -415,17 +428,21 @@ def _standing(stands):
 def learnt(store: Store, view: View, before: Certainty | None) -> tuple[RiskMonitor, Control | None, date]:
     "The watch and the controller after the days that became mature since the calibration before."
     settings = view.settings
-    watch = before.watch if before and before.counted else RiskMonitor(settings.false_ticket_share)
-    control = before.control if before else None
+    same = before and before.counted and before.watch.target == settings.false_ticket_share  # a new promise is watched anew
+    watch = before.watch if same else RiskMonitor(settings.false_ticket_share)
+    control = before.control if same else None
     if settings.automation == "control" and control is None:
         floor = settings.risk_cuts[2]
         control = Control(settings.false_ticket_share, floor=floor, first=floor, level=floor, delay_days=settings.label_delay_days)
     first = before.counted + timedelta(1) if before and before.counted else min(view.counts_by_day)
-    for day, counts in sorted(view.counts_by_day.items()):
-        if first <= day <= view.mature_day:
+    ripe = {day: counts for day, counts in sorted(view.counts_by_day.items()) if first <= day <= view.mature_day}
+    keys = store.decided_with(view.model, view.version, ripe, view.as_of)
+    stood = store.calibrations(set(keys.values()))
+    for day, counts in ripe.items():
+        rule = stood[keys[day]].rule if keys.get(day) in stood else None
+        if rule and rule.method in WATCHED and rule.target == watch.target:  # only tickets that this promise opened
             _, labelled, false = store.ticket_outcomes(view.model, view.version, day, day, view.as_of).get(day, (0, 0, 0))
             watch = watch.after(day, labelled, false)
-            if control is not None:
-                stood = store.calibration(view.model, view.version, view.as_of, day - timedelta(1))
-                control = control.after(counts, stood[1].rule.threshold if stood else None)
+        if control is not None:
+            control = control.after(counts, rule.threshold if rule else None)
     return watch, control, max(view.mature_day, before.counted) if before and before.counted else view.mature_day

@@ -29,10 +29,16 @@ from .counts import ScoreCounts
 from .points import Grid
 from .spool import fsync
 
-# %% ../nbs/13_store.ipynb #fdd633f2
+# %% ../nbs/13_store.ipynb #2d570e68
+def _scalars(values):
+    "Values with lists and structs, which are no feature, as missing."
+    series = pd.Series(values)
+    return series.map(lambda v: None if isinstance(v, (list, tuple, dict, np.ndarray)) else v) if series.dtype == object else series
+
+
 def as_numbers(values) -> np.ndarray:
     "A feature as float64: booleans are 0 and 1; what is missing or no number is NaN."
-    series = pd.Series(values)
+    series = _scalars(values)
     if series.dtype == object:
         series = series.map(lambda v: float(v) if isinstance(v, (bool, np.bool_)) else v)
     return pd.to_numeric(series, errors="coerce").astype(float).to_numpy(dtype=np.float64, na_value=np.nan)
@@ -40,7 +46,7 @@ def as_numbers(values) -> np.ndarray:
 
 def bin_values(values, rule: Mapping) -> np.ndarray:
     "Bin of each value by a rule {'cuts': [...]} (ascending numbers) or {'categories': [...]}; -1 missing, -2 unseen category."
-    series = pd.Series(values)
+    series = _scalars(values)
     if "categories" in rule:
         codes = {c: i for i, c in enumerate(rule["categories"])}
         return series.map(lambda v: -1 if pd.isna(v) else codes.get(v, -2)).to_numpy(dtype=np.int32, na_value=-1)
@@ -137,7 +143,7 @@ def _checked_sites(frame):
         raise StoreError(f"site {twice.site_id.iloc[0]} is in the table twice: give one row for each site.")
     return rows
 
-# %% ../nbs/13_store.ipynb #ba2cdf6a
+# %% ../nbs/13_store.ipynb #f76537fb
 class Store(Reader):
     "The one writer. Times are arguments: nothing here reads a clock."
 
@@ -329,11 +335,22 @@ class Store(Reader):
         "The first batch whose predictions have not been turned into cases."
         return self._value("SELECT coalesce(max(batch_id), 0) + 1 FROM case_batches")
 
-    def latest_cases(self, since: datetime) -> dict[tuple[str, str, str, str], tuple[str, datetime]]:
-        "(tenant, model, kind, entity) -> (prediction that opened it, its time) of the latest case of each since a time."
-        rows = self.con.execute("""SELECT tenant, model, kind, entity_id, prediction_id, predicted_at FROM cases WHERE state <> 'joined' AND entity_id IS NOT NULL AND predicted_at >= $since
-            QUALIFY row_number() OVER (PARTITION BY tenant, model, kind, entity_id ORDER BY predicted_at DESC) = 1""", {"since": since}).fetchall()
-        return {tuple(key): (opener, at) for *key, opener, at in rows}
+    def open_since(self, since: datetime, state: str) -> dict[tuple[str, str, str, str], list[tuple[str, datetime]]]:
+        "(tenant, model, kind, entity) -> the predictions that opened its cases since a time, with their times; state: opened or late."
+        found = {}
+        for *key, opener, at in self.con.execute("""SELECT tenant, model, kind, entity_id, prediction_id, predicted_at FROM cases
+                WHERE state = $state AND entity_id IS NOT NULL AND predicted_at >= $since""", {"since": since, "state": state}).fetchall():
+            found.setdefault(tuple(key), []).append((opener, at))
+        return found
+
+    def expire(self, sinks: Sequence[str], before: datetime, now: datetime) -> int:
+        "Mark the cases that a sink refused until they were too old; returns how many."
+        expired = [(case, sink, now) for sink in sinks for case, in self.con.execute("""SELECT case_id FROM cases WHERE state = 'opened' AND predicted_at < $before
+            AND case_id IN (SELECT case_id FROM deliveries WHERE sink = $sink) AND case_id NOT IN (SELECT case_id FROM deliveries WHERE sink = $sink AND state IN ('delivered', 'expired'))""",
+            {"before": before, "sink": sink}).fetchall()]
+        for case, sink, at in expired:
+            self.con.execute("INSERT INTO deliveries VALUES (?, ?, 'expired', 'refused until it was too old to be sent', ?)", [case, sink, at])
+        return len(expired)
 
     def add_cases(self, now: datetime, cases: pd.DataFrame, through: int) -> None:
         "Append decisions of high risk with their cases, found in all batches up to `through`, in one transaction."

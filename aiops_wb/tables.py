@@ -74,7 +74,7 @@ def segment_table(view: View, limit: int = 20) -> Table:
     columns = ("predictions", "labelled_share", "positive_rate", "alerts", "precision", "recall")
     return Table(pd.DataFrame([{"site": site} | {LABELS[k]: shown(k, f[k]) for k in columns} for site, f in ordered])) if ordered else note("no site was logged")
 
-# %% ../nbs/26_tables.ipynb #242117a7
+# %% ../nbs/26_tables.ipynb #5721741f
 def drift_table(view: View) -> Table:
     "The evidence behind the severity."
     test, drop = view.ks, view.accuracy_drop
@@ -103,11 +103,11 @@ def promise_table(view: View) -> Table:
     rule, made = stands.rule, stands.calibration.created_at
     kept = view.kept()
     kept = kept[kept.tickets > 0]
-    rows = [("Rule", rule.method), ("A ticket needs a score of", "nothing is automated" if rule.threshold is None else number(view.probability(rule.threshold))), ("Why", rule.reason),
+    rows = [("Rule", rule.method), ("A ticket needs a score of", "nothing is automated" if rule.threshold is None else number(view.probability(rule.threshold))), ("Why, in hindsight", rule.reason),
             ("Promise", rule.guarantee or "none"), ("Unit", rule.unit), ("If", rule.assumes or "-"),
             ("Rests on", f"{rule.n:,} labelled events" + (f", {rule.days} days with labelled tickets" if rule.days else "")),
             ("Back-test", f"{int(kept.false.sum()):,} of {int(kept.tickets.sum()):,} labelled tickets of {len(kept)} mature days were false" if len(kept) else "no ticket has a mature label yet"),
-            ("Watch", f"broken, found on {stands.watch.broken_on}" if stands.watch.broken_on else f"holds; evidence against it {stands.watch.evidence:.3g} (an alarm from {1 / (1 - stands.watch.confidence):.0f} on, at most {1 - stands.watch.confidence:.0%} ever false), {stands.watch.days} days"),
+            ("Watch", f"broken, found on {stands.watch.broken_on}" if stands.watch.broken_on else f"holds; evidence against it {stands.watch.evidence:.3g} after {stands.watch.days} days; an alarm from {1 / (1 - stands.watch.confidence):.0f} on"),
             ("Calibrated", f"{made:%Y-%m-%d %H:%M}Z, {stands.calibration.n:,} labelled events of {view.settings.calibration_days} days; {stands.calibration.stale(view.known_at) or 'not stale'}" if made else "by an older version, time unknown")]
     return Table(pd.DataFrame(rows, columns=["about tickets", ""]), ("",))
 
@@ -125,7 +125,7 @@ def operator_tables(view: View) -> list[Table]:
     "The three questions an operator lives by, asked of the log in plain SQL (`sql/operator.sql`) at the time of this view."
     tables = []
     for name, sql in statements("operator.sql").items():
-        found = view.reader.frame(sql, {"model": view.model, "now": view.known_at})
+        found = view.reader.frame(sql, {"model": view.model, "now": view.known_at, "batch": view.reader.known_batch(view.as_of)})
         for column in found:
             found[column] = [("-" if pd.isna(v) else percent(v, 1)) if "share" in column else f"{v:,}" if isinstance(v, (int, float)) else str(v) for v in found[column].tolist()]
         tables.append(Table(found.rename(columns=lambda c: c.replace("_", " "))) if len(found) else note(f"{name.replace('_', ' ')}: nothing logged in this time"))
@@ -133,11 +133,11 @@ def operator_tables(view: View) -> list[Table]:
 
 
 def alert_table(view: View, alerts: pd.DataFrame, limit: int = 15) -> Table:
-    "High-risk events with their intervals: tickets first, then the narrowest."
+    "High-risk events with their intervals: tickets first, then the riskiest."
     shown_rows = alerts[alerts.route.isin(["ticket", "alert"])] if len(alerts) else alerts
     if shown_rows.empty:
         return note("no event of the day was of high risk")
-    top = shown_rows.assign(first=shown_rows.route != "ticket").sort_values(["first", "width", "probability"], ascending=[True, True, False]).head(limit)
+    top = shown_rows.assign(first=shown_rows.route != "ticket").sort_values(["first", "probability"], ascending=[True, False]).head(limit)
     label = top.label.map({1.0: "positive", 0.0: "negative"}).fillna("not known yet")
     time = top.predicted_at.dt.tz_convert(view.reader.timezone).dt.strftime("%H:%M")
     return Table(pd.DataFrame({"entity": top.entity_id, "site": top.site_id, "time": time, "score": top.probability.map(number), "lower": top.lower.map(number), "upper": top.upper.map(number),

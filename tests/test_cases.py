@@ -51,9 +51,57 @@ def test_one_case_for_each_entity_and_window_by_definition(made):
 
 
 def test_open_cases_of_before_take_what_belongs_to_them():
-    known = {("ticket", "a"): ("old", START)}
+    known = {("ticket", "a"): [("old", START), ("far", START + timedelta(days=900))]}
     late = [Event("x", "ticket", "a", START + timedelta(hours=23)), Event("y", "ticket", "a", START - timedelta(hours=5)), Event("z", "ticket", "a", START + timedelta(hours=24)), Event("w", "alert", "a", START)]
     assert deduplicate(late, known) == {"x": "old", "y": "old", "z": "z", "w": "w"}
+
+
+def test_what_is_too_old_to_be_sent_does_not_swallow_what_is_not(bench):
+    for hours_ago in (49, 26, 3):
+        log(bench, (NOW - timedelta(hours=hours_ago)).isoformat())
+    first, cases = opened(bench)
+    assert (first.opened, first.joined, first.late) == (1, 1, 1) and cases.state.tolist() == ["late", "opened", "joined"]
+
+
+def test_events_out_of_order_make_no_more_cases(bench):
+    log(bench, (NOW - timedelta(hours=1)).isoformat())
+    assert opened(bench)[0].opened == 1
+    for minute in range(10):
+        log(bench, (NOW - timedelta(hours=27, minutes=minute)).isoformat())
+    log(bench, "2099-01-01T00:00:00Z")
+    later, _ = opened(bench)
+    assert (later.opened, later.joined) == (2, 9)
+    log(bench, NOW.isoformat())
+    assert opened(bench)[0].joined == 1
+
+
+def test_what_a_sink_refused_for_too_long_is_said_once(bench, server, tmp_path):
+    log(bench, "2026-03-02T10:00:00Z")
+    settings, said = Settings(data=bench.data, reports=tmp_path / "reports", webhook_url=server, webhook_retries=0), []
+    Server.answers = [500]
+    assert not hand_on(bench.data, NOW, settings, "t", say=said.append)
+    for expected in (False, True):
+        said.clear()
+        assert hand_on(bench.data, NOW + timedelta(days=5), settings, "t", say=said.append) is expected
+        assert any("1 cases were refused by webhook until they were older than 48 hours" in s for s in said) is not expected
+    assert len(Server.seen) == 1
+
+
+def test_a_line_cut_by_a_full_disk_costs_no_other(tmp_path):
+    sink = JsonLines(tmp_path / "c.jsonl")
+    sink.path.write_text('{"case_id": "T-')
+    sink.send({"case_id": "T-1"})
+    sink.send({"case_id": "T-2"})
+    assert sink.path.read_text().splitlines() == ['{"case_id": "T-', '{"case_id": "T-1"}', '{"case_id": "T-2"}']
+
+
+def test_linear_scores_are_no_percentages(bench):
+    from aiops_wb.points import Grid
+
+    with PredictionLogger(bench.data / "spool", "z", "v1", threshold=0, grid=Grid("linear")) as out:
+        out.log(5.0, "2026-03-02T10:00:00Z", entity_id=" ", route="alert", automated=False)
+    _, cases = opened(bench)
+    assert "scored 5 for an unnamed entity" in cases.text[0] and "%" not in cases.title[0]
 
 
 def test_the_chain_of_assignment():
@@ -180,8 +228,10 @@ def test_the_webhook_says_what_failed_without_its_address(server):
     with pytest.raises(StoreError, match="could not be reached") as gone:
         dead.send(a_case())
     assert "secret" not in str(refused.value) + str(gone.value)
-    with pytest.raises(StoreError, match="http://"):
-        Webhook("ftp://example.org")
+    for bad in ("ftp://example.org", "http://[SECRET", "http://", "nothing"):
+        with pytest.raises(StoreError, match="http://") as refused:
+            Webhook(bad)
+        assert "SECRET" not in str(refused.value)
 
 
 def test_the_circuit_breaks_after_three_failures_in_a_row(server):

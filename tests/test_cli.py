@@ -34,7 +34,7 @@ def test_documented_commands_and_targets_exist(document):
 
 @pytest.mark.parametrize(("argv", "says"), [
     (["daily", "--date", "yesterday"], "not a day such as"), (["daily", "--as-of", "2026-03-01"], "with an offset"), (["ingest", "--file", "x.csv", "--map", "score"], "name=value"),
-    (["threshold", "--model", "m", "--set", "high"], "invalid float"), ([], "COMMAND"), (["dayly"], "invalid choice")])
+    (["threshold", "--model", "m", "--set", "high"], "invalid float"), (["calibrate", "--model", "m", "--days", "0"], "days from 1"), (["cases", "--days", "99999999999"], "days from 1"), ([], "COMMAND"), (["dayly"], "invalid choice")])
 def test_wrong_usage_is_exit_code_2(argv, says, capsys):
     with pytest.raises(SystemExit) as stop:
         main(argv)
@@ -100,7 +100,7 @@ def test_calibrate_from_the_log_prints_what_it_rests_on_and_keeps_versions(logge
 @pytest.mark.parametrize(("text", "says"), [
     ("prediction,actual\n1.5,1\n" + "0.5,1\n" * 40, "row 1 holds 1.5"), ("prediction,actual\n" + "0.5,2\n" * 40, "0 or 1"), ("prediction,actual\n" + "0.5,1\n" * 10, "10 labelled predictions are too few"),
     ("prediction\n0.5\n", "no column actual"), ("prediction,actual\n0.5,yes\n", "line 2: actual holds 'yes'"), ("prediction,actual\n0.5,\n", "line 2"), ("", "cannot be read as CSV"),
-    ("prediction,actual,day\n0.5,1,soon\n", "no day such as"), ("prediction,actual\n0.5,1,9,9\n0.5\n", "line|column|holds")])
+    ("prediction,actual,day\n0.5,1,soon\n", "no day such as"), ("prediction,actual\n0.5,1,0\n", "more fields than its header"), ("Prediction,prediction,actual\n1,2,1\n", "a column twice"), ("prediction,actual,day\n0.5,1,2099-01-01\n", "lies ahead"), ("prediction,actual,day\n0.5,1,0001-01-01\n", "1970|no day")])
 def test_bad_calibration_files_are_one_sentence_and_change_nothing(logged, capsys, text, says):
     Path("c.csv").write_text(text)
     assert re.search(says, refused(capsys, "calibrate", "--model", "m", "--version", "v", "--source", "csv", "--file", "c.csv"))
@@ -108,7 +108,7 @@ def test_bad_calibration_files_are_one_sentence_and_change_nothing(logged, capsy
 
 
 def test_calibrate_refuses_what_does_not_fit_together(logged, capsys):
-    for argv, says in ((["--version", "v", "--source", "csv"], "needs --file"), (["--version", "v", "--file", "p.csv"], "goes with source csv"), (["--version", "w"], "no version 'w'"), ([], "no active version"), (["--version", "v", "--days", "0"], "at least 1"),
+    for argv, says in ((["--version", "v", "--source", "csv"], "needs --file"), (["--version", "v", "--file", "p.csv"], "goes with source csv"), (["--version", "w"], "no version 'w'"), ([], "no active version"), 
                        (["--version", "v", "--source", "csv", "--file", "gone.csv"], "does not exist"), (["--version", "v", "--min-samples", "500", "--days", "60"], "at least 500 are needed")):
         assert says in refused(capsys, "calibrate", "--model", "m", *argv)
     Path("good.csv").write_text("Prediction, Actual\n" + "0.9,1\n0.1,0\n" * 30)
@@ -125,7 +125,20 @@ def test_cases_and_sites(logged, capsys):
     assert main(["sites", "--file", "sites.csv", "--why", "first"]) == 0 and "1 of 1 sites" in capsys.readouterr().out
     Path("sites.csv").write_text("")
     assert "cannot be read as CSV" in refused(capsys, "sites", "--file", "sites.csv", "--why", "x")
-    assert "gone.csv" in refused(capsys, "sites", "--file", "gone.csv", "--why", "x")
+    assert "gone.csv does not exist" in refused(capsys, "sites", "--file", "gone.csv", "--why", "x")
+    Path("sites.csv").write_text("Site_ID,manager\nNA,Bob,again\n")
+    assert "more fields" in refused(capsys, "sites", "--file", "sites.csv", "--why", "x")
+    Path("sites.csv").write_text("Site_ID,manager\nNA,Bob\n")
+    assert main(["sites", "--file", "sites.csv", "--why", "x"]) == 0
+
+
+def test_a_secret_is_in_no_refusal(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AIOPS_WEBHOOK_URL", "https://h/SECRET")
+    monkeypatch.setenv("AIOPS_RISK_CUTS", "[0.9,0.1,0.2,0.3]")
+    assert "risk_cuts must ascend" in (said := refused(capsys, "status")) and "SECRET" not in said
+    monkeypatch.setenv("AIOPS_WEBHOOK_URL", '["SECRET"]')
+    assert "SECRET" not in refused(capsys, "status")
 
 
 def test_a_corrupt_catalog_and_a_foreign_file_are_said(tmp_path, capsys):

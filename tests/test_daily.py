@@ -224,7 +224,7 @@ def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
             again()
     assert again() == []
     with open_snapshot(tmp_path / "data") as log:
-        for case in demo.FLIGHT_CASES:
+        for case in demo.FLIGHT_MODELS:
             assert log.active_version(case.model) == "v1"
             labelled = sum(c.total[1] for c in log.score_counts(case.model, version="history").values())
             assert labelled > 70_000

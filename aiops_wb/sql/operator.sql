@@ -1,4 +1,5 @@
--- The three questions an operator lives by, over the published log. $now is the time they are asked at.
+-- The three questions an operator lives by, over the published log. $now is the time they are asked at,
+-- $batch the last batch known then (or any larger number: all that is known).
 
 -- name: automation_rate
 -- Who decided over the last 24 hours?
@@ -6,9 +7,9 @@ SELECT count(*) AS predictions,
        count(*) FILTER (WHERE route = 'ticket') AS tickets,
        count(*) FILTER (WHERE route = 'alert') AS to_a_person,
        count(*) FILTER (WHERE route = 'ticket') / nullif(count(*) FILTER (WHERE route IN ('ticket', 'alert')), 0) AS automated_share_of_high_risk,
-       count(*) FILTER (WHERE automated) / nullif(count(*) FILTER (WHERE automated IS NOT NULL), 0) AS automated_share_of_all
+       count(*) FILTER (WHERE automated) / nullif(count(*) FILTER (WHERE automated IS NOT NULL), 0) AS share_without_a_person
 FROM noc_fraud_prediction_log
-WHERE model = $model AND predicted_at > $now::TIMESTAMPTZ - INTERVAL 24 HOURS AND predicted_at <= $now::TIMESTAMPTZ
+WHERE model = $model AND predicted_at > $now::TIMESTAMPTZ - INTERVAL 24 HOURS AND predicted_at <= $now::TIMESTAMPTZ AND batch_id <= $batch
 
 -- name: width_distribution
 -- How sure were we over the last 7 days?
@@ -19,7 +20,7 @@ FROM (SELECT CASE WHEN probability_interval_width IS NULL THEN 'unknown'
                   WHEN probability_interval_width < 0.2 THEN '0.05 to 0.2'
                   ELSE '0.2 to 1' END AS width, route
       FROM noc_fraud_prediction_log
-      WHERE model = $model AND predicted_at > $now::TIMESTAMPTZ - INTERVAL 7 DAYS AND predicted_at <= $now::TIMESTAMPTZ) AS recent
+      WHERE model = $model AND predicted_at > $now::TIMESTAMPTZ - INTERVAL 7 DAYS AND predicted_at <= $now::TIMESTAMPTZ AND batch_id <= $batch) AS recent
 GROUP BY width
 ORDER BY width
 
@@ -33,7 +34,7 @@ FROM (SELECT CASE WHEN probability_interval_width IS NULL THEN 'unknown'
                   WHEN probability_interval_width < 0.2 THEN '0.05 to 0.2'
                   ELSE '0.2 to 1' END AS width, actual_fraud_detected
       FROM noc_fraud_prediction_log
-      WHERE model = $model AND route IN ('ticket', 'alert') AND actual_fraud_detected IS NOT NULL
-        AND predicted_at > $now::TIMESTAMPTZ - INTERVAL 30 DAYS AND predicted_at <= $now::TIMESTAMPTZ) AS known
+      WHERE model = $model AND route IN ('ticket', 'alert') AND actual_fraud_detected IS NOT NULL AND label_batch_id <= $batch
+        AND predicted_at > $now::TIMESTAMPTZ - INTERVAL 30 DAYS AND predicted_at <= $now::TIMESTAMPTZ AND batch_id <= $batch) AS known
 GROUP BY width
 ORDER BY width

@@ -17,7 +17,7 @@ WHERE json_extract(state, '$.bounds') IS NOT NULL
 -- name: noc_fraud_prediction_log
 CREATE VIEW noc_fraud_prediction_log AS
 WITH shown AS (
-    SELECT p.*, 1 / (1 + exp(-p.points / 1000.0)) AS probability, l.label,
+    SELECT p.*, 1 / (1 + exp(-p.points / 1000.0)) AS probability, l.label, l.batch_id AS label_batch_id,
            CASE WHEN c.calibration_id IS NOT NULL THEN coalesce(c.q90, 'infinity'::DOUBLE) END AS q90,  -- no row: unknown; no quantile: infinite
            i.lower AS probability_lower_bound, i.upper AS probability_upper_bound
     FROM predictions p
@@ -32,7 +32,7 @@ SELECT prediction_id, tenant, model, version, entity_id, site_id, predicted_at, 
        CASE WHEN q90 IS NOT NULL THEN greatest(0, 1 - q90) END AS calibration_score,
        probability_lower_bound, probability_upper_bound, probability_upper_bound - probability_lower_bound AS probability_interval_width,
        risk_level, route, automated, points, threshold, calibration_id, latency_ms,
-       CAST(label AS BOOLEAN) AS actual_fraud_detected, features, batch_id
+       CAST(label AS BOOLEAN) AS actual_fraud_detected, features, batch_id, label_batch_id
 FROM shown
 
 -- name: score_counts_now
