@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['SOURCES', 'read_table', 'read_pairs', 'Calibrated', 'calibrate_now']
 
-# %% ../nbs/28_calibration.ipynb #888ae310
+# %% ../nbs/28_calibration.ipynb #42212876
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
