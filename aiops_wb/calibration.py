@@ -23,7 +23,7 @@ from .counts import ScoreCounts
 from .points import Grid
 from .store import Store
 
-# %% ../nbs/28_calibration.ipynb #70f813e0
+# %% ../nbs/28_calibration.ipynb #b4d87fd6
 SOURCES = ("prediction_log", "fraud_log", "csv")
 
 
@@ -99,7 +99,7 @@ def calibrate_now(store: Store, now: datetime, who: str, model: str, version: st
     logged = store.days(store.require_model(model), version=version)
     if not logged and version not in set(store.versions(model).version):
         raise StoreError(f"{model} has no version {version!r}, neither logged nor registered.")
-    last = max(logged) if logged else now.date()
+    last = max((d for d in logged if d <= now.date()), default=now.date())  # a day ahead is a clock gone wrong
     pairs = read_pairs(file) if source == "csv" else _logged(store, source, model, version, max(days, settings.ticket_days + settings.label_delay_days), last)
     if source == "csv" and pairs.day.notna().any() and max(pairs.day.dropna()) > max(last, now.date()):
         raise StoreError(f"{file} holds the day {max(pairs.day.dropna())}, which lies ahead: a calibration rests on days that are over.")

@@ -1,4 +1,4 @@
-"""Run all benchmarks and rewrite the table in bench/README.md."""
+"""Run all benchmarks, or those named, and rewrite their rows in the tables of bench/README.md."""
 import json
 import subprocess
 import sys
@@ -19,14 +19,27 @@ def lines(script, extra):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def main(extra):
-    figures = [f for s in SCRIPTS for f in lines(s, extra)]
-    promises = lines("guarantees", extra)
-    rows = [f"| {f['name']} | {'' if f['ratio'] is None else format(f['ratio'], '.4g')} | {TARGETS.get(f['name'], '')} | {f['ours']:.4g} | {f['reference'] or ''} | {f['rows']:,} | {f['peak_mb'] or ''} | {f['against']} |" for f in figures]
-    held = [f"| {p['name']} | {p['promised']} | {p['observed']} | {p['se']} | {p['repetitions']:,} | {p['unit']} | {'yes' if p['holds'] else 'NO'} |" for p in promises]
+def rows_of(script, extra):
+    "Name -> table row of each figure or guarantee of a script."
+    if script == "guarantees":
+        return {p["name"]: f"| {p['name']} | {p['promised']} | {p['observed']} | {p['se']} | {p['repetitions']:,} | {p['unit']}{'; ' + p['note'] if 'note' in p else ''} | {'yes' if p['holds'] else 'NO'} |" for p in lines(script, extra)}
+    return {f["name"]: f"| {f['name']} | {'' if f['ratio'] is None else format(f['ratio'], '.4g')} | {TARGETS.get(f['name'], '')} | {f['ours']:.4g} | {f['reference'] or ''} | {f['rows']:,} | {f['peak_mb'] or ''} | {f['against']} |" for f in lines(script, extra)}
+
+
+def main(argv):
+    extra, chosen = [a for a in argv if a.startswith("-")], [a for a in argv if not a.startswith("-")] or [*SCRIPTS, "guarantees"]
+    unknown = set(chosen) - {*SCRIPTS, "guarantees"}
+    if unknown:
+        sys.exit(f"{', '.join(sorted(unknown))} is no benchmark: choose among {', '.join(SCRIPTS)} and guarantees.")
     text = (HERE / "README.md").read_text(encoding="utf-8")
-    head = text[: text.index("<!-- figures -->")]
-    (HERE / "README.md").write_text(head + "<!-- figures -->\n\n| figure | ratio | target at most | ours | reference | rows | peak MB | against |\n|---|---|---|---|---|---|---|---|\n" + "\n".join(rows)
+    head, _, tables = text.partition("<!-- figures -->")
+    kept = {row.split("|")[1].strip(): row for row in tables.splitlines() if row.startswith("| ") and not row.startswith(("| figure", "| guarantee"))}
+    measured = {script: rows_of(script, extra) for script in chosen}
+    new = {name: row for rows in measured.values() for name, row in rows.items()}
+    promises = {n for n, row in kept.items() if row.count("|") == 8} | set(measured.get("guarantees", {}))
+    together = kept | new
+    figures, held = [row for n, row in together.items() if n not in promises], [row for n, row in together.items() if n in promises]
+    (HERE / "README.md").write_text(head + "<!-- figures -->\n\n| figure | ratio | target at most | ours | reference | rows | peak MB | against |\n|---|---|---|---|---|---|---|---|\n" + "\n".join(figures)
                                     + "\n\n| guarantee | promised | observed | standard error | repetitions | unit | holds |\n|---|---|---|---|---|---|---|\n" + "\n".join(held) + "\n", encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
 """Sets, p-values, Venn-Abers intervals and decisions: what certainty costs, against comparisons, crepes and venn-abers."""
 import numpy as np
 
-from bench.common import arguments, figure, interleaved, peak_mb
+from bench.common import arguments, figure, interleaved
 
 
 def per_call(side, calls):
@@ -34,7 +34,7 @@ def main():
     many = rng.choice(points, rows).astype(np.int16)
 
     ours, theirs = interleaved(lambda: table.sets(many, 0.9), lambda: (many <= cuts.zero, many >= cuts.one))
-    figure("sets_vs_compare", ours, theirs, "CPU s", rows, "two numpy comparisons of the same points", peak_mb(lambda: table.sets(many, 0.9)))
+    figure("sets_vs_compare", ours, theirs, "CPU s", rows, "two numpy comparisons of the same points")
 
     few = 40 if quick else 200
     error = np.where(y, -points.astype(int), points.astype(int))

@@ -199,7 +199,7 @@ def test_looking_back_and_future_days_change_nothing_that_decides(bench):
         assert stands[0] != key and stands[1].calibration.created_at == night(last) + timedelta(hours=4)
 
 
-@pytest.mark.parametrize("policy", ["control", "labels", "width"])
+@pytest.mark.parametrize("policy", ["control", *(pytest.param(p, marks=pytest.mark.slow) for p in ("labels", "width", "venn-abers", "rows", "days-t"))])
 def test_every_policy_lives_through_days(bench, policy, monkeypatch):
     monkeypatch.setitem(SETTINGS, "automation", policy)
     truth, settings = live(bench, 7)
