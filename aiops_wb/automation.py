@@ -72,8 +72,8 @@ def _above(counts, thresholds):
     tail = lambda column: np.append(counts.tail(column), 0)[start]
     return tail(counts.n_labelled), tail(counts.n_negative)
 
-# %% ../nbs/08_automation.ipynb #4f2a596b
-BEARABLE = 0.25
+# %% ../nbs/08_automation.ipynb #3e7f8ccb
+BEARABLE = 0.05
 "A threshold is tried first when its test could bear this part of the allowed share of false tickets."
 
 
@@ -115,7 +115,7 @@ def _settled(rule, at, thresholds, tickets, false, possible, needed, grid):
     first = int(np.argmax(possible))
     return replace(rule, reason=f"no threshold is shown to keep the promise: from a score of {grid.inverse(thresholds[first]):.3f} on, the first with enough evidence to judge, {int(false[first]):,} of {int(tickets[first]):,} labelled events were negative, too many for the confidence asked")
 
-# %% ../nbs/08_automation.ipynb #39cd1ce7
+# %% ../nbs/08_automation.ipynb #be43816f
 BETS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99])
 
 
@@ -139,7 +139,7 @@ def _days_needed(target, goal):
 
 
 def _strained(tickets, target):
-    "Daily shares if a quarter of the allowed false tickets, whole ones and at least one, were dealt out to the days, those with the fewest tickets first."
+    "Daily shares if a twentieth of the allowed false tickets, whole ones and at least one, were dealt out to the days, those with the fewest tickets first."
     played = tickets > 0
     place = np.argsort(np.argsort(np.where(played, tickets, np.inf), axis=0, kind="stable"), axis=0, kind="stable")
     each, more = np.divmod(np.ceil(BEARABLE * target * tickets.sum(axis=0)), np.maximum(played.sum(axis=0), 1))

@@ -70,7 +70,7 @@ def test_the_row_rule_is_the_walk_by_definition():
     for t in thresholds_down(405):
         n, false = above(counts, t)
         rejected = lambda k, n=n: (k == 0 or k <= target * n - 1) and stats.binom.cdf(k, n, target) <= delta
-        if not n or not rejected(np.ceil(target / 4 * n)):
+        if not n or not rejected(np.ceil(target / 20 * n)):
             continue
         if not rejected(false):
             break
@@ -88,9 +88,9 @@ def test_the_day_rule_is_the_walk_by_definition(bound):
             z = np.array([f - target * n for n, f in pairs])
             p = stats.ttest_1samp(z, 0, alternative="less").pvalue if z.std() else 1.0
             return sum(n > 0 for n, _ in pairs) >= 10 and (perfect or p <= delta)
-        if perfect:  # a quarter of the allowed false tickets, dealt out to the days, those with the fewest tickets first
+        if perfect:  # a twentieth of the allowed false tickets, dealt out to the days, those with the fewest tickets first
             sizes = sorted(n for n, _ in pairs if n)
-            false, wrong = [0] * len(sizes), int(np.ceil(target / 4 * sum(sizes)))
+            false, wrong = [0] * len(sizes), int(np.ceil(target / 20 * sum(sizes)))
             for i in range(wrong if sizes else 0):
                 false[i % len(sizes)] += 1
             pairs = [(n, min(n, f)) for n, f in zip(sizes, false)]
