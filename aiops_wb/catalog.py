@@ -92,7 +92,7 @@ def _where(**conditions):
         terms.append(f"{column} {ops.get(op, '=')} ${k}")
     return (" WHERE " + " AND ".join(terms) if terms else ""), kept
 
-# %% ../nbs/12_catalog.ipynb #5a1d5a00
+# %% ../nbs/12_catalog.ipynb #8a3eaefe
 class Reader:
     "Questions to a catalog or a snapshot of it; every answer can be asked as of a time (None: all that is known)."
 
@@ -185,6 +185,44 @@ class Reader:
         where, given = _where(model=model, event_date__ge=start, event_date__le=end, version=version, batch_id__le=self.known_batch(as_of))
         rows = self.frame(f"SELECT event_date, bin, n, total_ms FROM latency_counts{where}", given)
         return {day.date(): Histogram.of(r["bin"], r.n, r.total_ms.sum()) for day, r in rows.groupby("event_date")}
+
+    def feature_counts(self, model: str, version: str, start: date | None = None, end: date | None = None, *, as_of: datetime | None = None) -> tuple[list[date], dict[str, np.ndarray]]:
+        "Days with counts of features, and for each feature a table (days, 2 + bins): unseen, missing, then its bins."
+        where, given = _where(model=model, version=version, event_date__ge=start, event_date__le=end, batch_id__le=self.known_batch(as_of))
+        return self._vectors(f"FROM feature_counts{where}", given)
+
+    def reference_counts(self, model: str, version: str) -> tuple[list[date], dict[str, np.ndarray]]:
+        "Features of the days that a version was trained and tested on, like `feature_counts`; empty for versions registered before these were kept."
+        return self._vectors("FROM reference_counts WHERE model = $m AND version = $v", {"m": model, "v": version})
+
+    def _vectors(self, source, given):
+        rows = self.con.execute(f"SELECT (event_date - DATE '1970-01-01')::INTEGER AS day, feature, (bin + 2)::INTEGER AS place, sum(n)::BIGINT AS n {source} GROUP BY ALL ORDER BY feature", given).fetchnumpy()
+        if not len(rows["day"]):
+            return [], {}
+        days, where = np.unique(np.asarray(rows["day"]), return_inverse=True)
+        names, starts = np.unique(np.asarray(rows["feature"], dtype=object).astype(str), return_index=True)
+        place, n, tables = np.asarray(rows["place"]), np.asarray(rows["n"]), {}
+        for name, low, high in zip(names, starts, [*starts[1:], len(n)]):
+            tables[str(name)] = table = np.zeros((len(days), max(3, int(place[low:high].max()) + 1)), dtype=np.int64)
+            np.add.at(table, (where[low:high], place[low:high]), n[low:high])
+        return [date.fromordinal(_EPOCH + int(d)) for d in days], tables
+
+    def label_arrivals(self, model: str, version: str, start: date, end: date, as_of: datetime | None = None) -> list[tuple[int, int, int]]:
+        "(age in days, positive labels, negative labels) that became known at that age, summed over days from start to end; a correction takes away what it replaces."
+        where, given = _where(model=model, version=version, event_date__ge=start, event_date__le=end, batch_id__le=self.known_batch(as_of))
+        return self.con.execute(f"""SELECT greatest(0, (committed_at AT TIME ZONE $zone)::DATE - event_date)::INTEGER AS age, sum(n_positive)::BIGINT, sum(n_labelled - n_positive)::BIGINT
+            FROM score_counts JOIN batches USING (batch_id){where.replace('batch_id', 'score_counts.batch_id')} AND segment = '' GROUP BY age ORDER BY age""", given | {"zone": self.timezone}).fetchall()
+
+    def drift_events(self, model: str, start: date | None = None, end: date | None = None, *, version: str | None = None, as_of: datetime | None = None) -> pd.DataFrame:
+        "What alarms said each morning, oldest first: event_id, stream, state, kind, severity and the rest; of a day's rows the latest."
+        where, given = _where(model=model, version=version, event_date__ge=start, event_date__le=end, recorded_at__le=as_of)
+        return self.frame(f"SELECT * FROM drift_events{where} QUALIFY row_number() OVER (PARTITION BY event_id, event_date ORDER BY recorded_at DESC, as_of DESC) = 1 ORDER BY event_date, opened_on, stream", given)
+
+    def calendar(self, model: str | None = None, as_of: datetime | None = None) -> pd.DataFrame:
+        "What was known beforehand about a model's days (or everybody's): entry_id, first, last, model, name, mutes, who."
+        where, given = _where(recorded_at__le=as_of)
+        return self.frame(f"""SELECT entry_id, first, last, model, name, mutes, who, recorded_at FROM (SELECT * FROM calendar{where}
+            QUALIFY row_number() OVER (PARTITION BY entry_id ORDER BY recorded_at DESC, rowid DESC) = 1) WHERE NOT removed AND (model IS NULL OR $only::VARCHAR IS NULL OR model = $only) ORDER BY first, last, name""", given | {"only": model})
 
     def decisions(self, model: str, start: date | None = None, end: date | None = None, *, version: str | None = None,
                   as_of: datetime | None = None) -> pd.DataFrame:

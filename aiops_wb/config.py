@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-# %% ../nbs/10_config.ipynb #6a98f4b9
+# %% ../nbs/10_config.ipynb #d04ff0a5
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1)]
 
@@ -52,6 +52,9 @@ class Settings(BaseSettings):
 
     recent_days: Days = 7              # drift: the recent window
     reference_days: tuple[Days, Days] = (30, 60)  # drift: days before, nearest and farthest
+    drift_level: Share = 0.05          # at most this chance of any false drift alarm in a year
+    drift_tolerance: Share = 0.005     # a change of a share (of events below a cut, missing, positive ...) up to this is nobody's business
+    calibration_tolerance: Annotated[float, Field(gt=0, le=2)] = 0.1  # the same for the log-odds of the label, in logits
 
     retrain_enabled: bool = False
     retrain_cooldown_days: Days = 7
