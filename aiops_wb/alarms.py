@@ -65,7 +65,7 @@ def _padded(table, places):
 def _weekdays(days):
     return np.array([d.weekday() for d in days], dtype=int)
 
-# %% ../nbs/19b_alarms.ipynb #f920d6a2
+# %% ../nbs/19b_alarms.ipynb #ff803a10
 @dataclass(frozen=True, eq=False)
 class Question:
     "A stream with what is needed to speak about it: what was watched where, its kind, and its daily series."
@@ -86,7 +86,8 @@ def _share_question(name, about, hits, n, weekday, reference_hits, reference_n, 
     reference = day_reference(reference_hits, reference_n, reference_weekday)
     if reference is None:
         return None
-    effect, lower, at = recent_shares(hits, n, weekday, reference, recent)
+    priority = [1 + q for q in cuts.quality] if cuts else None  # what is missing is missing from every other share, too: it comes first
+    effect, lower, at = recent_shares(hits, n, weekday, reference, recent, priority=priority)
     expected, row = reference.at(weekday)[0], np.arange(len(n))
     with np.errstate(divide="ignore", invalid="ignore"):
         share, before = np.where(n[:, None] > 0, hits / n[:, None], nan), reference_hits / reference_n[:, None]
@@ -386,25 +387,26 @@ def _mix_offset(days, reference, settings):
     to_logit = lambda share: float(logit(min(max(share, 1e-6), 1 - 1e-6)) - logit(base))
     return Figure(to_logit(found.value), to_logit(found.lower), to_logit(found.upper), found.n)
 
-# %% ../nbs/19b_alarms.ipynb #8af2f322
+# %% ../nbs/19b_alarms.ipynb #652bc0aa
 def event_id(model: str, version: str, stream: str, opened_on: date) -> str:
     "The id of an alarm."
     return "D-" + hashlib.sha256(f"{model} {version} {stream} {opened_on}".encode()).hexdigest()[:12]
 
 
 def event_rows(found: Watch, model: str, version: str, day: date, before: pd.DataFrame, as_of: datetime, now: datetime) -> pd.DataFrame:
-    "The rows of a day: alarms that opened, go on, or were closed since `before` (the model's earlier events of this version, oldest first)."
+    "The rows of a day: alarms that opened, go on, or were closed since `before` (the model's events, oldest first). Alarms of another version are closed."
     earlier = before[before.event_date.dt.date < day] if len(before) else before
     latest = earlier.groupby("event_id").tail(1) if len(earlier) else earlier
-    standing = {r.stream: r for r in latest[latest.state != "closed"].itertuples()} if len(latest) else {}
+    standing = {(r.version, r.stream): r for r in latest[latest.state != "closed"].itertuples()} if len(latest) else {}
     rows = []
     for a in found.alarms:
-        known = standing.pop(a.stream, None)
+        known = standing.pop((version, a.stream), None)
         opened = known.opened_on.date() if known else day
-        rows.append(dict(event_id=known.event_id if known else event_id(model, version, a.stream, opened), stream=a.stream, state="ongoing" if known else "opened", kind=a.kind, severity=a.severity, log10_evidence=a.log10_evidence,
+        rows.append(dict(version=version, event_id=known.event_id if known else event_id(model, version, a.stream, opened), stream=a.stream, state="ongoing" if known else "opened", kind=a.kind, severity=a.severity, log10_evidence=a.log10_evidence,
                          effect=a.effect, lower=a.lower, unit=a.unit, since=known.since.date() if known else a.since, opened_on=opened, muted=a.muted, title=f"{model}: {a.severity} drift ({a.kind}): {a.stream}",
                          text=f"{a.says()[0].upper()}{a.says()[1:]}, most likely since {a.since}. {a.advice()}"))
     for r in standing.values():
-        rows.append(dict(event_id=r.event_id, stream=r.stream, state="closed", kind=r.kind, severity=r.severity, log10_evidence=nan, effect=nan, lower=nan, unit=r.unit, since=r.since.date(), opened_on=r.opened_on.date(), muted=r.muted,
-                         title=r.title, text=f"The recent days no longer differ: {r.stream} is back within its tolerance, or a new version scores."))
-    return pd.DataFrame(rows).assign(model=model, version=version, event_date=day, as_of=as_of, recorded_at=now) if rows else pd.DataFrame()
+        why = f"version {version} scores now" if r.version != version else f"the recent days no longer differ: {r.stream} is back within what is tolerated"
+        rows.append(dict(version=r.version, event_id=r.event_id, stream=r.stream, state="closed", kind=r.kind, severity=r.severity, log10_evidence=nan, effect=nan, lower=nan, unit=r.unit, since=r.since.date(), opened_on=r.opened_on.date(), muted=r.muted,
+                         title=r.title, text=f"Closed: {why}."))
+    return pd.DataFrame(rows).assign(model=model, event_date=day, as_of=as_of, recorded_at=now) if rows else pd.DataFrame()

@@ -60,7 +60,7 @@ def _points(view, score):
     except ValueError as error:
         raise StoreError(f"threshold: {error}") from None
 
-# %% ../nbs/30_cli.ipynb #482216e7
+# %% ../nbs/30_cli.ipynb #49463f47
 def parser() -> argparse.ArgumentParser:
     "The command's arguments."
     top = argparse.ArgumentParser(prog="aiops-wb", description="A workbench for people who run a binary risk model in production.")
@@ -120,6 +120,20 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--list", action="store_true", help="only list the cases of the last days")
     c.add_argument("--days", type=_days, default=7, help="with --list: how many days back from the newest (default: 7)")
 
+    c = add("drift", "list alarms about drift", _drift)
+    c.add_argument("--model", action="append", default=[], help="only this model; may be repeated")
+    c.add_argument("--days", type=_days, default=30, help="how many days back from the newest (default: 30)")
+
+    c = add("calendar", "list what is known beforehand about days, or add to it", _calendar)
+    group = c.add_mutually_exclusive_group()
+    group.add_argument("--add", metavar="NAME", help="a name for days to annotate, such as 'Easter' or 'new cameras' (with --from, --to and a reason)")
+    group.add_argument("--remove", metavar="ID", help="take an entry out (a reason is needed)")
+    c.add_argument("--from", type=_date, dest="start", help="first day")
+    c.add_argument("--to", type=_date, dest="end", help="last day (default: the first)")
+    c.add_argument("--model", help="only for this model (default: every model)")
+    c.add_argument("--mute", action="store_true", help="these days raise no alarm and count for none")
+    c.add_argument("--why", help="the reason, for the audit trail")
+
     c = add("sites", "load the table of sites: who is asked about a case", _sites)
     c.add_argument("--file", type=Path, required=True, help="a CSV file with site_id, security_manager, manager, and optionally name and tenant")
     c.add_argument("--why", required=True, help="the reason, for the audit trail")
@@ -152,7 +166,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--report-days", type=int, default=7, help="make reports of this many last days (default: 7)")
     return top
 
-# %% ../nbs/30_cli.ipynb #9d12c6b7
+# %% ../nbs/30_cli.ipynb #f5db6704
 def _settings(args) -> Settings:
     return load_settings(data=args.data, reports=args.reports_folder, timezone=getattr(args, "timezone", None))
 
@@ -284,6 +298,44 @@ def _cases(args):
     from aiops_wb.daily import hand_on
 
     return 0 if hand_on(settings.data, _now(), settings, _who()) else 3
+
+
+def _drift(args):
+    settings = _settings(args)
+    with open_snapshot(settings.data) as reader:
+        parts = [reader.drift_events(reader.require_model(m)) for m in args.model or reader.models()]
+        found = [e for part in parts for e in part.itertuples() if e.state != "ongoing"]
+        newest = max((e.event_date for e in found), default=None)
+        shown = [e for e in found if e.event_date > newest - timedelta(args.days)]
+        for e in sorted(shown, key=lambda e: (e.event_date, e.event_id)):
+            print(f"{e.event_id}  {e.event_date:%Y-%m-%d}  {e.state:6}  {_printable(e.title)}. {_printable(e.text)}" + (" (muted)" if e.muted else ""))
+        still = sum(int((part.groupby("event_id").tail(1).state != "closed").sum()) for part in parts if len(part))
+        print(f"{still} alarms are open" if any(len(p) for p in parts) else "no alarm was raised yet")
+    return 0
+
+
+def _calendar(args):
+    settings = _settings(args)
+    if args.add is None and args.remove is None:
+        with open_snapshot(settings.data) as reader:
+            entries = reader.calendar(args.model)
+            for e in entries.itertuples():
+                print(f"{e.entry_id}  {e.first:%Y-%m-%d} to {e.last:%Y-%m-%d}  {_printable(e.name)}" + (f" ({e.model})" if isinstance(e.model, str) else "") + (", muted" if e.mutes else ""))
+            print(f"{len(entries)} entries")
+        return 0
+    if not args.why:
+        raise StoreError("a change of the calendar needs a reason: add --why.")
+    if args.add is not None and args.start is None:
+        raise StoreError("which days: give --from, and --to where there are more than one.")
+    with open_store(settings.data, _who()) as store:
+        if args.remove is not None:
+            store.strike(_now(), _who(), args.remove, args.why)
+            print(f"{args.remove} is taken out")
+        else:
+            key = store.annotate(_now(), _who(), args.start, args.end or args.start, args.add, args.why, args.model, args.mute)
+            print(f"{key}: {args.add}, {args.start} to {args.end or args.start}" + (", muted" if args.mute else ""))
+        store.publish(settings.snapshots_kept)
+    return 0
 
 
 def _sites(args):

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-# %% ../nbs/10_config.ipynb #d04ff0a5
+# %% ../nbs/10_config.ipynb #8cf2261c
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1)]
 
@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     case_max_age_hours: Annotated[float, Field(gt=0, le=87600)] = 48  # cases about older predictions are recorded, not sent
     ticket_workflow: str = "open-investigation"
     alert_workflow: str = "review-alert"
+    drift_workflow: str = "review-drift"
     case_file: Path | None = None      # JSON lines, one for each case
     webhook_url: SecretStr | None = None  # receives each case as a POST of JSON
     webhook_timeout: Annotated[float, Field(gt=0)] = 5  # seconds

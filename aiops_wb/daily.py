@@ -6,7 +6,7 @@
 __all__ = ['PRIVATE', 'due', 'unfinished', 'report_notebooks', 'Figures', 'compute', 'report_jobs', 'entry', 'Ran',
            'make_reports', 'delivered', 'hand_on', 'run']
 
-# %% ../nbs/25_daily.ipynb #2cc97bb8
+# %% ../nbs/25_daily.ipynb #ecf11602
 import hashlib
 import json
 import subprocess
@@ -23,7 +23,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from .cases import Opened, Sink, deliver, open_cases, sinks
+from .alarms import event_rows
+from .cases import Opened, Sink, deliver, drift_messages, open_cases, sinks
 from .catalog import Busy, Reader, StoreError, open_snapshot
 from .config import Settings, packages
 from .engine import Job, Outcome, require_reports, run_jobs, write_whole
@@ -64,7 +65,7 @@ def report_notebooks() -> dict[str, Path]:
     folder = next(f for f in (package / "reports", package.parent / "nbs" / "reports") if f.is_dir())
     return {name: folder / f"{name}.ipynb" for name in QUESTIONS}
 
-# %% ../nbs/25_daily.ipynb #63c0a254
+# %% ../nbs/25_daily.ipynb #e8640cf3
 @dataclass(frozen=True)
 class Figures:
     "What came of one day and model."
@@ -92,10 +93,22 @@ def compute(store: Store, day: date, model: str, now: datetime, settings: Settin
         with store.transaction():
             if not same:
                 store.add_metrics(frame)
+            if not newer and as_of >= now:
+                _record_drift(store, view, day, as_of, now)
     except Exception as problem:  # whatever it is, it costs this day of this model and no other
         error = str(problem) if isinstance(problem, StoreError) else "".join(traceback.format_exception_only(problem)).strip()
     _record_run(store, run, day, model, "figures", error, as_of, now, perf_counter() - started)
     return Figures(day, model, "failed" if error else "ok", error)
+
+
+def _record_drift(store, view, day, as_of, now):
+    "Append what alarms say of the day, unless it is known already."
+    before = store.drift_events(view.model)
+    rows = event_rows(view.watch, view.model, view.version, day, before, as_of, now)
+    said = before[before.event_date.dt.date == day] if len(before) else before
+    key = lambda frame: sorted(zip(frame.event_id, frame.state, frame.severity, frame.kind)) if len(frame) else []
+    if key(rows) != key(said):
+        store.add_drift_events(rows)
 
 
 def _same(a, b):
@@ -158,7 +171,7 @@ def _write_manifest(reader, reports, day, as_of, settings, models):
                 "git": _git(), "packages": packages(), "settings": settings.model_dump(mode="json", exclude=PRIVATE), "models": before | models}
     write_whole(path, json.dumps(document, indent=1))
 
-# %% ../nbs/25_daily.ipynb #6d8f105c
+# %% ../nbs/25_daily.ipynb #f221f5bd
 @dataclass(frozen=True)
 class Ran:
     "What a run did: ingested rows, cases, figures by day and model, reports."
@@ -212,6 +225,13 @@ def _find_cases(store, now, settings, to: Sequence[Sink], say):
     if found != Opened():
         say(f"cases: {found}")
     return ("failed" if _expired(store, to, now, settings, say) else "ok"), store.undelivered([s.name for s in to], now - timedelta(hours=settings.case_max_age_hours))
+
+
+def _with_drift(store, waiting, to, now, settings):
+    "What waits for each sink, with the alarms about drift that it has not taken."
+    alarms = store.undelivered_drift([s.name for s in to], now - timedelta(hours=settings.case_max_age_hours))
+    both = {name: [f for f in (waiting.get(name), drift_messages(alarms[name], settings)) if f is not None and len(f)] for name in alarms}
+    return {name: pd.concat(frames, ignore_index=True) for name, frames in both.items() if frames}
 
 
 def _expired(store, to, now, settings, say):
@@ -278,6 +298,7 @@ def run(data: Path, reports: Path, now: datetime, settings: Settings, *, days: S
         for day, model in (p for p in pairs if p in logged):
             figures.append(compute(store, day, model, now, settings, who, as_of))
             say(f"{day} {model}: figures {figures[-1].state}" + (f" - {figures[-1].error}" if figures[-1].error else ""))
+        waiting = _with_drift(store, waiting, to, now, settings)
         newest = max((f.day for f in figures), default=None)
         chosen = {(f.day, f.model): as_of or now for f in figures if show == "all" or (show == "last" and f.day == newest)}
         if days is None and show != "none":

@@ -6,7 +6,7 @@
 __all__ = ['expected_performance', 'surprise', 'Maturation', 'maturation', 'Adjusted', 'delay_adjusted', 'mlls', 'bbse']
 
 # %% ../nbs/03b_estimates.ipynb #f485c55a
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
 

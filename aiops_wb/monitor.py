@@ -7,7 +7,7 @@ __all__ = ['Headline', 'percent', 'number', 'View', 'performance_headline', 'qua
            'conformal_headline', 'backtest', 'thresholds_headline', 'explain_headline', 'retrain_headline', 'open_view',
            'recalibrate', 'learnt']
 
-# %% ../nbs/20_monitor.ipynb #f2bba85d
+# %% ../nbs/20_monitor.ipynb #bbe5c00d
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -15,18 +15,21 @@ from functools import cached_property
 from html import escape
 from math import isnan, nan
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
+from .alarms import Watch, watch
 from .automation import WATCHED, Certainty, Control, RiskMonitor, certainty
 from .catalog import Reader, StoreError, open_snapshot
 from .config import Settings
-from .conformal import Sets
+from .conformal import Sets, VennAbers, venn_abers
 from .counts import Histogram, ScoreCounts, total
 from .coverage import CoverageReport, coverage_report
-from .drift import KS, SEVERITIES, AccuracyDrop, ks, windows, worst
-from .performance import Figure, over_days, summary
+from .drift import GRAVITY, KS, SEVERITIES, AccuracyDrop, ks, windows, worst
+from .estimates import Adjusted, Maturation, delay_adjusted, expected_performance, maturation
+from .performance import Figure, confusion, over_days, over_days_bootstrap, summary
 from .points import Grid
 from .retrain import Challenge, Check
 from .store import Store
@@ -60,7 +63,7 @@ def number(x: float, digits: int = 3) -> str:
     "A figure with fixed digits, '-' when unknown."
     return "-" if isnan(x) else f"{x:.{digits}f}"
 
-# %% ../nbs/20_monitor.ipynb #90c58c35
+# %% ../nbs/20_monitor.ipynb #fe52682b
 class View:
     "One model on one day, as known at a time, all tenants together; where two versions scored that day, the active one. StoreError when there is no such model or day."
 
@@ -119,6 +122,12 @@ class View:
         return summary(self.window(self.settings.recent_days), self.threshold)
 
     @cached_property
+    def month(self) -> dict[str, Figure]:
+        "Figures of the last 30 days, with intervals from drawing days."
+        first = self.day - timedelta(29)
+        return over_days_bootstrap([c for d, c in self.counts_by_day.items() if d >= first], lambda c: summary(c, self.threshold), seed=self.day.toordinal())
+
+    @cached_property
     def baseline(self) -> dict[str, float]:
         "Figures on the held-out days of training; empty for a version trained elsewhere."
         return {k: nan if v is None else v for k, v in self.state.get("metrics", {}).items()}
@@ -142,9 +151,59 @@ class View:
         "Accuracy of the recent days against the held-out days of training."
         return AccuracyDrop(self.baseline.get("accuracy", nan), self.week["accuracy"].value)
 
+    @cached_property
+    def watch(self) -> Watch:
+        "All streams of this version, followed from its first day to this one."
+        return watch(self.reader, self.model, self.version, self.day, self.settings, self.as_of, self.state)
+
+    @cached_property
+    def reference_probability(self) -> VennAbers | None:
+        "The calibrated probability by the held-out days of training; None for a version trained elsewhere, or without probabilities."
+        held = total(self.reader.held_out_counts(self.model, self.version).values(), self.grid)
+        return venn_abers(held) if self.grid.kind == "logit" and 0 < held.total[2] < held.total[1] else None
+
+    @cached_property
+    def maturation(self) -> Maturation | None:
+        "How fast labels of each kind arrive, by days that are complete; None when they hold not both kinds."
+        last = self.mature_day
+        first = last - timedelta(60)
+        events = sum(c.total[0] for d, c in self.counts_by_day.items() if first <= d <= last)
+        try:
+            return maturation(self.reader.label_arrivals(self.model, self.version, first, last, self.as_of), events) if events else None
+        except ValueError:
+            return None
+
+    @cached_property
+    def expected(self) -> dict[str, Figure]:
+        "Figures of the recent days expected from the calibrated scores, without any label; empty without a calibrated probability."
+        recent = self.window(self.settings.recent_days)
+        return expected_performance(recent, self.reference_probability.probability(recent.points), self.threshold) if self.reference_probability else {}
+
+    @cached_property
+    def adjusted(self) -> Adjusted | None:
+        "Figures of the recent days with what late labels will add; None without a calibrated probability or a pace of labels."
+        if self.reference_probability is None or self.maturation is None:
+            return None
+        today = self.known_at.astimezone(ZoneInfo(self.reader.timezone)).date()
+        days = [(c, (today - d).days) for d, c in self.counts_by_day.items() if d > self.day - timedelta(self.settings.recent_days)]
+        return delay_adjusted(days, self.reference_probability.probability, self.maturation, self.threshold)
+
+    @cached_property
+    def mature(self) -> dict[str, Figure]:
+        "Figures of the newest recent days whose labels count as complete."
+        days = [c for d, c in self.counts_by_day.items() if self.mature_day - timedelta(self.settings.recent_days) < d <= self.mature_day]
+        return summary(total(days, self.grid), self.threshold)
+
+    @property
+    def degraded(self) -> bool | None:
+        "Whether the model should not be relied on as it is: a grave alarm, or figures clearly worse than on the held-out days; None when nothing can be said."
+        if self.watch.severity == "unknown" and isnan(self.week["accuracy"].value):
+            return None
+        return self.watch.severity in ("high", "critical") or bool(quality_losses(self))
+
     @property
     def severity(self) -> str:
-        "The graver of score drift and accuracy drop."
+        "The graver of score drift and accuracy drop, by the reference rule."
         return worst(self.ks.severity, self.accuracy_drop.severity)
 
     @cached_property
@@ -249,18 +308,34 @@ class View:
         counted = self.decisions["ticket"] + self.decisions["alert"] + self.decisions["monitor"]
         found |= {("", f"decisions_{k}"): Figure(v, n=counted) for k, v in self.decisions.items()}
         found["", "automated_share"] = Figure(self.decisions["automated"] / counted if counted else nan, n=counted)
-        found["", "latency_mean_ms"] = Figure(self.latency.mean, n=int(self.latency.n.sum()))
-        found["", "latency_p95_ms"] = Figure(self.latency.quantile(0.95), n=int(self.latency.n.sum()))
+        found["", "decisions_manual"] = Figure(counted - self.decisions["automated"], n=counted)
+        calls = int(self.latency.n.sum())
+        found["", "latency_mean_ms"] = Figure(self.latency.mean, n=calls)
+        found |= {("", f"latency_p{q}_ms"): Figure(self.latency.quantile(q / 100), n=calls) for q in (50, 95, 99)}
+        found |= {("", f"expected_{k}_week"): f for k, f in self.expected.items()} | ({("", f"adjusted_{k}_week"): f for k, f in self.adjusted.figures.items()} if self.adjusted else {})
+        found |= _watch_figures(self)
         for segment, counts in self.reader.segment_counts(self.model, self.day, self.day, version=self.version, as_of=self.as_of).items():
             at = int(counts.grid.cells(self.threshold))
             found |= {(segment, k): f for k, f in summary(counts, at).items() if k in ("predictions", "alerts", "labelled_share", "positive_rate", "precision", "recall", "fpr")}
-        return pd.DataFrame([{"segment": s, "metric": m, **f._asdict()} for (s, m), f in found.items()])
+        first = lambda name: self.day - timedelta(self.settings.recent_days - 1 if name.endswith("_week") else 0)
+        return pd.DataFrame([{"segment": s, "metric": m, **f._asdict(), "window_first": first(m), "window_last": self.day} for (s, m), f in found.items()])
 
-# %% ../nbs/20_monitor.ipynb #f5095ffe
+# %% ../nbs/20_monitor.ipynb #da3bb45a
 def _drift_figures(view):
     test, drop = view.ks, view.accuracy_drop
     return {"ks": Figure(test.statistic, test.lower, test.upper, test.n), "ks_pvalue": Figure(test.pvalue, n=test.n), "score_shift": Figure(test.shift, n=test.n),
             "accuracy_drop": Figure(drop.drop, n=view.week["accuracy"].n), "drift_severity": Figure(nan if view.severity == "unknown" else SEVERITIES.index(view.severity), n=test.n)}
+
+
+def _watch_figures(view):
+    seen, degraded = view.watch, view.degraded
+    n = view.window(1).total[0]
+    found = {("", "drift_alarms"): Figure(len(seen.alarms) if seen.questions else nan, n=n), ("", "drift_gravity"): Figure(nan if seen.severity == "unknown" else GRAVITY.index(seen.severity), n=n),
+             ("", "degraded"): Figure(nan if degraded is None else float(degraded), n=n), ("", "label_offset"): seen.offset}
+    for i, q in enumerate(seen.questions):
+        found[f"stream={q.stream.name}", "drift_effect"] = Figure(float(q.stream.effect[-1]), float(q.stream.lower[-1]), n=n)
+        found[f"stream={q.stream.name}", "drift_log10_evidence"] = Figure(float(max(-300, (seen.followed.evidence[-1, i] - seen.followed.bar[i]) / np.log(10))), n=n)
+    return found
 
 
 def _conformal_figures(view):
@@ -280,7 +355,7 @@ def _conformal_figures(view):
         found |= {"coverage": view.coverage.overall, "coverage_positive": view.coverage.by_label[1], "coverage_negative": view.coverage.by_label[0]}
     return found
 
-# %% ../nbs/20_monitor.ipynb #e0095c07
+# %% ../nbs/20_monitor.ipynb #7e78d3cb
 def performance_headline(view: View) -> Headline:
     "How is the model doing this week?"
     week, base = view.week, view.baseline
@@ -310,16 +385,19 @@ def quality_losses(view: View) -> list[str]:
 
 
 def drift_headline(view: View) -> Headline:
-    "Has the score distribution moved?"
-    test = view.ks
-    if isnan(test.statistic):
-        return Headline("unknown", f"There are no predictions {view.settings.reference_days[0]} to {view.settings.reference_days[1]} days ago to compare with.", "Come back when the log is longer.")
-    way = "higher" if test.shift > 0 else "lower"
-    says = (f"Scores are {abs(test.shift):.2f} logits {way} than {view.settings.reference_days[0]}-{view.settings.reference_days[1]} days ago; "
-            f"the largest gap between the two distributions is {percent(test.statistic)} of events (95 % interval {percent(test.lower)} to {percent(test.upper)}); severity {view.severity}.")
-    if view.severity in ("medium", "high"):
-        return Headline("look", says, "Check whether inputs changed or the season did; if quality fell too, try a challenger.")
-    return Headline("ok", says, "Nothing to do.")
+    "Has anything moved that matters?"
+    seen = view.watch
+    streams = [q for q in seen.questions if q.about != "volume"]
+    if not streams:
+        return Headline("unknown", "Nothing can be compared yet: a version that was trained elsewhere is its own reference after four weeks.", "Come back when the log is longer.")
+    grave = [a for a in seen.alarms if not a.muted]
+    if not grave:
+        muted = f" {len(seen.alarms)} are muted by the calendar." if seen.alarms else ""
+        return Headline("ok", f"No alarm is open: none of {len(seen.questions)} streams differs from its reference by more than is tolerated, as far as the evidence goes.{muted}", "Nothing to do.")
+    first = grave[0]
+    more = f" {len(grave) - 1} more {'alarms are' if len(grave) > 2 else 'alarm is'} open: {', '.join(a.stream for a in grave[1:5])}{' ...' if len(grave) > 5 else ''}." if len(grave) > 1 else ""
+    says = f"{first.severity.capitalize()} {first.kind} drift: {first.says()}, most likely since {first.since:%-d %B}.{more}"
+    return Headline("look" if first.severity in ("medium", "high", "critical") else "ok", says, first.advice())
 
 
 def conformal_headline(view: View) -> Headline:

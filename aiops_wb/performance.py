@@ -6,8 +6,8 @@
 __all__ = ['Figure', 'proportion', 'over_days', 'Confusion', 'confusion', 'roc_auc', 'average_precision', 'precision_at', 'lift',
            'brier', 'log_loss', 'reliability_bins', 'calibration_error', 'over_days_bootstrap', 'summary']
 
-# %% ../nbs/02_performance.ipynb #7f258e17
-from collections.abc import Callable, Iterable
+# %% ../nbs/02_performance.ipynb #ddd8a86f
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 from typing import NamedTuple
@@ -192,23 +192,28 @@ def calibration_error(counts: ScoreCounts, bins: int = 10) -> Figure:
     table = reliability_bins(counts, bins)
     return Figure(float((np.abs(table[:, 0] - table[:, 1]) * table[:, 2]).sum() / table[:, 2].sum()) if len(table) else nan, n=counts.total[1])
 
-# %% ../nbs/02_performance.ipynb #858d180b
-def over_days_bootstrap(days: Iterable[ScoreCounts], figure: Callable[[ScoreCounts], Figure], seed: int, draws: int = 200, confidence: float = 0.95) -> Figure:
-    "A figure of the sum of the days with a percentile interval from drawing days with replacement; for independent days. No interval below 7 days with labels."
+# %% ../nbs/02_performance.ipynb #b919c274
+def over_days_bootstrap(days: Iterable[ScoreCounts], figures: Callable[[ScoreCounts], Mapping[str, Figure]], seed: int, draws: int = 200, confidence: float = 0.95) -> dict[str, Figure]:
+    "Figures of the sum of the days with percentile intervals from drawing days with replacement; for independent days. No intervals below 7 days with labels."
     days = [d for d in days if d.total[0]]
     whole = total(days, days[0].grid) if days else ScoreCounts.empty()
-    found = figure(whole)
+    found = figures(whole)
     if sum(d.total[1] > 0 for d in days) < 7:
-        return Figure(found.value, n=found.n)
+        return {name: Figure(f.value, n=f.n) for name, f in found.items()}
     columns = [np.zeros((len(days), len(whole.points))) for _ in range(3)]
     for i, day in enumerate(days):
         at = np.searchsorted(whole.points, day.points)
         for column, values in zip(columns, day.columns):
             column[i, at] = values
     times = np.random.default_rng(seed).multinomial(len(days), np.full(len(days), 1 / len(days)), size=draws).astype(float)
-    drawn = [figure(ScoreCounts(whole.points, *table, whole.grid)).value for table in np.stack([(times @ c).astype(np.int64) for c in columns], axis=1)]
-    low, high = np.nanquantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2]) if np.isfinite(drawn).any() else (nan, nan)
-    return Figure(found.value, float(low), float(high), found.n)
+    tables = np.stack([(times @ c).astype(np.int64) for c in columns], axis=1)
+    drawn = [figures(ScoreCounts(whole.points, *table, whole.grid)) for table in tables]
+
+    def interval(name):
+        values = np.array([d[name].value for d in drawn])
+        return np.nanquantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2]).tolist() if np.isfinite(values).any() else (nan, nan)
+
+    return {name: Figure(f.value, *interval(name), f.n) for name, f in found.items()}
 
 # %% ../nbs/02_performance.ipynb #fb4d7a14
 def summary(counts: ScoreCounts, threshold: int) -> dict[str, Figure]:

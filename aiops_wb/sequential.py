@@ -259,9 +259,9 @@ def follow(streams: Sequence[Stream], level: float, horizon: int = 365, hold: in
     bar = np.log(count / level) - np.log(weights / weights.mean()) if count else np.zeros(0)
     return Followed(evidence, bar, is_open, since)
 
-# %% ../nbs/04b_sequential.ipynb #c103b642
-def recent_shares(hits, n, weekday, reference: DayReference, days: int = 7, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "Over the last `days` days, at the cut where it is largest: the change of the share (signed), the lower end of its size by day-level standard errors, and the cut."
+# %% ../nbs/04b_sequential.ipynb #9f299694
+def recent_shares(hits, n, weekday, reference: DayReference, days: int = 7, confidence: float = 0.95, priority=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "Over the last `days` days, at the cut where it is largest (times `priority`, one for each cut): the change of the share (signed), the lower end of its size by day-level standard errors, and the cut."
     hits, n, weekday = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64), np.asarray(weekday)
     share, variance = reference.at(weekday)
     window = lambda c: np.cumsum(c, axis=0) - np.concatenate([np.zeros((min(days, len(c)), *c.shape[1:])), np.cumsum(c, axis=0)[:-days]])
@@ -270,7 +270,7 @@ def recent_shares(hits, n, weekday, reference: DayReference, days: int = 7, conf
         change = window(hits - weight * share) / size
         error = np.sqrt(window(weight * share * (1 - share) + weight**2 * variance)) / size
     change, error = np.where(size > 0, change, 0.0), np.where(size > 0, error, np.inf)
-    cut = np.argmax(np.abs(change), axis=1)
+    cut = np.argmax(np.abs(change) * (1.0 if priority is None else np.asarray(priority)), axis=1)
     row = np.arange(len(n))
     z = float(ndtri(0.5 + confidence / 2))
     return np.where(size[:, 0] > 0, change[row, cut], nan), np.maximum(0.0, np.abs(change[row, cut]) - z * error[row, cut]), cut

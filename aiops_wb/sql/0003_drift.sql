@@ -17,3 +17,6 @@ CREATE TABLE drift_events (       -- one row for each morning on which an alarm 
 CREATE TABLE calendar (           -- what was known beforehand; the latest row of an entry counts
     entry_id VARCHAR NOT NULL, first DATE NOT NULL, last DATE NOT NULL, model VARCHAR,  -- NULL: every model
     name VARCHAR NOT NULL, mutes BOOLEAN NOT NULL, removed BOOLEAN NOT NULL, who VARCHAR NOT NULL, recorded_at TIMESTAMPTZ NOT NULL);
+
+ALTER TABLE metrics ADD COLUMN window_first DATE;  -- the days that a figure is about; NULL in figures of older versions
+ALTER TABLE metrics ADD COLUMN window_last DATE;
