@@ -7,7 +7,7 @@ __all__ = ['SCORE_CUTS', 'RATIO', 'SHARES', 'Cuts', 'cuts_of', 'Question', 'feat
            'calibration_question', 'positive_question', 'labelled_question', 'ranked_question', 'Alarm', 'Watch',
            'watch', 'event_id', 'event_rows']
 
-# %% ../nbs/19b_alarms.ipynb #ab12d61d
+# %% ../nbs/19b_alarms.ipynb #9bdcaa3e
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,14 +21,14 @@ from scipy.special import logit
 
 from .catalog import Reader
 from .config import Settings
-from .conformal import VennAbers, venn_abers
+from .conformal import venn_abers
 from .counts import ScoreCounts, total
 from .drift import FIRST, LOGIT_LEVELS, MISSING, SHARE_LEVELS, UNSEEN, FeatureShift, feature_shift, gravity, kind_of_drift
 from .estimates import mlls
 from .performance import Figure
 from .sequential import Followed, Stream, autocorrelation, calibration_bets, conformal_bets, day_offsets, day_reference, follow, offset_variance, recent_shares, share_bets
 
-# %% ../nbs/19b_alarms.ipynb #855c673f
+# %% ../nbs/19b_alarms.ipynb #1fcbcde2
 @dataclass(frozen=True, eq=False)
 class Cuts:
     "Sets of a feature whose shares are watched: a matrix from places of a vector of counts to sets, and a name for each."
@@ -56,6 +56,11 @@ def cuts_of(rule: Mapping, reference: np.ndarray) -> Cuts:
         names += [f"below {rule['cuts'][c]:.4g}" for c in chosen]
         quality += [False] * len(chosen)
     return Cuts(np.array(sets, dtype=np.float64).T, tuple(names), tuple(quality))
+
+
+def _places(rule):
+    "Length of a vector of counts under a binning rule."
+    return FIRST + (len(rule["categories"]) if "categories" in rule else len(rule["cuts"]) + 1)
 
 
 def _padded(table, places):
@@ -107,7 +112,7 @@ def _later(question, lag, days):
     stream = Stream(s.name, move(s.bets, 0.0), move(s.effect, nan), move(s.lower, 0.0), s.tolerance, s.weight, s.unit)
     return Question(stream, question.about, question.series, question.normal, question.where, None if question.at is None else move(question.at, 0), question.quality, question.residual, question.rests_on, question.levels)
 
-# %% ../nbs/19b_alarms.ipynb #8c4ecd67
+# %% ../nbs/19b_alarms.ipynb #7c9b9bf3
 SCORE_CUTS = (0.25, 0.5, 0.75, 0.95)
 
 
@@ -117,8 +122,7 @@ def feature_questions(days, tables, reference_days, reference_tables, bins: Mapp
     for name, rule in bins.items():
         if name not in tables or name not in reference_tables:
             continue
-        places = FIRST + (len(rule["categories"]) if "categories" in rule else len(rule["cuts"]) + 1)
-        now, before = _padded(tables[name], places), _padded(reference_tables[name], places)
+        now, before = _padded(tables[name], _places(rule)), _padded(reference_tables[name], _places(rule))
         cuts = cuts_of(rule, before.sum(axis=0))
         found.append(_share_question(name, "feature", now @ cuts.members, now.sum(axis=1), weekday, before @ cuts.members, before.sum(axis=1), reference_weekday, settings.drift_tolerance, weight, cuts, settings.recent_days))
     return [q for q in found if q is not None]
@@ -216,7 +220,7 @@ def ranked_question(name: str, days: list[date], values, weight: float, recent: 
     bets = conformal_bets(logs, lots, weekday)
     return Question(Stream(name, bets, effect, lower, RATIO, weight, "log ratio"), "volume", np.exp(logs), np.exp(normal), (name,), None, (True,), Figure(nan), None, (RATIO, log(1.5), log(2), log(4)))
 
-# %% ../nbs/19b_alarms.ipynb #a1ac28d3
+# %% ../nbs/19b_alarms.ipynb #56fba2db
 SHARES = {"inputs": 0.5, "calibration": 0.2, "positive rate": 0.1, "share labelled": 0.05, "volume": 0.075, "latency": 0.075}
 
 
@@ -264,7 +268,13 @@ class Watch:
     offset: Figure        # by how many logits recent labels differ from the probabilities; 95 % interval
     mix_offset: Figure    # what the score distribution says about the prior's log-odds
     level: float
-    shifts: tuple[FeatureShift, ...] = ()
+    vectors: Mapping[str, tuple[np.ndarray, np.ndarray, Mapping]] = field(default_factory=dict)  # feature -> counts of the recent days, of the reference, binning rule
+
+    @cached_property
+    def shifts(self) -> list[FeatureShift]:
+        "How each feature of the recent days differs from its reference, the largest change first."
+        found = [feature_shift(name, "category" if "categories" in rule else "numeric", recent, reference) for name, (recent, reference, rule) in self.vectors.items()]
+        return sorted(found, key=lambda f: -max(0.0 if isnan(f.effect) else f.effect, f.missing[0] - f.missing[1]))
 
     @cached_property
     def alarms(self) -> list[Alarm]:
@@ -361,9 +371,8 @@ def watch(reader: Reader, model: str, version: str, day: date, settings: Setting
     muted = _muted_days(days, calendar)
     followed = follow([q.stream for q in questions], settings.drift_level, hold=settings.recent_days, muted=muted)
     recent = slice(max(0, len(days) - settings.recent_days), None)
-    shifts = tuple(feature_shift(f, "category" if "categories" in bins[f] else "numeric", *(_padded(t, FIRST + (len(bins[f]["categories"]) if "categories" in bins[f] else len(bins[f]["cuts"]) + 1)).sum(axis=0) for t in (tables[f][recent], reference_tables[f])))
-                   for f in bins if f in tables and f in reference_tables)
-    return Watch(days, questions, followed, muted, calendar, _offset(calibration), _mix_offset(by_day, labelled, settings), settings.drift_level, shifts)
+    vectors = {f: (*(_padded(t, _places(rule)).sum(axis=0) for t in (tables[f][recent], reference_tables[f])), rule) for f, rule in bins.items() if f in tables and f in reference_tables}
+    return Watch(days, questions, followed, muted, calendar, _offset(calibration), _mix_offset(by_day, labelled, settings), settings.drift_level, vectors)
 
 
 def _offset(question):

@@ -92,7 +92,7 @@ def _where(**conditions):
         terms.append(f"{column} {ops.get(op, '=')} ${k}")
     return (" WHERE " + " AND ".join(terms) if terms else ""), kept
 
-# %% ../nbs/12_catalog.ipynb #8a3eaefe
+# %% ../nbs/12_catalog.ipynb #be16991f
 class Reader:
     "Questions to a catalog or a snapshot of it; every answer can be asked as of a time (None: all that is known)."
 
@@ -211,7 +211,7 @@ class Reader:
         "(age in days, positive labels, negative labels) that became known at that age, summed over days from start to end; a correction takes away what it replaces."
         where, given = _where(model=model, version=version, event_date__ge=start, event_date__le=end, batch_id__le=self.known_batch(as_of))
         return self.con.execute(f"""SELECT greatest(0, (committed_at AT TIME ZONE $zone)::DATE - event_date)::INTEGER AS age, sum(n_positive)::BIGINT, sum(n_labelled - n_positive)::BIGINT
-            FROM score_counts JOIN batches USING (batch_id){where.replace('batch_id', 'score_counts.batch_id')} AND segment = '' GROUP BY age ORDER BY age""", given | {"zone": self.timezone}).fetchall()
+            FROM score_counts JOIN batches USING (batch_id){where} AND segment = '' GROUP BY age ORDER BY age""", given | {"zone": self.timezone}).fetchall()
 
     def drift_events(self, model: str, start: date | None = None, end: date | None = None, *, version: str | None = None, as_of: datetime | None = None) -> pd.DataFrame:
         "What alarms said each morning, oldest first: event_id, stream, state, kind, severity and the rest; of a day's rows the latest."

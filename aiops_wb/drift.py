@@ -80,13 +80,13 @@ def ks(recent: ScoreCounts, reference: ScoreCounts, confidence: float = 0.95) ->
     pvalue = float(kolmogorov(sqrt(n * m / (n + m)) * d))
     return KS(d, pvalue, max(0.0, d - slack), min(1.0, d + slack), at, mean[0] - mean[1], n, m)
 
-# %% ../nbs/04_drift.ipynb #4a049a52
+# %% ../nbs/04_drift.ipynb #a4abe132
 UNSEEN, MISSING, FIRST = 0, 1, 2  # places in a vector of counts: values unknown to training, missing values, the first bin
 
 
 @dataclass(frozen=True)
 class Bracket:
-    "A Kolmogorov-Smirnov distance known to lie in [statistic, at_most]; `lower`-`upper` is a 95 % interval of the true distance, `bin` the bin below whose upper cut the gap is largest."
+    "A Kolmogorov-Smirnov distance known to lie in [statistic, at_most]; `lower`-`upper` is a 95 % interval of the true distance at the cuts, `bin` the bin below whose upper cut the gap is largest."
 
     statistic: float
     at_most: float
@@ -129,7 +129,7 @@ def ks_bracket(recent, reference, single=None, confidence: float = 0.95) -> Brac
     d = float(gaps.max())
     at_most = max(d, float(np.where(one, 0.0, worst_place).max(initial=0.0)))
     slack = _slack(n, m, confidence)
-    return Bracket(d, at_most, float(kolmogorov(sqrt(n * m / (n + m)) * d)), max(0.0, d - slack), min(1.0, at_most + slack), max(0, int(gaps.argmax()) - 1), int(n), int(m))
+    return Bracket(d, at_most, float(kolmogorov(sqrt(n * m / (n + m)) * d)), max(0.0, d - slack), min(1.0, d + slack), max(0, int(gaps.argmax()) - 1), int(n), int(m))
 
 # %% ../nbs/04_drift.ipynb #9fe90cad
 def psi(recent, reference) -> float:

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['expected_performance', 'surprise', 'Maturation', 'maturation', 'Adjusted', 'delay_adjusted', 'mlls', 'bbse']
 
-# %% ../nbs/03b_estimates.ipynb #f485c55a
-from collections.abc import Iterable, Mapping, Sequence
+# %% ../nbs/03b_estimates.ipynb #8bb4dccf
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
 
@@ -53,7 +53,7 @@ def surprise(counts: ScoreCounts, probability: np.ndarray) -> float:
     variance = float((labelled * p * (1 - p)).sum())
     return float((counts.n_positive - labelled * p).sum()) / sqrt(variance) if variance else nan
 
-# %% ../nbs/03b_estimates.ipynb #442c6213
+# %% ../nbs/03b_estimates.ipynb #0bee4cb7
 @dataclass(frozen=True, eq=False)
 class Maturation:
     "Which share of the labels that ever arrive is there after so many days: one entry an age, separately for positives and negatives; `complete` is the share of events that ever get one."
@@ -61,6 +61,10 @@ class Maturation:
     positive: np.ndarray  # (ages,) F
     negative: np.ndarray  # (ages,) G
     complete: float = 1.0
+
+    def __repr__(self) -> str:
+        half = [int(np.argmax(shares >= 0.5)) for shares in (self.positive, self.negative)]
+        return f"Maturation(half of the positives after {half[0]} days, of the negatives after {half[1]}, all after {len(self.positive) - 1}; {self.complete:.1%} of events get a label)"
 
     def at(self, age: int) -> tuple[float, float]:
         "F and G at an age in days, `complete` included: the chance that a positive and a negative event is labelled by then."

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['INK', 'FAINT', 'BLUE', 'ORANGE', 'RED', 'GREEN', 'GREY', 'ROUTES', 'STYLE', 'TITLES', 'COUNTED', 'QUALITY', 'SHARES',
-           'Chart', 'history', 'reliability', 'score_shift', 'threshold_curve', 'intervals', 'certainty_curve',
+           'FIRST_STREAMS', 'Chart', 'history', 'reliability', 'score_shift', 'evidence', 'stream_values',
+           'feature_ranking', 'feature_bins', 'label_pace', 'threshold_curve', 'intervals', 'certainty_curve',
            'coverage_days', 'interval_widths', 'decision_flow', 'reason_bars', 'challenge_bars']
 
-# %% ../nbs/21_plots.ipynb #3bcd58a3
+# %% ../nbs/21_plots.ipynb #62a5998f
 import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -20,14 +21,17 @@ from matplotlib.figure import Figure as MplFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from .alarms import Watch
 from .automation import Certainty
 from .counts import ScoreCounts
 from .coverage import CoverageReport, automation_risk, width_shares
-from .performance import proportion
+from .drift import FIRST, MISSING, UNSEEN, FeatureShift
+from .estimates import Maturation
+from .performance import proportion, reliability_bins
 from .points import PER_UNIT, Grid
 from .thresholds import Curve
 
-# %% ../nbs/21_plots.ipynb #18b1ff10
+# %% ../nbs/21_plots.ipynb #0fefcde5
 INK, FAINT, BLUE, ORANGE, RED, GREEN, GREY = "#1d2733", "#dfe4ea", "#2563c9", "#d97706", "#c02626", "#15803d", "#8a97a6"
 ROUTES = {"ticket": RED, "alert": ORANGE, "monitor": GREY}
 STYLE = {
@@ -82,18 +86,19 @@ def _risk_axis(axes, grid, low, high):
 
 
 def _dates(axes):
-    axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=5))
+    axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=4))
     axes.xaxis.set_major_formatter(DateFormatter("%d %b"))
 
-# %% ../nbs/21_plots.ipynb #667a488a
-TITLES = {"pr_auc": "PR-AUC", "roc_auc": "ROC-AUC", "f1": "F1", "fpr": "False positive rate", "fdr": "False discovery rate", "ks": "Score distance (KS)",
+# %% ../nbs/21_plots.ipynb #bf075f48
+TITLES = {"pr_auc": "PR-AUC", "roc_auc": "ROC-AUC", "f1": "F1", "fpr": "False positive rate", "fdr": "False discovery rate", "ks": "Score distance (KS)", "log_loss": "Log loss", "ece": "Calibration error", "precision_top_1pct": "Precision, riskiest 1 %", "lift_top_1pct": "Lift, riskiest 1 %", "label_offset": "Offset of the label (log-odds)", "drift_alarms": "Open alarms",
+          "latency_p50_ms": "Latency p50 (ms)", "latency_p99_ms": "Latency p99 (ms)",
           "labelled_share": "Share labelled", "positive_rate": "Positive rate", "latency_p95_ms": "Latency p95 (ms)", "latency_mean_ms": "Mean latency (ms)",
           "automated_share": "Share automated", "decisions_ticket": "Tickets a day", "decisions_alert": "To a person, a day", "alerts": "Above the threshold, a day",
           "score_shift": "Mean shift (log-odds)", "mean_width": "Mean interval width", "brier": "Brier score",
           "ticket_threshold": "Score that a ticket needs", "false_ticket_share": "False tickets, labels complete", "coverage_positive": "Positives covered", "promise_evidence": "Evidence against the promise"}
-COUNTED = {"predictions", "alerts", "decisions_ticket", "decisions_alert"}
-QUALITY = {"accuracy", "precision", "recall", "f1", "pr_auc", "roc_auc", "brier", "fpr", "fdr", "positive_rate"}
-SHARES = {"accuracy", "precision", "recall", "specificity", "fpr", "fdr", "labelled_share", "positive_rate", "automated_share", "narrow_share", "ks", "false_ticket_share", "coverage_positive"}
+COUNTED = {"predictions", "alerts", "decisions_ticket", "decisions_alert", "drift_alarms"}
+QUALITY = {"log_loss", "ece", "precision_top_1pct", "accuracy", "precision", "recall", "f1", "pr_auc", "roc_auc", "brier", "fpr", "fdr", "positive_rate"}
+SHARES = {"accuracy", "precision", "recall", "specificity", "fpr", "fdr", "labelled_share", "positive_rate", "automated_share", "narrow_share", "ks", "precision_top_1pct", "false_ticket_share", "coverage_positive"}
 
 
 @mpl.rc_context(STYLE)
@@ -120,27 +125,24 @@ def history(metrics: pd.DataFrame, names: Sequence[str], baseline: Mapping[str, 
         if base in SHARES:
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         ax.yaxis.set_major_locator(MaxNLocator(4))
+        if len(days) < 3:
+            ax.set_xlim(days.min() - pd.Timedelta(days=3), days.max() + pd.Timedelta(days=3))
         _dates(ax)
     for ax in list(axes.flat)[len(names):]:
         ax.set_axis_off()
     return chart
 
-# %% ../nbs/21_plots.ipynb #27c762ae
+# %% ../nbs/21_plots.ipynb #37c0d5a3
 @mpl.rc_context(STYLE)
 def reliability(counts: ScoreCounts, bins: int = 10) -> Chart:
     "Observed share of positives against the mean score, in bins of equal size, with Wilson intervals."
     chart, axes = _chart(width=4.4, height=3.4)
     ax = axes[0, 0]
-    labelled = counts.n_labelled.sum()
-    if not labelled:
+    if not counts.n_labelled.sum():
         _empty(ax, "no labels are known yet")
         return chart
-    edge = np.minimum((np.cumsum(counts.n_labelled) - counts.n_labelled) * bins // labelled, bins - 1)
-    for b in np.unique(edge[counts.n_labelled > 0]):
-        here = edge == b
-        n, positive = counts.n_labelled[here].sum(), counts.n_positive[here].sum()
-        mean = (counts.scores[here] * counts.n_labelled[here]).sum() / n
-        share = proportion(int(positive), int(n))
+    for mean, positive, n in reliability_bins(counts, bins):
+        share = proportion(int(round(positive * n)), int(n))
         ax.errorbar(mean, share.value, yerr=[[share.value - share.lower], [share.upper - share.value]], color=BLUE, marker="o", ms=4, lw=1.2)
     ax.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1.2)
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="mean score", ylabel="share that was positive", title="Calibration")
@@ -171,6 +173,130 @@ def score_shift(recent: ScoreCounts, reference: ScoreCounts, at: int | None = No
         _risk_axis(ax, recent.grid, low, high)
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     chart.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return chart
+
+# %% ../nbs/21_plots.ipynb #b16566f9
+FIRST_STREAMS = ("score", "calibration", "positive rate")
+
+
+def _mark_days(ax, days, chosen, **look):
+    "Shade runs of chosen days."
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(chosen, dtype=int), [0]])))
+    for start, end in zip(edges[::2], edges[1::2]):
+        ax.axvspan(days[start] - np.timedelta64(12, "h"), days[end - 1] + np.timedelta64(12, "h"), **look)
+
+
+@mpl.rc_context(STYLE)
+def evidence(seen: Watch, most: int = 9, last: int = 120, columns: int = 3) -> Chart:
+    "Small multiples of log10 evidence over the last days, the streams that matter most; 0 is the alarm of a stream on its own."
+    if not seen.questions:
+        chart, axes = _chart(height=1.6)
+        _empty(axes[0, 0], "nothing is watched yet")
+        return chart
+    height = (seen.followed.evidence - seen.followed.bar)[-last:] / np.log(10)
+    shown = sorted(range(len(seen.questions)), key=lambda i: (seen.questions[i].stream.name not in FIRST_STREAMS, not seen.followed.open[-1, i], -height[:, i].max()))[:most]
+    rows, days = -(-len(shown) // columns), np.array(seen.days[-last:], dtype="datetime64[D]").astype("datetime64[s]")
+    chart, axes = _chart(rows, columns, height=1.75, width=9.2, sharex=True, sharey=True)
+    for ax, i in zip(axes.flat, shown):
+        _mark_days(ax, days, seen.followed.open[-last:, i], color=ORANGE, alpha=0.18, lw=0)
+        _mark_days(ax, days, seen.muted[-last:], facecolor="none", edgecolor=FAINT, hatch="///", lw=0)
+        ax.plot(days, np.clip(height[:, i], -6, 8), color=BLUE)
+        ax.axhline(0, color=RED, ls="--", lw=1.2)
+        ax.set_title(seen.questions[i].stream.name)
+        ax.set_ylim(-6.5, 8.5)
+        _dates(ax)
+    for ax in list(axes.flat)[len(shown):]:
+        ax.set_axis_off()
+    chart.supylabel("evidence, powers of ten", fontsize=9)
+    return chart
+
+
+@mpl.rc_context(STYLE)
+def stream_values(seen: Watch, names: Sequence[str] | None = None, last: int = 120, columns: int = 3) -> Chart:
+    "What a stream watches, day by day, against what its reference expects (dashed); the named ones, or those in alarm and the score."
+    wanted = list(names) if names is not None else list(dict.fromkeys([*(a.stream for a in seen.alarms), *FIRST_STREAMS]))[:6]
+    shown = [q for name in wanted for q in seen.questions if q.stream.name == name]
+    if not shown:
+        chart, axes = _chart(height=1.6)
+        _empty(axes[0, 0], "nothing is watched yet")
+        return chart
+    chart, axes = _chart(-(-len(shown) // columns), columns, height=1.85, width=9.2)
+    for ax, q in zip(axes.flat, shown):
+        days = np.array(seen.days[: len(q.series)][-last:], dtype="datetime64[D]").astype("datetime64[s]")
+        ax.plot(days, q.series[-last:], color=BLUE, marker="o", ms=1.8, lw=1)
+        ax.plot(days, q.normal[-last:], color=GREY, ls="--", lw=1.2)
+        where = q.where[q.at[-1]] if q.at is not None and len(q.at) else q.where[0]
+        ax.set_title(q.stream.name if where == q.stream.name or q.stream.unit == "log ratio" else "log-odds of the label" if q.stream.unit == "logits" else f"{q.stream.name} {where}", fontsize=9.5)
+        if q.stream.unit == "of events":
+            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.yaxis.set_major_locator(MaxNLocator(4))
+        _dates(ax)
+    for ax in list(axes.flat)[len(shown):]:
+        ax.set_axis_off()
+    return chart
+
+# %% ../nbs/21_plots.ipynb #db601c9a
+@mpl.rc_context(STYLE)
+def feature_ranking(shifts: Sequence[FeatureShift], tolerance: float, limit: int = 15) -> Chart:
+    "Bars of the largest share of events that moved across a cut, or changed category, with 95 % intervals for independent rows; the dashed line is the tolerance."
+    shown = [f for f in shifts if np.isfinite(f.effect)][:limit][::-1]
+    chart, axes = _chart(height=0.6 + 0.26 * max(3, len(shown)), width=7.4)
+    ax = axes[0, 0]
+    if not shown:
+        _empty(ax, "no feature has a reference to compare with")
+        return chart
+    values = np.array([f.effect for f in shown])
+    ax.barh([f.name for f in shown], values, color=[ORANGE if f.practical(tolerance) else GREY for f in shown], height=0.62)
+    ax.errorbar(values, range(len(shown)), xerr=[values - [f.lower for f in shown], [f.upper - f.effect for f in shown]], fmt="none", ecolor=INK, lw=0.9)
+    ax.axvline(tolerance, color=RED, ls="--", lw=1)
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.set(title="Largest change, share of events", xlim=(0, min(1.0, max(0.05, 1.05 * max(f.upper for f in shown)))))
+    ax.grid(axis="y", visible=False)
+    return chart
+
+
+@mpl.rc_context(STYLE)
+def feature_bins(seen: Watch, limit: int = 6, columns: int = 3) -> Chart:
+    "Recent days (bars) and reference (line) in the bins of training, for the features that moved most; `-` missing, `?` never seen in training."
+    shown = [f for f in seen.shifts if np.isfinite(f.effect)][:limit]
+    if not shown:
+        chart, axes = _chart(height=1.6)
+        _empty(axes[0, 0], "no feature has a reference to compare with")
+        return chart
+    chart, axes = _chart(-(-len(shown) // columns), columns, height=1.9, width=9.2)
+    for ax, f in zip(axes.flat, shown):
+        recent, reference, rule = seen.vectors[f.name]
+        names = [str(c) for c in rule["categories"]] if "categories" in rule else [f"{c:.4g}" for c in (*rule["cuts"], np.inf)]
+        order = np.argsort(-(recent + reference)[FIRST:])[:12] if "categories" in rule else np.arange(len(names))
+        places = [MISSING, UNSEEN, *(FIRST + order)]
+        labels = ["-", "?", *(names[i] for i in order)]
+        x = np.arange(len(places))
+        ax.bar(x, recent[places] / max(1, recent.sum()), color=BLUE, width=0.8)
+        ax.step(x, reference[places] / max(1, reference.sum()), where="mid", color=INK, lw=1.2)
+        kept = x if "categories" in rule else x[[0, *range(1 + max(2, len(x) // 5), len(x) - 1, max(1, len(x) // 5))]]
+        ax.set_xticks(kept, [labels[i] for i in kept], fontsize=7.5, rotation=60 if "categories" in rule and max(map(len, labels)) > 3 else 0)
+        ax.set_title(f.name)
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.grid(axis="x", visible=False)
+    for ax in list(axes.flat)[len(shown):]:
+        ax.set_axis_off()
+    return chart
+
+
+@mpl.rc_context(STYLE)
+def label_pace(pace: Maturation | None) -> Chart:
+    "Which share of the labels that ever arrive is there after so many days, for each label."
+    chart, axes = _chart(height=2.4, width=6.4)
+    ax = axes[0, 0]
+    if pace is None:
+        _empty(ax, "no complete days with labels of both kinds yet")
+        return chart
+    ages = np.arange(len(pace.positive))
+    ax.step(ages, pace.positive, where="post", color=BLUE, label="positives")
+    ax.step(ages, pace.negative, where="post", color=GREY, label="negatives")
+    ax.set(title="Labels that are in, by age", xlabel="days after the event", ylim=(0, 1.05))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.legend(loc="lower right")
     return chart
 
 # %% ../nbs/21_plots.ipynb #d694135d

@@ -117,7 +117,7 @@ def conformal_bets(values, uniforms, groups=None, kappas: Sequence[float] = (0.1
         bets[day] = log(np.mean([k * max(p, 1e-12) ** (k - 1) for p in ranks for k in kappas]))
     return bets
 
-# %% ../nbs/04b_sequential.ipynb #e86f1600
+# %% ../nbs/04b_sequential.ipynb #b768ae75
 CHANGES = ((-1.0, 1.0), (-0.5, 1.0), (-0.3, 1.0), (0.3, 1.0), (0.5, 1.0), (1.0, 1.0), (0.0, 0.5), (0.0, 2.0))  # shift of the log-odds, slope
 
 
@@ -146,14 +146,15 @@ def offset_variance(positive, negative, probability) -> tuple[float, float]:
 def calibration_bets(positive, negative, probability, day_variance: float, tolerance: float = 0.1) -> np.ndarray:
     """Log e-values (days, changes) of labelled counts (days, cells) against "the probability (cells,) holds within `tolerance` logits"; 0 on days without labels.
 
-    Unit: the day. Valid for labels that are independent given their day, and days whose log-odds are off by at most the tolerance plus a normal effect with variance `day_variance`. Needs labels that are complete: early ones are no fair sample.
+    Unit: the day. Valid for labels that are independent given their day, and days whose log-odds are off by at most the tolerance plus an effect by Student's t(4) with variance `day_variance`. Needs labels that are complete: early ones are no fair sample.
     """
     positive, negative = (np.asarray(c, dtype=np.float64) for c in (positive, negative))
     z = logit(np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9))
     weight = (positive + negative).sum(axis=0) * expit(z) * expit(-z)
     centre = float((weight * z).sum() / weight.sum()) if weight.sum() else 0.0
-    nodes = np.linspace(-3, 3, 13) if day_variance > 1e-4 else np.zeros(1)  # a normal effect of the day, in 13 steps
-    kernel = -0.5 * nodes**2 - logsumexp(-0.5 * nodes**2)
+    nodes = np.linspace(-6, 6, 25) if day_variance > 1e-4 else np.zeros(1)  # effects of days in standard deviations
+    tails = -2.5 * np.log1p(nodes**2 / 2)  # Student's t with 4 degrees of freedom has twice the variance of its scale
+    kernel = tails - logsumexp(tails)
 
     def likelihood(slope, wanted):
         "Log-likelihood (days, wanted) of shifts under a slope, day effects integrated out."
