@@ -186,7 +186,89 @@ def ks_interval(repetitions):
     return report("ks_interval", 0.95, covered / repetitions, repetitions, "share of samples", True)
 
 
-ALL = {f.__name__: f for f in (coverage_rank, coverage_by_label, ltt_row_iid, ltt_row_days, ltt_day, ltt_day_t, crc, selection_batch, online_delay7, monitor_ever_alarm, challenge_sign_test, ks_interval)}
+def _false_alarms(name, repetitions, seed, note=None, **world):
+    from bench.years import Year
+
+    repetitions = max(repetitions // 10, 10)
+    alarms = np.mean([Year(1000 * seed + i, **world).watched()[1].any() for i in range(repetitions)])
+    return report(name, 0.05, alarms, repetitions, "share of years with any alarm of 20 features, score, labels, volume or latency", False, note=note)
+
+
+def false_alarm_iid(repetitions):
+    "Independent days of 2,000 independent events: P(any alarm in a year) <= 5 %."
+    return _false_alarms("false_alarm_iid", repetitions, 31)
+
+
+def false_alarm_wobble(repetitions):
+    "50,000 events a day, and each day moves each feature and the score by N(0, .03 sd): P(any alarm in a year) <= 5 %."
+    return _false_alarms("false_alarm_wobble", repetitions, 32, rows=50_000, wobble=0.03)
+
+
+def false_alarm_weekly(repetitions):
+    "The same with weekends .3 sd higher: P(any alarm in a year) <= 5 %."
+    return _false_alarms("false_alarm_weekly", repetitions, 33, rows=50_000, wobble=0.03, weekend=0.3)
+
+
+def false_alarm_ar1(repetitions):
+    "Day effects that resemble the day before: published, not promised."
+    curve = {rho: _false_alarms("", max(repetitions // 2, 100), 34, rows=50_000, wobble=0.03, correlation=rho)["observed"] for rho in (0.2, 0.8)}
+    return _false_alarms("false_alarm_ar1", repetitions, 34, rows=50_000, wobble=0.03, correlation=0.5, note="not promised: effects with lag-one autocorrelation .5; " + ", ".join(f"at {rho}: {share}" for rho, share in curve.items()))
+
+
+def _delay(name, promised, repetitions, seed, what, **world):
+    from bench.years import Year
+
+    repetitions, found, early = max(repetitions // 20, 15), [], 0
+    for i in range(repetitions):
+        alarms = Year(1000 * seed + i, days=110, change=60, **world).watched()[1]
+        early += bool(alarms[:60].any())
+        after = np.flatnonzero(alarms[60:].any(axis=1))
+        found.append(after[0] + 1 if len(after) else 50)
+    return report(name, promised, np.mean(found), repetitions, f"days until the first alarm, mean ({what})", False, np.std(found) / np.sqrt(repetitions),
+                  f"9 in 10 within {np.quantile(found, 0.9, method='inverted_cdf')} days; {early} false alarms before")
+
+
+def delay_mean_shift(repetitions):
+    "One of 20 features moves by .1 sd at 2,000 events a day."
+    return _delay("delay_mean_shift", 6, repetitions, 41, ".1 sd at 2,000 events a day", shift=0.1)
+
+
+def delay_concept(repetitions):
+    "The log-odds of the label move by .5 at the same score, 500 labels a day."
+    return _delay("delay_concept", 4, repetitions, 42, "+.5 logit, 500 labels a day, 22 % positive, labels known at once", concept=0.5)
+
+
+def delay_prevalence(repetitions):
+    "Half as many positives again, of the same look."
+    return _delay("delay_prevalence", 3, repetitions, 43, "prevalence x 1.5, 2,000 events and 500 labels a day, labels known at once", prevalence=1.5)
+
+
+def delayed_accuracy_error(repetitions):
+    "Positives known after 20 days on average, negatives after 5: the adjusted accuracy is within a point of the truth."
+    from scipy.special import expit
+
+    from aiops_wb.counts import ScoreCounts, total
+    from aiops_wb.estimates import Maturation, delay_adjusted
+    from aiops_wb.performance import confusion
+
+    rng, ages, repetitions, ours, naive = np.random.default_rng(44), np.arange(1, 200), max(repetitions // 10, 30), [], []
+    pace = Maturation(1 - np.exp(-ages / 20), 1 - np.exp(-ages / 5))
+    for _ in range(repetitions):
+        days, truth = [], []
+        for age in range(15):
+            points = np.rint(rng.normal(-1200, 1300, 2000)).astype(int)
+            label = rng.random(2000) < expit(points / 1000 + 0.6)
+            known = rng.exponential(np.where(label, 20, 5)) < age + 1
+            days.append((ScoreCounts.from_events(points, np.where(known, label, np.nan)), age))
+            truth.append(ScoreCounts.from_events(points, label))
+        true = confusion(total(truth), 0).accuracy.value
+        ours.append(abs(delay_adjusted(days, lambda x: expit(x / 1000), pace, 0).figures["accuracy"].value - true))
+        naive.append(confusion(total(c for c, _ in days), 0).accuracy.value - true)
+    return report("delayed_accuracy_error", 0.01, np.mean(ours), repetitions, "mean distance to the accuracy with all labels", False, np.std(ours) / np.sqrt(repetitions), f"from known labels alone {np.mean(naive):+.3f}")
+
+
+ALL = {f.__name__: f for f in (coverage_rank, coverage_by_label, ltt_row_iid, ltt_row_days, ltt_day, ltt_day_t, crc, selection_batch, online_delay7, monitor_ever_alarm, challenge_sign_test, ks_interval, false_alarm_iid, false_alarm_wobble, false_alarm_weekly,
+                                  false_alarm_ar1, delay_mean_shift, delay_concept, delay_prevalence, delayed_accuracy_error)}
 
 
 def main():
