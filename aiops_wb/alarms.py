@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SCORE_CUTS', 'RATIO', 'SHARES', 'Cuts', 'cuts_of', 'Question', 'feature_questions', 'score_question',
            'calibration_question', 'positive_question', 'labelled_question', 'ranked_question', 'Alarm', 'Watch',
-           'watch', 'event_id', 'event_rows']
+           'Observed', 'observe', 'follow_version', 'watch', 'event_id', 'event_rows']
 
 # %% ../nbs/19b_alarms.ipynb #9bdcaa3e
 import hashlib
@@ -199,7 +199,7 @@ def labelled_question(days: Mapping[date, ScoreCounts], settings: Settings, weig
         question.stream.bets[:learn] = 0  # the days that were learned from prove nothing
     return question
 
-# %% ../nbs/19b_alarms.ipynb #cf782152
+# %% ../nbs/19b_alarms.ipynb #ee70457d
 RATIO = log(1.2)
 
 
@@ -218,9 +218,11 @@ def ranked_question(name: str, days: list[date], values, weight: float, recent: 
             effect[i] = np.nanmean(here) - normal[i]
     lower = np.nan_to_num(np.abs(effect))
     bets = conformal_bets(logs, lots, weekday)
+    small = lower <= RATIO
+    bets[small] = np.minimum(bets[small], 0)  # ranks notice any change: one too small to matter earns nothing
     return Question(Stream(name, bets, effect, lower, RATIO, weight, "log ratio"), "volume", np.exp(logs), np.exp(normal), (name,), None, (True,), Figure(nan), None, (RATIO, log(1.5), log(2), log(4)))
 
-# %% ../nbs/19b_alarms.ipynb #56fba2db
+# %% ../nbs/19b_alarms.ipynb #51c9d491
 SHARES = {"inputs": 0.5, "calibration": 0.2, "positive rate": 0.1, "share labelled": 0.05, "volume": 0.075, "latency": 0.075}
 
 
@@ -320,11 +322,6 @@ class Watch:
         return found
 
 
-def _filled(days, found, empty):
-    "Values for every calendar day from the first to the last: a day without events is a day."
-    return [found.get(d, empty) for d in days]
-
-
 def _muted_days(days, calendar):
     muted = np.zeros(len(days), dtype=bool)
     for entry in calendar[calendar.mutes].itertuples():
@@ -332,47 +329,70 @@ def _muted_days(days, calendar):
     return muted
 
 
-def watch(reader: Reader, model: str, version: str, day: date, settings: Settings, as_of: datetime | None = None, state: Mapping | None = None) -> Watch:
-    """Follow a version from its first day to `day`, as known at a time. `state` is what was stored when the version was registered.
+@dataclass(frozen=True, eq=False)
+class Observed:
+    "What was counted of one version: scores and labels by day, features by day, their references, latency, and what the calendar says."
+
+    counts: Mapping[date, ScoreCounts]
+    reference: Mapping[date, ScoreCounts]               # held-out days of training; empty for a version trained elsewhere
+    feature_days: list[date] = field(default_factory=list)
+    features: Mapping[str, np.ndarray] = field(default_factory=dict)            # (days, places)
+    reference_days: list[date] = field(default_factory=list)
+    reference_features: Mapping[str, np.ndarray] = field(default_factory=dict)  # (days, places)
+    bins: Mapping[str, Mapping] = field(default_factory=dict)
+    latency: Mapping[date, float] = field(default_factory=dict)                 # mean milliseconds
+    calendar: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"first": [], "last": [], "mutes": np.array([], dtype=bool), "name": []}))
+
+
+def observe(reader: Reader, model: str, version: str, day: date, as_of: datetime | None = None, bins: Mapping | None = None) -> Observed:
+    "Read what was counted of a version up to a day, as known at a time."
+    counts = reader.score_counts(model, None, day, version=version, as_of=as_of)
+    latency = reader.latency(model, None, day, version=version, as_of=as_of)
+    return Observed(counts, reader.held_out_counts(model, version), *reader.feature_counts(model, version, None, day, as_of=as_of), *reader.reference_counts(model, version), bins or {},
+                    {d: h.mean for d, h in latency.items()}, reader.calendar(model, as_of))
+
+
+def _questions(seen: Observed, days, by_day, reference, learned, settings):
+    "All questions to a version, and the one about calibration apart."
+    row, lag = {d: i for i, d in enumerate(seen.feature_days)}, settings.label_delay_days
+    tables = {f: np.array([t[row[d]] if d in row else np.zeros(t.shape[1], dtype=np.int64) for d in days]) for f, t in seen.features.items()}
+    mature = {d: by_day[d] for d in days[: max(0, len(days) - lag)]}
+    labelled = {d: c for d, c in (mature if learned else reference).items() if d in reference and c.total[1]}
+    inputs = SHARES["inputs"] / (1 + sum(f in tables and f in seen.reference_features for f in seen.bins))
+    calibration = calibration_question(mature, labelled, settings, SHARES["calibration"])
+    late = (calibration, positive_question(mature, labelled, settings, SHARES["positive rate"]), labelled_question(mature, settings, SHARES["share labelled"]))
+    found = [score_question(by_day, reference, settings, inputs), *feature_questions(days, tables, seen.reference_days, seen.reference_features, seen.bins, settings, inputs), *(_later(q, lag, len(days)) for q in late),
+             ranked_question("volume", days, [c.total[0] for c in by_day.values()], SHARES["volume"], settings.recent_days),
+             ranked_question("latency", days, [seen.latency.get(d, nan) for d in days], SHARES["latency"], settings.recent_days)]
+    found = [q for q in found if q is not None]
+    for q in found:
+        if learned and q.about != "volume":
+            q.stream.bets[:learned] = 0  # the days that were learned from prove nothing
+    return found, calibration, tables, labelled
+
+
+def follow_version(seen: Observed, day: date, settings: Settings) -> Watch:
+    """Follow a version from its first day to `day`.
 
     Days of labels count when they are `label_delay_days` old. References: the days of training for features, the held-out days for the score and the labels; for a version trained elsewhere its own first four weeks.
     """
-    counts = reader.score_counts(model, None, day, version=version, as_of=as_of)
-    first = min(counts, default=day)
-    days = [first + timedelta(i) for i in range((day - first).days + 1)]
-    empty = ScoreCounts.empty(next(iter(counts.values())).grid) if counts else ScoreCounts.empty()
-    by_day = dict(zip(days, _filled(days, counts, empty)))
-    reference, learned = reader.held_out_counts(model, version), 0
-    if not reference:
-        learned = min(28, len(days))
-        reference = {d: by_day[d] for d in days[:learned] if by_day[d].total[0]}
-    mature = {d: by_day[d] for d in days[: max(0, len(days) - settings.label_delay_days)]}
-    labelled = {d: c for d, c in reference.items() if c.total[1]} if not learned else {d: c for d, c in mature.items() if d in reference and c.total[1]}
-    counted, tables = reader.feature_counts(model, version, first, day, as_of=as_of)
-    row = {d: i for i, d in enumerate(counted)}
-    tables = {f: np.array([t[row[d]] if d in row else np.zeros(t.shape[1], dtype=np.int64) for d in days]) for f, t in tables.items()}
-    reference_days, reference_tables = reader.reference_counts(model, version)
-    bins = (state or {}).get("bins", {})
-    inputs = SHARES["inputs"] / (1 + sum(f in tables and f in reference_tables for f in bins))
-    questions = [score_question(by_day, reference, settings, inputs), *feature_questions(days, tables, reference_days, reference_tables, bins, settings, inputs)]
-    lag = settings.label_delay_days
-    calibration = calibration_question(mature, labelled, settings, SHARES["calibration"])
-    questions += [_later(q, lag, len(days)) for q in (calibration, positive_question(mature, labelled, settings, SHARES["positive rate"]), labelled_question(mature, settings, SHARES["share labelled"]))]
-    latency = reader.latency(model, first, day, version=version, as_of=as_of)
-    questions += [ranked_question("volume", days, [c.total[0] for c in by_day.values()], SHARES["volume"], settings.recent_days),
-                  ranked_question("latency", days, [latency[d].mean if d in latency else nan for d in days], SHARES["latency"], settings.recent_days)]
-    questions = [q for q in questions if q is not None]
-    for q in questions:
-        if learned and q.about != "volume":
-            q.stream.bets[:learned] = 0
-        if q.about == "volume":  # ranks notice any change: what is too small to matter earns nothing
-            q.stream.bets[q.stream.lower <= q.stream.tolerance] = np.minimum(q.stream.bets[q.stream.lower <= q.stream.tolerance], 0)
-    calendar = reader.calendar(model, as_of)
-    muted = _muted_days(days, calendar)
+    first = min(seen.counts, default=day)
+    days = [first + timedelta(i) for i in range((day - first).days + 1)]  # a day without events is a day
+    empty = ScoreCounts.empty(next(iter(seen.counts.values())).grid) if seen.counts else ScoreCounts.empty()
+    by_day = {d: seen.counts.get(d, empty) for d in days}
+    learned = 0 if seen.reference else min(28, len(days))
+    reference = seen.reference or {d: by_day[d] for d in days[:learned] if by_day[d].total[0]}
+    questions, calibration, tables, labelled = _questions(seen, days, by_day, reference, learned, settings)
+    muted = _muted_days(days, seen.calendar)
     followed = follow([q.stream for q in questions], settings.drift_level, hold=settings.recent_days, muted=muted)
     recent = slice(max(0, len(days) - settings.recent_days), None)
-    vectors = {f: (*(_padded(t, _places(rule)).sum(axis=0) for t in (tables[f][recent], reference_tables[f])), rule) for f, rule in bins.items() if f in tables and f in reference_tables}
-    return Watch(days, questions, followed, muted, calendar, _offset(calibration), _mix_offset(by_day, labelled, settings), settings.drift_level, vectors)
+    vectors = {f: (*(_padded(t, _places(rule)).sum(axis=0) for t in (tables[f][recent], seen.reference_features[f])), rule) for f, rule in seen.bins.items() if f in tables and f in seen.reference_features}
+    return Watch(days, questions, followed, muted, seen.calendar, _offset(calibration), _mix_offset(by_day, labelled, settings), settings.drift_level, vectors)
+
+
+def watch(reader: Reader, model: str, version: str, day: date, settings: Settings, as_of: datetime | None = None, state: Mapping | None = None) -> Watch:
+    "Follow a version by what is stored, as known at a time; `state` is what was stored when the version was registered."
+    return follow_version(observe(reader, model, version, day, as_of, (state or {}).get("bins")), day, settings)
 
 
 def _offset(question):

@@ -64,7 +64,7 @@ def day_reference(hits, n, weekday, smoothing: float = 0.5) -> DayReference | No
     variance = np.maximum(0.0, observed / chdtri(freedom, 0.75) - chance)
     return DayReference(share, variance, counted, rows, np.sqrt((variance + chance) / len(n)), apart)
 
-# %% ../nbs/04b_sequential.ipynb #0348854a
+# %% ../nbs/04b_sequential.ipynb #671dc098
 SIZES = (0.01, 0.03, 0.10)
 
 
@@ -77,12 +77,14 @@ def share_bets(hits, n, weekday, reference: DayReference, tolerance: float) -> n
     share, variance = reference.at(np.asarray(weekday))
     bets = []
     for found, normal in ((hits, share), (n - hits, 1 - share)):
-        u = np.minimum(normal + tolerance + 2 * reference.error, 1 - 1e-6)
+        limit = normal + tolerance + 2 * reference.error
+        u = np.minimum(limit, 1 - 1e-6)
         chance = u * (1 - u) / np.maximum(n, 1)
         for size in SIZES:
             q1 = np.minimum(u + size * chance / (chance + variance), (1 + u) / 2)
             stake = n * (q1 - u) / (u * (1 - u))
-            bets.append(found * np.log(q1 / u) + (n - found) * np.log((1 - q1) / (1 - u)) - stake**2 * variance / 2)
+            bet = found * np.log(q1 / u) + (n - found) * np.log((1 - q1) / (1 - u)) - stake**2 * variance / 2
+            bets.append(np.where(limit < 1 - 1e-6, bet, 0.0))  # any share is tolerated: nothing to bet on
     return np.where(n > 0, np.concatenate(bets, axis=1), 0.0)
 
 
@@ -117,7 +119,7 @@ def conformal_bets(values, uniforms, groups=None, kappas: Sequence[float] = (0.1
         bets[day] = log(np.mean([k * max(p, 1e-12) ** (k - 1) for p in ranks for k in kappas]))
     return bets
 
-# %% ../nbs/04b_sequential.ipynb #b768ae75
+# %% ../nbs/04b_sequential.ipynb #367ad568
 CHANGES = ((-1.0, 1.0), (-0.5, 1.0), (-0.3, 1.0), (0.3, 1.0), (0.5, 1.0), (1.0, 1.0), (0.0, 0.5), (0.0, 2.0))  # shift of the log-odds, slope
 
 
@@ -161,7 +163,7 @@ def calibration_bets(positive, negative, probability, day_variance: float, toler
         score = centre + slope * (z - centre)
         at = np.add.outer(np.asarray(wanted), sqrt(day_variance) * nodes).ravel()
         table = positive @ log_expit(score[:, None] + at) + negative @ log_expit(-score[:, None] - at)
-        return logsumexp(table.reshape(len(positive), len(wanted), -1) + kernel, axis=2)
+        return logsumexp(table.reshape(len(positive), len(wanted), len(nodes)) + kernel, axis=2)
 
     inside = np.linspace(-tolerance, tolerance, 17)
     null = np.max([likelihood(slope, inside).max(axis=1) for slope in (0.9, 1.0, 1.1)], axis=0)

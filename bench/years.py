@@ -21,6 +21,7 @@ class Year:
     def __init__(self, seed, days=365, reference=91, features=20, rows=2000, labels=500, wobble=0.0, weekend=0.0, correlation=0.0, change=None, shift=0.0, concept=0.0, prevalence=1.0):
         rng = np.random.default_rng(seed)
         whole = reference + days
+        self.cuts = CUTS
         self.reference, self.days = [FIRST + timedelta(i) for i in range(reference)], [FIRST + timedelta(reference + i) for i in range(days)]
         weekday, after = np.arange(whole) % 7, np.arange(whole) >= (whole if change is None else reference + change)
         effects = rng.normal(size=(whole, features + 1))

@@ -7,8 +7,20 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2_contingency, ks_2samp, wasserstein_distance
 
 from aiops_wb.counts import ScoreCounts
-from aiops_wb.drift import (LOGIT_LEVELS, category_shift, feature_shift, gravity, hellinger, jensen_shannon, kind_of_drift, ks_bracket, psi, psi_no_drift, wasserstein,
-                            wasserstein_bracket)
+from aiops_wb.drift import (
+    LOGIT_LEVELS,
+    category_shift,
+    feature_shift,
+    gravity,
+    hellinger,
+    jensen_shannon,
+    kind_of_drift,
+    ks_bracket,
+    psi,
+    psi_no_drift,
+    wasserstein,
+    wasserstein_bracket,
+)
 
 samples = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=60)
 vectors = st.lists(st.integers(0, 40), min_size=2, max_size=9)

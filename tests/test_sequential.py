@@ -7,8 +7,20 @@ from scipy.integrate import quad
 from scipy.special import expit, log_expit
 from scipy.stats import binom
 
-from aiops_wb.sequential import (DayReference, Stream, autocorrelation, calibration_bets, conformal_bets, day_reference, e_bh, follow, offset_variance, recent_shares, restarted,
-                                 share_bets)
+from aiops_wb.sequential import (
+    DayReference,
+    Stream,
+    autocorrelation,
+    calibration_bets,
+    conformal_bets,
+    day_reference,
+    e_bh,
+    follow,
+    offset_variance,
+    recent_shares,
+    restarted,
+    share_bets,
+)
 
 
 def known(share, variance=0.0, error=0.0):
@@ -226,3 +238,14 @@ def test_a_chance_of_any_false_alarm_on_independent_days():
             streams.append(Stream(str(i), share_bets(hits[91:], n[91:], weekday[91:], reference, 0.005), np.zeros(365), np.zeros(365), 0.005))
         alarms += follow(streams, 0.2).open.any()
     assert alarms / 60 <= 0.2 + 3 * np.sqrt(0.2 * 0.8 / 60)
+
+
+def test_a_share_that_cannot_rise_is_not_bet_on():
+    "What never was missing can never be missing less: a year of 50,000 complete rows a day proves nothing."
+    reference = day_reference(np.zeros((91, 1)), np.full(91, 50_000.0), np.arange(91) % 7)
+    bets = share_bets(np.zeros((365, 1)), np.full(365, 50_000.0), np.arange(365) % 7, reference, 0.005)
+    assert restarted(bets).max() < 0
+
+
+def test_no_days_at_all_are_no_evidence():
+    assert calibration_bets(np.zeros((0, 3)), np.zeros((0, 3)), np.array([0.1, 0.5, 0.9]), 0.0, 0.1).shape == (0, 8)

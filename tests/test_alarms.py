@@ -1,0 +1,226 @@
+"""Alarms about drift: their kinds, their rows, their way to the sinks, the calendar; from counts to the command line."""
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aiops_wb.alarms import Observed, event_rows, follow_version, watch
+from aiops_wb.catalog import StoreError, open_snapshot
+from aiops_wb.cli import main
+from aiops_wb.config import Settings
+from aiops_wb.counts import ScoreCounts
+from aiops_wb.daily import run
+from aiops_wb.models import register, train
+from aiops_wb.monitor import View
+from aiops_wb.store import bin_values
+from bench.years import Year
+
+from conftest import MODEL, events
+
+SETTINGS = Settings(label_delay_days=1)
+
+
+def observed(year: Year, latency=None) -> Observed:
+    m = len(year.reference)
+    return Observed(dict(zip(year.days, year.scores[m:])), dict(zip(year.reference, year.scores[:m])), year.days, {f: t[m:] for f, t in year.features.items()}, year.reference, {f: t[:m] for f, t in year.features.items()},
+                    {f: {"cuts": year.cuts.tolist()} for f in year.features}, latency or {})
+
+
+@pytest.mark.parametrize(("world", "stream", "kind"), [({"shift": 0.5}, "x00", "covariate"), ({"concept": 0.8}, "calibration", "concept"), ({"prevalence": 1.8}, "calibration", "label shift")])
+def test_what_kind_of_drift_it_is(world, stream, kind):
+    year = Year(5, days=40, change=25, features=3, labels=1500, **world)
+    before, after = (follow_version(observed(year), year.days[d], SETTINGS) for d in (24, 39))
+    assert not before.alarms and before.severity == "none"
+    found = {a.stream: a for a in after.alarms}
+    assert found[stream].kind == kind and found[stream].log10_evidence > 0
+    assert abs((found[stream].since - year.days[25]).days) <= 2 + (stream == "calibration")
+
+
+def test_a_feed_that_breaks_is_data_quality_and_found_the_next_morning():
+    year = Year(6, days=30, features=3)
+    table = year.features["x01"]
+    gone = len(year.reference) + 20
+    table[gone:, 1], table[gone:, 2:] = table[gone:, 2:].sum(axis=1) // 2, table[gone:, 2:] // 2
+    seen = follow_version(observed(year), year.days[20], SETTINGS)
+    assert [(a.stream, a.kind, a.since) for a in seen.alarms] == [("x01", "data quality", year.days[20])]
+    assert "missing" in seen.alarms[0].says() and "feed" in seen.alarms[0].advice()
+
+
+def test_a_volume_that_doubles_is_found_and_the_usual_one_is_not():
+    year = Year(7, days=200, features=1)
+    for factor, expected in ((2, {"volume"}), (1, set())):
+        m = len(year.reference)
+        thin = [c if i < 160 else ScoreCounts.of(c.points, c.n * factor, c.n_labelled * factor, c.n_positive * factor) for i, c in enumerate(year.scores[m:])]
+        one = observed(year)
+        seen = follow_version(Observed(dict(zip(year.days, thin)), one.reference, one.feature_days, one.features, one.reference_days, one.reference_features, one.bins), year.days[-1], SETTINGS)
+        assert {a.stream for a in seen.alarms} == expected
+
+
+def test_days_known_beforehand_can_be_muted():
+    year = Year(8, days=40, change=30, features=2, shift=0.6)
+    calendar = pd.DataFrame({"first": [pd.Timestamp(year.days[30])], "last": [pd.Timestamp(year.days[39])], "mutes": [True], "name": ["new cameras"]})
+    seen = observed(year)
+    assert follow_version(seen, year.days[39], SETTINGS).alarms
+    muted = Observed(seen.counts, seen.reference, seen.feature_days, seen.features, seen.reference_days, seen.reference_features, seen.bins, seen.latency, calendar)
+    assert not follow_version(muted, year.days[39], SETTINGS).alarms
+
+
+def test_reference_days_that_resemble_the_day_before_take_the_promise_away():
+    claims = lambda rho: follow_version(observed(Year(9, days=5, rows=50_000, wobble=0.05, correlation=rho)), Year(9, days=5).days[-1], SETTINGS).caveats
+    assert not claims(0.0) and "not independent" in claims(0.8)[0]
+
+
+@pytest.mark.parametrize("days", [0, 1, 13])
+def test_short_logs_claim_nothing(days):
+    year = Year(10, days=max(1, days), reference=14, features=1)
+    counts = dict(list(zip(year.days, year.scores[14:]))[:days])
+    seen = follow_version(Observed(counts, {}), year.days[max(0, days - 1)], SETTINGS)
+    assert not seen.alarms and not any(q.about != "volume" for q in seen.questions) or days >= 14
+
+
+def test_without_labels_the_score_is_still_watched():
+    year = Year(11, days=40, change=30, features=1, labels=0, prevalence=2.0)
+    with_labels = Year(11, days=40, features=1)
+    seen = follow_version(Observed(dict(zip(year.days, year.scores[91:])), dict(zip(year.reference, with_labels.scores[:91]))), year.days[-1], SETTINGS)
+    assert "score" in {a.stream for a in seen.alarms} and np.isnan(seen.offset.value)
+
+
+def registered(bench, days=40, per_day=150, start=date(2026, 1, 5)):
+    "A workbench with a version trained on days of made events, and the events."
+    frame = events(days=days, per_day=per_day, start=start)
+    rows = pd.DataFrame({"feature:x": frame.x, "label": frame.label, "event_date": pd.to_datetime(frame.day)})
+    with bench.store() as store:
+        trained, held = train(rows, MODEL, "v1", rounds=5, holdout=0.5)
+        register(store, trained, held, datetime(2026, 2, 20, tzinfo=UTC), "test")
+        store.activate(datetime(2026, 2, 20, tzinfo=UTC), "test", MODEL, "v1", "first")
+    return rows, trained
+
+
+def live(bench, days=12, shift_from=6, start=date(2026, 2, 23), labels=True):
+    frame = events(days=days, per_day=150, seed=3, start=start)
+    moved = frame.day >= start + timedelta(shift_from)
+    frame["x"] = frame.x + 3.0 * moved
+    bench.log(frame)
+    if labels:
+        bench.label(frame, at=f"{start + timedelta(days)}T00:30:00Z")
+    return frame
+
+
+def test_the_reference_is_how_training_rows_lie_in_their_bins(bench):
+    rows, trained = registered(bench)
+    with bench.store() as store:
+        days, tables = store.reference_counts(MODEL, "v1")
+    assert days == sorted(pd.to_datetime(rows.event_date).dt.date.unique())
+    first = rows[rows.event_date == rows.event_date.min()]
+    assert np.array_equal(tables["x"][0][: trained.state and 99], np.bincount(bin_values(first["feature:x"], trained.state["bins"]["x"]) + 2, minlength=tables["x"].shape[1]))
+
+
+def test_feature_counts_and_arrivals_equal_the_rows(bench):
+    registered(bench)
+    frame = live(bench, days=4)
+    bench.ingest(datetime(2026, 2, 28, tzinfo=UTC))
+    with bench.store() as store:
+        days, tables = store.feature_counts(MODEL, "v1")
+        bins = store.version(MODEL, "v1").state["bins"]["x"]
+        for i, day in enumerate(days):
+            expected = np.bincount(bin_values(frame.x[frame.day == day], bins) + 2, minlength=tables["x"].shape[1])
+            assert np.array_equal(tables["x"][i], expected[: tables["x"].shape[1]])
+        arrived = store.label_arrivals(MODEL, "v1", days[0], days[-1])
+    by_age = {age: (positive, negative) for age, positive, negative in arrived if positive or negative}
+    known = frame.groupby("day").label.agg(["sum", "size"])
+    assert by_age == {(date(2026, 2, 28) - d).days: (int(r["sum"]), int(r["size"] - r["sum"])) for d, r in known.iterrows()}
+
+
+def test_an_alarm_is_a_row_that_opens_goes_on_and_reaches_the_sink_once(bench):
+    registered(bench)
+    live(bench)
+    settings = Settings(data=bench.data, case_file=bench.root / "cases.jsonl", case_max_age_hours=87600)
+    now = datetime(2026, 3, 7, 2, tzinfo=UTC)
+    for _ in range(2):
+        run(bench.data, bench.root / "reports", now, settings, show="none", say=lambda _: None)
+    with open_snapshot(bench.data) as log:
+        rows = log.drift_events(MODEL)
+    x = rows[rows.stream == "x"]
+    assert x.state.tolist()[0] == "opened" and set(x.state[1:]) == {"ongoing"} and x.event_id.nunique() == 1
+    assert x.severity.iloc[-1] == "critical" and x.since.iloc[0].date() == date(2026, 3, 1) and x.event_date.is_unique
+    sent = [json.loads(line) for line in settings.case_file.read_text().splitlines()]
+    drift = [s for s in sent if s["kind"] == "drift"]
+    assert sorted(s["case_id"] for s in drift) == sorted(rows.event_id.unique()) and drift[0]["workflow"] == "review-drift"
+
+
+def test_a_new_version_closes_the_alarms_of_the_old_one(bench):
+    registered(bench)
+    live(bench, days=9)
+    now = datetime(2026, 3, 4, 2, tzinfo=UTC)
+    run(bench.data, bench.root / "reports", now, Settings(data=bench.data), show="none", say=lambda _: None)
+    with bench.store() as store:
+        before = store.drift_events(MODEL)
+        year = Year(1, days=3, features=1)
+        rows = event_rows(follow_version(observed(year), year.days[2], SETTINGS), MODEL, "v2", date(2026, 3, 5), before, now, now)
+    assert (rows.state == "closed").all() and (rows.version == "v1").all() and "v2" in rows.text.iloc[0]
+
+
+def test_an_alarm_of_a_past_morning_is_what_was_known_then(bench):
+    registered(bench)
+    frame = live(bench, labels=False)
+    bench.ingest(datetime(2026, 3, 7, tzinfo=UTC))
+    as_of = datetime(2026, 3, 7, 12, tzinfo=UTC)
+    day = date(2026, 3, 6)
+    with bench.store() as store:
+        state = store.version(MODEL, "v1").state
+        then = watch(store, MODEL, "v1", day, SETTINGS, as_of, state)
+    bench.label(frame, at="2026-03-08T00:00:00Z", label=1 - frame.label)
+    bench.ingest(datetime(2026, 3, 8, tzinfo=UTC))
+    with bench.store() as store:
+        again, now = (watch(store, MODEL, "v1", day, SETTINGS, t, state) for t in (as_of, None))
+    assert then.alarms == again.alarms and np.array_equal(then.followed.evidence, again.followed.evidence)
+    assert "calibration" in {a.stream for a in now.alarms} - {a.stream for a in then.alarms}
+
+
+def test_the_calendar_is_kept_in_the_trail_and_refuses_what_makes_no_sense(bench):
+    registered(bench)
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    with bench.store() as store:
+        key = store.annotate(now, "ana", date(2026, 3, 2), date(2026, 3, 4), "new cameras", "planned", mutes=True)
+        with pytest.raises(StoreError, match="ends before"):
+            store.annotate(now, "ana", date(2026, 3, 4), date(2026, 3, 2), "x", "y")
+        with pytest.raises(StoreError, match="not known"):
+            store.annotate(now, "ana", date(2026, 3, 4), date(2026, 3, 4), "x", "y", model="nobody")
+        with pytest.raises(StoreError, match=key):
+            store.strike(now, "ana", "C-99", "typo")
+        assert store.calendar(MODEL).name.tolist() == ["new cameras"] and store.audit(key).new.iloc[0].endswith("(muted)")
+        store.strike(now + timedelta(hours=1), "ana", key, "postponed")
+        assert store.calendar().empty and len(store.calendar(as_of=now)) == 1 and store.verify_audit() >= 2
+
+
+def test_the_command_line_lists_alarms_and_keeps_the_calendar(bench, capsys):
+    registered(bench)
+    live(bench)
+    data = ["--data", str(bench.data)]
+    run(bench.data, bench.root / "reports", datetime(2026, 3, 7, 2, tzinfo=UTC), Settings(data=bench.data), show="none", say=lambda _: None)
+    assert main(["drift", *data]) == 0
+    assert "opened" in (out := capsys.readouterr().out) and "alarms are open" in out
+    assert main(["calendar", *data, "--add", "Easter", "--from", "2026-04-03"]) == 1 and "--why" in capsys.readouterr().err
+    assert main(["calendar", *data, "--add", "Easter", "--from", "2026-04-03", "--to", "2026-04-06", "--mute", "--why", "nobody works"]) == 0
+    assert main(["calendar", *data]) == 0 and "Easter, muted" in capsys.readouterr().out.replace("\n", " ")
+    assert main(["calendar", *data, "--remove", "C-1", "--why", "they do"]) == 0
+    capsys.readouterr()
+    assert main(["calendar", *data]) == 0 and "0 entries" in capsys.readouterr().out
+
+
+def test_the_daily_record_holds_alarms_estimates_and_windows(bench):
+    registered(bench)
+    live(bench)
+    run(bench.data, bench.root / "reports", datetime(2026, 3, 7, 2, tzinfo=UTC), Settings(data=bench.data, label_delay_days=2), show="none", say=lambda _: None)
+    with open_snapshot(bench.data) as log:
+        figures = log.metrics(MODEL, date(2026, 3, 6), date(2026, 3, 6)).set_index("metric").value
+        streams = log.metrics(MODEL, date(2026, 3, 6), date(2026, 3, 6), segment="stream=x").set_index("metric").value
+        windows = log.frame("SELECT DISTINCT window_first, window_last FROM metrics WHERE metric = 'accuracy_week' AND event_date = DATE '2026-03-06'")
+        view = View(log, MODEL, date(2026, 3, 6), settings=Settings(label_delay_days=2))
+        assert view.degraded and view.adjusted is not None
+    assert figures["degraded"] == 1 and figures["drift_alarms"] >= 1 and figures["latency_p99_ms"] == pytest.approx(2, rel=0.03)
+    assert {"expected_accuracy_week", "adjusted_accuracy_week", "decisions_manual", "ece", "log_loss", "precision_top_1pct"} <= set(figures.index)
+    assert streams["drift_log10_evidence"] > 0 and abs(streams["drift_effect"]) > 0.2
+    assert [d.date() for d in windows.iloc[0]] == [date(2026, 2, 28), date(2026, 3, 6)]
