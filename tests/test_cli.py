@@ -1,5 +1,6 @@
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,14 +74,22 @@ def test_refusals_are_one_sentence(tmp_path, capsys, monkeypatch):
     assert "aiops.toml cannot be read" in refused(capsys, "status")
 
 
-@pytest.fixture
-def logged(tmp_path, monkeypatch, capsys):
-    "A log of 100 labelled predictions over 50 days, half of them of high risk, in the working directory."
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def a_log(tmp_path_factory):
+    root = tmp_path_factory.mktemp("log")
     rows = [(f"p{i}", f"2026-01-{1 + i // 2:02d}" if i < 62 else f"2026-02-{1 + (i - 62) // 2:02d}", 0.95 if i % 2 else 0.05, i % 2) for i in range(100)]
-    Path("p.csv").write_text("prediction_id,predicted_at,score,route\n" + "\n".join(f"{k},{d}T12:00:00Z,{p},{'ticket' if p > 0.5 else 'monitor'}" for k, d, p, _ in rows))
-    Path("o.csv").write_text("prediction_id,label,observed_at\n" + "\n".join(f"{k},{y},2026-03-01T00:00:00Z" for k, _, _, y in rows))
-    assert main(["ingest", "--file", "p.csv", "--set", "model=m,version=v"]) == main(["ingest", "--file", "o.csv", "--kind", "outcomes"]) == 0
+    (root / "p.csv").write_text("prediction_id,predicted_at,score,route\n" + "\n".join(f"{k},{d}T12:00:00Z,{p},{'ticket' if p > 0.5 else 'monitor'}" for k, d, p, _ in rows))
+    (root / "o.csv").write_text("prediction_id,label,observed_at\n" + "\n".join(f"{k},{y},2026-03-01T00:00:00Z" for k, _, _, y in rows))
+    data = ["--data", str(root / "data")]
+    assert main(["ingest", *data, "--file", str(root / "p.csv"), "--set", "model=m,version=v"]) == main(["ingest", *data, "--file", str(root / "o.csv"), "--kind", "outcomes"]) == 0
+    return root
+
+
+@pytest.fixture
+def logged(a_log, tmp_path, monkeypatch, capsys):
+    "A log of 100 labelled predictions over 50 days, half of them of high risk, in the working directory."
+    shutil.copytree(a_log, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     capsys.readouterr()
     return tmp_path
 

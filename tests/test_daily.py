@@ -1,12 +1,17 @@
 import json
 import re
+import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import nbformat
 import numpy as np
+import pandas as pd
 import pytest
-from conftest import MODEL, events
+from conftest import MODEL, Bench, events
+from nbformat.v4 import new_code_cell, new_notebook
 
-from aiops_wb import daily
+from aiops_wb import daily, demo
 from aiops_wb.catalog import StoreError, open_snapshot
 from aiops_wb.config import Settings
 from aiops_wb.daily import due, run
@@ -23,16 +28,40 @@ def go(bench, now=NOW, **options):
     return run(bench.data, bench.root / "reports", now, Settings(data=bench.data), **options)
 
 
-@pytest.fixture
-def logged(bench):
+def log_five_days(bench):
     frame = events(days=5)
     bench.log(frame, route=np.where(frame.score > 0.6, "alert", "monitor"), automated=(frame.score <= 0.6).to_numpy())
     bench.label(frame, at="2026-03-05T12:00:00Z")
     return bench
 
 
-def test_a_first_morning_makes_every_page(logged):
-    ran = go(logged, show="last")
+@pytest.fixture
+def logged(bench):
+    return log_five_days(bench)
+
+
+@pytest.fixture(scope="module")
+def first_morning(tmp_path_factory):
+    "A log of five days and its first run with reports; to be read only."
+    bench = log_five_days(Bench(tmp_path_factory.mktemp("morning")))
+    return bench, go(bench, show="last")
+
+
+def notebook(path, source, declared="x = 1"):
+    "Write a notebook of one parameters cell and one other."
+    cells = [new_code_cell(declared, metadata={"tags": ["parameters"]}), new_code_cell(source)]
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "python3"}}), path)
+    return path
+
+
+def short_reports(folder, **sources):
+    "Six reports that say only their model, or do what `sources` tells of them: for tests of when reports run, not of what is in them."
+    declared = "\n".join(f"{name} = ''" for name in ("data", "model", "day", "as_of", "settings"))
+    return {name: notebook(folder / f"{name}.ipynb", sources.get(name, "print(model)"), declared) for name in QUESTIONS}
+
+
+def test_a_first_morning_makes_every_page(first_morning):
+    logged, ran = first_morning
     assert ran.exit_code == 0 and len(ran.figures) == 5 and [o.state for o in ran.reports] == ["ok"] * 6, [o.error for o in ran.reports]
     reports = logged.root / "reports"
     assert {p.stem for p in (reports / "2026-03-05" / MODEL).glob("*.html")} == set(QUESTIONS)
@@ -87,22 +116,16 @@ def test_a_day_that_failed_is_due_again_and_stops_no_other(logged, monkeypatch):
 
 
 def test_one_failing_report_does_not_stop_the_rest_and_is_shown(logged, monkeypatch, tmp_path):
-    import nbformat
-    from nbformat.v4 import new_code_cell, new_notebook
-
-    broken = new_notebook(cells=[new_code_cell('data, model, day, as_of, settings = "", "", "", "", {}\ndata = ""\nmodel = ""\nday = ""\nas_of = ""\nsettings = {}', metadata={"tags": ["parameters"]}), new_code_cell("raise ValueError('no such <thing>')")],
-                          metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "python3"}})
-    nbformat.write(broken, tmp_path / "drift.ipynb")
-    notebooks = daily.report_notebooks() | {"drift": tmp_path / "drift.ipynb"}
+    notebooks = short_reports(tmp_path, drift="raise ValueError('no such <thing>')")
     monkeypatch.setattr(daily, "report_notebooks", lambda: notebooks)
     ran = go(logged, show="last")
-    assert [o.state for o in ran.reports].count("failed") == 1 and ran.exit_code == 3
+    assert [o.state for o in ran.reports].count("failed") == 1 and [o.state for o in ran.reports].count("ok") == 5 and ran.exit_code == 3
     page = (logged.root / "reports" / "2026-03-05" / MODEL / "drift.html").read_text()
     assert "no such &lt;thing&gt;" in page and "Traceback" in page
     assert "This report failed" in (logged.root / "reports" / "index.html").read_text()
     with open_snapshot(logged.data) as log:
         assert log.runs(step="drift").state.tolist() == ["begun", "failed"]
-    monkeypatch.undo()
+    short_reports(tmp_path)
     assert go(logged, days=[date(2026, 3, 5)], show="last").exit_code == 0
     assert "This report failed" not in (logged.root / "reports" / "index.html").read_text()
 
@@ -122,21 +145,18 @@ def test_a_report_of_the_past_stays_what_it_was(bench):
         assert not View(log, MODEL, date(2026, 3, 4)).figures().equals(then)
 
 
-@pytest.mark.parametrize("label", [None, 0, 1])
-def test_all_labels_missing_or_of_one_kind(bench, label):
-    frame = events(days=5)
-    bench.log(frame)
-    if label is not None:
-        bench.label(frame, label=np.full(len(frame), label))
+@pytest.mark.parametrize("kinds", [{"none": None, "ones": 1}, pytest.param({"zeros": 0}, marks=pytest.mark.slow)], ids="+".join)
+def test_all_labels_missing_or_of_one_kind_and_one_row_is_a_day(bench, kinds):
+    for model, label in kinds.items():
+        frame = events(days=5, version=model)
+        bench.log(frame, model=model)
+        if label is not None:
+            bench.label(frame, label=np.full(len(frame), label))
+    single = events(days=1, per_day=1, start=date(2026, 3, 5), version="single")
+    bench.log(single, model="single")
+    bench.label(single)
     ran = go(bench, show="last")
-    assert ran.exit_code == 0, [o.error for o in ran.reports if o.error]
-
-
-def test_one_row_is_a_day(bench):
-    bench.log(events(days=1, per_day=1))
-    bench.label(events(days=1, per_day=1))
-    ran = go(bench, show="last")
-    assert ran.exit_code == 0, [o.error for o in ran.reports if o.error]
+    assert ran.exit_code == 0 and len(ran.reports) == 6 * (len(kinds) + 1), [o.error for o in ran.reports if o.error]
 
 
 def test_what_is_not_there_is_said(logged):
@@ -178,9 +198,9 @@ def test_a_day_with_late_predictions_is_due_again(logged):
     assert go(logged).figures == []
 
 
-def test_reports_that_were_cut_off_or_lost_are_made_again(logged, monkeypatch):
-    import shutil
-
+def test_reports_that_were_cut_off_or_lost_are_made_again(logged, monkeypatch, tmp_path):
+    notebooks = short_reports(tmp_path)
+    monkeypatch.setattr(daily, "report_notebooks", lambda: notebooks)
     with monkeypatch.context() as broken:
         broken.setattr(daily, "run_jobs", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -207,9 +227,11 @@ def test_the_headline_sees_every_loss_of_quality(logged, held_out, state, says):
 
 
 def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
-    from aiops_wb import demo
-
-    whole, calls = demo._log_outcomes, []
+    "Every fifth flight of three weeks before the first live day and of that day, and short reports."
+    first, live = date(2013, 3, 11), demo.STORIES["flights"].live
+    streams = {one: rows[rows.scored_on >= first].iloc[::5] for one, rows in demo.flight_streams(live).items()}
+    story, notebooks, whole, calls = replace(demo.STORIES["flights"], first=first, events=lambda until: streams), short_reports(tmp_path), demo._log_outcomes, []
+    monkeypatch.setattr(daily, "report_notebooks", lambda: notebooks)
 
     def killed(*args):
         calls.append(args)
@@ -217,31 +239,29 @@ def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         whole(*args)
 
-    again = lambda: demo.demo(tmp_path / "data", tmp_path / "reports", Settings(data=tmp_path / "data"), until=date(2013, 4, 1), report_days=0, rounds=3, say=lambda _: None)
+    again = lambda: demo.demo(tmp_path / "data", tmp_path / "reports", Settings(data=tmp_path / "data"), story=story, until=live, report_days=1, rounds=3, say=lambda _: None)
     with monkeypatch.context() as broken:
         broken.setattr(demo, "_log_outcomes", killed)
         with pytest.raises(KeyboardInterrupt):
             again()
-    assert again() == []
+    outcomes = again()
+    assert [o.state for o in outcomes] == ["ok"] * 12, [o.error for o in outcomes if o.error]
+    assert (tmp_path / "reports" / "index.html").exists()
     with open_snapshot(tmp_path / "data") as log:
-        for case in demo.FLIGHT_MODELS:
-            assert log.active_version(case.model) == "v1"
-            labelled = sum(c.total[1] for c in log.score_counts(case.model, version="history").values())
-            assert labelled > 70_000
+        for one, rows in streams.items():
+            assert log.active_version(one.model) == "v1"
+            past, eve = rows[rows.scored_on < live], pd.Timestamp(story.night(live - timedelta(1)))
+            counts = log.score_counts(one.model, version="history", as_of=eve).values()
+            assert sum(c.total[0] for c in counts) == len(past) and sum(c.total[1] for c in counts) == (past.label.notna() & (past.known_at <= eve)).sum() > 2000
+            assert sum(c.total[0] for c in log.score_counts(one.model, version="v1").values()) == (rows.scored_on == live).sum() > 100
         assert log.frame("SELECT count(*) AS n FROM quarantine").n[0] == 0
 
 
 def test_a_slow_report_is_stopped_and_a_dead_one_is_noticed(tmp_path):
-    import nbformat
-    from nbformat.v4 import new_code_cell, new_notebook
-
-    def job(name, source):
-        nb = new_notebook(cells=[new_code_cell("x = 1", metadata={"tags": ["parameters"]}), new_code_cell(source)], metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "python3"}})
-        nbformat.write(nb, tmp_path / f"{name}.ipynb")
-        return Job(name, tmp_path / f"{name}.ipynb", tmp_path / "out" / f"{name}.html", {"x": 2}, name)
-
-    slow, dead, fine = run_jobs([job("slow", "import time; time.sleep(600)"), job("dead", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"), job("fine", "assert x == 2")], parallel=2, timeout=20)
-    assert slow.state == "failed" and "longer than 20 seconds" in slow.error
+    job = lambda name, source: Job(name, notebook(tmp_path / f"{name}.ipynb", source), tmp_path / "out" / f"{name}.html", {"x": 2}, name)
+    slow, = run_jobs([job("slow", "import time; time.sleep(600)")], timeout=1)
+    dead, fine = run_jobs([job("dead", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"), job("fine", "assert x == 2")], parallel=2)
+    assert slow.state == "failed" and "longer than 1 seconds" in slow.error
     assert dead.state == "failed" and "exit code -9" in dead.error
     assert fine.state == "ok"
     assert all((tmp_path / "out" / f"{n}.html").exists() for n in ("slow", "dead", "fine"))
@@ -262,9 +282,9 @@ def test_the_kernel_engine_gives_the_same_page(logged):
     assert texts[0] == texts[1]
 
 
-def test_a_broken_manifest_costs_one_day_only(logged):
-    go(logged, show="last")
-    reports = logged.root / "reports"
+def test_a_broken_manifest_costs_one_day_only(first_morning, tmp_path):
+    reports = shutil.copytree(first_morning[0].root / "reports", tmp_path / "reports")
+    (reports / "index.html").unlink()
     (reports / "2026-03-04").mkdir()
     (reports / "2026-03-04" / "manifest.json").write_text("{half")
     write_pages(reports)

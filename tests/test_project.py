@@ -90,7 +90,11 @@ def test_a_guide_has_no_outputs_and_names_what_exists(guide):
             assert hasattr(importlib.import_module(f"aiops_wb.{module}"), name), f"{module}.{name}"
 
 
-@pytest.mark.parametrize("notebook", [*NOTEBOOKS, *GUIDES], ids=lambda p: p.stem if p.parent.name == "nbs" else f"guide {p.stem}")
+LONG = {"27_demo", *(p.stem for p in GUIDES)}  # what they call is tested in small: test_daily, test_cli, test_promise
+
+
+@pytest.mark.parametrize("notebook", [pytest.param(p, marks=pytest.mark.slow if p.stem in LONG else ()) for p in (*NOTEBOOKS, *GUIDES)],
+                         ids=lambda p: p.stem if p.parent.name == "nbs" else f"guide {p.stem}")
 def test_notebook_runs(notebook):
     success, _ = run_notebook(notebook)
     assert success

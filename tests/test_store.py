@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import duckdb
 import numpy as np
 import pytest
-from conftest import MODEL, events
+from conftest import MODEL, Bench, events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -60,12 +60,8 @@ def test_every_as_of_can_be_asked_again(bench):
         assert store.score_counts(MODEL, as_of=NOW - timedelta(1)) == {}
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(order=st.permutations(range(6)), data=st.data())
-def test_arrival_order_does_not_matter(tmp_path_factory, order, data):
+def arrive(tmp_path_factory, order, data):
     "Predictions and labels in any order, in any number of batches, end in the same counts."
-    from conftest import Bench
-
     bench, frame = Bench(tmp_path_factory.mktemp("order")), events(days=2, per_day=12)
     deliveries = [lambda p=p: bench.log(frame[frame.index % 3 == p]) for p in range(3)] + [lambda p=p: bench.label(frame[frame.index % 3 == p], hint=bool(p)) for p in range(3)]
     for k in order:
@@ -75,6 +71,19 @@ def test_arrival_order_does_not_matter(tmp_path_factory, order, data):
     bench.ingest()
     with bench.store() as store:
         assert store.score_counts(MODEL) == expected(frame, frame.id)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(6)), data=st.data())
+def test_arrival_order_does_not_matter(tmp_path_factory, order, data):
+    arrive(tmp_path_factory, order, data)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(6)), data=st.data())
+def test_more_orders_of_arrival_do_not_matter(tmp_path_factory, order, data):
+    arrive(tmp_path_factory, order, data)
 
 
 def test_days_are_calendar_days_of_the_zone_with_23_and_25_hours(bench):
