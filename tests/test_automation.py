@@ -1,5 +1,6 @@
 """Rules for tickets, the controller and the watch."""
 import json
+import re
 import warnings
 from datetime import UTC, date, datetime, timedelta
 
@@ -105,6 +106,15 @@ def test_the_day_rule_is_the_walk_by_definition(bound):
             break
         expected = int(t)
     assert expected is not None and day_rule(days, target, 1 - delta, floor=405, bound=bound).threshold == expected
+
+
+@pytest.mark.parametrize("target", [0.3, 0.01, 1e-4, 1e-9])
+def test_the_days_that_a_small_share_needs_are_named_at_once(target):
+    "The first number of days without a false ticket after which the mean of the bets reaches 1 / delta."
+    reason = day_rule([ScoreCounts.from_events(np.full(10, 3000), np.ones(10))] * 3, target, 0.9, floor=405).reason
+    days = int(re.search(r"at least (\d+) days with labelled tickets", reason)[1])
+    capital = lambda k: np.mean(np.exp(k * np.log1p(BETS * target / (1 - target))))
+    assert capital(days - 1) < 10 <= capital(days)
 
 
 def test_a_fixed_start_ignores_what_lies_above_and_needs_its_own_evidence():

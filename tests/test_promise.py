@@ -1,4 +1,5 @@
 """The promise about tickets through the days: what stood, what was counted, what the operator's SQL says."""
+import json
 import shutil
 from datetime import UTC, date, datetime, timedelta
 
@@ -7,12 +8,14 @@ import pandas as pd
 import pytest
 from conftest import MODEL, Bench
 
+from aiops_wb import tables
 from aiops_wb.automation import RiskMonitor, certainty
+from aiops_wb.calibration import calibrate_now
 from aiops_wb.catalog import open_snapshot, statements
 from aiops_wb.config import Settings
 from aiops_wb.conformal import LabelConditional
 from aiops_wb.counts import ScoreCounts, total
-from aiops_wb.daily import run
+from aiops_wb.daily import report_notebooks, run
 from aiops_wb.monitor import View, backtest, conformal_headline, learnt, recalibrate
 from aiops_wb.points import Grid
 from aiops_wb.spool import OutcomeLogger, PredictionLogger
@@ -220,6 +223,105 @@ def test_looking_back_and_future_days_change_nothing_that_decides(bench, four_da
     with bench.store() as store:
         stands = store.calibration(MODEL, "v1")
         assert stands[0] != key and stands[1].calibration.created_at == night(last) + timedelta(hours=4)
+
+
+CLEAR_DAYS = {FIRST - timedelta(i): ScoreCounts.from_events(np.r_[np.full(20, 3000), np.full(20, -3000)], np.r_[np.ones(20), np.zeros(20)]) for i in range(1, 60)}
+
+
+def decide_by_hand(bench, day, score, route, label=None, calibration_id=None, name="e"):
+    "Log a day's events (five, at noon), each with a route, and their labels in the night; ingest in that night."
+    ids, at = [f"{name}-{day}-{k}" for k in range(5)], pd.Timestamp(day, tz="UTC") + pd.Timedelta("12h")
+    with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=2197, flush_seconds=None) as log:
+        log.log(np.full(5, score), [at] * 5, prediction_id=ids, entity_id=ids, site_id=["s"] * 5, route=[route] * 5, automated=[route == "ticket"] * 5, calibration_id=calibration_id)
+    if label is not None:
+        with OutcomeLogger(bench.data / "spool", "t", flush_seconds=None) as log:
+            log.log(ids, np.full(5, label), night(day), predicted_at=[at] * 5)
+    bench.ingest(night(day))
+    return ids
+
+
+@pytest.mark.parametrize(("decided", "days"), [({}, 1), ({"policy": "rows"}, 1), ({"policy": "labels"}, 0), ({"policy": "width"}, 0), ({"target": 0.2}, 0), (None, 0)], ids=str)
+def test_the_watch_is_not_charged_with_tickets_of_another_rule(bench, decided, days):
+    "Five false tickets, decided by a rule that promises this share, or by one that promises another or nothing, or by a calibration of before rules were known (None)."
+    settings = Settings(data=bench.data, label_delay_days=DELAY)
+    old = certainty(CLEAR_DAYS, FIRST, **decided or {})
+    with bench.store() as store:
+        key = store.add_calibration(night(FIRST - timedelta(1)), "t", MODEL, "v1", old if decided is not None else old.calibration, "test", FIRST - timedelta(1))
+    decide_by_hand(bench, FIRST, 0.95, "ticket", 0, key)
+    last = FIRST + timedelta(DELAY)
+    decide_by_hand(bench, last, 0.95, "ticket", 0, key)  # not mature yet
+    before = certainty(CLEAR_DAYS, FIRST, counted=FIRST - timedelta(1))
+    with bench.store() as store:
+        watch, _, counted = learnt(store, View(store, MODEL, last, night(last), settings), before)
+    assert counted == FIRST and watch == (RiskMonitor().after(FIRST, 5, 5) if days else RiskMonitor()) and watch.days == days
+
+
+def test_a_calibration_from_a_file_does_not_stand_in_the_past(bench):
+    days = [FIRST + timedelta(i) for i in range(4)]
+    for day in days:
+        decide_by_hand(bench, day, 0.95, "alert")
+    (bench.root / "c.csv").write_text("prediction,actual\n" + "0.9,1\n0.1,0\n" * 30)
+    (bench.root / "dated.csv").write_text("prediction,actual,day\n" + f"0.9,1,{days[0]}\n0.1,0,{days[0]}\n" * 30)
+    now, settings = night(days[2]), Settings(data=bench.data)
+    for name in ("c.csv", "dated.csv"):
+        with bench.store() as store:
+            key = calibrate_now(store, now, "t", MODEL, "v1", "csv", settings, file=bench.root / name).calibration_id
+            views = [View(store, MODEL, day, settings=settings) for day in days]
+            assert [v.calibration and v.calibration[0] for v in views] == [None, None, None, key]
+            assert list(store.decided_with(MODEL, "v1", days)) == days[3:] and list(store.cuts_by_day(MODEL, "v1", days)) == days[3:]
+            assert store.calibration(MODEL, "v1")[0] == key
+
+
+def test_the_operators_tables_are_as_of_their_batch(bench):
+    "What was logged and labelled later is in no table as of before, though it happened before."
+    with OutcomeLogger(bench.data / "spool", "t") as log:
+        log.log("labelled-first", 0, night(FIRST))
+    decide_by_hand(bench, FIRST, 0.95, "ticket", 0)
+    ids = decide_by_hand(bench, FIRST, 0.9, "alert", name="unlabelled")
+    then, settings = night(FIRST) + timedelta(hours=1), Settings(data=bench.data)
+    shown = lambda as_of: View(store, MODEL, FIRST, as_of, settings)
+    with bench.store() as store:
+        store.publish()
+    with open_snapshot(bench.data) as store:
+        before = [t.frame.to_dict("records") for t in operator_tables(shown(then))]
+    with OutcomeLogger(bench.data / "spool", "t") as log:
+        log.log(ids, np.zeros(5), then)
+    bench.ingest(then + timedelta(hours=1))
+    with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0) as log:
+        log.log(0.9, pd.Timestamp(FIRST, tz="UTC") + pd.Timedelta("12h"), prediction_id="labelled-first", route="alert", automated=False)
+    bench.ingest(then + timedelta(hours=2))
+    with bench.store() as store:
+        store.publish()
+    with open_snapshot(bench.data) as store:
+        assert [t.frame.to_dict("records") for t in operator_tables(shown(then))] == before
+        assert [before[0][0][c] for c in ("predictions", "tickets", "to a person")] == ["10", "5", "5"] and [before[2][0][c] for c in ("high risk", "false positives")] == ["5", "5"]
+        rate, _, false = (t.frame.iloc[0] for t in operator_tables(shown(None)))
+        assert (rate["predictions"], rate["to a person"], false["high risk"], false["false positives"]) == ("11", "6", "11", "11")
+
+
+def test_the_report_shows_events_of_high_risk_below_the_threshold(bench):
+    decide_by_hand(bench, FIRST, 0.7, "alert")  # the threshold is at 0.9
+    decide_by_hand(bench, FIRST, 0.95, "ticket", name="t")
+    decide_by_hand(bench, FIRST, 0.5, "monitor", name="m")
+    cells = json.loads((report_notebooks()["conformal"]).read_text())["cells"]
+    with bench.store() as store:
+        view = View(store, MODEL, FIRST, None, Settings(data=bench.data))
+        assert len(view.alerts()) == 5
+        shown = eval("".join(cells[-1]["source"]), {"view": view, "tables": tables}).frame
+    assert shown.route.tolist() == ["ticket"] * 5 + ["to a person"] * 5 and shown.score.tolist() == ["0.950"] * 5 + ["0.700"] * 5
+
+
+def test_without_a_calibration_the_headline_says_who_opened_tickets(bench):
+    settings = Settings(data=bench.data)
+    decide_by_hand(bench, FIRST, 0.95, "alert")
+    decide_by_hand(bench, FIRST + timedelta(1), 0.95, "ticket")
+    with PredictionLogger(bench.data / "spool", "linear", "v1", threshold=0, grid=Grid("linear")) as log:
+        log.log(5.0, pd.Timestamp(FIRST, tz="UTC"))
+    bench.ingest(night(FIRST + timedelta(1)))
+    with bench.store() as store:
+        quiet, opened, linear = (conformal_headline(View(store, *which, None, settings)) for which in ((MODEL, FIRST), (MODEL, FIRST + timedelta(1)), ("linear", FIRST)))
+    assert quiet.state == opened.state == "look" and "so no ticket was opened" in quiet.says and "the 5 tickets are the scoring service's own decision" in opened.says
+    assert "30 labelled events" in quiet.advice and "no probabilities" in linear.advice
 
 
 @pytest.mark.parametrize("policy", ["control", *(pytest.param(p, marks=pytest.mark.slow) for p in ("labels", "width", "venn-abers", "rows", "days-t"))])

@@ -2,15 +2,18 @@ from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import MODEL, Bench, events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aiops_wb.automation import certainty
 from aiops_wb.catalog import Busy, StoreError, migrations, open_snapshot, statements
 from aiops_wb.conformal import Calibration
 from aiops_wb.counts import Histogram, ScoreCounts, total
 from aiops_wb.points import Grid
+from aiops_wb.spool import PredictionLogger
 from aiops_wb.store import bin_values, open_store
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
@@ -263,6 +266,20 @@ def test_feature_counts_use_the_training_cuts(bench):
     assert found[found.feature == "gone"][["bin", "n"]].values.tolist() == [[-1, 40]]
 
 
+def test_lists_and_structs_are_no_features_and_stop_no_ingest(bench):
+    frame = events(days=1).head(4)
+    rules = {"x": {"cuts": [0.0]}, "tags": {"categories": ["a"]}, "pair": {"cuts": [0.0]}, "place": {"categories": ["a"]}}
+    with bench.store() as store:
+        store.add_version(NOW, "ana", MODEL, "v1", Grid(), "nowhere", {"bins": rules}, 0)
+    with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None) as log:
+        log.log(frame.score, frame["at"], features=pd.DataFrame({"x": frame.x, "tags": [["a"], ["a", "b"], [], None], "pair": [(1.0, 2.0)] * 4, "place": [{"row": 1, "seat": "a"}] * 4}))
+    assert bench.ingest().loaded == 4
+    with bench.store() as store:
+        found = store.frame("SELECT feature, bin, n FROM feature_counts ORDER BY feature, bin")
+    assert found[found.feature != "x"].values.tolist() == [["pair", -1, 4], ["place", -1, 4], ["tags", -1, 4]]
+    assert dict(zip(found.bin, found.n))[-1] == 4 and found[found.feature == "x"].n.sum() == 4 and (found.bin[found.feature == "x"] >= 0).all()
+
+
 def test_bins_of_missing_and_unseen_values():
     assert bin_values([1.0, None, 5.0], {"cuts": [2.0]}).tolist() == [0, -1, 1]
     assert bin_values(["a", None, "z"], {"categories": ["a", "b"]}).tolist() == [0, -1, -2]
@@ -308,6 +325,26 @@ def test_calibrations_in_force_as_of(bench):
         assert store.calibration("m", "v1", NOW)[1].calibration == first and store.calibration("m", "v1")[1].calibration == second
         assert store.frame("SELECT q90, q95, q99 FROM calibrations ORDER BY created_at").iloc[0].tolist()[:2] == [0.1, 0.2]
         assert store.calibration("m", "v2") is None
+
+
+def test_a_day_was_decided_with_what_its_rows_say_or_what_was_known_by_its_end(bench):
+    "The first calibration is known in the night of 1 March; nights are missed; one made on 4 March holds that day; the last rests on days up to 3 March, but is known on 5 March only."
+    at = lambda day, hour=2: datetime(2026, 3, day, hour, tzinfo=UTC)
+    made = lambda points: certainty({date(2026, 2, 1): ScoreCounts.from_events(np.r_[np.full(50, points), np.full(50, -points)], np.r_[np.ones(50), np.zeros(50)])}, date(2026, 2, 1))
+    with bench.store() as store:
+        first = store.add_calibration(at(2), "daily", MODEL, "v1", made(1000), "daily", date(2026, 3, 1))
+        store.add_calibration(at(4, 23), "ana", MODEL, "v1", made(2000), "by hand", date(2026, 3, 4))
+        second = store.add_calibration(at(5), "daily", MODEL, "v1", made(3000), "daily", date(2026, 3, 3))
+    frame = events(days=6).groupby("day").head(3)
+    for day, keys in ((1, [None] * 3), (2, [None] * 3), (3, [None] * 3), (4, [None] * 3), (5, [None] * 3), (6, [first, first, second])):
+        bench.log(frame[frame.day == date(2026, 3, day)], calibration_id=keys)
+    bench.ingest()
+    days, expected = sorted(set(frame.day)), {date(2026, 3, d): key for d, key in ((2, first), (3, first), (4, first), (5, second), (6, first))}
+    with bench.store() as store:
+        assert store.decided_with(MODEL, "v1", days) == expected
+        assert store.cuts_by_day(MODEL, "v1", days) == {d: store.calibrations([key])[key].cuts[0.9] for d, key in expected.items()}
+        assert len(set(store.cuts_by_day(MODEL, "v1", days).values())) == 2
+        assert store.decided_with(MODEL, "v1", days[:5], at(4)) == {d: first for d in days[1:5]}  # as known before the second
 
 
 def test_reductions_are_plain_ansi_sql():
