@@ -7,7 +7,7 @@ __all__ = ['SCORE_CUTS', 'RATIO', 'SHARES', 'Cuts', 'cuts_of', 'Question', 'feat
            'calibration_question', 'positive_question', 'labelled_question', 'ranked_question', 'Alarm', 'Watch',
            'Observed', 'observe', 'follow_version', 'watch', 'event_id', 'event_rows']
 
-# %% ../nbs/19b_alarms.ipynb #9bdcaa3e
+# %% ../nbs/19b_alarms.ipynb #897748b0
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,20 @@ from .counts import ScoreCounts, total
 from .drift import FIRST, LOGIT_LEVELS, MISSING, SHARE_LEVELS, UNSEEN, FeatureShift, feature_shift, gravity, kind_of_drift
 from .estimates import mlls
 from .performance import Figure
-from .sequential import Followed, Stream, autocorrelation, calibration_bets, conformal_bets, day_offsets, day_reference, follow, offset_variance, recent_shares, share_bets
+from aiops_wb.sequential import (
+    Followed,
+    Stream,
+    autocorrelation,
+    calibration_bets,
+    conformal_bets,
+    day_offsets,
+    day_reference,
+    follow,
+    level_bets,
+    offset_variance,
+    recent_shares,
+    share_bets,
+)
 
 # %% ../nbs/19b_alarms.ipynb #1fcbcde2
 @dataclass(frozen=True, eq=False)
@@ -199,27 +212,23 @@ def labelled_question(days: Mapping[date, ScoreCounts], settings: Settings, weig
         question.stream.bets[:learn] = 0  # the days that were learned from prove nothing
     return question
 
-# %% ../nbs/19b_alarms.ipynb #ee70457d
+# %% ../nbs/19b_alarms.ipynb #c7c5fdc4
 RATIO = log(1.2)
 
 
 def ranked_question(name: str, days: list[date], values, weight: float, recent: int = 7) -> Question:
-    "Is a positive daily value (events, milliseconds) as usual for its weekday? The effect is the log of the recent mean against the median of the mornings before."
+    "Is a positive daily value (events, milliseconds) as usual for its weekday? The effect is the mean of the recent days' logs against the weekday means of the weeks before."
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(np.asarray(values, dtype=np.float64))
     logs[~np.isfinite(logs)] = nan
     weekday = _weekdays(days)
     lots = np.array([np.random.default_rng([d.toordinal(), len(name)]).random() for d in days])
-    effect, normal = np.full(len(days), nan), np.full(len(days), nan)
-    for i in range(len(days)):
-        here, past = logs[max(0, i - recent + 1) : i + 1], logs[: max(0, i - recent + 1)]
-        if i >= 3 * recent and np.isfinite(here).any() and np.isfinite(past).any():
-            normal[i] = np.nanmedian(past)
-            effect[i] = np.nanmean(here) - normal[i]
+    levels, normal = level_bets(logs, weekday, RATIO)
+    apart, ranks = logs - normal, conformal_bets(logs, lots, weekday)
+    effect = np.array([np.mean(known) if len(known := (part := apart[max(0, i - recent + 1) : i + 1])[~np.isnan(part)]) else nan for i in range(len(days))])
     lower = np.nan_to_num(np.abs(effect))
-    bets = conformal_bets(logs, lots, weekday)
-    small = lower <= RATIO
-    bets[small] = np.minimum(bets[small], 0)  # ranks notice any change: one too small to matter earns nothing
+    ranks[lower <= RATIO] = np.minimum(ranks[lower <= RATIO], 0)
+    bets = np.concatenate([levels, np.repeat(ranks, levels.shape[1], axis=1)], axis=1)
     return Question(Stream(name, bets, effect, lower, RATIO, weight, "log ratio"), "volume", np.exp(logs), np.exp(normal), (name,), None, (True,), Figure(nan), None, (RATIO, log(1.5), log(2), log(4)))
 
 # %% ../nbs/19b_alarms.ipynb #51c9d491

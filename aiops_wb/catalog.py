@@ -92,7 +92,7 @@ def _where(**conditions):
         terms.append(f"{column} {ops.get(op, '=')} ${k}")
     return (" WHERE " + " AND ".join(terms) if terms else ""), kept
 
-# %% ../nbs/12_catalog.ipynb #be16991f
+# %% ../nbs/12_catalog.ipynb #77a4be7e
 class Reader:
     "Questions to a catalog or a snapshot of it; every answer can be asked as of a time (None: all that is known)."
 
@@ -288,7 +288,7 @@ class Reader:
         "What predictions are decided with and its id, None when there is none; with `day`, the latest that rests on no later day."
         where, given = _where(what="calibration", subject=f"{model}/{version}", changed_at__le=as_of)
         rows = self.con.execute(f"""SELECT calibration_id, state FROM audit JOIN calibrations ON calibration_id = new{where}
-            AND ($day::DATE IS NULL OR through <= $day::DATE OR (through IS NULL AND changed_at < $day::DATE + 2)) ORDER BY seq DESC LIMIT 1""", given | {"day": day}).fetchall()
+            AND ($day::DATE IS NULL OR through <= $day::DATE OR (through IS NULL AND (changed_at AT TIME ZONE $zone)::DATE <= $day::DATE + 1)) ORDER BY seq DESC LIMIT 1""", given | {"day": day, "zone": self.timezone}).fetchall()
         return (rows[0][0], Certainty.from_json(json.loads(rows[0][1]))) if rows else None
 
     def calibrations(self, ids: Iterable[str]) -> dict[str, Certainty]:

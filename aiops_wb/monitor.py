@@ -63,7 +63,7 @@ def number(x: float, digits: int = 3) -> str:
     "A figure with fixed digits, '-' when unknown."
     return "-" if isnan(x) else f"{x:.{digits}f}"
 
-# %% ../nbs/20_monitor.ipynb #6911ab0e
+# %% ../nbs/20_monitor.ipynb #8bbb4c71
 class View:
     "One model on one day, as known at a time, all tenants together; where two versions scored that day, the active one. StoreError when there is no such model or day."
 
@@ -130,7 +130,7 @@ class View:
     def month(self) -> dict[str, Figure]:
         "Figures of the last 30 days, with intervals from drawing days."
         first = self.day - timedelta(29)
-        return over_days_bootstrap([c for d, c in self.counts_by_day.items() if d >= first], lambda c: summary(c, self.threshold), seed=self.day.toordinal())
+        return over_days_bootstrap([c for d, c in self.counts_by_day.items() if d >= first], lambda c: summary(c, self.threshold), np.random.default_rng(self.day.toordinal()))
 
     @cached_property
     def baseline(self) -> dict[str, float]:

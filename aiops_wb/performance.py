@@ -192,9 +192,9 @@ def calibration_error(counts: ScoreCounts, bins: int = 10) -> Figure:
     table = reliability_bins(counts, bins)
     return Figure(float((np.abs(table[:, 0] - table[:, 1]) * table[:, 2]).sum() / table[:, 2].sum()) if len(table) else nan, n=counts.total[1])
 
-# %% ../nbs/02_performance.ipynb #b919c274
-def over_days_bootstrap(days: Iterable[ScoreCounts], figures: Callable[[ScoreCounts], Mapping[str, Figure]], seed: int, draws: int = 200, confidence: float = 0.95) -> dict[str, Figure]:
-    "Figures of the sum of the days with percentile intervals from drawing days with replacement; for independent days. No intervals below 7 days with labels."
+# %% ../nbs/02_performance.ipynb #6ebc2b06
+def over_days_bootstrap(days: Iterable[ScoreCounts], figures: Callable[[ScoreCounts], Mapping[str, Figure]], rng, draws: int = 200, confidence: float = 0.95) -> dict[str, Figure]:
+    "Figures of the sum of the days with percentile intervals from drawing days with replacement by a numpy generator; for independent days. No intervals below 7 days with labels."
     days = [d for d in days if d.total[0]]
     whole = total(days, days[0].grid) if days else ScoreCounts.empty()
     found = figures(whole)
@@ -205,7 +205,7 @@ def over_days_bootstrap(days: Iterable[ScoreCounts], figures: Callable[[ScoreCou
         at = np.searchsorted(whole.points, day.points)
         for column, values in zip(columns, day.columns):
             column[i, at] = values
-    times = np.random.default_rng(seed).multinomial(len(days), np.full(len(days), 1 / len(days)), size=draws).astype(float)
+    times = rng.multinomial(len(days), np.full(len(days), 1 / len(days)), size=draws).astype(float)
     tables = np.stack([(times @ c).astype(np.int64) for c in columns], axis=1)
     drawn = [figures(ScoreCounts(whole.points, *table, whole.grid)) for table in tables]
 

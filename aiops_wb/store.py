@@ -162,7 +162,7 @@ def _checked_sites(frame):
         raise StoreError(f"site {twice.site_id.iloc[0]} is in the table twice: give one row for each site.")
     return rows
 
-# %% ../nbs/13_store.ipynb #652d595d
+# %% ../nbs/13_store.ipynb #ac72aa27
 class Store(Reader):
     "The one writer. Times are arguments: nothing here reads a clock."
 
@@ -385,7 +385,8 @@ class Store(Reader):
         changed = rows[[known.get((r.tenant, r.site_id)) != {"name": r.name_, "security_manager": r.security_manager, "manager": r.manager} for r in rows.rename(columns={"name": "name_"}).itertuples()]]
         if len(changed):
             with self.transaction():
-                self._insert("sites", changed.assign(loaded_at=now, who=who))
+                newest = self._value("SELECT max(loaded_at) FROM sites")
+                self._insert("sites", changed.assign(loaded_at=max(now, newest) if newest else now, who=who))  # a clock that was set back must not hide a table
                 self.record(now, who, "sites", "sites", f"{len(changed)} rows", why, changed.head(100).to_dict("records"))
         return len(changed)
 

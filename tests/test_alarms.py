@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import MODEL, events
 
 from aiops_wb.alarms import Observed, event_rows, follow_version, watch
 from aiops_wb.catalog import StoreError, open_snapshot
@@ -16,8 +17,6 @@ from aiops_wb.models import register, train
 from aiops_wb.monitor import View
 from aiops_wb.store import bin_values
 from bench.years import Year
-
-from conftest import MODEL, events
 
 SETTINGS = Settings(label_delay_days=1)
 

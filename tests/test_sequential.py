@@ -16,6 +16,7 @@ from aiops_wb.sequential import (
     day_reference,
     e_bh,
     follow,
+    level_bets,
     offset_variance,
     recent_shares,
     restarted,
@@ -249,3 +250,14 @@ def test_a_share_that_cannot_rise_is_not_bet_on():
 
 def test_no_days_at_all_are_no_evidence():
     assert calibration_bets(np.zeros((0, 3)), np.zeros((0, 3)), np.array([0.1, 0.5, 0.9]), 0.0, 0.1).shape == (0, 8)
+
+
+def test_levels_of_days_notice_a_change_and_seldom_invent_one():
+    rng, weekday, alarms, found = np.random.default_rng(11), np.arange(200) % 7, 0, 0
+    for _ in range(100):
+        values = rng.normal(0, 0.1, 200) + (weekday >= 5)
+        alarms += restarted(level_bets(values, weekday, 0.1)[0]).max() > np.log(20)
+        found += restarted(level_bets(values + 0.5 * (np.arange(200) >= 190), weekday, 0.1)[0])[192] > np.log(20)
+    assert alarms / 100 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100) and found >= 95
+    bets, normal = level_bets(np.full(50, np.nan), weekday[:50], 0.1)
+    assert not bets.any() and np.isnan(normal).all()

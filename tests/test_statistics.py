@@ -8,7 +8,21 @@ from sklearn import metrics
 
 from aiops_wb.counts import ScoreCounts
 from aiops_wb.drift import AccuracyDrop, ks, windows, worst
-from aiops_wb.performance import average_precision, brier, confusion, proportion, roc_auc, summary
+from aiops_wb.performance import (
+    average_precision,
+    brier,
+    calibration_error,
+    confusion,
+    lift,
+    log_loss,
+    over_days,
+    over_days_bootstrap,
+    precision_at,
+    proportion,
+    reliability_bins,
+    roc_auc,
+    summary,
+)
 from aiops_wb.points import Grid
 from aiops_wb.thresholds import best_f1, curve, simulate
 
@@ -29,6 +43,7 @@ def test_ranking_figures_equal_scikit_learn(events):
     assert roc_auc(counts).value == pytest.approx(metrics.roc_auc_score(y, points), abs=1e-12)
     assert average_precision(counts).value == pytest.approx(metrics.average_precision_score(y, points), abs=1e-12)
     assert brier(counts).value == pytest.approx(metrics.brier_score_loss(y, p), abs=1e-12)
+    assert log_loss(counts).value == pytest.approx(metrics.log_loss(y, p), rel=1e-12, abs=1e-12)
 
 
 @given(labelled, st.integers(-4_100, 4_100))
@@ -44,6 +59,66 @@ def test_confusion_equals_scikit_learn(events, threshold):
         assert at.recall.value == pytest.approx(metrics.recall_score(y, points >= threshold))
     if tp + fp + fn:
         assert at.f1.value == pytest.approx(metrics.f1_score(y, points >= threshold))
+
+
+def brute_delong(points, y):
+    "DeLong's variance from the pairs themselves."
+    one, zero = points[y == 1], points[y == 0]
+    wins = (one[:, None] > zero[None]) + 0.5 * (one[:, None] == zero[None])
+    return wins.mean(axis=1).var(ddof=1) / len(one) + wins.mean(axis=0).var(ddof=1) / len(zero)
+
+
+@given(labelled)
+def test_delong_equals_its_definition(events):
+    points, y, counts = split(events)
+    assume(2 <= y.sum() <= len(y) - 2)
+    found = roc_auc(counts)
+    half = stats.norm.ppf(0.975) * np.sqrt(brute_delong(points, y))
+    assert found.upper == pytest.approx(min(1, found.value + half), abs=1e-9) and found.lower == pytest.approx(max(0, found.value - half), abs=1e-9)
+
+
+@given(labelled, st.integers(1, 70))
+def test_precision_at_k_is_the_mean_over_all_ways_to_break_ties(events, k):
+    points, y, counts = split(events)
+    k = min(k, len(y))
+    above = np.sort(points)[::-1][k - 1]
+    sure, tied = y[points > above], y[points == above]
+    expected = (sure.sum() + tied.mean() * (k - len(sure))) / k
+    assert precision_at(counts, k).value == pytest.approx(expected)
+    if y.sum():
+        assert lift(counts, k).value == pytest.approx(expected / y.mean())
+
+
+def test_precision_at_a_share_and_what_it_refuses():
+    counts = ScoreCounts.from_events(np.arange(200), np.arange(200) >= 150)
+    assert precision_at(counts, 0.25).value == 1 and precision_at(counts, 0.5).value == 0.5 and precision_at(counts, 999).value == 0.25
+    assert np.isnan(precision_at(ScoreCounts.empty(), 5).value) and np.isnan(lift(ScoreCounts.from_events([1, 2], [0, 0]), 1).value)
+    with pytest.raises(ValueError, match="k is 0"):
+        precision_at(counts, 0)
+
+
+@given(labelled)
+def test_calibration_error_is_that_of_its_bins(events):
+    points, y, counts = split(events)
+    order = np.argsort(points, kind="stable")
+    firsts = np.searchsorted(np.sort(points), points[order])  # a cell is kept whole: it goes where its first event goes
+    place, p = np.minimum(firsts * 10 // len(y), 9), GRID.inverse(points[order])
+    brute = sum(abs(p[place == b].mean() - y[order][place == b].mean()) * (place == b).sum() for b in np.unique(place)) / len(y)
+    assert calibration_error(counts).value == pytest.approx(brute, abs=1e-12)
+    assert reliability_bins(counts)[:, 2].sum() == len(y)
+
+
+def test_drawing_days_agrees_with_the_ratio_interval():
+    "For a share, the day-block bootstrap and Cochran's interval over the same 60 uneven days agree within a quarter of their width."
+    rng, days = np.random.default_rng(1), []
+    for n in rng.integers(20, 200, 60):
+        days.append(ScoreCounts.from_events(np.zeros(n, dtype=int), rng.random(n) < rng.beta(2, 8)))
+    drawn = over_days_bootstrap(days, lambda c: {"rate": proportion(c.total[2], c.total[1])}, np.random.default_rng(2), draws=1000)["rate"]
+    ratio = over_days([d.total[2] for d in days], [d.total[1] for d in days])
+    assert drawn.value == pytest.approx(ratio.value)
+    assert abs(drawn.lower - ratio.lower) + abs(drawn.upper - ratio.upper) < (ratio.upper - ratio.lower) / 4
+    assert np.isnan(over_days_bootstrap(days[:3], lambda c: {"rate": proportion(c.total[2], c.total[1])}, rng)["rate"].lower)
+    assert np.isnan(over_days_bootstrap([], lambda c: summary(c, 0), rng)["f1"].value)
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
