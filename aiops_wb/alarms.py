@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['SCORE_CUTS', 'RATIO', 'SHARES', 'Cuts', 'cuts_of', 'Question', 'feature_questions', 'score_question',
            'calibration_question', 'positive_question', 'labelled_question', 'ranked_question', 'Alarm', 'Watch',
-           'Observed', 'observe', 'follow_version', 'watch', 'event_id', 'event_rows']
+           'Observed', 'count_rows', 'observe', 'follow_version', 'watch', 'event_id', 'event_rows']
 
-# %% ../nbs/19b_alarms.ipynb #897748b0
+# %% ../nbs/19b_alarms.ipynb #72b2d6d3
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from .counts import ScoreCounts, total
 from .drift import FIRST, LOGIT_LEVELS, MISSING, SHARE_LEVELS, UNSEEN, FeatureShift, feature_shift, gravity, kind_of_drift
 from .estimates import mlls
 from .performance import Figure
+from .points import Grid
 from aiops_wb.sequential import (
     Followed,
     Stream,
@@ -40,6 +41,7 @@ from aiops_wb.sequential import (
     recent_shares,
     share_bets,
 )
+from .store import binned_days
 
 # %% ../nbs/19b_alarms.ipynb #1fcbcde2
 @dataclass(frozen=True, eq=False)
@@ -231,7 +233,7 @@ def ranked_question(name: str, days: list[date], values, weight: float, recent: 
     bets = np.concatenate([levels, np.repeat(ranks, levels.shape[1], axis=1)], axis=1)
     return Question(Stream(name, bets, effect, lower, RATIO, weight, "log ratio"), "volume", np.exp(logs), np.exp(normal), (name,), None, (True,), Figure(nan), None, (RATIO, log(1.5), log(2), log(4)))
 
-# %% ../nbs/19b_alarms.ipynb #51c9d491
+# %% ../nbs/19b_alarms.ipynb #de8fd408
 SHARES = {"inputs": 0.5, "calibration": 0.2, "positive rate": 0.1, "share labelled": 0.05, "volume": 0.075, "latency": 0.075}
 
 
@@ -351,6 +353,23 @@ class Observed:
     bins: Mapping[str, Mapping] = field(default_factory=dict)
     latency: Mapping[date, float] = field(default_factory=dict)                 # mean milliseconds
     calendar: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"first": [], "last": [], "mutes": np.array([], dtype=bool), "name": []}))
+
+
+def _tables(counted, bins):
+    "Days, and for each feature a table (days, places), of a frame event_date, feature, bin, n."
+    days = sorted(counted.event_date.unique())
+    place, found = {d: i for i, d in enumerate(days)}, {f: np.zeros((len(days), _places(rule)), dtype=np.int64) for f, rule in bins.items()}
+    for feature, rows in counted.groupby("feature"):
+        np.add.at(found[feature], (rows.event_date.map(place), rows["bin"] + 2), rows.n)
+    return days, found
+
+
+def count_rows(rows: pd.DataFrame, points, bins: Mapping[str, Mapping], reference: pd.DataFrame, held_out: Mapping[date, ScoreCounts], grid: Grid = Grid()) -> Observed:
+    """What daily runs would have counted, from a table in memory: `rows` with `day`, `label` (NaN where unknown) and the features of `bins`, their points, the counted `reference`
+    (event_date, feature, bin, n) and the held-out days. For trying things before anything is logged."""
+    label, points = rows.label.to_numpy(), np.asarray(points)
+    counts = {day: ScoreCounts.from_events(points[at], label[at], grid) for day, at in sorted(rows.groupby("day").indices.items())}
+    return Observed(counts, held_out, *_tables(binned_days(rows, rows.day, bins), bins), *_tables(reference, bins), bins)
 
 
 def observe(reader: Reader, model: str, version: str, day: date, as_of: datetime | None = None, bins: Mapping | None = None) -> Observed:

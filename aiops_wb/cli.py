@@ -60,7 +60,7 @@ def _points(view, score):
     except ValueError as error:
         raise StoreError(f"threshold: {error}") from None
 
-# %% ../nbs/30_cli.ipynb #49463f47
+# %% ../nbs/30_cli.ipynb #f7cb65b2
 def parser() -> argparse.ArgumentParser:
     "The command's arguments."
     top = argparse.ArgumentParser(prog="aiops-wb", description="A workbench for people who run a binary risk model in production.")
@@ -124,6 +124,8 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--model", action="append", default=[], help="only this model; may be repeated")
     c.add_argument("--days", type=_days, default=30, help="how many days back from the newest (default: 30)")
 
+    c.add_argument("--explain", action="store_true", help="tell the newest days of one model from those of its training, and name the features (needs the extra ml)")
+
     c = add("calendar", "list what is known beforehand about days, or add to it", _calendar)
     group = c.add_mutually_exclusive_group()
     group.add_argument("--add", metavar="NAME", help="a name for days to annotate, such as 'Easter' or 'new cameras' (with --from, --to and a reason)")
@@ -166,7 +168,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--report-days", type=int, default=7, help="make reports of this many last days (default: 7)")
     return top
 
-# %% ../nbs/30_cli.ipynb #f5db6704
+# %% ../nbs/30_cli.ipynb #fbf59d80
 def _settings(args) -> Settings:
     return load_settings(data=args.data, reports=args.reports_folder, timezone=getattr(args, "timezone", None))
 
@@ -300,9 +302,27 @@ def _cases(args):
     return 0 if hand_on(settings.data, _now(), settings, _who()) else 3
 
 
+def _explain_drift(reader, args):
+    from aiops_wb.domain import explain_drift
+
+    if len(args.model) != 1:
+        raise StoreError("--explain is about one model: name it with --model.")
+    model = reader.require_model(args.model[0])
+    version, days = reader.active_version(model), reader.days(model)
+    if version is None:
+        raise StoreError(f"{model} has no active version that was trained here: there are no training days to compare with.")
+    found = explain_drift(reader, model, version, days[-1])
+    print(f"{found.n_recent:,} events of the 7 days to {days[-1]} can be told from {found.n_reference:,} of training with an AUC of {found.auc.value:.3f} ({found.auc.lower:.3f} to {found.auc.upper:.3f}; 0.5: not at all)")
+    for name, push in list(found.features.items())[:5]:
+        print(f"  {name}: mean contribution {push:.2f} log-odds")
+    return 0
+
+
 def _drift(args):
     settings = _settings(args)
     with open_snapshot(settings.data) as reader:
+        if args.explain:
+            return _explain_drift(reader, args)
         parts = [reader.drift_events(reader.require_model(m)) for m in args.model or reader.models()]
         found = [e for part in parts for e in part.itertuples() if e.state != "ongoing"]
         newest = max((e.event_date for e in found), default=None)

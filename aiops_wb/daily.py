@@ -140,7 +140,7 @@ def _git():
     except (OSError, subprocess.SubprocessError):
         return None
 
-# %% ../nbs/25_daily.ipynb #67179e75
+# %% ../nbs/25_daily.ipynb #7ad85eab
 def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Settings) -> dict:
     "A model's part of the manifest, before its reports have run."
     try:
@@ -157,10 +157,10 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
     week, routes, span = view.week, view.decisions, f"{settings.recent_days} days"
     figures = {"predictions": f"{view.today['predictions'].value:,.0f}", "above the threshold": f"{view.today['alerts'].value:,.0f}", "tickets": f"{routes['ticket']:,}", "to a person": f"{routes['alert']:,}",
                f"precision, {span}": number(week["precision"].value, 2), f"recall, {span}": number(week["recall"].value, 2), f"PR-AUC, {span}": number(week["pr_auc"].value, 2),
-               f"labelled, {span}": percent(week["labelled_share"].value), "drift": view.severity, "latency p95": "-" if isnan(view.latency.mean) else f"{view.latency.quantile(.95):.0f} ms"}
+               f"labelled, {span}": percent(week["labelled_share"].value), "drift": view.watch.severity, "latency p95": "-" if isnan(view.latency.mean) else f"{view.latency.quantile(.95):.0f} ms"}
     return {"state": "ok", "version": view.version, "threshold": number(view.probability(view.threshold)), "threshold_points": view.threshold,
             "window": f"{min(counts)} to {max(counts)}, {sum(c.total[0] for c in counts.values()):,} predictions" + (f"; not shown: {others:,} predictions of this day by other versions" if others else ""), "counts_sha256": digest.hexdigest(),
-            "figures": figures, "line": f"{figures['above the threshold']} alerts, PR-AUC {number(week['pr_auc'].value, 2)}, drift {view.severity}", "reports": {}}
+            "figures": figures, "line": f"{figures['above the threshold']} alerts, PR-AUC {number(week['pr_auc'].value, 2)}, drift {view.watch.severity}", "reports": {}}
 
 
 def _write_manifest(reader, reports, day, as_of, settings, models):

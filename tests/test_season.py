@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aiops_wb.alarms import Observed, follow_version
+from aiops_wb.alarms import Observed, count_rows, follow_version
 from aiops_wb.config import Settings
-from aiops_wb.counts import ScoreCounts
 from aiops_wb.flights import SCHEDULE, WEATHER, ZONE, events
-from aiops_wb.models import binned_days, train
+from aiops_wb.models import train
 from aiops_wb.points import Grid
 
 FEATURES = [*SCHEDULE, *WEATHER]
@@ -22,19 +21,8 @@ def observed(rows: pd.DataFrame) -> Observed:
     named = rows[FEATURES].add_prefix("feature:").assign(label=rows.late, event_date=pd.to_datetime(rows.day))
     past = (rows.day < LIVE).to_numpy()
     trained, held = train(named[past & rows.late.notna().to_numpy()], "late", "v1", rounds=30)
-    live = rows[~past]
-    points = Grid().quantise(trained.score(live[FEATURES]))
-    counts = {day: ScoreCounts.from_events(points[at], live.late.to_numpy()[at]) for day, at in live.groupby("day").indices.items()}
-    bins = trained.state["bins"]
-    tables = []
-    for counted in (binned_days(live[FEATURES], live.day, bins), trained.reference):
-        days = sorted(counted.event_date.unique())
-        place = {d: i for i, d in enumerate(days)}
-        found = {f: np.zeros((len(days), 2 + max(len(bins[f].get("categories", ())), len(bins[f].get("cuts", ())) + 1)), dtype=np.int64) for f in bins}
-        for r in counted.itertuples():
-            found[r.feature][place[r.event_date], r.bin + 2] = r.n
-        tables += [days, found]
-    return Observed(counts, held, *tables, bins)
+    live = rows[~past].rename(columns={"late": "label"})
+    return count_rows(live, Grid().quantise(trained.score(live[FEATURES])), trained.state["bins"], trained.reference, held)
 
 
 @pytest.fixture(scope="module")
