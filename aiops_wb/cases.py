@@ -198,7 +198,7 @@ def sinks(settings: Settings) -> list[Sink]:
         found.append(Webhook(settings.webhook_url.get_secret_value(), settings.webhook_timeout, settings.webhook_retries))
     return found
 
-# %% ../nbs/24_cases.ipynb #2ff85421
+# %% ../nbs/24_cases.ipynb #27c8188c
 SENT = ("case_id", "kind", "workflow", "assignee", "role", "title", "text", "tenant", "model", "version", "entity_id", "site_id", "predicted_at", "risk_level", "probability", "lower", "upper", "automated",
         "reason", "prediction_id", "opened_at")
 
@@ -214,8 +214,8 @@ def drift_messages(events: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     if events.empty:
         return pd.DataFrame()
     nothing = {c: None for c in SENT if c not in events}
-    return events.assign(**nothing).assign(case_id=events.event_id, kind="drift", workflow=settings.drift_workflow, role="model owner", risk_level=events.severity.str.upper(), automated=False, reason=events.kind,
-                                           predicted_at=events.event_date, opened_at=events.recorded_at)[list(SENT)].astype(object)
+    return events.assign(**nothing).assign(lower=None, upper=None, case_id=events.event_id, kind="drift", workflow=settings.drift_workflow, role="model owner", risk_level=events.severity.str.upper(), automated=False, reason=events.kind,
+                                           predicted_at=None, opened_at=events.recorded_at)[list(SENT)].astype(object)
 
 
 def deliver(waiting: dict[str, pd.DataFrame], to: Sequence[Sink], now: datetime, on_done: Callable[[str, str], None] = lambda sink, state: None) -> pd.DataFrame:

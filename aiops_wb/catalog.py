@@ -92,7 +92,7 @@ def _where(**conditions):
         terms.append(f"{column} {ops.get(op, '=')} ${k}")
     return (" WHERE " + " AND ".join(terms) if terms else ""), kept
 
-# %% ../nbs/12_catalog.ipynb #77a4be7e
+# %% ../nbs/12_catalog.ipynb #7741111d
 class Reader:
     "Questions to a catalog or a snapshot of it; every answer can be asked as of a time (None: all that is known)."
 
@@ -212,6 +212,11 @@ class Reader:
         where, given = _where(model=model, version=version, event_date__ge=start, event_date__le=end, batch_id__le=self.known_batch(as_of))
         return self.con.execute(f"""SELECT greatest(0, (committed_at AT TIME ZONE $zone)::DATE - event_date)::INTEGER AS age, sum(n_positive)::BIGINT, sum(n_labelled - n_positive)::BIGINT
             FROM score_counts JOIN batches USING (batch_id){where} AND segment = '' GROUP BY age ORDER BY age""", given | {"zone": self.timezone}).fetchall()
+
+    def last_outcomes(self, as_of: datetime | None = None) -> datetime | None:
+        "When labels last came in."
+        where, given = _where(kind="outcomes", committed_at__le=as_of)
+        return self._value(f"SELECT max(committed_at) FROM batches{where}", given)
 
     def drift_events(self, model: str, start: date | None = None, end: date | None = None, *, version: str | None = None, as_of: datetime | None = None) -> pd.DataFrame:
         "What alarms said each morning, oldest first: event_id, stream, state, kind, severity and the rest; of a day's rows the latest."
@@ -380,10 +385,15 @@ class Reader:
 
 CHAIN = "sha256(before || json_array(seq, epoch_us(changed_at), who, what, subject, old, new, why, evidence)::VARCHAR)"
 
-# %% ../nbs/12_catalog.ipynb #0c2d8ddc
+# %% ../nbs/12_catalog.ipynb #2c39cfe7
 def open_snapshot(root: str | Path) -> Reader:
     "The newest published snapshot, read-only; StoreError when there is none yet."
     current = Path(root) / "aiops.duckdb"
     if not current.exists():
         raise StoreError(f"no published snapshot at {current}: log some predictions and run 'aiops-wb ingest' first.")
-    return Reader(connect(current.resolve(), read_only=True), Path(root))
+    reader = Reader(connect(current.resolve(), read_only=True), Path(root))
+    known, made = migrations()[-1][0], reader.con.execute("SELECT max(version) FROM migrations").fetchall()[0][0]
+    if made != known:
+        reader.close()
+        raise StoreError(f"the published snapshot in {root} has schema version {made}, this aiops_wb reads {known}: " + ("run 'aiops-wb ingest' once to bring it up to date." if made < known else "upgrade aiops_wb."))
+    return reader

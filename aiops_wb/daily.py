@@ -65,7 +65,7 @@ def report_notebooks() -> dict[str, Path]:
     folder = next(f for f in (package / "reports", package.parent / "nbs" / "reports") if f.is_dir())
     return {name: folder / f"{name}.ipynb" for name in QUESTIONS}
 
-# %% ../nbs/25_daily.ipynb #e8640cf3
+# %% ../nbs/25_daily.ipynb #d31fee2e
 @dataclass(frozen=True)
 class Figures:
     "What came of one day and model."
@@ -108,7 +108,9 @@ def _record_drift(store, view, day, as_of, now):
     said = before[before.event_date.dt.date == day] if len(before) else before
     key = lambda frame: sorted(zip(frame.event_id, frame.state, frame.severity, frame.kind)) if len(frame) else []
     if key(rows) != key(said):
-        store.add_drift_events(rows)
+        gone = said[~said.event_id.isin(rows.event_id if len(rows) else []) & (said.state != "closed")] if len(said) else said
+        withdrawn = gone.assign(state="closed", text="Withdrawn: with all that is known of this day by now there is no alarm.", as_of=as_of, recorded_at=now, **{c: gone[c].dt.date for c in ("since", "opened_on", "event_date")}) if len(gone) else gone
+        store.add_drift_events(pd.concat([f for f in (rows, withdrawn) if len(f)], ignore_index=True) if len(rows) or len(withdrawn) else rows)
 
 
 def _same(a, b):
@@ -171,7 +173,7 @@ def _write_manifest(reader, reports, day, as_of, settings, models):
                 "git": _git(), "packages": packages(), "settings": settings.model_dump(mode="json", exclude=PRIVATE), "models": before | models}
     write_whole(path, json.dumps(document, indent=1))
 
-# %% ../nbs/25_daily.ipynb #f221f5bd
+# %% ../nbs/25_daily.ipynb #030f2a6e
 @dataclass(frozen=True)
 class Ran:
     "What a run did: ingested rows, cases, figures by day and model, reports."
@@ -227,9 +229,9 @@ def _find_cases(store, now, settings, to: Sequence[Sink], say):
     return ("failed" if _expired(store, to, now, settings, say) else "ok"), store.undelivered([s.name for s in to], now - timedelta(hours=settings.case_max_age_hours))
 
 
-def _with_drift(store, waiting, to, now, settings):
+def _with_drift(store, waiting, to, settings):
     "What waits for each sink, with the alarms about drift that it has not taken."
-    alarms = store.undelivered_drift([s.name for s in to], now - timedelta(hours=settings.case_max_age_hours))
+    alarms = store.undelivered_drift([s.name for s in to])
     both = {name: [f for f in (waiting.get(name), drift_messages(alarms[name], settings)) if f is not None and len(f)] for name in alarms}
     return {name: pd.concat(frames, ignore_index=True) for name, frames in both.items() if frames}
 
@@ -257,7 +259,7 @@ def hand_on(data: Path, now: datetime, settings: Settings, who: str, say: Callab
     with open_store(data, who, settings.timezone if "timezone" in settings.model_fields_set else None) as store:
         say(f"ingested: {ingest(store, now, who)}")
         found, lost = open_cases(store, now, settings), _expired(store, to, now, settings, say)
-        waiting = store.undelivered([s.name for s in to], now - timedelta(hours=settings.case_max_age_hours))
+        waiting = _with_drift(store, store.undelivered([s.name for s in to], now - timedelta(hours=settings.case_max_age_hours)), to, settings)
         store.publish(settings.snapshots_kept)
     say(f"cases: {found}")
     attempts = deliver(waiting, to, now)
@@ -298,7 +300,7 @@ def run(data: Path, reports: Path, now: datetime, settings: Settings, *, days: S
         for day, model in (p for p in pairs if p in logged):
             figures.append(compute(store, day, model, now, settings, who, as_of))
             say(f"{day} {model}: figures {figures[-1].state}" + (f" - {figures[-1].error}" if figures[-1].error else ""))
-        waiting = _with_drift(store, waiting, to, now, settings)
+        waiting = _with_drift(store, waiting, to, settings)
         newest = max((f.day for f in figures), default=None)
         chosen = {(f.day, f.model): as_of or now for f in figures if show == "all" or (show == "last" and f.day == newest)}
         if days is None and show != "none":

@@ -251,7 +251,7 @@ def feature_shift(name: str, kind: str, recent, reference, single=None) -> Featu
     return FeatureShift(name, kind, found.statistic, found.lower, found.upper, found.pvalue, found.bin, psi(a, b), psi_no_drift(int(((a > 0) | (b > 0)).sum()), found.n, found.m),
                         jensen_shannon(a, b), share(MISSING), share(UNSEEN), int(n), int(m))
 
-# %% ../nbs/04_drift.ipynb #3bf17814
+# %% ../nbs/04_drift.ipynb #d9012a13
 GRAVITY = ("none", "low", "medium", "high", "critical")
 SHARE_LEVELS = (0.01, 0.05, 0.10, 0.25)   # of events across a cut, or of a share
 LOGIT_LEVELS = (0.10, 0.25, 0.50, 1.00)   # of the log-odds at the same score
@@ -264,7 +264,7 @@ def gravity(effect: float, in_alarm: bool, levels: tuple[float, float, float, fl
     return GRAVITY[max(1, sum(abs(effect) >= level for level in levels))] if in_alarm else "none"
 
 
-KINDS = ("data quality", "concept", "label shift", "covariate")
+KINDS = ("data quality", "concept", "label shift", "covariate", "operation")
 
 
 def kind_of_drift(quality: bool, inputs: bool, offset: float = nan, offset_error: float = nan, mix_offset: float = nan, mix_error: float = inf, tolerance: float = 0.1) -> str | None:

@@ -90,7 +90,7 @@ def maturation(arrivals: Iterable[tuple[int, int, int]], events: int) -> Maturat
     shares = np.clip(np.maximum.accumulate(np.cumsum(table, axis=0) / total, axis=0), 0, 1)  # a corrected label is a step back
     return Maturation(shares[:, 0], shares[:, 1], min(1.0, float(total.sum() / events)))
 
-# %% ../nbs/03b_estimates.ipynb #c673f781
+# %% ../nbs/03b_estimates.ipynb #0fd97040
 @dataclass(frozen=True)
 class Adjusted:
     "A delay-adjusted view: the shift of the log-odds against the reference, its standard error, and figures of all events."
@@ -108,6 +108,8 @@ def _stacked(days, probability, pace):
     for counts, age in days:
         p = np.clip(np.asarray(probability(require_events(counts).points), dtype=np.float64), 1e-9, 1 - 1e-9)
         f, g = pace.at(age)
+        if f > 1 - 1e-9 and g > 1 - 1e-9:  # all labels should be in: what has none is late for another reason, and says nothing
+            f = g = 0.0
         parts.append(np.stack([counts.n_positive, counts.n_negative, counts.n - counts.n_labelled, logit(p), np.full(len(p), f), np.full(len(p), g), counts.points]))
     return np.concatenate(parts, axis=1) if parts else np.empty((7, 0))
 

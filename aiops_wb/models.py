@@ -88,7 +88,7 @@ def feature_matrix(frame: pd.DataFrame, features: Sequence[str], categories: Map
     data = np.column_stack(list(columns.values())) if len(frame) else np.empty((0, len(features)), np.float32)
     return xgb.DMatrix(data, feature_names=[f"f{i}" for i in range(len(features))], feature_types=["c" if f in categories else "q" for f in features], enable_categorical=True)
 
-# %% ../nbs/14_models.ipynb #2194f404
+# %% ../nbs/14_models.ipynb #37794c06
 def quantile_bins(values: pd.Series, bins: int = 20) -> dict[str, list]:
     "The rule that bins a feature: its categories, or cuts at its own quantiles."
     given = values.dropna()
@@ -96,6 +96,9 @@ def quantile_bins(values: pd.Series, bins: int = 20) -> dict[str, list]:
         return {"cuts": [0.5]}
     if pd.api.types.is_numeric_dtype(given):
         given = given[np.isfinite(given.astype(float))]
+        values = np.unique(given.astype(float))
+        if 0 < len(values) <= bins:  # a bin for each value, and for what lies below, between and above them
+            return {"cuts": sorted({float(v) for v in (*values, np.nextafter(values[-1], np.inf))})}
         cuts = np.unique(np.quantile(given, np.arange(1, bins) / bins)) if len(given) else []
         return {"cuts": [float(c) for c in cuts]}
     return {"categories": sorted(given.astype(str).unique())}

@@ -63,7 +63,7 @@ def number(x: float, digits: int = 3) -> str:
     "A figure with fixed digits, '-' when unknown."
     return "-" if isnan(x) else f"{x:.{digits}f}"
 
-# %% ../nbs/20_monitor.ipynb #8bbb4c71
+# %% ../nbs/20_monitor.ipynb #13c4563f
 class View:
     "One model on one day, as known at a time, all tenants together; where two versions scored that day, the active one. StoreError when there is no such model or day."
 
@@ -189,8 +189,11 @@ class View:
         "Figures of the recent days with what late labels will add; None without a calibrated probability or a pace of labels."
         if self.reference_probability is None or self.maturation is None:
             return None
-        today = self.known_at.astimezone(ZoneInfo(self.reader.timezone)).date()
-        days = [(c, (today - d).days) for d, c in self.counts_by_day.items() if d > self.day - timedelta(self.settings.recent_days)]
+        came = self.reader.last_outcomes(self.as_of)
+        if came is None:
+            return None
+        newest = came.astimezone(ZoneInfo(self.reader.timezone)).date()  # labels are as old as their last delivery, not as the morning
+        days = [(c, (newest - d).days) for d, c in self.counts_by_day.items() if d > self.day - timedelta(self.settings.recent_days)]
         return delay_adjusted(days, self.reference_probability.probability, self.maturation, self.threshold)
 
     @cached_property
@@ -360,7 +363,7 @@ def _conformal_figures(view):
         found |= {"coverage": view.coverage.overall, "coverage_positive": view.coverage.by_label[1], "coverage_negative": view.coverage.by_label[0]}
     return found
 
-# %% ../nbs/20_monitor.ipynb #3bc44146
+# %% ../nbs/20_monitor.ipynb #db02d387
 def performance_headline(view: View) -> Headline:
     "How is the model doing this week?"
     week, base = view.week, view.baseline
@@ -393,12 +396,13 @@ def drift_headline(view: View) -> Headline:
     "Has anything moved that matters?"
     seen = view.watch
     streams = [q for q in seen.questions if q.about != "volume"]
-    if not streams:
-        return Headline("unknown", "Nothing can be compared yet: a version that was trained elsewhere is its own reference after four weeks.", "Come back when the log is longer.")
     grave = [a for a in seen.alarms if not a.muted]
+    if not streams and not grave:
+        return Headline("unknown", "Nothing can be compared yet: a version that was trained elsewhere is its own reference after four weeks.", "Come back when the log is longer.")
+    if seen.alarms and not grave:
+        return Headline("ok", f"{len(seen.alarms)} alarms are open, all on days that the calendar mutes: {', '.join(a.stream for a in seen.alarms[:5])}.", "Look again when these days are over.")
     if not grave:
-        muted = f" {len(seen.alarms)} are muted by the calendar." if seen.alarms else ""
-        return Headline("ok", f"No alarm is open: none of {len(seen.questions)} streams differs from its reference by more than is tolerated, as far as the evidence goes.{muted}", "Nothing to do.")
+        return Headline("ok", f"No alarm is open: none of {len(seen.questions)} streams differs from its reference by more than is tolerated, as far as the evidence goes.", "Nothing to do.")
     first = grave[0]
     more = f" {len(grave) - 1} more {'alarms are' if len(grave) > 2 else 'alarm is'} open: {', '.join(a.stream for a in grave[1:5])}{' ...' if len(grave) > 5 else ''}." if len(grave) > 1 else ""
     says = f"{first.severity.capitalize()} {first.kind} drift: {first.says()}, most likely since {first.since:%-d %B}.{more}"
@@ -413,6 +417,8 @@ def watch_note(view: View) -> Headline:
         return Headline("unknown", "Nothing is watched yet.", "")
     names = ", ".join(f"{e.name} ({e.first:%-d %b}{'' if e.first == e.last else f' to {e.last:%-d %b}'}{', muted' if e.mutes else ''})" for e in seen.calendar.itertuples() if e.last.date() >= view.day - timedelta(120) and e.first.date() <= view.day)
     known = f" Known beforehand: {names}." if names else ""
+    if view.state.get("bins") and not any(q.about == "feature" for q in seen.questions):
+        says += " Features are not watched: the version was registered before their reference was kept; one that is trained now has it."
     if seen.caveats:
         return Headline("unknown", f"{says} That level cannot be claimed here: {'; '.join(seen.caveats)}.", f"An alarm still says that days differ from the reference; how often one comes by chance is not known.{known}")
     return Headline("ok", says, f"The reference days show no sign against it.{known}")

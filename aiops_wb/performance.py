@@ -109,7 +109,7 @@ def confusion(counts: ScoreCounts, threshold: int) -> Confusion:
     fp = labelled_above - tp
     return Confusion(tp, fp, positive - tp, labelled - positive - fp)
 
-# %% ../nbs/02_performance.ipynb #f424f1ed
+# %% ../nbs/02_performance.ipynb #ba2ac438
 def roc_auc(counts: ScoreCounts, confidence: float = 0.95) -> Figure:
     "Area under the ROC curve, ties counting half (Mann-Whitney), with DeLong's interval for independent rows (DeLong et al. 1988); NaN without both labels."
     positive, negative = require_events(counts).n_positive, counts.n_negative
@@ -123,6 +123,8 @@ def roc_auc(counts: ScoreCounts, confidence: float = 0.95) -> Figure:
         return Figure(auc, n=counts.total[1])
     spread = lambda weight, values, n: float((weight * (values - auc) ** 2).sum() / (n - 1) / n)
     half = float(ndtri(0.5 + confidence / 2) * np.sqrt(spread(positive, beaten, n1) + spread(negative, beaten_by, n0)))
+    if not half:  # perfectly apart or all alike: the variance says nothing
+        return Figure(auc, n=counts.total[1])
     return Figure(auc, max(0.0, auc - half), min(1.0, auc + half), counts.total[1])
 
 
@@ -192,7 +194,7 @@ def calibration_error(counts: ScoreCounts, bins: int = 10) -> Figure:
     table = reliability_bins(counts, bins)
     return Figure(float((np.abs(table[:, 0] - table[:, 1]) * table[:, 2]).sum() / table[:, 2].sum()) if len(table) else nan, n=counts.total[1])
 
-# %% ../nbs/02_performance.ipynb #6ebc2b06
+# %% ../nbs/02_performance.ipynb #01fbc4c2
 def over_days_bootstrap(days: Iterable[ScoreCounts], figures: Callable[[ScoreCounts], Mapping[str, Figure]], rng, draws: int = 200, confidence: float = 0.95) -> dict[str, Figure]:
     "Figures of the sum of the days with percentile intervals from drawing days with replacement by a numpy generator; for independent days. No intervals below 7 days with labels."
     days = [d for d in days if d.total[0]]
@@ -211,7 +213,8 @@ def over_days_bootstrap(days: Iterable[ScoreCounts], figures: Callable[[ScoreCou
 
     def interval(name):
         values = np.array([d[name].value for d in drawn])
-        return np.nanquantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2]).tolist() if np.isfinite(values).any() else (nan, nan)
+        low, high = np.nanquantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2]).tolist() if np.isfinite(values).any() else (nan, nan)
+        return (low, high) if low < high else found[name][1:3]  # every draw says the same: days cannot tell how sure that is
 
     return {name: Figure(f.value, *interval(name), f.n) for name, f in found.items()}
 

@@ -18,7 +18,7 @@ from scipy.special import chdtri, expit, log_expit, logit, logsumexp, ndtri
 
 from .performance import Figure
 
-# %% ../nbs/04b_sequential.ipynb #16c004df
+# %% ../nbs/04b_sequential.ipynb #aa438ce3
 MIN_DAYS = 14
 
 
@@ -61,7 +61,8 @@ def day_reference(hits, n, weekday, smoothing: float = 0.5) -> DayReference | No
     freedom = len(n) - (7 if apart else 1)
     observed = ((hits / n[:, None] - share[group]) ** 2).sum(axis=0)
     chance = (share[group] * (1 - share[group]) / n[:, None]).mean(axis=0)
-    variance = np.maximum(0.0, observed / chdtri(freedom, 0.75) - chance)
+    largest = np.abs(hits / n[:, None] - share[group]).max(axis=0)  # of m days with proxy v the largest is near sqrt(2 v ln 2m): heavy tails show in it
+    variance = np.maximum(0.0, np.maximum(observed / chdtri(freedom, 0.75), largest**2 / (2 * log(2 * len(n)))) - chance)
     return DayReference(share, variance, counted, rows, np.sqrt((variance + chance) / len(n)), apart)
 
 # %% ../nbs/04b_sequential.ipynb #671dc098
@@ -147,17 +148,24 @@ def level_bets(values, weekday, tolerance: float, sizes: Sequence[float] = (0.1,
             bets[day] = np.minimum(stake * over - stake**2 * variance / 2, MOST_A_DAY).ravel()
     return bets, normal
 
-# %% ../nbs/04b_sequential.ipynb #367ad568
+# %% ../nbs/04b_sequential.ipynb #d9c46ee2
 CHANGES = ((-1.0, 1.0), (-0.5, 1.0), (-0.3, 1.0), (0.3, 1.0), (0.5, 1.0), (1.0, 1.0), (0.0, 0.5), (0.0, 2.0))  # shift of the log-odds, slope
 
 
 def day_offsets(positive, negative, probability) -> tuple[np.ndarray, np.ndarray]:
-    "For days of counts (days, cells) and a probability (cells,): the shift of log-odds that each day's labels suggest, and its variance from chance; NaN without labels."
-    p = np.asarray(probability, dtype=np.float64)
-    labelled = positive + negative
-    information = (labelled * p * (1 - p)).sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(information > 0, (positive - labelled * p).sum(axis=1) / information, nan), np.where(information > 0, 1 / information, nan)
+    "For days of counts (days, cells) and a probability (cells,): the shift of log-odds under which each day's labels are likeliest (within 4 logits), and its variance from chance without a shift; NaN without labels."
+    z, labelled = logit(np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9)), positive + negative
+    shift, least = np.zeros((len(labelled), 1)), 1e-12
+    for _ in range(40):
+        p = expit(z + shift)
+        slope, curve = (positive - labelled * p).sum(axis=1, keepdims=True), (labelled * p * (1 - p)).sum(axis=1, keepdims=True)
+        step = np.clip(slope / np.maximum(curve, least), -1, 1)
+        shift = np.clip(shift + step, -4, 4)
+        if np.abs(step).max(initial=0) < 1e-9:
+            break
+    information = (labelled * expit(z) * expit(-z)).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        return np.where(information > 0, shift[:, 0], nan), np.where(information > 0, 1 / information, nan)
 
 
 def offset_variance(positive, negative, probability) -> tuple[float, float]:
@@ -182,8 +190,9 @@ def calibration_bets(positive, negative, probability, day_variance: float, toler
     z = logit(np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9))
     weight = (positive + negative).sum(axis=0) * expit(z) * expit(-z)
     centre = float((weight * z).sum() / weight.sum()) if weight.sum() else 0.0
-    nodes = np.linspace(-6, 6, 25) if day_variance > 1e-4 else np.zeros(1)  # effects of days in standard deviations
-    tails = -2.5 * np.log1p(nodes**2 / 2)  # Student's t with 4 degrees of freedom has twice the variance of its scale
+    far = np.geomspace(4.5, 40, 9)
+    nodes = np.concatenate([-far[::-1], np.linspace(-4, 4, 33), far]) if day_variance > 1e-4 else np.zeros(1)  # effects of days in standard deviations
+    tails = -2.5 * np.log1p(nodes**2 / 2) + (np.log(np.gradient(nodes)) if len(nodes) > 1 else 0.0)  # Student's t with 4 degrees of freedom has twice the variance of its scale
     kernel = tails - logsumexp(tails)
 
     def likelihood(slope, wanted):
@@ -196,7 +205,7 @@ def calibration_bets(positive, negative, probability, day_variance: float, toler
     inside = np.linspace(-tolerance, tolerance, 17)
     null = np.max([likelihood(slope, inside).max(axis=1) for slope in (0.9, 1.0, 1.1)], axis=0)
     bets = np.concatenate([likelihood(slope, [shift]) for shift, slope in CHANGES], axis=1) - null[:, None]
-    return np.where((positive + negative).sum(axis=1, keepdims=True) > 0, bets, 0.0)
+    return np.where((positive + negative).sum(axis=1, keepdims=True) > 0, np.minimum(bets, MOST_A_DAY), 0.0)
 
 # %% ../nbs/04b_sequential.ipynb #0eb39e2b
 def e_bh(log_evidence, level: float, weights=None) -> np.ndarray:
@@ -229,7 +238,7 @@ def autocorrelation(values, groups=None, confidence: float = 0.95) -> Figure:
     half = float(ndtri(0.5 + confidence / 2) / np.sqrt(pairs.sum()))
     return Figure(value, max(-1.0, value - half), min(1.0, value + half), int(pairs.sum()))
 
-# %% ../nbs/04b_sequential.ipynb #a2e70b6d
+# %% ../nbs/04b_sequential.ipynb #0d30e91c
 @dataclass(frozen=True, eq=False)
 class Stream:
     "One question asked every day."
@@ -262,7 +271,7 @@ def _began(bets, first, last):
 def follow(streams: Sequence[Stream], level: float, horizon: int = 365, hold: int = 7, muted=None) -> Followed:
     """Follow streams of equal length day by day.
 
-    P(any alarm within a horizon while every stream's hypothesis holds) <= level; across streams the false discovery rate is at most the level, under any dependence between them. `muted` (days,) bool: days that count for nothing; `hold`: days that an alarm stays open at least.
+    P(any alarm within a horizon while every stream's hypothesis holds) <= level; across streams the false discovery rate is at most the level, under any dependence between them. `muted` (days,) bool: mornings on which no alarm opens; `hold`: days that an alarm stays open at least.
     """
     days, count = len(streams[0].bets) if streams else 0, len(streams)
     weights, sizes = np.array([s.weight for s in streams]), np.array([s.bets.shape[1] for s in streams], dtype=int)
@@ -275,10 +284,9 @@ def follow(streams: Sequence[Stream], level: float, horizon: int = 365, hold: in
     age, first, opened = np.zeros((3, count), dtype=int)
     for day in range(days):
         before = is_open[day - 1] if day else np.zeros(count, dtype=bool)
-        if not muted[day]:
-            anew = (age > 0) & (age % horizon == 0) & ~before
-            wealth[anew], first[anew] = -np.inf, day
-            wealth, age = np.logaddexp(wealth, 0.0) + bets[day], age + 1
+        anew = (age > 0) & (age % horizon == 0) & ~before
+        wealth[anew], first[anew] = -np.inf, day
+        wealth, age = np.logaddexp(wealth, 0.0) + bets[day], age + 1
         evidence[day] = np.logaddexp.reduce(wealth, axis=1) - np.log(np.maximum(sizes, 1) * horizon)
         is_open[day] = before | (e_bh(evidence[day], level, weights) & ~muted[day])
         opened[is_open[day] & ~before] = day

@@ -169,7 +169,7 @@ def _checked_sites(frame):
         raise StoreError(f"site {twice.site_id.iloc[0]} is in the table twice: give one row for each site.")
     return rows
 
-# %% ../nbs/13_store.ipynb #ac72aa27
+# %% ../nbs/13_store.ipynb #56a64cc1
 class Store(Reader):
     "The one writer. Times are arguments: nothing here reads a clock."
 
@@ -354,13 +354,13 @@ class Store(Reader):
     def add_drift_events(self, frame: pd.DataFrame) -> None:
         "Append what alarms said of a day."
         if len(frame):
-            self._insert("drift_events", frame)
+            newest = self._value("SELECT max(recorded_at) FROM drift_events")  # the latest row counts, whatever the clock says
+            self._insert("drift_events", frame.assign(recorded_at=[max(t, newest) if newest else t for t in frame.recorded_at]))
 
-    def undelivered_drift(self, sinks: Sequence[str], since: datetime) -> dict[str, pd.DataFrame]:
-        "For each sink, the alarms opened after a time, not muted, that it has not taken yet, oldest first."
-        return {sink: self.frame("""SELECT * FROM drift_events WHERE state = 'opened' AND NOT muted AND recorded_at >= $since
-            AND event_id NOT IN (SELECT case_id FROM deliveries WHERE sink = $sink AND state = 'delivered')
-            QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY recorded_at DESC) = 1 ORDER BY recorded_at, event_id""", {"sink": sink, "since": since}) for sink in sinks}
+    def undelivered_drift(self, sinks: Sequence[str]) -> dict[str, pd.DataFrame]:
+        "For each sink, the alarms that are still open, not muted, and that it has not taken yet, oldest first; an alarm waits as long as it is open."
+        return {sink: self.frame("""SELECT * FROM (SELECT * FROM drift_events QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY event_date DESC, recorded_at DESC) = 1)
+            WHERE state <> 'closed' AND NOT muted AND event_id NOT IN (SELECT case_id FROM deliveries WHERE sink = $sink AND state = 'delivered') ORDER BY opened_on, event_id""", {"sink": sink}) for sink in sinks}
 
     def annotate(self, now: datetime, who: str, first: date, last: date, name: str, why: str, model: str | None = None, mutes: bool = False) -> str:
         "Enter what is known beforehand about days, for one model or all; with `mutes` these days raise no alarm and count for none. Returns the entry's id; StoreError for a range that ends before it begins."
@@ -382,7 +382,8 @@ class Store(Reader):
         if entry_id not in set(entries.entry_id):
             raise StoreError(f"the calendar has no entry {entry_id!r}: " + (f"choose one of {', '.join(entries.entry_id)}." if len(entries) else "it is empty."))
         with self.transaction():
-            self.con.execute("INSERT INTO calendar SELECT entry_id, first, last, model, name, mutes, true, $who, $now FROM calendar WHERE entry_id = $key LIMIT 1", {"who": who, "now": now, "key": entry_id})
+            self.con.execute("""INSERT INTO calendar SELECT entry_id, first, last, model, name, mutes, true, $who, greatest($now::TIMESTAMPTZ, recorded_at) FROM calendar WHERE entry_id = $key
+                ORDER BY recorded_at DESC LIMIT 1""", {"who": who, "now": now, "key": entry_id})
             self.record(now, who, "calendar", entry_id, None, why)
 
     def set_sites(self, now: datetime, who: str, sites: pd.DataFrame, why: str) -> int:

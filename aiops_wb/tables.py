@@ -47,7 +47,7 @@ def note(text: str) -> Table:
     "A table of one sentence, for what is not there."
     return Table(pd.DataFrame({"": [text]}))
 
-# %% ../nbs/26_tables.ipynb #905c74ed
+# %% ../nbs/26_tables.ipynb #d50f68a7
 LABELS = {"log_loss": "Log loss", "ece": "Calibration error", "precision_top_1pct": "Precision, riskiest 1 %", "lift_top_1pct": "Lift, riskiest 1 %", "predictions": "Predictions", "labelled_share": "Share labelled", "positive_rate": "Positive rate", "alerts": "Alerts", "accuracy": "Accuracy", "precision": "Precision",
           "recall": "Recall", "fpr": "False positive rate", "fdr": "False discovery rate", "f1": "F1", "pr_auc": "PR-AUC", "roc_auc": "ROC-AUC", "brier": "Brier score"}
 ORDER = ("predictions", "labelled_share", "positive_rate", "alerts", "accuracy", "precision", "recall", "fpr", "fdr", "f1", "precision_top_1pct", "lift_top_1pct", "pr_auc", "roc_auc", "brier", "log_loss", "ece")
@@ -84,15 +84,17 @@ def false_positive_table(view: View, limit: int = 12) -> Table:
     "False positives at the threshold in force: by day, by version, by site and by width of the probability interval, over the recent days."
     first, rows = view.day - timedelta(view.settings.recent_days - 1), []
 
-    def add(by, name, counts):
-        c = confusion(counts, int(counts.grid.cells(view.threshold)))
+    def add(by, name, counts, threshold=view.threshold):
+        c = confusion(counts, int(counts.grid.cells(threshold)))
         rows.append({"by": by, "": name, "labelled": f"{c.n:,}", "false positives": f"{c.fp:,}", "false positive rate": shown("fpr", c.fpr), "false among alerts": shown("fdr", c.fdr)})
 
     for day, counts in view.counts_by_day.items():
         if day >= first:
             add("day", f"{day:%a %d %b}", counts)
     for version in view.versions_between(first):
-        add("version", f"{view.model} {version}", total(view.reader.score_counts(view.model, first, view.day, version=version, as_of=view.as_of).values(), view.grid))
+        theirs = view.threshold if version == view.version else view.reader.threshold(view.model, version, view.as_of)
+        if theirs is not None:  # a version whose threshold is not known here has no false positives to speak of
+            add("version", f"{view.model} {version}", total(view.reader.score_counts(view.model, first, view.day, version=version, as_of=view.as_of).values(), view.grid), theirs)
     for segment, counts in list(view.reader.segment_counts(view.model, first, view.day, version=view.version, as_of=view.as_of).items())[:limit]:
         add("site", segment.removeprefix("site="), counts)
     if view.calibration:

@@ -96,8 +96,7 @@ def main():
         root = folder()
         before, now = rows(11, days + (QUIET if change else 0), start, **change)
         for name, frame in (("before", before), ("now", now)):
-            flat = frame.assign(day=frame.day.astype(str))
-            duckdb.sql(f"COPY (FROM flat) TO '{root / name}.parquet' (FORMAT parquet)")
+            duckdb.from_df(frame.assign(day=frame.day.astype(str))).write_parquet(str(root / f"{name}.parquet"))
         found = [ours(before, now), reference_rule(before, now), peer("nannyml_found", root), peer("nannyml_found_performance", root), peer("evidently_found", root, 60 if change is None else 15, 0 if change is None else QUIET)]
         cells = [describe(alarms, start) for alarms in found]
         if change is None and found[4] is not None:
