@@ -92,7 +92,7 @@ def _where(**conditions):
         terms.append(f"{column} {ops.get(op, '=')} ${k}")
     return (" WHERE " + " AND ".join(terms) if terms else ""), kept
 
-# %% ../nbs/12_catalog.ipynb #7741111d
+# %% ../nbs/12_catalog.ipynb #12c4bd3e
 class Reader:
     "Questions to a catalog or a snapshot of it; every answer can be asked as of a time (None: all that is known)."
 
@@ -221,7 +221,7 @@ class Reader:
     def drift_events(self, model: str, start: date | None = None, end: date | None = None, *, version: str | None = None, as_of: datetime | None = None) -> pd.DataFrame:
         "What alarms said each morning, oldest first: event_id, stream, state, kind, severity and the rest; of a day's rows the latest."
         where, given = _where(model=model, version=version, event_date__ge=start, event_date__le=end, recorded_at__le=as_of)
-        return self.frame(f"SELECT * FROM drift_events{where} QUALIFY row_number() OVER (PARTITION BY event_id, event_date ORDER BY recorded_at DESC, as_of DESC) = 1 ORDER BY event_date, opened_on, stream", given)
+        return self.frame(f"SELECT * FROM drift_events{where} QUALIFY row_number() OVER (PARTITION BY event_id, event_date ORDER BY recorded_at DESC, rowid DESC) = 1 ORDER BY event_date, opened_on, stream", given)
 
     def calendar(self, model: str | None = None, as_of: datetime | None = None) -> pd.DataFrame:
         "What was known beforehand about a model's days (or everybody's): entry_id, first, last, model, name, mutes, who."

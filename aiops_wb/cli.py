@@ -168,7 +168,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--report-days", type=int, default=7, help="make reports of this many last days (default: 7)")
     return top
 
-# %% ../nbs/30_cli.ipynb #fbf59d80
+# %% ../nbs/30_cli.ipynb #78d8f78c
 def _settings(args) -> Settings:
     return load_settings(data=args.data, reports=args.reports_folder, timezone=getattr(args, "timezone", None))
 
@@ -330,7 +330,7 @@ def _drift(args):
         for e in sorted(shown, key=lambda e: (e.event_date, e.event_id)):
             print(f"{e.event_id}  {e.event_date:%Y-%m-%d}  {e.state:6}  {_printable(e.title)}. {_printable(e.text)}" + (" (muted)" if e.muted else ""))
         still = sum(int((part.groupby("event_id").tail(1).state != "closed").sum()) for part in parts if len(part))
-        print(f"{still} alarms are open" if any(len(p) for p in parts) else "no alarm was raised yet")
+        print(f"{still} alarms are open" if any(len(p) for p in parts) else "no alarm was raised yet by a daily run (days that are filled in after later ones raise none)")
     return 0
 
 

@@ -7,7 +7,7 @@ __all__ = ['Headline', 'percent', 'number', 'View', 'performance_headline', 'qua
            'conformal_headline', 'backtest', 'thresholds_headline', 'explain_headline', 'retrain_headline', 'open_view',
            'recalibrate', 'learnt']
 
-# %% ../nbs/20_monitor.ipynb #873cc667
+# %% ../nbs/20_monitor.ipynb #8388a0c6
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -27,7 +27,7 @@ from .config import Settings
 from .conformal import Sets, VennAbers, venn_abers
 from .counts import Histogram, ScoreCounts, total
 from .coverage import CoverageReport, coverage_report
-from .drift import GRAVITY, KS, SEVERITIES, AccuracyDrop, ks, windows, worst
+from .drift import GRAVITY, KINDS, KS, SEVERITIES, AccuracyDrop, ks, windows, worst
 from .estimates import Adjusted, Maturation, delay_adjusted, expected_performance, maturation
 from .performance import Figure, over_days, over_days_bootstrap, summary
 from .points import Grid
@@ -363,14 +363,14 @@ def _conformal_figures(view):
         found |= {"coverage": view.coverage.overall, "coverage_positive": view.coverage.by_label[1], "coverage_negative": view.coverage.by_label[0]}
     return found
 
-# %% ../nbs/20_monitor.ipynb #db02d387
+# %% ../nbs/20_monitor.ipynb #2bce0874
 def performance_headline(view: View) -> Headline:
     "How is the model doing this week?"
     week, base = view.week, view.baseline
     if isnan(week["accuracy"].value):
         return Headline("unknown", f"No label is known yet for the {week['predictions'].n:,} predictions of the last {view.settings.recent_days} days.", "Wait for labels; nothing can be said about quality before.")
     held = lambda name, show: f" (held-out days: {show(base[name])})" if name in base else ""
-    says = (f"Over the last {view.settings.recent_days} days, {percent(week['labelled_share'].value)} of them labelled, the model found {percent(week['recall'].value)} of the known positives, "
+    says = (f"Of the predictions of the last {view.settings.recent_days} days {percent(week['labelled_share'].value)} are labelled: at the threshold of {number(view.probability(view.threshold))} the model found {percent(week['recall'].value)} of the known positives, "
             f"and {percent(week['precision'].value)} of its labelled alerts were right; {percent(week['positive_rate'].value)} were positive{held('positive_rate', percent)}, "
             f"ROC-AUC {number(week['roc_auc'].value)}{held('roc_auc', number)}.")
     worse = quality_losses(view)
@@ -405,14 +405,15 @@ def drift_headline(view: View) -> Headline:
         return Headline("ok", f"No alarm is open: none of {len(seen.questions)} streams differs from its reference by more than is tolerated, as far as the evidence goes.", "Nothing to do.")
     first = grave[0]
     more = f" {len(grave) - 1} more {'alarms are' if len(grave) > 2 else 'alarm is'} open: {', '.join(a.stream for a in grave[1:5])}{' ...' if len(grave) > 5 else ''}." if len(grave) > 1 else ""
-    says = f"{first.severity.capitalize()} {first.kind} drift: {first.says()}, most likely since {first.since:%-d %B}.{more}"
-    return Headline("look" if first.severity in ("medium", "high", "critical") else "ok", says, first.advice())
+    says = f"{first.severity.capitalize()} {first.kind} drift: {first.says()}, {'since the version began' if first.since == seen.days[0] else f'most likely since {first.since:%-d %B}'}.{more}"
+    advice = list(dict.fromkeys(a.advice() for a in sorted(grave, key=lambda a: KINDS.index(a.kind))))
+    return Headline("look" if first.severity in ("medium", "high", "critical") else "ok", says, " ".join(advice[:2]))
 
 
 def watch_note(view: View) -> Headline:
     "What the alarms promise, and why it cannot be claimed where it cannot."
     seen = view.watch
-    says = f"{len(seen.questions)} streams are followed since {seen.days[0]:%-d %B %Y}; the chance of any false alarm in a year is to be at most {percent(seen.level)}."
+    says = f"{len(seen.questions)} streams have been followed since {seen.days[0]:%-d %B %Y}; the chance of any false alarm in a year is to be at most {percent(seen.level)}."
     if not seen.questions:
         return Headline("unknown", "Nothing is watched yet.", "")
     names = ", ".join(f"{e.name} ({e.first:%-d %b}{'' if e.first == e.last else f' to {e.last:%-d %b}'}{', muted' if e.mutes else ''})" for e in seen.calendar.itertuples() if e.last.date() >= view.day - timedelta(120) and e.first.date() <= view.day)

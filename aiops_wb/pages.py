@@ -16,10 +16,10 @@ from pathlib import Path
 
 from .engine import page, write_whole
 
-# %% ../nbs/23_pages.ipynb #61a5b160
+# %% ../nbs/23_pages.ipynb #4ef97e76
 QUESTIONS = {
     "performance": "How is the model doing this week?",
-    "drift": "Has the score distribution moved?",
+    "drift": "Has anything moved that matters?",
     "conformal": "Which alerts are certain?",
     "explain": "Why did they fire?",
     "thresholds": "What would another threshold do?",

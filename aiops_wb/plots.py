@@ -8,7 +8,7 @@ __all__ = ['INK', 'FAINT', 'BLUE', 'ORANGE', 'RED', 'GREEN', 'GREY', 'ROUTES', '
            'feature_ranking', 'feature_bins', 'label_pace', 'threshold_curve', 'intervals', 'certainty_curve',
            'coverage_days', 'interval_widths', 'decision_flow', 'reason_bars', 'challenge_bars']
 
-# %% ../nbs/21_plots.ipynb #62a5998f
+# %% ../nbs/21_plots.ipynb #665a577a
 import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -19,6 +19,7 @@ import pandas as pd
 from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure as MplFigure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from .alarms import Watch
@@ -175,7 +176,7 @@ def score_shift(recent: ScoreCounts, reference: ScoreCounts, at: int | None = No
     chart.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return chart
 
-# %% ../nbs/21_plots.ipynb #b16566f9
+# %% ../nbs/21_plots.ipynb #6badb3d1
 FIRST_STREAMS = ("score", "calibration", "positive rate")
 
 
@@ -203,7 +204,9 @@ def evidence(seen: Watch, most: int = 9, last: int = 120, columns: int = 3) -> C
         ax.plot(days, np.clip(height[:, i], -6, 8), color=BLUE)
         ax.axhline(0, color=RED, ls="--", lw=1.2)
         ax.set_title(seen.questions[i].stream.name)
-        ax.set_ylim(-6.5, 8.5)
+        ax.set_ylim(-6.5, 8.9)
+        beyond = height[:, i] > 8
+        ax.plot(days[beyond], np.full(beyond.sum(), 8.3), color=BLUE, marker="^", ms=3, lw=0)
         _dates(ax)
     for ax in list(axes.flat)[len(shown):]:
         ax.set_axis_off()
@@ -226,18 +229,19 @@ def stream_values(seen: Watch, names: Sequence[str] | None = None, last: int = 1
         ax.plot(days, q.series[-last:], color=BLUE, marker="o", ms=1.8, lw=1)
         ax.plot(days, q.normal[-last:], color=GREY, ls="--", lw=1.2)
         where = q.where[q.at[-1]] if q.at is not None and len(q.at) else q.where[0]
-        ax.set_title(q.stream.name if where == q.stream.name or q.stream.unit == "log ratio" else "log-odds of the label" if q.stream.unit == "logits" else f"{q.stream.name} {where}", fontsize=9.5)
+        ax.set_title(q.stream.name if where == q.stream.name or q.stream.unit == "log ratio" else "label, difference of log-odds" if q.stream.unit == "logits" else f"{q.stream.name} {where}", fontsize=9.5)
         if q.stream.unit == "of events":
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         ax.yaxis.set_major_locator(MaxNLocator(4))
         _dates(ax)
     for ax in list(axes.flat)[len(shown):]:
         ax.set_axis_off()
+    chart.legend([Line2D([], [], color=BLUE, marker="o", ms=2.5, lw=1), Line2D([], [], color=GREY, ls="--", lw=1.2)], ["day by day", "expected by the reference"], loc="outside upper center", ncols=2)
     return chart
 
-# %% ../nbs/21_plots.ipynb #db601c9a
+# %% ../nbs/21_plots.ipynb #9439107d
 @mpl.rc_context(STYLE)
-def feature_ranking(shifts: Sequence[FeatureShift], tolerance: float, limit: int = 15) -> Chart:
+def feature_ranking(shifts: Sequence[FeatureShift], tolerance: float, limit: int = 30) -> Chart:
     "Bars of the largest share of events that moved across a cut, or changed category, with 95 % intervals for independent rows; the dashed line is the tolerance."
     shown = [f for f in shifts if np.isfinite(f.effect)][:limit][::-1]
     chart, axes = _chart(height=0.6 + 0.26 * max(3, len(shown)), width=7.4)
@@ -248,7 +252,8 @@ def feature_ranking(shifts: Sequence[FeatureShift], tolerance: float, limit: int
     values = np.array([f.effect for f in shown])
     ax.barh([f.name for f in shown], values, color=[ORANGE if f.practical(tolerance) else GREY for f in shown], height=0.62)
     ax.errorbar(values, range(len(shown)), xerr=[values - [f.lower for f in shown], [f.upper - f.effect for f in shown]], fmt="none", ecolor=INK, lw=0.9)
-    ax.axvline(tolerance, color=RED, ls="--", lw=1)
+    ax.axvline(tolerance, color=RED, ls="--", lw=1, label=f"tolerated: {tolerance:.1%}")
+    ax.legend(loc="lower right")
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.set(title="Largest change, share of events", xlim=(0, min(1.0, max(0.05, 1.05 * max(f.upper for f in shown)))))
     ax.grid(axis="y", visible=False)
@@ -276,10 +281,12 @@ def feature_bins(seen: Watch, limit: int = 6, columns: int = 3) -> Chart:
         kept = x if "categories" in rule else x[[0, *range(1 + max(2, len(x) // 5), len(x) - 1, max(1, len(x) // 5))]]
         ax.set_xticks(kept, [labels[i] for i in kept], fontsize=7.5, rotation=60 if "categories" in rule and max(map(len, labels)) > 3 else 0)
         ax.set_title(f.name)
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_formatter(PercentFormatter(1))
         ax.grid(axis="x", visible=False)
     for ax in list(axes.flat)[len(shown):]:
         ax.set_axis_off()
+    chart.legend([Rectangle((0, 0), 1, 1, color=BLUE), Line2D([], [], color=INK, lw=1.2)], ["recent days", "training (-: missing, ?: never seen)"], loc="outside upper center", ncols=2)
     return chart
 
 

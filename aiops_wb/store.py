@@ -169,7 +169,7 @@ def _checked_sites(frame):
         raise StoreError(f"site {twice.site_id.iloc[0]} is in the table twice: give one row for each site.")
     return rows
 
-# %% ../nbs/13_store.ipynb #56a64cc1
+# %% ../nbs/13_store.ipynb #d3520fbb
 class Store(Reader):
     "The one writer. Times are arguments: nothing here reads a clock."
 
@@ -359,7 +359,7 @@ class Store(Reader):
 
     def undelivered_drift(self, sinks: Sequence[str]) -> dict[str, pd.DataFrame]:
         "For each sink, the alarms that are still open, not muted, and that it has not taken yet, oldest first; an alarm waits as long as it is open."
-        return {sink: self.frame("""SELECT * FROM (SELECT * FROM drift_events QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY event_date DESC, recorded_at DESC) = 1)
+        return {sink: self.frame("""SELECT * FROM (SELECT * FROM drift_events QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY event_date DESC, recorded_at DESC, rowid DESC) = 1)
             WHERE state <> 'closed' AND NOT muted AND event_id NOT IN (SELECT case_id FROM deliveries WHERE sink = $sink AND state = 'delivered') ORDER BY opened_on, event_id""", {"sink": sink}) for sink in sinks}
 
     def annotate(self, now: datetime, who: str, first: date, last: date, name: str, why: str, model: str | None = None, mutes: bool = False) -> str:

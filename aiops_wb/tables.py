@@ -47,8 +47,8 @@ def note(text: str) -> Table:
     "A table of one sentence, for what is not there."
     return Table(pd.DataFrame({"": [text]}))
 
-# %% ../nbs/26_tables.ipynb #d50f68a7
-LABELS = {"log_loss": "Log loss", "ece": "Calibration error", "precision_top_1pct": "Precision, riskiest 1 %", "lift_top_1pct": "Lift, riskiest 1 %", "predictions": "Predictions", "labelled_share": "Share labelled", "positive_rate": "Positive rate", "alerts": "Alerts", "accuracy": "Accuracy", "precision": "Precision",
+# %% ../nbs/26_tables.ipynb #60c313ea
+LABELS = {"log_loss": "Log loss", "ece": "Calibration error", "precision_top_1pct": "Precision, riskiest 1 %", "lift_top_1pct": "Lift, riskiest 1 %", "predictions": "Predictions", "labelled_share": "Share labelled", "positive_rate": "Positive rate", "alerts": "Above the threshold", "accuracy": "Accuracy", "precision": "Precision",
           "recall": "Recall", "fpr": "False positive rate", "fdr": "False discovery rate", "f1": "F1", "pr_auc": "PR-AUC", "roc_auc": "ROC-AUC", "brier": "Brier score"}
 ORDER = ("predictions", "labelled_share", "positive_rate", "alerts", "accuracy", "precision", "recall", "fpr", "fdr", "f1", "precision_top_1pct", "lift_top_1pct", "pr_auc", "roc_auc", "brier", "log_loss", "ece")
 COUNTED = {"predictions", "alerts"}
@@ -76,7 +76,7 @@ def label_table(view: View) -> Table:
     week = {"positive_rate": view.week["positive_rate"], "accuracy": naive.accuracy, "precision": naive.precision, "recall": naive.recall}
     days = view.settings.recent_days
     rows = [{"": LABELS[k], f"labels so far, {days} days": shown(k, week[k]), "adjusted for late labels": shown(k, adjusted.figures[k]) if adjusted else "-",
-             "expected without labels": shown(k, expected[k]) if expected else "-", f"{days} complete days to {view.mature_day:%d %b}": shown(k, mature[k])} for k in week]
+             "expected without labels": shown(k, expected[k]) if expected else "-", f"{view.mature_day - timedelta(days - 1):%d %b} to {view.mature_day:%d %b}, complete": shown(k, mature[k])} for k in week]
     return Table(pd.DataFrame(rows))
 
 
@@ -117,17 +117,17 @@ def segment_table(view: View, limit: int = 20) -> Table:
     columns = ("predictions", "labelled_share", "positive_rate", "alerts", "precision", "recall")
     return Table(pd.DataFrame([{"site": site} | {LABELS[k]: shown(k, f[k]) for k in columns} for site, f in ordered])) if ordered else note("no site was logged")
 
-# %% ../nbs/26_tables.ipynb #ae56a3c8
+# %% ../nbs/26_tables.ipynb #a45b0a7d
 def alarm_table(view: View) -> Table:
     "Open alarms, gravest first, in words."
     if not view.watch.alarms:
         return note("no alarm is open" if view.watch.questions else "nothing is watched yet")
-    rows = [{"stream": a.stream, "kind": a.kind, "severity": a.severity + (" (muted)" if a.muted else ""), "what moved": a.says(), "most likely since": f"{a.since:%d %b}", "open since": f"{a.opened_on:%d %b}", "evidence": f"10^{a.log10_evidence:.0f}"} for a in view.watch.alarms]
+    rows = [{"stream": a.stream, "kind": a.kind, "severity": a.severity + (" (muted)" if a.muted else ""), "what moved": a.says(), "most likely since": f"{a.since:%d %b}", "open since": f"{a.opened_on:%d %b}", "evidence at its most": f"10^{a.log10_evidence:.0f}"} for a in view.watch.alarms]
     return Table(pd.DataFrame(rows), ("kind", "severity", "what moved"))
 
 
 def stream_table(view: View) -> Table:
-    "Every stream: the recent change with the lower end of its size, what is tolerated, evidence, and what the reference is worth."
+    "Every stream, those with an open alarm first: the recent change with the lower end of its size, what is tolerated, evidence, and what the reference is worth."
     seen = view.watch
     if not seen.questions:
         return note("nothing is watched yet")

@@ -223,3 +223,113 @@ def test_the_daily_record_holds_alarms_estimates_and_windows(bench):
     assert {"expected_accuracy_week", "adjusted_accuracy_week", "decisions_manual", "ece", "log_loss", "precision_top_1pct"} <= set(figures.index)
     assert streams["drift_log10_evidence"] > 0 and abs(streams["drift_effect"]) > 0.2
     assert [d.date() for d in windows.iloc[0]] == [date(2026, 2, 28), date(2026, 3, 6)]
+
+
+def with_features(bench, columns, start=date(2026, 1, 5), days=40):
+    "A version trained on made events with more features."
+    frame = events(days=days, per_day=60, start=start)
+    rows = pd.DataFrame({"feature:x": frame.x, "label": frame.label, "event_date": pd.to_datetime(frame.day)} | {f"feature:{k}": v(len(frame)) for k, v in columns.items()})
+    with bench.store() as store:
+        trained, held = train(rows, MODEL, "v1", rounds=3, holdout=0.5)
+        register(store, trained, held, datetime(2026, 2, 20, tzinfo=UTC), "test")
+        store.activate(datetime(2026, 2, 20, tzinfo=UTC), "test", MODEL, "v1", "first")
+    return trained
+
+
+def log_features(bench, columns, days=8, start=date(2026, 2, 23)):
+    from aiops_wb.spool import PredictionLogger
+
+    frame = events(days=days, per_day=60, seed=3, start=start)
+    with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None) as log:
+        log.log(frame.score, frame["at"], prediction_id=frame.id, features=pd.DataFrame({"x": frame.x} | {k: v(len(frame)) for k, v in columns.items()}), latency_ms=2.0)
+    bench.ingest(datetime(2026, 3, 7, tzinfo=UTC))
+    with bench.store() as store:
+        store.publish()
+    return View(open_snapshot(bench.data), MODEL, start + timedelta(days - 1))
+
+
+def test_odd_features_are_watched_and_none_stops_the_day(bench):
+    "All missing, constant, of a thousand values that become one, and named like a stream of our own."
+    many = np.array([f"c{i:04d}" for i in range(300)])
+    usual = {"gone": lambda n: np.full(n, None), "flat": np.zeros, "many": lambda n: np.random.default_rng(1).choice(many, n), "score": lambda n: np.random.default_rng(2).normal(size=n)}
+    with_features(bench, usual)
+    view = log_features(bench, usual | {"flat": lambda n: np.full(n, 99.0), "many": lambda n: np.full(n, "c0150"), "score": lambda n: np.random.default_rng(3).normal(4, 1, n)})
+    found = {a.stream for a in view.watch.alarms}
+    assert {"flat", "many", "feature score"} <= found and "gone" not in found
+    assert not view.figures().duplicated(["segment", "metric"]).any()
+
+
+def test_since_of_labels_is_the_day_of_the_events_and_mutes_are_of_events():
+    year = Year(12, days=60, change=30, features=1, labels=1500, concept=1.0)
+    for lag in (1, 10):
+        found = {a.stream: a for a in follow_version(observed(year), year.days[48], Settings(label_delay_days=lag)).alarms}
+        assert abs((found["calibration"].since - year.days[30]).days) <= 1
+    short = Year(12, days=45, change=30, features=1, labels=1500, concept=1.0)
+    seen = observed(short)
+    muted = pd.DataFrame({"first": [pd.Timestamp(short.days[30])], "last": [pd.Timestamp(short.days[44])], "mutes": [True], "name": ["a trial"]})
+    seen = Observed(seen.counts, seen.reference, seen.feature_days, seen.features, seen.reference_days, seen.reference_features, seen.bins, seen.latency, muted)
+    assert "calibration" not in {a.stream for a in follow_version(seen, short.days[44], SETTINGS).alarms} and not follow_version(seen, short.days[44], SETTINGS).followed.open.any()
+
+
+def test_scores_that_rise_with_their_labels_are_no_changed_concept():
+    "More positives because the events are riskier: the positive rate is in alarm, and no alarm is called concept."
+    year, risky = Year(13, days=40, features=1, labels=1500), []
+    from scipy.special import expit
+
+    from bench.years import CELLS
+
+    rng = np.random.default_rng(1)
+    for i, c in enumerate(year.scores):
+        if i < len(year.reference) + 25:
+            risky.append(c)
+            continue
+        shape = np.exp(-0.5 * (CELLS / 1000 + 0.9) ** 2)
+        labelled = rng.multinomial(1500, shape / shape.sum())
+        risky.append(ScoreCounts.of(CELLS, labelled, labelled, rng.binomial(labelled, expit(CELLS / 1000))))
+    year.scores = risky
+    kinds = {a.stream: a.kind for a in follow_version(observed(year), year.days[-1], SETTINGS).alarms}
+    assert kinds["positive rate"] != "concept" and kinds["score"] != "concept" and "calibration" not in kinds
+
+
+def test_an_early_row_or_a_long_silence_does_not_take_the_watch_away():
+    year = Year(14, days=90, features=0, change=70, prevalence=2.0)
+    counts = dict(zip(year.days, year.scores[91:]))
+    for early in (date(1999, 1, 1), year.days[0] - timedelta(80)):
+        seen = follow_version(Observed({early: year.scores[0]} | counts, {}), year.days[-1], SETTINGS)
+        assert seen.days[0] == year.days[0] and "score" in {a.stream for a in seen.alarms}
+
+
+def test_an_alarm_waits_for_a_sink_as_long_as_it_is_open_and_can_be_withdrawn(bench):
+    registered(bench)
+    live(bench)
+    now = datetime(2026, 3, 7, 2, tzinfo=UTC)
+    run(bench.data, bench.root / "reports", now, Settings(data=bench.data), show="none", say=lambda _: None)
+    with bench.store() as store:
+        waiting = store.undelivered_drift(["file"])["file"]
+        assert "x" in set(waiting.stream)
+        closing = waiting[waiting.stream == "x"].assign(state="closed", recorded_at=now - timedelta(hours=5))
+        store.add_drift_events(closing)  # with a clock behind: still the latest word
+        assert "x" not in set(store.undelivered_drift(["file"])["file"].stream)
+        assert store.drift_events(MODEL).query("stream == 'x'").state.iloc[-1] == "closed"
+
+
+def test_a_calendar_entry_can_be_taken_out_with_a_clock_behind(bench):
+    registered(bench)
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    with bench.store() as store:
+        key = store.annotate(now, "ana", date(2026, 3, 2), date(2026, 3, 2), "x", "y")
+        store.strike(now - timedelta(days=1), "ana", key, "z")
+        assert store.calendar().empty
+
+
+def test_a_muted_morning_is_said_without_contradiction(bench):
+    from aiops_wb.monitor import drift_headline
+
+    registered(bench)
+    live(bench)
+    bench.ingest(datetime(2026, 3, 7, tzinfo=UTC))
+    with bench.store() as store:
+        store.annotate(datetime(2026, 3, 7, tzinfo=UTC), "ana", date(2026, 3, 6), date(2026, 3, 6), "new cameras", "planned", mutes=True)
+        view = View(store, MODEL, date(2026, 3, 6), settings=SETTINGS)
+        says = drift_headline(view)
+        assert view.watch.alarms and "mutes" in says.says and says.state == "ok" and view.watch.severity == "none"

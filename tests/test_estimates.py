@@ -181,3 +181,12 @@ def test_mlls_equals_the_em_algorithm():
 def test_a_reference_of_one_kind_cannot_tell_a_mix():
     with pytest.raises(ValueError, match="both labels"):
         mlls(ScoreCounts.from_events([1]), np.array([0.5]), 0.0)
+
+
+def test_a_day_without_the_labels_it_should_have_is_not_certain():
+    "All labels are known after a day; yesterday's file did not come: its events are expected by their probability, with an interval, and not counted as negative."
+    points, label = rows(7, 4000, mean=0.0)
+    days = [(ScoreCounts.from_events(points[:2000], label[:2000]), 2), (ScoreCounts.from_events(points[2000:]), 1)]
+    adjusted = delay_adjusted(days, GRID.inverse, Maturation(np.array([0.0, 1.0]), np.array([0.0, 1.0])), 0)
+    rate = adjusted.figures["positive_rate"]
+    assert rate.lower < label.mean() < rate.upper and abs(rate.value - label.mean()) < 0.03

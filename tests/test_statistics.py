@@ -234,3 +234,11 @@ def test_recommendations_in_words():
         simulate(good, 1, 2, days=0)
     with pytest.raises(ValueError, match="no labelled positives"):
         best_f1(ScoreCounts.from_events([1]))
+
+
+def test_no_interval_where_the_variance_says_nothing():
+    apart = roc_auc(ScoreCounts.from_events([0, 0, 100, 100], [0, 0, 1, 1]))
+    assert apart.value == 1 and np.isnan(apart.lower)
+    days = [ScoreCounts.from_events([100, 100, -100], [1, 1, 0]) for _ in range(8)]
+    month = over_days_bootstrap(days, lambda c: summary(c, 0), np.random.default_rng(1))
+    assert month["precision"].value == 1 and month["precision"].lower == summary(days[0] + sum(days[2:], start=days[1]), 0)["precision"].lower < 1
