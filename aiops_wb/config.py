@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-# %% ../nbs/10_config.ipynb #8cf2261c
+# %% ../nbs/10_config.ipynb #254d5c8f
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1)]
 
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     recent_days: Days = 7              # drift: the recent window
     reference_days: tuple[Days, Days] = (30, 60)  # drift: days before, nearest and farthest
     drift_level: Share = 0.05          # at most this chance of any false drift alarm in a year
-    drift_tolerance: Share = 0.005     # a change of a share (of events below a cut, missing, positive ...) up to this is nobody's business
+    drift_tolerance: Share = 0.005     # a change of a share (of events below a cut, missing, positive ...) up to this is tolerated
     calibration_tolerance: Annotated[float, Field(gt=0, le=2)] = 0.1  # the same for the log-odds of the label, in logits
 
     retrain_enabled: bool = False
