@@ -30,7 +30,7 @@ from .counts import ScoreCounts
 from .points import Grid
 from .spool import fsync
 
-# %% ../nbs/13_store.ipynb #c434d4bb
+# %% ../nbs/13_store.ipynb #179d5abb
 def _scalars(values):
     "Values with lists and structs, which are no feature, as missing."
     series = pd.Series(values)
@@ -77,21 +77,26 @@ def feature_counts(con: duckdb.DuckDBPyConnection, source: str, bins: Mapping[st
     logged = {name for name, _ in types["features"].children} if getattr(types.get("features"), "id", "") == "struct" else set()
     kinds = {name: kind.id for name, kind in types["features"].children} if logged else {}
     numeric = [f for f, rule in bins.items() if "cuts" in rule and kinds.get(f) in NUMBERS]
-    found = {}
-    for at in range(0, len(numeric), 8):  # a few columns at a time: memory
-        some = numeric[at : at + 8]
-        columns = con.execute("SELECT " + ", ".join(f"features.{identifier(f)}::DOUBLE AS c{i}" for i, f in enumerate(some)) + f" FROM {source}").fetchnumpy()
+    size = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
+    together = max(1, 20_000_000 // max(1, size))  # columns read at once: some 160 MB
+    found = {}  # feature -> (bins, counts)
+    for at in range(0, len(numeric), together):
+        some = numeric[at : at + together]
+        columns = con.execute("SELECT " + ", ".join(f"coalesce(features.{identifier(f)}::DOUBLE, 'nan'::DOUBLE) AS c{i}" for i, f in enumerate(some)) + f" FROM {source}").fetchnumpy()
         for i, f in enumerate(some):
-            counted = count_numbers(np.ma.filled(columns[f"c{i}"], np.nan), bins[f]["cuts"])
-            found[f] = pd.DataFrame({"bin": np.arange(-1, len(counted) - 1), "n": counted})
+            counted = count_numbers(np.ma.getdata(columns[f"c{i}"]), bins[f]["cuts"])
+            found[f] = np.arange(-1, len(counted) - 1), counted
     for f in bins.keys() - set(numeric):
         if f in logged:
             distinct = con.execute(f"SELECT features.{identifier(f)} AS v, count(*) AS n FROM {source} GROUP BY v").df()
-            found[f] = pd.DataFrame({"bin": bin_values(distinct.v, bins[f]), "n": distinct.n}).groupby("bin", as_index=False).n.sum()
+            places, where = np.unique(bin_values(distinct.v, bins[f]), return_inverse=True)
+            found[f] = places, np.bincount(where, weights=distinct.n).astype(np.int64)
         else:
-            found[f] = con.execute(f"SELECT -1 AS bin, count(*) AS n FROM {source}").df()
-    counted = pd.concat([found[f].assign(feature=f) for f in bins], ignore_index=True)
-    return counted[counted.n > 0][["feature", "bin", "n"]].reset_index(drop=True)
+            found[f] = np.array([-1]), np.array([size])
+    places, n = (np.concatenate([found[f][part] for f in bins]) for part in (0, 1))
+    feature = np.repeat(np.array(list(bins), dtype=object), [len(found[f][0]) for f in bins])
+    kept = n > 0
+    return pd.DataFrame({"feature": feature[kept], "bin": places[kept], "n": n[kept]})
 
 
 NUMBERS = {"double", "float", "decimal", "boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger", "ubigint", "uhugeint"}
