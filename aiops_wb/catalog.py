@@ -92,7 +92,7 @@ def _where(**conditions):
         terms.append(f"{column} {ops.get(op, '=')} ${k}")
     return (" WHERE " + " AND ".join(terms) if terms else ""), kept
 
-# %% ../nbs/12_catalog.ipynb #12c4bd3e
+# %% ../nbs/12_catalog.ipynb #c0e5fb7e
 class Reader:
     "Questions to a catalog or a snapshot of it; every answer can be asked as of a time (None: all that is known)."
 
@@ -179,10 +179,10 @@ class Reader:
         found = {s: ScoreCounts.of(r.points, r.n, r.n_labelled, r.n_positive, Grid.parse(r.grid.iloc[0])) for s, r in rows.groupby("segment")}
         return dict(sorted(found.items(), key=lambda kv: (-kv[1].total[0], kv[0])))
 
-    def latency(self, model: str, start: date | None = None, end: date | None = None, *, version: str | None = None,
+    def latency(self, model: str, start: date | None = None, end: date | None = None, *, version: str | None = None, tenant: str | None = None,
                 as_of: datetime | None = None) -> dict[date, Histogram]:
         "Latency histogram (milliseconds) of each day."
-        where, given = _where(model=model, event_date__ge=start, event_date__le=end, version=version, batch_id__le=self.known_batch(as_of))
+        where, given = _where(model=model, event_date__ge=start, event_date__le=end, version=version, tenant=tenant, batch_id__le=self.known_batch(as_of))
         rows = self.frame(f"SELECT event_date, bin, n, total_ms FROM latency_counts{where}", given)
         return {day.date(): Histogram.of(r["bin"], r.n, r.total_ms.sum()) for day, r in rows.groupby("event_date")}
 
@@ -229,10 +229,10 @@ class Reader:
         return self.frame(f"""SELECT entry_id, first, last, model, name, mutes, who, recorded_at FROM (SELECT * FROM calendar{where}
             QUALIFY row_number() OVER (PARTITION BY entry_id ORDER BY recorded_at DESC, rowid DESC) = 1) WHERE NOT removed AND (model IS NULL OR $only::VARCHAR IS NULL OR model = $only) ORDER BY first, last, name""", given | {"only": model})
 
-    def decisions(self, model: str, start: date | None = None, end: date | None = None, *, version: str | None = None,
+    def decisions(self, model: str, start: date | None = None, end: date | None = None, *, version: str | None = None, tenant: str | None = None,
                   as_of: datetime | None = None) -> pd.DataFrame:
         "Counts of decisions: event_date, route, automated, n."
-        where, given = _where(model=model, event_date__ge=start, event_date__le=end, version=version, batch_id__le=self.known_batch(as_of))
+        where, given = _where(model=model, event_date__ge=start, event_date__le=end, version=version, tenant=tenant, batch_id__le=self.known_batch(as_of))
         return self.frame(f"SELECT event_date, route, automated, sum(n)::BIGINT AS n FROM decision_counts{where} GROUP BY ALL ORDER BY ALL", given)
 
     def rows(self, model: str, start: date, end: date, *, version: str | None = None, as_of: datetime | None = None,
@@ -357,9 +357,9 @@ class Reader:
         return {(tenant, site): {"name": name, "security_manager": first, "manager": second} for tenant, site, name, first, second in rows}
 
     def metrics(self, model: str, start: date | None = None, end: date | None = None, *, segment: str | None = "",
-                as_of: datetime | None = None) -> pd.DataFrame:
-        "The latest figures of each day and metric: event_date, version, tenant, segment, metric, value, lower, upper, n, as_of."
-        where, given = _where(model=model, event_date__ge=start, event_date__le=end, segment=segment, as_of__le=as_of)
+                tenant: str | None = "", as_of: datetime | None = None) -> pd.DataFrame:
+        "The latest figures of each day and metric, of all tenants together unless one is named (None: everything stored): event_date, version, tenant, segment, metric, value, lower, upper, n, as_of."
+        where, given = _where(model=model, event_date__ge=start, event_date__le=end, segment=segment, tenant=tenant, as_of__le=as_of)
         return self.frame(f"""SELECT event_date, version, tenant, segment, metric, value, lower, upper, n, as_of FROM metrics{where}
             QUALIFY row_number() OVER (PARTITION BY event_date, tenant, version, segment, metric ORDER BY as_of DESC, run_id DESC) = 1
             ORDER BY event_date, segment, metric""", given)

@@ -65,7 +65,7 @@ def report_notebooks() -> dict[str, Path]:
     folder = next(f for f in (package / "reports", package.parent / "nbs" / "reports") if f.is_dir())
     return {name: folder / f"{name}.ipynb" for name in QUESTIONS}
 
-# %% ../nbs/25_daily.ipynb #d31fee2e
+# %% ../nbs/25_daily.ipynb #c08ec1de
 @dataclass(frozen=True)
 class Figures:
     "What came of one day and model."
@@ -86,9 +86,9 @@ def compute(store: Store, day: date, model: str, now: datetime, settings: Settin
         newer = [d for d in done.event_date.dt.date if day < d <= today] if len(done) else []  # a day in the future is a clock gone wrong
         if not newer and as_of >= now:  # looking back changes nothing that decides
             recalibrate(store, view, now, who)
-        frame = view.figures().assign(run_id=run, as_of=as_of, event_date=day, tenant="", model=model, version=view.version)
-        before = store.metrics(model, day, day, segment=None)
-        keys = ["version", "segment", "metric"]
+        frame = pd.concat([view.figures().assign(tenant=""), view.tenant_figures()], ignore_index=True).assign(run_id=run, as_of=as_of, event_date=day, model=model, version=view.version)
+        before = store.metrics(model, day, day, segment=None, tenant=None)
+        keys = ["version", "tenant", "segment", "metric"]
         same = len(before) == len(frame) and _same(before.set_index(keys), frame.set_index(keys))
         with store.transaction():
             if not same:

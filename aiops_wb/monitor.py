@@ -63,7 +63,7 @@ def number(x: float, digits: int = 3) -> str:
     "A figure with fixed digits, '-' when unknown."
     return "-" if isnan(x) else f"{x:.{digits}f}"
 
-# %% ../nbs/20_monitor.ipynb #13c4563f
+# %% ../nbs/20_monitor.ipynb #ce869e6f
 class View:
     "One model on one day, as known at a time, all tenants together; where two versions scored that day, the active one. StoreError when there is no such model or day."
 
@@ -327,6 +327,26 @@ class View:
             found |= {(segment, k): f for k, f in summary(counts, at).items() if k in ("predictions", "alerts", "labelled_share", "positive_rate", "precision", "recall", "fpr")}
         first = lambda name: self.day - timedelta(self.settings.recent_days - 1 if name.endswith("_week") else 0)
         return pd.DataFrame([{"segment": s, "metric": m, **f._asdict(), "window_first": first(m), "window_last": self.day} for (s, m), f in found.items()])
+
+    def tenant_figures(self) -> pd.DataFrame:
+        "The tidy table of each tenant, where more than one was scored on the day: performance, decisions and latency, with a column `tenant`."
+        tenants = [t for t, in self.reader.con.execute("SELECT DISTINCT tenant FROM score_counts WHERE model = $m AND version = $v AND event_date = $d AND segment = '' AND batch_id <= $k ORDER BY 1",
+                                                       {"m": self.model, "v": self.version, "d": self.day, "k": self.reader.known_batch(self.as_of)}).fetchall()]
+        parts = [self._tenant(t) for t in tenants] if len(tenants) > 1 else []
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    def _tenant(self, tenant):
+        first, own = self.day - timedelta(self.settings.recent_days - 1), {"version": self.version, "tenant": tenant, "as_of": self.as_of}
+        days = self.reader.score_counts(self.model, first, self.day, **own)
+        found = summary(days.get(self.day, ScoreCounts.empty(self.grid)), self.threshold) | {f"{k}_week": f for k, f in summary(total(days.values(), self.grid), self.threshold).items()}
+        routes = self.reader.decisions(self.model, self.day, self.day, **own)
+        counted, automated = int(routes.n.sum()), int(routes.n[routes.automated.astype(bool)].sum())
+        found |= {f"decisions_{r}": Figure(int(routes.n[routes.route == r].sum()), n=counted) for r in ("ticket", "alert", "monitor")}
+        found |= {"decisions_automated": Figure(automated, n=counted), "decisions_manual": Figure(counted - automated, n=counted), "automated_share": Figure(automated / counted if counted else nan, n=counted)}
+        latency = self.reader.latency(self.model, self.day, self.day, **own).get(self.day, Histogram.of([], [], 0))
+        calls = int(latency.n.sum())
+        found |= {"latency_mean_ms": Figure(latency.mean, n=calls)} | {f"latency_p{q}_ms": Figure(latency.quantile(q / 100), n=calls) for q in (50, 95, 99)}
+        return pd.DataFrame([{"tenant": tenant, "segment": "", "metric": m, **f._asdict(), "window_first": first if m.endswith("_week") else self.day, "window_last": self.day} for m, f in found.items()])
 
 # %% ../nbs/20_monitor.ipynb #da3bb45a
 def _drift_figures(view):

@@ -333,3 +333,51 @@ def test_a_muted_morning_is_said_without_contradiction(bench):
         view = View(store, MODEL, date(2026, 3, 6), settings=SETTINGS)
         says = drift_headline(view)
         assert view.watch.alarms and "mutes" in says.says and says.state == "ok" and view.watch.severity == "none"
+
+
+def test_a_snapshot_of_another_schema_is_refused_with_the_next_step(bench):
+    import duckdb
+
+    registered(bench)
+    with bench.store() as store:
+        store.publish()
+    with duckdb.connect(str((bench.data / "aiops.duckdb").resolve())) as con:
+        con.execute("DELETE FROM migrations WHERE version = (SELECT max(version) FROM migrations)")
+    with pytest.raises(StoreError, match="run 'aiops-wb ingest' once"):
+        open_snapshot(bench.data)
+
+
+def test_each_version_is_judged_by_its_own_threshold(bench):
+    from aiops_wb import tables
+
+    registered(bench)
+    frame = live(bench)
+    from aiops_wb.spool import OutcomeLogger, PredictionLogger
+
+    with PredictionLogger(bench.data / "spool", MODEL, "other", threshold=0, flush_seconds=None) as log:
+        ids = log.log(frame.score, frame["at"], prediction_id=[f"o{i}" for i in range(len(frame))])
+    with OutcomeLogger(bench.data / "spool", "t", flush_seconds=None) as log:
+        log.log(ids, frame.label, "2026-03-07T00:00:00Z", predicted_at=frame["at"])
+    bench.ingest(datetime(2026, 3, 7, tzinfo=UTC))
+    with bench.store() as store:
+        store.set_threshold(datetime(2026, 3, 7, 1, tzinfo=UTC), "ana", MODEL, "other", 16000, "never", logged=0)
+        rows = tables.false_positive_table(View(store, MODEL, date(2026, 3, 6))).frame.set_index("")
+    assert rows.loc[f"{MODEL} other", "false positives"] == "0" and int(rows.loc[f"{MODEL} v1", "false positives"].replace(",", "")) > 0
+
+
+def test_each_tenant_has_a_record_of_its_own(bench):
+    from aiops_wb.spool import PredictionLogger
+
+    frame = events(days=3, per_day=60, start=date(2026, 3, 2))
+    for tenant, part in (("north", frame[::2]), ("south", frame[1::2])):
+        with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, tenant=tenant, flush_seconds=None) as log:
+            log.log(part.score, part["at"], prediction_id=part.id, route="monitor", automated=tenant == "north", latency_ms=4.0)
+    bench.label(frame, at="2026-03-05T00:00:00Z")
+    run(bench.data, bench.root / "reports", datetime(2026, 3, 6, 2, tzinfo=UTC), Settings(data=bench.data), show="none", say=lambda _: None)
+    with open_snapshot(bench.data) as log:
+        of = lambda tenant: log.metrics(MODEL, date(2026, 3, 4), date(2026, 3, 4), tenant=tenant).set_index("metric").value
+        north, south, both = of("north"), of("south"), of("")
+    day = frame[frame.day == date(2026, 3, 4)]
+    assert north["predictions"] == south["predictions"] == 30 and both["predictions"] == 60
+    assert north["tp"] + south["tp"] == both["tp"] and north["tp_week"] == int((frame[::2].label & (frame[::2].score >= 0.5)).sum())
+    assert north["decisions_manual"] == 0 and south["decisions_manual"] == 30 and len(day) == 60 and north["latency_p50_ms"] == pytest.approx(4, rel=0.03)
