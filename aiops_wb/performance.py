@@ -109,7 +109,7 @@ def confusion(counts: ScoreCounts, threshold: int) -> Confusion:
     fp = labelled_above - tp
     return Confusion(tp, fp, positive - tp, labelled - positive - fp)
 
-# %% ../nbs/02_performance.ipynb #ba2ac438
+# %% ../nbs/02_performance.ipynb #c9547298
 def roc_auc(counts: ScoreCounts, confidence: float = 0.95) -> Figure:
     "Area under the ROC curve, ties counting half (Mann-Whitney), with DeLong's interval for independent rows (DeLong et al. 1988); NaN without both labels."
     positive, negative = require_events(counts).n_positive, counts.n_negative
@@ -123,7 +123,7 @@ def roc_auc(counts: ScoreCounts, confidence: float = 0.95) -> Figure:
         return Figure(auc, n=counts.total[1])
     spread = lambda weight, values, n: float((weight * (values - auc) ** 2).sum() / (n - 1) / n)
     half = float(ndtri(0.5 + confidence / 2) * np.sqrt(spread(positive, beaten, n1) + spread(negative, beaten_by, n0)))
-    if not half:  # perfectly apart or all alike: the variance says nothing
+    if half < 1e-12:  # perfectly apart or all alike: the variance says nothing
         return Figure(auc, n=counts.total[1])
     return Figure(auc, max(0.0, auc - half), min(1.0, auc + half), counts.total[1])
 

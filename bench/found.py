@@ -97,9 +97,9 @@ def main():
         before, now = rows(11, days + (QUIET if change else 0), start, **change)
         for name, frame in (("before", before), ("now", now)):
             duckdb.from_df(frame.assign(day=frame.day.astype(str))).write_parquet(str(root / f"{name}.parquet"))
-        found = [ours(before, now), reference_rule(before, now), peer("nannyml_found", root), peer("nannyml_found_performance", root), peer("evidently_found", root, 60 if change is None else 15, 0 if change is None else QUIET)]
+        found = [ours(before, now), reference_rule(before, now), peer("nannyml_found", root), peer("nannyml_found_performance", root), peer("evidently_found", root, 15 if change else 60, QUIET if change else 0)]
         cells = [describe(alarms, start) for alarms in found]
-        if change is None and found[4] is not None:
+        if not change and found[4] is not None:
             cells[4] += " in 60 days"
         print(f"| {world} | " + " | ".join(cells) + " |", flush=True)
 
