@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['SCORE_CUTS', 'BUILT_IN', 'RATIO', 'SHARES', 'Cuts', 'cuts_of', 'Question', 'feature_questions', 'score_question',
-           'calibration_question', 'positive_question', 'labelled_question', 'ranked_question', 'Alarm', 'Watch',
-           'Observed', 'count_rows', 'observe', 'follow_version', 'watch', 'event_id', 'event_rows']
+           'calibration_question', 'positive_question', 'labelled_question', 'ranked_question', 'Alarm', 'Drift',
+           'Observed', 'count_rows', 'observe', 'follow_version', 'drift_of', 'event_id', 'event_rows']
 
-# %% ../nbs/19b_alarms.ipynb #72b2d6d3
+# %% ../nbs/19b_alarms.ipynb #62ad8c69
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from math import exp, isnan, log, nan
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
+from . import sequential
 from .catalog import Reader
 from .config import Settings
 from .conformal import venn_abers
@@ -27,20 +28,6 @@ from .drift import FIRST, LOGIT_LEVELS, MISSING, SHARE_LEVELS, UNSEEN, FeatureSh
 from .estimates import mlls
 from .performance import Figure
 from .points import Grid
-from aiops_wb.sequential import (
-    Followed,
-    Stream,
-    autocorrelation,
-    calibration_bets,
-    conformal_bets,
-    day_offsets,
-    day_reference,
-    follow,
-    level_bets,
-    offset_variance,
-    recent_shares,
-    share_bets,
-)
 from .store import binned_days
 
 # %% ../nbs/19b_alarms.ipynb #7374d8d8
@@ -90,12 +77,12 @@ def _padded(table, places):
 def _weekdays(days):
     return np.array([d.weekday() for d in days], dtype=int)
 
-# %% ../nbs/19b_alarms.ipynb #69cd6040
+# %% ../nbs/19b_alarms.ipynb #1f055634
 @dataclass(frozen=True, eq=False)
 class Question:
     "A stream with what is needed to speak about it: what was watched where, its kind, and its daily series."
 
-    stream: Stream
+    stream: sequential.Stream
     about: str                       # feature | score | labels | volume
     series: np.ndarray               # (days,) the watched share or value, NaN where unknown
     normal: np.ndarray               # (days,) what the reference expects
@@ -109,17 +96,17 @@ class Question:
 
 
 def _share_question(name, about, hits, n, weekday, reference_hits, reference_n, reference_weekday, tolerance, weight, cuts: Cuts | None = None, recent=7):
-    reference = day_reference(reference_hits, reference_n, reference_weekday)
+    reference = sequential.day_reference(reference_hits, reference_n, reference_weekday)
     if reference is None:
         return None
     priority = [1 + q for q in cuts.quality] if cuts else None  # what is missing is missing from every other share, too: it comes first
-    effect, lower, at = recent_shares(hits, n, weekday, reference, recent, priority=priority)
+    effect, lower, at = sequential.recent_shares(hits, n, weekday, reference, recent, priority=priority)
     expected, row = reference.at(weekday)[0], np.arange(len(n))
     with np.errstate(divide="ignore", invalid="ignore"):
         share, before = np.where(n[:, None] > 0, hits / n[:, None], nan), reference_hits / reference_n[:, None]
-    stream = Stream(name, share_bets(hits, n, weekday, reference, tolerance), effect, lower, tolerance, weight, "of events")
+    stream = sequential.Stream(name, sequential.share_bets(hits, n, weekday, reference, tolerance), effect, lower, tolerance, weight, "of events")
     main = int(np.argmax(reference.share[0] * (1 - reference.share[0])))
-    residual = autocorrelation(before[:, main], reference_weekday if reference.by_weekday else None)
+    residual = sequential.autocorrelation(before[:, main], reference_weekday if reference.by_weekday else None)
     last = at[-1] if len(at) else 0
     return Question(stream, about, share[row, last] if len(n) else np.empty(0), expected[row, last] if len(n) else np.empty(0), cuts.names if cuts else (name,), at, cuts.quality if cuts else (False,), residual, int((reference_n > 0).sum()))
 
@@ -130,8 +117,8 @@ def _later(question, lag, days):
         return question
     move = lambda a, fill: np.concatenate([np.full((min(lag, days), *a.shape[1:]), fill, dtype=a.dtype), a])[:days]
     s = question.stream
-    stream = Stream(s.name, move(s.bets, 0.0), move(s.effect, nan), move(s.lower, 0.0), s.tolerance, s.weight, s.unit)
-    return Question(stream, question.about, question.series, question.normal, question.where, None if question.at is None else move(question.at, 0), question.quality, question.residual, question.rests_on, lag, question.levels)
+    stream = replace(s, bets=move(s.bets, 0.0), effect=move(s.effect, nan), lower=move(s.lower, 0.0))
+    return replace(question, stream=stream, at=None if question.at is None else move(question.at, 0), lag=lag)
 
 # %% ../nbs/19b_alarms.ipynb #089bfb7d
 SCORE_CUTS = (0.25, 0.5, 0.75, 0.95)
@@ -169,7 +156,7 @@ def score_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, Sc
     return _share_question("score", "score", _hits_below(days.values(), at), sizes(days.values()), _weekdays(days), _hits_below(reference.values(), at), sizes(reference.values()), _weekdays(reference),
                            settings.drift_tolerance, weight, cuts, settings.recent_days)
 
-# %% ../nbs/19b_alarms.ipynb #09a594ef
+# %% ../nbs/19b_alarms.ipynb #7c5f0281
 def _on_cells(tables, cells):
     "Positive and negative counts (days, cells) of tables on the cells (their lowest points) of a coarser grid."
     positive, negative = np.zeros((2, len(tables), len(cells)))
@@ -187,20 +174,21 @@ def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[da
     now = [c.coarsen(50) for c in days.values()]
     cells = np.unique(np.concatenate([c.points for c in (*coarse.values(), *now)]))
     fitted = venn_abers(total(coarse.values())).probability(cells)
-    variance, unsure = offset_variance(*_on_cells(list(coarse.values()), cells), fitted)
+    before = _on_cells(list(coarse.values()), cells)
+    variance, unsure = sequential.offset_variance(*before, fitted)
     if isnan(variance):
         return None
     positive, negative = _on_cells(now, cells)
-    offset, chance = day_offsets(positive, negative, fitted)
+    offset, chance = sequential.day_offsets(positive, negative, fitted)
     error, tolerance = chance + variance, settings.calibration_tolerance + 2 * unsure
     window = lambda v: np.array([np.nansum(v[max(0, i - settings.recent_days + 1) : i + 1]) for i in range(len(v))])
     weights = 1 / error
     with np.errstate(divide="ignore", invalid="ignore"):
         effect, spread = window(weights * offset) / window(weights), 1 / np.sqrt(window(weights))
-    bets = calibration_bets(positive, negative, fitted, variance, tolerance)
-    stream = Stream("calibration", bets, effect, np.nan_to_num(np.maximum(0.0, np.abs(effect) - 1.96 * spread)), tolerance, weight, "logits")
-    residual = autocorrelation(day_offsets(*_on_cells(list(coarse.values()), cells), fitted)[0])
-    return Question(stream, "labels", offset, np.zeros(len(offset)), ("log-odds of the label at the same score",), None, (False,), residual, len(coarse), 0, LOGIT_LEVELS)
+    bets = sequential.calibration_bets(positive, negative, fitted, sum(before).sum(axis=0), variance, tolerance)
+    stream = sequential.Stream("calibration", bets, effect, np.nan_to_num(np.maximum(0.0, np.abs(effect) - 1.96 * spread)), tolerance, weight, "logits")
+    residual = sequential.autocorrelation(sequential.day_offsets(*before, fitted)[0])
+    return Question(stream, "labels", offset, np.zeros(len(offset)), ("log-odds of the label at the same score",), quality=(False,), residual=residual, rests_on=len(coarse), levels=LOGIT_LEVELS)
 
 
 def positive_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts], settings: Settings, weight: float) -> Question | None:
@@ -222,7 +210,7 @@ def labelled_question(days: Mapping[date, ScoreCounts], settings: Settings, weig
         question.stream.bets[:learn] = 0  # the days that were learned from prove nothing
     return question
 
-# %% ../nbs/19b_alarms.ipynb #8d4f9e67
+# %% ../nbs/19b_alarms.ipynb #193115cb
 RATIO = log(1.2)
 
 
@@ -233,15 +221,15 @@ def ranked_question(name: str, days: list[date], values, weight: float, recent: 
     logs[~np.isfinite(logs)] = nan
     weekday = _weekdays(days)
     lots = np.array([np.random.default_rng([d.toordinal(), len(name)]).random() for d in days])
-    levels, normal = level_bets(logs, weekday, RATIO)
-    apart, ranks = logs - normal, conformal_bets(logs, lots, weekday)
+    levels, normal = sequential.level_bets(logs, weekday, RATIO)
+    apart, ranks = logs - normal, sequential.conformal_bets(logs, lots, weekday)
     effect = np.array([np.mean(known) if len(known := (part := apart[max(0, i - recent + 1) : i + 1])[~np.isnan(part)]) else nan for i in range(len(days))])
     lower = np.nan_to_num(np.abs(effect))
     ranks[lower <= RATIO] = np.minimum(ranks[lower <= RATIO], 0)
-    bets = np.concatenate([levels, np.repeat(ranks, levels.shape[1], axis=1)], axis=1)
-    return Question(Stream(name, bets, effect, lower, RATIO, weight, "log ratio"), "volume", np.exp(logs), np.exp(normal), (name,), None, (True,), Figure(nan), None, 0, (RATIO, log(1.5), log(2), log(4)))
+    bets = np.concatenate([levels, np.repeat(ranks, levels.shape[1], axis=1)], axis=1)  # stakes are equal: as many on ranks as on levels
+    return Question(sequential.Stream(name, bets, effect, lower, RATIO, weight, "log ratio"), "volume", np.exp(logs), np.exp(normal), (name,), quality=(True,), levels=(RATIO, log(1.5), log(2), log(4)))
 
-# %% ../nbs/19b_alarms.ipynb #a53dc7cb
+# %% ../nbs/19b_alarms.ipynb #9bfd169c
 SHARES = {"inputs": 0.5, "calibration": 0.2, "positive rate": 0.1, "share labelled": 0.05, "volume": 0.075, "latency": 0.075}
 
 
@@ -260,7 +248,6 @@ class Alarm:
     since: date             # when the change most likely began
     opened_on: date
     muted: bool = False
-    name: str = field(default="", compare=False)  # what the calendar says about its days
 
     def says(self) -> str:
         "What moved, in one sentence."
@@ -276,14 +263,14 @@ class Alarm:
         return {"data quality": "Repair the feed before anything else; until then scores that use it are not to be trusted.", "concept": "The same inputs mean something else: check the labels, then consider a challenger trained on recent days.",
                 "label shift": "The mix of events changed, not their look: recalibrate, and look at the threshold.", "covariate": "Inputs moved; no alarm says that labels disagree with the probabilities: find out why, and watch the calibration.", "operation": "Ask who runs the service: more or fewer events, or slower answers, are no matter of the model."}[self.kind]
 
-
+# %% ../nbs/19b_alarms.ipynb #b9532602
 @dataclass(frozen=True, eq=False)
-class Watch:
+class Drift:
     "What the questions said on every morning from the first to `days[-1]`."
 
     days: list[date]
     questions: list[Question]
-    followed: Followed
+    followed: sequential.Followed
     muted: np.ndarray
     calendar: pd.DataFrame
     offset: Figure        # by how many logits recent labels differ from the probabilities; 95 % interval
@@ -351,7 +338,7 @@ class Watch:
             found.append(f"{', '.join(short)} rest on {min(q.rests_on for q in self.questions if q.rests_on is not None)} reference days, too few to know how much days differ (28 are enough)")
         return found
 
-
+# %% ../nbs/19b_alarms.ipynb #a2916419
 def _muted_days(days, calendar):
     muted = np.zeros(len(days), dtype=bool)
     for entry in calendar[calendar.mutes].itertuples():
@@ -398,7 +385,7 @@ def observe(reader: Reader, model: str, version: str, day: date, as_of: datetime
     return Observed(counts, reader.held_out_counts(model, version), *reader.feature_counts(model, version, None, day, as_of=as_of), *reader.reference_counts(model, version), bins or {},
                     {d: h.mean for d, h in latency.items()}, reader.calendar(model, as_of))
 
-
+# %% ../nbs/19b_alarms.ipynb #d95d84c9
 def _questions(seen: Observed, days, by_day, reference, learned, muted, settings):
     "All questions to a version, and the one about calibration apart."
     row, lag = {d: i for i, d in enumerate(seen.feature_days)}, settings.label_delay_days
@@ -431,7 +418,7 @@ def _beginning(days, last, gap=60):
     return starts[-1] if starts else days[0]
 
 
-def follow_version(seen: Observed, day: date, settings: Settings) -> Watch:
+def follow_version(seen: Observed, day: date, settings: Settings) -> Drift:
     """Follow a version from its first day to `day`.
 
     Days of labels count when they are `label_delay_days` old. References: the days of training for features, the held-out days for the score and the labels; for a version trained elsewhere its own first 28 days with events, and no features. What came before a silence of more than 60 days is left out.
@@ -445,17 +432,17 @@ def follow_version(seen: Observed, day: date, settings: Settings) -> Watch:
     reference = seen.reference or {d: by_day[d] for d in days[:learned] if by_day[d].total[0]}
     muted = _muted_days(days, seen.calendar)
     questions, calibration, tables, labelled = _questions(seen, days, by_day, reference, learned, muted, settings)
-    followed = follow([q.stream for q in questions], settings.drift_level, hold=settings.recent_days, muted=muted)
+    followed = sequential.follow([q.stream for q in questions], settings.drift_level, hold=settings.recent_days, muted=muted)
     recent = slice(max(0, len(days) - settings.recent_days), None)
     vectors = {f: (*(_padded(t, _places(rule)).sum(axis=0) for t in (tables[f][recent], seen.reference_features[f])), rule) for f, rule in seen.bins.items() if f in tables and f in seen.reference_features}
-    return Watch(days, questions, followed, muted, seen.calendar, _offset(calibration), _mix_offset(by_day, labelled, settings), settings.drift_level, vectors)
+    return Drift(days, questions, followed, muted, seen.calendar, _offset(calibration), _mix_offset(by_day, labelled, settings), settings.drift_level, vectors)
 
 
-def watch(reader: Reader, model: str, version: str, day: date, settings: Settings, as_of: datetime | None = None, state: Mapping | None = None) -> Watch:
+def drift_of(reader: Reader, model: str, version: str, day: date, settings: Settings, as_of: datetime | None = None, state: Mapping | None = None) -> Drift:
     "Follow a version by what is stored, as known at a time; `state` is what was stored when the version was registered."
     return follow_version(observe(reader, model, version, day, as_of, (state or {}).get("bins")), day, settings)
 
-
+# %% ../nbs/19b_alarms.ipynb #a66df0b8
 def _offset(question):
     "The recent offset of the labels, with its interval."
     if question is None or not len(question.stream.effect) or isnan(question.stream.effect[-1]):
@@ -477,13 +464,13 @@ def _mix_offset(days, reference, settings):
     to_logit = lambda share: float(logit(min(max(share, 1e-6), 1 - 1e-6)) - logit(base))
     return Figure(to_logit(found.value), to_logit(found.lower), to_logit(found.upper), found.n)
 
-# %% ../nbs/19b_alarms.ipynb #5458f6e6
+# %% ../nbs/19b_alarms.ipynb #8fed5638
 def event_id(model: str, version: str, stream: str, opened_on: date) -> str:
     "The id of an alarm."
     return "D-" + hashlib.sha256(f"{model} {version} {stream} {opened_on}".encode()).hexdigest()[:12]
 
 
-def event_rows(found: Watch, model: str, version: str, day: date, before: pd.DataFrame, as_of: datetime, now: datetime) -> pd.DataFrame:
+def event_rows(found: Drift, model: str, version: str, day: date, before: pd.DataFrame, as_of: datetime, now: datetime) -> pd.DataFrame:
     "The rows of a day: alarms that opened, go on, or were closed since `before` (the model's events, oldest first). Alarms of another version are closed."
     earlier = before[before.event_date.dt.date < day] if len(before) else before
     latest = earlier.groupby("event_id").tail(1) if len(earlier) else earlier

@@ -65,7 +65,7 @@ def report_notebooks() -> dict[str, Path]:
     folder = next(f for f in (package / "reports", package.parent / "nbs" / "reports") if f.is_dir())
     return {name: folder / f"{name}.ipynb" for name in QUESTIONS}
 
-# %% ../nbs/25_daily.ipynb #c08ec1de
+# %% ../nbs/25_daily.ipynb #294938d1
 @dataclass(frozen=True)
 class Figures:
     "What came of one day and model."
@@ -104,7 +104,7 @@ def compute(store: Store, day: date, model: str, now: datetime, settings: Settin
 def _record_drift(store, view, day, as_of, now):
     "Append what alarms say of the day, unless it is known already."
     before = store.drift_events(view.model)
-    rows = event_rows(view.watch, view.model, view.version, day, before, as_of, now)
+    rows = event_rows(view.drift, view.model, view.version, day, before, as_of, now)
     said = before[before.event_date.dt.date == day] if len(before) else before
     key = lambda frame: sorted(zip(frame.event_id, frame.state, frame.severity, frame.kind)) if len(frame) else []
     if key(rows) != key(said):
@@ -142,7 +142,7 @@ def _git():
     except (OSError, subprocess.SubprocessError):
         return None
 
-# %% ../nbs/25_daily.ipynb #7ad85eab
+# %% ../nbs/25_daily.ipynb #64ddc4d3
 def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Settings) -> dict:
     "A model's part of the manifest, before its reports have run."
     try:
@@ -159,10 +159,10 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
     week, routes, span = view.week, view.decisions, f"{settings.recent_days} days"
     figures = {"predictions": f"{view.today['predictions'].value:,.0f}", "above the threshold": f"{view.today['alerts'].value:,.0f}", "tickets": f"{routes['ticket']:,}", "to a person": f"{routes['alert']:,}",
                f"precision, {span}": number(week["precision"].value, 2), f"recall, {span}": number(week["recall"].value, 2), f"PR-AUC, {span}": number(week["pr_auc"].value, 2),
-               f"labelled, {span}": percent(week["labelled_share"].value), "drift": view.watch.severity, "latency p95": "-" if isnan(view.latency.mean) else f"{view.latency.quantile(.95):.0f} ms"}
+               f"labelled, {span}": percent(week["labelled_share"].value), "drift": view.drift.severity, "latency p95": "-" if isnan(view.latency.mean) else f"{view.latency.quantile(.95):.0f} ms"}
     return {"state": "ok", "version": view.version, "threshold": number(view.probability(view.threshold)), "threshold_points": view.threshold,
             "window": f"{min(counts)} to {max(counts)}, {sum(c.total[0] for c in counts.values()):,} predictions" + (f"; not shown: {others:,} predictions of this day by other versions" if others else ""), "counts_sha256": digest.hexdigest(),
-            "figures": figures, "line": f"{figures['above the threshold']} alerts, PR-AUC {number(week['pr_auc'].value, 2)}, drift {view.watch.severity}", "reports": {}}
+            "figures": figures, "line": f"{figures['above the threshold']} alerts, PR-AUC {number(week['pr_auc'].value, 2)}, drift {view.drift.severity}", "reports": {}}
 
 
 def _write_manifest(reader, reports, day, as_of, settings, models):

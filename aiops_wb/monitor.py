@@ -7,7 +7,7 @@ __all__ = ['Headline', 'percent', 'number', 'View', 'performance_headline', 'qua
            'conformal_headline', 'backtest', 'thresholds_headline', 'explain_headline', 'retrain_headline', 'open_view',
            'recalibrate', 'learnt']
 
-# %% ../nbs/20_monitor.ipynb #8388a0c6
+# %% ../nbs/20_monitor.ipynb #92aa2812
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from .alarms import Watch, watch
+from .alarms import Drift, drift_of
 from .automation import WATCHED, Certainty, Control, RiskMonitor, certainty
 from .catalog import Reader, StoreError, open_snapshot
 from .config import Settings
@@ -63,7 +63,7 @@ def number(x: float, digits: int = 3) -> str:
     "A figure with fixed digits, '-' when unknown."
     return "-" if isnan(x) else f"{x:.{digits}f}"
 
-# %% ../nbs/20_monitor.ipynb #ce869e6f
+# %% ../nbs/20_monitor.ipynb #0527ec4b
 class View:
     "One model on one day, as known at a time, all tenants together; where two versions scored that day, the active one. StoreError when there is no such model or day."
 
@@ -157,9 +157,9 @@ class View:
         return AccuracyDrop(self.baseline.get("accuracy", nan), self.week["accuracy"].value)
 
     @cached_property
-    def watch(self) -> Watch:
+    def drift(self) -> Drift:
         "All streams of this version, followed from its first day to this one."
-        return watch(self.reader, self.model, self.version, self.day, self.settings, self.as_of, self.state)
+        return drift_of(self.reader, self.model, self.version, self.day, self.settings, self.as_of, self.state)
 
     @cached_property
     def reference_probability(self) -> VennAbers | None:
@@ -205,9 +205,9 @@ class View:
     @property
     def degraded(self) -> bool | None:
         "Whether the model should not be relied on as it is: a grave alarm, or figures clearly worse than on the held-out days; None when nothing can be said."
-        if self.watch.severity == "unknown" and isnan(self.week["accuracy"].value):
+        if self.drift.severity == "unknown" and isnan(self.week["accuracy"].value):
             return None
-        return self.watch.severity in ("high", "critical") or bool(quality_losses(self))
+        return self.drift.severity in ("high", "critical") or bool(quality_losses(self))
 
     @property
     def severity(self) -> str:
@@ -348,7 +348,7 @@ class View:
         found |= {"latency_mean_ms": Figure(latency.mean, n=calls)} | {f"latency_p{q}_ms": Figure(latency.quantile(q / 100), n=calls) for q in (50, 95, 99)}
         return pd.DataFrame([{"tenant": tenant, "segment": "", "metric": m, **f._asdict(), "window_first": first if m.endswith("_week") else self.day, "window_last": self.day} for m, f in found.items()])
 
-# %% ../nbs/20_monitor.ipynb #da3bb45a
+# %% ../nbs/20_monitor.ipynb #1a6a8710
 def _drift_figures(view):
     test, drop = view.ks, view.accuracy_drop
     return {"ks": Figure(test.statistic, test.lower, test.upper, test.n), "ks_pvalue": Figure(test.pvalue, n=test.n), "score_shift": Figure(test.shift, n=test.n),
@@ -356,7 +356,7 @@ def _drift_figures(view):
 
 
 def _watch_figures(view):
-    seen, degraded = view.watch, view.degraded
+    seen, degraded = view.drift, view.degraded
     n = view.window(1).total[0]
     found = {("", "drift_alarms"): Figure(len(seen.alarms) if seen.questions else nan, n=n), ("", "drift_gravity"): Figure(nan if seen.severity == "unknown" else GRAVITY.index(seen.severity), n=n),
              ("", "degraded"): Figure(nan if degraded is None else float(degraded), n=n), ("", "label_offset"): seen.offset}
@@ -383,7 +383,7 @@ def _conformal_figures(view):
         found |= {"coverage": view.coverage.overall, "coverage_positive": view.coverage.by_label[1], "coverage_negative": view.coverage.by_label[0]}
     return found
 
-# %% ../nbs/20_monitor.ipynb #2bce0874
+# %% ../nbs/20_monitor.ipynb #df4d2e64
 def performance_headline(view: View) -> Headline:
     "How is the model doing this week?"
     week, base = view.week, view.baseline
@@ -414,7 +414,7 @@ def quality_losses(view: View) -> list[str]:
 
 def drift_headline(view: View) -> Headline:
     "Has anything moved that matters?"
-    seen = view.watch
+    seen = view.drift
     streams = [q for q in seen.questions if q.about != "volume"]
     grave = [a for a in seen.alarms if not a.muted]
     if not streams and not grave:
@@ -432,7 +432,7 @@ def drift_headline(view: View) -> Headline:
 
 def watch_note(view: View) -> Headline:
     "What the alarms promise, and why it cannot be claimed where it cannot."
-    seen = view.watch
+    seen = view.drift
     says = f"{len(seen.questions)} streams have been followed since {seen.days[0]:%-d %B %Y}; the chance of any false alarm in a year is to be at most {percent(seen.level)}."
     if not seen.questions:
         return Headline("unknown", "Nothing is watched yet.", "")

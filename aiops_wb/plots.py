@@ -8,7 +8,7 @@ __all__ = ['INK', 'FAINT', 'BLUE', 'ORANGE', 'RED', 'GREEN', 'GREY', 'ROUTES', '
            'feature_ranking', 'feature_bins', 'label_pace', 'threshold_curve', 'intervals', 'certainty_curve',
            'coverage_days', 'interval_widths', 'decision_flow', 'reason_bars', 'challenge_bars']
 
-# %% ../nbs/21_plots.ipynb #665a577a
+# %% ../nbs/21_plots.ipynb #f02d8bdd
 import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -22,7 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from .alarms import Watch
+from .alarms import Drift
 from .automation import Certainty
 from .counts import ScoreCounts
 from .coverage import CoverageReport, automation_risk, width_shares
@@ -32,7 +32,7 @@ from .performance import proportion, reliability_bins
 from .points import PER_UNIT, Grid
 from .thresholds import Curve
 
-# %% ../nbs/21_plots.ipynb #0fefcde5
+# %% ../nbs/21_plots.ipynb #884e0c1c
 INK, FAINT, BLUE, ORANGE, RED, GREEN, GREY = "#1d2733", "#dfe4ea", "#2563c9", "#d97706", "#c02626", "#15803d", "#8a97a6"
 ROUTES = {"ticket": RED, "alert": ORANGE, "monitor": GREY}
 STYLE = {
@@ -66,6 +66,19 @@ def _empty(axes, text):
     axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axes.transAxes, fontsize=11)
 
 
+def _nothing(text):
+    "A figure that says why there is none."
+    chart, axes = _chart(height=1.6)
+    _empty(axes[0, 0], text)
+    return chart
+
+
+def _spare(axes, used):
+    "Panels beyond those used are not drawn."
+    for ax in axes.flat[used:]:
+        ax.set_axis_off()
+
+
 def _thin(x, *ys, most=250):
     "At most so many points of a long step line, ends kept: a page does not need 5,000."
     kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), most)).round().astype(int))
@@ -90,7 +103,7 @@ def _dates(axes):
     axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=4))
     axes.xaxis.set_major_formatter(DateFormatter("%d %b"))
 
-# %% ../nbs/21_plots.ipynb #bf075f48
+# %% ../nbs/21_plots.ipynb #b87dc748
 TITLES = {"pr_auc": "PR-AUC", "roc_auc": "ROC-AUC", "f1": "F1", "fpr": "False positive rate", "fdr": "False discovery rate", "ks": "Score distance (KS)", "log_loss": "Log loss", "ece": "Calibration error", "precision_top_1pct": "Precision, riskiest 1 %", "lift_top_1pct": "Lift, riskiest 1 %", "label_offset": "Offset of the label (log-odds)", "drift_alarms": "Open alarms",
           "latency_p50_ms": "Latency p50 (ms)", "latency_p99_ms": "Latency p99 (ms)",
           "labelled_share": "Share labelled", "positive_rate": "Positive rate", "latency_p95_ms": "Latency p95 (ms)", "latency_mean_ms": "Mean latency (ms)",
@@ -129,8 +142,7 @@ def history(metrics: pd.DataFrame, names: Sequence[str], baseline: Mapping[str, 
         if len(days) < 3:
             ax.set_xlim(days.min() - pd.Timedelta(days=3), days.max() + pd.Timedelta(days=3))
         _dates(ax)
-    for ax in list(axes.flat)[len(names):]:
-        ax.set_axis_off()
+    _spare(axes, len(names))
     return chart
 
 # %% ../nbs/21_plots.ipynb #37c0d5a3
@@ -176,7 +188,7 @@ def score_shift(recent: ScoreCounts, reference: ScoreCounts, at: int | None = No
     chart.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return chart
 
-# %% ../nbs/21_plots.ipynb #6badb3d1
+# %% ../nbs/21_plots.ipynb #7d65f812
 FIRST_STREAMS = ("score", "calibration", "positive rate")
 
 
@@ -188,12 +200,10 @@ def _mark_days(ax, days, chosen, **look):
 
 
 @mpl.rc_context(STYLE)
-def evidence(seen: Watch, most: int = 9, last: int = 120, columns: int = 3) -> Chart:
+def evidence(seen: Drift, most: int = 9, last: int = 120, columns: int = 3) -> Chart:
     "Small multiples of log10 evidence over the last days, the streams that matter most; 0 is the alarm of a stream on its own."
     if not seen.questions:
-        chart, axes = _chart(height=1.6)
-        _empty(axes[0, 0], "nothing is watched yet")
-        return chart
+        return _nothing("nothing is watched yet")
     height = (seen.followed.evidence - seen.followed.bar)[-last:] / np.log(10)
     shown = sorted(range(len(seen.questions)), key=lambda i: (seen.questions[i].stream.name not in FIRST_STREAMS, not seen.followed.open[-1, i], -height[:, i].max()))[:most]
     rows, days = -(-len(shown) // columns), np.array(seen.days[-last:], dtype="datetime64[D]").astype("datetime64[s]")
@@ -208,21 +218,18 @@ def evidence(seen: Watch, most: int = 9, last: int = 120, columns: int = 3) -> C
         beyond = height[:, i] > 8
         ax.plot(days[beyond], np.full(beyond.sum(), 8.3), color=BLUE, marker="^", ms=3, lw=0)
         _dates(ax)
-    for ax in list(axes.flat)[len(shown):]:
-        ax.set_axis_off()
+    _spare(axes, len(shown))
     chart.supylabel("evidence, powers of ten", fontsize=9)
     return chart
 
 
 @mpl.rc_context(STYLE)
-def stream_values(seen: Watch, names: Sequence[str] | None = None, last: int = 120, columns: int = 3) -> Chart:
+def stream_values(seen: Drift, names: Sequence[str] | None = None, last: int = 120, columns: int = 3) -> Chart:
     "What a stream watches, day by day, against what its reference expects (dashed); the named ones, or those in alarm and the score."
     wanted = list(names) if names is not None else list(dict.fromkeys([*(a.stream for a in seen.alarms), *FIRST_STREAMS]))[:6]
     shown = [q for name in wanted for q in seen.questions if q.stream.name == name]
     if not shown:
-        chart, axes = _chart(height=1.6)
-        _empty(axes[0, 0], "nothing is watched yet")
-        return chart
+        return _nothing("nothing is watched yet")
     chart, axes = _chart(-(-len(shown) // columns), columns, height=1.85, width=9.2)
     for ax, q in zip(axes.flat, shown):
         days = np.array(seen.days[: len(q.series)][-last:], dtype="datetime64[D]").astype("datetime64[s]")
@@ -234,12 +241,11 @@ def stream_values(seen: Watch, names: Sequence[str] | None = None, last: int = 1
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         ax.yaxis.set_major_locator(MaxNLocator(4))
         _dates(ax)
-    for ax in list(axes.flat)[len(shown):]:
-        ax.set_axis_off()
+    _spare(axes, len(shown))
     chart.legend([Line2D([], [], color=BLUE, marker="o", ms=2.5, lw=1), Line2D([], [], color=GREY, ls="--", lw=1.2)], ["day by day", "expected by the reference"], loc="outside upper center", ncols=2)
     return chart
 
-# %% ../nbs/21_plots.ipynb #9439107d
+# %% ../nbs/21_plots.ipynb #70e556e1
 @mpl.rc_context(STYLE)
 def feature_ranking(shifts: Sequence[FeatureShift], tolerance: float, limit: int = 30) -> Chart:
     "Bars of the largest share of events that moved across a cut, or changed category, with 95 % intervals for independent rows; the dashed line is the tolerance."
@@ -261,13 +267,11 @@ def feature_ranking(shifts: Sequence[FeatureShift], tolerance: float, limit: int
 
 
 @mpl.rc_context(STYLE)
-def feature_bins(seen: Watch, limit: int = 6, columns: int = 3) -> Chart:
+def feature_bins(seen: Drift, limit: int = 6, columns: int = 3) -> Chart:
     "Recent days (bars) and reference (line) in the bins of training, for the features that moved most; `-` missing, `?` never seen in training."
     shown = [f for f in seen.shifts if np.isfinite(f.effect)][:limit]
     if not shown:
-        chart, axes = _chart(height=1.6)
-        _empty(axes[0, 0], "no feature has a reference to compare with")
-        return chart
+        return _nothing("no feature has a reference to compare with")
     chart, axes = _chart(-(-len(shown) // columns), columns, height=1.9, width=9.2)
     for ax, f in zip(axes.flat, shown):
         recent, reference, rule = seen.vectors[f.name]
@@ -284,8 +288,7 @@ def feature_bins(seen: Watch, limit: int = 6, columns: int = 3) -> Chart:
         ax.yaxis.set_major_locator(MaxNLocator(4))
         ax.yaxis.set_major_formatter(PercentFormatter(1))
         ax.grid(axis="x", visible=False)
-    for ax in list(axes.flat)[len(shown):]:
-        ax.set_axis_off()
+    _spare(axes, len(shown))
     chart.legend([Rectangle((0, 0), 1, 1, color=BLUE), Line2D([], [], color=INK, lw=1.2)], ["recent days", "training (-: missing, ?: never seen)"], loc="outside upper center", ncols=2)
     return chart
 

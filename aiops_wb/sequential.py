@@ -148,7 +148,7 @@ def level_bets(values, weekday, tolerance: float, sizes: Sequence[float] = (0.1,
             bets[day] = np.minimum(stake * over - stake**2 * variance / 2, MOST_A_DAY).ravel()
     return bets, normal
 
-# %% ../nbs/04b_sequential.ipynb #d9c46ee2
+# %% ../nbs/04b_sequential.ipynb #2395da30
 CHANGES = ((-1.0, 1.0), (-0.5, 1.0), (-0.3, 1.0), (0.3, 1.0), (0.5, 1.0), (1.0, 1.0), (0.0, 0.5), (0.0, 2.0))  # shift of the log-odds, slope
 
 
@@ -181,14 +181,14 @@ def offset_variance(positive, negative, probability) -> tuple[float, float]:
     return extra, sqrt(extra / len(offset) + 1 / float(weight.sum()))
 
 
-def calibration_bets(positive, negative, probability, day_variance: float, tolerance: float = 0.1) -> np.ndarray:
+def calibration_bets(positive, negative, probability, usual, day_variance: float, tolerance: float = 0.1) -> np.ndarray:
     """Log e-values (days, changes) of labelled counts (days, cells) against "the probability (cells,) holds within `tolerance` logits"; 0 on days without labels.
 
-    Unit: the day. Valid for labels that are independent given their day, and days whose log-odds are off by at most the tolerance plus an effect by Student's t(4) with variance `day_variance`. Needs labels that are complete: early ones are no fair sample.
+    Unit: the day. Valid for labels that are independent given their day, and days whose log-odds are off by at most the tolerance plus an effect by Student's t(4) with variance `day_variance`; slopes turn about the middle of the `usual` labelled counts (cells,), those of the reference, so that no day's bet depends on a later one. Needs labels that are complete: early ones are no fair sample.
     """
     positive, negative = (np.asarray(c, dtype=np.float64) for c in (positive, negative))
     z = logit(np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9))
-    weight = (positive + negative).sum(axis=0) * expit(z) * expit(-z)
+    weight = np.asarray(usual, dtype=np.float64) * expit(z) * expit(-z)
     centre = float((weight * z).sum() / weight.sum()) if weight.sum() else 0.0
     far = np.geomspace(4.5, 40, 9)
     nodes = np.concatenate([-far[::-1], np.linspace(-4, 4, 33), far]) if day_variance > 1e-4 else np.zeros(1)  # effects of days in standard deviations

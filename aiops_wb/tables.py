@@ -117,18 +117,18 @@ def segment_table(view: View, limit: int = 20) -> Table:
     columns = ("predictions", "labelled_share", "positive_rate", "alerts", "precision", "recall")
     return Table(pd.DataFrame([{"site": site} | {LABELS[k]: shown(k, f[k]) for k in columns} for site, f in ordered])) if ordered else note("no site was logged")
 
-# %% ../nbs/26_tables.ipynb #a45b0a7d
+# %% ../nbs/26_tables.ipynb #b87d79f6
 def alarm_table(view: View) -> Table:
     "Open alarms, gravest first, in words."
-    if not view.watch.alarms:
-        return note("no alarm is open" if view.watch.questions else "nothing is watched yet")
-    rows = [{"stream": a.stream, "kind": a.kind, "severity": a.severity + (" (muted)" if a.muted else ""), "what moved": a.says(), "most likely since": f"{a.since:%d %b}", "open since": f"{a.opened_on:%d %b}", "evidence at its most": f"10^{a.log10_evidence:.0f}"} for a in view.watch.alarms]
+    if not view.drift.alarms:
+        return note("no alarm is open" if view.drift.questions else "nothing is watched yet")
+    rows = [{"stream": a.stream, "kind": a.kind, "severity": a.severity + (" (muted)" if a.muted else ""), "what moved": a.says(), "most likely since": f"{a.since:%d %b}", "open since": f"{a.opened_on:%d %b}", "evidence at its most": f"10^{a.log10_evidence:.0f}"} for a in view.drift.alarms]
     return Table(pd.DataFrame(rows), ("kind", "severity", "what moved"))
 
 
 def stream_table(view: View) -> Table:
     "Every stream, those with an open alarm first: the recent change with the lower end of its size, what is tolerated, evidence, and what the reference is worth."
-    seen = view.watch
+    seen = view.drift
     if not seen.questions:
         return note("nothing is watched yet")
     change = lambda q: "-" if isnan(q.stream.effect[-1]) else f"{q.stream.effect[-1]:+.1%}" if q.stream.unit == "of events" else f"{q.stream.effect[-1]:+.2f} {q.stream.unit}"
@@ -140,11 +140,11 @@ def stream_table(view: View) -> Table:
 
 def feature_table(view: View) -> Table:
     "Every feature of the recent days against its reference, the largest change first."
-    if not view.watch.shifts:
+    if not view.drift.shifts:
         return note("no feature has a reference to compare with")
     pair = lambda a: f"{percent(a[0], 1)} / {percent(a[1], 1)}"
     rows = [{"feature": f.name, "largest change": f"{percent(f.effect, 1)} ({percent(f.lower, 1)} to {percent(f.upper, 1)})", "PSI": number(f.psi), "PSI without drift": number(f.psi_no_drift, 4), "Jensen-Shannon": number(f.jensen_shannon),
-             "missing, recent / reference": pair(f.missing), "never seen": percent(f.unseen[0], 1)} for f in view.watch.shifts]
+             "missing, recent / reference": pair(f.missing), "never seen": percent(f.unseen[0], 1)} for f in view.drift.shifts]
     return Table(pd.DataFrame(rows))
 
 

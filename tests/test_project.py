@@ -22,6 +22,8 @@ def imports(module):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             yield from ([node.module] if node.module else [a.name for a in node.names])
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aiops_wb"):
+            yield from ([node.module.partition(".")[2]] if "." in node.module else [a.name for a in node.names])
 
 
 @pytest.mark.parametrize("module", ORDER)

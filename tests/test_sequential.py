@@ -123,7 +123,7 @@ def test_calibration_bets_equal_brute_force_without_day_effects():
     p = expit(np.linspace(-3, 1, 9))
     n = rng.integers(5, 40, 9)
     positive = rng.binomial(n, p).astype(float)
-    bets = calibration_bets(positive[None], (n - positive)[None], p, 0.0, 0.1)
+    bets = calibration_bets(positive[None], (n - positive)[None], p, n, 0.0, 0.1)
     assert bets[0, 4] == pytest.approx(brute_calibration(positive, n - positive, p, 0.5, 0.1), abs=1e-9)
 
 
@@ -134,12 +134,12 @@ def test_calibration_bets_are_e_values_at_the_edge_of_the_tolerance(variance):
     z = np.linspace(-3, 1, 5)
     effect = 0.1 + np.sqrt(variance / 2) * rng.standard_t(4, days)
     positive = rng.binomial(8, expit(z + effect[:, None])).astype(float)
-    for bets in np.exp(calibration_bets(positive, 8 - positive, expit(z), variance, 0.1)).T:
+    for bets in np.exp(calibration_bets(positive, 8 - positive, expit(z), np.ones(5), variance, 0.1)).T:
         assert bets.mean() <= 1 + 3 * bets.std() / np.sqrt(days)
 
 
 def test_labels_that_never_came_say_nothing_about_calibration():
-    assert not calibration_bets(np.zeros((3, 4)), np.zeros((3, 4)), np.full(4, 0.2), 0.0, 0.1).any()
+    assert not calibration_bets(np.zeros((3, 4)), np.zeros((3, 4)), np.full(4, 0.2), np.ones(4), 0.0, 0.1).any()
 
 
 def test_day_effects_are_found_and_none_are_invented():
@@ -228,7 +228,7 @@ def test_the_recent_change_is_that_of_the_sums():
     assert 0 <= lower[-1] < abs(effect[-1])
 
 
-def test_a_chance_of_any_false_alarm_on_independent_days():
+def test_false_alarms_on_independent_days_are_as_rare_as_promised():
     "60 years of 8 streams at a level of 20 %: at most 20 % with an alarm, within three standard errors; far fewer in truth."
     rng, alarms = np.random.default_rng(10), 0
     weekday = np.arange(365 + 91) % 7
@@ -250,7 +250,7 @@ def test_a_share_that_cannot_rise_is_not_bet_on():
 
 
 def test_no_days_at_all_are_no_evidence():
-    assert calibration_bets(np.zeros((0, 3)), np.zeros((0, 3)), np.array([0.1, 0.5, 0.9]), 0.0, 0.1).shape == (0, 8)
+    assert calibration_bets(np.zeros((0, 3)), np.zeros((0, 3)), np.array([0.1, 0.5, 0.9]), np.ones(3), 0.0, 0.1).shape == (0, 8)
 
 
 def test_levels_of_days_notice_a_change_and_seldom_invent_one():

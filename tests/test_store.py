@@ -14,7 +14,7 @@ from aiops_wb.conformal import Calibration
 from aiops_wb.counts import Histogram, ScoreCounts, total
 from aiops_wb.points import Grid
 from aiops_wb.spool import PredictionLogger
-from aiops_wb.store import bin_values, open_store
+from aiops_wb.store import bin_values, count_numbers, open_store
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 
@@ -364,3 +364,12 @@ def test_counts_of_a_linear_grid(bench):
     with bench.store() as store:
         counts, = store.score_counts("z").values()
     assert counts.grid == grid and counts.at_or_above(3000)[0] == 2
+
+
+@pytest.mark.parametrize("cuts", [0, 1, 19, 60])
+def test_counted_numbers_equal_binned_values(cuts):
+    rng = np.random.default_rng(cuts)
+    rule = {"cuts": np.unique(rng.integers(-30, 30, cuts) / 4.0).tolist()}
+    values = np.where(rng.random(500) < 0.1, np.nan, rng.integers(-40, 40, 500) / 4.0)
+    values[:2] = np.inf, -np.inf
+    assert np.array_equal(count_numbers(values, rule["cuts"]), np.bincount(bin_values(values, rule) + 1, minlength=len(rule["cuts"]) + 2))
