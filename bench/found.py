@@ -72,7 +72,7 @@ def reference_rule(before, now, recent=7):
     return opened(pd.DataFrame(found).T.astype(bool))
 
 
-def describe(alarms, change):
+def describe(alarms, change, days=30):
     "What a table says of the days of alarms."
     if alarms is None:
         return "not run"
@@ -80,7 +80,7 @@ def describe(alarms, change):
         return f"{len(alarms)} alarms" if alarms else "silent"
     start = str(FIRST + timedelta(REFERENCE + change))
     early, late = [a for a in alarms if a < start], [a for a in alarms if a >= start]
-    found = f"day {(date.fromisoformat(late[0]) - date.fromisoformat(start)).days + 1}" if late else "not in 30 days"
+    found = f"day {(date.fromisoformat(late[0]) - date.fromisoformat(start)).days + 1}" if late else f"not in {days} days"
     return found + (f", {len(early)} false before" if early else "")
 
 
@@ -98,7 +98,7 @@ def main():
         for name, frame in (("before", before), ("now", now)):
             duckdb.from_df(frame.assign(day=frame.day.astype(str))).write_parquet(str(root / f"{name}.parquet"))
         found = [ours(before, now), reference_rule(before, now), peer("nannyml_found", root), peer("nannyml_found_performance", root), peer("evidently_found", root, 15 if change else 60, QUIET if change else 0)]
-        cells = [describe(alarms, start) for alarms in found]
+        cells = [describe(alarms, start, 15 if i == 4 else 30) for i, alarms in enumerate(found)]  # Evidently is slow: it sees 15 of the days after a change
         if not change and found[4] is not None:
             cells[4] += " in 60 days"
         print(f"| {world} | " + " | ".join(cells) + " |", flush=True)
