@@ -117,7 +117,7 @@ def segment_table(view: View, limit: int = 20) -> Table:
     columns = ("predictions", "labelled_share", "positive_rate", "alerts", "precision", "recall")
     return Table(pd.DataFrame([{"site": site} | {LABELS[k]: shown(k, f[k]) for k in columns} for site, f in ordered])) if ordered else note("no site was logged")
 
-# %% ../nbs/26_tables.ipynb #b87d79f6
+# %% ../nbs/26_tables.ipynb #f995a27a
 def alarm_table(view: View) -> Table:
     "Open alarms, gravest first, in words."
     if not view.drift.alarms:
@@ -134,7 +134,8 @@ def stream_table(view: View) -> Table:
     change = lambda q: "-" if isnan(q.stream.effect[-1]) else f"{q.stream.effect[-1]:+.1%}" if q.stream.unit == "of events" else f"{q.stream.effect[-1]:+.2f} {q.stream.unit}"
     size = lambda q, v: f"{v:.1%}" if q.stream.unit == "of events" else f"{v:.2f}"
     rows = [{"stream": q.stream.name, "watched": q.where[q.at[-1]] if q.at is not None and len(q.at) else q.where[0], "recent change": change(q), "at least": size(q, q.stream.lower[-1]), "tolerated": size(q, q.stream.tolerance),
-             "evidence": f"10^{max(-99, (seen.followed.evidence[-1, i] - seen.followed.bar[i]) / log(10)):.0f}", "reference days": "own past" if q.rests_on is None else q.rests_on, "autocorrelation": number(q.residual.value, 2)} for i, q in enumerate(seen.questions)]
+             "evidence": f"10^{max(-99, (seen.followed.evidence[-1, i] - seen.followed.bar[i]) / log(10)):.0f}", "reference days": "own past" if q.rests_on is None else q.rests_on, "autocorrelation": number(q.residual.value, 2)}
+            for i, q in sorted(enumerate(seen.questions), key=lambda iq: not seen.followed.open[-1, iq[0]])]
     return Table(pd.DataFrame(rows), ("watched",))
 
 

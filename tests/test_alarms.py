@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from conftest import MODEL, events
 
+from aiops_wb import tables
 from aiops_wb.alarms import Observed, drift_of, event_rows, follow_version
 from aiops_wb.catalog import StoreError, open_snapshot
 from aiops_wb.cli import main
@@ -255,6 +256,7 @@ def test_odd_features_are_watched_and_none_stops_the_day(bench):
     with_features(bench, usual)
     view = log_features(bench, usual | {"flat": lambda n: np.full(n, 99.0), "many": lambda n: np.full(n, "c0150"), "score": lambda n: np.random.default_rng(3).normal(4, 1, n)})
     found = {a.stream for a in view.drift.alarms}
+    assert set(tables.stream_table(view).frame.stream[: len(found)]) == found  # what is in alarm stands first
     assert {"flat", "many", "feature score"} <= found and "gone" not in found
     assert not view.figures().duplicated(["segment", "metric"]).any()
 
@@ -348,8 +350,6 @@ def test_a_snapshot_of_another_schema_is_refused_with_the_next_step(bench):
 
 
 def test_each_version_is_judged_by_its_own_threshold(bench):
-    from aiops_wb import tables
-
     registered(bench)
     frame = live(bench)
     from aiops_wb.spool import OutcomeLogger, PredictionLogger
