@@ -63,10 +63,11 @@ def binned_days(frame: pd.DataFrame, days, bins: Mapping[str, Mapping]) -> pd.Da
 
 
 def count_numbers(values: np.ndarray, cuts) -> np.ndarray:
-    "Counts of float64 values: missing, then each bin (cuts + 1 of them). For few cuts comparing takes a sixth of the time of placing each value, for many sorting does."
-    known = int(np.count_nonzero(values == values))
-    below = [np.count_nonzero(values < c) for c in cuts] if len(cuts) <= 40 else np.searchsorted(np.sort(values)[:known], np.asarray(cuts, dtype=np.float64), side="left")  # NaN sorts last
-    return np.concatenate([[len(values) - known], np.diff(below, prepend=0, append=known)])
+    "Counts of float64 values: missing (masked or NaN), then each bin (cuts + 1 of them). For few cuts comparing takes a sixth of the time of placing each value, for many sorting does."
+    given = np.ma.compressed(values)
+    known = int(np.count_nonzero(given == given))
+    below = [np.count_nonzero(given < c) for c in cuts] if len(cuts) <= 40 else np.searchsorted(np.sort(given)[:known], np.asarray(cuts, dtype=np.float64), side="left")  # NaN sorts last
+    return np.diff([known - len(values), 0, *below, known])
 
 
 def feature_counts(con: duckdb.DuckDBPyConnection, source: str, bins: Mapping[str, Mapping]) -> pd.DataFrame:
@@ -81,9 +82,9 @@ def feature_counts(con: duckdb.DuckDBPyConnection, source: str, bins: Mapping[st
     found = {}  # feature -> (bins, counts)
     for at in range(0, len(numeric), together):
         some = numeric[at : at + together]
-        columns = con.execute("SELECT " + ", ".join(f"coalesce(features.{identifier(f)}::DOUBLE, 'nan'::DOUBLE) AS c{i}" for i, f in enumerate(some)) + f" FROM {source}").fetchnumpy()
+        columns = con.execute("SELECT " + ", ".join(f"features.{identifier(f)}::DOUBLE AS c{i}" for i, f in enumerate(some)) + f" FROM {source}").fetchnumpy()
         for i, f in enumerate(some):
-            counted = count_numbers(np.ma.getdata(columns[f"c{i}"]), bins[f]["cuts"])
+            counted = count_numbers(columns[f"c{i}"], bins[f]["cuts"])
             found[f] = np.arange(-1, len(counted) - 1), counted
     for f in bins.keys() - set(numeric):
         if f in logged:
