@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SCORE_CUTS', 'BUILT_IN', 'RATIO', 'SHARES', 'Cuts', 'cuts_of', 'Question', 'feature_questions', 'score_question',
-           'calibration_question', 'positive_question', 'labelled_question', 'ranked_question', 'Alarm', 'Drift',
-           'Observed', 'count_rows', 'observe', 'follow_version', 'drift_of', 'event_id', 'event_rows']
+           'calibration_question', 'positive_question', 'loss_question', 'labelled_question', 'ranked_question',
+           'Alarm', 'Drift', 'Observed', 'count_rows', 'observe', 'follow_version', 'drift_of', 'event_id',
+           'event_rows']
 
 # %% ../nbs/19b_alarms.ipynb #62ad8c69
 import hashlib
@@ -24,9 +25,9 @@ from .catalog import Reader
 from .config import Settings
 from .conformal import venn_abers
 from .counts import ScoreCounts, total
-from .drift import FIRST, LOGIT_LEVELS, MISSING, SHARE_LEVELS, UNSEEN, FeatureShift, feature_shift, gravity, kind_of_drift
+from .drift import FIRST, LOGIT_LEVELS, LOSS_LEVELS, MISSING, SHARE_LEVELS, UNSEEN, FeatureShift, feature_shift, gravity, kind_of_drift
 from .estimates import mlls
-from .performance import Figure
+from .performance import Figure, brier
 from .points import Grid
 from .store import binned_days
 
@@ -122,7 +123,7 @@ def _later(question, lag, days):
 
 # %% ../nbs/19b_alarms.ipynb #089bfb7d
 SCORE_CUTS = (0.25, 0.5, 0.75, 0.95)
-BUILT_IN = {"score", "calibration", "positive rate", "share labelled", "volume", "latency"}  # a feature of such a name is called "feature ..."
+BUILT_IN = {"score", "calibration", "positive rate", "loss", "share labelled", "volume", "latency"}  # a feature of such a name is called "feature ..."
 
 
 def feature_questions(days, tables, reference_days, reference_tables, bins: Mapping, settings: Settings, weight: float) -> list[Question]:
@@ -198,6 +199,21 @@ def positive_question(days: Mapping[date, ScoreCounts], reference: Mapping[date,
     return _share_question("positive rate", "labels", hits, n, _weekdays(days), before, m, _weekdays(reference), settings.drift_tolerance, weight, recent=settings.recent_days) if len(m) else None
 
 
+def loss_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts], settings: Settings, weight: float) -> Question | None:
+    "Do the scores miss complete labels by more than on the reference days, by the mean squared error? Only a rise counts; None where the scores are no probabilities."
+    tables = [*reference.values(), *days.values()]
+    if not reference or tables[0].grid.kind != "logit":
+        return None
+    missed = np.array([[c.total[1] * brier(c).value if c.total[1] else 0.0] for c in tables])
+    n, m = np.array([c.total[1] for c in tables], dtype=np.float64), len(reference)
+    question = _share_question("loss", "labels", missed[m:], n[m:], _weekdays(days), missed[:m], n[:m], _weekdays(reference), settings.drift_tolerance, weight, recent=settings.recent_days)
+    if question is None:
+        return None
+    s = question.stream
+    rises = replace(s, bets=s.bets[:, : s.bets.shape[1] // 2], lower=np.where(s.effect > 0, s.lower, 0.0), unit="of squared error")
+    return replace(question, stream=rises, where=("mean squared error",), levels=LOSS_LEVELS)
+
+
 def labelled_question(days: Mapping[date, ScoreCounts], settings: Settings, weight: float, learn: int = 28) -> Question | None:
     "Do as many events get a label as on the version's first 28 days with events? None before that."
     hits, n = np.array([[c.total[1]] for c in days.values()], dtype=np.float64).reshape(-1, 1), np.array([c.total[0] for c in days.values()], dtype=np.float64)
@@ -230,7 +246,7 @@ def ranked_question(name: str, days: list[date], values, weight: float, recent: 
     return Question(sequential.Stream(name, bets, effect, lower, RATIO, weight, "log ratio"), "volume", np.exp(logs), np.exp(normal), (name,), quality=(True,), levels=(RATIO, log(1.5), log(2), log(4)))
 
 # %% ../nbs/19b_alarms.ipynb #9bfd169c
-SHARES = {"inputs": 0.5, "calibration": 0.2, "positive rate": 0.1, "share labelled": 0.05, "volume": 0.075, "latency": 0.075}
+SHARES = {"inputs": 0.5, "calibration": 0.2, "positive rate": 0.1, "loss": 0.05, "share labelled": 0.05, "volume": 0.05, "latency": 0.05}
 
 
 @dataclass(frozen=True)
@@ -255,6 +271,8 @@ class Alarm:
             return f"{self.stream} is {exp(self.effect):.2f} times what it was"
         if self.unit == "logits":
             return f"at the same score the log-odds of the label are {abs(self.effect):.2f} {'higher' if self.effect > 0 else 'lower'} than on the held-out days"
+        if self.stream == "loss":
+            return f"the mean squared error of the scores rose by {self.effect:.3f}"
         what = {"positive rate": "the share of positives", "share labelled": "the share of events with a label"}.get(self.stream, f"{self.stream}: the share {self.where}")
         return f"{what} {'rose' if self.effect > 0 else 'fell'} by {100 * abs(self.effect):.1f} points"
 
@@ -395,7 +413,8 @@ def _questions(seen: Observed, days, by_day, reference, learned, muted, settings
     inputs = SHARES["inputs"] / (1 + sum(f in tables and f in seen.reference_features for f in seen.bins))
     calibration = calibration_question(mature, labelled, settings, SHARES["calibration"])
     ripe = {d: by_day[d] for d in days[: max(0, len(days) - 3 * lag)]}  # labels that trickle in later must not look like fewer labels
-    late = ((calibration, lag), (positive_question(mature, labelled, settings, SHARES["positive rate"]), lag), (labelled_question(ripe, settings, SHARES["share labelled"]), 3 * lag))
+    late = ((calibration, lag), (positive_question(mature, labelled, settings, SHARES["positive rate"]), lag), (loss_question(mature, labelled, settings, SHARES["loss"]), lag),
+            (labelled_question(ripe, settings, SHARES["share labelled"]), 3 * lag))
     for q, _ in late:
         if q is not None:
             q.stream.bets[muted[: len(q.stream.bets)]] = 0

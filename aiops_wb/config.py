@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     recent_days: Days = 7              # drift: the recent window
     reference_days: tuple[Days, Days] = (30, 60)  # drift: days before, nearest and farthest
     drift_level: Share = 0.05          # at most this chance of any false drift alarm in a year
-    drift_tolerance: Share = 0.005     # a change of a share (of events below a cut, missing, positive ...) up to this is tolerated
+    drift_tolerance: Share = 0.005     # a change of a share (of events below a cut, missing, positive ...) and a rise of the mean squared error up to this are tolerated
     calibration_tolerance: Annotated[float, Field(gt=0, le=2)] = 0.1  # the same for the log-odds of the label, in logits
 
     retrain_enabled: bool = False

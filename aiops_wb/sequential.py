@@ -70,7 +70,7 @@ SIZES = (0.01, 0.03, 0.10)
 
 
 def share_bets(hits, n, weekday, reference: DayReference, tolerance: float) -> np.ndarray:
-    """Log e-values (days, 6 x cuts) of hits (days, cuts) among n (days,) events; 0 on days without events.
+    """Log e-values (days, 6 x cuts) of hits (days, cuts), or sums of losses in [0, 1], among n (days,) events; 0 on days without events. The first half bets on a rise, the second on a fall.
 
     Unit: the day. Valid for independent days whose expected shares are within `tolerance` and twice the reference's standard error of the reference, with sub-Gaussian effects of the reference's variance; that variance is estimated, so the level is approximate for short references.
     """

@@ -131,8 +131,9 @@ def stream_table(view: View) -> Table:
     seen = view.drift
     if not seen.questions:
         return note("nothing is watched yet")
-    change = lambda q: "-" if isnan(q.stream.effect[-1]) else f"{q.stream.effect[-1]:+.1%}" if q.stream.unit == "of events" else f"{q.stream.effect[-1]:+.2f} {q.stream.unit}"
-    size = lambda q, v: f"{v:.1%}" if q.stream.unit == "of events" else f"{v:.2f}"
+    digits = lambda q: 3 if q.stream.unit == "of squared error" else 2
+    change = lambda q: "-" if isnan(q.stream.effect[-1]) else f"{q.stream.effect[-1]:+.1%}" if q.stream.unit == "of events" else f"{q.stream.effect[-1]:+.{digits(q)}f} {q.stream.unit}"
+    size = lambda q, v: f"{v:.1%}" if q.stream.unit == "of events" else f"{v:.{digits(q)}f}"
     rows = [{"stream": q.stream.name, "watched": q.where[q.at[-1]] if q.at is not None and len(q.at) else q.where[0], "recent change": change(q), "at least": size(q, q.stream.lower[-1]), "tolerated": size(q, q.stream.tolerance),
              "evidence": f"10^{max(-99, (seen.followed.evidence[-1, i] - seen.followed.bar[i]) / log(10)):.0f}", "reference days": "own past" if q.rests_on is None else q.rests_on, "autocorrelation": number(q.residual.value, 2)}
             for i, q in sorted(enumerate(seen.questions), key=lambda iq: not seen.followed.open[-1, iq[0]])]

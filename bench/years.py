@@ -52,14 +52,14 @@ class Year:
 
     def questions(self, settings):
         "The streams that the daily run follows, labels known at once."
-        from aiops_wb.alarms import SHARES, calibration_question, feature_questions, positive_question, ranked_question, score_question
+        from aiops_wb.alarms import SHARES, calibration_question, feature_questions, loss_question, positive_question, ranked_question, score_question
 
         m = len(self.reference)
         weight = SHARES["inputs"] / (1 + len(self.features))
         before, now = dict(zip(self.reference, self.scores[:m])), dict(zip(self.days, self.scores[m:]))
         rule = {name: {"cuts": CUTS.tolist()} for name in self.features}
         return [q for q in (score_question(now, before, settings, weight), *feature_questions(self.days, {f: t[m:] for f, t in self.features.items()}, self.reference, {f: t[:m] for f, t in self.features.items()}, rule, settings, weight),
-                            calibration_question(now, before, settings, SHARES["calibration"]), positive_question(now, before, settings, SHARES["positive rate"]),
+                            calibration_question(now, before, settings, SHARES["calibration"]), positive_question(now, before, settings, SHARES["positive rate"]), loss_question(now, before, settings, SHARES["loss"]),
                             ranked_question("volume", self.days, self.volume[m:], SHARES["volume"]), ranked_question("latency", self.days, self.latency[m:], SHARES["latency"])) if q is not None]
 
     def watched(self):

@@ -16,6 +16,7 @@ from aiops_wb.counts import ScoreCounts
 from aiops_wb.daily import run
 from aiops_wb.models import register, train
 from aiops_wb.monitor import View
+from aiops_wb.performance import brier
 from aiops_wb.store import bin_values
 from bench.years import Year
 
@@ -271,6 +272,19 @@ def test_since_of_labels_is_the_day_of_the_events_and_mutes_are_of_events():
     muted = pd.DataFrame({"first": [pd.Timestamp(short.days[30])], "last": [pd.Timestamp(short.days[44])], "mutes": [True], "name": ["a trial"]})
     seen = Observed(seen.counts, seen.reference, seen.feature_days, seen.features, seen.reference_days, seen.reference_features, seen.bins, seen.latency, muted)
     assert "calibration" not in {a.stream for a in follow_version(seen, short.days[44], SETTINGS).alarms} and not follow_version(seen, short.days[44], SETTINGS).followed.open.any()
+
+
+@pytest.mark.parametrize(("concept", "costs"), [(0.8, True), (-0.8, False)])
+def test_a_loss_that_rises_is_an_alarm_and_one_that_falls_is_none(concept, costs):
+    year = Year(8, days=60, change=30, concept=concept, features=1)
+    seen = follow_version(observed(year), year.days[-1], SETTINGS)
+    loss = next(q for q in seen.questions if q.stream.name == "loss")
+    newest = brier(year.scores[-2]).value  # labels are a day old
+    assert loss.series[-1] == pytest.approx(newest, abs=1e-12)
+    found = {a.stream: a for a in seen.alarms}
+    assert "calibration" in found and ("loss" in found) == costs
+    if costs:
+        assert found["loss"].kind == "concept" and "squared error of the scores rose by 0.0" in found["loss"].says()
 
 
 def test_scores_that_rise_with_their_labels_are_no_changed_concept():

@@ -45,6 +45,18 @@ def test_share_bets_are_e_values_by_exact_sums(share, effect):
             assert means == pytest.approx(1)
 
 
+@pytest.mark.parametrize("spread", [[0.5, 0.1, 0.4], [0.3, 0.5, 0.2], [0.1, 0.9, 0.0]])
+def test_bets_on_a_rise_of_losses_are_fair_for_any_losses_of_the_tolerated_mean(spread):
+    "Sums of losses of 0, 1/2 or 1, by exact convolution; 0/1 losses are the worst case."
+    n, mean = 40, float(np.dot(spread, [0, 0.5, 1]))
+    law = np.ones(1)
+    for _ in range(n):
+        law = np.convolve(law, spread)
+    bets = share_bets(np.arange(2 * n + 1)[:, None] / 2, np.full(2 * n + 1, n), np.zeros(2 * n + 1, dtype=int), known(mean - 0.02), 0.02)
+    means = law @ np.exp(bets)
+    assert (means[:3] < 1).all() and (means[:3] > 0.1).all()  # rises: fair, and not for want of betting
+
+
 @given(st.integers(0, 60), st.integers(1, 60))
 def test_share_bets_are_the_likelihood_ratio_when_days_have_no_effect(hits, n):
     hits = min(hits, n)
