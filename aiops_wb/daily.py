@@ -79,26 +79,34 @@ class Figures:
 def compute(store: Store, day: date, model: str, now: datetime, settings: Settings, who: str = "daily", as_of: datetime | None = None) -> Figures:
     "Recalibrate when the day is the model's newest, then compute and store its figures; what fails is recorded and returned, not raised."
     started, run, as_of = perf_counter(), time_ordered_id(), as_of or now
-    error = None
     try:
         view = View(store, model, day, as_of, settings)
         done, today = store.runs(model, step="figures"), now.astimezone(ZoneInfo(store.timezone)).date()
         newer = [d for d in done.event_date.dt.date if day < d <= today] if len(done) else []  # a day in the future is a clock gone wrong
         if not newer and as_of >= now:  # looking back changes nothing that decides
             recalibrate(store, view, now, who)
-        frame = pd.concat([view.figures().assign(tenant=""), view.tenant_figures()], ignore_index=True).assign(run_id=run, as_of=as_of, event_date=day, model=model, version=view.version)
+        figures, error = [view.figures().assign(tenant=""), view.tenant_figures()], None
+        try:
+            figures.append(view.drift_figures().assign(tenant=""))
+        except Exception as problem:
+            error = f"all figures but the alarms are stored, which failed: {_reason(problem)}"
+        frame = pd.concat(figures, ignore_index=True).assign(run_id=run, as_of=as_of, event_date=day, model=model, version=view.version)
         before = store.metrics(model, day, day, segment=None, tenant=None)
         keys = ["version", "tenant", "segment", "metric"]
         same = len(before) == len(frame) and _same(before.set_index(keys), frame.set_index(keys))
         with store.transaction():
             if not same:
                 store.add_metrics(frame)
-            if not newer and as_of >= now:
+            if not newer and as_of >= now and not error:
                 _record_drift(store, view, day, as_of, now)
     except Exception as problem:  # whatever it is, it costs this day of this model and no other
-        error = str(problem) if isinstance(problem, StoreError) else "".join(traceback.format_exception_only(problem)).strip()
+        error = _reason(problem)
     _record_run(store, run, day, model, "figures", error, as_of, now, perf_counter() - started)
     return Figures(day, model, "failed" if error else "ok", error)
+
+
+def _reason(problem):
+    return str(problem) if isinstance(problem, StoreError) else "".join(traceback.format_exception_only(problem)).strip()
 
 
 def _record_drift(store, view, day, as_of, now):
@@ -157,12 +165,16 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
             digest.update(np.ascontiguousarray(column, dtype="<i8").tobytes())
     others = sum(c.total[0] for c in reader.score_counts(model, day, day, as_of=as_of).values()) - view.window(1).total[0]
     week, routes, span = view.week, view.decisions, f"{settings.recent_days} days"
+    try:
+        drift = view.drift.severity
+    except Exception:  # its reason stands with the figures of the day and in the drift report
+        drift = "failed"
     figures = {"predictions": f"{view.today['predictions'].value:,.0f}", "above the threshold": f"{view.today['alerts'].value:,.0f}", "tickets": f"{routes['ticket']:,}", "to a person": f"{routes['alert']:,}",
                f"precision, {span}": number(week["precision"].value, 2), f"recall, {span}": number(week["recall"].value, 2), f"PR-AUC, {span}": number(week["pr_auc"].value, 2),
-               f"labelled, {span}": percent(week["labelled_share"].value), "drift": view.drift.severity, "latency p95": "-" if isnan(view.latency.mean) else f"{view.latency.quantile(.95):.0f} ms"}
+               f"labelled, {span}": percent(week["labelled_share"].value), "drift": drift, "latency p95": "-" if isnan(view.latency.mean) else f"{view.latency.quantile(.95):.0f} ms"}
     return {"state": "ok", "version": view.version, "threshold": number(view.probability(view.threshold)), "threshold_points": view.threshold,
             "window": f"{min(counts)} to {max(counts)}, {sum(c.total[0] for c in counts.values()):,} predictions" + (f"; not shown: {others:,} predictions of this day by other versions" if others else ""), "counts_sha256": digest.hexdigest(),
-            "figures": figures, "line": f"{figures['above the threshold']} alerts, PR-AUC {number(week['pr_auc'].value, 2)}, drift {view.drift.severity}", "reports": {}}
+            "figures": figures, "line": f"{figures['above the threshold']} alerts, PR-AUC {number(week['pr_auc'].value, 2)}, drift {drift}", "reports": {}}
 
 
 def _write_manifest(reader, reports, day, as_of, settings, models):

@@ -78,8 +78,13 @@ class View:
         active = reader.active_version(model, as_of)
         self.version = active if active in set(tables.version) else tables.version[0]
 
-    def _counts(self, start, end):
-        return self.reader.score_counts(self.model, start, end, version=self.version, as_of=self.as_of)
+    def _counts(self, start, end, tenant=None):
+        return self.reader.score_counts(self.model, start, end, version=self.version, tenant=tenant, as_of=self.as_of)
+
+    def _windows(self, tenant=None):
+        "Scores of the recent days and of the reference days."
+        span = windows(self.day, self.settings.recent_days, self.settings.reference_days)
+        return [total(self._counts(*w, tenant).values(), self.grid) for w in (span.recent, span.reference)]
 
     @cached_property
     def counts_by_day(self) -> dict[date, ScoreCounts]:
@@ -140,10 +145,7 @@ class View:
     @cached_property
     def ks(self) -> KS:
         "The score of the recent days against that of the reference days, both of this version: two versions differ without any drift."
-        span = windows(self.day, self.settings.recent_days, self.settings.reference_days)
-        recent, reference = (total(self._counts(*w).values(), self.grid) for w in (span.recent, span.reference))
-        self.samples = recent, reference
-        return ks(recent, reference)
+        return ks(*self._windows())
 
     @property
     def window_names(self) -> tuple[str, str]:
@@ -207,7 +209,7 @@ class View:
         "Whether the model should not be relied on as it is: a grave alarm, or figures clearly worse than on the held-out days; None when nothing can be said."
         if self.drift.severity == "unknown" and isnan(self.week["accuracy"].value):
             return None
-        return self.drift.severity in ("high", "critical") or bool(quality_losses(self))
+        return self.drift.severity in ("high", "critical") or bool(quality_losses(self.week, self.baseline))
 
     @property
     def severity(self) -> str:
@@ -310,9 +312,9 @@ class View:
         return frame[frame.version == self.version]
 
     def figures(self) -> pd.DataFrame:
-        "The tidy table of the day: segment, metric, value, lower, upper, n."
+        "The tidy table of the day: segment, metric, value, lower, upper, n, and the first and last day of its window. What the alarms say is in `drift_figures`."
         found = {("", k): f for k, f in self.today.items()} | {("", f"{k}_week"): f for k, f in self.week.items()}
-        found |= {("", k): f for k, f in _drift_figures(self).items()} | {("", k): f for k, f in _conformal_figures(self).items()}
+        found |= {("", k): f for k, f in _shift_figures(self.ks, self.accuracy_drop, self.week["accuracy"].n).items()} | {("", k): f for k, f in _conformal_figures(self).items()}
         counted = self.decisions["ticket"] + self.decisions["alert"] + self.decisions["monitor"]
         found |= {("", f"decisions_{k}"): Figure(v, n=counted) for k, v in self.decisions.items()}
         found["", "automated_share"] = Figure(self.decisions["automated"] / counted if counted else nan, n=counted)
@@ -321,24 +323,34 @@ class View:
         found["", "latency_mean_ms"] = Figure(self.latency.mean, n=calls)
         found |= {("", f"latency_p{q}_ms"): Figure(self.latency.quantile(q / 100), n=calls) for q in (50, 95, 99)}
         found |= {("", f"expected_{k}_week"): f for k, f in self.expected.items()} | ({("", f"adjusted_{k}_week"): f for k, f in self.adjusted.figures.items()} if self.adjusted else {})
-        found |= _watch_figures(self)
         for segment, counts in self.reader.segment_counts(self.model, self.day, self.day, version=self.version, as_of=self.as_of).items():
             at = int(counts.grid.cells(self.threshold))
             found |= {(segment, k): f for k, f in summary(counts, at).items() if k in ("predictions", "alerts", "labelled_share", "positive_rate", "precision", "recall", "fpr")}
+        return self._tidy(found)
+
+    def drift_figures(self) -> pd.DataFrame:
+        "The rows of the tidy table about alarms and their streams, and whether the model is degraded."
+        return self._tidy(_watch_figures(self))
+
+    def _tidy(self, found):
         first = lambda name: self.day - timedelta(self.settings.recent_days - 1 if name.endswith("_week") else 0)
         return pd.DataFrame([{"segment": s, "metric": m, **f._asdict(), "window_first": first(m), "window_last": self.day} for (s, m), f in found.items()])
 
     def tenant_figures(self) -> pd.DataFrame:
-        "The tidy table of each tenant, where more than one was scored on the day: performance, decisions and latency, with a column `tenant`."
+        "The tidy table of each tenant, where more than one was scored on the day, with a column `tenant`: as for all together, but streams are followed, calibrations made and promises kept for all tenants together."
         tenants = [t for t, in self.reader.con.execute("SELECT DISTINCT tenant FROM score_counts WHERE model = $m AND version = $v AND event_date = $d AND segment = '' AND batch_id <= $k ORDER BY 1",
                                                        {"m": self.model, "v": self.version, "d": self.day, "k": self.reader.known_batch(self.as_of)}).fetchall()]
         parts = [self._tenant(t) for t in tenants] if len(tenants) > 1 else []
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     def _tenant(self, tenant):
-        first, own = self.day - timedelta(self.settings.recent_days - 1), {"version": self.version, "tenant": tenant, "as_of": self.as_of}
-        days = self.reader.score_counts(self.model, first, self.day, **own)
-        found = summary(days.get(self.day, ScoreCounts.empty(self.grid)), self.threshold) | {f"{k}_week": f for k, f in summary(total(days.values(), self.grid), self.threshold).items()}
+        own = {"version": self.version, "tenant": tenant, "as_of": self.as_of}
+        recent, reference = self._windows(tenant)
+        today, week = self._counts(self.day, self.day, tenant)[self.day], summary(recent, self.threshold)
+        found = summary(today, self.threshold) | {f"{k}_week": f for k, f in week.items()}
+        found |= _shift_figures(ks(recent, reference), AccuracyDrop(self.baseline.get("accuracy", nan), week["accuracy"].value), week["accuracy"].n)
+        found["degraded"] = Figure(nan if isnan(week["accuracy"].value) else float(bool(quality_losses(week, self.baseline))), n=week["accuracy"].n)
+        found |= _interval_figures(self.calibration[1], today, self.settings) if self.calibration else {}
         routes = self.reader.decisions(self.model, self.day, self.day, **own)
         counted, automated = int(routes.n.sum()), int(routes.n[routes.automated.astype(bool)].sum())
         found |= {f"decisions_{r}": Figure(int(routes.n[routes.route == r].sum()), n=counted) for r in ("ticket", "alert", "monitor")}
@@ -346,13 +358,13 @@ class View:
         latency = self.reader.latency(self.model, self.day, self.day, **own).get(self.day, Histogram.of([], [], 0))
         calls = int(latency.n.sum())
         found |= {"latency_mean_ms": Figure(latency.mean, n=calls)} | {f"latency_p{q}_ms": Figure(latency.quantile(q / 100), n=calls) for q in (50, 95, 99)}
-        return pd.DataFrame([{"tenant": tenant, "segment": "", "metric": m, **f._asdict(), "window_first": first if m.endswith("_week") else self.day, "window_last": self.day} for m, f in found.items()])
+        return self._tidy({("", k): f for k, f in found.items()}).assign(tenant=tenant)
 
 # %% ../nbs/20_monitor.ipynb #1a6a8710
-def _drift_figures(view):
-    test, drop = view.ks, view.accuracy_drop
+def _shift_figures(test, drop, labelled):
+    severity = worst(test.severity, drop.severity)
     return {"ks": Figure(test.statistic, test.lower, test.upper, test.n), "ks_pvalue": Figure(test.pvalue, n=test.n), "score_shift": Figure(test.shift, n=test.n),
-            "accuracy_drop": Figure(drop.drop, n=view.week["accuracy"].n), "drift_severity": Figure(nan if view.severity == "unknown" else SEVERITIES.index(view.severity), n=test.n)}
+            "accuracy_drop": Figure(drop.drop, n=labelled), "drift_severity": Figure(nan if severity == "unknown" else SEVERITIES.index(severity), n=test.n)}
 
 
 def _watch_figures(view):
@@ -366,17 +378,20 @@ def _watch_figures(view):
     return found
 
 
+def _interval_figures(stands, counts, settings):
+    calibration, n = stands.calibration, int(counts.n.sum())
+    lower, upper = stands.bounds.intervals(counts.points)
+    return {"calibration_score": Figure(calibration.calibration_score(settings.coverage), n=calibration.n), "mean_width": Figure(float(((upper - lower) * counts.n).sum() / n), n=n),
+            "narrow_share": Figure(float(counts.n[upper - lower < settings.narrow_width].sum() / n), n=n)}
+
+
 def _conformal_figures(view):
     if not view.calibration:
         return {"calibration_score": Figure(nan)}
-    stands, counts = view.calibration[1], view.window(1)
+    stands = view.calibration[1]
     calibration, rule = stands.calibration, stands.rule
-    lower, upper = stands.bounds.intervals(counts.points)
-    n = int(counts.n.sum())
-    found = {f"q{round(100 * c)}": Figure(q, n=calibration.n) for c, q in calibration.quantiles.items()}
-    found |= {"calibration_score": Figure(calibration.calibration_score(view.settings.coverage), n=calibration.n), "mean_width": Figure(float(((upper - lower) * counts.n).sum() / n), n=n),
-              "narrow_share": Figure(float(counts.n[upper - lower < view.settings.narrow_width].sum() / n), n=n),
-              "ticket_threshold": Figure(nan if rule.threshold is None else view.probability(rule.threshold), n=rule.n), "promise_evidence": Figure(stands.watch.evidence, n=stands.watch.days)}
+    found = {f"q{round(100 * c)}": Figure(q, n=calibration.n) for c, q in calibration.quantiles.items()} | _interval_figures(stands, view.window(1), view.settings)
+    found |= {"ticket_threshold": Figure(nan if rule.threshold is None else view.probability(rule.threshold), n=rule.n), "promise_evidence": Figure(stands.watch.evidence, n=stands.watch.days)}
     tickets, labelled, false = view.reader.ticket_outcomes(view.model, view.version, view.mature_day, view.mature_day, view.as_of).get(view.mature_day, (0, 0, 0))
     found |= {"mature_tickets": Figure(labelled, n=tickets), "mature_false_tickets": Figure(false, n=tickets), "false_ticket_share": Figure(false / labelled if labelled else nan, n=labelled)}
     if view.coverage:
@@ -393,18 +408,17 @@ def performance_headline(view: View) -> Headline:
     says = (f"Of the predictions of the last {view.settings.recent_days} days {percent(week['labelled_share'].value)} are labelled: at the threshold of {number(view.probability(view.threshold))} the model found {percent(week['recall'].value)} of the known positives, "
             f"and {percent(week['precision'].value)} of its labelled alerts were right; {percent(week['positive_rate'].value)} were positive{held('positive_rate', percent)}, "
             f"ROC-AUC {number(week['roc_auc'].value)}{held('roc_auc', number)}.")
-    worse = quality_losses(view)
+    worse = quality_losses(week, base)
     if worse:
         return Headline("look", says, f"Against the held-out days of training, {' and '.join(worse)}: see drift, then consider a challenger.")
     return Headline("ok", says, "Accuracy, ranking and calibration hold." if base else "There are no held-out days to compare with: this version was trained elsewhere.")
 
 
-def quality_losses(view: View) -> list[str]:
+def quality_losses(week: Mapping[str, Figure], base: Mapping[str, float]) -> list[str]:
     "What got clearly worse than on the held-out days: accuracy by 10 %, ROC-AUC by 0.05, Brier score by a quarter."
-    week, base = view.week, view.baseline
-    found = []
-    if view.accuracy_drop.severity in ("medium", "high"):
-        found.append(f"accuracy fell by {percent(view.accuracy_drop.drop)}")
+    found, drop = [], AccuracyDrop(base.get("accuracy", nan), week["accuracy"].value)
+    if drop.severity in ("medium", "high"):
+        found.append(f"accuracy fell by {percent(drop.drop)}")
     if week["roc_auc"].value < base.get("roc_auc", nan) - 0.05:
         found.append(f"ROC-AUC fell from {number(base['roc_auc'])} to {number(week['roc_auc'].value)}")
     if "brier" in week and week["brier"].value > 1.25 * base.get("brier", nan):

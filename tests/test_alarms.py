@@ -13,7 +13,7 @@ from aiops_wb.catalog import StoreError, open_snapshot
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.counts import ScoreCounts
-from aiops_wb.daily import run
+from aiops_wb.daily import entry, run
 from aiops_wb.models import register, train
 from aiops_wb.monitor import View
 from aiops_wb.performance import brier
@@ -259,7 +259,7 @@ def test_odd_features_are_watched_and_none_stops_the_day(bench):
     found = {a.stream for a in view.drift.alarms}
     assert set(tables.stream_table(view).frame.stream[: len(found)]) == found  # what is in alarm stands first
     assert {"flat", "many", "feature score"} <= found and "gone" not in found
-    assert not view.figures().duplicated(["segment", "metric"]).any()
+    assert not pd.concat([view.figures(), view.drift_figures()]).duplicated(["segment", "metric"]).any()
 
 
 def test_since_of_labels_is_the_day_of_the_events_and_mutes_are_of_events():
@@ -395,6 +395,34 @@ def test_each_tenant_has_a_record_of_its_own(bench):
     assert north["predictions"] == south["predictions"] == 30 and both["predictions"] == 60
     assert north["tp"] + south["tp"] == both["tp"] and north["tp_week"] == int((frame[::2].label & (frame[::2].score >= 0.5)).sum())
     assert north["decisions_manual"] == 0 and south["decisions_manual"] == 30 and len(day) == 60 and north["latency_p50_ms"] == pytest.approx(4, rel=0.03)
+    own = {"mean_width", "narrow_share", "calibration_score", "ks", "ks_pvalue", "accuracy_drop", "drift_severity", "degraded", "brier", "log_loss", "automated_share"}
+    assert own <= set(north.index) and north["calibration_score"] == both["calibration_score"]
+    assert both["narrow_share"] * 60 == pytest.approx(30 * (north["narrow_share"] + south["narrow_share"])) and both["mean_width"] * 2 == pytest.approx(north["mean_width"] + south["mean_width"])
+
+
+def test_alarms_that_cannot_be_computed_cost_the_day_no_other_figure(bench, monkeypatch):
+    frame = events(days=3, per_day=60, start=date(2026, 3, 2))
+    bench.log(frame)
+    bench.label(frame, at="2026-03-05T00:00:00Z")
+    night = lambda show="none": run(bench.data, bench.root / "reports", datetime(2026, 3, 6, 2, tzinfo=UTC), Settings(data=bench.data), show=show, say=lambda _: None)
+    stored = lambda log: set(log.metrics(MODEL, date(2026, 3, 4), date(2026, 3, 4), segment=None).metric)
+
+    def broken(*_, **__):
+        raise ZeroDivisionError("nothing to divide by")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("aiops_wb.monitor.drift_of", broken)
+        ran = night()
+    assert ran.exit_code in (3, 4) and all("alarms are stored, which failed: ZeroDivisionError" in f.error for f in ran.figures)
+    with open_snapshot(bench.data) as log:
+        assert {"precision", "latency_p95_ms"} <= stored(log) and "drift_alarms" not in stored(log)
+        with monkeypatch.context() as patch:
+            patch.setattr("aiops_wb.monitor.drift_of", broken)
+            named = entry(log, date(2026, 3, 4), MODEL, datetime(2026, 3, 6, 2, tzinfo=UTC), Settings(data=bench.data))
+        assert named["state"] == "ok" and named["figures"]["drift"] == "failed"
+    assert night().exit_code == 0  # still due, and mended by now
+    with open_snapshot(bench.data) as log:
+        assert {"precision", "drift_alarms", "degraded"} <= stored(log)
 
 
 def test_no_morning_depends_on_later_days():

@@ -153,7 +153,8 @@ def test_past_figures_do_not_change_with_what_is_known_later(lived):
     bench, truth, settings = lived
     day = FIRST + timedelta(18)
     with open_snapshot(bench.data) as reader:
-        again = View(reader, MODEL, day, night(day), settings).figures().set_index(["segment", "metric"]).value
+        view = View(reader, MODEL, day, night(day), settings)
+        again = pd.concat([view.figures(), view.drift_figures()]).set_index(["segment", "metric"]).value
         stored = reader.metrics(MODEL, day, day, segment=None).set_index(["segment", "metric"]).value
         changed = [m for m in stored.index if not (again[m] == stored[m] or (np.isnan(again[m]) and np.isnan(stored[m])))]
         assert not changed
