@@ -1,11 +1,16 @@
 """Alarms about drift: their kinds, their rows, their way to the sinks, the calendar; from counts to the command line."""
 import json
+import shutil
+import subprocess
+import sys
+import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import MODEL, events
+from conftest import MODEL, Bench, events
 
 from aiops_wb import tables
 from aiops_wb.alarms import Observed, drift_of, event_rows, follow_version
@@ -430,3 +435,65 @@ def test_no_morning_depends_on_later_days():
     year = Year(15, days=60, features=2, labels=800, change=30, concept=0.6, shift=0.3, wobble=0.05)
     whole, part = (follow_version(observed(year, dict.fromkeys(year.days, 5.0)), year.days[d], SETTINGS) for d in (59, 44))
     assert np.allclose(whole.followed.evidence[:45], part.followed.evidence, equal_nan=True) and np.array_equal(whole.followed.open[:45], part.followed.open)
+
+
+MORNING = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from aiops_wb.config import Settings
+from aiops_wb.daily import run
+root = Path(sys.argv[1])
+settings = Settings(data=root / "data", case_file=root / "cases.jsonl", case_max_age_hours=87600)
+print("ready", flush=True)
+sys.stdin.readline()
+run(root / "data", root / "reports", datetime(2026, 3, 7, 2, tzinfo=UTC), settings, show="none", say=lambda _: None)
+"""
+
+
+def _morning(bench, after=None):
+    "Run the morning of ten due days in a process, killed after some seconds; how long it took, None when it was killed."
+    child = subprocess.Popen([sys.executable, "-c", MORNING, str(bench.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "ready\n"
+    child.stdin.write("go\n")
+    child.stdin.flush()
+    began = time.monotonic()
+    try:
+        _, said = child.communicate(timeout=after)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
+        return None
+    assert child.returncode == 0, said
+    return time.monotonic() - began
+
+
+def _left(bench):
+    with open_snapshot(bench.data) as log:
+        assert log.verify_audit() > 0
+        drift, metrics = log.drift_events(MODEL).drop(columns=["as_of", "recorded_at"]), log.metrics(MODEL, segment=None, tenant=None).drop(columns="as_of")
+    sent = {json.loads(line)["case_id"] for line in (bench.root / "cases.jsonl").read_text().splitlines()}
+    return drift.sort_values(["event_date", "event_id"], ignore_index=True), metrics.sort_values(["event_date", "segment", "metric"], ignore_index=True), sent
+
+
+@pytest.mark.slow
+def test_a_morning_killed_at_any_moment_and_run_again_ends_as_a_calm_one(tmp_path):
+    "Kills spread over the whole of a morning with alarms: no event or figure twice, all of them the same, every message sent."
+    first = Bench(tmp_path / "first")
+    registered(first)
+    live(first)
+    copied = lambda name: Bench(Path(shutil.copytree(first.root, tmp_path / name)))
+    calm = copied("calm")
+    took, kills = _morning(calm), 0
+    drift, metrics, sent = _left(calm)
+    assert len(drift) and sent
+    for i in range(12):
+        bench = copied(str(i))
+        kills += _morning(bench, after=took * (i + 0.5) / 12) is None
+        kills += i % 3 == 0 and _morning(bench, after=took / 3) is None
+        _morning(bench)
+        again, figures, messages = _left(bench)
+        assert not again.duplicated(["event_id", "event_date"]).any() and messages == sent
+        pd.testing.assert_frame_equal(drift, again)
+        pd.testing.assert_frame_equal(metrics, figures)
+    assert kills >= 10
