@@ -118,12 +118,15 @@ def segment_table(view: View, limit: int = 20) -> Table:
     return Table(pd.DataFrame([{"site": site} | {LABELS[k]: shown(k, f[k]) for k in columns} for site, f in ordered])) if ordered else note("no site was logged")
 
 # %% ../nbs/26_tables.ipynb #f995a27a
-def alarm_table(view: View) -> Table:
-    "Open alarms, gravest first, in words."
-    if not view.drift.alarms:
+def alarm_table(view: View, closed_days: int = 30) -> Table:
+    "Open alarms, gravest first, in words, and below them those that were closed in the last days."
+    said = view.reader.drift_events(view.model, view.day - timedelta(closed_days - 1), view.day, version=view.version, as_of=view.as_of).groupby("event_id").tail(1)
+    closed = [{"stream": r.stream, "kind": r.kind, "severity": "closed", "what moved": r.text, "most likely since": f"{r.since:%d %b}", "open since": f"{r.opened_on:%d %b} to {r.event_date:%d %b}", "evidence at its most": "-"}
+              for r in said[said.state == "closed"].sort_values("event_date", ascending=False).itertuples()]
+    if not view.drift.alarms and not closed:
         return note("no alarm is open" if view.drift.questions else "nothing is watched yet")
     rows = [{"stream": a.stream, "kind": a.kind, "severity": a.severity + (" (muted)" if a.muted else ""), "what moved": a.says(), "most likely since": f"{a.since:%d %b}", "open since": f"{a.opened_on:%d %b}", "evidence at its most": f"10^{a.log10_evidence:.0f}"} for a in view.drift.alarms]
-    return Table(pd.DataFrame(rows), ("kind", "severity", "what moved"))
+    return Table(pd.DataFrame(rows + closed), ("kind", "severity", "what moved"))
 
 
 def stream_table(view: View) -> Table:

@@ -77,6 +77,22 @@ def watched(stored, before, bins):
     return {q.stream.name for q, is_open in zip(questions, followed.open[-1]) if is_open}, distances
 
 
+def from_rows(before, now, bins):
+    "The same from rows in memory, with nothing counted beforehand: streams in alarm on the last morning, and the distances of the last week."
+    from aiops_wb.alarms import count_rows, follow_version
+    from aiops_wb.config import Settings
+    from aiops_wb.counts import ScoreCounts, total
+    from aiops_wb.drift import ks
+    from aiops_wb.points import Grid
+    from aiops_wb.store import binned_days
+
+    settings, none, points = Settings(), np.full(len(before), np.nan), Grid().quantise(before.score)
+    held_out = {day: ScoreCounts.from_events(points[at], none[at]) for day, at in before.groupby("day").indices.items()}
+    observed = count_rows(now, Grid().quantise(now.score), bins, binned_days(before, before.day, bins), held_out)
+    seen = follow_version(observed, max(observed.counts), settings)
+    return {a.stream for a in seen.alarms}, [ks(total(list(observed.counts.values())[-settings.recent_days :]), total(held_out.values())), *seen.shifts]
+
+
 def in_turn(ours, peer, runs):
     "Median CPU seconds of ours and of what the peer reports of itself, in turn."
     taken = []
@@ -127,6 +143,10 @@ def measure(root, rows, name, peers):
     if python := environment("nannyml"):
         ours, theirs = in_turn(whole, lambda: run(python, "nannyml_drift", before_file, after_file)["cpu_s"], 5)
         figure("drift_vs_nannyml" + name, ours, theirs, "CPU s", n, "NannyML UnivariateDriftCalculator, defaults, a chunk a day: fit on the rows of 30 days and calculate, rows already in memory; ours reads its files; its 30 reference days are counted beforehand")
+        rows = [con.execute(f"SELECT *, NULL::DOUBLE AS label FROM '{made}'").df().assign(day=lambda f: f.day.map({d: date.fromisoformat(d) for d in f.day.unique()})) for made in (before_file, after_file)]
+        assert from_rows(*rows, bins)[0] == alarms
+        ours, theirs = in_turn(lambda: from_rows(*rows, bins), lambda: run(python, "nannyml_drift", before_file, after_file)["cpu_s"], 5)
+        figure("drift_rows_vs_nannyml" + name, ours, theirs, "CPU s", n, "the same with the rows of all 90 days in memory on both sides and nothing counted beforehand")
     if python := environment("evidently"):
         ours, theirs = in_turn(whole, lambda: run(python, "evidently_drift", before_file, after_file, 2)["cpu_s_per_day"], 1)
         figure("drift_vs_evidently" + name, ours, DAYS * theirs, "CPU s", n, "Evidently DataDriftPreset, defaults, once a day against the rows of 30 days in memory: the mean of 2 days in one run, times 60; it draws each column, too")

@@ -156,6 +156,19 @@ def test_an_alarm_is_a_row_that_opens_goes_on_and_reaches_the_sink_once(bench):
     assert sorted(s["case_id"] for s in drift) == sorted(rows.event_id.unique()) and drift[0]["workflow"] == "review-drift"
 
 
+def test_the_page_keeps_an_alarm_that_was_closed(bench):
+    registered(bench)
+    live(bench, days=9, shift_from=4)
+    live(bench, days=16, shift_from=99, start=date(2026, 3, 4))
+    run(bench.data, bench.root / "reports", datetime(2026, 3, 20, 2, tzinfo=UTC), Settings(data=bench.data), show="none", say=lambda _: None)
+    with open_snapshot(bench.data) as log:
+        said = log.drift_events(MODEL)
+        shut = said[(said.stream == "x") & (said.state == "closed")].event_date.iloc[0].date()
+        assert "closed" not in str(tables.alarm_table(View(log, MODEL, shut - timedelta(1))))
+        shown = tables.alarm_table(View(log, MODEL, date(2026, 3, 19))).frame.set_index("stream").loc["x"]
+    assert shown.severity == "closed" and f"to {shut:%d %b}" in shown["open since"] and shown["what moved"].startswith("Closed: the recent days of x no longer differ")
+
+
 def test_a_new_version_closes_the_alarms_of_the_old_one(bench):
     registered(bench)
     live(bench, days=9)

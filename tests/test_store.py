@@ -14,7 +14,7 @@ from aiops_wb.conformal import Calibration
 from aiops_wb.counts import Histogram, ScoreCounts, total
 from aiops_wb.points import Grid
 from aiops_wb.spool import PredictionLogger
-from aiops_wb.store import bin_values, count_numbers, open_store
+from aiops_wb.store import bin_values, binned_days, count_numbers, open_store
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 
@@ -372,4 +372,21 @@ def test_counted_numbers_equal_binned_values(cuts):
     rule = {"cuts": np.unique(rng.integers(-30, 30, cuts) / 4.0).tolist()}
     values = np.where(rng.random(500) < 0.1, np.nan, rng.integers(-40, 40, 500) / 4.0)
     values[:2] = np.inf, -np.inf
-    assert np.array_equal(count_numbers(values, rule["cuts"]), np.bincount(bin_values(values, rule) + 1, minlength=len(rule["cuts"]) + 2))
+    expected = np.bincount(bin_values(values, rule) + 1, minlength=len(rule["cuts"]) + 2)
+    assert np.array_equal(count_numbers(values, rule["cuts"]), expected)
+    masked = np.ma.MaskedArray(np.where(np.isnan(values), -7.0, values), mask=np.isnan(values))  # as the database hands them over
+    assert np.array_equal(count_numbers(masked, rule["cuts"]), expected)
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_binned_days_equal_a_group_by(in_order):
+    rng = np.random.default_rng(3)
+    day = [date(2026, 3, 1) + timedelta(int(i)) for i in (np.sort if in_order else np.asarray)(rng.integers(0, 6, 400))]
+    frame = pd.DataFrame({"x": np.where(rng.random(400) < 0.1, np.nan, rng.normal(size=400)), "kind": rng.choice(["a", "b", "new", None], 400), "flag": rng.random(400) < 0.5})
+    bins = {"x": {"cuts": [-1.0, 0.0, 1.0]}, "kind": {"categories": ["a", "b", "c"]}, "flag": {"cuts": [0.5]}}
+    found = binned_days(frame, day, bins)
+    for f, rule in bins.items():
+        expected = pd.DataFrame({"event_date": day, "bin": bin_values(frame[f], rule)}).value_counts().sort_index()
+        counted = found[found.feature == f].set_index(["event_date", "bin"]).n.sort_index()
+        assert counted.to_dict() == expected.to_dict() and (counted > 0).all()
+    assert binned_days(frame, [None, *day[1:]], bins).n.sum() == found.n.sum() - 3 and binned_days(frame[:0], [], bins).empty
