@@ -189,7 +189,7 @@ def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[da
     bets = sequential.calibration_bets(positive, negative, fitted, sum(before).sum(axis=0), variance, tolerance)
     stream = sequential.Stream("calibration", bets, effect, np.nan_to_num(np.maximum(0.0, np.abs(effect) - 1.96 * spread)), tolerance, weight, "logits")
     residual = sequential.autocorrelation(sequential.day_offsets(*before, fitted)[0])
-    return Question(stream, "labels", offset, np.zeros(len(offset)), ("log-odds of the label at the same score",), quality=(False,), residual=residual, rests_on=len(coarse), levels=LOGIT_LEVELS)
+    return Question(stream, "labels", offset, np.zeros(len(offset)), ("log-odds of the label",), quality=(False,), residual=residual, rests_on=len(coarse), levels=LOGIT_LEVELS)
 
 
 def positive_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts], settings: Settings, weight: float) -> Question | None:

@@ -119,13 +119,13 @@ def segment_table(view: View, limit: int = 20) -> Table:
 
 # %% ../nbs/26_tables.ipynb #f995a27a
 def alarm_table(view: View, closed_days: int = 30) -> Table:
-    "Open alarms, gravest first, in words, and below them those that were closed in the last days."
+    "Open alarms, gravest first, in words with their evidence at its most, and below them those that were closed in the last days."
     said = view.reader.drift_events(view.model, view.day - timedelta(closed_days - 1), view.day, version=view.version, as_of=view.as_of).groupby("event_id").tail(1)
-    closed = [{"stream": r.stream, "kind": r.kind, "severity": "closed", "what moved": r.text, "most likely since": f"{r.since:%d %b}", "open since": f"{r.opened_on:%d %b} to {r.event_date:%d %b}", "evidence at its most": "-"}
+    closed = [{"stream": r.stream, "kind": r.kind, "severity": "closed", "what moved": r.text, "likely since": f"{r.since:%d %b}", "open since": f"{r.opened_on:%d %b} to {r.event_date:%d %b}", "evidence": "-"}
               for r in said[said.state == "closed"].sort_values("event_date", ascending=False).itertuples()]
     if not view.drift.alarms and not closed:
         return note("no alarm is open" if view.drift.questions else "nothing is watched yet")
-    rows = [{"stream": a.stream, "kind": a.kind, "severity": a.severity + (" (muted)" if a.muted else ""), "what moved": a.says(), "most likely since": f"{a.since:%d %b}", "open since": f"{a.opened_on:%d %b}", "evidence at its most": f"10^{a.log10_evidence:.0f}"} for a in view.drift.alarms]
+    rows = [{"stream": a.stream, "kind": a.kind, "severity": a.severity + (" (muted)" if a.muted else ""), "what moved": a.says(), "likely since": f"{a.since:%d %b}", "open since": f"{a.opened_on:%d %b}", "evidence": f"10^{a.log10_evidence:.0f}"} for a in view.drift.alarms]
     return Table(pd.DataFrame(rows + closed), ("kind", "severity", "what moved"))
 
 
@@ -134,8 +134,8 @@ def stream_table(view: View) -> Table:
     seen = view.drift
     if not seen.questions:
         return note("nothing is watched yet")
-    digits = lambda q: 3 if q.stream.unit == "of squared error" else 2
-    change = lambda q: "-" if isnan(q.stream.effect[-1]) else f"{q.stream.effect[-1]:+.1%}" if q.stream.unit == "of events" else f"{q.stream.effect[-1]:+.{digits(q)}f} {q.stream.unit}"
+    digits, unit = (lambda q: 3 if q.stream.name == "loss" else 2), lambda q: "" if q.stream.name == "loss" else f" {q.stream.unit}"
+    change = lambda q: "-" if isnan(q.stream.effect[-1]) else f"{q.stream.effect[-1]:+.1%}" if q.stream.unit == "of events" else f"{q.stream.effect[-1]:+.{digits(q)}f}{unit(q)}"
     size = lambda q, v: f"{v:.1%}" if q.stream.unit == "of events" else f"{v:.{digits(q)}f}"
     rows = [{"stream": q.stream.name, "watched": q.where[q.at[-1]] if q.at is not None and len(q.at) else q.where[0], "recent change": change(q), "at least": size(q, q.stream.lower[-1]), "tolerated": size(q, q.stream.tolerance),
              "evidence": f"10^{max(-99, (seen.followed.evidence[-1, i] - seen.followed.bar[i]) / log(10)):.0f}", "reference days": "own past" if q.rests_on is None else q.rests_on, "autocorrelation": number(q.residual.value, 2)}
