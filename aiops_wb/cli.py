@@ -123,8 +123,8 @@ def parser() -> argparse.ArgumentParser:
     c = add("drift", "list alarms about drift", _drift)
     c.add_argument("--model", action="append", default=[], help="only this model; may be repeated")
     c.add_argument("--days", type=_days, default=30, help="how many days back from the newest (default: 30)")
-
     c.add_argument("--explain", action="store_true", help="tell the newest days of one model from those of its training, and name the features (needs the extra ml)")
+    c.add_argument("--without", action="append", default=[], metavar="FEATURE", help="with --explain: leave out a feature, to see what else differs; may be repeated")
 
     c = add("calendar", "list what is known beforehand about days, or add to it", _calendar)
     group = c.add_mutually_exclusive_group()
@@ -311,10 +311,12 @@ def _explain_drift(reader, args):
     version, days = reader.active_version(model), reader.days(model)
     if version is None:
         raise StoreError(f"{model} has no active version that was trained here: there are no training days to compare with.")
-    found = explain_drift(reader, model, version, days[-1])
-    print(f"{found.n_recent:,} events of the 7 days to {days[-1]} can be told from {found.n_reference:,} of training with an AUC of {found.auc.value:.3f} ({found.auc.lower:.3f} to {found.auc.upper:.3f}; 0.5: not at all)")
-    for name, push in list(found.features.items())[:5]:
+    found = explain_drift(reader, model, version, days[-1], without=args.without)
+    print(f"{found.n_recent:,} events of the 7 days to {days[-1]} told from {found.n_reference:,} of training: {found.says}; 0.5 is not at all")
+    for name, push in [p for p in found.features.items() if p[1] >= 0.005][:5]:
         print(f"  {name}: mean contribution {push:.2f} log-odds")
+    if len(found.features) > 1:
+        print("to see what else differs, leave out the first: " + " ".join(f"--without {name}" for name in (*args.without, next(iter(found.features)))))
     return 0
 
 
@@ -323,6 +325,8 @@ def _drift(args):
     with open_snapshot(settings.data) as reader:
         if args.explain:
             return _explain_drift(reader, args)
+        if args.without:
+            raise StoreError("--without belongs to --explain.")
         parts = [reader.drift_events(reader.require_model(m)) for m in args.model or reader.models()]
         found = [e for part in parts for e in part.itertuples() if e.state != "ongoing"]
         newest = max((e.event_date for e in found), default=None)

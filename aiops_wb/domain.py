@@ -9,7 +9,7 @@ __all__ = ['PARAMETERS', 'DomainShift', 'domain_shift', 'explain_drift']
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from math import nan, sqrt
+from math import isnan, sqrt
 
 import numpy as np
 import pandas as pd
@@ -34,9 +34,14 @@ class DomainShift:
     n_recent: int
     n_reference: int
 
+    @property
+    def says(self) -> str:
+        "The AUC with its interval; none is claimed where some days are told apart without a single mistake."
+        return f"AUC {self.auc.value:.3f} " + ("(no interval: some days are told apart without a mistake)" if isnan(self.auc.lower) else f"({self.auc.lower:.3f} to {self.auc.upper:.3f})")
+
     def __repr__(self) -> str:
         by = ", ".join(f"{name} {push:.2f}" for name, push in list(self.features.items())[:3])
-        return f"DomainShift(AUC {self.auc.value:.3f} ({self.auc.lower:.3f} to {self.auc.upper:.3f}) by {by}; {self.n_recent:,} recent, {self.n_reference:,} reference)"
+        return f"DomainShift({self.says} by {by}; {self.n_recent:,} recent, {self.n_reference:,} reference)"
 
 
 def _folds(days, recent, folds, seed):
@@ -70,12 +75,12 @@ def domain_shift(recent: pd.DataFrame, reference: pd.DataFrame, features: Sequen
         pushes += np.abs(booster.predict(judge, pred_contribs=True)[:, :-1]).mean(axis=0) / folds
     half = [f.upper - f.value if f.upper < 1 else f.value - f.lower for f in parts]
     value, spread = float(np.mean([f.value for f in parts])), sqrt(float(np.mean(np.square(half))) / folds)
-    auc = Figure(value, max(0.0, value - spread), min(1.0, value + spread), len(sides)) if value == value else Figure(nan)
+    auc = Figure(value, n=len(sides)) if isnan(spread) else Figure(value, max(0.0, value - spread), min(1.0, value + spread), len(sides))
     return DomainShift(auc, {f: float(p) for f, p in sorted(zip(features, pushes), key=lambda fp: -fp[1])}, len(recent), len(reference))
 
 # %% ../nbs/17b_domain.ipynb #147f9e50
-def explain_drift(reader: Reader, model: str, version: str, day: date, recent_days: int = 7, as_of: datetime | None = None, most: int = 5000, seed: int = 0) -> DomainShift:
-    "Tell the recent days of a registered version from its training window, by at most `most` sampled rows a side; StoreError when rows are missing."
+def explain_drift(reader: Reader, model: str, version: str, day: date, recent_days: int = 7, as_of: datetime | None = None, most: int = 5000, seed: int = 0, without: Sequence[str] = ()) -> DomainShift:
+    "Tell the recent days of a registered version from its training window, by at most `most` sampled rows a side and all features but those of `without`; StoreError when rows are missing, or features."
     state = reader.version(model, version).state
     first, last = (date.fromisoformat(d) for d in state["window"])
     sides = []
@@ -85,5 +90,7 @@ def explain_drift(reader: Reader, model: str, version: str, day: date, recent_da
             raise StoreError(f"the log has no {name} rows of {model} from {start} to {end}.")
         frame = rows.sample(min(most, len(rows)), random_state=seed)
         sides.append(frame.rename(columns=lambda c: c.removeprefix("feature:")).assign(day=frame.event_date))
-    names = [f for f in state["features"] if all(f in side for side in sides)]
+    unknown, names = sorted(set(without) - set(state["features"])), [f for f in state["features"] if all(f in side for side in sides) and f not in without]
+    if unknown or not names:
+        raise StoreError(f"{', '.join(unknown)} is no feature of {model}/{version}: it has {', '.join(state['features'])}." if unknown else f"no feature of {model}/{version} is left to compare.")
     return domain_shift(*sides, names, seed)

@@ -229,6 +229,20 @@ def test_the_command_line_lists_alarms_and_keeps_the_calendar(bench, capsys):
     assert main(["calendar", *data]) == 0 and "0 entries" in capsys.readouterr().out
 
 
+def test_the_command_line_names_what_tells_recent_days_from_training(bench, capsys):
+    registered(bench)
+    bench.log(events(days=40, per_day=150, start=date(2026, 1, 5)))  # what was trained on
+    live(bench)
+    run(bench.data, bench.root / "reports", datetime(2026, 3, 7, 2, tzinfo=UTC), Settings(data=bench.data), show="none", say=lambda _: None)
+    explain = ["drift", "--data", str(bench.data), "--model", MODEL, "--explain"]
+    assert main(explain) == 0
+    out = capsys.readouterr().out
+    assert "1,050 events of the 7 days to 2026-03-06 told from 5,000 of training: AUC 0.9" in out and "x: mean contribution" in out
+    for more, why in ((["--without", "x"], "no feature of late/v1 is left"), (["--without", "y"], "y is no feature of late/v1: it has x")):
+        assert main([*explain, *more]) == 1 and why in capsys.readouterr().err
+    assert main(["drift", "--data", str(bench.data), "--without", "x"]) == 1 and "belongs to --explain" in capsys.readouterr().err
+
+
 def test_the_daily_record_holds_alarms_estimates_and_windows(bench):
     registered(bench)
     live(bench)

@@ -37,3 +37,9 @@ def test_too_few_days_are_refused():
     recent, reference = sides(1, days=3)
     with pytest.raises(StoreError, match="3 days"):
         domain_shift(recent, reference, ["a"])
+
+
+def test_where_no_mistake_is_made_no_interval_is_claimed():
+    recent, reference = sides(2)
+    found = domain_shift(recent.assign(a=recent.a + 100), reference, ["a", "b"], rounds=5)
+    assert found.auc.value > 0.99 and np.isnan(found.auc.lower) and "no interval" in found.says and list(found.features)[0] == "a"
