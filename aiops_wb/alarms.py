@@ -27,7 +27,7 @@ from .conformal import venn_abers
 from .counts import ScoreCounts, total
 from .drift import FIRST, LOGIT_LEVELS, LOSS_LEVELS, MISSING, SHARE_LEVELS, UNSEEN, FeatureShift, feature_shift, gravity, kind_of_drift
 from .estimates import mlls
-from .performance import Figure, brier
+from .performance import Figure
 from .points import Grid
 from .store import binned_days
 
@@ -96,8 +96,8 @@ class Question:
     levels: tuple = SHARE_LEVELS
 
 
-def _share_question(name, about, hits, n, weekday, reference_hits, reference_n, reference_weekday, tolerance, weight, cuts: Cuts | None = None, recent=7):
-    reference = sequential.day_reference(reference_hits, reference_n, reference_weekday)
+def _share_question(name, about, hits, n, weekday, reference_hits, reference_n, reference_weekday, tolerance, weight, cuts: Cuts | None = None, recent=7, event_variance=None):
+    reference = sequential.day_reference(reference_hits, reference_n, reference_weekday, event_variance=event_variance)
     if reference is None:
         return None
     priority = [1 + q for q in cuts.quality] if cuts else None  # what is missing is missing from every other share, too: it comes first
@@ -128,13 +128,14 @@ BUILT_IN = {"score", "calibration", "positive rate", "loss", "share labelled", "
 
 def feature_questions(days, tables, reference_days, reference_tables, bins: Mapping, settings: Settings, weight: float) -> list[Question]:
     "A question for each feature that has a reference and counts; `days` are those of the tables' rows."
+    called = lambda name: f"feature {name}" if name in BUILT_IN or name.startswith("feature ") else name
     found, weekday, reference_weekday = [], _weekdays(days), _weekdays(reference_days)
     for name, rule in bins.items():
         if name not in tables or name not in reference_tables:
             continue
         now, before = _padded(tables[name], _places(rule)), _padded(reference_tables[name], _places(rule))
         cuts = cuts_of(rule, before.sum(axis=0))
-        found.append(_share_question(f"feature {name}" if name in BUILT_IN else name, "feature", now @ cuts.members, now.sum(axis=1), weekday, before @ cuts.members, before.sum(axis=1), reference_weekday, settings.drift_tolerance, weight, cuts, settings.recent_days))
+        found.append(_share_question(called(name), "feature", now @ cuts.members, now.sum(axis=1), weekday, before @ cuts.members, before.sum(axis=1), reference_weekday, settings.drift_tolerance, weight, cuts, settings.recent_days))
     return [q for q in found if q is not None]
 
 
@@ -204,13 +205,15 @@ def loss_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, Sco
     tables = [*reference.values(), *days.values()]
     if not reference or tables[0].grid.kind != "logit":
         return None
-    missed = np.array([[c.total[1] * brier(c).value if c.total[1] else 0.0] for c in tables])
+    missed, squares = (np.array([[c.n_positive @ (1 - c.scores) ** k + c.n_negative @ c.scores**k] for c in tables]) for k in (2, 4))
     n, m = np.array([c.total[1] for c in tables], dtype=np.float64), len(reference)
-    question = _share_question("loss", "labels", missed[m:], n[m:], _weekdays(days), missed[:m], n[:m], _weekdays(reference), settings.drift_tolerance, weight, recent=settings.recent_days)
+    labelled = max(1.0, n[:m].sum())
+    varies = max(0.0, squares[:m].sum() / labelled - (missed[:m].sum() / labelled) ** 2)  # a squared error varies less than a hit: what days differ beyond it is their own effect
+    question = _share_question("loss", "labels", missed[m:], n[m:], _weekdays(days), missed[:m], n[:m], _weekdays(reference), settings.drift_tolerance, weight, recent=settings.recent_days, event_variance=varies)
     if question is None:
         return None
     s = question.stream
-    rises = replace(s, bets=s.bets[:, : s.bets.shape[1] // 2], lower=np.where(s.effect > 0, s.lower, 0.0), unit="of squared error")
+    rises = replace(s, bets=s.bets[:, : s.bets.shape[1] // 2], effect=np.maximum(s.effect, 0.0), lower=np.where(s.effect > 0, s.lower, 0.0), unit="of squared error")
     return replace(question, stream=rises, where=("mean squared error",), levels=LOSS_LEVELS)
 
 
@@ -272,7 +275,7 @@ class Alarm:
         if self.unit == "logits":
             return f"at the same score the log-odds of the label are {abs(self.effect):.2f} {'higher' if self.effect > 0 else 'lower'} than on the held-out days"
         if self.stream == "loss":
-            return f"the mean squared error of the scores rose by {self.effect:.3f}"
+            return f"the mean squared error of the scores rose by {self.effect:.3f}" if self.effect > 0 else "the mean squared error of the scores is no longer higher"
         what = {"positive rate": "the share of positives", "share labelled": "the share of events with a label"}.get(self.stream, f"{self.stream}: the share {self.where}")
         return f"{what} {'rose' if self.effect > 0 else 'fell'} by {100 * abs(self.effect):.1f} points"
 

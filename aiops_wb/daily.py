@@ -74,35 +74,40 @@ class Figures:
     model: str
     state: str  # ok or failed
     error: str | None = None
+    stored: bool = True  # whether figures are there; True beside failed: all but the alarms
 
 
 def compute(store: Store, day: date, model: str, now: datetime, settings: Settings, who: str = "daily", as_of: datetime | None = None) -> Figures:
     "Recalibrate when the day is the model's newest, then compute and store its figures; what fails is recorded and returned, not raised."
     started, run, as_of = perf_counter(), time_ordered_id(), as_of or now
+    error, stored = None, False
     try:
         view = View(store, model, day, as_of, settings)
         done, today = store.runs(model, step="figures"), now.astimezone(ZoneInfo(store.timezone)).date()
-        newer = [d for d in done.event_date.dt.date if day < d <= today] if len(done) else []  # a day in the future is a clock gone wrong
+        newer = {s for d, s in zip(done.event_date.dt.date, done.state) if day < d <= today} if len(done) else set()  # a day in the future is a clock gone wrong
         if not newer and as_of >= now:  # looking back changes nothing that decides
             recalibrate(store, view, now, who)
-        figures, error = [view.figures().assign(tenant=""), view.tenant_figures()], None
+        figures = [view.figures().assign(tenant=""), view.tenant_figures()]
         try:
             figures.append(view.drift_figures().assign(tenant=""))
         except Exception as problem:
             error = f"all figures but the alarms are stored, which failed: {_reason(problem)}"
+            figures.append(view.unknown_drift().assign(tenant=""))
         frame = pd.concat(figures, ignore_index=True).assign(run_id=run, as_of=as_of, event_date=day, model=model, version=view.version)
         before = store.metrics(model, day, day, segment=None, tenant=None)
         keys = ["version", "tenant", "segment", "metric"]
-        same = len(before) == len(frame) and _same(before.set_index(keys), frame.set_index(keys))
+        known, fresh = before.set_index(keys), frame.set_index(keys)
+        same = fresh.index.isin(known.index).all() and (error or len(known) == len(fresh)) and _same(known.loc[fresh.index], fresh)
         with store.transaction():
             if not same:
                 store.add_metrics(frame)
-            if not newer and as_of >= now and not error:
+            if "ok" not in newer and as_of >= now and not error:  # mornings whose alarms failed are made up for
                 _record_drift(store, view, day, as_of, now)
+        stored = True
     except Exception as problem:  # whatever it is, it costs this day of this model and no other
         error = _reason(problem)
     _record_run(store, run, day, model, "figures", error, as_of, now, perf_counter() - started)
-    return Figures(day, model, "failed" if error else "ok", error)
+    return Figures(day, model, "failed" if error else "ok", error, stored)
 
 
 def _reason(problem):
@@ -197,8 +202,9 @@ class Ran:
 
     @property
     def states(self) -> list[str]:
-        "ok or failed, of every step."
-        return [self.handed_on, *(s.state for s in (*self.figures, *self.reports))] if self.handed_on == "failed" else [s.state for s in (*self.figures, *self.reports)]
+        "ok or failed, of every step; a day whose alarms failed is both."
+        steps = [*(s.state for s in (*self.figures, *self.reports)), *("ok" for f in self.figures if f.stored and f.state == "failed")]
+        return [self.handed_on, *steps] if self.handed_on == "failed" else steps
 
     @property
     def exit_code(self) -> int:

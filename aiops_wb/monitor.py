@@ -332,6 +332,10 @@ class View:
         "The rows of the tidy table about alarms and their streams, and whether the model is degraded."
         return self._tidy(_watch_figures(self))
 
+    def unknown_drift(self) -> pd.DataFrame:
+        "The rows that stand in for `drift_figures` where those cannot be computed: nothing is known."
+        return self._tidy({("", metric): Figure(nan, n=self.window(1).total[0]) for metric in ("drift_alarms", "drift_gravity", "degraded")})
+
     def _tidy(self, found):
         first = lambda name: self.day - timedelta(self.settings.recent_days - 1 if name.endswith("_week") else 0)
         return pd.DataFrame([{"segment": s, "metric": m, **f._asdict(), "window_first": first(m), "window_last": self.day} for (s, m), f in found.items()])
@@ -349,7 +353,7 @@ class View:
         today, week = self._counts(self.day, self.day, tenant)[self.day], summary(recent, self.threshold)
         found = summary(today, self.threshold) | {f"{k}_week": f for k, f in week.items()}
         found |= _shift_figures(ks(recent, reference), AccuracyDrop(self.baseline.get("accuracy", nan), week["accuracy"].value), week["accuracy"].n)
-        found["degraded"] = Figure(nan if isnan(week["accuracy"].value) else float(bool(quality_losses(week, self.baseline))), n=week["accuracy"].n)
+        found["degraded"] = Figure(float(bool(quality_losses(week, self.baseline))) if self.baseline and week["accuracy"].n else nan, n=week["accuracy"].n)
         found |= _interval_figures(self.calibration[1], today, self.settings) if self.calibration else {}
         routes = self.reader.decisions(self.model, self.day, self.day, **own)
         counted, automated = int(routes.n.sum()), int(routes.n[routes.automated.astype(bool)].sum())
@@ -415,13 +419,13 @@ def performance_headline(view: View) -> Headline:
 
 
 def quality_losses(week: Mapping[str, Figure], base: Mapping[str, float]) -> list[str]:
-    "What got clearly worse than on the held-out days: accuracy by 10 %, ROC-AUC by 0.05, Brier score by a quarter."
+    "What got clearly worse than on the held-out days: accuracy by 10 %, ROC-AUC by 0.05, Brier score by a quarter, each with an interval that does not reach what it was."
     found, drop = [], AccuracyDrop(base.get("accuracy", nan), week["accuracy"].value)
-    if drop.severity in ("medium", "high"):
+    if drop.severity in ("medium", "high") and week["accuracy"].upper < drop.baseline:
         found.append(f"accuracy fell by {percent(drop.drop)}")
-    if week["roc_auc"].value < base.get("roc_auc", nan) - 0.05:
+    if week["roc_auc"].value < base.get("roc_auc", nan) - 0.05 and week["roc_auc"].upper < base["roc_auc"]:
         found.append(f"ROC-AUC fell from {number(base['roc_auc'])} to {number(week['roc_auc'].value)}")
-    if "brier" in week and week["brier"].value > 1.25 * base.get("brier", nan):
+    if "brier" in week and week["brier"].value > 1.25 * base.get("brier", nan) and week["brier"].lower > base["brier"]:
         found.append(f"the Brier score rose from {number(base['brier'])} to {number(week['brier'].value)}")
     return found
 

@@ -9,7 +9,7 @@ __all__ = ['Figure', 'proportion', 'over_days', 'Confusion', 'confusion', 'roc_a
 # %% ../nbs/02_performance.ipynb #ddd8a86f
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import nan
+from math import nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -164,18 +164,26 @@ def _probabilities(counts, name):
     return require_events(counts).scores
 
 
+def _mean_loss(counts, positive, negative):
+    "Mean over labelled events of a loss given for positives and negatives of each cell, with a normal interval from 30 events on."
+    n = counts.total[1]
+    if not n:
+        return Figure(nan)
+    mean, squares = (float((counts.n_positive * positive**k + counts.n_negative * negative**k).sum() / n) for k in (1, 2))
+    half = ndtri(0.975) * sqrt(max(0.0, squares - mean**2) / n)
+    return Figure(mean, max(0.0, mean - half), mean + half, n) if n >= 30 and half > 0 else Figure(mean, n=n)
+
+
 def brier(counts: ScoreCounts) -> Figure:
-    "Mean of (p - y)^2 over labelled events, p the probability of the point; NaN without labels."
-    p, labelled = _probabilities(counts, "Brier"), counts.total[1]
-    loss = (counts.n_positive * (1 - p) ** 2 + counts.n_negative * p ** 2).sum()
-    return Figure(float(loss / labelled) if labelled else nan, n=labelled)
+    "Mean of (p - y)^2 over labelled events, p the probability of the point, with an interval for independent events; NaN without labels."
+    p = _probabilities(counts, "Brier")
+    return _mean_loss(counts, (1 - p) ** 2, p**2)
 
 
 def log_loss(counts: ScoreCounts) -> Figure:
-    "Mean of -ln P(label) over labelled events, in nats; NaN without labels."
-    p, labelled = _probabilities(counts, "Log loss"), counts.total[1]
-    loss = -(counts.n_positive * np.log(p) + counts.n_negative * np.log1p(-p)).sum()
-    return Figure(float(loss / labelled) if labelled else nan, n=labelled)
+    "Mean of -ln P(label) over labelled events, in nats, with an interval for independent events; NaN without labels."
+    p = _probabilities(counts, "Log loss")
+    return _mean_loss(counts, -np.log(p), -np.log1p(-p))
 
 
 def reliability_bins(counts: ScoreCounts, bins: int = 10) -> np.ndarray:

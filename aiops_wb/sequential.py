@@ -40,10 +40,10 @@ class DayReference:
         return q, self.variance[None] + own
 
 
-def day_reference(hits, n, weekday, smoothing: float = 0.5) -> DayReference | None:
+def day_reference(hits, n, weekday, smoothing: float = 0.5, event_variance: float | None = None) -> DayReference | None:
     """From days of hits (days, cuts), n (days,) and weekday (days,) 0 to 6; None below 14 days with events. By weekday from 4 days of each on.
 
-    `smoothing` events are added to both sides, so that what was never seen is rare and not impossible. Assumes independent days.
+    `smoothing` events are added to both sides, so that what was never seen is rare and not impossible. `event_variance` is that of a single event's loss; None for hits, which are 0 or 1. Assumes independent days.
     """
     hits, n, weekday = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64), np.asarray(weekday)
     hits, n, weekday = hits[n > 0], n[n > 0], weekday[n > 0]
@@ -60,7 +60,7 @@ def day_reference(hits, n, weekday, smoothing: float = 0.5) -> DayReference | No
     share = (sums + smoothing) / (rows + 2 * smoothing)[:, None]
     freedom = len(n) - (7 if apart else 1)
     observed = ((hits / n[:, None] - share[group]) ** 2).sum(axis=0)
-    chance = (share[group] * (1 - share[group]) / n[:, None]).mean(axis=0)
+    chance = ((share[group] * (1 - share[group]) if event_variance is None else event_variance) / n[:, None]).mean(axis=0)
     largest = np.abs(hits / n[:, None] - share[group]).max(axis=0)  # of m days with proxy v the largest is near sqrt(2 v ln 2m): heavy tails show in it
     variance = np.maximum(0.0, np.maximum(observed / chdtri(freedom, 0.75), largest**2 / (2 * log(2 * len(n)))) - chance)
     return DayReference(share, variance, counted, rows, np.sqrt((variance + chance) / len(n)), apart)

@@ -94,7 +94,7 @@ def feature_counts(con: duckdb.DuckDBPyConnection, source: str, bins: Mapping[st
     found = {}  # feature -> (bins, counts)
     for at in range(0, len(numeric), together):
         some = numeric[at : at + together]
-        columns = con.execute("SELECT " + ", ".join(f"features.{identifier(f)}::DOUBLE AS c{i}" for i, f in enumerate(some)) + f" FROM {source}").fetchnumpy()
+        columns = con.execute("SELECT " + ", ".join(f"TRY_CAST(features.{identifier(f)} AS DOUBLE) AS c{i}" for i, f in enumerate(some)) + f" FROM {source}").fetchnumpy()
         for i, f in enumerate(some):
             counted = count_numbers(columns[f"c{i}"], bins[f]["cuts"])
             found[f] = np.arange(-1, len(counted) - 1), counted

@@ -121,7 +121,7 @@ def segment_table(view: View, limit: int = 20) -> Table:
 def alarm_table(view: View, closed_days: int = 30) -> Table:
     "Open alarms, gravest first, in words with their evidence at its most, and below them those that were closed in the last days."
     said = view.reader.drift_events(view.model, view.day - timedelta(closed_days - 1), view.day, version=view.version, as_of=view.as_of).groupby("event_id").tail(1)
-    closed = [{"stream": r.stream, "kind": r.kind, "severity": "closed", "what moved": r.text, "likely since": f"{r.since:%d %b}", "open since": f"{r.opened_on:%d %b} to {r.event_date:%d %b}", "evidence": "-"}
+    closed = [{"stream": r.stream, "kind": r.kind, "severity": "withdrawn" if r.text.startswith("Withdrawn") else "closed", "what moved": r.text, "likely since": f"{r.since:%d %b}", "open since": f"{r.opened_on:%d %b} to {r.event_date:%d %b}", "evidence": "-"}
               for r in said[said.state == "closed"].sort_values("event_date", ascending=False).itertuples()]
     if not view.drift.alarms and not closed:
         return note("no alarm is open" if view.drift.questions else "nothing is watched yet")

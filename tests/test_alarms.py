@@ -13,7 +13,7 @@ import pytest
 from conftest import MODEL, Bench, events
 
 from aiops_wb import tables
-from aiops_wb.alarms import Observed, drift_of, event_rows, follow_version
+from aiops_wb.alarms import Observed, drift_of, event_rows, follow_version, loss_question
 from aiops_wb.catalog import StoreError, open_snapshot
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
@@ -21,7 +21,8 @@ from aiops_wb.counts import ScoreCounts
 from aiops_wb.daily import entry, run
 from aiops_wb.models import register, train
 from aiops_wb.monitor import View
-from aiops_wb.performance import brier
+from aiops_wb.performance import brier, summary
+from aiops_wb.sequential import follow
 from aiops_wb.store import bin_values
 from bench.years import Year
 
@@ -319,6 +320,48 @@ def test_a_loss_that_rises_is_an_alarm_and_one_that_falls_is_none(concept, costs
         assert found["loss"].kind == "concept" and "squared error of the scores rose by 0.0" in found["loss"].says()
 
 
+def test_a_loss_that_fell_while_its_alarm_is_held_is_said_so():
+    worse, better = (Year(1, days=40, change=20, concept=c, features=1, labels=1500) for c in (0.8, -1.2))
+    worse.scores[91 + 22 :] = better.scores[91 + 22 :]
+    alarm = {a.stream: a for a in follow_version(observed(worse), worse.days[28], SETTINGS).alarms}["loss"]
+    assert alarm.severity == "low" and alarm.effect == 0 and alarm.says() == "the mean squared error of the scores is no longer higher"
+
+
+def test_few_labels_to_learn_from_and_many_to_follow_raise_no_false_alarm_of_loss():
+    "The days' own effect must not be taken for chance: a squared error varies less than a hit."
+    alarms, cells = 0, np.arange(-6000, 1001, 50)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        tables = []
+        for labels in [20] * 91 + [3000] * 150:
+            shape = np.exp(-0.5 * ((cells / 1000 + 2.5 - rng.normal(0, 0.5)) / 0.5) ** 2)
+            labelled = rng.multinomial(labels, shape / shape.sum())
+            tables.append(ScoreCounts.of(cells, labelled, labelled, rng.binomial(labelled, 1 / (1 + np.exp(-cells / 1000)))))
+        days = [date(2026, 1, 5) + timedelta(i) for i in range(len(tables))]
+        stream = loss_question(dict(zip(days[91:], tables[91:])), dict(zip(days[:91], tables[:91])), SETTINGS, 1.0).stream
+        alarms += follow([stream], 0.05).open.any()
+    assert alarms <= 3  # P(more than 3 of 20 at 5 %) = 1.6 %; it was 9 when chance was taken for that of hits
+
+
+def test_features_named_like_streams_keep_names_of_their_own():
+    year = Year(5, days=3, features=3)
+    for old, new in zip(list(year.features), ("loss", "feature loss", "x")):
+        year.features[new] = year.features.pop(old)
+    names = [q.stream.name for q in follow_version(observed(year), year.days[-1], SETTINGS).questions]
+    assert len(names) == len(set(names)) and {"loss", "feature loss", "feature feature loss", "x"} <= set(names)
+
+
+@pytest.mark.parametrize(("labels", "flagged"), [(40, False), (4000, True)])
+def test_a_loss_of_quality_needs_labels_to_be_sure(labels, flagged):
+    "The same shares, of few and of many labels."
+    from aiops_wb.monitor import quality_losses
+
+    points, n = np.array([-2000, 2000]), np.array([labels // 2, labels // 2])
+    week = summary(ScoreCounts.of(points, n, n, np.array([0.2, 0.65]) * n), 0)
+    assert bool(quality_losses(week, {"accuracy": 0.82, "roc_auc": 0.80, "brier": 0.16})) == flagged
+    assert not quality_losses(week, {})
+
+
 def test_scores_that_rise_with_their_labels_are_no_changed_concept():
     "More positives because the events are riskier: the positive rate is in alarm, and no alarm is called concept."
     year, risky = Year(13, days=40, features=1, labels=1500), []
@@ -445,16 +488,45 @@ def test_alarms_that_cannot_be_computed_cost_the_day_no_other_figure(bench, monk
     with monkeypatch.context() as patch:
         patch.setattr("aiops_wb.monitor.drift_of", broken)
         ran = night()
-    assert ran.exit_code in (3, 4) and all("alarms are stored, which failed: ZeroDivisionError" in f.error for f in ran.figures)
+        rows = _metric_rows(bench)
+        night()
+    assert ran.exit_code == 3 and all("alarms are stored, which failed: ZeroDivisionError" in f.error for f in ran.figures)
+    assert _metric_rows(bench) == rows  # the same again is not stored twice
     with open_snapshot(bench.data) as log:
-        assert {"precision", "latency_p95_ms"} <= stored(log) and "drift_alarms" not in stored(log)
+        last = log.metrics(MODEL, date(2026, 3, 4), date(2026, 3, 4), segment=None).set_index("metric").value
+        assert {"precision", "latency_p95_ms"} <= stored(log) and np.isnan(last[["drift_alarms", "drift_gravity", "degraded"]]).all()
         with monkeypatch.context() as patch:
             patch.setattr("aiops_wb.monitor.drift_of", broken)
             named = entry(log, date(2026, 3, 4), MODEL, datetime(2026, 3, 6, 2, tzinfo=UTC), Settings(data=bench.data))
         assert named["state"] == "ok" and named["figures"]["drift"] == "failed"
     assert night().exit_code == 0  # still due, and mended by now
     with open_snapshot(bench.data) as log:
-        assert {"precision", "drift_alarms", "degraded"} <= stored(log)
+        assert log.metrics(MODEL, date(2026, 3, 4), date(2026, 3, 4)).set_index("metric").value["drift_alarms"] == 0
+
+
+def _metric_rows(bench):
+    with open_snapshot(bench.data) as log:
+        return log.frame("SELECT count(*) AS n FROM metrics").n[0]
+
+
+def test_nights_whose_alarms_failed_are_made_up_for(bench, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("nothing to divide by")
+
+    calm, found = Bench(tmp_path / "calm"), []
+    for one in (calm, bench):
+        registered(one)
+        live(one)
+        for night in range(5):
+            with monkeypatch.context() as patch:
+                if one is bench and night in (1, 2, 3):
+                    patch.setattr("aiops_wb.monitor.drift_of", broken)
+                now = datetime(2026, 3, 3 + night, 2, tzinfo=UTC)
+                run(one.data, one.root / "reports", now, Settings(data=one.data), show="none", say=lambda _: None, days=[now.date() - timedelta(1)] if night and one is calm else None)
+        with open_snapshot(one.data) as log:
+            found.append(log.drift_events(MODEL)[["event_id", "event_date", "stream", "state", "severity", "since", "opened_on"]])
+    pd.testing.assert_frame_equal(*found)
+    assert len(found[0]) > 5
 
 
 def test_no_morning_depends_on_later_days():

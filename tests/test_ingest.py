@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from aiops_wb.catalog import StoreError
 from aiops_wb.ingest import Ingested, canonical_frame, ingest, ingest_file
+from aiops_wb.points import Grid
+from aiops_wb.spool import PredictionLogger
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 
@@ -348,3 +350,22 @@ def test_any_cells_make_rows_or_reasons(kind, rows):
 @given(*any_rows)
 def test_any_cells_make_rows_or_reasons_at_length(kind, rows):
     rows_or_reasons(kind, rows)
+
+
+@pytest.mark.parametrize("second", ["flag", "whole", "text"])
+def test_a_feature_that_only_some_files_of_a_batch_hold_is_counted(bench, second):
+    "Files of a day are read together by name; a column of whole numbers that one of them lacks once stopped all ingestion."
+    first, later = np.split(np.arange(120), 2)
+    frame = events(days=1, per_day=120)
+    kinds = {"flag": frame.x > 0, "whole": np.rint(frame.x).astype(int), "text": np.where(frame.x > 0, "a", "b")}
+    bins = {"x": {"cuts": [0.0]}, second: {"categories": ["a", "b"]} if second == "text" else {"cuts": [0.5]}}
+    with bench.store() as store:
+        store.add_version(datetime(2026, 2, 1, tzinfo=UTC), "test", MODEL, "v1", Grid(), "nowhere", {"bins": bins}, 0)
+    for at, features in ((first, frame[["x"]]), (later, frame[["x"]].assign(**{second: kinds[second]}))):
+        with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None) as log:
+            log.log(frame.score[at], frame["at"][at], prediction_id=frame.id[at], features=features.loc[at])
+    bench.ingest()
+    with bench.store() as store:
+        _, tables = store.feature_counts(MODEL, "v1")
+    high = int((kinds[second][later] == "b").sum() if second == "text" else (kinds[second][later] > 0.5).sum())
+    assert tables["x"][0].sum() == 120 and tables[second][0].tolist() == [0, 60, 60 - high, high]

@@ -61,6 +61,18 @@ def test_confusion_equals_scikit_learn(events, threshold):
         assert value == pytest.approx(expected, abs=1e-12) if known else np.isnan(value), name
 
 
+@given(labelled)
+def test_intervals_of_mean_losses_are_those_of_a_mean(events):
+    points, y, counts = split(events)
+    p = counts.grid.inverse(points)
+    for found, loss in ((brier(counts), (p - y) ** 2), (log_loss(counts), -np.log(np.where(y == 1, p, 1 - p)))):
+        half = 1.959963984540054 * loss.std() / np.sqrt(len(loss))
+        if len(loss) < 30 or half < 1e-9:
+            assert np.isnan(found.lower) or half < 1e-9
+        else:
+            assert found.upper - found.value == pytest.approx(half, rel=1e-6) and found.lower == pytest.approx(max(0, found.value - half), abs=1e-9)
+
+
 def brute_delong(points, y):
     "DeLong's variance from the pairs themselves."
     one, zero = points[y == 1], points[y == 0]
