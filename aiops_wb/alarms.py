@@ -105,7 +105,7 @@ def _share_question(name, about, hits, n, weekday, reference_hits, reference_n, 
     expected, row = reference.at(weekday)[0], np.arange(len(n))
     with np.errstate(divide="ignore", invalid="ignore"):
         share, before = np.where(n[:, None] > 0, hits / n[:, None], nan), reference_hits / reference_n[:, None]
-    stream = sequential.Stream(name, sequential.share_bets(hits, n, weekday, reference, tolerance), effect, lower, tolerance, weight, "of events")
+    stream = sequential.Stream(name, sequential.share_bets(hits, n, weekday, reference, tolerance, cuts.quality if cuts else False), effect, lower, tolerance, weight, "of events")
     main = int(np.argmax(reference.share[0] * (1 - reference.share[0])))
     residual = sequential.autocorrelation(before[:, main], reference_weekday if reference.by_weekday else None)
     last = at[-1] if len(at) else 0

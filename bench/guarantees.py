@@ -209,6 +209,21 @@ def false_alarm_weekly(repetitions):
     return _false_alarms("false_alarm_weekly", repetitions, 33, rows=50_000, wobble=0.03, weekend=0.3)
 
 
+def false_alarm_bursts(repetitions):
+    "A share of 1 % whose days have log-odds N(0, .7), 2,000 events a day, 91 days of reference: one stream at 5 %."
+    from scipy.special import expit, logit
+
+    from aiops_wb.sequential import day_reference, restarted, share_bets
+
+    rng, repetitions, alarms, weekday = np.random.default_rng(35), max(repetitions // 10, 10), 0, np.arange(91 + 365) % 7
+    for _ in range(repetitions):
+        n = np.full(len(weekday), 2000.0)
+        hits = rng.binomial(2000, expit(logit(0.01) + rng.normal(0, 0.7, len(n))))[:, None].astype(float)
+        reference = day_reference(hits[:91], n[:91], weekday[:91])
+        alarms += restarted(share_bets(hits[91:], n[91:], weekday[91:], reference, 0.005)).max() > np.log(20)
+    return report("false_alarm_bursts", 0.05, alarms / repetitions, repetitions, "share of years with an alarm of one stream: a share of 1 % whose days vary by .7 logits", False, note="approximate: such effects are not sub-Gaussian")
+
+
 def false_alarm_ar1(repetitions):
     "Day effects that resemble the day before: published, not promised."
     curve = {rho: _false_alarms("", max(repetitions // 2, 100), 34, rows=50_000, wobble=0.03, correlation=rho)["observed"] for rho in (0.2, 0.8)}
@@ -268,7 +283,7 @@ def delayed_accuracy_error(repetitions):
 
 
 ALL = {f.__name__: f for f in (coverage_rank, coverage_by_label, ltt_row_iid, ltt_row_days, ltt_day, ltt_day_t, crc, selection_batch, online_delay7, monitor_ever_alarm, challenge_sign_test, ks_interval, false_alarm_iid, false_alarm_wobble, false_alarm_weekly,
-                                  false_alarm_ar1, delay_mean_shift, delay_concept, delay_prevalence, delayed_accuracy_error)}
+                                  false_alarm_bursts, false_alarm_ar1, delay_mean_shift, delay_concept, delay_prevalence, delayed_accuracy_error)}
 
 
 def main():

@@ -254,6 +254,15 @@ def test_false_alarms_on_independent_days_are_as_rare_as_promised():
     assert alarms / 60 <= 0.2 + 3 * np.sqrt(0.2 * 0.8 / 60)
 
 
+def test_a_burst_of_a_wild_share_earns_a_thousandfold_at_most_and_broken_data_is_spared():
+    rng, weekday = np.random.default_rng(11), np.arange(91) % 7
+    n = np.full(91, 2000.0)
+    wild, calm = (rng.binomial(2000, expit(-4.6 + rng.normal(0, sd, 91)))[:, None].astype(float) for sd in (0.7, 0.05))
+    broken = [np.array([[2000.0]]), np.array([2000.0]), np.array([0])]
+    most = lambda hits, **spared: share_bets(*broken, day_reference(hits, n, weekday), 0.005, **spared).max()
+    assert most(wild) == 7 and most(wild, spared=True) > 50 and most(calm) > 50
+
+
 def test_a_share_that_cannot_rise_is_not_bet_on():
     "What never was missing can never be missing less: a year of 50,000 complete rows a day proves nothing."
     reference = day_reference(np.zeros((91, 1)), np.full(91, 50_000.0), np.arange(91) % 7)

@@ -6,7 +6,7 @@ from bench import guarantees
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", ["false_alarm_iid", "false_alarm_wobble", "false_alarm_weekly"])
+@pytest.mark.parametrize("name", ["false_alarm_iid", "false_alarm_wobble", "false_alarm_weekly", "false_alarm_bursts"])
 def test_a_year_without_drift_raises_no_alarm_more_often_than_promised(name):
     found = guarantees.ALL[name](2000)
     assert found["holds"] and found["repetitions"] == 200, found
