@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -99,9 +100,10 @@ def calibrate_now(store: Store, now: datetime, who: str, model: str, version: st
     logged = store.days(store.require_model(model), version=version)
     if not logged and version not in set(store.versions(model).version):
         raise StoreError(f"{model} has no version {version!r}, neither logged nor registered.")
-    last = max((d for d in logged if d <= now.date()), default=now.date())  # a day ahead is a clock gone wrong
+    today = now.astimezone(ZoneInfo(store.timezone)).date()
+    last = max((d for d in logged if d <= today), default=today)  # a day ahead is a clock gone wrong
     pairs = read_pairs(file) if source == "csv" else _logged(store, source, model, version, max(days, settings.ticket_days + settings.label_delay_days), last)
-    if source == "csv" and pairs.day.notna().any() and max(pairs.day.dropna()) > max(last, now.date()):
+    if source == "csv" and pairs.day.notna().any() and max(pairs.day.dropna()) > today:
         raise StoreError(f"{file} holds the day {max(pairs.day.dropna())}, which lies ahead: a calibration rests on days that are over.")
     ripe = last - timedelta(settings.label_delay_days)
     dated = pairs.day.notna().all() and len(pairs) > 0

@@ -11,7 +11,7 @@ from conftest import MODEL, Bench
 from aiops_wb import tables
 from aiops_wb.automation import RiskMonitor, certainty
 from aiops_wb.calibration import calibrate_now
-from aiops_wb.catalog import open_snapshot, statements
+from aiops_wb.catalog import StoreError, open_snapshot, statements
 from aiops_wb.config import Settings
 from aiops_wb.conformal import LabelConditional
 from aiops_wb.counts import ScoreCounts, total
@@ -271,6 +271,24 @@ def test_a_calibration_from_a_file_does_not_stand_in_the_past(bench):
             assert [v.calibration and v.calibration[0] for v in views] == [None, None, None, key]
             assert list(store.decided_with(MODEL, "v1", days)) == days[3:] and list(store.cuts_by_day(MODEL, "v1", days)) == days[3:]
             assert store.calibration(MODEL, "v1")[0] == key
+
+
+def test_days_of_a_file_are_days_of_the_workbenchs_zone(bench):
+    "At 20:00 UTC it is the next morning in Auckland: that day is no day ahead, the one after is."
+    with bench.store("Pacific/Auckland"):
+        pass
+    decide_by_hand(bench, FIRST, 0.95, "alert")
+    now = datetime.combine(FIRST + timedelta(5), datetime.min.time(), UTC) + timedelta(hours=20)
+    for ahead in (1, 2):
+        day = FIRST + timedelta(5 + ahead)
+        (bench.root / "c.csv").write_text("prediction,actual,day\n" + f"0.9,1,{day}\n0.1,0,{day}\n" * 30)
+        with bench.store() as store:
+            made = lambda: calibrate_now(store, now, "t", MODEL, "v1", "csv", Settings(data=bench.data), file=bench.root / "c.csv")
+            if ahead == 1:
+                assert made().calibration_id
+            else:
+                with pytest.raises(StoreError, match="lies ahead"):
+                    made()
 
 
 def test_the_operators_tables_are_as_of_their_batch(bench):
