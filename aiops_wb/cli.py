@@ -9,6 +9,7 @@ __all__ = ['parser', 'main']
 import argparse
 import getpass
 import math
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -316,7 +317,7 @@ def _explain_drift(reader, args):
     for name, push in [p for p in found.features.items() if p[1] >= 0.005][:5]:
         print(f"  {name}: mean contribution {push:.2f} log-odds")
     if len(found.features) > 1:
-        print("to see what else differs, leave out the first: " + " ".join(f"--without {name}" for name in (*args.without, next(iter(found.features)))))
+        print("to see what else differs, leave out the first: " + " ".join(f"--without {shlex.quote(name)}" for name in (*args.without, next(iter(found.features)))))
     return 0
 
 

@@ -7,7 +7,7 @@ __all__ = ['PARAMETERS', 'DomainShift', 'domain_shift', 'explain_drift']
 
 # %% ../nbs/17b_domain.ipynb #661b8acb
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from math import isnan, sqrt
 
@@ -20,6 +20,7 @@ from .counts import ScoreCounts
 from .models import feature_matrix
 from .performance import Figure, roc_auc
 from .points import Grid
+from .store import as_numbers
 
 # %% ../nbs/17b_domain.ipynb #ab89e195
 PARAMETERS = {"objective": "binary:logistic", "tree_method": "hist", "max_depth": 4, "eta": 0.15, "subsample": 0.8, "min_child_weight": 10, "seed": 0, "nthread": 1}
@@ -37,7 +38,8 @@ class DomainShift:
     @property
     def says(self) -> str:
         "The AUC with its interval; none is claimed where some days are told apart without a single mistake."
-        return f"AUC {self.auc.value:.3f} " + ("(no interval: some days are told apart without a mistake)" if isnan(self.auc.lower) else f"({self.auc.lower:.3f} to {self.auc.upper:.3f})")
+        why = "nothing tells them apart" if self.auc.value == 0.5 else "some days are told apart without a mistake"
+        return f"AUC {self.auc.value:.3f} " + (f"(no interval: {why})" if isnan(self.auc.lower) else f"({self.auc.lower:.3f} to {self.auc.upper:.3f})")
 
     def __repr__(self) -> str:
         by = ", ".join(f"{name} {push:.2f}" for name, push in list(self.features.items())[:3])
@@ -64,7 +66,10 @@ def domain_shift(recent: pd.DataFrame, reference: pd.DataFrame, features: Sequen
     for side, name in ((label, "recent"), (~label, "reference")):
         if len(np.unique(days[side])) < folds:
             raise StoreError(f"the {name} events lie on {len(np.unique(days[side]))} days: at least {folds} are needed to judge each by a model that has not seen its day.")
-    categories = {f: sorted(sides[f].dropna().astype(str).unique()) for f in features if not pd.api.types.is_numeric_dtype(sides[f])}
+    texts = [f for f in features if not pd.api.types.is_numeric_dtype(sides[f]) and (sides[f].notna() & np.isnan(as_numbers(sides[f]))).any()]
+    for f in texts:
+        sides[f] = sides[f].map(str).where(sides[f].notna(), None)
+    categories = {f: sorted(sides[f].dropna().unique()) for f in texts}
     fold, parts, pushes = _folds(days, label, folds, seed), [], np.zeros(len(features))
     for k in range(folds):
         learn, judge = (feature_matrix(sides[at], list(features), categories) for at in (fold != k, fold == k))
@@ -88,9 +93,9 @@ def explain_drift(reader: Reader, model: str, version: str, day: date, recent_da
         rows = reader.rows(model, start, end, as_of=as_of, version=version if name == "recent" else None)
         if rows.empty:
             raise StoreError(f"the log has no {name} rows of {model} from {start} to {end}.")
-        frame = rows.sample(min(most, len(rows)), random_state=seed)
-        sides.append(frame.rename(columns=lambda c: c.removeprefix("feature:")).assign(day=frame.event_date))
-    unknown, names = sorted(set(without) - set(state["features"])), [f for f in state["features"] if all(f in side for side in sides) and f not in without]
+        sides.append(rows.sample(min(most, len(rows)), random_state=seed).rename(columns={"event_date": "day"}))
+    unknown, names = sorted(set(without) - set(state["features"])), [f for f in state["features"] if all(f"feature:{f}" in side for side in sides) and f not in without]
     if unknown or not names:
         raise StoreError(f"{', '.join(unknown)} is no feature of {model}/{version}: it has {', '.join(state['features'])}." if unknown else f"no feature of {model}/{version} is left to compare.")
-    return domain_shift(*sides, names, seed)
+    found = domain_shift(*sides, [f"feature:{f}" for f in names], seed)
+    return replace(found, features={f.removeprefix("feature:"): push for f, push in found.features.items()})

@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import pandas as pd
 from .catalog import StoreError, identifier, literal, parquet
 from .points import LIMIT, Grid
 from .spool import LONGEST_NAME, OUTCOME, PREDICTION, fsync, write_segment
-from .store import Store
+from .store import NUMBERS, Store
 
 # %% ../nbs/16_ingest.ipynb #387b7d88
 @dataclass(frozen=True)
@@ -398,8 +398,25 @@ def _quarantine(store, kind, source, deliveries):
     return pd.concat([*early, late], ignore_index=True)[["kind", "source", "line", "reason", "raw"]]
 
 
+def _plain(con, delivery, folder):
+    "The delivery with features that are neither numbers, booleans nor text as text: files are read together, and a list in one cannot be read beside a number in another."
+    source = con.sql(f"FROM {parquet([delivery.canonical])}")
+    features = dict(zip(source.columns, source.types)).get("features")
+    kinds = {name: kind.id for name, kind in features.children} if features is not None else {}
+    odd = set(kinds.values()) - NUMBERS - {"varchar", "null"}  # a column without any value has no type
+    if not odd:
+        return delivery
+    fields = ", ".join(f"{identifier(f)} := features.{identifier(f)}" + ("::VARCHAR" if kind in odd else "") for f, kind in kinds.items())
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / f"{delivery.segment_id}-plain.parquet"
+    con.execute(f"COPY (SELECT * REPLACE (struct_pack({fields}) AS features) FROM {parquet([delivery.canonical])}) TO {literal(made)} (FORMAT parquet)")
+    return replace(delivery, canonical=made)
+
+
 def _load(store, kind, deliveries, now, owner):
     "One batch: check, write, commit."
+    if kind == "predictions":
+        deliveries = [_plain(store.con, d, store.root / "tmp" / "made") for d in deliveries]
     paths = [d.canonical for d in deliveries]
     source, con = parquet(paths, filename=True, file_row_number=True), store.con
     groups = {}

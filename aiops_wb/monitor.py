@@ -421,11 +421,12 @@ def performance_headline(view: View) -> Headline:
 def quality_losses(week: Mapping[str, Figure], base: Mapping[str, float]) -> list[str]:
     "What got clearly worse than on the held-out days: accuracy by 10 %, ROC-AUC by 0.05, Brier score by a quarter, each with an interval that does not reach what it was."
     found, drop = [], AccuracyDrop(base.get("accuracy", nan), week["accuracy"].value)
+    certain = lambda figure, beyond: bool(beyond) if not isnan(figure.lower) else figure.n >= 100  # all scores alike, or all losses: there is no interval, and nothing to doubt
     if drop.severity in ("medium", "high") and week["accuracy"].upper < drop.baseline:
         found.append(f"accuracy fell by {percent(drop.drop)}")
-    if week["roc_auc"].value < base.get("roc_auc", nan) - 0.05 and week["roc_auc"].upper < base["roc_auc"]:
+    if week["roc_auc"].value < base.get("roc_auc", nan) - 0.05 and certain(week["roc_auc"], week["roc_auc"].upper < base["roc_auc"]):
         found.append(f"ROC-AUC fell from {number(base['roc_auc'])} to {number(week['roc_auc'].value)}")
-    if "brier" in week and week["brier"].value > 1.25 * base.get("brier", nan) and week["brier"].lower > base["brier"]:
+    if "brier" in week and week["brier"].value > 1.25 * base.get("brier", nan) and certain(week["brier"], week["brier"].lower > base["brier"]):
         found.append(f"the Brier score rose from {number(base['brier'])} to {number(week['brier'].value)}")
     return found
 

@@ -74,13 +74,13 @@ WILD = 0.3        # day effects beyond this part of a share are skewed
 def share_bets(hits, n, weekday, reference: DayReference, tolerance: float, spared=False) -> np.ndarray:
     """Log e-values (days, 6 x cuts) of hits (days, cuts), or sums of losses in [0, 1], among n (days,) events; 0 on days without events. The first half bets on a rise, the second on a fall.
 
-    Unit: the day. Valid for independent days whose expected shares are within `tolerance` and twice the reference's standard error of the reference, with sub-Gaussian effects of the reference's variance; that variance is estimated, so the level is approximate for short references. Where effects are wild, and the cut is not `spared` (one bool, or one for each cut), a day earns at most a thousandfold and the level is approximate.
+    Unit: the day. Valid for independent days whose expected shares are within `tolerance` and twice the reference's standard error of the reference, with sub-Gaussian effects of the reference's variance; that variance is estimated, so the level is approximate for short references. Where effects are wild a day earns at most a thousandfold, unless the cut is `spared` (one bool, or one for each cut) and holds most of the day's events; the level is approximate there.
     """
     hits, n = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64)[:, None]
     share, variance = reference.at(np.asarray(weekday))
     usual, bets = reference.share.mean(axis=0), []
-    wild = (np.sqrt(reference.variance) > WILD * np.minimum(usual, 1 - usual)) & ~np.asarray(spared)
-    most = np.where(wild, MOST_A_DAY, np.inf)
+    wild = np.sqrt(reference.variance) > WILD * np.minimum(usual, 1 - usual)
+    most = np.where(wild & ~(np.asarray(spared) & (hits > n / 2)), MOST_A_DAY, np.inf)
     for found, normal in ((hits, share), (n - hits, 1 - share)):
         limit = normal + tolerance + 2 * reference.error
         u = np.minimum(limit, 1 - 1e-6)

@@ -38,11 +38,14 @@ def _scalars(values):
     return series.map(lambda v: None if isinstance(v, (list, tuple, dict, np.ndarray)) else v) if series.dtype == object else series
 
 
+_SPELT = {"true": 1.0, "false": 0.0}  # booleans of a file that was read beside one with text
+
+
 def as_numbers(values) -> np.ndarray:
-    "A feature as float64: booleans are 0 and 1; what is missing or no number is NaN."
+    "A feature as float64: booleans are 0 and 1, spelt out or not; what is missing or no number is NaN."
     series = _scalars(values)
-    if series.dtype == object:
-        series = series.map(lambda v: float(v) if isinstance(v, (bool, np.bool_)) else v)
+    if series.dtype == object or isinstance(series.dtype, pd.StringDtype):
+        series = series.astype(object).map(lambda v: float(v) if isinstance(v, (bool, np.bool_)) else _SPELT.get(v, v) if isinstance(v, str) else v)
     return pd.to_numeric(series, errors="coerce").astype(float).to_numpy(dtype=np.float64, na_value=np.nan)
 
 

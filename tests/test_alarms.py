@@ -19,6 +19,7 @@ from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.counts import ScoreCounts
 from aiops_wb.daily import entry, run
+from aiops_wb.domain import explain_drift
 from aiops_wb.models import register, train
 from aiops_wb.monitor import View
 from aiops_wb.performance import brier, summary
@@ -235,6 +236,8 @@ def test_the_command_line_names_what_tells_recent_days_from_training(bench, caps
     bench.log(events(days=40, per_day=150, start=date(2026, 1, 5)))  # what was trained on
     live(bench)
     run(bench.data, bench.root / "reports", datetime(2026, 3, 7, 2, tzinfo=UTC), Settings(data=bench.data), show="none", say=lambda _: None)
+    with open_snapshot(bench.data) as log:
+        assert next(iter(explain_drift(log, MODEL, "v1", date(2026, 3, 6)).features)) == "x"
     explain = ["drift", "--data", str(bench.data), "--model", MODEL, "--explain"]
     assert main(explain) == 0
     out = capsys.readouterr().out
@@ -360,6 +363,8 @@ def test_a_loss_of_quality_needs_labels_to_be_sure(labels, flagged):
     week = summary(ScoreCounts.of(points, n, n, np.array([0.2, 0.65]) * n), 0)
     assert bool(quality_losses(week, {"accuracy": 0.82, "roc_auc": 0.80, "brier": 0.16})) == flagged
     assert not quality_losses(week, {})
+    stuck = summary(ScoreCounts.of(np.array([-2000]), [labels], [labels], [labels // 10]), 0)  # all scores alike: no interval, and no doubt
+    assert bool(quality_losses(stuck, {"accuracy": 0.9, "roc_auc": 0.80, "brier": 0.16})) == flagged
 
 
 def test_scores_that_rise_with_their_labels_are_no_changed_concept():

@@ -43,3 +43,23 @@ def test_where_no_mistake_is_made_no_interval_is_claimed():
     recent, reference = sides(2)
     found = domain_shift(recent.assign(a=recent.a + 100), reference, ["a", "b"], rounds=5)
     assert found.auc.value > 0.99 and np.isnan(found.auc.lower) and "no interval" in found.says and list(found.features)[0] == "a"
+
+
+@pytest.mark.parametrize("broken", [None, np.nan])
+def test_a_feed_that_breaks_is_named(broken):
+    recent, reference = sides(3)
+    found = domain_shift(recent.assign(a=[broken] * len(recent)), reference, ["a", "b"], rounds=10)
+    assert found.auc.value > 0.99 and next(iter(found.features)) == "a"
+
+
+def test_booleans_with_gaps_are_compared_as_such():
+    recent, reference = sides(4)
+    rng = np.random.default_rng(4)
+    flagged = lambda side, share: side.assign(flag=[None if rng.random() < 0.02 else bool(rng.random() < share) for _ in range(len(side))])
+    found = domain_shift(flagged(recent, 0.9), flagged(reference, 0.1), ["b", "flag"], rounds=10)
+    assert found.auc.lower > 0.8 and next(iter(found.features)) == "flag"
+
+
+def test_where_nothing_tells_the_sides_apart_that_is_said():
+    recent, reference = (side.assign(a=1.0) for side in sides(5))
+    assert "0.500 (no interval: nothing tells them apart)" in domain_shift(recent, reference, ["a"], rounds=5).says

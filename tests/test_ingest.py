@@ -352,6 +352,37 @@ def test_any_cells_make_rows_or_reasons_at_length(kind, rows):
     rows_or_reasons(kind, rows)
 
 
+@pytest.mark.parametrize("odd", [[1.0, 2.0], {"a": 1}, date(2026, 3, 1), pd.Timestamp("2026-03-01T00:00:00Z")])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_list_or_a_day_in_one_file_and_a_number_in_another_stop_nothing(bench, odd, together):
+    "It is kept as text; the other model, and the same one with numbers, go in."
+    frame = events(days=1, per_day=60)
+    for model, part, values in (("good", frame[:20], frame.x[:20]), (MODEL, frame[20:40], [odd] * 20), (MODEL, frame[40:], frame.x[40:])):
+        with PredictionLogger(bench.data / "spool", model, "v1", threshold=0, flush_seconds=None) as log:
+            log.log(part.score, part["at"], prediction_id=part.id, features=pd.DataFrame({"x": values}, index=part.index))
+        if not together:
+            assert bench.ingest().loaded == 20
+    if together:
+        assert bench.ingest().loaded == 60
+    with bench.store() as store:
+        rows = store.rows(MODEL, frame.day[0], frame.day[0])
+        assert len(rows) == 40 and len(store.rows("good", frame.day[0], frame.day[0])) == 20
+        assert rows["feature:x"].notna().all() and all(isinstance(v, str) for v in rows["feature:x"])
+
+
+def test_booleans_beside_a_text_are_still_counted(bench):
+    frame = events(days=1, per_day=60)
+    with bench.store() as store:
+        store.add_version(datetime(2026, 2, 1, tzinfo=UTC), "test", MODEL, "v1", Grid(), "nowhere", {"bins": {"flag": {"cuts": [0.5]}}}, 0)
+    for part, values in ((frame[:59], frame.x[:59] > 0), (frame[59:], ["unknown"])):
+        with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None) as log:
+            log.log(part.score, part["at"], prediction_id=part.id, features=pd.DataFrame({"flag": values}, index=part.index))
+    bench.ingest()
+    with bench.store() as store:
+        high = int((frame.x[:59] > 0).sum())
+        assert store.feature_counts(MODEL, "v1")[1]["flag"][0].tolist() == [0, 1, 59 - high, high]
+
+
 @pytest.mark.parametrize("second", ["flag", "whole", "text"])
 def test_a_feature_that_only_some_files_of_a_batch_hold_is_counted(bench, second):
     "Files of a day are read together by name; a column of whole numbers that one of them lacks once stopped all ingestion."

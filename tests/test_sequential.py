@@ -259,8 +259,9 @@ def test_a_burst_of_a_wild_share_earns_a_thousandfold_at_most_and_broken_data_is
     n = np.full(91, 2000.0)
     wild, calm = (rng.binomial(2000, expit(-4.6 + rng.normal(0, sd, 91)))[:, None].astype(float) for sd in (0.7, 0.05))
     broken = [np.array([[2000.0]]), np.array([2000.0]), np.array([0])]
-    most = lambda hits, **spared: share_bets(*broken, day_reference(hits, n, weekday), 0.005, **spared).max()
-    assert most(wild) == 7 and most(wild, spared=True) > 50 and most(calm) > 50
+    most = lambda hits, of=broken, **spared: share_bets(*of, day_reference(hits, n, weekday), 0.005, **spared).max()
+    burst = [np.array([[500.0]]), *broken[1:]]
+    assert most(wild) == 7 and most(wild, spared=True) > 50 and most(calm) > 50 and most(wild, burst, spared=True) == 7
 
 
 def test_a_share_that_cannot_rise_is_not_bet_on():

@@ -266,7 +266,7 @@ def test_feature_counts_use_the_training_cuts(bench):
     assert found[found.feature == "gone"][["bin", "n"]].values.tolist() == [[-1, 40]]
 
 
-def test_lists_and_structs_are_no_features_and_stop_no_ingest(bench):
+def test_lists_and_structs_are_kept_as_text_and_stop_no_ingest(bench):
     frame = events(days=1).head(4)
     rules = {"x": {"cuts": [0.0]}, "tags": {"categories": ["a"]}, "pair": {"cuts": [0.0]}, "place": {"categories": ["a"]}}
     with bench.store() as store:
@@ -276,8 +276,8 @@ def test_lists_and_structs_are_no_features_and_stop_no_ingest(bench):
     assert bench.ingest().loaded == 4
     with bench.store() as store:
         found = store.frame("SELECT feature, bin, n FROM feature_counts ORDER BY feature, bin")
-    assert found[found.feature != "x"].values.tolist() == [["pair", -1, 4], ["place", -1, 4], ["tags", -1, 4]]
-    assert dict(zip(found.bin, found.n))[-1] == 4 and found[found.feature == "x"].n.sum() == 4 and (found.bin[found.feature == "x"] >= 0).all()
+    assert found[found.feature != "x"].values.tolist() == [["pair", -1, 4], ["place", -2, 4], ["tags", -2, 3], ["tags", -1, 1]]
+    assert found[found.feature == "x"].n.sum() == 4 and (found.bin[found.feature == "x"] >= 0).all()
 
 
 def test_bins_of_missing_and_unseen_values():
