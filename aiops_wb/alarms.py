@@ -282,7 +282,7 @@ class Alarm:
     def advice(self) -> str:
         "What to do, in one sentence."
         return {"data quality": "Repair the feed before anything else; until then scores that use it are not to be trusted.", "concept": "The same inputs mean something else: check the labels, then consider a challenger trained on recent days.",
-                "label shift": "The mix of events changed, not their look: recalibrate, and look at the threshold.", "covariate": "Inputs moved; no alarm says that labels disagree with the probabilities: find out why, and watch the calibration.", "operation": "Ask who runs the service: more or fewer events, or slower answers, are no matter of the model."}[self.kind]
+                "label shift": "The mix of events changed, not their look: recalibrate, and look at the threshold.", "covariate": "Inputs moved: find out why, and see whether the calibration holds.", "operation": "Ask who runs the service: more or fewer events, or slower answers, are no matter of the model."}[self.kind]
 
 # %% ../nbs/19b_alarms.ipynb #b9532602
 @dataclass(frozen=True, eq=False)

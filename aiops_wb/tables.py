@@ -125,7 +125,7 @@ def alarm_table(view: View, closed_days: int = 30) -> Table:
               for r in said[said.state == "closed"].sort_values("event_date", ascending=False).itertuples()]
     if not view.drift.alarms and not closed:
         return note("no alarm is open" if view.drift.questions else "nothing is watched yet")
-    rows = [{"stream": a.stream, "kind": a.kind, "severity": a.severity + (" (muted)" if a.muted else ""), "what moved": a.says(), "likely since": f"{a.since:%d %b}", "open since": f"{a.opened_on:%d %b}", "evidence": f"10^{a.log10_evidence:.0f}"} for a in view.drift.alarms]
+    rows = [{"stream": a.stream, "kind": a.kind, "severity": a.severity + (" (muted)" if a.muted else ""), "what moved": a.says(), "likely since": f"{a.since:%d %b}", "open since": f"{a.opened_on:%d %b}", "evidence": f"10^{round(a.log10_evidence)}"} for a in view.drift.alarms]
     return Table(pd.DataFrame(rows + closed), ("kind", "severity", "what moved"))
 
 
@@ -138,7 +138,7 @@ def stream_table(view: View) -> Table:
     change = lambda q: "-" if isnan(q.stream.effect[-1]) else f"{q.stream.effect[-1]:+.1%}" if q.stream.unit == "of events" else f"{q.stream.effect[-1]:+.{digits(q)}f}{unit(q)}"
     size = lambda q, v: f"{v:.1%}" if q.stream.unit == "of events" else f"{v:.{digits(q)}f}"
     rows = [{"stream": q.stream.name, "watched": q.where[q.at[-1]] if q.at is not None and len(q.at) else q.where[0], "recent change": change(q), "at least": size(q, q.stream.lower[-1]), "tolerated": size(q, q.stream.tolerance),
-             "evidence": f"10^{max(-99, (seen.followed.evidence[-1, i] - seen.followed.bar[i]) / log(10)):.0f}", "reference days": "own past" if q.rests_on is None else q.rests_on, "autocorrelation": number(q.residual.value, 2)}
+             "evidence": f"10^{round(max(-99, (seen.followed.evidence[-1, i] - seen.followed.bar[i]) / log(10)))}", "reference days": "own past" if q.rests_on is None else q.rests_on, "autocorrelation": number(q.residual.value, 2)}
             for i, q in sorted(enumerate(seen.questions), key=lambda iq: not seen.followed.open[-1, iq[0]])]
     return Table(pd.DataFrame(rows), ("watched",))
 
