@@ -27,7 +27,7 @@ from .conformal import venn_abers
 from .counts import ScoreCounts, total
 from .drift import FIRST, LOGIT_LEVELS, LOSS_LEVELS, MISSING, SHARE_LEVELS, UNSEEN, FeatureShift, feature_shift, gravity, kind_of_drift
 from .estimates import mlls
-from .performance import Figure
+from .performance import Figure, squared_errors
 from .points import Grid
 from .store import binned_days
 
@@ -205,7 +205,7 @@ def loss_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, Sco
     tables = [*reference.values(), *days.values()]
     if not reference or tables[0].grid.kind != "logit":
         return None
-    missed, squares = (np.array([[c.n_positive @ (1 - c.scores) ** k + c.n_negative @ c.scores**k] for c in tables]) for k in (2, 4))
+    missed, squares = np.array([squared_errors(c) for c in tables]).T[:, :, None]
     n, m = np.array([c.total[1] for c in tables], dtype=np.float64), len(reference)
     labelled = max(1.0, n[:m].sum())
     varies = max(0.0, squares[:m].sum() / labelled - (missed[:m].sum() / labelled) ** 2)  # a squared error varies less than a hit: what days differ beyond it is their own effect

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Figure', 'proportion', 'over_days', 'Confusion', 'confusion', 'roc_auc', 'average_precision', 'precision_at', 'lift',
-           'brier', 'log_loss', 'reliability_bins', 'calibration_error', 'over_days_bootstrap', 'summary']
+           'squared_errors', 'brier', 'log_loss', 'reliability_bins', 'calibration_error', 'over_days_bootstrap',
+           'summary']
 
 # %% ../nbs/02_performance.ipynb #ddd8a86f
 from collections.abc import Callable, Iterable, Mapping
@@ -164,26 +165,35 @@ def _probabilities(counts, name):
     return require_events(counts).scores
 
 
-def _mean_loss(counts, positive, negative):
-    "Mean over labelled events of a loss given for positives and negatives of each cell, with a normal interval from 30 events on."
-    n = counts.total[1]
+def _sums(counts, positive, negative):
+    "Sums over labelled events of a loss, given for positives and negatives of each cell, and of its square."
+    return tuple(float((counts.n_positive * positive**k + counts.n_negative * negative**k).sum()) for k in (1, 2))
+
+
+def _mean_loss(n, loss, squares):
+    "Mean of a loss over n events from its sums, with a 95 % interval by the normal law from 30 events on."
     if not n:
         return Figure(nan)
-    mean, squares = (float((counts.n_positive * positive**k + counts.n_negative * negative**k).sum() / n) for k in (1, 2))
-    half = ndtri(0.975) * sqrt(max(0.0, squares - mean**2) / n)
+    mean = loss / n
+    half = ndtri(0.975) * sqrt(max(0.0, squares / n - mean**2) / n)
     return Figure(mean, max(0.0, mean - half), mean + half, n) if n >= 30 and half > 0 else Figure(mean, n=n)
 
 
-def brier(counts: ScoreCounts) -> Figure:
-    "Mean of (p - y)^2 over labelled events, p the probability of the point, with an interval for independent events; NaN without labels."
+def squared_errors(counts: ScoreCounts) -> tuple[float, float]:
+    "Sums over labelled events of (p - y)^2, p the probability of the point, and of its square; ValueError on a linear grid."
     p = _probabilities(counts, "Brier")
-    return _mean_loss(counts, (1 - p) ** 2, p**2)
+    return _sums(counts, (1 - p) ** 2, p**2)
+
+
+def brier(counts: ScoreCounts) -> Figure:
+    "Mean of (p - y)^2 over labelled events, p the probability of the point, with a 95 % interval (normal law, independent events); NaN without labels."
+    return _mean_loss(counts.total[1], *squared_errors(counts))
 
 
 def log_loss(counts: ScoreCounts) -> Figure:
-    "Mean of -ln P(label) over labelled events, in nats, with an interval for independent events; NaN without labels."
+    "Mean of -ln P(label) over labelled events, in nats, with a 95 % interval (normal law, independent events); NaN without labels."
     p = _probabilities(counts, "Log loss")
-    return _mean_loss(counts, -np.log(p), -np.log1p(-p))
+    return _mean_loss(counts.total[1], *_sums(counts, -np.log(p), -np.log1p(-p)))
 
 
 def reliability_bins(counts: ScoreCounts, bins: int = 10) -> np.ndarray:

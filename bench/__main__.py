@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 SCRIPTS = ("counts", "rollup", "ingest", "daily", "conformal", "drift")
 TARGETS = {"counts_vs_scan": 6, "segment_counts_vs_scan": 8, "rollup_vs_raw": 0.1, "rollup_growth": 1.2, "ingest_vs_copy": 3, "daily_vs_papermill": 2,
            "sets_vs_compare": 3, "pvalues_vs_crepes": 0.001, "vennabers_vs_package": 0.002, "decision_us": 50, "calibration_us": 1000,
-           **{f"drift_{what}{size}": target for size in ("_1m", "") for what, target in (("vs_scan", 6), ("new_day", 0.033), ("vs_nannyml", 0.1), ("rows_vs_nannyml", 0.1), ("vs_evidently", 0.01))}}
+           **{f"drift_{what}{size}": target for size in ("_1m", "") for what, target in (("vs_scan", 6), ("new_day", 0.0167), ("vs_nannyml", 0.1), ("rows_vs_nannyml", 0.1), ("vs_evidently", 0.01))}}
 
 
 def lines(script, extra):

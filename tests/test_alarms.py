@@ -298,6 +298,15 @@ def test_odd_features_are_watched_and_none_stops_the_day(bench):
     assert not pd.concat([view.figures(), view.drift_figures()]).duplicated(["segment", "metric"]).any()
 
 
+def test_features_named_like_columns_of_the_log_are_compared_with_training(bench):
+    usual = {name: lambda n: np.random.default_rng(2).normal(size=n) for name in ("day", "points", "tenant")}
+    with_features(bench, usual)
+    log_features(bench, usual, days=40, start=date(2026, 1, 5))
+    view = log_features(bench, usual | {"day": lambda n: np.random.default_rng(2).normal(5, 1, n)})
+    found = explain_drift(view.reader, MODEL, "v1", view.day)
+    assert set(found.features) == {"x", "day", "points", "tenant"} and next(iter(found.features)) == "day" and found.auc.value > 0.9
+
+
 def test_since_of_labels_is_the_day_of_the_events_and_mutes_are_of_events():
     year = Year(12, days=60, change=30, features=1, labels=1500, concept=1.0)
     for lag in (1, 10):
