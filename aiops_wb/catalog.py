@@ -65,9 +65,9 @@ def parquet(paths: Iterable[str | Path], **options) -> str:
 
 
 def connect(path: str | Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    "A connection whose session runs in UTC."
+    "A connection whose session runs in UTC and draws no progress bar (DuckDB draws one on standard output, even of a program that nobody watches)."
     con = duckdb.connect(str(path), read_only=read_only)
-    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return con
 
 # %% ../nbs/12_catalog.ipynb #fc8fb7fa

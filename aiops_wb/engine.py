@@ -217,6 +217,7 @@ def _run(job):
 
 def _child(job, pipe):
     "The life of a report's process: always sends an outcome, unless it is killed."
+    _silence(1, 2)
     with open(os.devnull, "w") as silence:
         sys.stdout = sys.stderr = silence
         try:
@@ -261,7 +262,8 @@ def require_reports() -> None:
 
 
 def serve() -> None:
-    "The helper: reads {jobs, parallel, timeout} from standard input, writes an outcome a line, as they come."
+    "The helper: reads {jobs, parallel, timeout} from standard input, writes an outcome a line to what was standard output, as they come."
+    answers = _own_pipe()
     order = json.load(sys.stdin)
     jobs = [Job(**j | {"notebook": Path(j["notebook"]), "target": Path(j["target"])}) for j in order["jobs"]]
     _preload()
@@ -276,9 +278,24 @@ def serve() -> None:
                 chunk = os.read(key.fd, 1 << 16)
                 running[key.data].received.append(chunk)
                 if not chunk:
-                    _report(selector, key.data, running.pop(key.data), None)
+                    _report(answers, selector, key.data, running.pop(key.data), None)
             for index in [i for i, r in running.items() if monotonic() >= r.deadline]:
-                _report(selector, index, running.pop(index), f"the report took longer than {order['timeout']:g} seconds and was stopped.")
+                _report(answers, selector, index, running.pop(index), f"the report took longer than {order['timeout']:g} seconds and was stopped.")
+
+
+def _own_pipe():
+    "Standard output for outcomes alone: whatever a library prints there (a progress bar, say) goes nowhere."
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    _silence(1)
+    return answers
+
+
+def _silence(*descriptors):
+    "Lead file descriptors to the null device, for code that writes below Python as well."
+    null = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in descriptors:
+        os.dup2(null, descriptor)
+    os.close(null)
 
 
 @dataclass
@@ -304,7 +321,7 @@ def _start(job, selector, index, deadline):
     return _Running(job, process, read, deadline)
 
 
-def _report(selector, index, run, failure):
+def _report(answers, selector, index, run, failure):
     "Print the outcome of a report that ended (failure None) or has to end."
     selector.unregister(run.pipe)
     os.close(run.pipe)
@@ -317,7 +334,7 @@ def _report(selector, index, run, failure):
     if failure:
         write_whole(run.job.target, _failure_page(run.job, failure))
         text = json.dumps(asdict(Outcome(run.job.name, "failed", failure))).encode()
-    print(json.dumps({"index": index, "outcome": json.loads(text)}), flush=True)
+    print(json.dumps({"index": index, "outcome": json.loads(text)}), file=answers, flush=True)
 
 
 def run_jobs(jobs: Iterable[Job], parallel: int = 2, timeout: float = 120, on_done: Callable[[Outcome], None] = lambda _: None) -> list[Outcome]:

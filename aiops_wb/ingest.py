@@ -19,7 +19,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from .catalog import StoreError, identifier, literal, parquet
+from .catalog import StoreError, connect, identifier, literal, parquet
 from .points import LIMIT, Grid
 from .spool import LONGEST_NAME, OUTCOME, PREDICTION, fsync, write_segment
 from .store import NUMBERS, Store
@@ -68,8 +68,7 @@ def content_id(path: Path) -> str:
 
 # %% ../nbs/16_ingest.ipynb #e6eb89d9
 def _read_csv(path):
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
+    with connect(":memory:") as con:
         frame = con.execute(f"SELECT * FROM read_csv({literal(path)}, all_varchar=true, header=true, store_rejects=true)").df()
         bad = con.execute("SELECT line, any_value(error_message) AS reason, any_value(csv_line) AS raw FROM reject_errors GROUP BY line ORDER BY line").df()
     lines = np.setdiff1d(np.arange(2, len(frame) + len(bad) + 2), bad.line)[:len(frame)]
@@ -94,8 +93,7 @@ def _read_jsonl(path):
 
 
 def _read_parquet(path):
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
+    with connect(":memory:") as con:
         relation = con.sql(f"FROM {parquet([path])}")
         naive = [c for c, t in zip(relation.columns, relation.types) if c in ("predicted_at", "observed_at") and str(t).startswith("TIMESTAMP") and "TIME ZONE" not in str(t)]
         if naive:

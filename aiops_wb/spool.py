@@ -62,7 +62,7 @@ def write_segment(folder: Path, frame: pd.DataFrame, columns: Mapping[str, str],
     if features:
         fields.append("struct_pack(" + ", ".join(f"{quote(f)} := {quote(c)}" for f, c in features.items()) + ") AS features")
     with duckdb.connect(config={"threads": 1}) as con:
-        con.execute("SET TimeZone = 'UTC'")
+        con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         con.register("frame", frame)
         con.execute(f"COPY (SELECT {', '.join(fields)} FROM frame) TO '{str(temporary).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
     fsync(temporary)

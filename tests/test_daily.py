@@ -268,6 +268,16 @@ def test_a_slow_report_is_stopped_and_a_dead_one_is_noticed(tmp_path):
     assert not list((tmp_path / "out").glob(".*"))
 
 
+def test_what_a_report_prints_below_python_costs_nothing(tmp_path):
+    "DuckDB draws a progress bar on file descriptor 1 where a query takes its time; results of reports went there, too."
+    job = lambda name, source: Job(name, notebook(tmp_path / f"{name}.ipynb", source), tmp_path / "out" / f"{name}.html", {"x": 2}, name)
+    printed = "import os; os.write(1, b' 42%  half a bar'); os.write(2, b'and more'); 'done'"
+    slow = ("import duckdb; con = duckdb.connect(); con.execute('SET enable_progress_bar = true; SET enable_progress_bar_print = true; SET progress_bar_time = 0'); "
+            "con.execute('SELECT sum(a.range * b.range) FROM range(20_000) a, range(10_000) b').fetchall()")
+    outcomes = run_jobs([job("printed", printed), job("slow", slow), job("fine", "assert x == 2")], parallel=3)
+    assert [o.state for o in outcomes] == ["ok"] * 3, [o.error for o in outcomes]
+
+
 def test_the_kernel_engine_gives_the_same_page(logged):
     from aiops_wb.daily import report_jobs
 

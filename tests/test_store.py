@@ -24,6 +24,43 @@ def expected(frame, labelled):
     return {day: ScoreCounts.from_events(Grid().quantise(r.score), np.where(r.id.isin(labelled), r.label, np.nan)) for day, r in frame.groupby("day")}
 
 
+def test_no_connection_draws_a_progress_bar(bench, monkeypatch):
+    plain, bars = duckdb.connect, []
+
+    class Watched:
+        def __init__(self, con):
+            self.con = con
+            con.execute("SET enable_progress_bar = true")  # as DuckDB does by itself in a program that it takes for a person's
+
+        def __getattr__(self, name):
+            return getattr(self.con, name)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.close()
+
+        def close(self):
+            bars.append(self.con.execute("SELECT current_setting('enable_progress_bar')").fetchall()[0][0])
+            self.con.close()
+
+    monkeypatch.setattr(duckdb, "connect", lambda *a, **k: Watched(plain(*a, **k)))
+    bench.log(events(days=1))
+    rows = pd.DataFrame({"prediction_id": ["a"], "label": [1], "observed_at": ["2026-03-02T00:00:00Z"]})
+    (bench.data / "spool" / "outcomes").mkdir(parents=True)
+    rows.to_csv(bench.data / "spool" / "outcomes" / "labels.csv", index=False)
+    with plain() as con:
+        target = bench.data / "spool" / "outcomes" / "labels.parquet"
+        con.execute(f"COPY (SELECT 'b' AS prediction_id, 1 AS label, TIMESTAMPTZ '2026-03-02 00:00:00Z' AS observed_at) TO '{target}' (FORMAT parquet)")
+    bench.ingest()
+    with bench.store() as store:
+        assert store.known_batch() == 2
+        store.publish()
+    open_snapshot(bench.data).close()
+    assert len(bars) >= 5 and not any(bars)
+
+
 def test_counts_equal_numpy_on_the_same_rows(bench):
     frame = events(days=3)
     bench.log(frame)
