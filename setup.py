@@ -2,7 +2,7 @@
 from configparser import ConfigParser
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 ini = ConfigParser(delimiters=["="], interpolation=None)
 ini.read("settings.ini", encoding="utf-8")
@@ -22,8 +22,8 @@ setup(
     license="MIT",
     keywords=cfg["keywords"],
     url=cfg["git_url"],
-    packages=["aiops_wb", "aiops_wb.sql", "aiops_wb.reports"],
-    package_dir={"aiops_wb": "aiops_wb", "aiops_wb.sql": "aiops_wb/sql", "aiops_wb.reports": "nbs/reports"},
+    packages=[*find_packages(include=["aiops_wb", "aiops_wb.*"]), "aiops_wb.sql", "aiops_wb.reports"],
+    package_dir={"aiops_wb.reports": "nbs/reports"},
     package_data={"aiops_wb.sql": ["*.sql"], "aiops_wb.reports": ["*.ipynb"]},
     include_package_data=False,
     python_requires=f">={cfg['min_python']}",

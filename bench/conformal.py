@@ -17,10 +17,10 @@ def main():
     from crepes import ConformalClassifier
     from venn_abers.venn_abers import calc_p0p1
 
-    from aiops_wb.automation import certainty
-    from aiops_wb.conformal import CalibrationSet, LabelConditional, venn_abers
-    from aiops_wb.counts import ScoreCounts
-    from aiops_wb.points import Grid
+    from aiops_wb.stats.automation import certainty
+    from aiops_wb.stats.conformal import CalibrationSet, LabelConditional, venn_abers
+    from aiops_wb.stats.counts import ScoreCounts
+    from aiops_wb.stats.points import Grid
 
     quick, rng, grid = arguments(__doc__).quick, np.random.default_rng(0), Grid()
     n, rows = 100_000, 1_000_000 if quick else 10_000_000

@@ -13,7 +13,7 @@ MADE = """SELECT 'p' || lpad((i + {day} * {n})::VARCHAR, 12, '0') AS prediction_
 
 def make(root, rows, days):
     "A log of one model in day files, named in a catalog."
-    from aiops_wb.store import open_store
+    from aiops_wb.log.store import open_store
 
     with open_store(root, "bench") as store:
         n = rows // days
@@ -39,7 +39,7 @@ def main():
     quick = arguments(__doc__).quick
     rows, days = (2_000_000, 60) if quick else (10_000_000, 60)
     root = make(folder(), rows, days)
-    from aiops_wb.store import open_store
+    from aiops_wb.log.store import open_store
 
     with open_store(root, "bench") as store:
         scan = duckdb.connect(config={"threads": 1})
@@ -53,7 +53,7 @@ def main():
 
 def fresh(root, grouped):
     "Count in a process of its own, for its memory."
-    from aiops_wb.store import open_store
+    from aiops_wb.log.store import open_store
 
     with open_store(root, "bench") as store:
         count(store, grouped)

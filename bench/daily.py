@@ -15,7 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from aiops_wb.config import Settings
 from aiops_wb.daily import report_jobs
-from aiops_wb.engine import run_jobs
+from aiops_wb.render.engine import run_jobs
 root, day, at = Path(sys.argv[1]), date.fromisoformat(sys.argv[2]), datetime.fromisoformat(sys.argv[3])
 outcomes = run_jobs(report_jobs(root / "data", root / "reports", day, "late-at-departure", at, Settings(data=root / "data")))
 assert all(o.state == "ok" for o in outcomes), outcomes
@@ -25,7 +25,7 @@ print(json.dumps([[o.name, o.cpu] for o in outcomes]))
 
 def main():
     from aiops_wb.config import Settings
-    from aiops_wb.demo import demo
+    from aiops_wb.examples.demo import demo
 
     quick = arguments(__doc__).quick
     root, day = folder(), date(2013, 4, 2 if quick else 10)
@@ -39,7 +39,7 @@ def main():
         split.append(json.loads(done.stdout.splitlines()[-1]))
 
     def imports():
-        subprocess.run([sys.executable, "-c", "from aiops_wb.engine import _preload; _preload()"], check=True)
+        subprocess.run([sys.executable, "-c", "from aiops_wb.render.engine import _preload; _preload()"], check=True)
 
     def bare():
         subprocess.run([sys.executable, "-m", "papermill", "--no-progress-bar", str(root / "empty.ipynb"), str(root / "out.ipynb")], check=True, capture_output=True)

@@ -40,8 +40,8 @@ def flat(root, name, paths):
 
 def count(con, path, bins):
     "What is stored of a day: its counts of features and of the score."
-    from aiops_wb.counts import ScoreCounts
-    from aiops_wb.store import feature_counts
+    from aiops_wb.log.store import feature_counts
+    from aiops_wb.stats.counts import ScoreCounts
 
     source = f"read_parquet('{path}')"
     scores = con.execute(f"SELECT points, count(*) AS n FROM {source} GROUP BY points").fetchnumpy()
@@ -51,7 +51,7 @@ def count(con, path, bins):
 
 def gathered(stored, bins):
     "Vectors (days, places) of each feature from what is stored, and the score counts of each day."
-    from aiops_wb.drift import FIRST
+    from aiops_wb.stats.drift import FIRST
 
     rows = pd.concat([features for features, _ in stored.values()], ignore_index=True)
     day = np.repeat(np.arange(len(stored)), [len(features) for features, _ in stored.values()])
@@ -62,11 +62,11 @@ def gathered(stored, bins):
 
 def watched(stored, before, bins):
     "From stored counts: which streams are in alarm on the last morning, and the distances of the last week from the reference."
-    from aiops_wb.alarms import feature_questions, score_question
     from aiops_wb.config import Settings
-    from aiops_wb.counts import total
-    from aiops_wb.drift import feature_shift, ks
-    from aiops_wb.sequential import follow
+    from aiops_wb.stats.counts import total
+    from aiops_wb.stats.drift import feature_shift, ks
+    from aiops_wb.stats.sequential import follow
+    from aiops_wb.watch.alarms import feature_questions, score_question
 
     settings, weight = Settings(), 1 / (1 + len(bins))
     (tables, scores), (reference_tables, reference) = gathered(stored, bins), before
@@ -79,12 +79,12 @@ def watched(stored, before, bins):
 
 def from_rows(before, now, bins):
     "The same from rows in memory, with nothing counted beforehand: streams in alarm on the last morning, and the distances of the last week."
-    from aiops_wb.alarms import count_rows, follow_version
     from aiops_wb.config import Settings
-    from aiops_wb.counts import ScoreCounts, total
-    from aiops_wb.drift import ks
-    from aiops_wb.points import Grid
-    from aiops_wb.store import binned_days
+    from aiops_wb.log.store import binned_days
+    from aiops_wb.stats.counts import ScoreCounts, total
+    from aiops_wb.stats.drift import ks
+    from aiops_wb.stats.points import Grid
+    from aiops_wb.watch.alarms import count_rows, follow_version
 
     settings, none, points = Settings(), np.full(len(before), np.nan), Grid().quantise(before.score)
     held_out = {day: ScoreCounts.from_events(points[at], none[at]) for day, at in before.groupby("day").indices.items()}
@@ -104,7 +104,7 @@ def in_turn(ours, peer, runs):
 
 
 def measure(root, rows, name, peers):
-    from aiops_wb.models import quantile_bins
+    from aiops_wb.models.registry import quantile_bins
 
     root.mkdir()
     reference_paths, paths = make(root, rows)

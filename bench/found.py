@@ -39,11 +39,11 @@ def rows(seed, days, change=None, shift=0.0, concept=0.0, prevalence=1.0):
 
 def ours(before, now):
     "Mornings with any open alarm, and with a new one."
-    from aiops_wb.alarms import count_rows, follow_version
     from aiops_wb.config import Settings
-    from aiops_wb.counts import ScoreCounts
-    from aiops_wb.points import Grid
-    from aiops_wb.store import binned_days
+    from aiops_wb.log.store import binned_days
+    from aiops_wb.stats.counts import ScoreCounts
+    from aiops_wb.stats.points import Grid
+    from aiops_wb.watch.alarms import count_rows, follow_version
 
     points = lambda f: Grid().quantise(f.score.to_numpy())
     bins = {f: {"cuts": norm.ppf(np.arange(1, 20) / 20).tolist()} for f in FEATURES}

@@ -15,7 +15,7 @@ def report(name, promised, observed, repetitions, unit, at_least, spread=None, n
 
 def coverage_rank(repetitions):
     "Coverage of the k-th order statistic, 1,000 exchangeable rows, 90 %."
-    from aiops_wb.conformal import order_statistic
+    from aiops_wb.stats.conformal import order_statistic
 
     rng = np.random.default_rng(7)
     coverage = np.array([order_statistic(rng.random(1000), 0.9) for _ in range(repetitions)])
@@ -26,8 +26,8 @@ def coverage_by_label(repetitions):
     "Coverage of positives by label-conditional sets: 1,000 exchangeable rows, 3 % positive, 90 %."
     from scipy.stats import norm
 
-    from aiops_wb.conformal import LabelConditional
-    from aiops_wb.counts import ScoreCounts
+    from aiops_wb.stats.conformal import LabelConditional
+    from aiops_wb.stats.counts import ScoreCounts
 
     rng, covered = np.random.default_rng(11), []
     for _ in range(repetitions):
@@ -50,7 +50,7 @@ class Duty:
 
     def days(self, rng, days=60, events=50):
         "Counts of days."
-        from aiops_wb.counts import ScoreCounts
+        from aiops_wb.stats.counts import ScoreCounts
 
         for _ in range(days):
             at = rng.integers(0, len(self.points), events)
@@ -71,38 +71,38 @@ def _rule(name, promised, repetitions, effect, choose, seed, note=None):
 
 def ltt_row_iid(repetitions):
     "Learn-then-test on independent rows: P(false-ticket share > 10 %) <= 10 %."
-    from aiops_wb.automation import row_rule
-    from aiops_wb.counts import total
+    from aiops_wb.stats.automation import row_rule
+    from aiops_wb.stats.counts import total
 
     return _rule("ltt_row_iid", 0.1, repetitions, 0.0, lambda days: row_rule(total(days), floor=450), 1)
 
 
 def ltt_row_days(repetitions):
     "The same row rule on days that move together: not promised, and broken."
-    from aiops_wb.automation import row_rule
-    from aiops_wb.counts import total
+    from aiops_wb.stats.automation import row_rule
+    from aiops_wb.stats.counts import total
 
     return _rule("ltt_row_days", 0.1, repetitions, 1.2, lambda days: row_rule(total(days), floor=450), 2, "expected to fail: rows of a day are not independent")
 
 
 def ltt_day(repetitions):
     "Day blocks with the betting bound on the same days: P(mean daily share > 10 %) <= 10 %."
-    from aiops_wb.automation import day_rule
+    from aiops_wb.stats.automation import day_rule
 
     return _rule("ltt_day", 0.1, repetitions, 1.2, lambda days: day_rule(days, floor=450), 2)
 
 
 def ltt_day_t(repetitions):
     "Day blocks with the t approximation on the same days."
-    from aiops_wb.automation import day_rule
+    from aiops_wb.stats.automation import day_rule
 
     return _rule("ltt_day_t", 0.1, repetitions, 1.2, lambda days: day_rule(days, floor=450, bound="t"), 2, "asymptotic, no finite-sample promise")
 
 
 def crc(repetitions):
     "Conformal risk control: E[false tickets per event] <= 2 %, 500 exchangeable events."
-    from aiops_wb.automation import rate_rule
-    from aiops_wb.counts import total
+    from aiops_wb.stats.automation import rate_rule
+    from aiops_wb.stats.counts import total
 
     duty, rng, rates = Duty(0.0), np.random.default_rng(3), []
     for _ in range(repetitions):
@@ -114,8 +114,8 @@ def crc(repetitions):
 
 def selection_batch(repetitions):
     "Conformal selection: expected false share among the selected <= 20 %, 300 calibration events, batches of 100."
-    from aiops_wb.automation import select
-    from aiops_wb.counts import ScoreCounts
+    from aiops_wb.stats.automation import select
+    from aiops_wb.stats.counts import ScoreCounts
 
     rng, shares = np.random.default_rng(4), []
     for _ in range(repetitions):
@@ -128,8 +128,8 @@ def selection_batch(repetitions):
 
 def online_delay7(repetitions):
     "The controller with labels a week late, on streams that turn bad and good again: its excess never passes the bound."
-    from aiops_wb.automation import Control
-    from aiops_wb.counts import ScoreCounts
+    from aiops_wb.stats.automation import Control
+    from aiops_wb.stats.counts import ScoreCounts
 
     rng, over, closest = np.random.default_rng(5), 0, -np.inf
     repetitions = max(repetitions // 20, 20)
@@ -150,7 +150,7 @@ def online_delay7(repetitions):
 
 def monitor_ever_alarm(repetitions):
     "The watch at exactly the promised share, over-dispersed days: P(ever an alarm in a year) <= 5 %."
-    from aiops_wb.automation import RiskMonitor
+    from aiops_wb.stats.automation import RiskMonitor
 
     rng, alarms, repetitions = np.random.default_rng(6), 0, max(repetitions // 4, 100)
     for _ in range(repetitions):
@@ -163,7 +163,7 @@ def monitor_ever_alarm(repetitions):
 
 def challenge_sign_test(repetitions):
     "A challenger that is no better is proposed in at most 5 % of comparisons over 28 independent days."
-    from aiops_wb.retrain import compare
+    from aiops_wb.stats.retrain import compare
 
     rng = np.random.default_rng(3)
     proposed = np.mean([compare(dict(enumerate(rng.standard_t(2, 28)))).propose for _ in range(repetitions)])
@@ -174,8 +174,8 @@ def ks_interval(repetitions):
     "The 95 % interval of the KS distance covers the distance of the populations, independent rows."
     from scipy.stats import norm
 
-    from aiops_wb.counts import ScoreCounts
-    from aiops_wb.drift import ks
+    from aiops_wb.stats.counts import ScoreCounts
+    from aiops_wb.stats.drift import ks
 
     rng, truth = np.random.default_rng(5), 2 * norm.cdf(0.25) - 1
     covered = 0
@@ -213,7 +213,7 @@ def false_alarm_bursts(repetitions):
     "A share of 1 % whose days have log-odds N(0, .7), 2,000 events a day, 91 days of reference: one stream at 5 %."
     from scipy.special import expit, logit
 
-    from aiops_wb.sequential import day_reference, restarted, share_bets
+    from aiops_wb.stats.sequential import day_reference, restarted, share_bets
 
     rng, repetitions, alarms, weekday = np.random.default_rng(35), max(repetitions // 10, 10), 0, np.arange(91 + 365) % 7
     for _ in range(repetitions):
@@ -262,9 +262,9 @@ def delayed_accuracy_error(repetitions):
     "Positives known after 20 days on average, negatives after 5: the adjusted accuracy is within a point of the truth."
     from scipy.special import expit
 
-    from aiops_wb.counts import ScoreCounts, total
-    from aiops_wb.estimates import Maturation, delay_adjusted
-    from aiops_wb.performance import confusion
+    from aiops_wb.stats.counts import ScoreCounts, total
+    from aiops_wb.stats.estimates import Maturation, delay_adjusted
+    from aiops_wb.stats.performance import confusion
 
     rng, ages, repetitions, ours, naive = np.random.default_rng(44), np.arange(1, 200), max(repetitions // 10, 30), [], []
     pace = Maturation(1 - np.exp(-ages / 20), 1 - np.exp(-ages / 5))

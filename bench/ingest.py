@@ -11,7 +11,7 @@ from bench.common import arguments, figure, folder, interleaved, peak_mb
 
 def deliver(spool, rows, segment=20_000, days=30):
     "Segments of the logger: ten features, ids that grow with time."
-    from aiops_wb.spool import PredictionLogger
+    from aiops_wb.log.spool import PredictionLogger
 
     rng = np.random.default_rng(0)
     with PredictionLogger(spool, "m", "v", threshold=0, flush_rows=segment, flush_seconds=None) as log:
@@ -23,8 +23,8 @@ def deliver(spool, rows, segment=20_000, days=30):
 
 
 def main():
-    from aiops_wb.ingest import ingest
-    from aiops_wb.store import open_store
+    from aiops_wb.log.ingest import ingest
+    from aiops_wb.log.store import open_store
 
     rows = 200_000 if arguments(__doc__).quick else 2_000_000
     root = folder()

@@ -6,11 +6,11 @@ from bench.counts import make
 
 
 def main():
-    from aiops_wb.catalog import parquet
-    from aiops_wb.counts import ScoreCounts, total
-    from aiops_wb.drift import ks
-    from aiops_wb.performance import summary
-    from aiops_wb.store import open_store
+    from aiops_wb.log.catalog import parquet
+    from aiops_wb.log.store import open_store
+    from aiops_wb.stats.counts import ScoreCounts, total
+    from aiops_wb.stats.drift import ks
+    from aiops_wb.stats.performance import summary
 
     rows = 1_000_000 if arguments(__doc__).quick else 10_000_000
     root = make(folder(), 2 * rows, 120)

@@ -38,7 +38,7 @@ class Year:
 
     @staticmethod
     def _score(rng, rows, labels, effect, concept, prevalence):
-        from aiops_wb.counts import ScoreCounts
+        from aiops_wb.stats.counts import ScoreCounts
 
         shape = norm.pdf(CELLS / 1000, -1.8 + effect, 1.0)
         shape /= shape.sum()
@@ -52,7 +52,7 @@ class Year:
 
     def questions(self, settings):
         "The streams that the daily run follows, labels known at once."
-        from aiops_wb.alarms import SHARES, calibration_question, feature_questions, loss_question, positive_question, ranked_question, score_question
+        from aiops_wb.watch.alarms import SHARES, calibration_question, feature_questions, loss_question, positive_question, ranked_question, score_question
 
         m = len(self.reference)
         weight = SHARES["inputs"] / (1 + len(self.features))
@@ -65,7 +65,7 @@ class Year:
     def watched(self):
         "Names of the streams, and on which mornings each was in alarm (days, streams)."
         from aiops_wb.config import Settings
-        from aiops_wb.sequential import follow
+        from aiops_wb.stats.sequential import follow
 
         settings = Settings()
         questions = self.questions(settings)
@@ -73,8 +73,8 @@ class Year:
 
     def reference_rule(self, recent=7):
         "On which mornings KS of the last days against the reference had p < 0.01, for each feature and the score (days, streams)."
-        from aiops_wb.counts import total
-        from aiops_wb.drift import ks, ks_bracket
+        from aiops_wb.stats.counts import total
+        from aiops_wb.stats.drift import ks, ks_bracket
 
         m, alarms = len(self.reference), []
         for table in self.features.values():

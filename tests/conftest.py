@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from aiops_wb.ingest import ingest
-from aiops_wb.spool import OutcomeLogger, PredictionLogger
-from aiops_wb.store import open_store
+from aiops_wb.log.ingest import ingest
+from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
+from aiops_wb.log.store import open_store
 
 MODEL = "late"
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure

@@ -13,7 +13,7 @@ def state(patterns):
 
 
 def main(what):
-    watched = ["nbs/**/*.ipynb"] if what == "clean" else ["aiops_wb/*.py", "README.md"]
+    watched = ["nbs/**/*.ipynb"] if what == "clean" else ["aiops_wb/**/*.py", "README.md"]
     before = state(watched)
     if what == "clean":
         subprocess.run([BIN / "nbdev_clean"], cwd=ROOT, check=True)

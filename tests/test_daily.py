@@ -11,14 +11,15 @@ import pytest
 from conftest import MODEL, Bench, events
 from nbformat.v4 import new_code_cell, new_notebook
 
-from aiops_wb import daily, demo
-from aiops_wb.catalog import StoreError, open_snapshot
+from aiops_wb import daily
 from aiops_wb.config import Settings
 from aiops_wb.daily import due, run
-from aiops_wb.engine import Job, run_jobs
-from aiops_wb.monitor import View, open_view
-from aiops_wb.pages import QUESTIONS, write_pages
-from aiops_wb.performance import summary
+from aiops_wb.examples import demo
+from aiops_wb.log.catalog import StoreError, open_snapshot
+from aiops_wb.render.engine import Job, run_jobs
+from aiops_wb.render.pages import QUESTIONS, write_pages
+from aiops_wb.stats.performance import summary
+from aiops_wb.watch.view import View, open_view
 
 NOW = datetime(2026, 3, 6, 6, tzinfo=UTC)
 
@@ -216,8 +217,8 @@ def test_reports_that_were_cut_off_or_lost_are_made_again(logged, monkeypatch, t
     ({"accuracy": 0.1, "roc_auc": 0.99, "brier": 0.01}, "look", ["ROC-AUC fell", "Brier score rose"]), ({"accuracy": 0.99, "roc_auc": 0.1, "brier": 0.9}, "look", ["accuracy fell"]),
     ({"accuracy": 0.1, "roc_auc": 0.1, "brier": 0.9}, "ok", ["hold"])])
 def test_the_headline_sees_every_loss_of_quality(logged, held_out, state, says):
-    from aiops_wb.monitor import performance_headline
-    from aiops_wb.points import Grid
+    from aiops_wb.stats.points import Grid
+    from aiops_wb.watch.view import performance_headline
 
     logged.ingest(NOW)
     with logged.store() as store:

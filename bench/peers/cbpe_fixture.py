@@ -34,7 +34,7 @@ def main():
     found = estimator.estimate(analysis.drop(columns="label")).filter(period="analysis").to_df()
     estimates = {m: float(found[m, "value"].iloc[0]) for m in METRICS}
     made = {"by": f"nannyml {nannyml.__version__} CBPE, not recalibrated", "recipe": RECIPE, "seed": seed, "n": n, "sum_of_points": int(points.sum()), "estimates": estimates}
-    target = Path(__file__).parents[2] / "tests" / "data" / "nannyml_cbpe.json"
+    target = Path(__file__).parents[2] / "tests" / "stats" / "data" / "nannyml_cbpe.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
