@@ -1,4 +1,5 @@
 """The shape of the project: layers, light imports, the wheel, the notebooks."""
+
 import ast
 import importlib
 import json
@@ -13,10 +14,43 @@ from nbdev.test import test_nb as run_notebook
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "aiops_wb"
-NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if p.parent.name not in ("guides", "reports", ".ipynb_checkpoints") and p.stem != "index")
-MODULES = sorted(str(p.relative_to(PACKAGE).with_suffix("")).replace("/", ".") for p in PACKAGE.rglob("*.py") if not p.stem.startswith("_"))
-LAYERS = ("config", "stats", "log", "models", "watch", "render", "daily", "replay", "workbench", "examples", "cli", "api", "service")
-HEAVY = ("jupyterlab", "papermill", "xgboost", "shap", "matplotlib", "IPython", "nbconvert", "nbdev", "fastcore", "pandas")
+NOTEBOOKS = sorted(
+    p
+    for p in (ROOT / "nbs").rglob("*.ipynb")
+    if p.parent.name not in ("guides", "reports", ".ipynb_checkpoints") and p.stem != "index"
+)
+MODULES = sorted(
+    str(p.relative_to(PACKAGE).with_suffix("")).replace("/", ".")
+    for p in PACKAGE.rglob("*.py")
+    if not p.stem.startswith("_")
+)
+LAYERS = (
+    "config",
+    "stats",
+    "log",
+    "models",
+    "watch",
+    "render",
+    "daily",
+    "replay",
+    "workbench",
+    "examples",
+    "cli",
+    "api",
+    "service",
+)
+HEAVY = (
+    "jupyterlab",
+    "papermill",
+    "xgboost",
+    "shap",
+    "matplotlib",
+    "IPython",
+    "nbconvert",
+    "nbdev",
+    "fastcore",
+    "pandas",
+)
 
 
 def source(module):
@@ -28,13 +62,21 @@ def imports(module):
     here = ["aiops_wb", *module.split(".")]
     for node in ast.walk(ast.parse(source(module))):
         if isinstance(node, ast.ImportFrom):
-            base = ".".join([*here[: -node.level], *([node.module] if node.module else [])]) if node.level else node.module
+            base = (
+                ".".join([*here[: -node.level], *([node.module] if node.module else [])])
+                if node.level
+                else node.module
+            )
             named = [base, *(f"{base}.{a.name}" for a in node.names)]
         elif isinstance(node, ast.Import):
             named = [a.name for a in node.names]
         else:
             continue
-        yield from (name for name in (n.removeprefix("aiops_wb.") for n in named if n.startswith("aiops_wb.")) if name in MODULES)
+        yield from (
+            name
+            for name in (n.removeprefix("aiops_wb.") for n in named if n.startswith("aiops_wb."))
+            if name in MODULES
+        )
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -59,26 +101,58 @@ def test_statistics_know_no_pandas_database_path_or_clock(module):
     assert "datetime.now" not in text and "np.random" not in text
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.split(".")[0] not in ("cli", "api", "service")])
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if m.split(".")[0] not in ("cli", "api", "service")]
+)
 def test_only_the_edges_read_the_clock(module):
     assert not re.search(r"datetime\.now|date\.today|Timestamp\.now", source(module))
 
 
-@pytest.mark.parametrize(("statement", "allowed"), [("import aiops_wb", ()), ("import aiops_wb.stats.points, aiops_wb.stats.counts, aiops_wb.stats.decisions", ()), ("import aiops_wb.log.spool", ("pandas",)),
-                                                    ("import aiops_wb.cli.main, aiops_wb.log.ingest, aiops_wb.log.store", ("pandas",))])
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("import aiops_wb", ()),
+        ("import aiops_wb.stats.points, aiops_wb.stats.counts, aiops_wb.stats.decisions", ()),
+        ("import aiops_wb.log.spool", ("pandas",)),
+        ("import aiops_wb.cli.main, aiops_wb.log.ingest, aiops_wb.log.store", ("pandas",)),
+    ],
+)
 def test_imports_stay_light(statement, allowed):
     code = f"import sys; {statement}; print([m for m in {HEAVY!r} if m in sys.modules])"
-    loaded = ast.literal_eval(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+    loaded = ast.literal_eval(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        ).stdout
+    )
     assert set(loaded) <= set(allowed)
 
 
 def test_the_wheel_holds_reports_sql_and_the_command(tmp_path):
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, ROOT], check=True, cwd=tmp_path)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--wheel-dir",
+            tmp_path,
+            ROOT,
+        ],
+        check=True,
+        cwd=tmp_path,
+    )
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     for report in (ROOT / "nbs" / "reports").glob("*.ipynb"):
         assert f"aiops_wb/reports/{report.name}" in names
-    assert {f"aiops_wb/sql/{p.name}" for p in (ROOT / "aiops_wb" / "sql").glob("*.sql")} <= set(names)
-    assert any(n.endswith("entry_points.txt") for n in names) and not any("nbs/" in n or "tests/" in n for n in names)
+    assert {f"aiops_wb/sql/{p.name}" for p in (ROOT / "aiops_wb" / "sql").glob("*.sql")} <= set(
+        names
+    )
+    assert any(n.endswith("entry_points.txt") for n in names) and not any(
+        "nbs/" in n or "tests/" in n for n in names
+    )
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: f"{p.parent.name} {p.stem}")
@@ -90,11 +164,15 @@ def test_a_notebook_opens_as_a_lesson_and_has_no_outputs(notebook):
     assert prose > 80
 
 
-@pytest.mark.parametrize("report", sorted((ROOT / "nbs" / "reports").glob("*.ipynb")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "report", sorted((ROOT / "nbs" / "reports").glob("*.ipynb")), ids=lambda p: p.stem
+)
 def test_a_report_calls_the_package_and_defines_nothing(report):
     cells = json.loads(report.read_text())["cells"]
     code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
-    assert len(cells) <= 16 and sum("parameters" in c["metadata"].get("tags", []) for c in cells) == 1
+    assert (
+        len(cells) <= 16 and sum("parameters" in c["metadata"].get("tags", []) for c in cells) == 1
+    )
     assert not any(re.search(r"^\s*(def|class|lambda)\b|SELECT", c, re.M) for c in code)
 
 
@@ -108,14 +186,25 @@ def test_a_guide_has_no_outputs_and_names_what_exists(guide):
     text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
     for module, name in re.findall(r"`(\w+)\.(\w+)\(?", text):
         named = [m for m in MODULES if m.split(".")[-1] == module]
-        assert not named or any(hasattr(importlib.import_module(f"aiops_wb.{m}"), name) for m in named), f"{module}.{name}"
+        assert not named or any(
+            hasattr(importlib.import_module(f"aiops_wb.{m}"), name) for m in named
+        ), f"{module}.{name}"
 
 
-LONG = {"demo", *(p.stem for p in GUIDES)}  # what they call is tested in small: test_daily, test_cli, test_promise
+LONG = {
+    "demo",
+    *(p.stem for p in GUIDES),
+}  # what they call is tested in small: test_daily, test_cli, test_promise
 
 
-@pytest.mark.parametrize("notebook", [pytest.param(p, marks=pytest.mark.slow if p.stem in LONG else ()) for p in (*NOTEBOOKS, *GUIDES)],
-                         ids=lambda p: f"{p.parent.name} {p.stem}")
+@pytest.mark.parametrize(
+    "notebook",
+    [
+        pytest.param(p, marks=pytest.mark.slow if p.stem in LONG else ())
+        for p in (*NOTEBOOKS, *GUIDES)
+    ],
+    ids=lambda p: f"{p.parent.name} {p.stem}",
+)
 def test_notebook_runs(notebook):
     success, _ = run_notebook(notebook)
     assert success

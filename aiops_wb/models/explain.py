@@ -8,7 +8,6 @@ __all__ = ['reasons', 'in_words', 'alert_reasons', 'importance']
 # %% ../../nbs/models/explain.ipynb #45482ffd
 import numpy as np
 import pandas as pd
-
 from ..log.catalog import Reader
 from .registry import ModelVersion, load
 

@@ -17,12 +17,20 @@ from math import ceil, exp, log, log1p
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import bdtr, stdtr
-
-from .conformal import COVERAGES, MIN_SAMPLES, Calibration, Cuts, LabelConditional, VennAbers, calibrate, venn_abers
+from aiops_wb.stats.conformal import (
+    COVERAGES,
+    MIN_SAMPLES,
+    Calibration,
+    Cuts,
+    LabelConditional,
+    VennAbers,
+    calibrate,
+    venn_abers,
+)
 from .counts import ScoreCounts, require_events, total
 from .decisions import CUTS, LEVELS, Decision, route
 from .points import Grid
+from scipy.special import bdtr, stdtr
 
 # %% ../../nbs/stats/10_automation.ipynb #efd9c488
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from math import ceil, inf, isfinite, nan
 from typing import NamedTuple
 
 import numpy as np
-
 from .counts import ScoreCounts, require_events
 from .points import Grid
 

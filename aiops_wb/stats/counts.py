@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import reduce
 
 import numpy as np
-
 from .points import Grid
 
 # %% ../../nbs/stats/01_counts.ipynb #975e3156

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-
 from .conformal import Calibration, Sets, VennAbers
 from .counts import ScoreCounts, require_events
 from .performance import Figure, over_days

@@ -14,9 +14,8 @@ from datetime import date, timedelta
 from math import inf, isnan, log, nan, sqrt
 
 import numpy as np
-from scipy.special import chdtrc, kolmogorov, rel_entr
-
 from .counts import ScoreCounts
+from scipy.special import chdtrc, kolmogorov, rel_entr
 
 # %% ../../nbs/stats/05_drift.ipynb #44f81119
 @dataclass(frozen=True)

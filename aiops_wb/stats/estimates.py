@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from math import nan, sqrt
 
 import numpy as np
-from scipy.special import expit, logit, ndtri
-
 from .counts import ScoreCounts, require_events
 from .performance import Figure
+from scipy.special import expit, logit, ndtri
 
 # %% ../../nbs/stats/04_estimates.ipynb #31864695
 def _figure(value, sd, n, z, top=1.0):

@@ -14,9 +14,8 @@ from math import nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
-
 from .counts import ScoreCounts, require_events, total
+from scipy.special import ndtri, stdtrit
 
 # %% ../../nbs/stats/02_performance.ipynb #6db21e2d
 class Figure(NamedTuple):

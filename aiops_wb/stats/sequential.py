@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from math import log, nan, sqrt
 
 import numpy as np
-from scipy.special import chdtri, expit, log_expit, logit, logsumexp, ndtri
-
 from .performance import Figure
+from scipy.special import chdtri, expit, log_expit, logit, logsumexp, ndtri
 
 # %% ../../nbs/stats/06_sequential.ipynb #aa438ce3
 MIN_DAYS = 14

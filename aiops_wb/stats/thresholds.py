@@ -9,7 +9,6 @@ __all__ = ['Curve', 'curve', 'best_f1', 'Simulation', 'simulate']
 from dataclasses import dataclass
 
 import numpy as np
-
 from .counts import ScoreCounts, require_events
 from .performance import Confusion, confusion
 

@@ -1,4 +1,5 @@
 """April to December of the flights: the season's drift is told, its features named; a copy with the same rows on random days is silent."""
+
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -18,11 +19,21 @@ LIVE = date(2013, 4, 1)
 
 def observed(rows: pd.DataFrame) -> Observed:
     "Train on January to March, score the rest, count: what a year of daily runs would have counted."
-    named = rows[FEATURES].add_prefix("feature:").assign(label=rows.late, event_date=pd.to_datetime(rows.day))
+    named = (
+        rows[FEATURES]
+        .add_prefix("feature:")
+        .assign(label=rows.late, event_date=pd.to_datetime(rows.day))
+    )
     past = (rows.day < LIVE).to_numpy()
     trained, held = train(named[past & rows.late.notna().to_numpy()], "late", "v1", rounds=30)
     live = rows[~past].rename(columns={"late": "label"})
-    return count_rows(live, Grid().quantise(trained.score(live[FEATURES])), trained.state["bins"], trained.reference, held)
+    return count_rows(
+        live,
+        Grid().quantise(trained.score(live[FEATURES])),
+        trained.state["bins"],
+        trained.reference,
+        held,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +46,24 @@ def test_the_season_is_told_and_the_features_that_carry_it(flights):
     seen = observed(flights)
     june = follow_version(seen, date(2013, 6, 30), Settings())
     carried = {a.stream: a for a in june.alarms}
-    assert {"temp", "dewp"} <= set(carried) and carried["temp"].kind == "covariate" and carried["temp"].severity == "critical"
+    assert (
+        {"temp", "dewp"} <= set(carried)
+        and carried["temp"].kind == "covariate"
+        and carried["temp"].severity == "critical"
+    )
     assert {f.name for f in june.shifts[:2]} == {"temp", "dewp"} and june.shifts[0].practical(0.5)
     december = follow_version(seen, date(2013, 12, 31), Settings())
-    assert carried["temp"].since.month == 4 and december.followed.open[:, [q.stream.name for q in december.questions].index("calibration")].sum() > 30
+    assert (
+        carried["temp"].since.month == 4
+        and december.followed.open[
+            :, [q.stream.name for q in december.questions].index("calibration")
+        ].sum()
+        > 30
+    )
     missing = {a.stream: a for a in december.alarms if a.kind == "data quality"}
-    assert {"temp", "visib"} <= set(missing) and missing["temp"].since == date(2013, 12, 30)  # the weather of the last two days is not in the source
+    assert {"temp", "visib"} <= set(missing) and missing["temp"].since == date(
+        2013, 12, 30
+    )  # the weather of the last two days is not in the source
     assert any("not independent" in c for c in december.caveats)
 
 

@@ -1,4 +1,5 @@
 """Killed, crowded, full, read-only: afterwards the log is what it would have been without the fault."""
+
 import resource
 import signal
 import subprocess
@@ -28,7 +29,13 @@ print(taken.loaded, flush=True)
 
 
 def start(bench):
-    child = subprocess.Popen([sys.executable, "-c", INGEST, str(bench.data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", INGEST, str(bench.data)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert child.stdout.readline() == "ready\n"
     return child
 
@@ -37,7 +44,9 @@ def state(bench):
     with bench.store() as store:
         named = {bench.data / p for p in store.frame("SELECT path FROM data_files").path}
         assert named == set((bench.data / "log").rglob("*.parquet"))
-        rows = store.frame("SELECT kind, sum(rows)::INT AS n FROM data_files GROUP BY kind ORDER BY kind")
+        rows = store.frame(
+            "SELECT kind, sum(rows)::INT AS n FROM data_files GROUP BY kind ORDER BY kind"
+        )
         return dict(zip(rows.kind, rows.n)), store.score_counts(MODEL)
 
 
@@ -81,7 +90,9 @@ def test_kill_9_at_any_moment_loses_nothing_and_counts_nothing_twice(delivered, 
     assert kills >= 3
     assert state(delivered) == undisturbed
     with open_snapshot(delivered.data) as log:
-        assert log.frame("SELECT count(*) AS n, count(actual_fraud_detected) AS y FROM noc_fraud_prediction_log").values.tolist() == [[1200, 1200]]
+        assert log.frame(
+            "SELECT count(*) AS n, count(actual_fraud_detected) AS y FROM noc_fraud_prediction_log"
+        ).values.tolist() == [[1200, 1200]]
 
 
 @pytest.mark.slow
@@ -108,7 +119,15 @@ def test_kill_9_at_random_moments(delivered, undisturbed, seed):
     assert state(delivered) == undisturbed
 
 
-@pytest.mark.parametrize("moment", ["aiops_wb.log.ingest._write_day_files", "aiops_wb.log.store.Store.commit_batch", "aiops_wb.log.store.Store._recount", "pathlib.Path.unlink"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "aiops_wb.log.ingest._write_day_files",
+        "aiops_wb.log.store.Store.commit_batch",
+        "aiops_wb.log.store.Store._recount",
+        "pathlib.Path.unlink",
+    ],
+)
 def test_a_failure_at_each_step_is_taken_up_again(delivered, undisturbed, monkeypatch, moment):
     "Before the files, before the transaction, inside it, after it."
     with monkeypatch.context() as broken:
@@ -136,7 +155,12 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_lost(delivered, undisturbed)
     with delivered.store():
         pass
     limit = f"import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.RLIM_INFINITY))\n{INGEST}"
-    child = subprocess.run([sys.executable, "-c", limit, str(delivered.data)], input="\n", capture_output=True, text=True)
+    child = subprocess.run(
+        [sys.executable, "-c", limit, str(delivered.data)],
+        input="\n",
+        capture_output=True,
+        text=True,
+    )
     assert child.returncode != 0
     delivered.ingest()
     assert state(delivered) == undisturbed
@@ -151,7 +175,11 @@ sys.exit(main(["ingest", "--data", {str(delivered.data)!r}]))"""
     with delivered.store():
         pass
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert child.returncode == 1 and child.stderr.startswith("aiops-wb: ") and "Traceback" not in child.stderr
+    assert (
+        child.returncode == 1
+        and child.stderr.startswith("aiops-wb: ")
+        and "Traceback" not in child.stderr
+    )
     assert delivered.ingest().loaded == 2400
     assert state(delivered) == undisturbed
 
@@ -160,11 +188,22 @@ def test_a_catalog_that_somebody_holds_open_is_one_sentence(delivered, undisturb
     with delivered.store():
         pass
     hold = f"import duckdb, sys; con = duckdb.connect({str(delivered.data / 'catalog.duckdb')!r}); print('held', flush=True); sys.stdin.readline()"
-    child = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert child.stdout.readline() == "held\n"
-    done = subprocess.run([Path(sys.executable).parent / "aiops-wb", "ingest", "--data", delivered.data], capture_output=True, text=True)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "aiops-wb", "ingest", "--data", delivered.data],
+        capture_output=True,
+        text=True,
+    )
     child.communicate("\n")
-    assert done.returncode == 1 and done.stderr.startswith("aiops-wb: ") and done.stderr.count("\n") == 1 and "lock" in done.stderr
+    assert (
+        done.returncode == 1
+        and done.stderr.startswith("aiops-wb: ")
+        and done.stderr.count("\n") == 1
+        and "lock" in done.stderr
+    )
     delivered.ingest()
     assert state(delivered) == undisturbed
 
@@ -172,15 +211,27 @@ def test_a_catalog_that_somebody_holds_open_is_one_sentence(delivered, undisturb
 def test_a_read_only_folder_is_one_sentence(tmp_path, monkeypatch):
     from aiops_wb.log.store import open_store
 
-    monkeypatch.setattr(Path, "mkdir", lambda *a, **k: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
-    with pytest.raises(StoreError, match="cannot be written: Permission denied"), open_store(tmp_path / "data", "test"):
+    monkeypatch.setattr(
+        Path,
+        "mkdir",
+        lambda *a, **k: (_ for _ in ()).throw(PermissionError(13, "Permission denied")),
+    )
+    with (
+        pytest.raises(StoreError, match="cannot be written: Permission denied"),
+        open_store(tmp_path / "data", "test"),
+    ):
         pass
 
 
 def test_what_an_interrupted_writer_left_is_removed(bench):
     bench.log(events(days=1))
     bench.ingest()
-    stray = [bench.data / "log" / "predictions" / "event_date=2026-03-01" / "b00000002-0000.parquet", bench.data / "tmp" / "batch-9" / "x.parquet", bench.data / "snapshots" / "aiops-1.tmp", bench.data / ".aiops-abc"]
+    stray = [
+        bench.data / "log" / "predictions" / "event_date=2026-03-01" / "b00000002-0000.parquet",
+        bench.data / "tmp" / "batch-9" / "x.parquet",
+        bench.data / "snapshots" / "aiops-1.tmp",
+        bench.data / ".aiops-abc",
+    ]
     for path in stray:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")

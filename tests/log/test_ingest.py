@@ -25,7 +25,11 @@ def take(bench, name, text, kind="predictions", mapping=None, constants=None):
     path = bench.root / name
     path.write_text(text) if isinstance(text, str) else path.write_bytes(text)
     with bench.store() as store:
-        return ingest_file(store, NOW, "test", path, kind, mapping, constants), quarantine(store), store.frame("SELECT count(*) n FROM data_files").n[0]
+        return (
+            ingest_file(store, NOW, "test", path, kind, mapping, constants),
+            quarantine(store),
+            store.frame("SELECT count(*) n FROM data_files").n[0],
+        )
 
 
 def test_the_same_segment_twice_and_the_same_rows_twice_count_once(bench):
@@ -57,7 +61,10 @@ def test_an_id_with_other_content_is_a_conflict_on_any_day(bench):
     assert bench.ingest() == Ingested(duplicates=1, conflicts=3, quarantined=3)
     with bench.store() as store:
         found = quarantine(store)
-        assert found.line.tolist() == [1, 2, 3] and found.reason.str.contains("already logged with other content").all()
+        assert (
+            found.line.tolist() == [1, 2, 3]
+            and found.reason.str.contains("already logged with other content").all()
+        )
         assert json.loads(found.raw[0])["score"] == 0.123
         assert [c.total[0] for c in store.score_counts(MODEL).values()] == [40, 40, 40]
 
@@ -86,7 +93,9 @@ def test_outcomes_wait_for_their_prediction_repeat_and_correct(bench):
     bench.label(frame.head(1), at="2026-03-21T00:00:00Z", label=1 - frame.label.head(1).to_numpy())
     bench.ingest()
     with bench.store() as store:
-        assert sum(c.total[2] for c in store.score_counts(MODEL).values()) == frame.label.sum() + (1 - 2 * frame.label[0])
+        assert sum(c.total[2] for c in store.score_counts(MODEL).values()) == frame.label.sum() + (
+            1 - 2 * frame.label[0]
+        )
 
 
 def test_a_wrong_hint_finds_the_prediction_all_the_same(bench):
@@ -100,14 +109,25 @@ def test_a_wrong_hint_finds_the_prediction_all_the_same(bench):
 
 
 BAD = {
-    "score": ["2.0", "-0.1", "", "many", "nan", "inf"], "predicted_at": ["2026-03-01 12:00", "2026-03-01", "", "soon", "2026-02-30T00:00:00Z"],
-    "prediction_id": ["", "  "], "latency_ms": ["-1", "slow"],
+    "score": ["2.0", "-0.1", "", "many", "nan", "inf"],
+    "predicted_at": ["2026-03-01 12:00", "2026-03-01", "", "soon", "2026-02-30T00:00:00Z"],
+    "prediction_id": ["", "  "],
+    "latency_ms": ["-1", "slow"],
 }
 
 
 def test_bad_cells_cost_their_row_and_name_themselves(bench):
-    good = {"prediction_id": "ok", "predicted_at": "2026-03-01T12:00:00Z", "score": "0.5", "latency_ms": "3"}
-    rows = [good] + [good | {"prediction_id": f"r{c}{i}", c: v} for c, values in BAD.items() for i, v in enumerate(values)]
+    good = {
+        "prediction_id": "ok",
+        "predicted_at": "2026-03-01T12:00:00Z",
+        "score": "0.5",
+        "latency_ms": "3",
+    }
+    rows = [good] + [
+        good | {"prediction_id": f"r{c}{i}", c: v}
+        for c, values in BAD.items()
+        for i, v in enumerate(values)
+    ]
     text = pd.DataFrame(rows).to_csv(index=False)
     taken, found, _ = take(bench, "f.csv", text, constants={"model": MODEL, "version": "v1"})
     bad = sum(map(len, BAD.values()))
@@ -128,12 +148,33 @@ def test_labels_in_a_file(bench):
 def test_csv_lines_that_are_no_rows(bench):
     text = "prediction_id,predicted_at,score\na,2026-03-01T00:00:00Z,0.5\nb,2026-03-01T00:00:00Z,0.5,extra,more\nc,2026-03-01T00:00:00Z,0.6\n"
     taken, found, _ = take(bench, "f.csv", text, constants={"model": MODEL, "version": "v1"})
-    assert taken.loaded == 2 and taken.quarantined == 1 and found.line[0] == 3 and "extra" in found.raw[0]
+    assert (
+        taken.loaded == 2
+        and taken.quarantined == 1
+        and found.line[0] == 3
+        and "extra" in found.raw[0]
+    )
 
 
 def test_json_lines_with_features_and_broken_lines(bench):
-    good = {"prediction_id": "a", "model": MODEL, "version": "v1", "predicted_at": "2026-03-01T00:00:00Z", "score": 0.5, "features": {"x": 1.5, "k": "u"}}
-    text = "\n".join([json.dumps(good), "{broken", json.dumps(good | {"prediction_id": "b", "features": {"x": 2}}), "[1]", "", json.dumps(good | {"prediction_id": "c", "score": None})])
+    good = {
+        "prediction_id": "a",
+        "model": MODEL,
+        "version": "v1",
+        "predicted_at": "2026-03-01T00:00:00Z",
+        "score": 0.5,
+        "features": {"x": 1.5, "k": "u"},
+    }
+    text = "\n".join(
+        [
+            json.dumps(good),
+            "{broken",
+            json.dumps(good | {"prediction_id": "b", "features": {"x": 2}}),
+            "[1]",
+            "",
+            json.dumps(good | {"prediction_id": "c", "score": None}),
+        ]
+    )
     taken, found, _ = take(bench, "f.jsonl", text)
     assert taken == Ingested(loaded=2, quarantined=3) and found.line.tolist() == [2, 4, 6]
     with bench.store() as store:
@@ -144,8 +185,21 @@ def test_json_lines_with_features_and_broken_lines(bench):
 def test_the_spool_accepts_json_lines_and_parquet_without_points(bench):
     folder = bench.data / "spool" / "predictions"
     folder.mkdir(parents=True)
-    (folder / "a.jsonl").write_text(json.dumps({"prediction_id": "a", "model": MODEL, "version": "v1", "predicted_at": "2026-03-01T00:00:00Z", "score": 0.5, "x": 1}))
-    duckdb.sql(f"COPY (SELECT 'b' AS prediction_id, '{MODEL}' AS model, 'v1' AS version, TIMESTAMPTZ '2026-03-01 01:00:00+00' AS predicted_at, 0.5 AS score, 2.0 AS x) TO '{folder}/b.parquet' (FORMAT parquet)")
+    (folder / "a.jsonl").write_text(
+        json.dumps(
+            {
+                "prediction_id": "a",
+                "model": MODEL,
+                "version": "v1",
+                "predicted_at": "2026-03-01T00:00:00Z",
+                "score": 0.5,
+                "x": 1,
+            }
+        )
+    )
+    duckdb.sql(
+        f"COPY (SELECT 'b' AS prediction_id, '{MODEL}' AS model, 'v1' AS version, TIMESTAMPTZ '2026-03-01 01:00:00+00' AS predicted_at, 0.5 AS score, 2.0 AS x) TO '{folder}/b.parquet' (FORMAT parquet)"
+    )
     assert bench.ingest() == Ingested(loaded=2)
     with bench.store() as store:
         assert store.score_counts(MODEL)[date(2026, 3, 1)].points.tolist() == [0]
@@ -153,12 +207,21 @@ def test_the_spool_accepts_json_lines_and_parquet_without_points(bench):
 
 def test_a_parquet_file_with_naive_timestamps_is_refused(bench):
     path = bench.root / "naive.parquet"
-    duckdb.sql(f"COPY (SELECT 'b' AS prediction_id, 'm' AS model, 'v1' AS version, TIMESTAMP '2026-03-01 01:00:00' AS predicted_at, 0.5 AS score) TO '{path}' (FORMAT parquet)")
+    duckdb.sql(
+        f"COPY (SELECT 'b' AS prediction_id, 'm' AS model, 'v1' AS version, TIMESTAMP '2026-03-01 01:00:00' AS predicted_at, 0.5 AS score) TO '{path}' (FORMAT parquet)"
+    )
     with bench.store() as store, pytest.raises(StoreError, match="without an offset"):
         ingest_file(store, NOW, "test", path, "predictions")
 
 
-@pytest.mark.parametrize(("name", "text", "says"), [("f.txt", "x", "must end in"), ("f.csv", "a,b\n1,2\n", "--map"), ("f.parquet", b"PAR1 no parquet PAR1", "cannot be read")])
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("f.txt", "x", "must end in"),
+        ("f.csv", "a,b\n1,2\n", "--map"),
+        ("f.parquet", b"PAR1 no parquet PAR1", "cannot be read"),
+    ],
+)
 def test_unusable_files_are_refused_in_one_sentence(bench, name, text, says):
     with pytest.raises(StoreError, match=says) as error:
         take(bench, name, text)
@@ -175,7 +238,9 @@ def test_mapping_mistakes_name_the_columns(bench):
         ingest_file(store, NOW, "test", bench.root / "missing.csv", "predictions")
 
 
-@pytest.mark.parametrize("text", ["prediction_id,predicted_at,score\n", "prediction_id,predicted_at,score"])
+@pytest.mark.parametrize(
+    "text", ["prediction_id,predicted_at,score\n", "prediction_id,predicted_at,score"]
+)
 def test_an_empty_file_loads_nothing(bench, text):
     assert take(bench, "f.csv", text, constants={"model": MODEL, "version": "v1"})[0] == Ingested()
 
@@ -199,9 +264,17 @@ def test_a_corrupt_segment_is_set_aside_and_the_rest_goes_in(bench):
     garbled.write_bytes(whole[:60] + bytes(b ^ 0xFF for b in whole[60:400]) + whole[400:])
     taken = bench.ingest()
     assert taken.loaded == 80 and len(taken.refused) == 2
-    assert sorted(p.name.split("-", 1)[1] for p in (bench.data / "rejected").iterdir()) == ["cut.parquet", "garbled.parquet"]
+    assert sorted(p.name.split("-", 1)[1] for p in (bench.data / "rejected").iterdir()) == [
+        "cut.parquet",
+        "garbled.parquet",
+    ]
     with bench.store() as store:
-        assert sorted(store.frame("SELECT state FROM segments").state) == ["corrupt", "corrupt", "ingested", "ingested"]
+        assert sorted(store.frame("SELECT state FROM segments").state) == [
+            "corrupt",
+            "corrupt",
+            "ingested",
+            "ingested",
+        ]
 
 
 def test_impossible_rows_in_a_segment_of_our_own_format_are_quarantined(bench):
@@ -214,7 +287,13 @@ def test_impossible_rows_in_a_segment_of_our_own_format_are_quarantined(bench):
     segment.unlink()
     assert bench.ingest() == Ingested(loaded=1, quarantined=5)
     with bench.store() as store:
-        assert quarantine(store).reason.str.split().str[0].tolist() == ["score", "score", "prediction_id", "predicted_at", "points"]
+        assert quarantine(store).reason.str.split().str[0].tolist() == [
+            "score",
+            "score",
+            "prediction_id",
+            "predicted_at",
+            "points",
+        ]
 
 
 def test_new_features_need_no_migration_and_models_keep_their_own(bench):
@@ -240,7 +319,9 @@ def test_tenants_are_kept_apart_and_odd_names_work(bench):
     from aiops_wb.log.spool import PredictionLogger
 
     for tenant in ("north & co/1", "süd'"):
-        with PredictionLogger(bench.data / "spool", "a/b 'model'", "v=1", threshold=0, tenant=tenant) as log:
+        with PredictionLogger(
+            bench.data / "spool", "a/b 'model'", "v=1", threshold=0, tenant=tenant
+        ) as log:
             log.log([0.1, 0.9], ["2026-03-01T10:00:00Z"] * 2)
     bench.ingest()
     with bench.store() as store:
@@ -253,10 +334,18 @@ def test_one_file_holds_both_kinds_and_can_be_mapped_again(bench):
     text = "id,when,p,label,closed\na,2026-03-01T00:00:00Z,0.5,1,2026-03-02T00:00:00Z\nb,2026-03-01T01:00:00Z,0.6,0,2026-03-02T00:00:00Z\n"
     constants = {"model": MODEL, "version": "v1"}
     wrong = {"prediction_id": "id", "predicted_at": "closed", "score": "id"}
-    assert take(bench, "f.csv", text, mapping=wrong, constants=constants)[0] == Ingested(quarantined=2)
+    assert take(bench, "f.csv", text, mapping=wrong, constants=constants)[0] == Ingested(
+        quarantined=2
+    )
     right = {"prediction_id": "id", "entity_id": "id", "predicted_at": "when", "score": "p"}
     assert take(bench, "f.csv", text, mapping=right, constants=constants)[0] == Ingested(loaded=2)
-    assert take(bench, "f.csv", text, kind="outcomes", mapping={"prediction_id": "id", "observed_at": "closed"})[0] == Ingested(loaded=2)
+    assert take(
+        bench,
+        "f.csv",
+        text,
+        kind="outcomes",
+        mapping={"prediction_id": "id", "observed_at": "closed"},
+    )[0] == Ingested(loaded=2)
     with bench.store() as store:
         assert store.score_counts(MODEL)[date(2026, 3, 1)].total == (2, 2, 1)
         rows = store.rows(MODEL, date(2026, 3, 1), date(2026, 3, 1))
@@ -265,12 +354,17 @@ def test_one_file_holds_both_kinds_and_can_be_mapped_again(bench):
 
 def test_numeric_ids_stay_what_they_were(bench):
     line = {"model": MODEL, "version": "v1", "predicted_at": "2026-03-01T00:00:00Z", "score": 0.5}
-    text = "\n".join(json.dumps(line | {"prediction_id": i, "site_id": s}) for i, s in ((9007199254740993, 3), (9007199254740992, None), (None, 1)))
+    text = "\n".join(
+        json.dumps(line | {"prediction_id": i, "site_id": s})
+        for i, s in ((9007199254740993, 3), (9007199254740992, None), (None, 1))
+    )
     taken, _, _ = take(bench, "f.jsonl", text)
     assert taken == Ingested(loaded=2, quarantined=1)
     with bench.store() as store:
         rows = store.rows(MODEL, date(2026, 3, 1), date(2026, 3, 1))
-    assert set(rows.prediction_id) == {"9007199254740993", "9007199254740992"} and set(rows.site_id.dropna()) == {"3"}
+    assert set(rows.prediction_id) == {"9007199254740993", "9007199254740992"} and set(
+        rows.site_id.dropna()
+    ) == {"3"}
 
 
 def test_a_version_stays_on_one_grid(bench):
@@ -287,9 +381,26 @@ def test_a_version_stays_on_one_grid(bench):
         assert "is logged on the linear grid, not on logit" in quarantine(store).reason[0]
 
 
-@pytest.mark.parametrize("line", ['{"A":1,"a":2}', '{"":1}', '{"a":3,"features":{"a":2}}', '{"predicted_at":"9999-12-31T23:59:59-12:00"}', '{"prediction_id":"\\ud800"}', "[" * 5000, '{"model":"' + "m" * 300 + '"}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"A":1,"a":2}',
+        '{"":1}',
+        '{"a":3,"features":{"a":2}}',
+        '{"predicted_at":"9999-12-31T23:59:59-12:00"}',
+        '{"prediction_id":"\\ud800"}',
+        "[" * 5000,
+        '{"model":"' + "m" * 300 + '"}',
+    ],
+)
 def test_one_odd_file_does_not_hold_up_the_others(bench, line):
-    good = {"prediction_id": "odd", "model": MODEL, "version": "v1", "predicted_at": "2026-03-01T00:00:00Z", "score": 0.5}
+    good = {
+        "prediction_id": "odd",
+        "model": MODEL,
+        "version": "v1",
+        "predicted_at": "2026-03-01T00:00:00Z",
+        "score": 0.5,
+    }
     bench.log(events(days=1))
     odd = json.dumps(good)[:-1] + "," + line[1:] if line.startswith("{") else line
     (bench.data / "spool" / "predictions" / "a.jsonl").write_text(odd)
@@ -318,23 +429,70 @@ def test_chunks_make_batches(bench):
         assert store.known_batch() == 2
 
 
-cells = st.one_of(st.none(), st.text(max_size=8), st.integers(), st.floats(), st.booleans(), st.sampled_from(["0.5", "1", "2026-03-01T00:00:00Z", "2026-03-01", "nan", "1e400", "logit", "linear"]))
-columns = st.sampled_from(["prediction_id", "tenant", "model", "version", "grid", "predicted_at", "score", "threshold", "latency_ms", "automated", "label", "observed_at", "x"])
+cells = st.one_of(
+    st.none(),
+    st.text(max_size=8),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.sampled_from(
+        ["0.5", "1", "2026-03-01T00:00:00Z", "2026-03-01", "nan", "1e400", "logit", "linear"]
+    ),
+)
+columns = st.sampled_from(
+    [
+        "prediction_id",
+        "tenant",
+        "model",
+        "version",
+        "grid",
+        "predicted_at",
+        "score",
+        "threshold",
+        "latency_ms",
+        "automated",
+        "label",
+        "observed_at",
+        "x",
+    ]
+)
 
 
-any_rows = (st.sampled_from(["predictions", "outcomes"]), st.lists(st.dictionaries(columns, cells), min_size=1, max_size=6))
+any_rows = (
+    st.sampled_from(["predictions", "outcomes"]),
+    st.lists(st.dictionaries(columns, cells), min_size=1, max_size=6),
+)
 
 
 def rows_or_reasons(kind, rows):
     "Whatever the cells hold: each row is either canonical or has a reason; nothing raises."
-    base = {"predictions": {"prediction_id": "a", "model": "m", "version": "v", "tenant": "t", "grid": "logit", "predicted_at": "2026-03-01T00:00:00Z", "score": "0.5"},
-            "outcomes": {"prediction_id": "a", "label": 1, "observed_at": "2026-03-01T00:00:00Z", "source": "s"}}[kind]
+    base = {
+        "predictions": {
+            "prediction_id": "a",
+            "model": "m",
+            "version": "v",
+            "tenant": "t",
+            "grid": "logit",
+            "predicted_at": "2026-03-01T00:00:00Z",
+            "score": "0.5",
+        },
+        "outcomes": {
+            "prediction_id": "a",
+            "label": 1,
+            "observed_at": "2026-03-01T00:00:00Z",
+            "source": "s",
+        },
+    }[kind]
     frame = pd.DataFrame([base | r for r in rows], dtype=object)
     canonical, reason = canonical_frame(kind, frame)
     good = canonical[reason.isna()]
     assert len(canonical) == len(frame)
     if kind == "predictions":
-        assert good.points.notna().all() and good.predicted_at.notna().all() and (good.prediction_id.str.strip() != "").all()
+        assert (
+            good.points.notna().all()
+            and good.predicted_at.notna().all()
+            and (good.prediction_id.str.strip() != "").all()
+        )
     else:
         assert good.label.isin([0, 1]).all() and good.observed_at.notna().all()
 
@@ -352,14 +510,27 @@ def test_any_cells_make_rows_or_reasons_at_length(kind, rows):
     rows_or_reasons(kind, rows)
 
 
-@pytest.mark.parametrize("odd", [[1.0, 2.0], {"a": 1}, date(2026, 3, 1), pd.Timestamp("2026-03-01T00:00:00Z")])
+@pytest.mark.parametrize(
+    "odd", [[1.0, 2.0], {"a": 1}, date(2026, 3, 1), pd.Timestamp("2026-03-01T00:00:00Z")]
+)
 @pytest.mark.parametrize("together", [True, False])
 def test_a_list_or_a_day_in_one_file_and_a_number_in_another_stop_nothing(bench, odd, together):
     "It is kept as text; the other model, and the same one with numbers, go in."
     frame = events(days=1, per_day=60)
-    for model, part, values in (("good", frame[:20], frame.x[:20]), (MODEL, frame[20:40], [odd] * 20), (MODEL, frame[40:], frame.x[40:])):
-        with PredictionLogger(bench.data / "spool", model, "v1", threshold=0, flush_seconds=None) as log:
-            log.log(part.score, part["at"], prediction_id=part.id, features=pd.DataFrame({"x": values}, index=part.index))
+    for model, part, values in (
+        ("good", frame[:20], frame.x[:20]),
+        (MODEL, frame[20:40], [odd] * 20),
+        (MODEL, frame[40:], frame.x[40:]),
+    ):
+        with PredictionLogger(
+            bench.data / "spool", model, "v1", threshold=0, flush_seconds=None
+        ) as log:
+            log.log(
+                part.score,
+                part["at"],
+                prediction_id=part.id,
+                features=pd.DataFrame({"x": values}, index=part.index),
+            )
         if not together:
             assert bench.ingest().loaded == 20
     if together:
@@ -367,16 +538,34 @@ def test_a_list_or_a_day_in_one_file_and_a_number_in_another_stop_nothing(bench,
     with bench.store() as store:
         rows = store.rows(MODEL, frame.day[0], frame.day[0])
         assert len(rows) == 40 and len(store.rows("good", frame.day[0], frame.day[0])) == 20
-        assert rows["feature:x"].notna().all() and all(isinstance(v, str) for v in rows["feature:x"])
+        assert rows["feature:x"].notna().all() and all(
+            isinstance(v, str) for v in rows["feature:x"]
+        )
 
 
 def test_booleans_beside_a_text_are_still_counted(bench):
     frame = events(days=1, per_day=60)
     with bench.store() as store:
-        store.add_version(datetime(2026, 2, 1, tzinfo=UTC), "test", MODEL, "v1", Grid(), "nowhere", {"bins": {"flag": {"cuts": [0.5]}}}, 0)
+        store.add_version(
+            datetime(2026, 2, 1, tzinfo=UTC),
+            "test",
+            MODEL,
+            "v1",
+            Grid(),
+            "nowhere",
+            {"bins": {"flag": {"cuts": [0.5]}}},
+            0,
+        )
     for part, values in ((frame[:59], frame.x[:59] > 0), (frame[59:], ["unknown"])):
-        with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None) as log:
-            log.log(part.score, part["at"], prediction_id=part.id, features=pd.DataFrame({"flag": values}, index=part.index))
+        with PredictionLogger(
+            bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None
+        ) as log:
+            log.log(
+                part.score,
+                part["at"],
+                prediction_id=part.id,
+                features=pd.DataFrame({"flag": values}, index=part.index),
+            )
     bench.ingest()
     with bench.store() as store:
         high = int((frame.x[:59] > 0).sum())
@@ -388,15 +577,45 @@ def test_a_feature_that_only_some_files_of_a_batch_hold_is_counted(bench, second
     "Files of a day are read together by name; a column of whole numbers that one of them lacks once stopped all ingestion."
     first, later = np.split(np.arange(120), 2)
     frame = events(days=1, per_day=120)
-    kinds = {"flag": frame.x > 0, "whole": np.rint(frame.x).astype(int), "text": np.where(frame.x > 0, "a", "b")}
-    bins = {"x": {"cuts": [0.0]}, second: {"categories": ["a", "b"]} if second == "text" else {"cuts": [0.5]}}
+    kinds = {
+        "flag": frame.x > 0,
+        "whole": np.rint(frame.x).astype(int),
+        "text": np.where(frame.x > 0, "a", "b"),
+    }
+    bins = {
+        "x": {"cuts": [0.0]},
+        second: {"categories": ["a", "b"]} if second == "text" else {"cuts": [0.5]},
+    }
     with bench.store() as store:
-        store.add_version(datetime(2026, 2, 1, tzinfo=UTC), "test", MODEL, "v1", Grid(), "nowhere", {"bins": bins}, 0)
-    for at, features in ((first, frame[["x"]]), (later, frame[["x"]].assign(**{second: kinds[second]}))):
-        with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None) as log:
-            log.log(frame.score[at], frame["at"][at], prediction_id=frame.id[at], features=features.loc[at])
+        store.add_version(
+            datetime(2026, 2, 1, tzinfo=UTC),
+            "test",
+            MODEL,
+            "v1",
+            Grid(),
+            "nowhere",
+            {"bins": bins},
+            0,
+        )
+    for at, features in (
+        (first, frame[["x"]]),
+        (later, frame[["x"]].assign(**{second: kinds[second]})),
+    ):
+        with PredictionLogger(
+            bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None
+        ) as log:
+            log.log(
+                frame.score[at],
+                frame["at"][at],
+                prediction_id=frame.id[at],
+                features=features.loc[at],
+            )
     bench.ingest()
     with bench.store() as store:
         _, tables = store.feature_counts(MODEL, "v1")
-    high = int((kinds[second][later] == "b").sum() if second == "text" else (kinds[second][later] > 0.5).sum())
+    high = int(
+        (kinds[second][later] == "b").sum()
+        if second == "text"
+        else (kinds[second][later] > 0.5).sum()
+    )
     assert tables["x"][0].sum() == 120 and tables[second][0].tolist() == [0, 60, 60 - high, high]

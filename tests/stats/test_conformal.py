@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from aiops_wb.stats.conformal import Calibration, CalibrationSet, calibrate, is_narrow, order_statistic, rank
+from aiops_wb.stats.conformal import (
+    Calibration,
+    CalibrationSet,
+    calibrate,
+    is_narrow,
+    order_statistic,
+    rank,
+)
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.decisions import decide, risk_level
 from aiops_wb.stats.points import Grid
@@ -23,16 +30,22 @@ def test_order_statistic_equals_sorting(errors, coverage):
     from math import ceil
 
     k = ceil((len(errors) + 1) * Fraction(str(coverage)))
-    assert order_statistic(np.array(errors), coverage) == (sorted(errors)[k - 1] if k <= len(errors) else np.inf)
+    assert order_statistic(np.array(errors), coverage) == (
+        sorted(errors)[k - 1] if k <= len(errors) else np.inf
+    )
 
 
 def test_coverage_given_the_calibration_follows_its_beta():
     "n = 1000, 90 %: coverage given the calibration set is Beta(901, 100); mean and 5-95 % of 2,000 repetitions, exchangeable rows."
     rng, n, repetitions = np.random.default_rng(7), 1000, 2000
     law = stats.beta(rank(n, 0.9), n + 1 - rank(n, 0.9))
-    coverage = np.array([order_statistic(rng.random(n), 0.9) for _ in range(repetitions)])  # of uniform errors, the quantile is the coverage
+    coverage = np.array(
+        [order_statistic(rng.random(n), 0.9) for _ in range(repetitions)]
+    )  # of uniform errors, the quantile is the coverage
     assert abs(coverage.mean() - law.mean()) <= 3 * law.std() / np.sqrt(repetitions)
-    assert np.quantile(coverage, 0.05) == pytest.approx(0.884, abs=0.002) and np.quantile(coverage, 0.95) == pytest.approx(0.915, abs=0.002)
+    assert np.quantile(coverage, 0.05) == pytest.approx(0.884, abs=0.002) and np.quantile(
+        coverage, 0.95
+    ) == pytest.approx(0.915, abs=0.002)
 
 
 def test_small_samples_promise_nothing():
@@ -50,7 +63,10 @@ events = st.lists(st.tuples(st.integers(-4000, 4000), st.integers(0, 1)), min_si
 @given(events)
 def test_counts_and_rows_calibrate_alike(pairs):
     points, y = (np.array(c) for c in zip(*pairs))
-    assert calibrate(ScoreCounts.from_events(points, y)) == CalibrationSet(Grid().inverse(points), y).calibrate()
+    assert (
+        calibrate(ScoreCounts.from_events(points, y))
+        == CalibrationSet(Grid().inverse(points), y).calibrate()
+    )
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
@@ -61,9 +77,17 @@ def test_intervals_stay_in_the_unit_interval_and_hold_the_score(p, q):
     assert np.array_equal(np.ravel(calibration.intervals([p])), [lower, upper])
 
 
-@pytest.mark.parametrize(("p", "y", "says"), [
-    (np.full(29, 0.5), np.ones(29), "too few"), (np.full(40, 0.5), np.ones(39), "equal length"), (np.full(40, 1.5), np.ones(40), r"\[0, 1\]"),
-    (np.full(40, np.nan), np.ones(40), r"\[0, 1\]"), (np.full(40, 0.5), np.full(40, 0.5), "0 or 1"), (np.full((40, 2), 0.5), np.ones((40, 2)), "one column")])
+@pytest.mark.parametrize(
+    ("p", "y", "says"),
+    [
+        (np.full(29, 0.5), np.ones(29), "too few"),
+        (np.full(40, 0.5), np.ones(39), "equal length"),
+        (np.full(40, 1.5), np.ones(40), r"\[0, 1\]"),
+        (np.full(40, np.nan), np.ones(40), r"\[0, 1\]"),
+        (np.full(40, 0.5), np.full(40, 0.5), "0 or 1"),
+        (np.full((40, 2), 0.5), np.ones((40, 2)), "one column"),
+    ],
+)
 def test_bad_calibration_data_is_refused(p, y, says):
     with pytest.raises(ValueError, match=says):
         CalibrationSet(p, y)
@@ -79,15 +103,27 @@ def test_unlabelled_and_linear_counts_are_refused():
 
 
 def test_levels_and_routes():
-    assert [risk_level(p) for p in (0, 0.2, 0.4, 0.6, 0.8, 1)] == ["MINIMAL", "LOW", "MEDIUM", "HIGH", "CRITICAL", "CRITICAL"]
+    assert [risk_level(p) for p in (0, 0.2, 0.4, 0.6, 0.8, 1)] == [
+        "MINIMAL",
+        "LOW",
+        "MEDIUM",
+        "HIGH",
+        "CRITICAL",
+        "CRITICAL",
+    ]
     assert decide(0.93, (0.85, 1.0)).route == "ticket" and decide(0.93, (0.85, 1.0)).automated
     assert decide(0.9, (0.75, 1.0)).route == "alert" and not decide(0.9, (0.75, 1.0)).automated
     assert decide(0.59, (0.58, 0.6)).route == "monitor"
     for neither in ((0.57, 0.67), (0.0, 0.1)):
-        assert "does not single out" in decide(0.62, neither).reason and decide(0.62, neither).route == "alert"
+        assert (
+            "does not single out" in decide(0.62, neither).reason
+            and decide(0.62, neither).route == "alert"
+        )
     assert is_narrow(0.199) and not is_narrow(0.2)
     for missing in (None, (0.0, np.inf), (np.nan, 1.0)):
-        assert decide(0.9, missing).route == "alert" and "no calibrated" in decide(0.9, missing).reason
+        assert (
+            decide(0.9, missing).route == "alert" and "no calibrated" in decide(0.9, missing).reason
+        )
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         risk_level(1.2)
     with pytest.raises(ValueError, match="ascending"):

@@ -7,7 +7,9 @@ from aiops_wb.stats.counts import Histogram, ScoreCounts, require_events, total
 from aiops_wb.stats.points import Grid
 
 event = st.tuples(st.integers(-16_000, 16_000), st.sampled_from([0.0, 1.0, np.nan]))
-tables = st.lists(event, max_size=40).map(lambda e: ScoreCounts.from_events([p for p, _ in e], [y for _, y in e]))
+tables = st.lists(event, max_size=40).map(
+    lambda e: ScoreCounts.from_events([p for p, _ in e], [y for _, y in e])
+)
 
 
 @given(tables, tables, tables)
@@ -40,7 +42,11 @@ def test_coarse_thresholds_select_the_same_events(a, k):
 def test_tails_equal_brute_force(events, threshold):
     a = ScoreCounts.from_events([p for p, _ in events], [y for _, y in events])
     above = [y for p, y in events if p >= threshold]
-    assert a.at_or_above(threshold) == (len(above), sum(not np.isnan(y) for y in above), sum(y == 1 for y in above))
+    assert a.at_or_above(threshold) == (
+        len(above),
+        sum(not np.isnan(y) for y in above),
+        sum(y == 1 for y in above),
+    )
     for point, tail in zip(a.points, a.tail(a.n)):
         assert tail == sum(p >= point for p, _ in events)
 
@@ -87,7 +93,9 @@ def test_quantiles_within_a_bin(a, q):
 
 
 def test_empty_and_bad_durations():
-    assert np.isnan(Histogram.of([], [], 0).mean) and np.isnan(Histogram.of([], [], 0).quantile(0.5))
+    assert np.isnan(Histogram.of([], [], 0).mean) and np.isnan(
+        Histogram.of([], [], 0).quantile(0.5)
+    )
     with pytest.raises(ValueError, match="at least 0"):
         Histogram.from_values([1, -1])
     with pytest.raises(ValueError, match="at least 0"):

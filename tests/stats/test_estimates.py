@@ -1,4 +1,5 @@
 """Figures before labels: exact sums, coverage by simulation, likelihoods against a general optimiser."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +8,15 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from aiops_wb.stats.counts import ScoreCounts, total
-from aiops_wb.stats.estimates import Maturation, bbse, delay_adjusted, expected_performance, maturation, mlls, surprise
+from aiops_wb.stats.estimates import (
+    Maturation,
+    bbse,
+    delay_adjusted,
+    expected_performance,
+    maturation,
+    mlls,
+    surprise,
+)
 from aiops_wb.stats.performance import confusion, summary
 from aiops_wb.stats.points import Grid
 
@@ -32,14 +41,18 @@ def test_expected_confusion_is_the_sum_of_probabilities(seed, threshold):
         assert found["precision"].value == pytest.approx(p[alert].mean())
         assert found["f1"].value == pytest.approx(2 * p[alert].sum() / (alert.sum() + p.sum()))
     half = 1.959964 * np.sqrt((p * (1 - p)).sum()) / 200
-    assert found["accuracy"].upper - found["accuracy"].value == pytest.approx(min(half, 1 - found["accuracy"].value), rel=1e-5)
+    assert found["accuracy"].upper - found["accuracy"].value == pytest.approx(
+        min(half, 1 - found["accuracy"].value), rel=1e-5
+    )
 
 
 def test_predictive_intervals_hold_what_labels_give():
     "Labels drawn 400 times from the probabilities: 95 % intervals hold, within three standard errors."
     points, _ = rows(1)
     rng, p = np.random.default_rng(2), expit(points / 1000)
-    found = expected_performance(ScoreCounts.from_events(points), GRID.inverse(ScoreCounts.from_events(points).points), 0)
+    found = expected_performance(
+        ScoreCounts.from_events(points), GRID.inverse(ScoreCounts.from_events(points).points), 0
+    )
     held = dict.fromkeys(("accuracy", "precision", "recall", "fpr", "f1", "positive_rate"), 0)
     for _ in range(400):
         truth = summary(ScoreCounts.from_events(points, rng.random(len(p)) < p), 0)
@@ -62,7 +75,14 @@ def test_without_events_or_labels_nothing_is_claimed():
     empty = ScoreCounts.empty()
     assert np.isnan(expected_performance(empty, np.empty(0), 0)["accuracy"].value)
     assert np.isnan(surprise(ScoreCounts.from_events([1, 2]), np.array([0.5, 0.5])))
-    assert np.isnan(delay_adjusted([(ScoreCounts.from_events([1, 2]), 3)], GRID.inverse, Maturation(np.ones(1), np.ones(1)), 0).delta)
+    assert np.isnan(
+        delay_adjusted(
+            [(ScoreCounts.from_events([1, 2]), 3)],
+            GRID.inverse,
+            Maturation(np.ones(1), np.ones(1)),
+            0,
+        ).delta
+    )
     assert np.isnan(delay_adjusted([], GRID.inverse, Maturation(np.ones(1), np.ones(1)), 0).delta)
     assert np.isnan(mlls(empty, np.empty(0), 0.2).value) and np.isnan(bbse(empty, empty, 0).value)
 
@@ -94,10 +114,16 @@ def test_delta_is_the_maximum_of_the_likelihood():
         for counts, age in days:
             p = expit(counts.points / 1000 + delta)
             f, g = PACE.at(age)
-            value += (counts.n_positive * np.log(p) + counts.n_negative * np.log(1 - p) + (counts.n - counts.n_labelled) * np.log(1 - p * f - (1 - p) * g)).sum()
+            value += (
+                counts.n_positive * np.log(p)
+                + counts.n_negative * np.log(1 - p)
+                + (counts.n - counts.n_labelled) * np.log(1 - p * f - (1 - p) * g)
+            ).sum()
         return -value
 
-    assert delay_adjusted(days, GRID.inverse, PACE, 0).delta == pytest.approx(minimize_scalar(loss, bracket=(0, 1), tol=1e-10).x, abs=1e-5)
+    assert delay_adjusted(days, GRID.inverse, PACE, 0).delta == pytest.approx(
+        minimize_scalar(loss, bracket=(0, 1), tol=1e-10).x, abs=1e-5
+    )
 
 
 def test_delta_is_unbiased_and_its_standard_error_honest():
@@ -137,13 +163,19 @@ def test_events_that_never_get_a_label_do_not_look_late():
     rng = np.random.default_rng(6)
     points, label = rows(6, 20_000)
     counts = ScoreCounts.from_events(points, np.where(rng.random(len(label)) < 0.5, label, np.nan))
-    adjusted = delay_adjusted([(counts, 9)], GRID.inverse, Maturation(np.ones(3), np.ones(3), 0.5), 0)
+    adjusted = delay_adjusted(
+        [(counts, 9)], GRID.inverse, Maturation(np.ones(3), np.ones(3), 0.5), 0
+    )
     assert abs(adjusted.delta) < 4 * adjusted.se
 
 
 def test_the_pace_of_labels_is_read_off_arrivals():
     pace = maturation([(1, 0, 50), (3, 10, 30), (5, 10, 0)], events=200)
-    assert pace.at(0) == (0, 0) and pace.at(1) == (0, pytest.approx(0.625 * 0.5)) and pace.at(99) == (0.5, 0.5)
+    assert (
+        pace.at(0) == (0, 0)
+        and pace.at(1) == (0, pytest.approx(0.625 * 0.5))
+        and pace.at(99) == (0.5, 0.5)
+    )
     assert pace.at(3)[0] == pytest.approx(0.25)
     with pytest.raises(ValueError, match="some of both"):
         maturation([(1, 0, 5)], 10)
@@ -152,8 +184,18 @@ def test_the_pace_of_labels_is_read_off_arrivals():
 def shifted(seed, share, n=8000):
     "Events of two kinds in another mix, their counts, the reference's counts and its calibrated probability."
     rng = np.random.default_rng(seed)
-    draw = lambda rate, size: (lambda y: (np.rint(np.where(y, rng.normal(500, 900, size), rng.normal(-900, 900, size))).astype(int), y))(rng.random(size) < rate)
-    before, now = ScoreCounts.from_events(*draw(0.2, 40_000)), ScoreCounts.from_events(draw(share, n)[0])
+    draw = lambda rate, size: (
+        lambda y: (
+            np.rint(np.where(y, rng.normal(500, 900, size), rng.normal(-900, 900, size))).astype(
+                int
+            ),
+            y,
+        )
+    )(rng.random(size) < rate)
+    before, now = (
+        ScoreCounts.from_events(*draw(0.2, 40_000)),
+        ScoreCounts.from_events(draw(share, n)[0]),
+    )
     odds = 0.25 * np.exp(((now.points + 900) ** 2 - (now.points - 500) ** 2) / (2 * 900**2))
     return now, before, odds / (1 + odds)
 
@@ -186,7 +228,12 @@ def test_a_reference_of_one_kind_cannot_tell_a_mix():
 def test_a_day_without_the_labels_it_should_have_is_not_certain():
     "All labels are known after a day; yesterday's file did not come: its events are expected by their probability, with an interval, and not counted as negative."
     points, label = rows(7, 4000, mean=0.0)
-    days = [(ScoreCounts.from_events(points[:2000], label[:2000]), 2), (ScoreCounts.from_events(points[2000:]), 1)]
-    adjusted = delay_adjusted(days, GRID.inverse, Maturation(np.array([0.0, 1.0]), np.array([0.0, 1.0])), 0)
+    days = [
+        (ScoreCounts.from_events(points[:2000], label[:2000]), 2),
+        (ScoreCounts.from_events(points[2000:]), 1),
+    ]
+    adjusted = delay_adjusted(
+        days, GRID.inverse, Maturation(np.array([0.0, 1.0]), np.array([0.0, 1.0])), 0
+    )
     rate = adjusted.figures["positive_rate"]
     assert rate.lower < label.mean() < rate.upper and abs(rate.value - label.mean()) < 0.03

@@ -12,7 +12,10 @@ probabilities = st.floats(0, 1, allow_nan=False)
 def test_float32_and_float64_land_on_the_same_point(values):
     p = np.array(values)
     assert np.array_equal(Grid().quantise(p), Grid().quantise(p.astype(np.float32)))
-    assert np.array_equal(Grid().quantise(p.astype(np.float32)), Grid().quantise(p.astype(np.float32).astype(np.float64)))
+    assert np.array_equal(
+        Grid().quantise(p.astype(np.float32)),
+        Grid().quantise(p.astype(np.float32).astype(np.float64)),
+    )
 
 
 @given(st.lists(probabilities, min_size=2))
@@ -53,7 +56,11 @@ def test_impossible_probabilities_are_refused_by_place(bad):
 
 def test_ends_clip():
     assert Grid().quantise([0.0, 1e-300, 1.0]).tolist() == [-16_000, -16_000, 16_000]
-    assert Grid("linear").quantise([-1e300, 40, 1.2344]).tolist() == [-LIMIT["linear"], LIMIT["linear"], 1234]
+    assert Grid("linear").quantise([-1e300, 40, 1.2344]).tolist() == [
+        -LIMIT["linear"],
+        LIMIT["linear"],
+        1234,
+    ]
 
 
 def test_shapes_and_empty():

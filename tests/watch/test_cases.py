@@ -1,4 +1,5 @@
 """Decisions become cases, once; sinks fail, and nothing is lost."""
+
 import http.server
 import json
 import threading
@@ -25,8 +26,19 @@ START, NOW = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 3, 2, tzinfo=UT
 
 
 def log(bench, at, entity="guard", kind="ticket", score=0.95, site="north", **columns):
-    with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None) as out:
-        return out.log(score, at, entity_id=entity, site_id=site, risk_level="CRITICAL", route=kind, automated=kind == "ticket", **columns)
+    with PredictionLogger(
+        bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None
+    ) as out:
+        return out.log(
+            score,
+            at,
+            entity_id=entity,
+            site_id=site,
+            risk_level="CRITICAL",
+            route=kind,
+            automated=kind == "ticket",
+            **columns,
+        )
 
 
 def opened(bench, now=NOW, settings=Settings()):
@@ -35,12 +47,20 @@ def opened(bench, now=NOW, settings=Settings()):
         return open_cases(store, now, settings), store.cases()
 
 
-hours = st.lists(st.tuples(st.floats(0, 100), st.sampled_from(["a", "b", None]), st.sampled_from(["ticket", "alert"])), max_size=30)
+hours = st.lists(
+    st.tuples(
+        st.floats(0, 100), st.sampled_from(["a", "b", None]), st.sampled_from(["ticket", "alert"])
+    ),
+    max_size=30,
+)
 
 
 @given(hours)
 def test_one_case_for_each_entity_and_window_by_definition(made):
-    events_ = [Event(f"p{i:02d}", kind, entity, START + timedelta(hours=h)) for i, (h, entity, kind) in enumerate(made)]
+    events_ = [
+        Event(f"p{i:02d}", kind, entity, START + timedelta(hours=h))
+        for i, (h, entity, kind) in enumerate(made)
+    ]
     found = deduplicate(events_, {})
     openers = {}
     for e in sorted(events_, key=lambda e: (e.at, e.prediction_id)):
@@ -53,7 +73,12 @@ def test_one_case_for_each_entity_and_window_by_definition(made):
 
 def test_open_cases_of_before_take_what_belongs_to_them():
     known = {("ticket", "a"): [("old", START), ("far", START + timedelta(days=900))]}
-    late = [Event("x", "ticket", "a", START + timedelta(hours=23)), Event("y", "ticket", "a", START - timedelta(hours=5)), Event("z", "ticket", "a", START + timedelta(hours=24)), Event("w", "alert", "a", START)]
+    late = [
+        Event("x", "ticket", "a", START + timedelta(hours=23)),
+        Event("y", "ticket", "a", START - timedelta(hours=5)),
+        Event("z", "ticket", "a", START + timedelta(hours=24)),
+        Event("w", "alert", "a", START),
+    ]
     assert deduplicate(late, known) == {"x": "old", "y": "old", "z": "z", "w": "w"}
 
 
@@ -61,7 +86,11 @@ def test_what_is_too_old_to_be_sent_does_not_swallow_what_is_not(bench):
     for hours_ago in (49, 26, 3):
         log(bench, (NOW - timedelta(hours=hours_ago)).isoformat())
     first, cases = opened(bench)
-    assert (first.opened, first.joined, first.late) == (1, 1, 1) and cases.state.tolist() == ["late", "opened", "joined"]
+    assert (first.opened, first.joined, first.late) == (1, 1, 1) and cases.state.tolist() == [
+        "late",
+        "opened",
+        "joined",
+    ]
 
 
 def test_events_out_of_order_make_no_more_cases(bench):
@@ -78,13 +107,26 @@ def test_events_out_of_order_make_no_more_cases(bench):
 
 def test_what_a_sink_refused_for_too_long_is_said_once(bench, server, tmp_path):
     log(bench, "2026-03-02T10:00:00Z")
-    settings, said = Settings(data=bench.data, reports=tmp_path / "reports", webhook_url=server, webhook_retries=0), []
+    settings, said = (
+        Settings(
+            data=bench.data, reports=tmp_path / "reports", webhook_url=server, webhook_retries=0
+        ),
+        [],
+    )
     Server.answers = [500]
     assert not hand_on(bench.data, NOW, settings, "t", say=said.append)
     for expected in (False, True):
         said.clear()
-        assert hand_on(bench.data, NOW + timedelta(days=5), settings, "t", say=said.append) is expected
-        assert any("1 cases were refused by webhook until they were older than 48 hours" in s for s in said) is not expected
+        assert (
+            hand_on(bench.data, NOW + timedelta(days=5), settings, "t", say=said.append) is expected
+        )
+        assert (
+            any(
+                "1 cases were refused by webhook until they were older than 48 hours" in s
+                for s in said
+            )
+            is not expected
+        )
     assert len(Server.seen) == 1
 
 
@@ -93,7 +135,11 @@ def test_a_line_cut_by_a_full_disk_costs_no_other(tmp_path):
     sink.path.write_text('{"case_id": "T-')
     sink.send({"case_id": "T-1"})
     sink.send({"case_id": "T-2"})
-    assert sink.path.read_text().splitlines() == ['{"case_id": "T-', '{"case_id": "T-1"}', '{"case_id": "T-2"}']
+    assert sink.path.read_text().splitlines() == [
+        '{"case_id": "T-',
+        '{"case_id": "T-1"}',
+        '{"case_id": "T-2"}',
+    ]
 
 
 def test_linear_scores_are_no_percentages(bench):
@@ -113,22 +159,42 @@ def test_the_chain_of_assignment():
 
 
 def test_words_without_an_interval():
-    title, text = ticket_text(kind="alert", model="m", entity_id=None, site_id=None, at="now", probability=0.7, interval=(float("nan"), float("nan")), decision_reason="risk HIGH")
-    assert "an unnamed entity" in title and "is not known" in text and "A person decides" in text and "reasons" not in text
+    title, text = ticket_text(
+        kind="alert",
+        model="m",
+        entity_id=None,
+        site_id=None,
+        at="now",
+        probability=0.7,
+        interval=(float("nan"), float("nan")),
+        decision_reason="risk HIGH",
+    )
+    assert (
+        "an unnamed entity" in title
+        and "is not known" in text
+        and "A person decides" in text
+        and "reasons" not in text
+    )
 
 
 def test_cases_open_once_whatever_is_repeated(bench):
-    ids = [log(bench, f"2026-03-01T{h}:00:00Z")[0] for h in (10, 12)] + [log(bench, "2026-03-02T11:00:00Z")[0]]
+    ids = [log(bench, f"2026-03-01T{h}:00:00Z")[0] for h in (10, 12)] + [
+        log(bench, "2026-03-02T11:00:00Z")[0]
+    ]
     log(bench, "2026-03-02T09:00:00Z", entity="other", kind="alert")
     log(bench, "2026-03-02T09:00:00Z", entity="calm", kind="monitor", score=0.1)
     first, cases = opened(bench)
     assert (first.opened, first.joined, first.late) == (3, 1, 0) and len(cases) == 4
-    assert cases.case_id[cases.entity_id == "guard"].tolist() == [case_id("ticket", ids[0])] * 2 + [case_id("ticket", ids[2])]
+    assert cases.case_id[cases.entity_id == "guard"].tolist() == [case_id("ticket", ids[0])] * 2 + [
+        case_id("ticket", ids[2])
+    ]
     again, same = opened(bench)
     assert (again.opened, again.joined) == (0, 0) and same.equals(cases)
     log(bench, "2026-03-02T20:00:00Z")
     later, cases = opened(bench)
-    assert (later.opened, later.joined) == (0, 1) and cases.case_id.iloc[-1] == case_id("ticket", ids[2])
+    assert (later.opened, later.joined) == (0, 1) and cases.case_id.iloc[-1] == case_id(
+        "ticket", ids[2]
+    )
 
 
 def test_models_and_tenants_do_not_share_cases(bench):
@@ -148,17 +214,36 @@ def test_old_predictions_are_recorded_and_not_sent(bench):
 
 
 def test_a_case_shows_who_what_and_why(bench):
-    made = ScoreCounts.from_events(np.r_[np.full(100, 2944), np.full(400, -3000)], np.r_[np.ones(100), np.zeros(400)])
+    made = ScoreCounts.from_events(
+        np.r_[np.full(100, 2944), np.full(400, -3000)], np.r_[np.ones(100), np.zeros(400)]
+    )
     days = {START.date() - timedelta(i): made for i in range(50)}
     with bench.store() as store:
-        key = store.add_calibration(START, "t", MODEL, "v1", certainty(days, max(days)), "test", max(days))
-        store.set_sites(START, "t", pd.DataFrame({"site_id": ["north"], "security_manager": [" "], "manager": ["T. Osei"]}), "first")
+        key = store.add_calibration(
+            START, "t", MODEL, "v1", certainty(days, max(days)), "test", max(days)
+        )
+        store.set_sites(
+            START,
+            "t",
+            pd.DataFrame({"site_id": ["north"], "security_manager": [" "], "manager": ["T. Osei"]}),
+            "first",
+        )
     log(bench, "2026-03-02T10:00:00Z", calibration_id=key)
     log(bench, "2026-03-02T11:00:00Z", entity=None, site=None)
     _, cases = opened(bench)
-    assert cases.assignee.tolist()[:1] == ["T. Osei"] and cases.role.tolist() == ["site manager", "unassigned"]
-    assert cases.lower[0] > 0.9 and np.isnan(cases.lower[1]) and "mean daily share of false tickets is at most 10%" in cases.reason[0]
-    assert "as the scoring service decided" in cases.reason[1] and "an unnamed entity" in cases.title[1]
+    assert cases.assignee.tolist()[:1] == ["T. Osei"] and cases.role.tolist() == [
+        "site manager",
+        "unassigned",
+    ]
+    assert (
+        cases.lower[0] > 0.9
+        and np.isnan(cases.lower[1])
+        and "mean daily share of false tickets is at most 10%" in cases.reason[0]
+    )
+    assert (
+        "as the scoring service decided" in cases.reason[1]
+        and "an unnamed entity" in cases.title[1]
+    )
 
 
 def test_a_killed_run_opens_nothing_half(bench, monkeypatch):
@@ -166,14 +251,24 @@ def test_a_killed_run_opens_nothing_half(bench, monkeypatch):
     bench.ingest(NOW)
     with bench.store() as store:
         whole = store._insert
-        monkeypatch.setattr(store, "_insert", lambda *a: (whole(*a), (_ for _ in ()).throw(KeyboardInterrupt))[0])
+        monkeypatch.setattr(
+            store, "_insert", lambda *a: (whole(*a), (_ for _ in ()).throw(KeyboardInterrupt))[0]
+        )
         with pytest.raises(KeyboardInterrupt):
             open_cases(store, NOW, Settings())
         assert store.cases().empty and store.cases_from() == 1
     assert opened(bench)[0].opened == 1
 
 
-@pytest.mark.parametrize(("table", "says"), [(pd.DataFrame({"place": ["a"]}), "no column site_id"), (pd.DataFrame({"site_id": ["a", None]}), "row 2"), (pd.DataFrame({"site_id": ["a", "a"]}), "twice"), (pd.DataFrame(), "no column site_id")])
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (pd.DataFrame({"place": ["a"]}), "no column site_id"),
+        (pd.DataFrame({"site_id": ["a", None]}), "row 2"),
+        (pd.DataFrame({"site_id": ["a", "a"]}), "twice"),
+        (pd.DataFrame(), "no column site_id"),
+    ],
+)
 def test_bad_tables_of_sites_are_refused(bench, table, says):
     with bench.store() as store:
         with pytest.raises(StoreError, match=says):
@@ -184,23 +279,50 @@ def test_bad_tables_of_sites_are_refused(bench, table, says):
 def test_the_latest_row_of_a_site_counts_and_repeats_change_nothing(bench):
     table = pd.DataFrame({"site_id": ["a", "b"], "manager": ["M", "N"]})
     with bench.store() as store:
-        assert [store.set_sites(NOW + timedelta(i), "t", t, "why") for i, t in enumerate((table, table, table.assign(manager=["M", "O"])))] == [2, 0, 1]
-        assert store.sites()["default", "b"]["manager"] == "O" and (store.audit().what == "sites").sum() == 2
+        assert [
+            store.set_sites(NOW + timedelta(i), "t", t, "why")
+            for i, t in enumerate((table, table, table.assign(manager=["M", "O"])))
+        ] == [2, 0, 1]
+        assert (
+            store.sites()["default", "b"]["manager"] == "O"
+            and (store.audit().what == "sites").sum() == 2
+        )
 
 
 def test_sites_loaded_at_one_moment_count_in_their_order(bench):
     with bench.store() as store:
         for manager in ("M", "N", "O"):
-            assert store.set_sites(NOW, "t", pd.DataFrame({"site_id": ["a"], "manager": [manager]}), "why") == 1
+            assert (
+                store.set_sites(
+                    NOW, "t", pd.DataFrame({"site_id": ["a"], "manager": [manager]}), "why"
+                )
+                == 1
+            )
             assert store.sites()["default", "a"]["manager"] == manager
 
 
 def test_sites_loaded_with_a_clock_behind_count(bench):
     with bench.store() as store:
         for i, manager in enumerate("MN"):
-            assert store.set_sites(NOW - timedelta(hours=i), "t", pd.DataFrame({"site_id": ["a"], "manager": [manager]}), "why") == 1
+            assert (
+                store.set_sites(
+                    NOW - timedelta(hours=i),
+                    "t",
+                    pd.DataFrame({"site_id": ["a"], "manager": [manager]}),
+                    "why",
+                )
+                == 1
+            )
         assert store.sites()["default", "a"]["manager"] == "N"
-        assert store.set_sites(NOW - timedelta(hours=2), "t", pd.DataFrame({"site_id": ["a"], "manager": ["N"]}), "why") == 0
+        assert (
+            store.set_sites(
+                NOW - timedelta(hours=2),
+                "t",
+                pd.DataFrame({"site_id": ["a"], "manager": ["N"]}),
+                "why",
+            )
+            == 0
+        )
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -276,35 +398,85 @@ def test_the_webhook_says_what_failed_without_its_address(server):
 
 def test_the_circuit_breaks_after_three_failures_in_a_row(server):
     Server.answers = [500] * 3
-    waiting = pd.DataFrame([dict.fromkeys(("case_id", *message_columns), None) | {"case_id": f"T-{i}"} for i in range(6)])
+    waiting = pd.DataFrame(
+        [
+            dict.fromkeys(("case_id", *message_columns), None) | {"case_id": f"T-{i}"}
+            for i in range(6)
+        ]
+    )
     attempts = deliver({"webhook": waiting}, [Webhook(server, retries=0, pause=0)], NOW)
     assert attempts.state.tolist() == ["failed"] * 6 and len(Server.seen) == 3
     assert attempts.detail.str.contains("not tried").tolist() == [False] * 3 + [True] * 3
 
 
-message_columns = ("kind", "workflow", "assignee", "role", "title", "text", "tenant", "model", "version", "entity_id", "site_id", "predicted_at", "risk_level", "probability", "lower", "upper", "automated", "reason", "prediction_id", "opened_at")
+message_columns = (
+    "kind",
+    "workflow",
+    "assignee",
+    "role",
+    "title",
+    "text",
+    "tenant",
+    "model",
+    "version",
+    "entity_id",
+    "site_id",
+    "predicted_at",
+    "risk_level",
+    "probability",
+    "lower",
+    "upper",
+    "automated",
+    "reason",
+    "prediction_id",
+    "opened_at",
+)
 
 
 def test_a_day_hands_cases_on_once_and_tries_again_what_failed(bench, server, tmp_path):
     log(bench, "2026-03-02T10:00:00Z")
     log(bench, "2026-03-02T10:00:00Z", entity="other", kind="alert")
-    settings = Settings(data=bench.data, reports=tmp_path / "reports", case_file=tmp_path / "out" / "cases.jsonl", webhook_url=server, webhook_retries=0)
+    settings = Settings(
+        data=bench.data,
+        reports=tmp_path / "reports",
+        case_file=tmp_path / "out" / "cases.jsonl",
+        webhook_url=server,
+        webhook_retries=0,
+    )
     Server.answers = [500]
     said = []
     ran = run(bench.data, tmp_path / "reports", NOW, settings, show="none", say=said.append)
-    assert ran.handed_on == "failed" and ran.exit_code == 3 and any("1 not (the webhook answered 500)" in s for s in said)
+    assert (
+        ran.handed_on == "failed"
+        and ran.exit_code == 3
+        and any("1 not (the webhook answered 500)" in s for s in said)
+    )
     lines = (tmp_path / "out" / "cases.jsonl").read_text().splitlines()
-    assert len(lines) == 2 and json.loads(lines[0])["role"] == "unassigned" and json.loads(lines[0])["probability"] == pytest.approx(0.95, abs=1e-3)
+    assert (
+        len(lines) == 2
+        and json.loads(lines[0])["role"] == "unassigned"
+        and json.loads(lines[0])["probability"] == pytest.approx(0.95, abs=1e-3)
+    )
     assert hand_on(bench.data, NOW, settings, "t", say=said.append)
-    assert len((tmp_path / "out" / "cases.jsonl").read_text().splitlines()) == 2 and len({key for key, _ in Server.seen}) == 2 and len(Server.seen) == 3
-    assert run(bench.data, tmp_path / "reports", NOW, settings, show="none", say=said.append).exit_code == 0 and len(Server.seen) == 3
+    assert (
+        len((tmp_path / "out" / "cases.jsonl").read_text().splitlines()) == 2
+        and len({key for key, _ in Server.seen}) == 2
+        and len(Server.seen) == 3
+    )
+    assert (
+        run(bench.data, tmp_path / "reports", NOW, settings, show="none", say=said.append).exit_code
+        == 0
+        and len(Server.seen) == 3
+    )
     assert not any("secret" in s for s in said) and "secret" not in repr(settings)
 
 
 def test_a_sink_that_cannot_write_is_said_and_costs_the_day_nothing_else(bench, tmp_path):
     (tmp_path / "taken").write_text("a file, not a folder")
     bench.log(events(1, start=datetime(2026, 3, 2).date()), route="ticket", automated=True)
-    settings = Settings(data=bench.data, reports=tmp_path / "reports", case_file=tmp_path / "taken" / "cases.jsonl")
+    settings = Settings(
+        data=bench.data, reports=tmp_path / "reports", case_file=tmp_path / "taken" / "cases.jsonl"
+    )
     ran = run(bench.data, tmp_path / "reports", NOW, settings, show="none", say=lambda _: None)
     assert ran.exit_code == 3 and [f.state for f in ran.figures] == ["ok"]
     with bench.store() as store:
@@ -315,4 +487,6 @@ def test_messages_are_plain_json_and_sinks_follow_the_settings(bench, tmp_path):
     log(bench, "2026-03-02T10:00:00Z")
     _, cases = opened(bench)
     json.dumps(message(cases.iloc[0]))
-    assert sinks(Settings()) == [] and isinstance(sinks(Settings(case_file=tmp_path / "c"))[0], JsonLines)
+    assert sinks(Settings()) == [] and isinstance(
+        sinks(Settings(case_file=tmp_path / "c"))[0], JsonLines
+    )
