@@ -7,7 +7,10 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-STATISTICS = "points counts performance conformal estimates drift sequential thresholds decisions retrain automation coverage"
+STATISTICS = (
+    "points counts performance conformal estimates drift "
+    "sequential thresholds decisions retrain automation coverage"
+)
 MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
     "spool": ("log.spool",),
     "catalog": ("log.catalog",),
