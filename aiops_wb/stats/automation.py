@@ -173,7 +173,7 @@ def _capital(share, played, target):
     gains = np.where(played, share - target, 0.0)
     return np.log(np.exp(np.log1p(-stake[:, None, None] * gains).sum(axis=1)).mean(axis=0))
 
-
+# %% ../../nbs/stats/10_automation.ipynb #52fb71bd
 def _days_needed(target, goal):
     "Days with tickets after which a record without any false one would do."
     gain = np.log1p(BETS / (1 - target) * target)  # log of what a clean day earns, by bet
@@ -304,7 +304,7 @@ def _p_of_negatives(counts, points):
     as_high = past[np.searchsorted(counts.points, counts.grid.cells(points))]
     return (1 + as_high) / (require_events(counts).total[1] + 1)
 
-
+# %% ../../nbs/stats/10_automation.ipynb #13155976
 def _benjamini_hochberg(p, level):
     "Which of some p-values are rejected (bool)."
     ordered, m = np.sort(p), len(p)
@@ -358,7 +358,7 @@ def width_rule(calibration: Calibration, coverage: float = 0.9, narrow: float = 
         return replace(rule, reason=f"{error}: {none}")
     return replace(rule, threshold=int(ladder[passed[0]]), reason=error)
 
-
+# %% ../../nbs/stats/10_automation.ipynb #b3f1e59b
 def label_rule(table: LabelConditional, coverage: float = 0.9) -> TicketRule:
     "The label-conditional set is {1}."
     n0, n1 = table.sizes
@@ -418,6 +418,13 @@ class _Steering:
         "What the excess cannot exceed, whatever the data."
         return (1 - self.first) / self.rate + (1 - self.target) * (self.delay_days + 1) + self.earned
 
+# %% ../../nbs/stats/10_automation.ipynb #0ca8610e
+def _riskiest_false(counts, floor, size):
+    "The share of negatives among the `size` riskiest labelled events, ties included."
+    order = thresholds_down(floor, counts.grid, 1)
+    probes, wrong = _at(counts, order[np.searchsorted(_above(counts, order)[0], size)])
+    return wrong / probes
+
 # %% ../../nbs/stats/10_automation.ipynb #772bb731
 @dataclass(frozen=True)
 class Control(_Steering):
@@ -437,13 +444,6 @@ class Control(_Steering):
             step = min(_riskiest_false(counts, floor, ceil(self.probe * candidates)) - self.target, 0.0)
             moved = replace(self, earned=self.earned - step)
         return replace(moved, level=max(self.floor, self.level + self.rate * step), days=self.days + 1)
-
-
-def _riskiest_false(counts, floor, size):
-    "The share of negatives among the `size` riskiest labelled events, ties included."
-    order = thresholds_down(floor, counts.grid, 1)
-    probes, wrong = _at(counts, order[np.searchsorted(_above(counts, order)[0], size)])
-    return wrong / probes
 
 # %% ../../nbs/stats/10_automation.ipynb #ebc37e6c
 @dataclass(frozen=True)
@@ -499,7 +499,7 @@ def _off(target, n, reason):
     "The rule that automates nothing."
     return TicketRule("off", None, target, None, "rows", "", "", n, reason=reason)
 
-
+# %% ../../nbs/stats/10_automation.ipynb #aeef427a
 def _certainty_to_json(known) -> dict:
     "The plain JSON values of a `Certainty`."
     return known.calibration.to_json() | {

@@ -136,7 +136,7 @@ def _column(values, name):
         raise ValueError(f"{name} have shape {column.shape}: they must be one column.")
     return column
 
-
+# %% ../../nbs/stats/03_conformal.ipynb #a8dd861c
 def _refuse(values, bad, name, allowed):
     "Refuse a column with bad values, naming the first."
     if bad.any():
@@ -391,7 +391,7 @@ def _hull_links(x, y):
         after[i] = j
     return after
 
-
+# %% ../../nbs/stats/03_conformal.ipynb #97bca8c8
 def _added_positive(n, positive):
     "The isotonic fit at each cell when a positive event joins it: ascending cells, lists of ints."
     x, y, last = [0, *accumulate(n)], [0, *accumulate(positive)], len(n)
@@ -513,7 +513,7 @@ def decay_weights(age_days, half_life_days: float) -> np.ndarray:
         raise ValueError(f"a half-life of {half_life_days} days is not allowed: use a positive number.")
     return 0.5 ** (np.asarray(age_days, dtype=np.float64) / half_life_days)
 
-
+# %% ../../nbs/stats/03_conformal.ipynb #48d92b77
 def label_shift_weights(labels, positive_rate: float) -> np.ndarray:
     """Weights for a present in which positives are `positive_rate` common (Podkopaev & Ramdas 2021).
 

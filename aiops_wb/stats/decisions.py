@@ -63,7 +63,7 @@ def narrow_positive(interval: tuple[float, float] | None, narrow: float = 0.2) -
         return False, f"{shown} narrow but does not single out a positive"
     return True, f"{shown} narrower than {narrow:.2f} and holds only a positive"
 
-
+# %% ../../nbs/stats/08_decisions.ipynb #62c2bf14
 def decide(p: float, interval: tuple[float, float] | None, narrow: float = 0.2,
            cuts: tuple[float, ...] = CUTS) -> Decision:
     """The reference decision: route a probability by the width of its prediction interval (lower, upper).

@@ -81,6 +81,11 @@ def _share_below(counts, points):
     through = np.searchsorted(counts.points, points, side="right")
     return _cumulative(counts.n, counts.total[0])[through]
 
+# %% ../../nbs/stats/05_drift.ipynb #3bbd9004
+def _mean_score(counts, size):
+    "The mean score in logits (or units)."
+    return float((counts.points * counts.n).sum() / size) / 1000
+
 # %% ../../nbs/stats/05_drift.ipynb #7077f5a1
 def ks(recent: ScoreCounts, reference: ScoreCounts, confidence: float = 0.95) -> KS:
     """Two-sample KS from counts; NaN when a sample is empty.
@@ -100,11 +105,6 @@ def ks(recent: ScoreCounts, reference: ScoreCounts, confidence: float = 0.95) ->
     shift = _mean_score(recent, n) - _mean_score(reference, m)
     pvalue = float(kolmogorov(sqrt(n * m / (n + m)) * d))
     return KS(d, pvalue, max(0.0, d - slack), min(1.0, d + slack), at, shift, n, m)
-
-
-def _mean_score(counts, size):
-    "The mean score in logits (or units)."
-    return float((counts.points * counts.n).sum() / size) / 1000
 
 # %% ../../nbs/stats/05_drift.ipynb #a4abe132
 UNSEEN, MISSING, FIRST = 0, 1, 2  # places: values unknown to training, missing ones, the first bin
@@ -175,7 +175,7 @@ def psi(recent, reference) -> float:
     p, q = recent / recent.sum(), reference / reference.sum()
     return float(((p - q) * np.log(p / q)).sum())
 
-
+# %% ../../nbs/stats/05_drift.ipynb #a6cde2ab
 def psi_no_drift(bins: int, n: int, m: int) -> float:
     """What PSI is on average when nothing drifted and rows are independent: (bins - 1)(1/n + 1/m).
 
@@ -213,7 +213,7 @@ def wasserstein(recent: ScoreCounts, reference: ScoreCounts) -> float:
     gaps = np.abs(_share_below(recent, points) - _share_below(reference, points))
     return float((gaps[:-1] * np.diff(points)).sum() / 1000)
 
-
+# %% ../../nbs/stats/05_drift.ipynb #4d0cb7e4
 def wasserstein_bracket(recent, reference, edges) -> tuple[float, float]:
     """Bounds of the Wasserstein-1 distance from counts on bins, of values clipped to the outer edges.
 
@@ -253,7 +253,7 @@ def _chi_square(recent, reference, n, m):
     of_reference = ((reference - m * expected) ** 2 / (m * expected)).sum()
     return float(of_recent + of_reference)
 
-
+# %% ../../nbs/stats/05_drift.ipynb #5508cc1e
 def category_shift(recent, reference, confidence: float = 0.95) -> CategoryShift:
     "Two vectors of counts on the same categories; for independent rows. NaN when a side is empty."
     recent, reference, n, m = _vectors(recent, reference)
@@ -366,7 +366,7 @@ class AccuracyDrop:
             return "unknown"
         return SEVERITIES[sum(self.drop >= level - 1e-12 for level in (0.05, 0.10, 0.20))]
 
-
+# %% ../../nbs/stats/05_drift.ipynb #37a890fa
 def worst(*severities: str) -> str:
     "The gravest of the severities that are known; unknown when none is."
     return max((s for s in severities if s != "unknown"), key=SEVERITIES.index, default="unknown")

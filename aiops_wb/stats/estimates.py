@@ -136,7 +136,7 @@ def _by_age(arrivals):
     ages = range(max(arrived, default=0) + 1)
     return np.array([arrived.get(age, (0, 0)) for age in ages], dtype=np.float64)
 
-
+# %% ../../nbs/stats/04_estimates.ipynb #51ea2f97
 def maturation(arrivals: Iterable[tuple[int, int, int]], events: int) -> Maturation:
     """How labels mature on days old enough to be complete, and how many of their events ever get one.
 
@@ -173,7 +173,7 @@ class _Cells(NamedTuple):
         "The chance that an event of probability p has no label yet."
         return 1 - p * self.f - (1 - p) * self.g
 
-
+# %% ../../nbs/stats/04_estimates.ipynb #af29518d
 def _side_by_side(days, probability, pace):
     "The cells of days of (counts, age); the reference probability is a function of the points."
     parts = []
@@ -205,7 +205,7 @@ def _slopes(cells: _Cells, delta):
     curve = -(cells.positive + cells.negative) * w + cells.open * (second / unseen - (first / unseen) ** 2)
     return float(slope.sum()), float(curve.sum())
 
-
+# %% ../../nbs/stats/04_estimates.ipynb #99390843
 def _likeliest_shift(cells: _Cells):
     "The shift of the log-odds with the largest likelihood, and its standard error."
     ladder = np.linspace(-6, 6, 25)
@@ -234,7 +234,7 @@ def _rates(cells: _Cells, delta, alert, n):
     tp, fp, fn, tn = one[alert].sum(), zero[alert].sum(), one[~alert].sum(), zero[~alert].sum()
     return np.array([(tp + fn) / n, (tp + tn) / n, _ratio(tp, tp + fp), _ratio(tp, tp + fn)])
 
-
+# %% ../../nbs/stats/04_estimates.ipynb #625aadec
 def _chance_variance(cells: _Cells, delta, alert, n, recall):
     "Variance of the four rates from the chance of the open labels, the shift taken as known."
     one, zero, spread = _expectations(cells, delta)
@@ -288,7 +288,7 @@ def _root(slope):
         low, high = (middle, high) if slope(middle) > 0 else (low, middle)
     return (low + high) / 2
 
-
+# %% ../../nbs/stats/04_estimates.ipynb #1d789c37
 def mlls(counts: ScoreCounts, probability: np.ndarray, base_rate: float, confidence: float = 0.95) -> Figure:
     """Share of positives by maximum likelihood from scores alone; NaN without events.
 

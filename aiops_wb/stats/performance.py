@@ -170,7 +170,7 @@ def precision_at(counts: ScoreCounts, k: float) -> Figure:
     size, hits = np.cumsum(counts.n_labelled[::-1]), np.cumsum(counts.n_positive[::-1])
     return Figure(float(np.interp(k, np.r_[0, size], np.r_[0, hits]) / k), n=int(round(k)))
 
-
+# %% ../../nbs/stats/02_performance.ipynb #b17e74c3
 def lift(counts: ScoreCounts, k: float) -> Figure:
     "Precision at k divided by the positive rate of the labelled events; NaN without positives."
     _, labelled, positive = counts.total
@@ -209,7 +209,7 @@ def squared_errors(counts: ScoreCounts) -> tuple[float, float]:
     p = _probabilities(counts, "Brier")
     return _sums(counts, (1 - p) ** 2, p**2)
 
-
+# %% ../../nbs/stats/02_performance.ipynb #1f3b67de
 def brier(counts: ScoreCounts) -> Figure:
     """Mean of (p - y)^2 over labelled events, p the probability of the point; NaN without labels.
 
@@ -241,7 +241,7 @@ def reliability_bins(counts: ScoreCounts, bins: int = 10) -> np.ndarray:
     sums = sums[sums[:, 2] > 0]
     return np.column_stack([sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2], sums[:, 2]])
 
-
+# %% ../../nbs/stats/02_performance.ipynb #0a313788
 def calibration_error(counts: ScoreCounts, bins: int = 10) -> Figure:
     "Expected calibration error over `reliability_bins` (Naeini et al. 2015); NaN without labels."
     table = reliability_bins(counts, bins)
@@ -268,6 +268,15 @@ def _resampled(days, whole, rng, draws):
     tables = np.stack([(times @ c).astype(np.int64) for c in columns], axis=1)
     return [ScoreCounts(whole.points, *table, whole.grid) for table in tables]
 
+# %% ../../nbs/stats/02_performance.ipynb #55bd6181
+def _percentiles(values, confidence):
+    "The middle part of the drawn values; None where all draws agree: days cannot tell how sure that is."
+    values = np.array(values)
+    if not np.isfinite(values).any():
+        return None
+    low, high = np.nanquantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2]).tolist()
+    return (low, high) if low < high else None
+
 # %% ../../nbs/stats/02_performance.ipynb #d7892532
 def over_days_bootstrap(days: Iterable[ScoreCounts], figures: Callable[[ScoreCounts], Mapping[str, Figure]],
                         rng, draws: int = 200, confidence: float = 0.95) -> dict[str, Figure]:
@@ -287,15 +296,6 @@ def over_days_bootstrap(days: Iterable[ScoreCounts], figures: Callable[[ScoreCou
         return Figure(figure.value, *bounds, figure.n)
 
     return {name: with_interval(name, figure) for name, figure in observed.items()}
-
-
-def _percentiles(values, confidence):
-    "The middle part of the drawn values; None where all draws agree: days cannot tell how sure that is."
-    values = np.array(values)
-    if not np.isfinite(values).any():
-        return None
-    low, high = np.nanquantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2]).tolist()
-    return (low, high) if low < high else None
 
 # %% ../../nbs/stats/02_performance.ipynb #fb4d7a14
 def summary(counts: ScoreCounts, threshold: int) -> dict[str, Figure]:

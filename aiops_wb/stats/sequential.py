@@ -58,6 +58,11 @@ class DayReference:
         own = q * (1 - q) / self.rows[weekday][:, None] + self.variance / self.days[weekday][:, None]
         return q, self.variance[None] + own
 
+# %% ../../nbs/stats/06_sequential.ipynb #81bc61ba
+def _as_days(hits, n, weekday):
+    "Hits, events and weekdays as arrays of the kind that is reckoned with."
+    return np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64), np.asarray(weekday)
+
 # %% ../../nbs/stats/06_sequential.ipynb #15074e31
 def day_reference(hits, n, weekday, smoothing: float = 0.5,
                   event_variance: float | None = None) -> DayReference | None:
@@ -79,11 +84,6 @@ def day_reference(hits, n, weekday, smoothing: float = 0.5,
     variance = _day_variance(hits / n[:, None] - usual, len(n) - (7 if apart else 1), chance)
     return DayReference(share, variance, days, rows, np.sqrt((variance + chance) / len(n)), apart)
 
-
-def _as_days(hits, n, weekday):
-    "Arrays of the right kind."
-    return np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64), np.asarray(weekday)
-
 # %% ../../nbs/stats/06_sequential.ipynb #671dc098
 SIZES = (0.01, 0.03, 0.10)
 MOST_A_DAY = 7.0  # log of what a day may earn where days are wild
@@ -97,6 +97,13 @@ def _rise_bets(hits, n, u, variance):
         q1 = np.minimum(u + size * chance / (chance + variance), (1 + u) / 2)
         stake = n * (q1 - u) / (u * (1 - u))
         yield hits * np.log(q1 / u) + (n - hits) * np.log((1 - q1) / (1 - u)) - stake**2 * variance / 2
+
+# %% ../../nbs/stats/06_sequential.ipynb #a618bffc
+def _most_a_day(hits, n, reference, spared):
+    "What a day may earn on each cut."
+    usual = reference.share.mean(axis=0)
+    wild = np.sqrt(reference.variance) > WILD * np.minimum(usual, 1 - usual)
+    return np.where(wild & ~(np.asarray(spared) & (hits > n / 2)), MOST_A_DAY, np.inf)
 
 # %% ../../nbs/stats/06_sequential.ipynb #66d5dc86
 def share_bets(hits, n, weekday, reference: DayReference, tolerance: float, spared=False) -> np.ndarray:
@@ -120,13 +127,6 @@ def share_bets(hits, n, weekday, reference: DayReference, tolerance: float, spar
             bets.append(np.where(limit < 1 - 1e-6, np.minimum(bet, most), 0.0))  # else any share is tolerated
     return np.where(n > 0, np.concatenate(bets, axis=1), 0.0)
 
-
-def _most_a_day(hits, n, reference, spared):
-    "What a day may earn on each cut."
-    usual = reference.share.mean(axis=0)
-    wild = np.sqrt(reference.variance) > WILD * np.minimum(usual, 1 - usual)
-    return np.where(wild & ~(np.asarray(spared) & (hits > n / 2)), MOST_A_DAY, np.inf)
-
 # %% ../../nbs/stats/06_sequential.ipynb #fb7b18df
 def restarted(log_e: np.ndarray, horizon: int = 365) -> np.ndarray:
     """Log evidence (days, ...) from log e-values (days, ..., bets).
@@ -148,7 +148,7 @@ def _tail_ranks(seen, value, lot, tails):
     low, high = bisect_left(seen, value), bisect_right(seen, value)
     return [((len(seen) - high if tail > 0 else low) + lot * (high - low)) / len(seen) for tail in tails]
 
-
+# %% ../../nbs/stats/06_sequential.ipynb #fe1dc4d0
 def conformal_bets(values, uniforms, groups=None, kappas: Sequence[float] = (0.1, 0.3, 0.5, 0.7),
                    tails: Sequence[int] = (1, -1)) -> np.ndarray:
     """Log e-values (days, 1) from the conformal p-value of each value among the earlier ones of its group.
@@ -291,7 +291,7 @@ def _likelihoods(positive, negative, z, centre, day_variance):
 
     return of
 
-
+# %% ../../nbs/stats/06_sequential.ipynb #184203f7
 def calibration_bets(positive, negative, probability, usual, day_variance: float,
                      tolerance: float = 0.1) -> np.ndarray:
     """Log e-values (days, changes) of labelled counts (days, cells) against "the probability (cells,) holds".

@@ -126,7 +126,7 @@ class Simulation:
             return "No labelled positives in these days: keep the threshold until labels arrive."
         return _verdict(self.at_candidate.tp - self.at_current.tp, self.at_candidate.fp - self.at_current.fp)
 
-
+# %% ../../nbs/stats/07_thresholds.ipynb #1a017b5b
 def simulate(counts: ScoreCounts, candidate: int, current: int, days: int = 30) -> Simulation:
     "Replay the events of `counts`, which cover `days` days, under both thresholds (points)."
     if days < 1:
