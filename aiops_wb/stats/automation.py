@@ -141,7 +141,7 @@ def row_rule(counts: ScoreCounts, target: float = 0.1, confidence: float = 0.9, 
              start: int | None = None) -> TicketRule:
     """The lowest threshold from `floor` on with P(false-ticket share <= target) >= confidence.
 
-    By exact binomial tests. For independent rows only: on days that move together the promise breaks, use
+    By exact binomial tests, for independent rows only: on days that move together the promise breaks, use
     `day_rule`.
     """
     _checked(target, confidence)
@@ -252,10 +252,10 @@ def _day_promise(bound, target, confidence):
 # %% ../../nbs/stats/10_automation.ipynb #fe9c10d9
 def day_rule(days: Sequence[ScoreCounts], target: float = 0.1, confidence: float = 0.9, floor: int = 0,
              start: int | None = None, bound: str = "betting") -> TicketRule:
-    """The lowest threshold from `floor` on whose daily share of false tickets is at most the target.
+    """The lowest threshold from `floor` on that keeps the false tickets of days within the target.
 
-    With confidence. bound 'betting': the mean daily share; finite sample, for independent days of any
-    distribution. 't': the pooled share, approximately, for many similar days.
+    The confidence is that of one calibration. bound 'betting': the mean daily share; finite sample, for
+    independent days of any distribution. 't': the pooled share, approximately, for many similar days.
     """
     _checked(target, confidence)
     if bound not in ("betting", "t"):

@@ -51,7 +51,7 @@ def route(level: str, certain: bool, why: str) -> Decision:
 def narrow_positive(interval: tuple[float, float] | None, narrow: float = 0.2) -> tuple[bool, str]:
     """Whether a prediction interval (lower, upper) is narrow and holds only a positive, and the words for it.
 
-    None when no interval stands.
+    `interval` is None when none stands.
     """
     if interval is None or not isfinite(interval[1] - interval[0]):
         return False, "but no calibrated interval stands"
@@ -68,7 +68,7 @@ def decide(p: float, interval: tuple[float, float] | None, narrow: float = 0.2,
            cuts: tuple[float, ...] = CUTS) -> Decision:
     """The reference decision: route a probability by the width of its prediction interval (lower, upper).
 
-    None when no interval stands.
+    `interval` is None when none stands.
     """
     return route(risk_level(p, cuts), *narrow_positive(interval, narrow))
 

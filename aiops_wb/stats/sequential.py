@@ -131,8 +131,8 @@ def share_bets(hits, n, weekday, reference: DayReference, tolerance: float, spar
 def restarted(log_e: np.ndarray, horizon: int = 365) -> np.ndarray:
     """Log evidence (days, ...) from log e-values (days, ..., bets).
 
-    The wealth of equal stakes on every bet and on a fresh start on each day of the horizon, begun anew every
-    `horizon` days. P(it ever exceeds 1 / level within a horizon) <= level, because it is a mixture of
+    It is the wealth of equal stakes on every bet and on a fresh start on each day of the horizon, begun anew
+    every `horizon` days. P(it ever exceeds 1 / level within a horizon) <= level, because it is a mixture of
     products of e-values (Shin, Ramdas and Rinaldo 2022).
     """
     log_e = np.asarray(log_e, dtype=np.float64)
@@ -190,11 +190,11 @@ def _level(x, group, today) -> _Level | None:
 # %% ../../nbs/stats/06_sequential.ipynb #16d1950c
 def level_bets(values, weekday, tolerance: float, sizes: Sequence[float] = (0.1, 0.3, 1.0),
                window: tuple[int, int] = (14, 63)) -> tuple[np.ndarray, np.ndarray]:
-    """Log e-values (days, 2 x sizes) of daily values against the weekday means of the days `window` back.
+    """Bets on the level of daily values, against the weekday means of days `window` back, and those means.
 
-    And those means (days,); 0 and NaN where fewer than 28 days are known there. Unit: the day. Valid for
-    independent days, sub-Gaussian about a weekday mean that moved by at most `tolerance`; approximate,
-    because mean and variance are estimated from the window.
+    Log e-values (days, 2 x sizes) and means (days,); 0 and NaN where fewer than 28 days are known there.
+    Unit: the day. Valid for independent days, sub-Gaussian about a weekday mean that moved by at most
+    `tolerance`; approximate, because mean and variance are estimated from the window.
     """
     values, weekday = np.asarray(values, dtype=np.float64), np.asarray(weekday)
     bets, normal = np.zeros((len(values), 2 * len(sizes))), np.full(len(values), nan)
@@ -222,7 +222,7 @@ def _log_odds(probability):
 
 
 def day_offsets(positive, negative, probability) -> tuple[np.ndarray, np.ndarray]:
-    """For days of counts (days, cells) and a probability (cells,): how far each day's labels lie from it.
+    """How far each day's labels lie from a probability (cells,), by counts (days, cells), and by what chance.
 
     The shift of log-odds under which they are likeliest (within 4 logits), and its variance from chance
     without a shift; NaN without labels.
@@ -294,13 +294,13 @@ def _likelihoods(positive, negative, z, centre, day_variance):
 # %% ../../nbs/stats/06_sequential.ipynb #184203f7
 def calibration_bets(positive, negative, probability, usual, day_variance: float,
                      tolerance: float = 0.1) -> np.ndarray:
-    """Log e-values (days, changes) of labelled counts (days, cells) against "the probability (cells,) holds".
+    """Log e-values (days, changes) of labelled counts (days, cells) against a probability (cells,).
 
-    Within `tolerance` logits; 0 on days without labels. Unit: the day. Valid for labels that are
-    independent given their day, and days whose log-odds are off by at most the tolerance plus an effect
-    by Student's t(4) with variance `day_variance`; slopes turn about the middle of the `usual` labelled
-    counts (cells,), those of the reference, so that no day's bet depends on a later one. Needs labels
-    that are complete: early ones are no fair sample.
+    The hypothesis is that it holds within `tolerance` logits; 0 on days without labels. Unit: the day.
+    Valid for labels that are independent given their day, and days whose log-odds are off by at most the
+    tolerance plus an effect by Student's t(4) with variance `day_variance`; slopes turn about the middle
+    of the `usual` labelled counts (cells,), those of the reference, so that no day's bet depends on a
+    later one. Needs labels that are complete: early ones are no fair sample.
     """
     positive, negative = (np.asarray(c, dtype=np.float64) for c in (positive, negative))
     z = _log_odds(probability)
@@ -315,7 +315,7 @@ def calibration_bets(positive, negative, probability, usual, day_variance: float
 def e_bh(log_evidence, level: float, weights=None) -> np.ndarray:
     """Which of F streams (bool) are in alarm at a level: the false discovery rate is at most `level`.
 
-    Under any dependence. Weights are rescaled to average one.
+    That holds under any dependence between them. Weights are rescaled to average one.
     """
     log_evidence = np.asarray(log_evidence, dtype=np.float64)
     if not 0 < level < 1:
@@ -457,10 +457,10 @@ def _recent_change(hits, n, weekday, reference, days):
 # %% ../../nbs/stats/06_sequential.ipynb #16111f2b
 def recent_shares(hits, n, weekday, reference: DayReference, days: int = 7, confidence: float = 0.95,
                   priority=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Over the last `days` days, at the cut where it is largest: the change of the share.
+    """How the shares of the last days differ from the reference, at the cut where they do most.
 
-    Signed; with the lower end of its size by day-level standard errors, and the cut. `priority` (one for
-    each cut) weighs the changes when the largest is sought.
+    Over `days` days: the signed change of the share, the lower end of its size by day-level standard errors,
+    and the cut, each (days,). `priority` (one for each cut) weighs the changes when the largest is sought.
     """
     hits, n, weekday = _as_days(hits, n, weekday)
     change, error, size = _recent_change(hits, n, weekday, reference, days)
