@@ -6,14 +6,13 @@ DuckDB.
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Annotated
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from .. import __version__
+from .later import loading
 from .lines import finish, line
 from .old import translate
 
@@ -38,36 +37,9 @@ COMMANDS = {
 }
 
 
-class Later(TyperCommand):
-    "A command or a group whose module is loaded when it is called."
-
-    def __init__(self, name: str, module: str, text: str):
-        text = text[0].upper() + text[1:] + "."
-        super().__init__(name, help=text, rich_markup_mode=None)
-        self.module = module
-
-    def load(self) -> TyperCommand | TyperGroup:
-        "The command or the group itself."
-        loaded = get_command(import_module(f".{self.module}", __package__).app)
-        loaded.name, loaded.help = self.name, self.help
-        return loaded
-
-    def make_context(self, info_name, args, parent=None, **extra):
-        "The context of the loaded command."
-        return self.load().make_context(info_name, args, parent, **extra)
-
-
-class Commands(TyperGroup):
-    "All commands, none of them loaded."
-
-    def __init__(self, **options):
-        later = {name: Later(name, *told) for name, told in COMMANDS.items()}
-        super().__init__(**options | {"commands": later})
-
-
 app = typer.Typer(
     name="aiops-wb",
-    cls=Commands,
+    cls=loading(COMMANDS),
     help="A workbench for people who run a binary risk model in production.",
     rich_markup_mode=None,  # rich costs more than all the rest of help
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -99,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell(warning)
     try:
         code = get_command(app).main(arguments, prog_name="aiops-wb", standalone_mode=False)
-    except typer.TyperException as error:  # wrong usage
+    except typer.TyperException as error:  # wrong usage, or a package that is not installed
         code = error.exit_code
         _tell(_sentence(error))
     except SystemExit as stop:  # of a completion, or of a help text that nobody reads to its end
@@ -111,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _sentence(error: typer.TyperException) -> str:
     "What was wrong in one line, and where to read more."
     said = " ".join(error.format_message().replace("Value error, ", "").split())
+    if error.exit_code != 2:
+        return said
     context = getattr(error, "ctx", None)
     place = context.command_path if context else "aiops-wb"
     return f"{said.rstrip('.?')}{'?' if said.endswith('?') else '.'} Try '{place} --help'."

@@ -18,6 +18,7 @@ import typer
 from ..config import Settings, SettingsError, load_settings
 from ..log.catalog import Reader, StoreError, open_snapshot
 from ..log.store import Store, open_store
+from .later import Table, loading, needs
 from .lines import line
 
 __all__ = ["Call", "alone", "command", "group"]
@@ -112,13 +113,19 @@ def _every_command(
 COMMON = tuple(inspect.signature(_every_command).parameters.values())
 
 
-def group() -> typer.Typer:
-    "A group of commands; its name and its help stand in the table of commands."
-    return typer.Typer(rich_markup_mode=None, add_completion=False, callback=lambda: None)
+def group(later: Table | None = None) -> typer.Typer:
+    """A group of commands, some in modules of their own that are loaded when they are called; its
+    name and its help stand in the table of commands."""
+    return typer.Typer(
+        cls=loading(later or {}),
+        rich_markup_mode=None,
+        add_completion=False,
+        callback=lambda: None,
+    )
 
 
 def alone() -> typer.Typer:
-    "A command without verbs; its name and its help stand in the table of commands."
+    "A command that is loaded when it is called; its name and its help stand where it is named."
     return typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
@@ -149,7 +156,7 @@ def _ended(work: Callable[[], int | None], call: Call) -> int:
         except (StoreError, SettingsError) as error:
             message = str(error)
         except ModuleNotFoundError as error:
-            message = _missing(error)
+            message = needs(error)
         except duckdb.Error as error:
             message = f"the database says: {str(error).splitlines()[0]}"
         except OSError as error:
@@ -164,15 +171,6 @@ def _ended(work: Callable[[], int | None], call: Call) -> int:
             )
     print(f"aiops-wb: {message}", file=sys.stderr)
     return 1
-
-
-def _missing(error):
-    if "aiops_wb[" in str(error):
-        return str(error)
-    return (
-        f"{error.name} is not installed: this command needs the extras, "
-        "pip install 'aiops_wb[ml,lab]'."
-    )
 
 
 @contextmanager

@@ -1,17 +1,15 @@
-"""Versions of models: which there are, training one, switching one on, putting one back."""
+"""Versions of models: which there are, switching one on, putting one back."""
 
 from typing import Annotated
 
 import typer
 
-from ..models.registry import register, train
-from .arguments import AsJson, FirstDay, LastDay, Model
+from .arguments import AsJson, Model
 from .call import Call, command, group
 from .lines import line
 from .output import as_rows, show
 
-app = group()
-SHOWN = ("roc_auc", "pr_auc", "precision", "recall")
+app = group({"train": ("train", "train a version on a range of the log's days and register it")})
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="the reason, for the audit trail")]
 
 
@@ -39,27 +37,6 @@ def _text(row):
     return (
         f"{row['model']} {row['version']}  registered {row['registered_at']:%Y-%m-%d %H:%M}Z, "
         f"threshold {row['threshold']} points" + (", active" if row["active"] else "")
-    )
-
-
-@command(app, "train")
-def train_version(
-    call: Call,
-    model: Model,
-    version: Annotated[str, typer.Option(metavar="VERSION", help="a name for the new version")],
-    start: FirstDay,
-    end: LastDay,
-):
-    "Train a version on a range of the log's days and register it."
-    with call.writing() as log:
-        rows = log.rows(log.require_model(model), start, end, where="label IS NOT NULL")
-        trained, held_out = train(rows, model, version)
-        register(log, trained, held_out, call.now(), call.who, **call.settings.certainty)
-    metrics = trained.state["metrics"]
-    figures = {k: round(metrics[k], 3) for k in SHOWN if metrics.get(k) is not None}
-    line(
-        f"{model} {version} is registered, not active; held-out days from "
-        f"{trained.state['held_out_from']}: {figures}"
     )
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,11 @@ from typer.main import get_command
 
 from aiops_wb.cli import main, status
 from aiops_wb.cli.call import Call, command
+from aiops_wb.config import load_settings
+from aiops_wb.daily import report_jobs
 from aiops_wb.log.store import open_store
 from aiops_wb.stats.points import Grid
+from aiops_wb.watch.view import open_view
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "import sys; from aiops_wb.cli import main; sys.exit(main())"]
@@ -360,6 +363,27 @@ def test_missing_extras_are_named(tmp_path, capsys, monkeypatch):
     assert "aiops_wb[ml,lab]" in refused(capsys, "daily", "--data", str(tmp_path))
 
 
+@pytest.mark.parametrize("command", ["models train", "drift explain", "retrain", "demo"])
+def test_what_needs_an_extra_is_named_and_the_rest_works_without(logged, command, capsys):
+    """Commands that only look things up run where the package stands alone."""
+    code = """import sys
+from importlib.abc import MetaPathFinder
+class Bare(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "xgboost":
+            raise ModuleNotFoundError("No module named 'xgboost'", name=name)
+sys.meta_path.insert(0, Bare())
+from aiops_wb.cli import main
+sys.exit(main())"""
+    group = command.split()[0]
+    without = [sys.executable, "-c", code]
+    done = subprocess.run([*without, *command.split()], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("aiops-wb: xgboost is not installed") and "[ml" in done.stderr
+    if group != command:
+        assert subprocess.run([*without, group, "list"], capture_output=True).returncode == 0
+
+
 def test_as_a_process():
     done = subprocess.run(
         [Path(sys.executable).parent / "aiops-wb", "--help"], capture_output=True, text=True
@@ -530,6 +554,16 @@ def test_every_command_finds_the_same_settings(a_log, tmp_path, monkeypatch, cap
     assert main(["status", "--data", str(tmp_path / "data")]) == 0
     monkeypatch.setenv("AIOPS_DATA", str(tmp_path / "data"))
     assert main(["status"]) == 0
+
+
+def test_reports_see_the_settings_of_the_call(logged):
+    Path("named.toml").write_text("label_delay_days = 3")
+    settings = load_settings(config=Path("named.toml"))
+    now = datetime(2026, 2, 20, tzinfo=UTC)
+    job = report_jobs(settings.data, settings.reports, date(2026, 2, 19), "m", now, settings)[0]
+    Path("aiops.toml").write_text("label_delay_days = 4\nticket_days = 9")  # found by a notebook
+    seen = open_view(**job.parameters).settings
+    assert (seen.label_delay_days, seen.ticket_days) == (3, 60)
 
 
 def test_quiet_and_verbose(logged, capsys):

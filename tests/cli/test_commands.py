@@ -9,7 +9,8 @@ import pytest
 from typer.main import get_command
 
 from aiops_wb.cli import app, main
-from aiops_wb.cli.app import COMMANDS, Later
+from aiops_wb.cli.app import COMMANDS
+from aiops_wb.cli.later import Later
 from aiops_wb.cli.old import translate
 
 ROOT = Path(__file__).parents[2]
