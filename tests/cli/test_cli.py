@@ -559,7 +559,7 @@ def test_every_command_finds_the_same_settings(a_log, tmp_path, monkeypatch, cap
 def test_reports_see_the_settings_of_the_call(logged):
     Path("named.toml").write_text("label_delay_days = 3")
     settings = load_settings(config=Path("named.toml"))
-    now = datetime(2026, 2, 20, tzinfo=UTC)
+    now = datetime.now(UTC)
     job = report_jobs(settings.data, settings.reports, date(2026, 2, 19), "m", now, settings)[0]
     Path("aiops.toml").write_text("label_delay_days = 4\nticket_days = 9")  # found by a notebook
     seen = open_view(**job.parameters).settings
