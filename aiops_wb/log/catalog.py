@@ -458,6 +458,10 @@ class Reader:
             rows = pd.concat([rows, features], axis=1)
         return rows
 
+    def labelled_rows(self, model: str, start: date, end: date) -> pd.DataFrame:
+        "`rows` of which the label is known."
+        return self.rows(model, start, end, where="label IS NOT NULL")
+
     def _outcome_files(self, start, end, batch):
         dated = self.files("outcomes", event_date__ge=start, event_date__le=end, batch_id__le=batch)
         pending = [f for f in self.files("outcomes", batch_id__le=batch) if f[1] is None]
@@ -685,6 +689,18 @@ class Reader:
         "What the daily job did, oldest first."
         where, given = _where(model=model, event_date=event_date, step=step)
         return self.frame(f"SELECT * FROM runs{where} ORDER BY started_at, step", given)
+
+    def quarantine_size(self) -> int:
+        "Rows in quarantine."
+        return self._value("SELECT count(*) FROM quarantine")
+
+    def last_quarantined(self, limit: int) -> pd.DataFrame:
+        "The first rows that the last batch with such rows set aside: source, line, reason."
+        return self.frame(
+            """SELECT source, line, reason FROM quarantine
+            WHERE batch_id = (SELECT max(batch_id) FROM quarantine) ORDER BY line LIMIT $limit""",
+            {"limit": limit},
+        )
 
     def audit(self, subject: str | None = None) -> pd.DataFrame:
         "The audit trail, oldest first."
