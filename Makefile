@@ -44,9 +44,8 @@ export-check: $(READY)  # exporting changes nothing
 lint: $(READY)  ## ruff over modules, notebooks, tests and benchmarks
 	$(BIN)/ruff check
 
-docs: $(READY)  ## every notebook, executed, as HTML in _docs/
-	$(BIN)/python -m nbconvert --log-level ERROR --execute --to html --output-dir _docs nbs/*.ipynb
-	$(BIN)/python -m nbconvert --log-level ERROR --execute --to html --output-dir _docs/guides nbs/guides/*.ipynb
+docs: $(READY)  ## the site in _docs/: guides and notebooks executed, commands, reference
+	$(BIN)/python docs/assemble.py
 
 bench: $(READY)  ## run all benchmarks and rewrite the table in bench/README.md
 	$(BIN)/python -m bench
