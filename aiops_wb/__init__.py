@@ -1,1 +1,80 @@
+"""A workbench for people who run a binary risk model in production.
+
+The names in `__all__` are the documented surface; each is loaded when it is first asked for, so that
+importing the package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from . import _moved
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .config import Settings, SettingsError, load_settings
+    from .log.catalog import Busy, Reader, StoreError, open_snapshot
+    from .log.ingest import Ingested, ingest_file
+    from .log.spool import OutcomeLogger, PredictionLogger
+    from .log.store import Store, open_store
+    from .models.registry import ModelVersion, Scorer, train
+    from .stats.automation import Certainty, certainty
+    from .stats.conformal import Calibration, VennAbers, calibrate, venn_abers
+    from .stats.counts import Histogram, ScoreCounts
+    from .stats.performance import Figure, summary
+    from .stats.points import Grid
+    from .stats.thresholds import curve, simulate
+    from .watch.view import View, open_view
+
+_HOME = {
+    "Busy": "log.catalog",
+    "Calibration": "stats.conformal",
+    "Certainty": "stats.automation",
+    "Figure": "stats.performance",
+    "Grid": "stats.points",
+    "Histogram": "stats.counts",
+    "Ingested": "log.ingest",
+    "ModelVersion": "models.registry",
+    "OutcomeLogger": "log.spool",
+    "PredictionLogger": "log.spool",
+    "Reader": "log.catalog",
+    "ScoreCounts": "stats.counts",
+    "Scorer": "models.registry",
+    "Settings": "config",
+    "SettingsError": "config",
+    "Store": "log.store",
+    "StoreError": "log.catalog",
+    "VennAbers": "stats.conformal",
+    "View": "watch.view",
+    "calibrate": "stats.conformal",
+    "certainty": "stats.automation",
+    "curve": "stats.thresholds",
+    "ingest_file": "log.ingest",
+    "load_settings": "config",
+    "open_snapshot": "log.catalog",
+    "open_store": "log.store",
+    "open_view": "watch.view",
+    "simulate": "stats.thresholds",
+    "summary": "stats.performance",
+    "train": "models.registry",
+    "venn_abers": "stats.conformal",
+}
+"Public name -> the module that it is loaded from."
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    "A public name, loaded now (PEP 562)."
+    if name not in _HOME:
+        raise AttributeError(f"module 'aiops_wb' has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_HOME})
+
+
+_moved.install()

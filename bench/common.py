@@ -1,4 +1,5 @@
 """What every benchmark shares: interleaved measuring, one JSON line a figure, data made in a folder of its own."""
+
 import argparse
 import json
 import os
@@ -16,7 +17,10 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 def cpu() -> float:
     "CPU seconds of this process and its ended children."
-    mine, theirs = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    mine, theirs = (
+        resource.getrusage(resource.RUSAGE_SELF),
+        resource.getrusage(resource.RUSAGE_CHILDREN),
+    )
     return mine.ru_utime + mine.ru_stime + theirs.ru_utime + theirs.ru_stime
 
 
@@ -40,7 +44,10 @@ def peak_mb(side: Callable[[], object]) -> float:
         try:
             before = resident()
             side()
-            os.write(write, str((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024).encode())
+            os.write(
+                write,
+                str((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024).encode(),
+            )
         finally:
             os._exit(0)
     os.close(write)
@@ -60,13 +67,29 @@ def resident() -> float:
 def figure(name, ours, reference, unit, rows, against, peak=float("nan")) -> None:
     "Print one figure; the ratio is ours / reference, so lower is better."
     peak = None if peak != peak else round(peak, 1)
-    print(json.dumps({"name": name, "ours": float(f"{ours:.4g}"), "reference": float(f"{reference:.4g}"), "ratio": float(f"{ours / reference:.3g}") if reference else None, "unit": unit, "rows": rows, "peak_mb": peak, "against": against}), flush=True)
+    print(
+        json.dumps(
+            {
+                "name": name,
+                "ours": float(f"{ours:.4g}"),
+                "reference": float(f"{reference:.4g}"),
+                "ratio": float(f"{ours / reference:.3g}") if reference else None,
+                "unit": unit,
+                "rows": rows,
+                "peak_mb": peak,
+                "against": against,
+            }
+        ),
+        flush=True,
+    )
 
 
 def arguments(doc: str) -> argparse.Namespace:
     "--quick: a smaller size, within a minute."
     parser = argparse.ArgumentParser(description=doc)
-    parser.add_argument("--quick", action="store_true", help="smaller size, finishes within 60 seconds")
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller size, finishes within 60 seconds"
+    )
     return parser.parse_args()
 
 

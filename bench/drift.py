@@ -1,4 +1,5 @@
 """Drift monitoring of 60 days with 20 features and the score: every day's file counted, evidence of every morning, distances; against a bare scan, NannyML and Evidently."""
+
 import statistics
 from datetime import date, timedelta
 
@@ -27,70 +28,110 @@ def make(root, rows):
         x[:, -4:][rng.random((len(x), 4)) < 0.01] = np.nan
         con.register("made", pd.DataFrame(x, columns=FEATURES).assign(points=points))
         paths.append(root / f"{START + timedelta(day)}.parquet")
-        con.execute(f"COPY (SELECT points, {{{STRUCT}}} AS features FROM made) TO '{paths[-1]}' (FORMAT parquet)")
+        con.execute(
+            f"COPY (SELECT points, {{{STRUCT}}} AS features FROM made) TO '{paths[-1]}' (FORMAT parquet)"
+        )
     return paths[:BEFORE], paths[BEFORE:]
 
 
 def flat(root, name, paths):
     "The same rows in one file with a column for each feature, the score and the day, for peers."
     made = root / f"{name}.parquet"
-    connection().execute(f"COPY (SELECT {FLAT}, 1 / (1 + exp(-points / 1000.0)) AS score, parse_filename(filename, true) AS day FROM read_parquet({[str(p) for p in paths]}, filename = true)) TO '{made}' (FORMAT parquet)")
+    connection().execute(
+        f"COPY (SELECT {FLAT}, 1 / (1 + exp(-points / 1000.0)) AS score, parse_filename(filename, true) AS day FROM read_parquet({[str(p) for p in paths]}, filename = true)) TO '{made}' (FORMAT parquet)"
+    )
     return made
 
 
 def count(con, path, bins):
     "What is stored of a day: its counts of features and of the score."
-    from aiops_wb.counts import ScoreCounts
-    from aiops_wb.store import feature_counts
+    from aiops_wb.log.store import feature_counts
+    from aiops_wb.stats.counts import ScoreCounts
 
     source = f"read_parquet('{path}')"
     scores = con.execute(f"SELECT points, count(*) AS n FROM {source} GROUP BY points").fetchnumpy()
     none = np.zeros(len(scores["n"]), dtype=np.int64)
-    return feature_counts(con, source, bins), ScoreCounts.of(scores["points"], scores["n"], none, none)
+    return feature_counts(con, source, bins), ScoreCounts.of(
+        scores["points"], scores["n"], none, none
+    )
 
 
 def gathered(stored, bins):
     "Vectors (days, places) of each feature from what is stored, and the score counts of each day."
-    from aiops_wb.drift import FIRST
+    from aiops_wb.stats.drift import FIRST
 
     rows = pd.concat([features for features, _ in stored.values()], ignore_index=True)
     day = np.repeat(np.arange(len(stored)), [len(features) for features, _ in stored.values()])
-    tables = np.zeros((len(stored), len(bins), FIRST + 1 + max(len(rule["cuts"]) for rule in bins.values())), dtype=np.int64)
-    np.add.at(tables, (day, pd.Index(bins).get_indexer(rows.feature), rows["bin"].to_numpy() + FIRST), rows.n.to_numpy())
-    return {f: tables[:, i, : FIRST + 1 + len(rule["cuts"])] for i, (f, rule) in enumerate(bins.items())}, {d: scores for d, (_, scores) in stored.items()}
+    tables = np.zeros(
+        (len(stored), len(bins), FIRST + 1 + max(len(rule["cuts"]) for rule in bins.values())),
+        dtype=np.int64,
+    )
+    np.add.at(
+        tables,
+        (day, pd.Index(bins).get_indexer(rows.feature), rows["bin"].to_numpy() + FIRST),
+        rows.n.to_numpy(),
+    )
+    return {
+        f: tables[:, i, : FIRST + 1 + len(rule["cuts"])] for i, (f, rule) in enumerate(bins.items())
+    }, {d: scores for d, (_, scores) in stored.items()}
 
 
 def watched(stored, before, bins):
     "From stored counts: which streams are in alarm on the last morning, and the distances of the last week from the reference."
-    from aiops_wb.alarms import feature_questions, score_question
     from aiops_wb.config import Settings
-    from aiops_wb.counts import total
-    from aiops_wb.drift import feature_shift, ks
-    from aiops_wb.sequential import follow
+    from aiops_wb.stats.counts import total
+    from aiops_wb.stats.drift import feature_shift, ks
+    from aiops_wb.stats.sequential import follow
+    from aiops_wb.watch.alarms import feature_questions, score_question
 
     settings, weight = Settings(), 1 / (1 + len(bins))
     (tables, scores), (reference_tables, reference) = gathered(stored, bins), before
-    questions = [score_question(scores, reference, settings, weight), *feature_questions(list(stored), tables, list(reference), reference_tables, bins, settings, weight)]
-    followed = follow([q.stream for q in questions], settings.drift_level, hold=settings.recent_days)
+    questions = [
+        score_question(scores, reference, settings, weight),
+        *feature_questions(
+            list(stored), tables, list(reference), reference_tables, bins, settings, weight
+        ),
+    ]
+    followed = follow(
+        [q.stream for q in questions], settings.drift_level, hold=settings.recent_days
+    )
     week = list(scores.values())[-settings.recent_days :]
-    distances = [ks(total(week), total(reference.values())), *(feature_shift(f, "numeric", tables[f][-len(week) :].sum(axis=0), reference_tables[f].sum(axis=0)) for f in bins)]
+    distances = [
+        ks(total(week), total(reference.values())),
+        *(
+            feature_shift(
+                f, "numeric", tables[f][-len(week) :].sum(axis=0), reference_tables[f].sum(axis=0)
+            )
+            for f in bins
+        ),
+    ]
     return {q.stream.name for q, is_open in zip(questions, followed.open[-1]) if is_open}, distances
 
 
 def from_rows(before, now, bins):
     "The same from rows in memory, with nothing counted beforehand: streams in alarm on the last morning, and the distances of the last week."
-    from aiops_wb.alarms import count_rows, follow_version
     from aiops_wb.config import Settings
-    from aiops_wb.counts import ScoreCounts, total
-    from aiops_wb.drift import ks
-    from aiops_wb.points import Grid
-    from aiops_wb.store import binned_days
+    from aiops_wb.log.store import binned_days
+    from aiops_wb.stats.counts import ScoreCounts, total
+    from aiops_wb.stats.drift import ks
+    from aiops_wb.stats.points import Grid
+    from aiops_wb.watch.alarms import count_rows, follow_version
 
     settings, none, points = Settings(), np.full(len(before), np.nan), Grid().quantise(before.score)
-    held_out = {day: ScoreCounts.from_events(points[at], none[at]) for day, at in before.groupby("day").indices.items()}
-    observed = count_rows(now, Grid().quantise(now.score), bins, binned_days(before, before.day, bins), held_out)
+    held_out = {
+        day: ScoreCounts.from_events(points[at], none[at])
+        for day, at in before.groupby("day").indices.items()
+    }
+    observed = count_rows(
+        now, Grid().quantise(now.score), bins, binned_days(before, before.day, bins), held_out
+    )
     seen = follow_version(observed, max(observed.counts), settings)
-    return {a.stream for a in seen.alarms}, [ks(total(list(observed.counts.values())[-settings.recent_days :]), total(held_out.values())), *seen.shifts]
+    return {a.stream for a in seen.alarms}, [
+        ks(
+            total(list(observed.counts.values())[-settings.recent_days :]), total(held_out.values())
+        ),
+        *seen.shifts,
+    ]
 
 
 def in_turn(ours, peer, runs):
@@ -104,12 +145,14 @@ def in_turn(ours, peer, runs):
 
 
 def measure(root, rows, name, peers):
-    from aiops_wb.models import quantile_bins
+    from aiops_wb.models.registry import quantile_bins
 
     root.mkdir()
     reference_paths, paths = make(root, rows)
     con, n = connection(), rows // DAYS * DAYS
-    sample = con.execute(f"SELECT {FLAT} FROM read_parquet({[str(p) for p in reference_paths]}) USING SAMPLE 100000 ROWS (reservoir, 7)").df()
+    sample = con.execute(
+        f"SELECT {FLAT} FROM read_parquet({[str(p) for p in reference_paths]}) USING SAMPLE 100000 ROWS (reservoir, 7)"
+    ).df()
     bins = {f: quantile_bins(sample[f]) for f in FEATURES}
     day_of = lambda path: date.fromisoformat(path.stem)
     before = gathered({day_of(p): count(con, p, bins) for p in reference_paths}, bins)
@@ -130,26 +173,86 @@ def measure(root, rows, name, peers):
     assert alarms == whole()[0]
 
     sums = ", ".join(f"sum(features.{f})" for f in FEATURES) + ", sum(points)"
-    scan = lambda: [con.execute(f"SELECT {sums} FROM read_parquet('{p}')").fetchall() for p in paths]
-    at_once = lambda: con.execute(f"SELECT {sums} FROM read_parquet({[str(p) for p in paths]})").fetchall()
+    scan = lambda: [
+        con.execute(f"SELECT {sums} FROM read_parquet('{p}')").fetchall() for p in paths
+    ]
+    at_once = lambda: con.execute(
+        f"SELECT {sums} FROM read_parquet({[str(p) for p in paths]})"
+    ).fetchall()
     few = 5
     some_days = lambda: [count(con, p, bins) for p in paths[-few:]]
-    ours, bare, once, counting, one, evidence, next_day = interleaved(whole, scan, at_once, counted, some_days, lambda: watched(stored, before, bins), tomorrow)
-    figure("drift_vs_scan" + name, ours, bare, "CPU s", n, f"DuckDB, one thread: the sum of each of the 21 columns, file by file; of ours {counting:.2f} s count and {evidence:.2f} s are evidence and distances; all files in one scan take {once:.2f} s", peak)
-    figure("drift_new_day" + name, one / few, counting, "CPU s", n, f"counting the files of 60 days; with evidence and distances, made anew from the stored counts of all days, a new day takes {next_day:.3f} s, {next_day / ours:.3f} of the whole")
+    ours, bare, once, counting, one, evidence, next_day = interleaved(
+        whole, scan, at_once, counted, some_days, lambda: watched(stored, before, bins), tomorrow
+    )
+    figure(
+        "drift_vs_scan" + name,
+        ours,
+        bare,
+        "CPU s",
+        n,
+        f"DuckDB, one thread: the sum of each of the 21 columns, file by file; of ours {counting:.2f} s count and {evidence:.2f} s are evidence and distances; all files in one scan take {once:.2f} s",
+        peak,
+    )
+    figure(
+        "drift_new_day" + name,
+        one / few,
+        counting,
+        "CPU s",
+        n,
+        f"counting the files of 60 days; with evidence and distances, made anew from the stored counts of all days, a new day takes {next_day:.3f} s, {next_day / ours:.3f} of the whole",
+    )
     if not peers:
         return
-    before_file, after_file = flat(root, "reference", reference_paths), flat(root, "analysis", paths)
+    before_file, after_file = (
+        flat(root, "reference", reference_paths),
+        flat(root, "analysis", paths),
+    )
     if python := environment("nannyml"):
-        ours, theirs = in_turn(whole, lambda: run(python, "nannyml_drift", before_file, after_file)["cpu_s"], 5)
-        figure("drift_vs_nannyml" + name, ours, theirs, "CPU s", n, "NannyML UnivariateDriftCalculator, defaults, a chunk a day: fit on the rows of 30 days and calculate, rows already in memory; ours reads its files; its 30 reference days are counted beforehand")
-        rows = [con.execute(f"SELECT *, NULL::DOUBLE AS label FROM '{made}'").df().assign(day=lambda f: f.day.map({d: date.fromisoformat(d) for d in f.day.unique()})) for made in (before_file, after_file)]
+        ours, theirs = in_turn(
+            whole, lambda: run(python, "nannyml_drift", before_file, after_file)["cpu_s"], 5
+        )
+        figure(
+            "drift_vs_nannyml" + name,
+            ours,
+            theirs,
+            "CPU s",
+            n,
+            "NannyML UnivariateDriftCalculator, defaults, a chunk a day: fit on the rows of 30 days and calculate, rows already in memory; ours reads its files; its 30 reference days are counted beforehand",
+        )
+        rows = [
+            con.execute(f"SELECT *, NULL::DOUBLE AS label FROM '{made}'")
+            .df()
+            .assign(day=lambda f: f.day.map({d: date.fromisoformat(d) for d in f.day.unique()}))
+            for made in (before_file, after_file)
+        ]
         assert from_rows(*rows, bins)[0] == alarms
-        ours, theirs = in_turn(lambda: from_rows(*rows, bins), lambda: run(python, "nannyml_drift", before_file, after_file)["cpu_s"], 5)
-        figure("drift_rows_vs_nannyml" + name, ours, theirs, "CPU s", n, "the same with the rows of all 90 days in memory on both sides and nothing counted beforehand")
+        ours, theirs = in_turn(
+            lambda: from_rows(*rows, bins),
+            lambda: run(python, "nannyml_drift", before_file, after_file)["cpu_s"],
+            5,
+        )
+        figure(
+            "drift_rows_vs_nannyml" + name,
+            ours,
+            theirs,
+            "CPU s",
+            n,
+            "the same with the rows of all 90 days in memory on both sides and nothing counted beforehand",
+        )
     if python := environment("evidently"):
-        ours, theirs = in_turn(whole, lambda: run(python, "evidently_drift", before_file, after_file, 2)["cpu_s_per_day"], 1)
-        figure("drift_vs_evidently" + name, ours, DAYS * theirs, "CPU s", n, "Evidently DataDriftPreset, defaults, once a day against the rows of 30 days in memory: the mean of 2 days in one run, times 60; it draws each column, too")
+        ours, theirs = in_turn(
+            whole,
+            lambda: run(python, "evidently_drift", before_file, after_file, 2)["cpu_s_per_day"],
+            1,
+        )
+        figure(
+            "drift_vs_evidently" + name,
+            ours,
+            DAYS * theirs,
+            "CPU s",
+            n,
+            "Evidently DataDriftPreset, defaults, once a day against the rows of 30 days in memory: the mean of 2 days in one run, times 60; it draws each column, too",
+        )
 
 
 def main():

@@ -1,4 +1,5 @@
 """Who finds drift, and who cries wolf: the same made rows for the product, the reference rule, NannyML's and Evidently's defaults. Prints a Markdown table; needs the peers' environments."""
+
 from datetime import date, timedelta
 
 import duckdb
@@ -10,8 +11,19 @@ from scipy.stats import norm
 from bench.common import folder
 from bench.peers import environment, run
 
-FIRST, REFERENCE, FEATURES, ROWS, LABELS = date(2025, 1, 6), 91, [f"x{i:02d}" for i in range(20)], 2000, 500
-WORLDS = {"no drift, a year": (365, {}), "one feature + .1 sd": (30, {"shift": 0.1}), "label + .5 logit": (30, {"concept": 0.5}), "prevalence x 1.5": (30, {"prevalence": 1.5})}
+FIRST, REFERENCE, FEATURES, ROWS, LABELS = (
+    date(2025, 1, 6),
+    91,
+    [f"x{i:02d}" for i in range(20)],
+    2000,
+    500,
+)
+WORLDS = {
+    "no drift, a year": (365, {}),
+    "one feature + .1 sd": (30, {"shift": 0.1}),
+    "label + .5 logit": (30, {"concept": 0.5}),
+    "prevalence x 1.5": (30, {"prevalence": 1.5}),
+}
 QUIET = 60  # days without drift before it begins
 
 
@@ -32,23 +44,36 @@ def rows(seed, days, change=None, shift=0.0, concept=0.0, prevalence=1.0):
             label = rng.random(ROWS) < expit(z + concept)
         x = rng.standard_normal((ROWS, len(FEATURES)))
         x[:, 0] += shift * after
-        parts.append(pd.DataFrame(x, columns=FEATURES).assign(day=FIRST + timedelta(i), score=expit(z), label=np.where(np.arange(ROWS) < LABELS, label, np.nan)))
+        parts.append(
+            pd.DataFrame(x, columns=FEATURES).assign(
+                day=FIRST + timedelta(i),
+                score=expit(z),
+                label=np.where(np.arange(ROWS) < LABELS, label, np.nan),
+            )
+        )
     frame = pd.concat(parts, ignore_index=True)
     return frame[: REFERENCE * ROWS], frame[REFERENCE * ROWS :]
 
 
 def ours(before, now):
     "Mornings with any open alarm, and with a new one."
-    from aiops_wb.alarms import count_rows, follow_version
     from aiops_wb.config import Settings
-    from aiops_wb.counts import ScoreCounts
-    from aiops_wb.points import Grid
-    from aiops_wb.store import binned_days
+    from aiops_wb.log.store import binned_days
+    from aiops_wb.stats.counts import ScoreCounts
+    from aiops_wb.stats.points import Grid
+    from aiops_wb.watch.alarms import count_rows, follow_version
 
     points = lambda f: Grid().quantise(f.score.to_numpy())
     bins = {f: {"cuts": norm.ppf(np.arange(1, 20) / 20).tolist()} for f in FEATURES}
-    held = {day: ScoreCounts.from_events(points(part), part.label) for day, part in before.groupby("day")}
-    seen = follow_version(count_rows(now, points(now), bins, binned_days(before, before.day, bins), held), now.day.max(), Settings(label_delay_days=1))
+    held = {
+        day: ScoreCounts.from_events(points(part), part.label)
+        for day, part in before.groupby("day")
+    }
+    seen = follow_version(
+        count_rows(now, points(now), bins, binned_days(before, before.day, bins), held),
+        now.day.max(),
+        Settings(label_delay_days=1),
+    )
     return opened(pd.DataFrame(seen.followed.open, index=seen.days))
 
 
@@ -80,25 +105,46 @@ def describe(alarms, change, days=30):
         return f"{len(alarms)} alarms" if alarms else "silent"
     start = str(FIRST + timedelta(REFERENCE + change))
     early, late = [a for a in alarms if a < start], [a for a in alarms if a >= start]
-    found = f"day {(date.fromisoformat(late[0]) - date.fromisoformat(start)).days + 1}" if late else f"not in {days} days"
+    found = (
+        f"day {(date.fromisoformat(late[0]) - date.fromisoformat(start)).days + 1}"
+        if late
+        else f"not in {days} days"
+    )
     return found + (f", {len(early)} false before" if early else "")
 
 
 def peer(name, root, *extra):
     python = environment(name.split("_")[0])
-    return run(python, name, root / "before.parquet", root / "now.parquet", *extra)["alarms"] if python else None
+    return (
+        run(python, name, root / "before.parquet", root / "now.parquet", *extra)["alarms"]
+        if python
+        else None
+    )
 
 
 def main():
-    print("| world | ours | reference rule | NannyML drift | NannyML performance | Evidently |\n|---|---|---|---|---|---|", flush=True)
+    print(
+        "| world | ours | reference rule | NannyML drift | NannyML performance | Evidently |\n|---|---|---|---|---|---|",
+        flush=True,
+    )
     for world, (days, change) in WORLDS.items():
         start = QUIET if change else None
         root = folder()
         before, now = rows(11, days + (QUIET if change else 0), start, **change)
         for name, frame in (("before", before), ("now", now)):
-            duckdb.from_df(frame.assign(day=frame.day.astype(str))).write_parquet(str(root / f"{name}.parquet"))
-        found = [ours(before, now), reference_rule(before, now), peer("nannyml_found", root), peer("nannyml_found_performance", root), peer("evidently_found", root, 15 if change else 60, QUIET if change else 0)]
-        cells = [describe(alarms, start, 15 if i == 4 else 30) for i, alarms in enumerate(found)]  # Evidently is slow: it sees 15 of the days after a change
+            duckdb.from_df(frame.assign(day=frame.day.astype(str))).write_parquet(
+                str(root / f"{name}.parquet")
+            )
+        found = [
+            ours(before, now),
+            reference_rule(before, now),
+            peer("nannyml_found", root),
+            peer("nannyml_found_performance", root),
+            peer("evidently_found", root, 15 if change else 60, QUIET if change else 0),
+        ]
+        cells = [
+            describe(alarms, start, 15 if i == 4 else 30) for i, alarms in enumerate(found)
+        ]  # Evidently is slow: it sees 15 of the days after a change
         if not change and found[4] is not None:
             cells[4] += " in 60 days"
         print(f"| {world} | " + " | ".join(cells) + " |", flush=True)

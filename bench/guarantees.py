@@ -1,4 +1,5 @@
 """Guarantees by simulation: promised against observed, with the standard error of the observation."""
+
 import argparse
 import json
 
@@ -7,34 +8,67 @@ import numpy as np
 
 def report(name, promised, observed, repetitions, unit, at_least, spread=None, note=None):
     "One line; holds is false when the observed value breaks the promise by more than three standard errors."
-    se = float(spread if spread is not None else np.sqrt(max(observed * (1 - observed), 1e-9) / repetitions))
+    se = float(
+        spread
+        if spread is not None
+        else np.sqrt(max(observed * (1 - observed), 1e-9) / repetitions)
+    )
     holds = observed >= promised - 3 * se if at_least else observed <= promised + 3 * se
-    line = {"name": name, "promised": promised, "observed": round(float(observed), 4), "se": round(se, 5), "repetitions": repetitions, "unit": unit, "holds": bool(holds)}
+    line = {
+        "name": name,
+        "promised": promised,
+        "observed": round(float(observed), 4),
+        "se": round(se, 5),
+        "repetitions": repetitions,
+        "unit": unit,
+        "holds": bool(holds),
+    }
     return line | ({"note": note} if note else {})
 
 
 def coverage_rank(repetitions):
     "Coverage of the k-th order statistic, 1,000 exchangeable rows, 90 %."
-    from aiops_wb.conformal import order_statistic
+    from aiops_wb.stats.conformal import order_statistic
 
     rng = np.random.default_rng(7)
     coverage = np.array([order_statistic(rng.random(1000), 0.9) for _ in range(repetitions)])
-    return report("coverage_rank", 0.9, coverage.mean(), repetitions, "share of rows covered", True, coverage.std() / np.sqrt(repetitions))
+    return report(
+        "coverage_rank",
+        0.9,
+        coverage.mean(),
+        repetitions,
+        "share of rows covered",
+        True,
+        coverage.std() / np.sqrt(repetitions),
+    )
 
 
 def coverage_by_label(repetitions):
     "Coverage of positives by label-conditional sets: 1,000 exchangeable rows, 3 % positive, 90 %."
     from scipy.stats import norm
 
-    from aiops_wb.conformal import LabelConditional
-    from aiops_wb.counts import ScoreCounts
+    from aiops_wb.stats.conformal import LabelConditional
+    from aiops_wb.stats.counts import ScoreCounts
 
     rng, covered = np.random.default_rng(11), []
     for _ in range(repetitions):
         y = rng.random(1000) < 0.03
         points = np.rint(rng.normal(np.where(y, 0, -3000), 1500)).clip(-16000, 16000)
-        covered.append(1 - norm.cdf((LabelConditional(ScoreCounts.from_events(points, y)).cuts(0.9).one - 0.5) / 1500))
-    return report("coverage_by_label", 0.9, np.mean(covered), repetitions, "share of positives covered", True, np.std(covered) / np.sqrt(repetitions))
+        covered.append(
+            1
+            - norm.cdf(
+                (LabelConditional(ScoreCounts.from_events(points, y)).cuts(0.9).one - 0.5) / 1500
+            )
+        )
+    return report(
+        "coverage_by_label",
+        0.9,
+        np.mean(covered),
+        repetitions,
+        "share of positives covered",
+        True,
+        np.std(covered) / np.sqrt(repetitions),
+    )
 
 
 class Duty:
@@ -42,80 +76,123 @@ class Duty:
 
     def __init__(self, effect, target=0.1):
         self.effect, self.target, self.points = effect, target, np.arange(450, 3450, 50)
-        self.odds = np.linspace(-0.6, -4.5, len(self.points))  # log-odds of a negative at each of the points
+        self.odds = np.linspace(
+            -0.6, -4.5, len(self.points)
+        )  # log-odds of a negative at each of the points
         x, w = np.polynomial.hermite_e.hermegauss(60)
         share = 1 / (1 + np.exp(-(self.odds[None] + effect * x[:, None])))
         local = (w[:, None] * share).sum(axis=0) / w.sum()
-        self.share = np.cumsum(local[::-1])[::-1] / np.arange(len(self.points), 0, -1)  # of all events at or above each of the points
+        self.share = np.cumsum(local[::-1])[::-1] / np.arange(
+            len(self.points), 0, -1
+        )  # of all events at or above each of the points
 
     def days(self, rng, days=60, events=50):
         "Counts of days."
-        from aiops_wb.counts import ScoreCounts
+        from aiops_wb.stats.counts import ScoreCounts
 
         for _ in range(days):
             at = rng.integers(0, len(self.points), events)
-            negative = rng.random(events) < 1 / (1 + np.exp(-(self.odds[at] + self.effect * rng.normal())))
+            negative = rng.random(events) < 1 / (
+                1 + np.exp(-(self.odds[at] + self.effect * rng.normal()))
+            )
             yield ScoreCounts.from_events(self.points[at], ~negative)
 
     def broken(self, rule):
         "Whether a rule's threshold breaks its promise on the days to come."
-        return rule.threshold is not None and self.share[np.searchsorted(self.points, rule.threshold)] > self.target
+        return (
+            rule.threshold is not None
+            and self.share[np.searchsorted(self.points, rule.threshold)] > self.target
+        )
 
 
 def _rule(name, promised, repetitions, effect, choose, seed, note=None):
     duty, rng = Duty(effect), np.random.default_rng(seed)
     rules = [choose(list(duty.days(rng))) for _ in range(repetitions)]
     used = np.mean([r.threshold is not None for r in rules])
-    return report(name, promised, np.mean([duty.broken(r) for r in rules]), repetitions, f"share of calibrations whose threshold is worse than promised ({used:.0%} gave a threshold)", False, note=note)
+    return report(
+        name,
+        promised,
+        np.mean([duty.broken(r) for r in rules]),
+        repetitions,
+        f"share of calibrations whose threshold is worse than promised ({used:.0%} gave a threshold)",
+        False,
+        note=note,
+    )
 
 
 def ltt_row_iid(repetitions):
     "Learn-then-test on independent rows: P(false-ticket share > 10 %) <= 10 %."
-    from aiops_wb.automation import row_rule
-    from aiops_wb.counts import total
+    from aiops_wb.stats.automation import row_rule
+    from aiops_wb.stats.counts import total
 
-    return _rule("ltt_row_iid", 0.1, repetitions, 0.0, lambda days: row_rule(total(days), floor=450), 1)
+    return _rule(
+        "ltt_row_iid", 0.1, repetitions, 0.0, lambda days: row_rule(total(days), floor=450), 1
+    )
 
 
 def ltt_row_days(repetitions):
     "The same row rule on days that move together: not promised, and broken."
-    from aiops_wb.automation import row_rule
-    from aiops_wb.counts import total
+    from aiops_wb.stats.automation import row_rule
+    from aiops_wb.stats.counts import total
 
-    return _rule("ltt_row_days", 0.1, repetitions, 1.2, lambda days: row_rule(total(days), floor=450), 2, "expected to fail: rows of a day are not independent")
+    return _rule(
+        "ltt_row_days",
+        0.1,
+        repetitions,
+        1.2,
+        lambda days: row_rule(total(days), floor=450),
+        2,
+        "expected to fail: rows of a day are not independent",
+    )
 
 
 def ltt_day(repetitions):
     "Day blocks with the betting bound on the same days: P(mean daily share > 10 %) <= 10 %."
-    from aiops_wb.automation import day_rule
+    from aiops_wb.stats.automation import day_rule
 
     return _rule("ltt_day", 0.1, repetitions, 1.2, lambda days: day_rule(days, floor=450), 2)
 
 
 def ltt_day_t(repetitions):
     "Day blocks with the t approximation on the same days."
-    from aiops_wb.automation import day_rule
+    from aiops_wb.stats.automation import day_rule
 
-    return _rule("ltt_day_t", 0.1, repetitions, 1.2, lambda days: day_rule(days, floor=450, bound="t"), 2, "asymptotic, no finite-sample promise")
+    return _rule(
+        "ltt_day_t",
+        0.1,
+        repetitions,
+        1.2,
+        lambda days: day_rule(days, floor=450, bound="t"),
+        2,
+        "asymptotic, no finite-sample promise",
+    )
 
 
 def crc(repetitions):
     "Conformal risk control: E[false tickets per event] <= 2 %, 500 exchangeable events."
-    from aiops_wb.automation import rate_rule
-    from aiops_wb.counts import total
+    from aiops_wb.stats.automation import rate_rule
+    from aiops_wb.stats.counts import total
 
     duty, rng, rates = Duty(0.0), np.random.default_rng(3), []
     for _ in range(repetitions):
         at = rate_rule(total(duty.days(rng, 10)), 0.02, floor=450).threshold
         above = duty.points >= at if at is not None else np.zeros(len(duty.points), dtype=bool)
         rates.append(float((above / (1 + np.exp(-duty.odds))).sum() / len(duty.points)))
-    return report("crc", 0.02, np.mean(rates), repetitions, "false tickets per event, mean", False, np.std(rates) / np.sqrt(repetitions))
+    return report(
+        "crc",
+        0.02,
+        np.mean(rates),
+        repetitions,
+        "false tickets per event, mean",
+        False,
+        np.std(rates) / np.sqrt(repetitions),
+    )
 
 
 def selection_batch(repetitions):
     "Conformal selection: expected false share among the selected <= 20 %, 300 calibration events, batches of 100."
-    from aiops_wb.automation import select
-    from aiops_wb.counts import ScoreCounts
+    from aiops_wb.stats.automation import select
+    from aiops_wb.stats.counts import ScoreCounts
 
     rng, shares = np.random.default_rng(4), []
     for _ in range(repetitions):
@@ -123,13 +200,21 @@ def selection_batch(repetitions):
         points = np.rint(rng.normal(np.where(y, 1500, -500), 1000)).astype(int)
         picked = select(ScoreCounts.from_events(points[:300], y[:300]), points[300:], 0.2).selected
         shares.append((picked & ~y[300:]).sum() / max(picked.sum(), 1))
-    return report("selection_batch", 0.2, np.mean(shares), repetitions, "false share among the selected, mean over batches", False, np.std(shares) / np.sqrt(repetitions))
+    return report(
+        "selection_batch",
+        0.2,
+        np.mean(shares),
+        repetitions,
+        "false share among the selected, mean over batches",
+        False,
+        np.std(shares) / np.sqrt(repetitions),
+    )
 
 
 def online_delay7(repetitions):
     "The controller with labels a week late, on streams that turn bad and good again: its excess never passes the bound."
-    from aiops_wb.automation import Control
-    from aiops_wb.counts import ScoreCounts
+    from aiops_wb.stats.automation import Control
+    from aiops_wb.stats.counts import ScoreCounts
 
     rng, over, closest = np.random.default_rng(5), 0, -np.inf
     repetitions = max(repetitions // 20, 20)
@@ -145,12 +230,20 @@ def online_delay7(repetitions):
                 control = control.after(seen[day - 7], used[day - 7])
                 closest = max(closest, control.excess - control.bound)
         over += closest > 1e-9
-    return report("online_delay7", 0.0, over / repetitions, repetitions, f"share of streams whose excess passed the bound (closest: {closest:.2f})", False, 0.0)
+    return report(
+        "online_delay7",
+        0.0,
+        over / repetitions,
+        repetitions,
+        f"share of streams whose excess passed the bound (closest: {closest:.2f})",
+        False,
+        0.0,
+    )
 
 
 def monitor_ever_alarm(repetitions):
     "The watch at exactly the promised share, over-dispersed days: P(ever an alarm in a year) <= 5 %."
-    from aiops_wb.automation import RiskMonitor
+    from aiops_wb.stats.automation import RiskMonitor
 
     rng, alarms, repetitions = np.random.default_rng(6), 0, max(repetitions // 4, 100)
     for _ in range(repetitions):
@@ -158,15 +251,24 @@ def monitor_ever_alarm(repetitions):
         for day, (t, f) in enumerate(zip(tickets, rng.binomial(tickets, rng.beta(0.5, 4.5, 365)))):
             watch = watch.after(str(day), int(t), int(f))
         alarms += bool(watch.broken_on)
-    return report("monitor_ever_alarm", 0.05, alarms / repetitions, repetitions, "share of years with any alarm", False)
+    return report(
+        "monitor_ever_alarm",
+        0.05,
+        alarms / repetitions,
+        repetitions,
+        "share of years with any alarm",
+        False,
+    )
 
 
 def challenge_sign_test(repetitions):
     "A challenger that is no better is proposed in at most 5 % of comparisons over 28 independent days."
-    from aiops_wb.retrain import compare
+    from aiops_wb.stats.retrain import compare
 
     rng = np.random.default_rng(3)
-    proposed = np.mean([compare(dict(enumerate(rng.standard_t(2, 28)))).propose for _ in range(repetitions)])
+    proposed = np.mean(
+        [compare(dict(enumerate(rng.standard_t(2, 28)))).propose for _ in range(repetitions)]
+    )
     return report("challenge_sign_test", 0.05, proposed, repetitions, "share of comparisons", False)
 
 
@@ -174,13 +276,15 @@ def ks_interval(repetitions):
     "The 95 % interval of the KS distance covers the distance of the populations, independent rows."
     from scipy.stats import norm
 
-    from aiops_wb.counts import ScoreCounts
-    from aiops_wb.drift import ks
+    from aiops_wb.stats.counts import ScoreCounts
+    from aiops_wb.stats.drift import ks
 
     rng, truth = np.random.default_rng(5), 2 * norm.cdf(0.25) - 1
     covered = 0
     for _ in range(repetitions):
-        a, b = (ScoreCounts.from_events(rng.normal(m, 1000, 500).round().astype(int)) for m in (0, 500))
+        a, b = (
+            ScoreCounts.from_events(rng.normal(m, 1000, 500).round().astype(int)) for m in (0, 500)
+        )
         test = ks(a, b)
         covered += test.lower <= truth <= test.upper
     return report("ks_interval", 0.95, covered / repetitions, repetitions, "share of samples", True)
@@ -190,8 +294,18 @@ def _false_alarms(name, repetitions, seed, note=None, **world):
     from bench.years import Year
 
     repetitions = max(repetitions // 10, 10)
-    alarms = np.mean([Year(1000 * seed + i, **world).watched()[1].any() for i in range(repetitions)])
-    return report(name, 0.05, alarms, repetitions, "share of years with any alarm of 20 features, score, labels, volume or latency", False, note=note)
+    alarms = np.mean(
+        [Year(1000 * seed + i, **world).watched()[1].any() for i in range(repetitions)]
+    )
+    return report(
+        name,
+        0.05,
+        alarms,
+        repetitions,
+        "share of years with any alarm of 20 features, score, labels, volume or latency",
+        False,
+        note=note,
+    )
 
 
 def false_alarm_iid(repetitions):
@@ -206,28 +320,61 @@ def false_alarm_wobble(repetitions):
 
 def false_alarm_weekly(repetitions):
     "The same with weekends .3 sd higher: P(any alarm in a year) <= 5 %."
-    return _false_alarms("false_alarm_weekly", repetitions, 33, rows=50_000, wobble=0.03, weekend=0.3)
+    return _false_alarms(
+        "false_alarm_weekly", repetitions, 33, rows=50_000, wobble=0.03, weekend=0.3
+    )
 
 
 def false_alarm_bursts(repetitions):
     "A share of 1 % whose days have log-odds N(0, .7), 2,000 events a day, 91 days of reference: one stream at 5 %."
     from scipy.special import expit, logit
 
-    from aiops_wb.sequential import day_reference, restarted, share_bets
+    from aiops_wb.stats.sequential import day_reference, restarted, share_bets
 
-    rng, repetitions, alarms, weekday = np.random.default_rng(35), max(repetitions // 10, 10), 0, np.arange(91 + 365) % 7
+    rng, repetitions, alarms, weekday = (
+        np.random.default_rng(35),
+        max(repetitions // 10, 10),
+        0,
+        np.arange(91 + 365) % 7,
+    )
     for _ in range(repetitions):
         n = np.full(len(weekday), 2000.0)
-        hits = rng.binomial(2000, expit(logit(0.01) + rng.normal(0, 0.7, len(n))))[:, None].astype(float)
+        hits = rng.binomial(2000, expit(logit(0.01) + rng.normal(0, 0.7, len(n))))[:, None].astype(
+            float
+        )
         reference = day_reference(hits[:91], n[:91], weekday[:91])
-        alarms += restarted(share_bets(hits[91:], n[91:], weekday[91:], reference, 0.005)).max() > np.log(20)
-    return report("false_alarm_bursts", 0.05, alarms / repetitions, repetitions, "share of years with an alarm of one stream: a share of 1 % whose days vary by .7 logits", False, note="approximate: such effects are not sub-Gaussian")
+        alarms += restarted(
+            share_bets(hits[91:], n[91:], weekday[91:], reference, 0.005)
+        ).max() > np.log(20)
+    return report(
+        "false_alarm_bursts",
+        0.05,
+        alarms / repetitions,
+        repetitions,
+        "share of years with an alarm of one stream: a share of 1 % whose days vary by .7 logits",
+        False,
+        note="approximate: such effects are not sub-Gaussian",
+    )
 
 
 def false_alarm_ar1(repetitions):
     "Day effects that resemble the day before: published, not promised."
-    curve = {rho: _false_alarms("", max(repetitions // 2, 100), 34, rows=50_000, wobble=0.03, correlation=rho)["observed"] for rho in (0.2, 0.8)}
-    return _false_alarms("false_alarm_ar1", repetitions, 34, rows=50_000, wobble=0.03, correlation=0.5, note="not promised: effects with lag-one autocorrelation .5; " + ", ".join(f"at {rho}: {share}" for rho, share in curve.items()))
+    curve = {
+        rho: _false_alarms(
+            "", max(repetitions // 2, 100), 34, rows=50_000, wobble=0.03, correlation=rho
+        )["observed"]
+        for rho in (0.2, 0.8)
+    }
+    return _false_alarms(
+        "false_alarm_ar1",
+        repetitions,
+        34,
+        rows=50_000,
+        wobble=0.03,
+        correlation=0.5,
+        note="not promised: effects with lag-one autocorrelation .5; "
+        + ", ".join(f"at {rho}: {share}" for rho, share in curve.items()),
+    )
 
 
 def _delay(name, promised, repetitions, seed, what, **world):
@@ -239,8 +386,16 @@ def _delay(name, promised, repetitions, seed, what, **world):
         early += bool(alarms[:60].any())
         after = np.flatnonzero(alarms[60:].any(axis=1))
         found.append(after[0] + 1 if len(after) else 50)
-    return report(name, promised, np.mean(found), repetitions, f"days until the first alarm, mean ({what})", False, np.std(found) / np.sqrt(repetitions),
-                  f"9 in 10 within {np.quantile(found, 0.9, method='inverted_cdf')} days; {early} false alarms before")
+    return report(
+        name,
+        promised,
+        np.mean(found),
+        repetitions,
+        f"days until the first alarm, mean ({what})",
+        False,
+        np.std(found) / np.sqrt(repetitions),
+        f"9 in 10 within {np.quantile(found, 0.9, method='inverted_cdf')} days; {early} false alarms before",
+    )
 
 
 def delay_mean_shift(repetitions):
@@ -250,23 +405,43 @@ def delay_mean_shift(repetitions):
 
 def delay_concept(repetitions):
     "The log-odds of the label move by .5 at the same score, 500 labels a day."
-    return _delay("delay_concept", 4, repetitions, 42, "+.5 logit, 500 labels a day, 22 % positive, labels known at once", concept=0.5)
+    return _delay(
+        "delay_concept",
+        4,
+        repetitions,
+        42,
+        "+.5 logit, 500 labels a day, 22 % positive, labels known at once",
+        concept=0.5,
+    )
 
 
 def delay_prevalence(repetitions):
     "Half as many positives again, of the same look."
-    return _delay("delay_prevalence", 3, repetitions, 43, "prevalence x 1.5, 2,000 events and 500 labels a day, labels known at once", prevalence=1.5)
+    return _delay(
+        "delay_prevalence",
+        3,
+        repetitions,
+        43,
+        "prevalence x 1.5, 2,000 events and 500 labels a day, labels known at once",
+        prevalence=1.5,
+    )
 
 
 def delayed_accuracy_error(repetitions):
     "Positives known after 20 days on average, negatives after 5: the adjusted accuracy is within a point of the truth."
     from scipy.special import expit
 
-    from aiops_wb.counts import ScoreCounts, total
-    from aiops_wb.estimates import Maturation, delay_adjusted
-    from aiops_wb.performance import confusion
+    from aiops_wb.stats.counts import ScoreCounts, total
+    from aiops_wb.stats.estimates import Maturation, delay_adjusted
+    from aiops_wb.stats.performance import confusion
 
-    rng, ages, repetitions, ours, naive = np.random.default_rng(44), np.arange(1, 200), max(repetitions // 10, 30), [], []
+    rng, ages, repetitions, ours, naive = (
+        np.random.default_rng(44),
+        np.arange(1, 200),
+        max(repetitions // 10, 30),
+        [],
+        [],
+    )
     pace = Maturation(1 - np.exp(-ages / 20), 1 - np.exp(-ages / 5))
     for _ in range(repetitions):
         days, truth = [], []
@@ -277,13 +452,51 @@ def delayed_accuracy_error(repetitions):
             days.append((ScoreCounts.from_events(points, np.where(known, label, np.nan)), age))
             truth.append(ScoreCounts.from_events(points, label))
         true = confusion(total(truth), 0).accuracy.value
-        ours.append(abs(delay_adjusted(days, lambda x: expit(x / 1000), pace, 0).figures["accuracy"].value - true))
+        ours.append(
+            abs(
+                delay_adjusted(days, lambda x: expit(x / 1000), pace, 0).figures["accuracy"].value
+                - true
+            )
+        )
         naive.append(confusion(total(c for c, _ in days), 0).accuracy.value - true)
-    return report("delayed_accuracy_error", 0.01, np.mean(ours), repetitions, "mean distance to the accuracy with all labels", False, np.std(ours) / np.sqrt(repetitions), f"from known labels alone {np.mean(naive):+.3f}")
+    return report(
+        "delayed_accuracy_error",
+        0.01,
+        np.mean(ours),
+        repetitions,
+        "mean distance to the accuracy with all labels",
+        False,
+        np.std(ours) / np.sqrt(repetitions),
+        f"from known labels alone {np.mean(naive):+.3f}",
+    )
 
 
-ALL = {f.__name__: f for f in (coverage_rank, coverage_by_label, ltt_row_iid, ltt_row_days, ltt_day, ltt_day_t, crc, selection_batch, online_delay7, monitor_ever_alarm, challenge_sign_test, ks_interval, false_alarm_iid, false_alarm_wobble, false_alarm_weekly,
-                                  false_alarm_bursts, false_alarm_ar1, delay_mean_shift, delay_concept, delay_prevalence, delayed_accuracy_error)}
+ALL = {
+    f.__name__: f
+    for f in (
+        coverage_rank,
+        coverage_by_label,
+        ltt_row_iid,
+        ltt_row_days,
+        ltt_day,
+        ltt_day_t,
+        crc,
+        selection_batch,
+        online_delay7,
+        monitor_ever_alarm,
+        challenge_sign_test,
+        ks_interval,
+        false_alarm_iid,
+        false_alarm_wobble,
+        false_alarm_weekly,
+        false_alarm_bursts,
+        false_alarm_ar1,
+        delay_mean_shift,
+        delay_concept,
+        delay_prevalence,
+        delayed_accuracy_error,
+    )
+}
 
 
 def main():

@@ -1,4 +1,5 @@
 """Ingest of Parquet segments, checked and deduplicated, against DuckDB's own partitioned COPY of the same files."""
+
 import shutil
 from datetime import UTC, datetime
 
@@ -11,20 +12,31 @@ from bench.common import arguments, figure, folder, interleaved, peak_mb
 
 def deliver(spool, rows, segment=20_000, days=30):
     "Segments of the logger: ten features, ids that grow with time."
-    from aiops_wb.spool import PredictionLogger
+    from aiops_wb.log.spool import PredictionLogger
 
     rng = np.random.default_rng(0)
-    with PredictionLogger(spool, "m", "v", threshold=0, flush_rows=segment, flush_seconds=None) as log:
+    with PredictionLogger(
+        spool, "m", "v", threshold=0, flush_rows=segment, flush_seconds=None
+    ) as log:
         for start in range(0, rows, segment):
-            at = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(np.sort(rng.integers(0, days * 86_400, segment)), unit="s")
+            at = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(
+                np.sort(rng.integers(0, days * 86_400, segment)), unit="s"
+            )
             ids = [f"{start + i:012d}" for i in range(segment)]
-            log.log(rng.random(segment), pd.Series(at), prediction_id=ids, entity_id=rng.integers(0, 5_000, segment).astype(str), site_id=rng.integers(0, 100, segment).astype(str),
-                    features=pd.DataFrame(rng.normal(size=(segment, 10)), columns=list("abcdefghij")), latency_ms=2.0)
+            log.log(
+                rng.random(segment),
+                pd.Series(at),
+                prediction_id=ids,
+                entity_id=rng.integers(0, 5_000, segment).astype(str),
+                site_id=rng.integers(0, 100, segment).astype(str),
+                features=pd.DataFrame(rng.normal(size=(segment, 10)), columns=list("abcdefghij")),
+                latency_ms=2.0,
+            )
 
 
 def main():
-    from aiops_wb.ingest import ingest
-    from aiops_wb.store import open_store
+    from aiops_wb.log.ingest import ingest
+    from aiops_wb.log.store import open_store
 
     rows = 200_000 if arguments(__doc__).quick else 2_000_000
     root = folder()
@@ -52,7 +64,15 @@ def main():
         fresh()
 
     a, b, c = interleaved(ours, theirs, nothing, runs=5)
-    figure("ingest_vs_copy", a - c, b - c, "CPU s", rows, "DuckDB: COPY ... (PARTITION_BY event_date)", peak_mb(ours))
+    figure(
+        "ingest_vs_copy",
+        a - c,
+        b - c,
+        "CPU s",
+        rows,
+        "DuckDB: COPY ... (PARTITION_BY event_date)",
+        peak_mb(ours),
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """Sixty days of performance and drift figures from stored counts, against the same from raw rows; and as the history doubles."""
+
 from datetime import date, timedelta
 
 from bench.common import arguments, figure, folder, interleaved
@@ -6,11 +7,11 @@ from bench.counts import make
 
 
 def main():
-    from aiops_wb.catalog import parquet
-    from aiops_wb.counts import ScoreCounts, total
-    from aiops_wb.drift import ks
-    from aiops_wb.performance import summary
-    from aiops_wb.store import open_store
+    from aiops_wb.log.catalog import parquet
+    from aiops_wb.log.store import open_store
+    from aiops_wb.stats.counts import ScoreCounts, total
+    from aiops_wb.stats.drift import ks
+    from aiops_wb.stats.performance import summary
 
     rows = 1_000_000 if arguments(__doc__).quick else 10_000_000
     root = make(folder(), 2 * rows, 120)
@@ -35,23 +36,47 @@ def main():
         return summary(total(counts.values()), 0)
 
     def ours(last):
-        return figures(store.score_counts("m", start + timedelta(last - 59), start + timedelta(last)))
+        return figures(
+            store.score_counts("m", start + timedelta(last - 59), start + timedelta(last))
+        )
 
     def raw():
-        paths = [root / f[0] for f in store.files("predictions", event_date__le=start + timedelta(59))]
-        found = store.con.execute(f"SELECT event_date, points, count(*) AS n, sum({label}) AS y FROM {parquet(paths)} GROUP BY event_date, points ORDER BY event_date").df()
-        return figures({d: ScoreCounts.of(r.points, r.n, r.n, r.y) for d, r in found.groupby("event_date")})
+        paths = [
+            root / f[0] for f in store.files("predictions", event_date__le=start + timedelta(59))
+        ]
+        found = store.con.execute(
+            f"SELECT event_date, points, count(*) AS n, sum({label}) AS y FROM {parquet(paths)} GROUP BY event_date, points ORDER BY event_date"
+        ).df()
+        return figures(
+            {d: ScoreCounts.of(r.points, r.n, r.n, r.y) for d, r in found.groupby("event_date")}
+        )
 
     with open_store(root, "bench") as store:
-        store.con.execute("INSERT INTO batches VALUES (1, 'predictions', '2026-01-01', 'bench', 0, 0, 0, 0)")
+        store.con.execute(
+            "INSERT INTO batches VALUES (1, 'predictions', '2026-01-01', 'bench', 0, 0, 0, 0)"
+        )
         stored(60)
         assert ours(59)["roc_auc"] == raw()["roc_auc"]
         a, b = interleaved(lambda: ours(59), raw)
-        figure("rollup_vs_raw", a, b, "CPU s", rows, "DuckDB: GROUP BY over the rows of the same 60 days, then the same figures")
-        once, = interleaved(lambda: ours(59))
+        figure(
+            "rollup_vs_raw",
+            a,
+            b,
+            "CPU s",
+            rows,
+            "DuckDB: GROUP BY over the rows of the same 60 days, then the same figures",
+        )
+        (once,) = interleaved(lambda: ours(59))
         stored(120)
-        twice, = interleaved(lambda: ours(119))
-        figure("rollup_growth", twice, once, "CPU s", 2 * rows, "the last 60 days of a history of 120, against one of 60")
+        (twice,) = interleaved(lambda: ours(119))
+        figure(
+            "rollup_growth",
+            twice,
+            once,
+            "CPU s",
+            2 * rows,
+            "the last 60 days of a history of 120, against one of 60",
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """Made years of a scoring service with known truth: 20 features, a score, labels, volume and latency, as daily counts; and what the product's own watch says of them."""
+
 from datetime import date, timedelta
 
 import numpy as np
@@ -18,12 +19,33 @@ class Year:
     means on Saturday and Sunday; correlation: lag-one autocorrelation of the day effects; shift: of the first feature, concept: of the label's log-odds, prevalence: factor on the share of positives, from `change` on.
     """
 
-    def __init__(self, seed, days=365, reference=91, features=20, rows=2000, labels=500, wobble=0.0, weekend=0.0, correlation=0.0, change=None, shift=0.0, concept=0.0, prevalence=1.0):
+    def __init__(
+        self,
+        seed,
+        days=365,
+        reference=91,
+        features=20,
+        rows=2000,
+        labels=500,
+        wobble=0.0,
+        weekend=0.0,
+        correlation=0.0,
+        change=None,
+        shift=0.0,
+        concept=0.0,
+        prevalence=1.0,
+    ):
         rng = np.random.default_rng(seed)
         whole = reference + days
         self.cuts = CUTS
-        self.reference, self.days = [FIRST + timedelta(i) for i in range(reference)], [FIRST + timedelta(reference + i) for i in range(days)]
-        weekday, after = np.arange(whole) % 7, np.arange(whole) >= (whole if change is None else reference + change)
+        self.reference, self.days = (
+            [FIRST + timedelta(i) for i in range(reference)],
+            [FIRST + timedelta(reference + i) for i in range(days)],
+        )
+        weekday, after = (
+            np.arange(whole) % 7,
+            np.arange(whole) >= (whole if change is None else reference + change),
+        )
         effects = rng.normal(size=(whole, features + 1))
         for t in range(1, whole if correlation else 0):
             effects[t] = correlation * effects[t - 1] + np.sqrt(1 - correlation**2) * effects[t]
@@ -32,54 +54,112 @@ class Year:
         below = norm.cdf(CUTS - effects[:, :features, None])
         shares = np.diff(below, axis=2, prepend=0, append=1)
         counts = rng.multinomial(rows, shares)
-        self.features = {f"x{i:02d}": np.pad(counts[:, i], ((0, 0), (2, 0))) for i in range(features)}
-        self.scores = [self._score(rng, rows, labels, effects[t, features], concept if after[t] else 0.0, prevalence if after[t] else 1.0) for t in range(whole)]
+        self.features = {
+            f"x{i:02d}": np.pad(counts[:, i], ((0, 0), (2, 0))) for i in range(features)
+        }
+        self.scores = [
+            self._score(
+                rng,
+                rows,
+                labels,
+                effects[t, features],
+                concept if after[t] else 0.0,
+                prevalence if after[t] else 1.0,
+            )
+            for t in range(whole)
+        ]
         self.volume, self.latency = rng.poisson(rows, whole), rng.normal(8, 0.2, whole)
 
     @staticmethod
     def _score(rng, rows, labels, effect, concept, prevalence):
-        from aiops_wb.counts import ScoreCounts
+        from aiops_wb.stats.counts import ScoreCounts
 
         shape = norm.pdf(CELLS / 1000, -1.8 + effect, 1.0)
         shape /= shape.sum()
         p = expit(CELLS / 1000)
         rate = float((shape * p).sum())
-        positive, negative = shape * p * prevalence, shape * (1 - p) * (1 - prevalence * rate) / (1 - rate)  # a new mix of the same two kinds
+        positive, negative = (
+            shape * p * prevalence,
+            shape * (1 - p) * (1 - prevalence * rate) / (1 - rate),
+        )  # a new mix of the same two kinds
         shape, p = positive + negative, positive / (positive + negative)
         labelled = rng.multinomial(labels, shape)
         hits = rng.binomial(labelled, expit(np.log(p / (1 - p)) + concept))
-        return ScoreCounts.of(CELLS, labelled + rng.multinomial(rows - labels, shape), labelled, hits)
+        return ScoreCounts.of(
+            CELLS, labelled + rng.multinomial(rows - labels, shape), labelled, hits
+        )
 
     def questions(self, settings):
         "The streams that the daily run follows, labels known at once."
-        from aiops_wb.alarms import SHARES, calibration_question, feature_questions, loss_question, positive_question, ranked_question, score_question
+        from aiops_wb.watch.alarms import (
+            SHARES,
+            calibration_question,
+            feature_questions,
+            loss_question,
+            positive_question,
+            ranked_question,
+            score_question,
+        )
 
         m = len(self.reference)
         weight = SHARES["inputs"] / (1 + len(self.features))
-        before, now = dict(zip(self.reference, self.scores[:m])), dict(zip(self.days, self.scores[m:]))
+        before, now = (
+            dict(zip(self.reference, self.scores[:m])),
+            dict(zip(self.days, self.scores[m:])),
+        )
         rule = {name: {"cuts": CUTS.tolist()} for name in self.features}
-        return [q for q in (score_question(now, before, settings, weight), *feature_questions(self.days, {f: t[m:] for f, t in self.features.items()}, self.reference, {f: t[:m] for f, t in self.features.items()}, rule, settings, weight),
-                            calibration_question(now, before, settings, SHARES["calibration"]), positive_question(now, before, settings, SHARES["positive rate"]), loss_question(now, before, settings, SHARES["loss"]),
-                            ranked_question("volume", self.days, self.volume[m:], SHARES["volume"]), ranked_question("latency", self.days, self.latency[m:], SHARES["latency"])) if q is not None]
+        return [
+            q
+            for q in (
+                score_question(now, before, settings, weight),
+                *feature_questions(
+                    self.days,
+                    {f: t[m:] for f, t in self.features.items()},
+                    self.reference,
+                    {f: t[:m] for f, t in self.features.items()},
+                    rule,
+                    settings,
+                    weight,
+                ),
+                calibration_question(now, before, settings, SHARES["calibration"]),
+                positive_question(now, before, settings, SHARES["positive rate"]),
+                loss_question(now, before, settings, SHARES["loss"]),
+                ranked_question("volume", self.days, self.volume[m:], SHARES["volume"]),
+                ranked_question("latency", self.days, self.latency[m:], SHARES["latency"]),
+            )
+            if q is not None
+        ]
 
     def watched(self):
         "Names of the streams, and on which mornings each was in alarm (days, streams)."
         from aiops_wb.config import Settings
-        from aiops_wb.sequential import follow
+        from aiops_wb.stats.sequential import follow
 
         settings = Settings()
         questions = self.questions(settings)
-        return [q.stream.name for q in questions], follow([q.stream for q in questions], settings.drift_level).open
+        return [q.stream.name for q in questions], follow(
+            [q.stream for q in questions], settings.drift_level
+        ).open
 
     def reference_rule(self, recent=7):
         "On which mornings KS of the last days against the reference had p < 0.01, for each feature and the score (days, streams)."
-        from aiops_wb.counts import total
-        from aiops_wb.drift import ks, ks_bracket
+        from aiops_wb.stats.counts import total
+        from aiops_wb.stats.drift import ks, ks_bracket
 
         m, alarms = len(self.reference), []
         for table in self.features.values():
             base, sums = table[:m, 2:].sum(axis=0), np.cumsum(table[:, 2:], axis=0)
-            alarms.append([ks_bracket(sums[t] - sums[t - recent], base).pvalue < 0.01 for t in range(m, len(table))])
+            alarms.append(
+                [
+                    ks_bracket(sums[t] - sums[t - recent], base).pvalue < 0.01
+                    for t in range(m, len(table))
+                ]
+            )
         base = total(self.scores[:m])
-        alarms.append([ks(total(self.scores[t - recent + 1 : t + 1]), base).drifted for t in range(m, len(self.scores))])
+        alarms.append(
+            [
+                ks(total(self.scores[t - recent + 1 : t + 1]), base).drifted
+                for t in range(m, len(self.scores))
+            ]
+        )
         return np.array(alarms).T

@@ -1,4 +1,5 @@
 """A small log that tests share: made events of one model, known truth, any number of days."""
+
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -8,9 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from aiops_wb.ingest import ingest
-from aiops_wb.spool import OutcomeLogger, PredictionLogger
-from aiops_wb.store import open_store
+from aiops_wb.log.ingest import ingest
+from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
+from aiops_wb.log.store import open_store
 
 MODEL = "late"
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
@@ -24,9 +25,20 @@ def events(days=3, per_day=40, seed=0, start=date(2026, 3, 1), version="v1"):
     x = rng.normal(size=n)
     score = 1 / (1 + np.exp(-x))
     day = np.repeat([start + timedelta(i) for i in range(days)], per_day)
-    at = pd.to_datetime(day).tz_localize("UTC") + pd.to_timedelta(rng.integers(0, 86_400, n), unit="s")
-    return pd.DataFrame({"id": [f"{version}-{d}-{i:05d}" for i, d in enumerate(day)], "day": day, "at": at, "score": score,
-                         "label": (rng.random(n) < score).astype(int), "site": rng.choice(["north", "south"], n), "x": x})
+    at = pd.to_datetime(day).tz_localize("UTC") + pd.to_timedelta(
+        rng.integers(0, 86_400, n), unit="s"
+    )
+    return pd.DataFrame(
+        {
+            "id": [f"{version}-{d}-{i:05d}" for i, d in enumerate(day)],
+            "day": day,
+            "at": at,
+            "score": score,
+            "label": (rng.random(n) < score).astype(int),
+            "site": rng.choice(["north", "south"], n),
+            "x": x,
+        }
+    )
 
 
 @dataclass
@@ -40,12 +52,28 @@ class Bench:
         return self.root / "data"
 
     def log(self, frame, model=MODEL, version="v1", **columns):
-        with PredictionLogger(self.data / "spool", model, version, threshold=0, flush_seconds=None) as log:
-            log.log(frame.score, frame["at"], prediction_id=frame.id, site_id=frame.site, entity_id=frame.site, features=frame[["x"]], latency_ms=2.0, **columns)
+        with PredictionLogger(
+            self.data / "spool", model, version, threshold=0, flush_seconds=None
+        ) as log:
+            log.log(
+                frame.score,
+                frame["at"],
+                prediction_id=frame.id,
+                site_id=frame.site,
+                entity_id=frame.site,
+                features=frame[["x"]],
+                latency_ms=2.0,
+                **columns,
+            )
 
     def label(self, frame, at="2026-03-20T00:00:00Z", hint=True, label=None):
         with OutcomeLogger(self.data / "spool", "test", flush_seconds=None) as log:
-            log.log(frame.id, frame.label if label is None else label, at, predicted_at=frame["at"] if hint else None)
+            log.log(
+                frame.id,
+                frame.label if label is None else label,
+                at,
+                predicted_at=frame["at"] if hint else None,
+            )
 
     def ingest(self, now=datetime(2026, 3, 20, tzinfo=UTC)):
         with self.store() as store:

@@ -11,14 +11,15 @@ import pytest
 from conftest import MODEL, Bench, events
 from nbformat.v4 import new_code_cell, new_notebook
 
-from aiops_wb import daily, demo
-from aiops_wb.catalog import StoreError, open_snapshot
+from aiops_wb import daily
 from aiops_wb.config import Settings
 from aiops_wb.daily import due, run
-from aiops_wb.engine import Job, run_jobs
-from aiops_wb.monitor import View, open_view
-from aiops_wb.pages import QUESTIONS, write_pages
-from aiops_wb.performance import summary
+from aiops_wb.examples import demo
+from aiops_wb.log.catalog import StoreError, open_snapshot
+from aiops_wb.render.engine import Job, run_jobs
+from aiops_wb.render.pages import QUESTIONS, write_pages
+from aiops_wb.stats.performance import summary
+from aiops_wb.watch.view import View, open_view
 
 NOW = datetime(2026, 3, 6, 6, tzinfo=UTC)
 
@@ -30,7 +31,11 @@ def go(bench, now=NOW, **options):
 
 def log_five_days(bench):
     frame = events(days=5)
-    bench.log(frame, route=np.where(frame.score > 0.6, "alert", "monitor"), automated=(frame.score <= 0.6).to_numpy())
+    bench.log(
+        frame,
+        route=np.where(frame.score > 0.6, "alert", "monitor"),
+        automated=(frame.score <= 0.6).to_numpy(),
+    )
     bench.label(frame, at="2026-03-05T12:00:00Z")
     return bench
 
@@ -50,28 +55,52 @@ def first_morning(tmp_path_factory):
 def notebook(path, source, declared="x = 1"):
     "Write a notebook of one parameters cell and one other."
     cells = [new_code_cell(declared, metadata={"tags": ["parameters"]}), new_code_cell(source)]
-    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "python3"}}), path)
+    nbformat.write(
+        new_notebook(
+            cells=cells,
+            metadata={
+                "kernelspec": {"name": "python3", "language": "python", "display_name": "python3"}
+            },
+        ),
+        path,
+    )
     return path
 
 
 def short_reports(folder, **sources):
     "Six reports that say only their model, or do what `sources` tells of them: for tests of when reports run, not of what is in them."
     declared = "\n".join(f"{name} = ''" for name in ("data", "model", "day", "as_of", "settings"))
-    return {name: notebook(folder / f"{name}.ipynb", sources.get(name, "print(model)"), declared) for name in QUESTIONS}
+    return {
+        name: notebook(folder / f"{name}.ipynb", sources.get(name, "print(model)"), declared)
+        for name in QUESTIONS
+    }
 
 
 def test_a_first_morning_makes_every_page(first_morning):
     logged, ran = first_morning
-    assert ran.exit_code == 0 and len(ran.figures) == 5 and [o.state for o in ran.reports] == ["ok"] * 6, [o.error for o in ran.reports]
+    assert (
+        ran.exit_code == 0
+        and len(ran.figures) == 5
+        and [o.state for o in ran.reports] == ["ok"] * 6
+    ), [o.error for o in ran.reports]
     reports = logged.root / "reports"
     assert {p.stem for p in (reports / "2026-03-05" / MODEL).glob("*.html")} == set(QUESTIONS)
     manifest = json.loads((reports / "2026-03-05" / "manifest.json").read_text())
     entry = manifest["models"][MODEL]
-    assert entry["counts_sha256"] and entry["version"] == "v1" and manifest["packages"]["duckdb"] and manifest["audit_head"]
+    assert (
+        entry["counts_sha256"]
+        and entry["version"] == "v1"
+        and manifest["packages"]["duckdb"]
+        and manifest["audit_head"]
+    )
     assert all(r["headline"]["says"] for r in entry["reports"].values())
     for path in reports.rglob("*.html"):
         html = path.read_text()
-        assert "Content-Security-Policy" in html and "<script" not in html and not re.search(r'(src|href)="https?:', html)
+        assert (
+            "Content-Security-Policy" in html
+            and "<script" not in html
+            and not re.search(r'(src|href)="https?:', html)
+        )
         for link in re.findall(r'href="([^"#]+)"', html):
             assert (path.parent / link).exists(), (path, link)
     assert "import monitor" not in (reports / "2026-03-05" / MODEL / "drift.html").read_text()
@@ -83,8 +112,16 @@ def test_stored_figures_are_those_of_the_rows(logged):
         stored = log.metrics(MODEL, date(2026, 3, 4), date(2026, 3, 4)).set_index("metric")
         oracle = summary(log.score_counts(MODEL)[date(2026, 3, 4)], 0)
         for name, figure in oracle.items():
-            assert stored.value[name] == pytest.approx(figure.value, nan_ok=True) and stored.n[name] == figure.n
-        assert stored.value["decisions_alert"] == log.decisions(MODEL, date(2026, 3, 4), date(2026, 3, 4)).query("route == 'alert'").n.sum()
+            assert (
+                stored.value[name] == pytest.approx(figure.value, nan_ok=True)
+                and stored.n[name] == figure.n
+            )
+        assert (
+            stored.value["decisions_alert"]
+            == log.decisions(MODEL, date(2026, 3, 4), date(2026, 3, 4))
+            .query("route == 'alert'")
+            .n.sum()
+        )
         assert stored.value["latency_mean_ms"] == 2
         assert len(log.metrics(MODEL, segment="site=north")) > 0
 
@@ -96,21 +133,39 @@ def test_running_again_changes_nothing(logged):
     assert go(logged).figures == []
     again = go(logged, days=[date(2026, 3, 5)])
     with open_snapshot(logged.data) as log:
-        assert again.exit_code == 0 and log.frame("SELECT count(*) AS n FROM metrics").n[0] == before
+        assert (
+            again.exit_code == 0 and log.frame("SELECT count(*) AS n FROM metrics").n[0] == before
+        )
         assert log.verify_audit() == 5  # a calibration for each new day, none for the repeats
 
 
 def test_the_running_day_is_not_due_and_a_new_day_is(logged):
-    assert [f.day for f in go(logged, now=NOW - timedelta(1)).figures] == [date(2026, 3, d) for d in range(1, 5)]
+    assert [f.day for f in go(logged, now=NOW - timedelta(1)).figures] == [
+        date(2026, 3, d) for d in range(1, 5)
+    ]
     assert [f.day for f in go(logged).figures] == [date(2026, 3, 5)]
 
 
 def test_a_day_that_failed_is_due_again_and_stops_no_other(logged, monkeypatch):
     whole = View.figures
     with monkeypatch.context() as broken:
-        broken.setattr(View, "figures", lambda self: whole(self) if self.day.day != 3 else (_ for _ in ()).throw(ValueError("odd counts")))
+        broken.setattr(
+            View,
+            "figures",
+            lambda self: (
+                whole(self)
+                if self.day.day != 3
+                else (_ for _ in ()).throw(ValueError("odd counts"))
+            ),
+        )
         ran = go(logged)
-    assert [f.state for f in ran.figures] == ["ok", "ok", "failed", "ok", "ok"] and ran.exit_code == 3
+    assert [f.state for f in ran.figures] == [
+        "ok",
+        "ok",
+        "failed",
+        "ok",
+        "ok",
+    ] and ran.exit_code == 3
     assert "odd counts" in ran.figures[2].error
     assert [f.day.day for f in go(logged).figures] == [3]
 
@@ -119,7 +174,11 @@ def test_one_failing_report_does_not_stop_the_rest_and_is_shown(logged, monkeypa
     notebooks = short_reports(tmp_path, drift="raise ValueError('no such <thing>')")
     monkeypatch.setattr(daily, "report_notebooks", lambda: notebooks)
     ran = go(logged, show="last")
-    assert [o.state for o in ran.reports].count("failed") == 1 and [o.state for o in ran.reports].count("ok") == 5 and ran.exit_code == 3
+    assert (
+        [o.state for o in ran.reports].count("failed") == 1
+        and [o.state for o in ran.reports].count("ok") == 5
+        and ran.exit_code == 3
+    )
     page = (logged.root / "reports" / "2026-03-05" / MODEL / "drift.html").read_text()
     assert "no such &lt;thing&gt;" in page and "Traceback" in page
     assert "This report failed" in (logged.root / "reports" / "index.html").read_text()
@@ -145,7 +204,11 @@ def test_a_report_of_the_past_stays_what_it_was(bench):
         assert not View(log, MODEL, date(2026, 3, 4)).figures().equals(then)
 
 
-@pytest.mark.parametrize("kinds", [{"none": None, "ones": 1}, pytest.param({"zeros": 0}, marks=pytest.mark.slow)], ids="+".join)
+@pytest.mark.parametrize(
+    "kinds",
+    [{"none": None, "ones": 1}, pytest.param({"zeros": 0}, marks=pytest.mark.slow)],
+    ids="+".join,
+)
 def test_all_labels_missing_or_of_one_kind_and_one_row_is_a_day(bench, kinds):
     for model, label in kinds.items():
         frame = events(days=5, version=model)
@@ -156,7 +219,9 @@ def test_all_labels_missing_or_of_one_kind_and_one_row_is_a_day(bench, kinds):
     bench.log(single, model="single")
     bench.label(single)
     ran = go(bench, show="last")
-    assert ran.exit_code == 0 and len(ran.reports) == 6 * (len(kinds) + 1), [o.error for o in ran.reports if o.error]
+    assert ran.exit_code == 0 and len(ran.reports) == 6 * (len(kinds) + 1), [
+        o.error for o in ran.reports if o.error
+    ]
 
 
 def test_what_is_not_there_is_said(logged):
@@ -165,7 +230,9 @@ def test_what_is_not_there_is_said(logged):
         go(empty)
     with pytest.raises(StoreError, match="'lat' is not known: choose one of late"):
         go(logged, models=["lat"])
-    with pytest.raises(StoreError, match="no predictions on 2026-05-01 for late: late has 2026-03-01 to 2026-03-05"):
+    with pytest.raises(
+        StoreError, match="no predictions on 2026-05-01 for late: late has 2026-03-01 to 2026-03-05"
+    ):
         go(logged, days=[date(2026, 5, 1)])
     with pytest.raises(StoreError, match="all, last, none"):
         go(logged, show="some")
@@ -194,7 +261,12 @@ def test_a_day_with_late_predictions_is_due_again(logged):
     logged.log(events(days=1, seed=8, version="late").assign(id=lambda f: "x" + f.id))
     assert [f.day.day for f in go(logged).figures] == [1]
     with open_snapshot(logged.data) as log:
-        assert log.metrics(MODEL, date(2026, 3, 1), date(2026, 3, 1)).set_index("metric").value["predictions"] == 80
+        assert (
+            log.metrics(MODEL, date(2026, 3, 1), date(2026, 3, 1))
+            .set_index("metric")
+            .value["predictions"]
+            == 80
+        )
     assert go(logged).figures == []
 
 
@@ -212,12 +284,21 @@ def test_reports_that_were_cut_off_or_lost_are_made_again(logged, monkeypatch, t
     assert len(go(logged, show="last").reports) == 6
 
 
-@pytest.mark.parametrize(("held_out", "state", "says"), [
-    ({"accuracy": 0.1, "roc_auc": 0.99, "brier": 0.01}, "look", ["ROC-AUC fell", "Brier score rose"]), ({"accuracy": 0.99, "roc_auc": 0.1, "brier": 0.9}, "look", ["accuracy fell"]),
-    ({"accuracy": 0.1, "roc_auc": 0.1, "brier": 0.9}, "ok", ["hold"])])
+@pytest.mark.parametrize(
+    ("held_out", "state", "says"),
+    [
+        (
+            {"accuracy": 0.1, "roc_auc": 0.99, "brier": 0.01},
+            "look",
+            ["ROC-AUC fell", "Brier score rose"],
+        ),
+        ({"accuracy": 0.99, "roc_auc": 0.1, "brier": 0.9}, "look", ["accuracy fell"]),
+        ({"accuracy": 0.1, "roc_auc": 0.1, "brier": 0.9}, "ok", ["hold"]),
+    ],
+)
 def test_the_headline_sees_every_loss_of_quality(logged, held_out, state, says):
-    from aiops_wb.monitor import performance_headline
-    from aiops_wb.points import Grid
+    from aiops_wb.stats.points import Grid
+    from aiops_wb.watch.view import performance_headline
 
     logged.ingest(NOW)
     with logged.store() as store:
@@ -229,8 +310,16 @@ def test_the_headline_sees_every_loss_of_quality(logged, held_out, state, says):
 def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
     "Every tenth flight of ten weeks before the first live day, so that 14 days are held out, and of that day, and short reports."
     first, live = date(2013, 1, 20), demo.STORIES["flights"].live
-    streams = {one: rows[rows.scored_on >= first].iloc[::10] for one, rows in demo.flight_streams(live).items()}
-    story, notebooks, whole, calls = replace(demo.STORIES["flights"], first=first, events=lambda until: streams), short_reports(tmp_path), demo._log_outcomes, []
+    streams = {
+        one: rows[rows.scored_on >= first].iloc[::10]
+        for one, rows in demo.flight_streams(live).items()
+    }
+    story, notebooks, whole, calls = (
+        replace(demo.STORIES["flights"], first=first, events=lambda until: streams),
+        short_reports(tmp_path),
+        demo._log_outcomes,
+        [],
+    )
     monkeypatch.setattr(daily, "report_notebooks", lambda: notebooks)
 
     def killed(*args):
@@ -239,7 +328,16 @@ def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         whole(*args)
 
-    again = lambda: demo.demo(tmp_path / "data", tmp_path / "reports", Settings(data=tmp_path / "data"), story=story, until=live, report_days=1, rounds=3, say=lambda _: None)
+    again = lambda: demo.demo(
+        tmp_path / "data",
+        tmp_path / "reports",
+        Settings(data=tmp_path / "data"),
+        story=story,
+        until=live,
+        report_days=1,
+        rounds=3,
+        say=lambda _: None,
+    )
     with monkeypatch.context() as broken:
         broken.setattr(demo, "_log_outcomes", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -252,20 +350,61 @@ def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
             assert log.active_version(one.model) == "v1"
             past, eve = rows[rows.scored_on < live], pd.Timestamp(story.night(live - timedelta(1)))
             counts = log.score_counts(one.model, version="history", as_of=eve).values()
-            assert sum(c.total[0] for c in counts) == len(past) and sum(c.total[1] for c in counts) == (past.label.notna() & (past.known_at <= eve)).sum() > 2000
-            assert sum(c.total[0] for c in log.score_counts(one.model, version="v1").values()) == (rows.scored_on == live).sum() > 50
+            assert (
+                sum(c.total[0] for c in counts) == len(past)
+                and sum(c.total[1] for c in counts)
+                == (past.label.notna() & (past.known_at <= eve)).sum()
+                > 2000
+            )
+            assert (
+                sum(c.total[0] for c in log.score_counts(one.model, version="v1").values())
+                == (rows.scored_on == live).sum()
+                > 50
+            )
         assert log.frame("SELECT count(*) AS n FROM quarantine").n[0] == 0
 
 
 def test_a_slow_report_is_stopped_and_a_dead_one_is_noticed(tmp_path):
-    job = lambda name, source: Job(name, notebook(tmp_path / f"{name}.ipynb", source), tmp_path / "out" / f"{name}.html", {"x": 2}, name)
-    slow, = run_jobs([job("slow", "import time; time.sleep(600)")], timeout=1)
-    dead, fine = run_jobs([job("dead", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"), job("fine", "assert x == 2")], parallel=2)
+    job = lambda name, source: Job(
+        name,
+        notebook(tmp_path / f"{name}.ipynb", source),
+        tmp_path / "out" / f"{name}.html",
+        {"x": 2},
+        name,
+    )
+    (slow,) = run_jobs([job("slow", "import time; time.sleep(600)")], timeout=1)
+    dead, fine = run_jobs(
+        [
+            job("dead", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"),
+            job("fine", "assert x == 2"),
+        ],
+        parallel=2,
+    )
     assert slow.state == "failed" and "longer than 1 seconds" in slow.error
     assert dead.state == "failed" and "exit code -9" in dead.error
     assert fine.state == "ok"
     assert all((tmp_path / "out" / f"{n}.html").exists() for n in ("slow", "dead", "fine"))
     assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_what_a_report_prints_below_python_costs_nothing(tmp_path):
+    "DuckDB draws a progress bar on file descriptor 1 where a query takes its time; results of reports went there, too."
+    job = lambda name, source: Job(
+        name,
+        notebook(tmp_path / f"{name}.ipynb", source),
+        tmp_path / "out" / f"{name}.html",
+        {"x": 2},
+        name,
+    )
+    printed = "import os; os.write(1, b' 42%  half a bar'); os.write(2, b'and more'); 'done'"
+    slow = (
+        "import duckdb; con = duckdb.connect(); con.execute('SET enable_progress_bar = true; SET enable_progress_bar_print = true; SET progress_bar_time = 0'); "
+        "con.execute('SELECT sum(a.range * b.range) FROM range(20_000) a, range(10_000) b').fetchall()"
+    )
+    outcomes = run_jobs(
+        [job("printed", printed), job("slow", slow), job("fine", "assert x == 2")], parallel=3
+    )
+    assert [o.state for o in outcomes] == ["ok"] * 3, [o.error for o in outcomes]
 
 
 def test_the_kernel_engine_gives_the_same_page(logged):
@@ -275,10 +414,18 @@ def test_the_kernel_engine_gives_the_same_page(logged):
     texts = []
     for engine in ("inline", "kernel"):
         settings = Settings(data=logged.data, engine=engine)
-        jobs = [j for j in report_jobs(logged.data, logged.root / engine, date(2026, 3, 5), MODEL, NOW, settings) if j.name.endswith("thresholds")]
-        outcome, = run_jobs(jobs)
+        jobs = [
+            j
+            for j in report_jobs(
+                logged.data, logged.root / engine, date(2026, 3, 5), MODEL, NOW, settings
+            )
+            if j.name.endswith("thresholds")
+        ]
+        (outcome,) = run_jobs(jobs)
         assert outcome.state == "ok", outcome.error
-        texts.append((outcome.headline["says"], re.sub(r"(clip|id|xlink:href|#)[^ ]*", "", outcome.picture)))
+        texts.append(
+            (outcome.headline["says"], re.sub(r"(clip|id|xlink:href|#)[^ ]*", "", outcome.picture))
+        )
     assert texts[0] == texts[1]
 
 

@@ -1,0 +1,384 @@
+"""Writing predictions down, from any process, without a database."""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from ..stats.points import Grid
+
+__all__ = [
+    "PREDICTION",
+    "OUTCOME",
+    "LONGEST_NAME",
+    "fsync",
+    "write_segment",
+    "time_ordered_id",
+    "instants",
+    "PredictionLogger",
+    "OutcomeLogger",
+]
+
+
+PREDICTION = {
+    "prediction_id": "VARCHAR",
+    "tenant": "VARCHAR",
+    "model": "VARCHAR",
+    "version": "VARCHAR",
+    "grid": "VARCHAR",
+    "entity_id": "VARCHAR",
+    "site_id": "VARCHAR",
+    "predicted_at": "TIMESTAMP WITH TIME ZONE",
+    "score": "DOUBLE",
+    "points": "SMALLINT",
+    "threshold": "SMALLINT",
+    "calibration_id": "VARCHAR",
+    "risk_level": "VARCHAR",
+    "route": "VARCHAR",
+    "automated": "BOOLEAN",
+    "latency_ms": "DOUBLE",
+}
+"Columns of a prediction segment and their DuckDB types; `features` (a STRUCT) follows where there are any."
+
+OUTCOME = {
+    "prediction_id": "VARCHAR",
+    "label": "TINYINT",
+    "observed_at": "TIMESTAMP WITH TIME ZONE",
+    "source": "VARCHAR",
+    "predicted_at": "TIMESTAMP WITH TIME ZONE",
+}
+"Columns of an outcome segment; `predicted_at` is optional and saves the ingester a search."
+
+
+LONGEST_NAME = 80
+"Bytes of a tenant's, model's or version's name: it becomes part of a file's path."
+
+
+def fsync(path: Path) -> None:
+    "Force a file or a folder to the disk."
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_segment(
+    folder: Path,
+    frame: pd.DataFrame,
+    columns: Mapping[str, str],
+    features: Mapping[str, str] | None = None,
+) -> Path:
+    """Write one Parquet segment and return its path; the rows are safe when this returns.
+
+    `columns` maps names to DuckDB types; `features` maps feature names to the frame's columns that hold them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{time_ordered_id()}.parquet"
+    temporary, final = folder / f".{name}.tmp", folder / name
+    quote = lambda s: '"' + s.replace('"', '""') + '"'
+    fields = [f"CAST({quote(c)} AS {t}) AS {quote(c)}" for c, t in columns.items()]
+    if features:
+        fields.append(
+            "struct_pack("
+            + ", ".join(f"{quote(f)} := {quote(c)}" for f, c in features.items())
+            + ") AS features"
+        )
+    with duckdb.connect(config={"threads": 1}) as con:
+        con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        con.register("frame", frame)
+        con.execute(
+            f"COPY (SELECT {', '.join(fields)} FROM frame) TO '{str(temporary).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)"
+        )
+    fsync(temporary)
+    temporary.rename(final)
+    fsync(folder)
+    return final
+
+
+def time_ordered_id() -> str:
+    "A unique id whose first 12 hex digits are the time (UUID version 7, RFC 9562): ids of one day lie together."
+    stamp, rest = time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10))
+    value = (
+        (stamp & (1 << 48) - 1) << 80
+        | 7 << 76
+        | (rest >> 68 & 0xFFF) << 64
+        | 2 << 62
+        | rest & (1 << 62) - 1
+    )
+    return str(uuid.UUID(int=value))
+
+
+def instants(values, name: str) -> pd.Series:
+    "Times as UTC instants; refuses those without an offset and those that are missing. Give strings with an offset or aware datetimes."
+    series = pd.Series(
+        np.atleast_1d(values) if not isinstance(values, pd.Series) else values
+    ).reset_index(drop=True)
+    try:
+        parsed = (
+            pd.to_datetime(series, utc=False)
+            if not series.map(lambda v: isinstance(v, str)).any()
+            else pd.to_datetime(series, format="ISO8601", utc=False)
+        )
+        naive = parsed.dt.tz is None
+    except (AttributeError, ValueError, TypeError):  # a mix of offsets parses only to UTC
+        aware = series.map(lambda v: getattr(pd.Timestamp(v), "tzinfo", None) is not None)
+        naive, parsed = not aware.all(), series
+    if naive:
+        raise ValueError(
+            f"{name} has times without an offset (such as {series.iloc[0]}): give '2013-04-01T12:00:00+00:00' or aware datetimes."
+        )
+    parsed = pd.to_datetime(parsed, utc=True).astype("datetime64[us, UTC]")
+    if parsed.isna().any():
+        raise ValueError(
+            f"{name} is missing at position {int(np.flatnonzero(parsed.isna())[0])}: every event needs its time."
+        )
+    return parsed
+
+
+class _Logger:
+    "Buffers frames and writes segments; safe to use from several threads."
+
+    kind = None
+
+    def __init__(self, spool, flush_rows, flush_seconds):
+        self.folder = Path(spool) / self.kind
+        self.flush_rows, self.flush_seconds = flush_rows, flush_seconds
+        self._frames, self._rows, self._lock, self._timer, self._failure = (
+            [],
+            0,
+            threading.RLock(),
+            None,
+            None,
+        )
+
+    def _append(self, frame):
+        with self._lock:
+            self._raise_late_failure()
+            self._frames.append(frame)
+            self._rows += len(frame)
+            if self._rows >= self.flush_rows:
+                self.flush()
+            elif self._timer is None and self.flush_seconds is not None:
+                self._timer = threading.Timer(self.flush_seconds, self._flush_in_background)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _flush_in_background(self):
+        try:
+            self.flush()
+        except Exception as error:  # kept, and raised where somebody sees it
+            self._failure = error
+
+    def _raise_late_failure(self):
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise OSError(
+                f"{self._rows} buffered rows could not be written to {self.folder} and are still in memory: {failure}"
+            ) from failure
+
+    def flush(self) -> Path | None:
+        "Write what is buffered; the rows are safe when it returns. None when there was nothing. On failure the rows stay buffered."
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if not self._frames:
+                return None
+            frame = (
+                pd.concat(self._frames, ignore_index=True)
+                if len(self._frames) > 1
+                else self._frames[0]
+            )
+            path = self._write(frame)
+            self._frames, self._rows, self._failure = [], 0, None
+            return path
+
+    def close(self) -> Path | None:
+        "The last flush."
+        return self.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def _check_columns(columns):
+    "Refuse values that could not be written later, when good rows are buffered with them."
+    latency = pd.to_numeric(
+        pd.Series(np.atleast_1d(columns.get("latency_ms", 0.0)), dtype=object), errors="coerce"
+    ).astype(float)
+    missing = pd.Series(np.atleast_1d(columns.get("latency_ms", 0.0)), dtype=object).isna()
+    if not ((latency >= 0) & np.isfinite(latency) | missing).all():
+        raise ValueError("latency_ms must be numbers of at least 0, or missing.")
+    if not all(
+        v is None or v is pd.NA or isinstance(v, (bool, np.bool_))
+        for v in np.atleast_1d(columns.get("automated", True)).tolist()
+    ):
+        raise ValueError("automated must be True, False or missing.")
+
+
+class PredictionLogger(_Logger):
+    """Logs the predictions of one model version into a spool folder.
+
+    Scores are quantised here, once. `threshold` is in points. A bad row raises ValueError before anything is buffered.
+    """
+
+    kind = "predictions"
+
+    def __init__(
+        self,
+        spool: str | Path,
+        model: str,
+        version: str,
+        *,
+        threshold: int,
+        tenant: str = "default",
+        grid: Grid = Grid(),
+        flush_rows: int = 20_000,
+        flush_seconds: float | None = 60,
+    ):
+        super().__init__(spool, flush_rows, flush_seconds)
+        self.constant = {"tenant": tenant, "model": model, "version": version, "grid": grid.name}
+        for name, value in self.constant.items():
+            if not value or not isinstance(value, str) or len(value.encode()) > LONGEST_NAME:
+                raise ValueError(
+                    f"{name} is {value!r}: give a name of at most {LONGEST_NAME} bytes."
+                )
+        if grid.step != 1:
+            raise ValueError(f"predictions are logged on the fine grid, not on {grid.name}.")
+        if threshold != int(threshold) or abs(threshold) > grid.limit:
+            raise ValueError(
+                f"threshold {threshold} is not in points: give a whole number up to {grid.limit}, such as Grid().quantise(0.6)."
+            )
+        self.grid, self.threshold = grid, int(threshold)
+
+    def log(
+        self,
+        score,
+        predicted_at,
+        *,
+        prediction_id=None,
+        features: pd.DataFrame | Mapping | None = None,
+        **columns,
+    ) -> np.ndarray:
+        """Log one prediction or many (arrays of equal length) and return their ids (made here unless given).
+
+        Further columns: entity_id, site_id, calibration_id, risk_level, route, automated, latency_ms.
+        """
+        unknown = sorted(
+            set(columns) - (set(PREDICTION) - set(self.constant) - {"points", "threshold"})
+        )
+        if unknown:
+            raise ValueError(
+                f"unknown column {unknown[0]!r}: allowed are entity_id, site_id, calibration_id, risk_level, route, automated, latency_ms."
+            )
+        score = np.atleast_1d(np.asarray(score, dtype=np.float64))
+        ids = (
+            [time_ordered_id() for _ in score]
+            if prediction_id is None
+            else np.atleast_1d(prediction_id)
+        )
+        given = {
+            "prediction_id": ids,
+            "predicted_at": instants(predicted_at, "predicted_at"),
+            "score": score,
+            "points": self.grid.quantise(score),
+            "threshold": np.full(score.shape, self.threshold),
+        }
+        _check_columns(columns)
+        given |= {
+            k: v.to_numpy() if isinstance(v, pd.Series) else v for k, v in columns.items()
+        }  # by position, whatever the index
+        features = pd.DataFrame(
+            {}
+            if features is None
+            else features
+            if isinstance(features, pd.DataFrame)
+            else {k: np.atleast_1d(v) for k, v in features.items()}
+        )
+        names = [str(c).lower() for c in features.columns]
+        if len(set(names)) < len(names) or "" in names:
+            raise ValueError(
+                f"feature names must differ, in more than case, and must not be empty: {', '.join(map(str, features.columns))}."
+            )
+        lengths = {k: np.size(v) for k, v in given.items() if np.ndim(v)} | (
+            {"features": len(features)} if features.shape[1] else {}
+        )
+        if any(n != len(score) for n in lengths.values()):
+            raise ValueError(f"columns have different lengths: {lengths}; score has {len(score)}.")
+        frame = pd.DataFrame(
+            {c: given.get(c, self.constant.get(c)) for c in PREDICTION}, index=range(len(score))
+        )
+        self._append(
+            pd.concat([frame, features.reset_index(drop=True).add_prefix("feature:")], axis=1)
+        )
+        return np.asarray(ids)
+
+    def _write(self, frame):
+        features = {
+            c.removeprefix("feature:"): c for c in frame.columns if c.startswith("feature:")
+        }
+        return write_segment(self.folder, frame, PREDICTION, features)
+
+
+class OutcomeLogger(_Logger):
+    "Logs labels as they become known. A later row for the same prediction is a correction."
+
+    kind = "outcomes"
+
+    def __init__(
+        self,
+        spool: str | Path,
+        source: str,
+        *,
+        flush_rows: int = 20_000,
+        flush_seconds: float | None = 60,
+    ):
+        super().__init__(spool, flush_rows, flush_seconds)
+        self.source = source
+
+    def log(self, prediction_id, label, observed_at, *, predicted_at=None) -> None:
+        "Log labels (0 or 1) of predictions; `predicted_at`, where known, saves the ingester a search."
+        ids, label = np.atleast_1d(prediction_id), np.atleast_1d(label)
+        if not pd.Series(label).isin([0, 1]).all():
+            raise ValueError(
+                f"label {pd.Series(label)[~pd.Series(label).isin([0, 1])].iloc[0]!r} is not allowed: a label is 0 or 1; log nothing for an unknown one."
+            )
+        observed = instants(observed_at, "observed_at")
+        observed = (
+            observed
+            if len(observed) == len(ids)
+            else observed.repeat(len(ids)).reset_index(drop=True)
+        )
+        predicted = (
+            pd.Series(pd.NaT, index=range(len(ids)), dtype="datetime64[us, UTC]")
+            if predicted_at is None
+            else instants(predicted_at, "predicted_at")
+        )
+        if not len(ids) == len(label) == len(observed) == len(predicted):
+            raise ValueError(
+                f"columns have different lengths: {len(ids)} ids, {len(label)} labels, {len(observed)} observed_at, {len(predicted)} predicted_at."
+            )
+        self._append(
+            pd.DataFrame(
+                {
+                    "prediction_id": ids,
+                    "label": label,
+                    "observed_at": observed,
+                    "source": self.source,
+                    "predicted_at": predicted,
+                }
+            )
+        )
+
+    def _write(self, frame):
+        return write_segment(self.folder, frame, OUTCOME)

@@ -1,0 +1,23 @@
+"""Versions of a model: trained, registered, compared, explained."""
+
+from .._moved import lookup, warn
+
+_NAMES = (
+    "PARAMETERS",
+    "ROUNDS",
+    "ModelVersion",
+    "feature_matrix",
+    "quantile_bins",
+    "train",
+    "register",
+    "load",
+    "Scorer",
+)
+
+
+def __getattr__(name):
+    "Names that stood here in version 0.1."
+    if name not in _NAMES:
+        raise AttributeError(f"module 'aiops_wb.models' has no attribute {name!r}")
+    warn("models", ("models.registry",))
+    return lookup("models", ("models.registry",), name)

@@ -1,0 +1,51 @@
+"""Pictures are held to what can be wrong in them: labels, and the empty case."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aiops_wb.render import plots
+from aiops_wb.stats.counts import ScoreCounts
+from aiops_wb.stats.points import Grid
+from aiops_wb.stats.thresholds import curve
+
+
+def texts(chart):
+    return [t.strip() for t in re.findall(r"<text[^>]*>([^<]*)</text>", chart._repr_svg_())]
+
+
+def test_tick_labels_keep_their_digits():
+    counts = ScoreCounts.from_events(np.arange(-9_500, 9_500, 50), np.tile([0.0, 1.0], 190))
+    shown = texts(plots.threshold_curve(curve(counts), Grid(), current=0))
+    assert {"0.0001", "0.001", "0.95", "0.99", "0.999"} <= set(shown)
+    metrics = pd.DataFrame(
+        {
+            "event_date": pd.date_range("2026-01-01", periods=4).date,
+            "metric": "mean_width",
+            "value": [0.205, 0.215, 0.225, 0.235],
+            "lower": np.nan,
+            "upper": np.nan,
+        }
+    )
+    ticks = [t for t in texts(plots.history(metrics, ["mean_width"])) if re.fullmatch(r"0\.\d+", t)]
+    assert len(ticks) >= 3 and len(set(ticks)) == len(ticks)
+
+
+@pytest.mark.parametrize(
+    ("chart", "says"),
+    [
+        (lambda: plots.threshold_curve(curve(ScoreCounts.empty()), Grid(), 0), "no events"),
+        (
+            lambda: plots.score_shift(ScoreCounts.empty(), ScoreCounts.from_events([1])),
+            "one of the windows is empty",
+        ),
+        (lambda: plots.reliability(ScoreCounts.from_events([1, 2])), "no labels are known yet"),
+        (lambda: plots.intervals(pd.DataFrame()), "no alerts on this day"),
+        (lambda: plots.reason_bars(pd.DataFrame()), "no alert has a reason to show"),
+        (lambda: plots.challenge_bars({}, "", ""), "no challenger was compared yet"),
+    ],
+)
+def test_a_picture_of_nothing_says_so(chart, says):
+    assert says in texts(chart())
