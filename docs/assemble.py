@@ -29,6 +29,7 @@ PAGES = {  # the project's own documents, and what the site calls them
     "bench/README.md": "Benchmarks",
 }
 NOTEBOOKS = ("nbs/00_tour.ipynb", "nbs/guides/*.ipynb", "nbs/stats/*.ipynb", "nbs/models/*.ipynb")
+MODULE = re.compile(r"\]\(((?:\.\./)*)aiops_wb/(\w+)(?:/\w*)?(?:\.py)?\)")  # a link to source code
 DIRECTIVE = re.compile(r"^#\s*\|\s*(\w+).*\n?", re.M)
 
 
@@ -48,11 +49,11 @@ def readable(notebook: dict) -> dict:
 
 
 def copy_documents(source: Path) -> None:
-    "The project's own documents and the pages of this folder."
+    "The project's own documents, with the reference where they link to code, and our pages."
     for name, title in PAGES.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
-        text = (ROOT / name).read_text(encoding="utf-8")
-        (source / name).write_text(re.sub(r"\A# .*", f"# {title}", text), encoding="utf-8")
+        text = re.sub(r"\A# .*", f"# {title}", (ROOT / name).read_text(encoding="utf-8"))
+        (source / name).write_text(MODULE.sub(r"](\1api/\2.md)", text), encoding="utf-8")
     for page in HERE.glob("*.md"):
         shutil.copy(page, source / page.name)
 

@@ -66,4 +66,5 @@ toc_object_entries_show_parents = "hide"
 def setup(app: Sphinx) -> None:
     "Docstrings are read as what they are: sentences with code in backticks."
     app.connect("autodoc-process-docstring", docstrings.process)
+    app.connect("autodoc-process-signature", docstrings.sign)
     app.connect("autodoc-skip-member", docstrings.skip)

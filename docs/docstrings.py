@@ -24,30 +24,39 @@ def marked_up(line: str) -> str:
     )
 
 
-def _fields(node: ast.AST) -> Iterator[tuple[str, int]]:
-    "Names that stand on a line of their own: fields of a class, arguments of a function."
+def _fields(node: ast.AST) -> Iterator[ast.AnnAssign | ast.arg]:
+    "Fields of a class, arguments of a function."
     if isinstance(node, ast.ClassDef):
-        yield from (
-            (part.target.id, part.end_lineno)
-            for part in node.body
-            if isinstance(part, ast.AnnAssign) and not part.target.id.startswith("_")
-        )
+        yield from (part for part in node.body if isinstance(part, ast.AnnAssign))
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        yield from ((a.arg, a.lineno) for a in (*node.args.args, *node.args.kwonlyargs))
+        yield from (*node.args.args, *node.args.kwonlyargs)
+
+
+def _comments(source: str) -> tuple[dict[int, str], dict[int, str]]:
+    "Comments by line: those beside code, and those on lines of their own."
+    beside, alone = {}, {}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            where = beside if token.line[: token.start[1]].strip() else alone
+            where[token.start[0]] = token.string.lstrip("# ")
+    return beside, alone
 
 
 def comments(source: str) -> dict[str, str]:
-    "name -> the comment behind it, for the fields of a class or the arguments of a function."
+    "name -> the comment above or beside it, for fields of a class or arguments of a function."
     source = textwrap.dedent(source)
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    behind = {
-        token.start[0]: token.string.lstrip("# ")
-        for token in tokens
-        if token.type == tokenize.COMMENT and token.line[: token.start[1]].strip()
-    }
-    fields = list(_fields(ast.parse(source).body[0]))
-    lines = [line for _, line in fields]
-    return {name: behind[n] for name, n in fields if n in behind and lines.count(n) == 1}
+    beside, alone = _comments(source)
+    told = {}
+    for field in _fields(ast.parse(source).body[0]):
+        name = field.arg if isinstance(field, ast.arg) else field.target.id
+        first = field.lineno
+        while first - 1 in alone:
+            first -= 1
+        lines = range(first, field.end_lineno + 1)
+        text = " ".join(t for n in lines if (t := alone.get(n) or beside.pop(n, "")))
+        if text and not name.startswith("_"):
+            told[name] = text
+    return told
 
 
 def described(thing: object) -> dict[str, str]:
@@ -61,12 +70,17 @@ def described(thing: object) -> dict[str, str]:
 def process(app, what, name, thing, options, lines: list[str]) -> None:
     "Sphinx asks for each docstring: prose, then what the source says behind fields and arguments."
     lines[:] = [marked_up(line) for line in lines]
-    if what in ("class", "function", "method"):
+    if what in ("class", "function", "method") and not hasattr(thing, "model_fields"):
         told = [f":param {field}: {marked_up(text)}" for field, text in described(thing).items()]
         lines += ["", *told, ""] if told else []
 
 
+def sign(app, what, name, thing, options, signature: str, returned: str) -> tuple[str, str] | None:
+    "Settings are taken by name, and have a page of their own."
+    return ("(**settings)", returned) if hasattr(thing, "model_fields") else None
+
+
 def skip(app, what, name, thing, skipped: bool, options) -> bool | None:
-    "Fields of a named tuple are in its signature; 'Alias for field number 0' tells nobody anything."
+    "Fields of a named tuple are in its signature already, and hooks of pydantic are nobody's."
     alias = (getattr(thing, "__doc__", None) or "").startswith("Alias for field number")
-    return True if alias else None
+    return True if alias or name in ("model_config", "settings_customise_sources") else None

@@ -1,4 +1,5 @@
-"""The site: each link leads somewhere, nothing comes from another host, every public name is told."""
+"""The site: links lead somewhere, nothing comes from another host, every public name is told."""
+
 import os
 import re
 import subprocess
@@ -48,7 +49,9 @@ class Page(HTMLParser):
 
 def in_css(text):
     "What a style sheet loads."
-    loads = re.findall(r"url\(\s*['\"]?([^'\")]+)", text) + re.findall(r"@import\s+['\"]([^'\"]+)", text)
+    loads = re.findall(r"url\(\s*['\"]?([^'\")]+)", text) + re.findall(
+        r"@import\s+['\"]([^'\"]+)", text
+    )
     return [url for url in loads if not url.startswith("data:")]
 
 
@@ -69,8 +72,17 @@ def page(path):
 
 
 def build(folder, scratch, *options):
-    command = [sys.executable, ROOT / "docs" / "assemble.py", folder, "--scratch", scratch, *options]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"NO_COLOR": "1"})
+    command = [
+        sys.executable,
+        ROOT / "docs" / "assemble.py",
+        folder,
+        "--scratch",
+        scratch,
+        *options,
+    ]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"NO_COLOR": "1"}
+    )
     assert ran.returncode == 0, ran.stderr[-4000:]
     return folder
 
@@ -91,9 +103,10 @@ def broken(folder):
             if foreign(link) or parts.scheme in ("mailto", "data"):
                 continue
             target = path.parent / unquote(parts.path) if parts.path else path
-            if not target.is_file():
-                yield path.relative_to(folder).as_posix(), link
-            elif target.suffix == ".html" and unquote(parts.fragment) not in page(target.resolve()).anchors:
+            if not target.is_file() or (
+                target.suffix == ".html"
+                and unquote(parts.fragment) not in page(target.resolve()).anchors
+            ):
                 yield path.relative_to(folder).as_posix(), link
 
 
@@ -120,20 +133,37 @@ def test_nothing_is_loaded_from_another_host(site):
     assert list(loaded_from_elsewhere(site)) == []
 
 
-@pytest.mark.parametrize(("text", "loads"), [
-    ('<script src="https://cdn.example.org/a.js"></script>', 1), ('<img srcset="//x.org/a.png 2x">', 1),
-    ('<link rel="stylesheet" href="http://x.org/a.css">', 1), ('<p style="background: url(https://x.org/a)">', 1),
-    ("<style>@import 'https://x.org/a.css';</style>", 1), ('<a href="https://x.org">out</a>', 0),
-    ('<script>import("https://x.org/a.js") // see https://y.org</script>', 1), ('<img src="a.png">', 0),
-    ('<script>f("http://www.w3.org/2000/svg")</script>', 0)])
+@pytest.mark.parametrize(
+    ("text", "loads"),
+    [
+        ('<script src="https://cdn.example.org/a.js"></script>', 1),
+        ('<img srcset="//x.org/a.png 2x">', 1),
+        ('<link rel="stylesheet" href="http://x.org/a.css">', 1),
+        ('<p style="background: url(https://x.org/a)">', 1),
+        ("<style>@import 'https://x.org/a.css';</style>", 1),
+        ('<a href="https://x.org">out</a>', 0),
+        ('<script>import("https://x.org/a.js") // see https://y.org</script>', 1),
+        ('<img src="a.png">', 0),
+        ('<script>f("http://www.w3.org/2000/svg")</script>', 0),
+    ],
+)
 def test_the_search_for_other_hosts_finds_them(tmp_path, text, loads):
     (tmp_path / "page.html").write_text(text)
     assert len(list(loaded_from_elsewhere(tmp_path))) == loads
 
 
-@pytest.mark.parametrize(("text", "links"), [
-    ('<a href="none.html">', 1), ('<a href="#none">', 1), ('<a href="#here" id="here">', 0), ('<img src="a.png">', 1),
-    ('<a href="page.html#none">', 1), ('<a href="page.html">', 0), ('<a href="https://x.org/none">', 0)])
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ('<a href="none.html">', 1),
+        ('<a href="#none">', 1),
+        ('<a href="#here" id="here">', 0),
+        ('<img src="a.png">', 1),
+        ('<a href="page.html#none">', 1),
+        ('<a href="page.html">', 0),
+        ('<a href="https://x.org/none">', 0),
+    ],
+)
 def test_the_search_for_broken_links_finds_them(tmp_path, text, links):
     (tmp_path / "page.html").write_text(text)
     assert len(list(broken(tmp_path))) == links
@@ -141,7 +171,9 @@ def test_the_search_for_broken_links_finds_them(tmp_path, text, links):
 
 def test_every_name_offered_at_the_top_is_told(site):
     told = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
-    known = {name for kind, objects in told.data.items() if kind.startswith("py:") for name in objects}
+    known = {
+        name for kind, objects in told.data.items() if kind.startswith("py:") for name in objects
+    }
     index = (site / "api" / "index.html").read_text(encoding="utf-8")
     assert len(aiops_wb.__all__) > 10
     for name in aiops_wb.__all__:
@@ -157,7 +189,9 @@ def test_a_name_offered_at_the_top_says_what_it_is(name):
 
 def test_directives_of_the_export_are_not_shown_and_exported_code_is(site):
     text = (site / "nbs" / "stats" / "00_points.html").read_text(encoding="utf-8")
-    assert "tag_exported" in text and not re.search(r"#\s*\|\s*(export|hide|default_exp)", re.sub("<[^>]+>", "", text))
+    assert "tag_exported" in text and not re.search(
+        r"#\s*\|\s*(export|hide|default_exp)", re.sub("<[^>]+>", "", text)
+    )
 
 
 def slug(heading):
@@ -165,7 +199,9 @@ def slug(heading):
     return re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", heading).strip().lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md"]
+)
 def test_links_of_the_documents_hold_in_the_repository_too(name):
     path = ROOT / name
     for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
