@@ -11,8 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from sphinx.util.inventory import InventoryFile
+from typer.testing import CliRunner
 
 import aiops_wb
+from aiops_wb.cli import app
+from aiops_wb.config import Settings
 
 ROOT = Path(__file__).parent.parent
 LOADS = {"link": "href", "image": "href", "use": "href", "object": "data", "form": "action"}
@@ -185,6 +188,30 @@ def test_every_name_offered_at_the_top_is_told(site):
 @pytest.mark.parametrize("name", aiops_wb.__all__)
 def test_a_name_offered_at_the_top_says_what_it_is(name):
     assert re.match(r"\S.{10,}", getattr(aiops_wb, name).__doc__ or "")
+
+
+def told_by_help(*words):
+    "Commands that help names, with all words that call them, and what help says of each."
+    said = CliRunner().invoke(app, [*words, "--help"], prog_name="aiops-wb").output
+    for name, text in re.findall(
+        r"^  ([a-z][a-z-]*)  +(\S.*)", said.partition("Commands:")[2], re.M
+    ):
+        yield (*words, name), text
+        yield from told_by_help(*words, name)
+
+
+def test_every_command_has_help_and_stands_in_the_documentation(site):
+    commands = list(told_by_help())
+    page = (site / "commands.html").read_text(encoding="utf-8")
+    assert len(commands) > 20
+    for words, text in commands:
+        assert len(text) > 10, f"{' '.join(words)} says no more than {text!r}"
+        assert f'<section id="aiops-wb-{"-".join(words)}">' in page
+
+
+def test_every_setting_stands_in_the_documentation(site):
+    page = (site / "settings.html").read_text(encoding="utf-8")
+    assert all(f">{name}</span>" in page for name in Settings.model_fields)
 
 
 def test_directives_of_the_export_are_not_shown_and_exported_code_is(site):
