@@ -67,12 +67,21 @@ def described(thing: object) -> dict[str, str]:
         return {}
 
 
+def ancestors(thing: type) -> str:
+    "A sentence that names the classes of this package that a class builds on; '' without any."
+    ours = [base for base in thing.__bases__ if base.__module__.startswith("aiops_wb.")]
+    names = [f":py:class:`{b.__name__} <{b.__module__}.{b.__qualname__}>`" for b in ours]
+    return f"Builds on {', '.join(names)}." if names else ""
+
+
 def process(app, what, name, thing, options, lines: list[str]) -> None:
     "Sphinx asks for each docstring: prose, then what the source says behind fields and arguments."
     lines[:] = [marked_up(line) for line in lines]
+    if isinstance(thing, type) and (told := ancestors(thing)):
+        lines += ["", told, ""]
     if what in ("class", "function", "method") and not hasattr(thing, "model_fields"):
-        told = [f":param {field}: {marked_up(text)}" for field, text in described(thing).items()]
-        lines += ["", *told, ""] if told else []
+        fields = [f":param {name}: {marked_up(text)}" for name, text in described(thing).items()]
+        lines += ["", *fields, ""] if fields else []
 
 
 def sign(app, what, name, thing, options, signature: str, returned: str) -> tuple[str, str] | None:
