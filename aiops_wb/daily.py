@@ -253,17 +253,13 @@ def report_jobs(
 ) -> list[Job]:
     "The six report jobs of one day and model."
     notebooks = report_notebooks()
-    differs = {
-        k: v
-        for k, v in settings.model_dump(mode="json", exclude=PRIVATE).items()
-        if v != Settings.model_fields[k].get_default()
-    }
     parameters = {
         "data": str(Path(data).resolve()),
         "model": model,
         "day": str(day),
         "as_of": as_of.isoformat(),
-        "settings": differs,
+        # all of them: a report must not find a file of settings that this run does not know
+        "settings": settings.model_dump(mode="json", exclude=PRIVATE),
     }
     return [
         Job(

@@ -686,6 +686,18 @@ class Reader:
         where, given = _where(model=model, event_date=event_date, step=step)
         return self.frame(f"SELECT * FROM runs{where} ORDER BY started_at, step", given)
 
+    def quarantine_size(self) -> int:
+        "Rows in quarantine."
+        return self._value("SELECT count(*) FROM quarantine")
+
+    def last_quarantined(self, limit: int) -> pd.DataFrame:
+        "The first rows that the last batch with such rows set aside: source, line, reason."
+        return self.frame(
+            """SELECT source, line, reason FROM quarantine
+            WHERE batch_id = (SELECT max(batch_id) FROM quarantine) ORDER BY line LIMIT $limit""",
+            {"limit": limit},
+        )
+
     def audit(self, subject: str | None = None) -> pd.DataFrame:
         "The audit trail, oldest first."
         where, given = _where(subject=subject)

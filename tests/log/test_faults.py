@@ -169,7 +169,7 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_lost(delivered, undisturbed)
 def test_a_full_disk_through_the_command(delivered, undisturbed):
     code = f"""import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from aiops_wb.cli.main import main
+from aiops_wb.cli import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (6000, {resource.RLIM_INFINITY}))
 sys.exit(main(["ingest", "--data", {str(delivered.data)!r}]))"""
     with delivered.store():
