@@ -28,24 +28,31 @@ PAGES = {  # the project's own documents, and what the site calls them
     "CHANGELOG.md": "Changelog",
     "bench/README.md": "Benchmarks",
 }
-NOTEBOOKS = ("nbs/00_tour.ipynb", "nbs/guides/*.ipynb", "nbs/stats/*.ipynb", "nbs/models/*.ipynb")
+LESSONS = ("guides", "stats", "models", "reports")
+NOT_RUN = "*Runs every morning on the published log; shown here without what it prints.*"
 MODULE = re.compile(r"\]\(((?:\.\./)*)aiops_wb/(\w+)(?:/\w*)?(?:\.py)?\)")  # a link to source code
 DIRECTIVE = re.compile(r"^#\s*\|\s*(\w+).*\n?", re.M)
 
 
-def readable(notebook: dict) -> dict:
+def at_home(text: str) -> str:
+    "Links to source code lead to the reference, those to the start of the notebooks to README."
+    text = MODULE.sub(r"](\1api/\2.md)", text)
+    return re.sub(r"\]\(((?:\.\./)*)index\.ipynb", r"](\1../README.md", text)
+
+
+def readable(notebook: dict, note: str = "") -> dict:
     "A notebook for readers: no directives, exported cells marked, hidden ones run but not shown."
     cells = []
     for cell in notebook["cells"]:
         text = "".join(cell["source"])
         said = set(DIRECTIVE.findall(text)) if cell["cell_type"] == "code" else set()
-        source = DIRECTIVE.sub("", text) if said else text
-        tags = ["exported"] * bool(said & {"export", "exporti"}) + ["remove-cell"] * (
-            "hide" in said
-        )
+        source = DIRECTIVE.sub("", text) if cell["cell_type"] == "code" else at_home(text)
+        tags = ["exported"] if said & {"export", "exporti"} else []
+        tags += ["remove-cell"] if "hide" in said else []
         if source.strip():
             cells.append(cell | {"source": source, "metadata": {"tags": tags} if tags else {}})
-    return notebook | {"cells": cells}
+    told = [{"cell_type": "markdown", "id": "note", "metadata": {}, "source": note}] if note else []
+    return notebook | {"cells": [*cells[:1], *told, *cells[1:]]}
 
 
 def copy_documents(source: Path) -> None:
@@ -53,17 +60,20 @@ def copy_documents(source: Path) -> None:
     for name, title in PAGES.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         text = re.sub(r"\A# .*", f"# {title}", (ROOT / name).read_text(encoding="utf-8"))
-        (source / name).write_text(MODULE.sub(r"](\1api/\2.md)", text), encoding="utf-8")
+        (source / name).write_text(at_home(text), encoding="utf-8")
     for page in HERE.glob("*.md"):
         shutil.copy(page, source / page.name)
 
 
 def copy_notebooks(source: Path) -> None:
     "Every notebook that is told to a reader."
-    for path in sorted(path for pattern in NOTEBOOKS for path in ROOT.glob(pattern)):
+    told = [ROOT / "nbs" / "00_tour.ipynb"]
+    told += [path for folder in LESSONS for path in sorted(ROOT.glob(f"nbs/{folder}/*.ipynb"))]
+    for path in told:
         target = source / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
-        notebook = readable(json.loads(path.read_text(encoding="utf-8")))
+        note = NOT_RUN if path.parent.name == "reports" else ""
+        notebook = readable(json.loads(path.read_text(encoding="utf-8")), note)
         target.write_text(json.dumps(notebook), encoding="utf-8")
 
 
