@@ -117,12 +117,13 @@ def build(target: Path, execute: bool, scratch: Path) -> int:
     copy_documents(source)
     copy_notebooks(source)
     reference.write(source)
+    notebooks = {"nb_execution_mode": "off"}
     if execute:
-        os.environ["AIOPS_DOCS_CACHE"] = str(cache(scratch))
         quiet_kernels(scratch)
-    else:
-        os.environ["AIOPS_DOCS_EXECUTE"] = "off"
+        notebooks = {"nb_execution_cache_path": str(cache(scratch))}
     options = ["--quiet", "--fail-on-warning", "-c", str(HERE), "-d", str(scratch / "doctrees")]
+    for name, value in notebooks.items():
+        options += ["-D", f"{name}={value}"]
     return sphinx([*options, str(source), str(target)])
 
 
@@ -134,8 +135,7 @@ def main() -> int:
         "--scratch", type=Path, default=ROOT / "build" / "docs", help="what is kept between builds"
     )
     given = about.parse_args()
-    execute = not given.no_execute and os.environ.get("AIOPS_DOCS_EXECUTE") != "off"
-    return build(given.folder.resolve(), execute, given.scratch.resolve())
+    return build(given.folder.resolve(), not given.no_execute, given.scratch.resolve())
 
 
 if __name__ == "__main__":

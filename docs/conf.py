@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from os import environ
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -38,8 +37,7 @@ html_show_search_summary = (
 )
 
 # Notebooks: executed once, then taken from the cache until a cell or the package changes.
-nb_execution_mode = "off" if environ.get("AIOPS_DOCS_EXECUTE") == "off" else "cache"
-nb_execution_cache_path = environ.get("AIOPS_DOCS_CACHE", "")
+nb_execution_mode = "cache"
 nb_execution_excludepatterns = ["nbs/reports/*"]  # they run on a published log
 nb_execution_timeout = 1800
 nb_execution_raise_on_error = True
