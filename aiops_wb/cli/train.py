@@ -22,7 +22,7 @@ def train_version(
     end: LastDay,
 ):
     with call.writing() as log:
-        rows = log.rows(log.require_model(model), start, end, where="label IS NOT NULL")
+        rows = log.labelled_rows(log.require_model(model), start, end)
         trained, held_out = train(rows, model, version)
         register(log, trained, held_out, call.now(), call.who, **call.settings.certainty)
     metrics = trained.state["metrics"]

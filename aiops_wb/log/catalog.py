@@ -458,6 +458,10 @@ class Reader:
             rows = pd.concat([rows, features], axis=1)
         return rows
 
+    def labelled_rows(self, model: str, start: date, end: date) -> pd.DataFrame:
+        "`rows` of which the label is known."
+        return self.rows(model, start, end, where="label IS NOT NULL")
+
     def _outcome_files(self, start, end, batch):
         dated = self.files("outcomes", event_date__ge=start, event_date__le=end, batch_id__le=batch)
         pending = [f for f in self.files("outcomes", batch_id__le=batch) if f[1] is None]

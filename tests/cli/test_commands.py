@@ -54,6 +54,15 @@ def test_there_are_no_other_commands():
     assert {name.split()[0] for name in LEAVES} == set(COMMANDS) and len(LEAVES) == 27
 
 
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "aiops_wb" / "cli").glob("*.py")), ids=lambda p: p.stem
+)
+def test_a_file_is_short_and_knows_no_sql(file):
+    text = file.read_text()
+    assert text.count("\n") <= 200
+    assert not re.search(r"\b(SELECT|FROM|WHERE|IS NOT NULL)\b|\.(execute|frame)\(", text)
+
+
 def known_options(words):
     "The options of the command that words begin with."
     named = next(" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in LEAVES)
