@@ -44,8 +44,8 @@ export-check: $(READY)  # exporting changes nothing
 lint: $(READY)  ## ruff over modules, notebooks, tests and benchmarks
 	$(BIN)/ruff check
 
-docs: $(READY)  ## every notebook, executed, as HTML in _docs/
-	$(BIN)/python -m nbconvert --log-level ERROR --execute --to html --output-dir _docs nbs/index.ipynb nbs/*/*.ipynb
+docs: $(READY)  ## the site in _docs/: guides and notebooks executed, commands, reference (EXECUTE=off: no outputs)
+	$(BIN)/python docs/assemble.py $(if $(filter off,$(EXECUTE)),--no-execute)
 
 bench: $(READY)  ## run all benchmarks and rewrite the table in bench/README.md
 	$(BIN)/python -m bench
