@@ -57,26 +57,24 @@ def source(module):
     return (PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
 
 
+def imported(nodes, module):
+    "Full names of the modules and names that some nodes of a module's syntax tree import."
+    here = ["aiops_wb", *module.split(".")]
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            above = here[: -node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names if node.level)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
 def imports(module):
     "Modules of the package that a module imports, wherever it does."
-    here = ["aiops_wb", *module.split(".")]
-    for node in ast.walk(ast.parse(source(module))):
-        if isinstance(node, ast.ImportFrom):
-            base = (
-                ".".join([*here[: -node.level], *([node.module] if node.module else [])])
-                if node.level
-                else node.module
-            )
-            named = [base, *(f"{base}.{a.name}" for a in node.names)]
-        elif isinstance(node, ast.Import):
-            named = [a.name for a in node.names]
-        else:
-            continue
-        yield from (
-            name
-            for name in (n.removeprefix("aiops_wb.") for n in named if n.startswith("aiops_wb."))
-            if name in MODULES
-        )
+    for name in imported(ast.walk(ast.parse(source(module))), module):
+        if name.startswith("aiops_wb.") and name.removeprefix("aiops_wb.") in MODULES:
+            yield name.removeprefix("aiops_wb.")
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -92,6 +90,37 @@ def test_no_circle_of_imports():
         free = {m for m, needs in below.items() if not needs & below.keys()}
         assert free, f"these import each other: {', '.join(sorted(below))}"
         below = {m: needs for m, needs in below.items() if m not in free}
+
+
+EXTRAS = {  # optional parts, imported where they are used: the package works without them
+    "watch.cases": {"urllib3", "pybreaker", "aiops_wb.models.explain"},
+    "render": {"papermill", "nbformat", "nbconvert", "IPython"},
+    "cli": {"aiops_wb", "pandas", "rich", "tqdm"},  # groups of commands are loaded by name
+}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_stand_at_the_top_but_for_optional_parts(module):
+    allowed = set().union(*(EXTRAS.get(place, ()) for place in (module, module.split(".")[0])))
+    for function in ast.walk(ast.parse(source(module))):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for name in imported(ast.walk(function), module):
+                assert {name, name.split(".")[0]} & allowed, f"{module}.{function.name}: {name}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_is_imported_by_star_or_patched_into_a_class(module):
+    tree = ast.parse(source(module))
+    stars = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
+    assert not stars and not re.search(r"^@patch", source(module), re.M)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_class_can_be_read_at_once(module):
+    for node in ast.walk(ast.parse(source(module))):
+        if isinstance(node, ast.ClassDef):
+            lines = node.end_lineno - node.lineno + 1
+            assert lines < 200, f"{module}.{node.name} has {lines} lines"
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("stats.")])
@@ -163,6 +192,42 @@ def test_a_notebook_opens_as_a_lesson_and_has_no_outputs(notebook):
     assert not any(c.get("outputs") for c in cells)
     prose = sum(len("".join(c["source"]).split()) for c in cells if c["cell_type"] == "markdown")
     assert prose > 80
+
+
+WIDTH, LINES = 110, 40
+
+
+def code_cells(notebook):
+    "The lines of each code cell."
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return ["".join(c["source"]).splitlines() for c in cells if c["cell_type"] == "code"]
+
+
+EVERY = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+
+
+@pytest.mark.parametrize("notebook", EVERY, ids=lambda p: f"{p.parent.name} {p.stem}")
+def test_code_of_a_notebook_fits_the_page(notebook):
+    for cell in code_cells(notebook):
+        wide = [line for line in cell if len(line) > WIDTH]
+        assert not wide, f"over {WIDTH} columns: {wide[0]}"
+        if cell and cell[0].startswith("#| export"):
+            assert len(cell) - 1 <= LINES, f"a cell of {len(cell) - 1} lines: {cell[1]}"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: f"{p.parent.name} {p.stem}")
+def test_a_definition_is_followed_by_its_value(notebook):
+    defined = None  # a public definition whose value has not been shown
+    for cell in code_cells(notebook):
+        if not (cell and cell[0].startswith("#| export")):
+            defined = None
+            continue
+        body = ast.parse("\n".join(cell)).body
+        named = [n for n in body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+        public = [n.name for n in named if not n.name.startswith("_")]
+        assert defined is None or not public, f"{defined} is defined, and its value not shown"
+        defined = public[-1] if public else defined
+    assert defined is None, f"{defined} is defined, and its value not shown"
 
 
 @pytest.mark.parametrize(
