@@ -1,11 +1,13 @@
 """Pages between the reports: what stands on them, values stay text, nothing is loaded."""
 
 import json
+import sys
 from datetime import date
 
 import pytest
 from read_pages import held, links, text
 
+from aiops_wb.render.engine import require_reports
 from aiops_wb.render.frame import Link, failure_page, page
 from aiops_wb.render.pages import (
     QUESTIONS,
@@ -193,3 +195,12 @@ def test_a_manifest_that_cannot_be_read_is_left_out(reports):
     (reports / "2026-03-05" / "manifest.json").write_text("{")
     assert list(manifests(reports)) == ["2026-03-04"]
     assert all("2026-03-05" not in href for _, href in links(index_page(reports)))
+
+
+def test_an_install_without_templates_writes_no_page(tmp_path, monkeypatch):
+    "Figures alone need the core only; `require_reports` names the extra to whoever asks for more."
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    write_pages(tmp_path)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ModuleNotFoundError, match="reports need jinja2"):
+        require_reports()
