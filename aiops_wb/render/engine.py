@@ -303,7 +303,7 @@ PRELOAD = (
     "IPython.core.interactiveshell",
     "aiops_wb.models.challenge",
     "aiops_wb.models.explain",
-    "aiops_wb.watch.view",
+    "aiops_wb.watch.headlines",
     "aiops_wb.render.plots",
 )
 
