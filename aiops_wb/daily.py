@@ -34,7 +34,10 @@ from .render.pages import (
 )
 from .watch.alarms import event_rows
 from .watch.cases import Opened, Sink, deliver, drift_messages, open_cases, sinks
-from .watch.view import View, number, percent, recalibrate
+from .watch.figures import day_figures, drift_figures, unknown_drift
+from .watch.recalibrate import recalibrate
+from .watch.view import View
+from .watch.words import number, percent
 
 __all__ = [
     "PRIVATE",
@@ -157,12 +160,12 @@ def compute(
         )  # a day in the future is a clock gone wrong
         if not newer and as_of >= now:  # looking back changes nothing that decides
             recalibrate(store, view, now, who)
-        figures = [view.figures().assign(tenant=""), view.tenant_figures()]
+        figures = [day_figures(view)]
         try:
-            figures.append(view.drift_figures().assign(tenant=""))
+            figures.append(drift_figures(view))
         except Exception as problem:
             error = f"all figures but the alarms are stored, which failed: {_reason(problem)}"
-            figures.append(view.unknown_drift().assign(tenant=""))
+            figures.append(unknown_drift(view))
         frame = pd.concat(figures, ignore_index=True).assign(
             run_id=run, as_of=as_of, event_date=day, model=model, version=view.version
         )
@@ -314,14 +317,14 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
         sum(c.total[0] for c in reader.score_counts(model, day, day, as_of=as_of).values())
         - view.window(1).total[0]
     )
-    week, routes, span = view.week, view.decisions, f"{settings.recent_days} days"
+    week, routes, span = view.quality.week, view.tickets.decisions, f"{settings.recent_days} days"
     try:
         drift = view.drift.severity
     except Exception:  # its reason stands with the figures of the day and in the drift report
         drift = "failed"
     figures = {
-        "predictions": f"{view.today['predictions'].value:,.0f}",
-        "above the threshold": f"{view.today['alerts'].value:,.0f}",
+        "predictions": f"{view.quality.today['predictions'].value:,.0f}",
+        "above the threshold": f"{view.quality.today['alerts'].value:,.0f}",
         "tickets": f"{routes['ticket']:,}",
         "to a person": f"{routes['alert']:,}",
         f"precision, {span}": number(week["precision"].value, 2),

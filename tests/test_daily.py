@@ -20,6 +20,7 @@ from aiops_wb.log.catalog import StoreError, open_snapshot
 from aiops_wb.render.engine import Job, run_jobs
 from aiops_wb.render.pages import QUESTIONS, RENAMED, folder, write_pages
 from aiops_wb.stats.performance import summary
+from aiops_wb.watch.figures import day_figures
 from aiops_wb.watch.view import View, open_view
 
 NOW = datetime(2026, 3, 6, 6, tzinfo=UTC)
@@ -107,7 +108,7 @@ def test_a_first_morning_makes_every_page(first_morning):
             assert (path.parent / link).exists(), (path, link)
     certainty = (reports / "2026-03-05" / MODEL / "certainty.html").read_text()
     assert f"<title>{MODEL}, 2026-03-05: Certainty</title>" in certainty
-    assert "import monitor" not in (reports / "2026-03-05" / MODEL / "drift.html").read_text()
+    assert "import headlines" not in (reports / "2026-03-05" / MODEL / "drift.html").read_text()
 
 
 def test_stored_figures_are_those_of_the_rows(logged):
@@ -151,17 +152,13 @@ def test_the_running_day_is_not_due_and_a_new_day_is(logged):
 
 
 def test_a_day_that_failed_is_due_again_and_stops_no_other(logged, monkeypatch):
-    whole = View.figures
+    def odd(view):
+        if view.day.day == 3:
+            raise ValueError("odd counts")
+        return day_figures(view)
+
     with monkeypatch.context() as broken:
-        broken.setattr(
-            View,
-            "figures",
-            lambda self: (
-                whole(self)
-                if self.day.day != 3
-                else (_ for _ in ()).throw(ValueError("odd counts"))
-            ),
-        )
+        broken.setattr(daily, "day_figures", odd)
         ran = go(logged)
     assert [f.state for f in ran.figures] == [
         "ok",
@@ -200,12 +197,12 @@ def test_a_report_of_the_past_stays_what_it_was(bench):
     bench.label(frame.iloc[:100], at="2026-03-05T00:00:00Z")
     go(bench)
     with open_snapshot(bench.data) as log:
-        then = View(log, MODEL, date(2026, 3, 4), NOW).figures()
+        then = day_figures(View(log, MODEL, date(2026, 3, 4), NOW))
     bench.label(frame.iloc[100:], at="2026-03-07T00:00:00Z")
     go(bench, now=NOW + timedelta(2))
     with open_snapshot(bench.data) as log:
-        assert View(log, MODEL, date(2026, 3, 4), NOW).figures().equals(then)
-        assert not View(log, MODEL, date(2026, 3, 4)).figures().equals(then)
+        assert day_figures(View(log, MODEL, date(2026, 3, 4), NOW)).equals(then)
+        assert not day_figures(View(log, MODEL, date(2026, 3, 4))).equals(then)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +299,7 @@ def test_reports_that_were_cut_off_or_lost_are_made_again(logged, monkeypatch, t
 )
 def test_the_headline_sees_every_loss_of_quality(logged, held_out, state, says):
     from aiops_wb.stats.points import Grid
-    from aiops_wb.watch.view import performance_headline
+    from aiops_wb.watch.headlines import performance_headline
 
     logged.ingest(NOW)
     with logged.store() as store:

@@ -666,7 +666,7 @@ def _threshold(args):
                 f"{args.model} {view.version}: threshold {view.probability(view.threshold):.3f} ({view.threshold} points)"
             )
             if args.candidate is not None:
-                result = view.simulate(_points(view, args.candidate))
+                result = view.replay.simulate(_points(view, args.candidate))
                 for name, (candidate, current, difference) in result.table.items():
                     print(f"  {name:15} {candidate:12.3f} {current:12.3f} {difference:+12.3f}")
                 print(result.recommendation)
@@ -684,7 +684,7 @@ def _threshold(args):
                 view.version,
                 points,
                 args.why,
-                {"replay": view.simulate(points).table},
+                {"replay": view.replay.simulate(points).table},
                 logged=view.threshold,
             )
         now_at = store.threshold(args.model, view.version)
@@ -715,7 +715,7 @@ def _retrain(args):
             args.model,
             args.date or view.day,
             _now(),
-            view.severity,
+            view.scores.reference_severity,
             enabled=settings.retrain_enabled,
             cooldown_days=settings.retrain_cooldown_days,
             min_labelled=settings.retrain_min_labelled,

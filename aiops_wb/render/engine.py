@@ -40,7 +40,7 @@ PRELOAD = (
     "aiops_wb.render.notebook",
     "aiops_wb.models.challenge",
     "aiops_wb.models.explain",
-    "aiops_wb.watch.view",
+    "aiops_wb.watch.headlines",
     "aiops_wb.render.plots",
 )
 "What the helper imports before it forks."

@@ -13,7 +13,8 @@ from ..log.catalog import statements
 from ..stats.counts import ScoreCounts, total
 from ..stats.performance import Figure, confusion, summary
 from ..stats.retrain import Check
-from ..watch.view import View, number, percent
+from ..watch.view import View
+from ..watch.words import number, percent
 
 __all__ = [
     "LABELS",
@@ -130,16 +131,16 @@ def shown(name: str, figure: Figure) -> str:
 def performance_table(view: View) -> Table:
     "Figures of the day, the recent days, 30 days and the held-out days of training."
     spans = {
-        "day": view.today,
-        f"{view.settings.recent_days} days": view.week,
-        "30 days": view.month,
+        "day": view.quality.today,
+        f"{view.settings.recent_days} days": view.quality.week,
+        "30 days": view.quality.month,
     }
     rows = [
         {"": LABELS[k]}
         | {span: shown(k, f[k]) for span, f in spans.items()}
-        | {"held-out days": "" if k in COUNTED else number(view.baseline.get(k, nan))}
+        | {"held-out days": "" if k in COUNTED else number(view.quality.baseline.get(k, nan))}
         for k in ORDER
-        if k in view.today
+        if k in view.quality.today
     ]
     return Table(pd.DataFrame(rows))
 
@@ -148,26 +149,24 @@ def label_table(view: View) -> Table:
     "Figures of the recent days by what is known: labels so far, what late labels will add, what the scores alone expect; and the newest days that are complete."
     naive, adjusted, expected, mature = (
         confusion(view.window(view.settings.recent_days), view.threshold),
-        view.adjusted,
-        view.expected,
-        view.mature,
+        view.labels.adjusted,
+        view.labels.expected,
+        view.labels.complete,
     )
     week = {
-        "positive_rate": view.week["positive_rate"],
+        "positive_rate": view.quality.week["positive_rate"],
         "accuracy": naive.accuracy,
         "precision": naive.precision,
         "recall": naive.recall,
     }
-    days = view.settings.recent_days
+    days, last = view.settings.recent_days, view.labels.complete_day
     rows = [
         {
             "": LABELS[k],
             f"labels so far, {days} days": shown(k, week[k]),
             "adjusted for late labels": shown(k, adjusted.figures[k]) if adjusted else "-",
             "expected without labels": shown(k, expected[k]) if expected else "-",
-            f"{view.mature_day - timedelta(days - 1):%d %b} to {view.mature_day:%d %b}, complete": shown(
-                k, mature[k]
-            ),
+            f"{last - timedelta(days - 1):%d %b} to {last:%d %b}, complete": shown(k, mature[k]),
         }
         for k in week
     ]
@@ -220,9 +219,9 @@ def false_positive_table(view: View, limit: int = 12) -> Table:
         ).items()
     )[:limit]:
         add("site", segment.removeprefix("site="), counts)
-    if view.calibration:
+    if view.tickets.stands:
         recent = view.window(view.settings.recent_days)
-        lower, upper = view.calibration[1].bounds.intervals(recent.points)
+        lower, upper = view.tickets.stands[1].bounds.intervals(recent.points)
         place = np.digitize(upper - lower, WIDTHS)
         for i, name in enumerate(("below 0.05", "0.05 to 0.10", "0.10 to 0.20", "0.20 or wider")):
             add(
@@ -367,7 +366,7 @@ def feature_table(view: View) -> Table:
 
 def drift_table(view: View) -> Table:
     "The evidence behind the severity."
-    test, drop = view.ks, view.accuracy_drop
+    test, drop = view.scores.ks, view.quality.accuracy_drop
     rows = [
         (
             "Largest gap between the distributions",
@@ -382,16 +381,16 @@ def drift_table(view: View) -> Table:
             f"{number(drop.baseline)} / {number(drop.recent)}",
         ),
         ("Severity of the accuracy drop", drop.severity),
-        ("Severity", view.severity),
+        ("Severity", view.scores.reference_severity),
     ]
     return Table(pd.DataFrame(rows, columns=["evidence", "value"]))
 
 
 def calibration_table(view: View) -> Table:
     "Quantiles by coverage of the calibration that the day was decided with."
-    if not view.calibration:
+    if not view.tickets.stands:
         return note("no calibration stood on this day")
-    key, calibration = view.calibration[0], view.calibration[1].calibration
+    key, calibration = view.tickets.stands[0], view.tickets.stands[1].calibration
     rows = [
         {
             "coverage": percent(c),
@@ -408,11 +407,11 @@ def calibration_table(view: View) -> Table:
 
 def promise_table(view: View) -> Table:
     "The rule for tickets in force: what it promises, on what, and what became of it."
-    if not view.calibration:
+    if not view.tickets.stands:
         return note("no calibration stood on this day")
-    stands = view.calibration[1]
+    stands = view.tickets.stands[1]
     rule, made = stands.rule, stands.calibration.created_at
-    kept = view.kept()
+    kept = view.tickets.kept()
     kept = kept[kept.tickets > 0]
     rows = [
         ("Rule", rule.method),
@@ -455,7 +454,7 @@ def promise_table(view: View) -> Table:
 
 def coverage_table(view: View) -> Table:
     "Coverage of the label-conditional sets over mature days, and how often each set was given."
-    report = view.coverage
+    report = view.tickets.coverage
     if report is None:
         return note("no day of the calibration window has mature labels yet")
     rows = [
@@ -529,7 +528,7 @@ def alert_table(view: View, alerts: pd.DataFrame, limit: int = 15) -> Table:
 
 def simulation_table(view: View) -> Table:
     "The candidate against the threshold in force."
-    if view.candidate is None:
+    if view.replay.candidate is None:
         return note("no labelled positive in the last 30 days")
     names = {
         "alerts": "Events at or above it",
@@ -543,7 +542,7 @@ def simulation_table(view: View) -> Table:
             *map(
                 number,
                 _with_difference(
-                    view.probability(view.candidate), view.probability(view.threshold)
+                    view.probability(view.replay.candidate), view.probability(view.threshold)
                 ),
             ),
         )
@@ -553,7 +552,7 @@ def simulation_table(view: View) -> Table:
             names.get(k, LABELS.get(k, k)),
             *((f"{v:,.0f}" if k in names else number(v)) for v in values),
         )
-        for k, values in view.simulate(view.candidate).table.items()
+        for k, values in view.replay.simulate(view.replay.candidate).table.items()
     ]
     return Table(pd.DataFrame(rows, columns=["30 days", "candidate", "in force", "difference"]))
 
@@ -573,7 +572,7 @@ def threshold_table(
         rows.append(
             {
                 "threshold": f"{score:g}",
-                "alerts a day": f"{counts.at_or_above(at)[0] / view.days_replayed:,.0f}",
+                "alerts a day": f"{counts.at_or_above(at)[0] / view.replay.days_replayed:,.0f}",
                 "caught in 30 days": f"{c.tp:,}",
                 "false in 30 days": f"{c.fp:,}",
                 "precision": number(c.precision.value),
