@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from ...stats.counts import ScoreCounts
 from ...stats.drift import FIRST, MISSING, UNSEEN, FeatureShift
 from ...watch.alarms import Drift
+from ..vocabulary import looked_at
 from .chart import (
     BLUE,
     FAINT,
@@ -192,8 +193,7 @@ def _values(ax, question, days, last):
 def _stream_title(question):
     "The name of a stream, and where it is looked at when that says more."
     name, unit = question.stream.name, question.stream.unit
-    placed = question.at is not None and len(question.at)
-    where = question.where[question.at[-1]] if placed else question.where[0]
+    where = looked_at(question.where, question.at)
     if where == name or unit == "log ratio":
         return name
     return "label, difference of log-odds" if unit == "logits" else f"{name} {where}"
