@@ -21,11 +21,23 @@ from .log.catalog import Busy, Reader, StoreError, open_snapshot
 from .log.ingest import Ingested, ingest
 from .log.spool import time_ordered_id
 from .log.store import Store, open_store
-from .render.engine import Job, Outcome, require_reports, run_jobs, write_whole
-from .render.pages import QUESTIONS, folder, manifests, navigation, write_pages
+from .render.engine import Job, ReportResult, require_reports, run_jobs
+from .render.frame import write_whole
+from .render.pages import (
+    QUESTIONS,
+    RENAMED,
+    REPORTS,
+    folder,
+    manifests,
+    navigation,
+    write_pages,
+)
 from .watch.alarms import event_rows
 from .watch.cases import Opened, Sink, deliver, drift_messages, open_cases, sinks
-from .watch.view import View, number, percent, recalibrate
+from .watch.figures import day_figures, drift_figures, unknown_drift
+from .watch.recalibrate import recalibrate
+from .watch.view import View
+from .watch.words import number, percent
 
 __all__ = [
     "PRIVATE",
@@ -77,9 +89,10 @@ def unfinished(
 ) -> list[tuple[date, str, datetime]]:
     "(day, model, as_of) whose reports were begun and did not end well, or whose page is gone though it is the newest."
     runs = reader.runs()
+    runs = runs.assign(report=runs.step.replace(RENAMED))  # a page lies under the name of its step
     runs = runs[
-        runs.model.isin(list(models or reader.models())) & runs.step.isin(list(QUESTIONS))
-    ].drop_duplicates(["event_date", "model", "step"], keep="last")
+        runs.model.isin(list(models or reader.models())) & runs.report.isin(list(QUESTIONS))
+    ].drop_duplicates(["event_date", "model", "report"], keep="last")
     lost = runs[runs.state != "ok"]
     if len(runs):
         newest = runs[runs.event_date == runs.groupby("model").event_date.transform("max")]
@@ -147,12 +160,12 @@ def compute(
         )  # a day in the future is a clock gone wrong
         if not newer and as_of >= now:  # looking back changes nothing that decides
             recalibrate(store, view, now, who)
-        figures = [view.figures().assign(tenant=""), view.tenant_figures()]
+        figures = [day_figures(view)]
         try:
-            figures.append(view.drift_figures().assign(tenant=""))
+            figures.append(drift_figures(view))
         except Exception as problem:
             error = f"all figures but the alarms are stored, which failed: {_reason(problem)}"
-            figures.append(view.unknown_drift().assign(tenant=""))
+            figures.append(unknown_drift(view))
         frame = pd.concat(figures, ignore_index=True).assign(
             run_id=run, as_of=as_of, event_date=day, model=model, version=view.version
         )
@@ -267,7 +280,7 @@ def report_jobs(
             notebook,
             Path(reports) / str(day) / folder(model) / f"{name}.html",
             parameters,
-            f"{model}, {day}: {name}",
+            f"{model}, {day}: {REPORTS[name].title}",
             navigation(model, str(day), list(notebooks), name),
             settings.engine,
         )
@@ -300,14 +313,14 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
         sum(c.total[0] for c in reader.score_counts(model, day, day, as_of=as_of).values())
         - view.window(1).total[0]
     )
-    week, routes, span = view.week, view.decisions, f"{settings.recent_days} days"
+    week, routes, span = view.quality.week, view.tickets.decisions, f"{settings.recent_days} days"
     try:
         drift = view.drift.severity
     except Exception:  # its reason stands with the figures of the day and in the drift report
         drift = "failed"
     figures = {
-        "predictions": f"{view.today['predictions'].value:,.0f}",
-        "above the threshold": f"{view.today['alerts'].value:,.0f}",
+        "predictions": f"{view.quality.today['predictions'].value:,.0f}",
+        "above the threshold": f"{view.quality.today['alerts'].value:,.0f}",
         "tickets": f"{routes['ticket']:,}",
         "to a person": f"{routes['alert']:,}",
         f"precision, {span}": number(week["precision"].value, 2),
@@ -356,7 +369,7 @@ class Ran:
 
     ingested: Ingested = field(default_factory=Ingested)
     figures: list[Figures] = field(default_factory=list)
-    reports: list[Outcome] = field(default_factory=list)
+    reports: list[ReportResult] = field(default_factory=list)
     handed_on: str = "ok"  # failed when cases could not be opened, or a sink did not take one
 
     @property
@@ -380,8 +393,8 @@ def make_reports(
     reports: Path,
     pairs: Iterable[tuple[date, str, datetime]],
     settings: Settings,
-    on_done: Callable[[Outcome], None] = lambda _: None,
-) -> list[Outcome]:
+    on_done: Callable[[ReportResult], None] = lambda _: None,
+) -> list[ReportResult]:
     "Run the reports of (day, model, as_of), write manifests and pages, and record the runs."
     pairs = sorted(pairs)
     jobs = [
@@ -507,7 +520,7 @@ def run(
     show: str = "last",
     who: str = "daily",
     say: Callable[[str], None] = print,
-    on_done: Callable[[Outcome], None] = lambda _: None,
+    on_done: Callable[[ReportResult], None] = lambda _: None,
     expect: Callable[[int], None] = lambda _: None,
 ) -> Ran:
     """Ingest, compute the figures of days (None: all that are due), publish, and run reports ('all' days, the 'last' one, 'none').

@@ -10,15 +10,17 @@ import pandas as pd
 import pytest
 from conftest import MODEL, Bench, events
 from nbformat.v4 import new_code_cell, new_notebook
+from read_pages import held
 
 from aiops_wb import daily
 from aiops_wb.config import Settings
-from aiops_wb.daily import due, run
+from aiops_wb.daily import due, run, unfinished
 from aiops_wb.examples import demo
 from aiops_wb.log.catalog import StoreError, open_snapshot
 from aiops_wb.render.engine import Job, run_jobs
-from aiops_wb.render.pages import QUESTIONS, write_pages
+from aiops_wb.render.pages import QUESTIONS, RENAMED, folder, write_pages
 from aiops_wb.stats.performance import summary
+from aiops_wb.watch.figures import day_figures
 from aiops_wb.watch.view import View, open_view
 
 NOW = datetime(2026, 3, 6, 6, tzinfo=UTC)
@@ -96,6 +98,7 @@ def test_a_first_morning_makes_every_page(first_morning):
     assert all(r["headline"]["says"] for r in entry["reports"].values())
     for path in reports.rglob("*.html"):
         html = path.read_text()
+        held(html)
         assert (
             "Content-Security-Policy" in html
             and "<script" not in html
@@ -103,7 +106,9 @@ def test_a_first_morning_makes_every_page(first_morning):
         )
         for link in re.findall(r'href="([^"#]+)"', html):
             assert (path.parent / link).exists(), (path, link)
-    assert "import monitor" not in (reports / "2026-03-05" / MODEL / "drift.html").read_text()
+    certainty = (reports / "2026-03-05" / MODEL / "certainty.html").read_text()
+    assert f"<title>{MODEL}, 2026-03-05: Certainty</title>" in certainty
+    assert "import headlines" not in (reports / "2026-03-05" / MODEL / "drift.html").read_text()
 
 
 def test_stored_figures_are_those_of_the_rows(logged):
@@ -147,17 +152,13 @@ def test_the_running_day_is_not_due_and_a_new_day_is(logged):
 
 
 def test_a_day_that_failed_is_due_again_and_stops_no_other(logged, monkeypatch):
-    whole = View.figures
+    def odd(view):
+        if view.day.day == 3:
+            raise ValueError("odd counts")
+        return day_figures(view)
+
     with monkeypatch.context() as broken:
-        broken.setattr(
-            View,
-            "figures",
-            lambda self: (
-                whole(self)
-                if self.day.day != 3
-                else (_ for _ in ()).throw(ValueError("odd counts"))
-            ),
-        )
+        broken.setattr(daily, "day_figures", odd)
         ran = go(logged)
     assert [f.state for f in ran.figures] == [
         "ok",
@@ -196,12 +197,12 @@ def test_a_report_of_the_past_stays_what_it_was(bench):
     bench.label(frame.iloc[:100], at="2026-03-05T00:00:00Z")
     go(bench)
     with open_snapshot(bench.data) as log:
-        then = View(log, MODEL, date(2026, 3, 4), NOW).figures()
+        then = day_figures(View(log, MODEL, date(2026, 3, 4), NOW))
     bench.label(frame.iloc[100:], at="2026-03-07T00:00:00Z")
     go(bench, now=NOW + timedelta(2))
     with open_snapshot(bench.data) as log:
-        assert View(log, MODEL, date(2026, 3, 4), NOW).figures().equals(then)
-        assert not View(log, MODEL, date(2026, 3, 4)).figures().equals(then)
+        assert day_figures(View(log, MODEL, date(2026, 3, 4), NOW)).equals(then)
+        assert not day_figures(View(log, MODEL, date(2026, 3, 4))).equals(then)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +299,7 @@ def test_reports_that_were_cut_off_or_lost_are_made_again(logged, monkeypatch, t
 )
 def test_the_headline_sees_every_loss_of_quality(logged, held_out, state, says):
     from aiops_wb.stats.points import Grid
-    from aiops_wb.watch.view import performance_headline
+    from aiops_wb.watch.headlines import performance_headline
 
     logged.ingest(NOW)
     with logged.store() as store:
@@ -436,3 +437,35 @@ def test_a_broken_manifest_costs_one_day_only(first_morning, tmp_path):
     (reports / "2026-03-04" / "manifest.json").write_text("{half")
     write_pages(reports)
     assert "2026-03-05" in (reports / "index.html").read_text()
+
+
+def test_reports_made_under_their_old_names_are_not_made_again(logged):
+    go(logged)
+    day, reports = date(2026, 3, 5), logged.root / "reports"
+    pages = reports / str(day) / folder(MODEL)
+    pages.mkdir(parents=True)
+    old = {new: old for old, new in RENAMED.items()}
+    before = [old.get(name, name) for name in QUESTIONS]
+    for name in before:
+        (pages / f"{name}.html").write_text("made before")
+
+    def record(state, *steps, minutes=0):
+        rows = pd.DataFrame({"step": steps}).assign(
+            run_id=str(minutes), event_date=day, model=MODEL, state=state, as_of=NOW, batch_id=1
+        )
+        started = NOW + timedelta(minutes=minutes)
+        store.add_runs(rows.assign(started_at=started, seconds=1.0, detail=None))
+
+    again = [(day, MODEL, NOW)]
+    with logged.store() as store:
+        record("ok", *before)
+        assert unfinished(store, reports) == []
+        (pages / "conformal.html").rename(pages / "elsewhere.html")
+        assert unfinished(store, reports) == again
+        (pages / "elsewhere.html").rename(pages / "conformal.html")
+        record("begun", "explain", minutes=1)
+        assert unfinished(store, reports) == again
+        record("ok", "reasons", minutes=2)
+        assert unfinished(store, reports) == again  # the page of that run is not there
+        (pages / "reasons.html").write_text("made now")
+        assert unfinished(store, reports) == []

@@ -60,7 +60,7 @@ NAMES = {
     "spool": "PredictionLogger OutcomeLogger PREDICTION",
     "catalog": "StoreError Busy Reader open_snapshot statements",
     "store": "Store open_store as_numbers bin_values",
-    "monitor": "View Headline open_view recalibrate percent",
+    "monitor": "View Headline open_view recalibrate percent quality_losses learnt",
     "engine": "Job run_jobs page",
     "ingest": "ingest ingest_file Ingested",
     "alarms": "Drift drift_of Question cuts_of event_rows",

@@ -27,7 +27,7 @@ def simulate(call: Call, score: Score, model: Model):
     with call.reading() as log:
         view = newest_view(log, call, model)
         _print_in_force(view)
-        result = view.simulate(_as_points(view, score))
+        result = view.replay.simulate(_as_points(view, score))
     for name, (candidate, current, difference) in result.table.items():
         line(f"  {name:15} {candidate:12.3f} {current:12.3f} {difference:+12.3f}")
     line(result.recommendation)
@@ -47,7 +47,7 @@ def set_threshold(call: Call, score: Score, model: Model, why: Why = None):
             view.version,
             points,
             why,
-            {"replay": view.simulate(points).table},
+            {"replay": view.replay.simulate(points).table},
             logged=view.threshold,
         )
         _print_change(log, view)

@@ -25,6 +25,7 @@ from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.performance import brier, summary
 from aiops_wb.stats.sequential import follow
 from aiops_wb.watch.alarms import Observed, drift_of, event_rows, follow_version, loss_question
+from aiops_wb.watch.figures import day_figures, drift_figures
 from aiops_wb.watch.view import View
 from bench.years import Year
 
@@ -455,7 +456,7 @@ def test_the_daily_record_holds_alarms_estimates_and_windows(bench):
             "SELECT DISTINCT window_first, window_last FROM metrics WHERE metric = 'accuracy_week' AND event_date = DATE '2026-03-06'"
         )
         view = View(log, MODEL, date(2026, 3, 6), settings=Settings(label_delay_days=2))
-        assert view.degraded and view.adjusted is not None
+        assert view.quality.degraded and view.labels.adjusted is not None
     assert (
         figures["degraded"] == 1
         and figures["drift_alarms"] >= 1
@@ -532,7 +533,7 @@ def test_odd_features_are_watched_and_none_stops_the_day(bench):
     )  # what is in alarm stands first
     assert {"flat", "many", "feature score"} <= found and "gone" not in found
     assert (
-        not pd.concat([view.figures(), view.drift_figures()])
+        not pd.concat([day_figures(view), drift_figures(view)])
         .duplicated(["segment", "metric"])
         .any()
     )
@@ -668,7 +669,7 @@ def test_features_named_like_streams_keep_names_of_their_own():
 @pytest.mark.parametrize(("labels", "flagged"), [(40, False), (4000, True)])
 def test_a_loss_of_quality_needs_labels_to_be_sure(labels, flagged):
     "The same shares, of few and of many labels."
-    from aiops_wb.watch.view import quality_losses
+    from aiops_wb.watch.quality import quality_losses
 
     points, n = np.array([-2000, 2000]), np.array([labels // 2, labels // 2])
     week = summary(ScoreCounts.of(points, n, n, np.array([0.2, 0.65]) * n), 0)
@@ -751,7 +752,7 @@ def test_a_calendar_entry_can_be_taken_out_with_a_clock_behind(bench):
 
 
 def test_a_muted_morning_is_said_without_contradiction(bench):
-    from aiops_wb.watch.view import drift_headline
+    from aiops_wb.watch.headlines import drift_headline
 
     registered(bench)
     live(bench)
@@ -893,7 +894,7 @@ def test_alarms_that_cannot_be_computed_cost_the_day_no_other_figure(bench, monk
         raise ZeroDivisionError("nothing to divide by")
 
     with monkeypatch.context() as patch:
-        patch.setattr("aiops_wb.watch.view.drift_of", broken)
+        patch.setattr("aiops_wb.watch.model_day.drift_of", broken)
         ran = night()
         rows = _metric_rows(bench)
         night()
@@ -911,7 +912,7 @@ def test_alarms_that_cannot_be_computed_cost_the_day_no_other_figure(bench, monk
             last[["drift_alarms", "drift_gravity", "degraded"]]
         ).all()
         with monkeypatch.context() as patch:
-            patch.setattr("aiops_wb.watch.view.drift_of", broken)
+            patch.setattr("aiops_wb.watch.model_day.drift_of", broken)
             named = entry(
                 log,
                 date(2026, 3, 4),
@@ -946,7 +947,7 @@ def test_nights_whose_alarms_failed_are_made_up_for(bench, tmp_path, monkeypatch
         for night in range(5):
             with monkeypatch.context() as patch:
                 if one is bench and night in (1, 2, 3):
-                    patch.setattr("aiops_wb.watch.view.drift_of", broken)
+                    patch.setattr("aiops_wb.watch.model_day.drift_of", broken)
                 now = datetime(2026, 3, 3 + night, 2, tzinfo=UTC)
                 run(
                     one.data,

@@ -20,7 +20,10 @@ from aiops_wb.stats.conformal import LabelConditional
 from aiops_wb.stats.counts import ScoreCounts, total
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.calibrate import calibrate_now
-from aiops_wb.watch.view import View, backtest, conformal_headline, learnt, recalibrate
+from aiops_wb.watch.figures import day_figures, drift_figures
+from aiops_wb.watch.headlines import backtest, conformal_headline
+from aiops_wb.watch.recalibrate import learnt, recalibrate
+from aiops_wb.watch.view import View
 
 FIRST, DELAY = date(2026, 1, 1), 2
 SETTINGS = dict(
@@ -131,7 +134,7 @@ def test_tickets_start_once_days_suffice_and_the_page_says_what_is_promised(live
             in headline.says
         )
         mature = outcomes(truth, last - timedelta(DELAY))
-        kept = view.kept()
+        kept = view.tickets.kept()
         assert {
             d: (int(t), int(f)) for d, t, f in kept[kept.tickets > 0].itertuples(index=False)
         } == mature
@@ -204,8 +207,9 @@ def test_coverage_judges_each_day_by_what_stood_then(lived):
                 np.where(rows.label == 1, rows.points >= cuts.one, rows.points <= cuts.zero).sum()
             )
             known += len(rows)
-        assert view.coverage.overall.n == known and view.coverage.overall.value == pytest.approx(
-            inside / known
+        assert (
+            view.tickets.coverage.overall.n == known
+            and view.tickets.coverage.overall.value == pytest.approx(inside / known)
         )
         assert "all" in str(coverage_table(view))
 
@@ -216,7 +220,9 @@ def test_past_figures_do_not_change_with_what_is_known_later(lived):
     with open_snapshot(bench.data) as reader:
         view = View(reader, MODEL, day, night(day), settings)
         again = (
-            pd.concat([view.figures(), view.drift_figures()]).set_index(["segment", "metric"]).value
+            pd.concat([day_figures(view), drift_figures(view)])
+            .set_index(["segment", "metric"])
+            .value
         )
         stored = (
             reader.metrics(MODEL, day, day, segment=None).set_index(["segment", "metric"]).value
@@ -444,7 +450,12 @@ def test_a_calibration_from_a_file_does_not_stand_in_the_past(bench):
                 store, now, "t", MODEL, "v1", "csv", settings, file=bench.root / name
             ).calibration_id
             views = [View(store, MODEL, day, settings=settings) for day in days]
-            assert [v.calibration and v.calibration[0] for v in views] == [None, None, None, key]
+            assert [v.tickets.stands and v.tickets.stands[0] for v in views] == [
+                None,
+                None,
+                None,
+                key,
+            ]
             assert (
                 list(store.decided_with(MODEL, "v1", days)) == days[3:]
                 and list(store.cuts_by_day(MODEL, "v1", days)) == days[3:]
@@ -527,10 +538,10 @@ def test_the_report_shows_events_of_high_risk_below_the_threshold(bench):
     decide_by_hand(bench, FIRST, 0.7, "alert")  # the threshold is at 0.9
     decide_by_hand(bench, FIRST, 0.95, "ticket", name="t")
     decide_by_hand(bench, FIRST, 0.5, "monitor", name="m")
-    cells = json.loads((report_notebooks()["conformal"]).read_text())["cells"]
+    cells = json.loads((report_notebooks()["certainty"]).read_text())["cells"]
     with bench.store() as store:
         view = View(store, MODEL, FIRST, None, Settings(data=bench.data))
-        assert len(view.alerts()) == 5
+        assert len(view.tickets.alerts()) == 5
         shown = eval("".join(cells[-1]["source"]), {"view": view, "tables": tables}).frame
     assert (
         shown.route.tolist() == ["ticket"] * 5 + ["to a person"] * 5

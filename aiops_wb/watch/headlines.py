@@ -1,0 +1,316 @@
+"""What a report says first: what is, and what to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from html import escape
+from math import isnan
+
+import pandas as pd
+
+from ..stats.drift import KINDS
+from ..stats.performance import over_days
+from ..stats.retrain import Challenge, Check
+from .view import View
+from .words import number, percent
+
+__all__ = [
+    "Headline",
+    "performance_headline",
+    "drift_headline",
+    "watch_note",
+    "conformal_headline",
+    "backtest",
+    "thresholds_headline",
+    "explain_headline",
+    "retrain_headline",
+]
+
+
+@dataclass(frozen=True)
+class Headline:
+    "What is, what to do, and how urgent: ok, look or unknown."
+
+    state: str
+    says: str
+    advice: str
+
+    def __post_init__(self):
+        if self.state not in ("ok", "look", "unknown"):
+            raise ValueError(f"state {self.state!r} is not one of ok, look, unknown.")
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        says, advice = escape(self.says), escape(self.advice)
+        html = f'<p class="headline {self.state}"><strong>{says}</strong> {advice}</p>'
+        return {
+            "text/plain": f"{self.says} {self.advice}",
+            "text/html": html,
+            "application/vnd.aiops-wb.headline+json": {
+                "state": self.state,
+                "says": self.says,
+                "advice": self.advice,
+            },
+        }
+
+
+def performance_headline(view: View) -> Headline:
+    "How is the model doing this week?"
+    week, base, days = view.quality.week, view.quality.baseline, view.settings.recent_days
+    if isnan(week["accuracy"].value):
+        return Headline(
+            "unknown",
+            f"No label is known yet for the {week['predictions'].n:,} predictions "
+            f"of the last {days} days.",
+            "Wait for labels; nothing can be said about quality before.",
+        )
+    held = lambda name, show: f" (held-out days: {show(base[name])})" if name in base else ""
+    says = (
+        f"Of the predictions of the last {days} days {percent(week['labelled_share'].value)} "
+        f"are labelled: at the threshold of {number(view.probability(view.threshold))} "
+        f"the model found {percent(week['recall'].value)} of the known positives, "
+        f"and {percent(week['precision'].value)} of its labelled alerts were right; "
+        f"{percent(week['positive_rate'].value)} were positive{held('positive_rate', percent)}, "
+        f"ROC-AUC {number(week['roc_auc'].value)}{held('roc_auc', number)}."
+    )
+    if view.quality.losses:
+        worse = " and ".join(view.quality.losses)
+        advice = (
+            f"Against the held-out days of training, {worse}: "
+            "see drift, then consider a challenger."
+        )
+        return Headline("look", says, advice)
+    if not base:
+        advice = "There are no held-out days to compare with: this version was trained elsewhere."
+        return Headline("ok", says, advice)
+    return Headline("ok", says, "Accuracy, ranking and calibration hold.")
+
+
+def drift_headline(view: View) -> Headline:
+    "Has anything moved that matters?"
+    drift = view.drift
+    heard = [a for a in drift.alarms if not a.muted]
+    if heard:
+        return _of_alarms(heard, drift.days[0])
+    if all(q.about == "volume" for q in drift.questions):
+        return Headline(
+            "unknown",
+            "Nothing can be compared yet: a version that was trained elsewhere is its own "
+            "reference after four weeks.",
+            "Come back when the log is longer.",
+        )
+    if drift.alarms:
+        streams = ", ".join(a.stream for a in drift.alarms[:5])
+        return Headline(
+            "ok",
+            f"{len(drift.alarms)} alarms are open, all on days that the calendar mutes: {streams}.",
+            "Look again when these days are over.",
+        )
+    return Headline(
+        "ok",
+        f"No alarm is open: none of {len(drift.questions)} streams differs from its reference "
+        "by more than is tolerated, as far as the evidence goes.",
+        "Nothing to do.",
+    )
+
+
+def _of_alarms(heard, first_day):
+    "The gravest alarm in words, how many more are open, and what to do about them."
+    gravest, others = heard[0], heard[1:]
+    began = f"most likely since {gravest.since:%-d %B}"
+    since = "since the version began" if gravest.since == first_day else began
+    says = f"{gravest.severity.capitalize()} {gravest.kind} drift: {gravest.says()}, {since}."
+    if others:
+        count = f"{len(others)} more {'alarms are' if len(others) > 1 else 'alarm is'} open"
+        streams = ", ".join(a.stream for a in others[:4]) + (" ..." if len(others) > 4 else "")
+        says += f" {count}: {streams}."
+    by_kind = sorted(heard, key=lambda a: KINDS.index(a.kind))
+    advice = list(dict.fromkeys(a.advice() for a in by_kind))
+    grave = gravest.severity in ("medium", "high", "critical")
+    return Headline("look" if grave else "ok", says, " ".join(advice[:2]))
+
+
+def watch_note(view: View) -> Headline:
+    "What the alarms promise, and why it cannot be claimed where it cannot."
+    drift = view.drift
+    if not drift.questions:
+        return Headline("unknown", "Nothing is watched yet.", "")
+    says = (
+        f"{len(drift.questions)} streams have been followed since {drift.days[0]:%-d %B %Y}; "
+        f"the chance of any false alarm in a year is to be at most {percent(drift.level)}."
+    )
+    if view.registered.get("bins") and not any(q.about == "feature" for q in drift.questions):
+        says += (
+            " Features are not watched: the version was registered before their reference was "
+            "kept; one that is trained now has it."
+        )
+    known = _known_days(drift.calendar, view.day)
+    if drift.caveats:
+        return Headline(
+            "unknown",
+            f"{says} That level cannot be claimed here: {'; '.join(drift.caveats)}.",
+            "An alarm still says that days differ from the reference; "
+            f"how often one comes by chance is not known.{known}",
+        )
+    return Headline("ok", says, f"The reference days show no sign against it.{known}")
+
+
+def _known_days(calendar, day):
+    "What the calendar says of the last 120 days."
+    names = []
+    for entry in calendar.itertuples():
+        if entry.last.date() >= day - timedelta(120) and entry.first.date() <= day:
+            until = "" if entry.first == entry.last else f" to {entry.last:%-d %b}"
+            mutes = ", muted" if entry.mutes else ""
+            names.append(f"{entry.name} ({entry.first:%-d %b}{until}{mutes})")
+    return f" Known beforehand: {', '.join(names)}." if names else ""
+
+
+def conformal_headline(view: View) -> Headline:
+    "Which alerts are certain?"
+    routes = view.tickets.decisions
+    high_risk = routes["ticket"] + routes["alert"]
+    if not view.tickets.stands:
+        return _uncalibrated(view, routes["ticket"])
+    stands = view.tickets.stands[1]
+    what = _certain_enough(routes, high_risk)
+    if stands.watch.broken_on:
+        return Headline(
+            "look",
+            f"The promise about tickets broke (found on {stands.watch.broken_on}). {what}",
+            "Nothing is automated until the cause is known and 'aiops-wb calibrate' starts anew.",
+        )
+    stale = stands.calibration.stale(view.known_at)
+    if stale:
+        return Headline(
+            "look",
+            f"{stale[0].upper()}{stale[1:]}, so nothing is automated. {what}",
+            "Let the daily run recalibrate, or use 'aiops-wb calibrate'.",
+        )
+    rule = stands.rule
+    if rule.threshold is None:
+        advice = f"Nothing is automated: {rule.reason}."
+        return Headline("look" if high_risk else "ok", what, advice)
+    return Headline(
+        "ok",
+        f"{what} From a score of {number(view.probability(rule.threshold))} on {rule.guarantee}.",
+        f"{backtest(view)} A person reviews the rest, riskiest first.",
+    )
+
+
+def _uncalibrated(view, tickets):
+    opened = (
+        f"so the {tickets:,} tickets are the scoring service's own decision"
+        if tickets
+        else "so no ticket was opened"
+    )
+    return Headline(
+        "look",
+        f"No calibration stood on this day, {opened}.",
+        "Calibrate once 30 labelled events are known."
+        if view.grid.kind == "logit"
+        else "These scores are no probabilities: nothing can be calibrated.",
+    )
+
+
+def _certain_enough(routes, high_risk):
+    "How many of the day's high-risk events became tickets."
+    if routes["ticket"]:
+        return (
+            f"Of {high_risk:,} high-risk events {routes['ticket']:,} were certain enough "
+            f"for a ticket; {routes['alert']:,} went to a person."
+        )
+    if high_risk:
+        return (
+            f"None of the day's {high_risk:,} high-risk events was certain enough for a ticket: "
+            "all went to a person."
+        )
+    return "No event of the day was of high risk."
+
+
+def backtest(view: View) -> str:
+    "What became of the tickets so far, in one sentence."
+    kept = view.tickets.kept()
+    kept = kept[kept.tickets > 0]
+    if kept.empty:
+        return "No ticket has a mature label yet, so there is no back-test."
+    target = view.settings.false_ticket_share
+    share, mean = over_days(kept.false, kept.tickets), float((kept.false / kept.tickets).mean())
+    by_week = kept.assign(week=pd.to_datetime(kept.day).dt.to_period("W")).groupby("week")
+    weeks = by_week[["false", "tickets"]].sum()
+    over = int((weeks.false / weeks.tickets > target).sum())
+    return (
+        f"Back-test over {len(kept)} mature days: the mean daily share of false tickets was "
+        f"{percent(mean, 1)} ({percent(share.value, 1)} of all {int(kept.tickets.sum()):,} "
+        f"labelled tickets); {over} of {len(weeks)} weeks exceeded {percent(target)}."
+    )
+
+
+def thresholds_headline(view: View) -> Headline:
+    "What would another threshold do?"
+    replay = view.replay
+    if replay.candidate is None:
+        return Headline(
+            "unknown",
+            "No labelled positive is known in the last 30 days.",
+            "Keep the threshold until labels arrive.",
+        )
+    result = replay.simulate(replay.candidate)
+    (best, in_force, _) = result.table["alerts_per_day"]
+    says = (
+        f"The threshold in force is {number(view.probability(view.threshold))} "
+        f"({in_force:.0f} alerts a day). The best F1 of the last {replay.days_replayed} days "
+        f"would have been at {number(view.probability(replay.candidate))} "
+        f"({best:.0f} alerts a day)."
+    )
+    close = abs(replay.candidate - view.threshold) < 300
+    return Headline("ok" if close else "look", says, result.recommendation)
+
+
+def explain_headline(reasons: pd.DataFrame, shown: int, total: int) -> Headline:
+    "Why did the alerts fire? `reasons` has the columns of `explain.reasons`."
+    if reasons.empty:
+        return Headline("ok", "No alert fired on this day.", "Nothing to explain.")
+    first = reasons.reason_1.value_counts()
+    if first.empty:
+        return Headline(
+            "look",
+            "No feature raised these scores above the model's average.",
+            "Check that the features were logged.",
+        )
+    name, times = first.index[0], first.iloc[0]
+    of = "the alerts" if shown == total else f"the {shown} riskiest of {total:,} alerts"
+    push = reasons.push_1[reasons.reason_1 == name].mean()
+    return Headline(
+        "ok",
+        f"{name} is the first reason in {percent(times / len(reasons))} of {of}; "
+        f"its mean push is {number(push, 2)} log-odds.",
+        "Compare with what the people on site see; reasons explain the model, not the world.",
+    )
+
+
+def retrain_headline(checks: Sequence[Check], last: Challenge | None) -> Headline:
+    "Should we retrain, and is a retrained model better?"
+    stopped = "; ".join(c.reason for c in checks if not c.passed)
+    allowed = (
+        f"Retraining is blocked: {stopped}."
+        if stopped
+        else "Retraining may start: all five safeguards pass."
+    )
+    if last is None:
+        return Headline(
+            "ok" if stopped else "look",
+            allowed,
+            "No challenger was compared yet; 'aiops-wb retrain' trains and compares one without "
+            "switching it on (--override WHY where a safeguard stops it).",
+        )
+    if last.verdict.propose:
+        return Headline(
+            "look",
+            f"{last.challenger} is better than {last.champion}: {last.verdict.reason}.",
+            f"Proposed, not active: read the comparison, then 'aiops-wb activate'. {allowed}",
+        )
+    return Headline(
+        "ok",
+        f"{last.challenger} is not shown to be better than {last.champion}: {last.verdict.reason}.",
+        f"Keep the champion. {allowed}",
+    )

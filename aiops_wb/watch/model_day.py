@@ -1,0 +1,165 @@
+"""What every question about a model on a day rests on."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from functools import cached_property
+
+import pandas as pd
+
+from ..config import Settings
+from ..log.catalog import Reader, StoreError
+from ..stats.counts import Histogram, ScoreCounts, total
+from ..stats.points import Grid
+from .alarms import Drift, drift_of
+
+__all__ = ["ModelDay"]
+
+
+class ModelDay:
+    """One model on one day, as known at a time, all tenants together.
+
+    Where two versions scored that day, the active one. StoreError when there is no such model or
+    day.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        model: str,
+        day: date,
+        as_of: datetime | None = None,
+        settings: Settings | None = None,
+    ):
+        self.reader, self.model = reader, reader.require_model(model)
+        self.day, self.as_of = day, as_of
+        self.settings = settings or Settings()
+        scored = self._scored(day, "n DESC")
+        if not scored:
+            days = reader.days(model, as_of)
+            covers = f": its log covers {days[0]} to {days[-1]}." if days else "."
+            raise StoreError(f"{model} has no predictions on {day}{covers}")
+        active = reader.active_version(model, as_of)
+        self.version = active if active in scored else scored[0]
+
+    def _scored(self, first, order):
+        "Versions that scored from a day to this one."
+        rows = self.reader.con.execute(
+            f"""SELECT version, sum(n) AS n FROM score_counts
+            WHERE model = $m AND event_date BETWEEN $a AND $b AND segment = '' AND batch_id <= $k
+            GROUP BY version ORDER BY {order}""",
+            {"m": self.model, "a": first, "b": self.day, "k": self.reader.known_batch(self.as_of)},
+        ).fetchall()
+        return [version for version, _ in rows]
+
+    def versions_between(self, first: date) -> list[str]:
+        "Versions that scored from a day to this one."
+        return self._scored(first, "version")
+
+    @property
+    def tenants(self) -> list[str]:
+        "Tenants that were scored on the day."
+        rows = self.reader.con.execute(
+            """SELECT DISTINCT tenant FROM score_counts WHERE model = $m AND version = $v
+            AND event_date = $d AND segment = '' AND batch_id <= $k ORDER BY 1""",
+            {
+                "m": self.model,
+                "v": self.version,
+                "d": self.day,
+                "k": self.reader.known_batch(self.as_of),
+            },
+        ).fetchall()
+        return [tenant for (tenant,) in rows]
+
+    @property
+    def known_at(self) -> datetime:
+        "The time that is spoken of: as_of, else that of the latest batch."
+        if self.as_of:
+            return self.as_of
+        return self.reader.con.execute("SELECT max(committed_at) FROM batches").fetchall()[0][0]
+
+    @cached_property
+    def registered(self) -> Mapping:
+        "What was stored when the version was registered; empty for one trained elsewhere."
+        versions = self.reader.versions(self.model)
+        states = versions.state[versions.version == self.version]
+        return states.iloc[0] if len(states) else {}
+
+    def counts(self, first: date, last: date, tenant: str | None = None) -> dict[date, ScoreCounts]:
+        "Counts by day from `first` to `last`, this version."
+        return self.reader.score_counts(
+            self.model, first, last, version=self.version, tenant=tenant, as_of=self.as_of
+        )
+
+    @cached_property
+    def counts_by_day(self) -> dict[date, ScoreCounts]:
+        "Counts back to the farthest day that any window asks for, at least 61 days, this version."
+        settings = self.settings
+        tickets = settings.ticket_days + settings.label_delay_days
+        back = max(60, settings.reference_days[1], tickets)
+        return self.counts(self.day - timedelta(back), self.day)
+
+    def window(self, days: int) -> ScoreCounts:
+        "Counts of the last `days` days, this version."
+        first = self.day - timedelta(days - 1)
+        return total((c for d, c in self.counts_by_day.items() if d >= first), self.grid)
+
+    @cached_property
+    def grid(self) -> Grid:
+        "The grid of this version's points."
+        return self.counts_by_day[self.day].grid
+
+    @cached_property
+    def threshold(self) -> int:
+        """The threshold in force (points).
+
+        From the audit trail, else as logged with the predictions, else even odds.
+        """
+        recorded = self.reader.threshold(self.model, self.version, self.as_of)
+        if recorded is not None:
+            return recorded
+        logged = self.reader.rows(
+            self.model,
+            self.day,
+            self.day,
+            version=self.version,
+            as_of=self.as_of,
+            columns="threshold, predicted_at, prediction_id",
+            where="threshold IS NOT NULL",
+        )
+        return int(logged.threshold.iloc[-1]) if len(logged) else 0
+
+    def probability(self, points: int) -> float:
+        "A threshold as a score."
+        return float(self.grid.inverse(points))
+
+    @cached_property
+    def latency(self) -> Histogram:
+        "Latency of the day's predictions, milliseconds."
+        return self.latency_of(None)
+
+    def latency_of(self, tenant: str | None) -> Histogram:
+        "Latency of the day's predictions of one tenant (None: of all), milliseconds."
+        by_day = self.reader.latency(
+            self.model, self.day, self.day, version=self.version, tenant=tenant, as_of=self.as_of
+        )
+        return by_day.get(self.day, Histogram.of([], [], 0))
+
+    def history(self, days: int) -> pd.DataFrame:
+        "Stored figures of the last `days` days, this version."
+        frame = self.reader.metrics(
+            self.model, self.day - timedelta(days - 1), self.day, as_of=self.as_of
+        )
+        return frame[frame.version == self.version]
+
+    @cached_property
+    def drift(self) -> Drift:
+        "All streams of this version, followed from its first day to this one."
+        return drift_of(
+            self.reader,
+            self.model,
+            self.version,
+            self.day,
+            self.settings,
+            self.as_of,
+            self.registered,
+        )

@@ -1,0 +1,96 @@
+"""How good the model is, and whether it got worse."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+from math import isnan, nan
+
+import numpy as np
+
+from ..stats.drift import AccuracyDrop
+from ..stats.performance import Figure, over_days_bootstrap, summary
+from .model_day import ModelDay
+from .words import number, percent
+
+__all__ = ["quality_losses", "Quality"]
+
+
+def quality_losses(week: Mapping[str, Figure], base: Mapping[str, float]) -> list[str]:
+    """What got clearly worse than on the held-out days, each in words.
+
+    Accuracy by 10 %, ROC-AUC by 0.05, Brier score by a quarter, each with an interval that does not
+    reach what it was.
+    """
+    losses, drop = [], AccuracyDrop(base.get("accuracy", nan), week["accuracy"].value)
+    if drop.severity in ("medium", "high") and week["accuracy"].upper < drop.baseline:
+        losses.append(f"accuracy fell by {percent(drop.drop)}")
+    area, before = week["roc_auc"], base.get("roc_auc", nan)
+    if area.value < before - 0.05 and _certain(area, area.upper < before):
+        losses.append(f"ROC-AUC fell from {number(before)} to {number(area.value)}")
+    brier, before = week.get("brier", Figure(nan)), base.get("brier", nan)
+    if brier.value > 1.25 * before and _certain(brier, brier.lower > before):
+        losses.append(f"the Brier score rose from {number(before)} to {number(brier.value)}")
+    return losses
+
+
+def _certain(figure, beyond):
+    "Without an interval (all scores alike, or all losses) only their number can be doubted."
+    return bool(beyond) if not isnan(figure.lower) else figure.n >= 100
+
+
+class Quality:
+    "Figures of the model at the threshold in force, on labels as they are known."
+
+    def __init__(self, of: ModelDay):
+        self._of = of
+
+    @cached_property
+    def today(self) -> dict[str, Figure]:
+        "Figures of the day."
+        return summary(self._of.window(1), self._of.threshold)
+
+    @cached_property
+    def week(self) -> dict[str, Figure]:
+        "Figures of the recent days (7 unless set otherwise)."
+        return summary(self._of.window(self._of.settings.recent_days), self._of.threshold)
+
+    @cached_property
+    def month(self) -> dict[str, Figure]:
+        "Figures of the last 30 days, with intervals from drawing days."
+        first = self._of.day - timedelta(29)
+        return over_days_bootstrap(
+            [c for d, c in self._of.counts_by_day.items() if d >= first],
+            lambda c: summary(c, self._of.threshold),
+            np.random.default_rng(self._of.day.toordinal()),
+        )
+
+    @cached_property
+    def baseline(self) -> dict[str, float]:
+        "Figures on the held-out days of training; empty for a version trained elsewhere."
+        metrics = self._of.registered.get("metrics", {})
+        return {k: nan if v is None else v for k, v in metrics.items()}
+
+    def drop_from_baseline(self, week: Mapping[str, Figure]) -> AccuracyDrop:
+        "Accuracy of some recent days against the held-out days of training."
+        return AccuracyDrop(self.baseline.get("accuracy", nan), week["accuracy"].value)
+
+    @cached_property
+    def accuracy_drop(self) -> AccuracyDrop:
+        "Accuracy of the recent days against the held-out days of training."
+        return self.drop_from_baseline(self.week)
+
+    @cached_property
+    def losses(self) -> list[str]:
+        "What got clearly worse than on the held-out days, each in words."
+        return quality_losses(self.week, self.baseline)
+
+    @property
+    def degraded(self) -> bool | None:
+        """Whether the model should not be relied on as it is; None when nothing can be said.
+
+        It should not with a grave alarm, or figures clearly worse than on the held-out days.
+        """
+        severity = self._of.drift.severity
+        if severity == "unknown" and isnan(self.week["accuracy"].value):
+            return None
+        return severity in ("high", "critical") or bool(self.losses)

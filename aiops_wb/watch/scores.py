@@ -1,0 +1,46 @@
+"""Whether the score moved, by the reference rule."""
+
+from functools import cached_property
+
+from ..stats.counts import ScoreCounts, total
+from ..stats.drift import KS, ks, windows, worst
+from .model_day import ModelDay
+from .quality import Quality
+
+__all__ = ["Scores"]
+
+
+class Scores:
+    "The score of the recent days against that of the reference days."
+
+    def __init__(self, of: ModelDay, quality: Quality):
+        self._of, self._quality = of, quality
+
+    def recent_and_reference(self, tenant: str | None = None) -> tuple[ScoreCounts, ScoreCounts]:
+        "Counts of the recent days and of the reference days, of one tenant or all (None)."
+        settings = self._of.settings
+        spans = windows(self._of.day, settings.recent_days, settings.reference_days)
+        recent, reference = (
+            total(self._of.counts(first, last, tenant).values(), self._of.grid)
+            for first, last in (spans.recent, spans.reference)
+        )
+        return recent, reference
+
+    @cached_property
+    def ks(self) -> KS:
+        """Recent days against reference days, both of this version.
+
+        Two versions differ without any drift.
+        """
+        return ks(*self.recent_and_reference())
+
+    @property
+    def window_names(self) -> tuple[str, str]:
+        "The two windows of the drift test in words."
+        near, far = self._of.settings.reference_days
+        return f"last {self._of.settings.recent_days} days", f"{near}-{far} days ago"
+
+    @property
+    def reference_severity(self) -> str:
+        "The graver of score drift and accuracy drop, by the reference rule."
+        return worst(self.ks.severity, self._quality.accuracy_drop.severity)

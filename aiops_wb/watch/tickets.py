@@ -1,0 +1,122 @@
+"""What was decided, with what, and whether the promises were kept."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+from math import nan
+
+import numpy as np
+import pandas as pd
+
+from ..stats.automation import Certainty
+from ..stats.conformal import Sets
+from ..stats.coverage import CoverageReport, coverage_report
+from .labels import Labels
+from .model_day import ModelDay
+
+__all__ = ["Tickets"]
+
+ROUTES = ("ticket", "alert", "monitor")
+
+
+class Tickets:
+    "Decisions of the day, the calibration they rest on, and what became of earlier ones."
+
+    def __init__(self, of: ModelDay, labels: Labels):
+        self._of, self._labels = of, labels
+
+    @cached_property
+    def stands(self) -> tuple[str, Certainty] | None:
+        """The id of what the day was decided with, and that itself.
+
+        As its predictions say, else the newest that rests on earlier days only.
+        """
+        of = self._of
+        key = of.reader.decided_with(of.model, of.version, [of.day], of.as_of).get(of.day)
+        stored = of.reader.calibrations([key]) if key else {}
+        if stored:
+            return key, stored[key]
+        return of.reader.calibration(of.model, of.version, of.as_of, of.day - timedelta(1))
+
+    @cached_property
+    def decisions(self) -> dict[str, int]:
+        "Decisions of the day by route, and how many were automated."
+        return self.decisions_of(None)
+
+    def decisions_of(self, tenant: str | None) -> dict[str, int]:
+        "Decisions of the day of one tenant (None: of all) by route, and how many were automated."
+        of = self._of
+        frame = of.reader.decisions(
+            of.model, of.day, of.day, version=of.version, tenant=tenant, as_of=of.as_of
+        )
+        by_route = frame.groupby("route").n.sum()
+        automated = int(frame.n[frame.automated.astype(bool)].sum())
+        return {r: int(by_route.get(r, 0)) for r in ROUTES} | {"automated": automated}
+
+    def kept(self, days: int = 60) -> pd.DataFrame:
+        """Back-test: what became of the tickets of the last complete days.
+
+        Columns day, tickets (labelled ones) and false, as stored each morning.
+        """
+        names = {"mature_tickets": "tickets", "mature_false_tickets": "false"}
+        frame = self._of.history(days)
+        wide = frame[frame.metric.isin(list(names))].pivot_table(
+            index="event_date", columns="metric", values="value"
+        )
+        kept = wide.reindex(columns=list(names)).rename(columns=names).dropna().reset_index()
+        delay = timedelta(self._of.settings.label_delay_days)
+        day = kept.event_date.dt.date.map(lambda morning: morning - delay)
+        return kept.assign(day=day)[["day", "tickets", "false"]]
+
+    @cached_property
+    def coverage(self) -> CoverageReport | None:
+        """Were outcomes in the label-conditional sets?
+
+        Complete days of the calibration window, each by the cuts that it was decided with; None
+        without any.
+        """
+        of, last = self._of, self._labels.complete_day
+        first = last - timedelta(of.settings.calibration_days - 1)
+        days = {d: c for d, c in of.counts_by_day.items() if first <= d <= last and c.total[1]}
+        cuts = of.reader.cuts_by_day(
+            of.model, of.version, list(days), of.settings.coverage, of.as_of
+        )
+        days = {d: c for d, c in days.items() if d in cuts}
+        if not days:
+            return None
+        return coverage_report(
+            days, lambda d, points: Sets(points <= cuts[d].zero, points >= cuts[d].one)
+        )
+
+    def alerts(self, limit: int | None = None) -> pd.DataFrame:
+        """The day's predictions at or above the threshold, riskiest first.
+
+        With label as known, features, and the interval they were decided with.
+        """
+        return self._decided(f"points >= {self._of.threshold}", limit)
+
+    def high_risk(self) -> pd.DataFrame:
+        "The day's tickets and alerts, like `alerts`, whatever the threshold is."
+        return self._decided("route IN ('ticket', 'alert')")
+
+    def _decided(self, where, limit=None):
+        of = self._of
+        rows = of.reader.rows(
+            of.model, of.day, of.day, version=of.version, as_of=of.as_of, where=where
+        )
+        if rows.empty:
+            return rows
+        rows = rows.sort_values(["points", "prediction_id"], ascending=[False, True])
+        rows = rows.head(limit).reset_index(drop=True)
+        lower, upper = self._intervals(rows)
+        return rows.assign(
+            probability=of.grid.inverse(rows.points), lower=lower, upper=upper, width=upper - lower
+        )
+
+    def _intervals(self, rows):
+        "Of each row by what it was decided with, NaN where that is unknown."
+        stored: Mapping = self._of.reader.calibrations(rows.calibration_id.dropna().unique())
+        current = self.stands[1] if self.stands else None
+        used = [stored.get(key, current) for key in rows.calibration_id]
+        bounds = [c.interval(x) if c else (nan, nan) for c, x in zip(used, rows.points)]
+        return np.array(bounds).T
