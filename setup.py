@@ -34,7 +34,12 @@ setup(
         "aiops_wb.reports",
     ],
     package_dir={"aiops_wb.reports": "nbs/reports"},
-    package_data={"aiops_wb": ["py.typed"], "aiops_wb.sql": ["*.sql"], "aiops_wb.reports": ["*.ipynb"]},
+    package_data={
+        "aiops_wb": ["py.typed"],
+        "aiops_wb.sql": ["*.sql"],
+        "aiops_wb.render": ["templates/*"],
+        "aiops_wb.reports": ["*.ipynb"],
+    },
     include_package_data=False,
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),

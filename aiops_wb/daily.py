@@ -21,8 +21,17 @@ from .log.catalog import Busy, Reader, StoreError, open_snapshot
 from .log.ingest import Ingested, ingest
 from .log.spool import time_ordered_id
 from .log.store import Store, open_store
-from .render.engine import Job, Outcome, require_reports, run_jobs, write_whole
-from .render.pages import QUESTIONS, folder, manifests, navigation, write_pages
+from .render.engine import Job, ReportResult, require_reports, run_jobs
+from .render.frame import write_whole
+from .render.pages import (
+    QUESTIONS,
+    RENAMED,
+    REPORTS,
+    folder,
+    manifests,
+    navigation,
+    write_pages,
+)
 from .watch.alarms import event_rows
 from .watch.cases import Opened, Sink, deliver, drift_messages, open_cases, sinks
 from .watch.figures import day_figures, drift_figures, unknown_drift
@@ -80,9 +89,10 @@ def unfinished(
 ) -> list[tuple[date, str, datetime]]:
     "(day, model, as_of) whose reports were begun and did not end well, or whose page is gone though it is the newest."
     runs = reader.runs()
+    runs = runs.assign(report=runs.step.replace(RENAMED))  # a page lies under the name of its step
     runs = runs[
-        runs.model.isin(list(models or reader.models())) & runs.step.isin(list(QUESTIONS))
-    ].drop_duplicates(["event_date", "model", "step"], keep="last")
+        runs.model.isin(list(models or reader.models())) & runs.report.isin(list(QUESTIONS))
+    ].drop_duplicates(["event_date", "model", "report"], keep="last")
     lost = runs[runs.state != "ok"]
     if len(runs):
         newest = runs[runs.event_date == runs.groupby("model").event_date.transform("max")]
@@ -274,7 +284,7 @@ def report_jobs(
             notebook,
             Path(reports) / str(day) / folder(model) / f"{name}.html",
             parameters,
-            f"{model}, {day}: {name}",
+            f"{model}, {day}: {REPORTS[name].title}",
             navigation(model, str(day), list(notebooks), name),
             settings.engine,
         )
@@ -363,7 +373,7 @@ class Ran:
 
     ingested: Ingested = field(default_factory=Ingested)
     figures: list[Figures] = field(default_factory=list)
-    reports: list[Outcome] = field(default_factory=list)
+    reports: list[ReportResult] = field(default_factory=list)
     handed_on: str = "ok"  # failed when cases could not be opened, or a sink did not take one
 
     @property
@@ -387,8 +397,8 @@ def make_reports(
     reports: Path,
     pairs: Iterable[tuple[date, str, datetime]],
     settings: Settings,
-    on_done: Callable[[Outcome], None] = lambda _: None,
-) -> list[Outcome]:
+    on_done: Callable[[ReportResult], None] = lambda _: None,
+) -> list[ReportResult]:
     "Run the reports of (day, model, as_of), write manifests and pages, and record the runs."
     pairs = sorted(pairs)
     jobs = [
@@ -514,7 +524,7 @@ def run(
     show: str = "last",
     who: str = "daily",
     say: Callable[[str], None] = print,
-    on_done: Callable[[Outcome], None] = lambda _: None,
+    on_done: Callable[[ReportResult], None] = lambda _: None,
     expect: Callable[[int], None] = lambda _: None,
 ) -> Ran:
     """Ingest, compute the figures of days (None: all that are due), publish, and run reports ('all' days, the 'last' one, 'none').

@@ -1,1 +1,3 @@
-"""Benchmarks as ratios: ours against a peer, interleaved in one process, CPU time, median of at least five."""
+"""Benchmarks as ratios: ours against a peer, interleaved in one process, CPU time, median of at
+least five.
+"""

@@ -47,32 +47,50 @@ def lines(script, extra):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def table_row(*cells):
+    "A row of a Markdown table."
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def figure_row(f):
+    "A measured figure beside its target."
+    ratio = "" if f["ratio"] is None else format(f["ratio"], ".4g")
+    ours, reference = f"{f['ours']:.4g}", f["reference"] or ""
+    size = f"{f['rows']:,}", f["peak_mb"] or ""
+    target = TARGETS.get(f["name"], "")
+    return table_row(f["name"], ratio, target, ours, reference, *size, f["against"])
+
+
+def guarantee_row(p):
+    "A guarantee: promised beside observed."
+    unit = p["unit"] + (f"; {p['note']}" if "note" in p else "")
+    seen = p["promised"], p["observed"], p["se"], f"{p['repetitions']:,}"
+    return table_row(p["name"], *seen, unit, "yes" if p["holds"] else "NO")
+
+
 def rows_of(script, extra):
     "Name -> table row of each figure or guarantee of a script."
-    if script == "guarantees":
-        return {
-            p[
-                "name"
-            ]: f"| {p['name']} | {p['promised']} | {p['observed']} | {p['se']} | {p['repetitions']:,} | {p['unit']}{'; ' + p['note'] if 'note' in p else ''} | {'yes' if p['holds'] else 'NO'} |"
-            for p in lines(script, extra)
-        }
-    return {
-        f[
-            "name"
-        ]: f"| {f['name']} | {'' if f['ratio'] is None else format(f['ratio'], '.4g')} | {TARGETS.get(f['name'], '')} | {f['ours']:.4g} | {f['reference'] or ''} | {f['rows']:,} | {f['peak_mb'] or ''} | {f['against']} |"
-        for f in lines(script, extra)
-    }
+    row = guarantee_row if script == "guarantees" else figure_row
+    return {measured["name"]: row(measured) for measured in lines(script, extra)}
+
+
+FIGURES = "figure", "ratio", "target at most", "ours", "reference", "rows", "peak MB", "against"
+PROMISES = "guarantee", "promised", "observed", "standard error", "repetitions", "unit", "holds"
+
+
+def table(head, rows):
+    "A Markdown table."
+    return "\n".join([table_row(*head), "|" + "---|" * len(head), *rows])
 
 
 def main(argv):
-    extra, chosen = (
-        [a for a in argv if a.startswith("-")],
-        [a for a in argv if not a.startswith("-")] or [*SCRIPTS, "guarantees"],
-    )
+    extra = [a for a in argv if a.startswith("-")]
+    chosen = [a for a in argv if not a.startswith("-")] or [*SCRIPTS, "guarantees"]
     unknown = set(chosen) - {*SCRIPTS, "guarantees"}
     if unknown:
         sys.exit(
-            f"{', '.join(sorted(unknown))} is no benchmark: choose among {', '.join(SCRIPTS)} and guarantees."
+            f"{', '.join(sorted(unknown))} is no benchmark: choose among {', '.join(SCRIPTS)} and "
+            "guarantees."
         )
     text = (HERE / "README.md").read_text(encoding="utf-8")
     head, _, tables = text.partition("<!-- figures -->")
@@ -87,19 +105,11 @@ def main(argv):
         measured.get("guarantees", {})
     )
     together = kept | new
-    figures, held = (
-        [row for n, row in together.items() if n not in promises],
-        [row for n, row in together.items() if n in promises],
-    )
-    (HERE / "README.md").write_text(
-        head
-        + "<!-- figures -->\n\n| figure | ratio | target at most | ours | reference | rows | peak MB | against |\n|---|---|---|---|---|---|---|---|\n"
-        + "\n".join(figures)
-        + "\n\n| guarantee | promised | observed | standard error | repetitions | unit | holds |\n|---|---|---|---|---|---|---|\n"
-        + "\n".join(held)
-        + "\n",
-        encoding="utf-8",
-    )
+    figures = [row for n, row in together.items() if n not in promises]
+    held = [row for n, row in together.items() if n in promises]
+    tables = f"{table(FIGURES, figures)}\n\n{table(PROMISES, held)}"
+    text = f"{head}<!-- figures -->\n\n{tables}\n"
+    (HERE / "README.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""What every benchmark shares: interleaved measuring, one JSON line a figure, data made in a folder of its own."""
+"""What every benchmark shares: interleaved measuring, one JSON line a figure, data made in a folder
+of its own.
+"""
 
 import argparse
 import json
@@ -17,10 +19,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 def cpu() -> float:
     "CPU seconds of this process and its ended children."
-    mine, theirs = (
-        resource.getrusage(resource.RUSAGE_SELF),
-        resource.getrusage(resource.RUSAGE_CHILDREN),
-    )
+    mine = resource.getrusage(resource.RUSAGE_SELF)
+    theirs = resource.getrusage(resource.RUSAGE_CHILDREN)
     return mine.ru_utime + mine.ru_stime + theirs.ru_utime + theirs.ru_stime
 
 

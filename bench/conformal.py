@@ -1,4 +1,6 @@
-"""Sets, p-values, Venn-Abers intervals and decisions: what certainty costs, against comparisons, crepes and venn-abers."""
+"""Sets, p-values, Venn-Abers intervals and decisions: what certainty costs, against comparisons,
+crepes and venn-abers.
+"""
 
 import numpy as np
 
@@ -45,10 +47,8 @@ def main():
 
     few = 40 if quick else 200
     error = np.where(y, -points.astype(int), points.astype(int))
-    peer, tested = (
-        ConformalClassifier(),
-        np.column_stack([many[:few].astype(int), -many[:few].astype(int)]),
-    )
+    peer = ConformalClassifier()
+    tested = np.column_stack([many[:few].astype(int), -many[:few].astype(int)])
     peer.fit(error, bins=y.astype(int))
     slow = lambda: [
         peer.predict_p(tested[:, label], bins=np.full(few, label), smoothing=False)
@@ -74,7 +74,8 @@ def main():
         theirs,
         "CPU s",
         n,
-        "venn-abers calc_p0p1 on the exact scores; ours from counts with 50 cells a logit, as the daily run does",
+        "venn-abers calc_p0p1 on the exact scores; ours from counts with 50 cells a logit, as "
+        "the daily run does",
     )
     figure(
         "vennabers_fine_vs_package",

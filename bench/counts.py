@@ -6,9 +6,12 @@ import duckdb
 
 from bench.common import arguments, figure, folder, interleaved, peak_mb
 
-MADE = """SELECT 'p' || lpad((i + {day} * {n})::VARCHAR, 12, '0') AS prediction_id, 't' AS tenant, 'm' AS model, 'v' AS version, 'logit' AS "grid",
+MADE = """SELECT 'p' || lpad((i + {day} * {n})::VARCHAR, 12, '0') AS prediction_id,
+    't' AS tenant, 'm' AS model, 'v' AS version, 'logit' AS "grid",
     'e' AS entity_id, 'S' || lpad((hash(i) % 100)::VARCHAR, 3, '0') AS site_id,
-    cast(least(16000, greatest(-16000, round(-3000 + 1500 * sqrt(-2 * ln(random() + 1e-12)) * cos(6.2831853 * random())))) AS SMALLINT) AS points,
+    cast(least(16000, greatest(-16000, round(
+        -3000 + 1500 * sqrt(-2 * ln(random() + 1e-12)) * cos(6.2831853 * random())
+    ))) AS SMALLINT) AS points,
     DATE '2026-01-01' + {day} AS event_date, 1::BIGINT AS batch_id FROM range({n}) t(i)"""
 
 
@@ -29,7 +32,8 @@ def make(root, rows, days):
             path.parent.mkdir(parents=True)
             store.con.execute(f"COPY ({MADE.format(day=day, n=n)}) TO '{path}' (FORMAT parquet)")
             store.con.execute(
-                "INSERT INTO data_files VALUES ('predictions', ?, ?, 't', 'm', 'v', 'logit', ?, 0, true, ?, ?, 1)",
+                "INSERT INTO data_files VALUES ('predictions', ?, ?, 't', 'm', 'v', 'logit', ?, "
+                "0, true, ?, ?, 1)",
                 [
                     str(path.relative_to(root)),
                     date(2026, 1, 1) + timedelta(day),
@@ -42,7 +46,9 @@ def make(root, rows, days):
 
 
 def count(store, segments):
-    "Count every day of the model with the package's reduction, the whole population, or that and each site; like the scan, it hands on one row."
+    """Count every day of the model with the package's reduction, the whole population, or that and
+    each site; like the scan, it hands on one row.
+    """
     store.con.execute("UPDATE data_files SET sites = $sites", {"sites": segments})
     keys = [f[1:5] for f in store.files("predictions")]
     with store.one_thread():

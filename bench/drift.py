@@ -1,4 +1,6 @@
-"""Drift monitoring of 60 days with 20 features and the score: every day's file counted, evidence of every morning, distances; against a bare scan, NannyML and Evidently."""
+"""Drift monitoring of 60 days with 20 features and the score: every day's file counted, evidence of
+every morning, distances; against a bare scan, NannyML and Evidently.
+"""
 
 import statistics
 from datetime import date, timedelta
@@ -18,7 +20,9 @@ connection = lambda: duckdb.connect(config={"threads": 1})
 
 
 def make(root, rows):
-    "Day files of the reference and of the days to watch, as the log keeps them: normal features, four of them with 1 % missing, and a score in points."
+    """Day files of the reference and of the days to watch, as the log keeps them: normal features,
+    four of them with 1 % missing, and a score in points.
+    """
     con, paths = connection(), []
     for day in range(-BEFORE, DAYS):
         rng = np.random.default_rng([7, day + BEFORE])
@@ -29,7 +33,8 @@ def make(root, rows):
         con.register("made", pd.DataFrame(x, columns=FEATURES).assign(points=points))
         paths.append(root / f"{START + timedelta(day)}.parquet")
         con.execute(
-            f"COPY (SELECT points, {{{STRUCT}}} AS features FROM made) TO '{paths[-1]}' (FORMAT parquet)"
+            f"COPY (SELECT points, {{{STRUCT}}} AS features FROM made) TO '{paths[-1]}' (FORMAT "
+            "parquet)"
         )
     return paths[:BEFORE], paths[BEFORE:]
 
@@ -38,7 +43,9 @@ def flat(root, name, paths):
     "The same rows in one file with a column for each feature, the score and the day, for peers."
     made = root / f"{name}.parquet"
     connection().execute(
-        f"COPY (SELECT {FLAT}, 1 / (1 + exp(-points / 1000.0)) AS score, parse_filename(filename, true) AS day FROM read_parquet({[str(p) for p in paths]}, filename = true)) TO '{made}' (FORMAT parquet)"
+        f"COPY (SELECT {FLAT}, 1 / (1 + exp(-points / 1000.0)) AS score, parse_filename(filename, "
+        f"true) AS day FROM read_parquet({[str(p) for p in paths]}, filename = true)) TO '{made}' "
+        "(FORMAT parquet)"
     )
     return made
 
@@ -77,7 +84,9 @@ def gathered(stored, bins):
 
 
 def watched(stored, before, bins):
-    "From stored counts: which streams are in alarm on the last morning, and the distances of the last week from the reference."
+    """From stored counts: which streams are in alarm on the last morning, and the distances of the
+    last week from the reference.
+    """
     from aiops_wb.config import Settings
     from aiops_wb.stats.counts import total
     from aiops_wb.stats.drift import feature_shift, ks
@@ -109,7 +118,9 @@ def watched(stored, before, bins):
 
 
 def from_rows(before, now, bins):
-    "The same from rows in memory, with nothing counted beforehand: streams in alarm on the last morning, and the distances of the last week."
+    """The same from rows in memory, with nothing counted beforehand: streams in alarm on the last
+    morning, and the distances of the last week.
+    """
     from aiops_wb.config import Settings
     from aiops_wb.log.store import binned_days
     from aiops_wb.stats.counts import ScoreCounts, total
@@ -151,7 +162,8 @@ def measure(root, rows, name, peers):
     reference_paths, paths = make(root, rows)
     con, n = connection(), rows // DAYS * DAYS
     sample = con.execute(
-        f"SELECT {FLAT} FROM read_parquet({[str(p) for p in reference_paths]}) USING SAMPLE 100000 ROWS (reservoir, 7)"
+        f"SELECT {FLAT} FROM read_parquet({[str(p) for p in reference_paths]}) USING SAMPLE "
+        "100000 ROWS (reservoir, 7)"
     ).df()
     bins = {f: quantile_bins(sample[f]) for f in FEATURES}
     day_of = lambda path: date.fromisoformat(path.stem)
@@ -190,7 +202,9 @@ def measure(root, rows, name, peers):
         bare,
         "CPU s",
         n,
-        f"DuckDB, one thread: the sum of each of the 21 columns, file by file; of ours {counting:.2f} s count and {evidence:.2f} s are evidence and distances; all files in one scan take {once:.2f} s",
+        "DuckDB, one thread: the sum of each of the 21 columns, file by file; of ours "
+        f"{counting:.2f} s count and {evidence:.2f} s are evidence and distances; all files in "
+        f"one scan take {once:.2f} s",
         peak,
     )
     figure(
@@ -199,14 +213,14 @@ def measure(root, rows, name, peers):
         counting,
         "CPU s",
         n,
-        f"counting the files of 60 days; with evidence and distances, made anew from the stored counts of all days, a new day takes {next_day:.3f} s, {next_day / ours:.3f} of the whole",
+        "counting the files of 60 days; with evidence and distances, made anew from the stored "
+        f"counts of all days, a new day takes {next_day:.3f} s, {next_day / ours:.3f} of the "
+        "whole",
     )
     if not peers:
         return
-    before_file, after_file = (
-        flat(root, "reference", reference_paths),
-        flat(root, "analysis", paths),
-    )
+    before_file = flat(root, "reference", reference_paths)
+    after_file = flat(root, "analysis", paths)
     if python := environment("nannyml"):
         ours, theirs = in_turn(
             whole, lambda: run(python, "nannyml_drift", before_file, after_file)["cpu_s"], 5
@@ -217,7 +231,9 @@ def measure(root, rows, name, peers):
             theirs,
             "CPU s",
             n,
-            "NannyML UnivariateDriftCalculator, defaults, a chunk a day: fit on the rows of 30 days and calculate, rows already in memory; ours reads its files; its 30 reference days are counted beforehand",
+            "NannyML UnivariateDriftCalculator, defaults, a chunk a day: fit on the rows of 30 "
+            "days and calculate, rows already in memory; ours reads its files; its 30 reference "
+            "days are counted beforehand",
         )
         rows = [
             con.execute(f"SELECT *, NULL::DOUBLE AS label FROM '{made}'")
@@ -237,7 +253,8 @@ def measure(root, rows, name, peers):
             theirs,
             "CPU s",
             n,
-            "the same with the rows of all 90 days in memory on both sides and nothing counted beforehand",
+            "the same with the rows of all 90 days in memory on both sides and nothing counted "
+            "beforehand",
         )
     if python := environment("evidently"):
         ours, theirs = in_turn(
@@ -251,7 +268,8 @@ def measure(root, rows, name, peers):
             DAYS * theirs,
             "CPU s",
             n,
-            "Evidently DataDriftPreset, defaults, once a day against the rows of 30 days in memory: the mean of 2 days in one run, times 60; it draws each column, too",
+            "Evidently DataDriftPreset, defaults, once a day against the rows of 30 days in "
+            "memory: the mean of 2 days in one run, times 60; it draws each column, too",
         )
 
 

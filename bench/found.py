@@ -1,4 +1,6 @@
-"""Who finds drift, and who cries wolf: the same made rows for the product, the reference rule, NannyML's and Evidently's defaults. Prints a Markdown table; needs the peers' environments."""
+"""Who finds drift, and who cries wolf: the same made rows for the product, the reference rule,
+NannyML's and Evidently's defaults. Prints a Markdown table; needs the peers' environments.
+"""
 
 from datetime import date, timedelta
 
@@ -11,13 +13,11 @@ from scipy.stats import norm
 from bench.common import folder
 from bench.peers import environment, run
 
-FIRST, REFERENCE, FEATURES, ROWS, LABELS = (
-    date(2025, 1, 6),
-    91,
-    [f"x{i:02d}" for i in range(20)],
-    2000,
-    500,
-)
+FIRST = date(2025, 1, 6)
+REFERENCE = 91
+FEATURES = [f"x{i:02d}" for i in range(20)]
+ROWS = 2000
+LABELS = 500
 WORLDS = {
     "no drift, a year": (365, {}),
     "one feature + .1 sd": (30, {"shift": 0.1}),
@@ -124,7 +124,8 @@ def peer(name, root, *extra):
 
 def main():
     print(
-        "| world | ours | reference rule | NannyML drift | NannyML performance | Evidently |\n|---|---|---|---|---|---|",
+        "| world | ours | reference rule | NannyML drift | NannyML performance | Evidently "
+        "|\n|---|---|---|---|---|---|",
         flush=True,
     )
     for world, (days, change) in WORLDS.items():

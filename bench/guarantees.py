@@ -1,4 +1,4 @@
-"""Guarantees by simulation: promised against observed, with the standard error of the observation."""
+"""Guarantees by simulation: promised against observed, with the observation's standard error."""
 
 import argparse
 import json
@@ -7,7 +7,9 @@ import numpy as np
 
 
 def report(name, promised, observed, repetitions, unit, at_least, spread=None, note=None):
-    "One line; holds is false when the observed value breaks the promise by more than three standard errors."
+    """One line; holds is false when the observed value breaks the promise by more than three
+    standard errors.
+    """
     se = float(
         spread
         if spread is not None
@@ -72,7 +74,9 @@ def coverage_by_label(repetitions):
 
 
 class Duty:
-    "A made service: 50 events of high risk a day on 60 thresholds; the local share of negatives falls with the score; a day shifts its log-odds by N(0, effect)."
+    """A made service: 50 events of high risk a day on 60 thresholds; the local share of negatives
+    falls with the score; a day shifts its log-odds by N(0, effect).
+    """
 
     def __init__(self, effect, target=0.1):
         self.effect, self.target, self.points = effect, target, np.arange(450, 3450, 50)
@@ -114,7 +118,8 @@ def _rule(name, promised, repetitions, effect, choose, seed, note=None):
         promised,
         np.mean([duty.broken(r) for r in rules]),
         repetitions,
-        f"share of calibrations whose threshold is worse than promised ({used:.0%} gave a threshold)",
+        f"share of calibrations whose threshold is worse than promised ({used:.0%} gave a "
+        "threshold)",
         False,
         note=note,
     )
@@ -190,7 +195,9 @@ def crc(repetitions):
 
 
 def selection_batch(repetitions):
-    "Conformal selection: expected false share among the selected <= 20 %, 300 calibration events, batches of 100."
+    """Conformal selection: expected false share among the selected <= 20 %, 300 calibration events,
+    batches of 100.
+    """
     from aiops_wb.stats.automation import select
     from aiops_wb.stats.counts import ScoreCounts
 
@@ -212,7 +219,9 @@ def selection_batch(repetitions):
 
 
 def online_delay7(repetitions):
-    "The controller with labels a week late, on streams that turn bad and good again: its excess never passes the bound."
+    """The controller with labels a week late, on streams that turn bad and good again: its excess
+    never passes the bound.
+    """
     from aiops_wb.stats.automation import Control
     from aiops_wb.stats.counts import ScoreCounts
 
@@ -242,7 +251,9 @@ def online_delay7(repetitions):
 
 
 def monitor_ever_alarm(repetitions):
-    "The watch at exactly the promised share, over-dispersed days: P(ever an alarm in a year) <= 5 %."
+    """The watch at exactly the promised share, over-dispersed days: P(ever an alarm in a year) <= 5
+    %.
+    """
     from aiops_wb.stats.automation import RiskMonitor
 
     rng, alarms, repetitions = np.random.default_rng(6), 0, max(repetitions // 4, 100)
@@ -262,7 +273,9 @@ def monitor_ever_alarm(repetitions):
 
 
 def challenge_sign_test(repetitions):
-    "A challenger that is no better is proposed in at most 5 % of comparisons over 28 independent days."
+    """A challenger that is no better is proposed in at most 5 % of comparisons over 28 independent
+    days.
+    """
     from aiops_wb.stats.retrain import compare
 
     rng = np.random.default_rng(3)
@@ -314,7 +327,9 @@ def false_alarm_iid(repetitions):
 
 
 def false_alarm_wobble(repetitions):
-    "50,000 events a day, and each day moves each feature and the score by N(0, .03 sd): P(any alarm in a year) <= 5 %."
+    """50,000 events a day, and each day moves each feature and the score by N(0, .03 sd): P(any
+    alarm in a year) <= 5 %.
+    """
     return _false_alarms("false_alarm_wobble", repetitions, 32, rows=50_000, wobble=0.03)
 
 
@@ -326,17 +341,17 @@ def false_alarm_weekly(repetitions):
 
 
 def false_alarm_bursts(repetitions):
-    "A share of 1 % whose days have log-odds N(0, .7), 2,000 events a day, 91 days of reference: one stream at 5 %."
+    """A share of 1 % whose days have log-odds N(0, .7), 2,000 events a day, 91 days of reference:
+    one stream at 5 %.
+    """
     from scipy.special import expit, logit
 
     from aiops_wb.stats.sequential import day_reference, restarted, share_bets
 
-    rng, repetitions, alarms, weekday = (
-        np.random.default_rng(35),
-        max(repetitions // 10, 10),
-        0,
-        np.arange(91 + 365) % 7,
-    )
+    rng = np.random.default_rng(35)
+    repetitions = max(repetitions // 10, 10)
+    alarms = 0
+    weekday = np.arange(91 + 365) % 7
     for _ in range(repetitions):
         n = np.full(len(weekday), 2000.0)
         hits = rng.binomial(2000, expit(logit(0.01) + rng.normal(0, 0.7, len(n))))[:, None].astype(
@@ -394,7 +409,8 @@ def _delay(name, promised, repetitions, seed, what, **world):
         f"days until the first alarm, mean ({what})",
         False,
         np.std(found) / np.sqrt(repetitions),
-        f"9 in 10 within {np.quantile(found, 0.9, method='inverted_cdf')} days; {early} false alarms before",
+        f"9 in 10 within {np.quantile(found, 0.9, method='inverted_cdf')} days; {early} false "
+        "alarms before",
     )
 
 
@@ -428,20 +444,20 @@ def delay_prevalence(repetitions):
 
 
 def delayed_accuracy_error(repetitions):
-    "Positives known after 20 days on average, negatives after 5: the adjusted accuracy is within a point of the truth."
+    """Positives known after 20 days on average, negatives after 5: the adjusted accuracy is within
+    a point of the truth.
+    """
     from scipy.special import expit
 
     from aiops_wb.stats.counts import ScoreCounts, total
     from aiops_wb.stats.estimates import Maturation, delay_adjusted
     from aiops_wb.stats.performance import confusion
 
-    rng, ages, repetitions, ours, naive = (
-        np.random.default_rng(44),
-        np.arange(1, 200),
-        max(repetitions // 10, 30),
-        [],
-        [],
-    )
+    rng = np.random.default_rng(44)
+    ages = np.arange(1, 200)
+    repetitions = max(repetitions // 10, 30)
+    ours = []
+    naive = []
     pace = Maturation(1 - np.exp(-ages / 20), 1 - np.exp(-ages / 5))
     for _ in range(repetitions):
         days, truth = [], []

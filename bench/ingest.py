@@ -1,4 +1,6 @@
-"""Ingest of Parquet segments, checked and deduplicated, against DuckDB's own partitioned COPY of the same files."""
+"""Ingest of Parquet segments, checked and deduplicated, against DuckDB's own partitioned COPY of
+the same files.
+"""
 
 import shutil
 from datetime import UTC, datetime
@@ -57,7 +59,9 @@ def main():
         shutil.rmtree(root / "copied", ignore_errors=True)
         with duckdb.connect() as con:
             con.execute("SET TimeZone = 'UTC'")
-            con.execute(f"""COPY (SELECT *, CAST(predicted_at AT TIME ZONE 'UTC' AS DATE) AS event_date FROM read_parquet('{root}/data/spool/**/*.parquet'))
+            con.execute(f"""COPY (
+                SELECT *, CAST(predicted_at AT TIME ZONE 'UTC' AS DATE) AS event_date
+                FROM read_parquet('{root}/data/spool/**/*.parquet'))
                 TO '{root}/copied' (FORMAT parquet, PARTITION_BY (event_date))""")
 
     def nothing():

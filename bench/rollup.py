@@ -1,4 +1,6 @@
-"""Sixty days of performance and drift figures from stored counts, against the same from raw rows; and as the history doubles."""
+"""Sixty days of performance and drift figures from stored counts, against the same from raw rows;
+and as the history doubles.
+"""
 
 from datetime import date, timedelta
 
@@ -16,14 +18,17 @@ def main():
     rows = 1_000_000 if arguments(__doc__).quick else 10_000_000
     root = make(folder(), 2 * rows, 120)
     start = date(2026, 1, 1)
-    label = "CAST(hash(prediction_id) % 1000 < 1000 / (1 + exp(-points / 1000.0)) AS TINYINT)"  # a label for each row, in place of the join that raw rows would need
+    # a label for each row, in place of the join that raw rows would need
+    label = "CAST(hash(prediction_id) % 1000 < 1000 / (1 + exp(-points / 1000.0)) AS TINYINT)"
 
     def stored(days):
         "The stored counts of so many days of history, in the catalog's table."
         store.con.execute("DELETE FROM score_counts")
         for path, day, *_ in store.files("predictions"):
             if day < start + timedelta(days):
-                store.con.execute(f"""INSERT INTO score_counts SELECT event_date, 't', 'm', 'v', '', 'logit', points, count(*), count(*), sum({label}), 1
+                store.con.execute(f"""INSERT INTO score_counts
+                    SELECT event_date, 't', 'm', 'v', '', 'logit', points,
+                        count(*), count(*), sum({label}), 1
                     FROM {parquet([root / path])} GROUP BY event_date, points""")
         store.con.execute("CHECKPOINT")
 
@@ -45,7 +50,8 @@ def main():
             root / f[0] for f in store.files("predictions", event_date__le=start + timedelta(59))
         ]
         found = store.con.execute(
-            f"SELECT event_date, points, count(*) AS n, sum({label}) AS y FROM {parquet(paths)} GROUP BY event_date, points ORDER BY event_date"
+            f"SELECT event_date, points, count(*) AS n, sum({label}) AS y FROM {parquet(paths)} "
+            "GROUP BY event_date, points ORDER BY event_date"
         ).df()
         return figures(
             {d: ScoreCounts.of(r.points, r.n, r.n, r.y) for d, r in found.groupby("event_date")}

@@ -1,4 +1,6 @@
-"""Made years of a scoring service with known truth: 20 features, a score, labels, volume and latency, as daily counts; and what the product's own watch says of them."""
+"""Made years of a scoring service with known truth: 20 features, a score, labels, volume and
+latency, as daily counts; and what the product's own watch says of them.
+"""
 
 from datetime import date, timedelta
 
@@ -15,8 +17,12 @@ CUTS = norm.ppf(np.arange(1, BINS) / BINS)
 class Year:
     """Days of reference, then days that are watched.
 
-    rows: events a day; labels: labelled events a day; wobble: standard deviation of a day's own effect on the mean of each feature and of the score's log-odds (in standard deviations); weekend: shift of the
-    means on Saturday and Sunday; correlation: lag-one autocorrelation of the day effects; shift: of the first feature, concept: of the label's log-odds, prevalence: factor on the share of positives, from `change` on.
+    rows: events a day; labels: labelled events a day; wobble: standard deviation of a day's own
+    effect on the mean of each feature and of the score's log-odds (in standard deviations);
+    weekend: shift of the
+    means on Saturday and Sunday; correlation: lag-one autocorrelation of the day effects; shift: of
+    the first feature, concept: of the label's log-odds, prevalence: factor on the share of
+    positives, from `change` on.
     """
 
     def __init__(
@@ -42,10 +48,8 @@ class Year:
             [FIRST + timedelta(i) for i in range(reference)],
             [FIRST + timedelta(reference + i) for i in range(days)],
         )
-        weekday, after = (
-            np.arange(whole) % 7,
-            np.arange(whole) >= (whole if change is None else reference + change),
-        )
+        weekday = np.arange(whole) % 7
+        after = np.arange(whole) >= (whole if change is None else reference + change)
         effects = rng.normal(size=(whole, features + 1))
         for t in range(1, whole if correlation else 0):
             effects[t] = correlation * effects[t - 1] + np.sqrt(1 - correlation**2) * effects[t]
@@ -103,10 +107,8 @@ class Year:
 
         m = len(self.reference)
         weight = SHARES["inputs"] / (1 + len(self.features))
-        before, now = (
-            dict(zip(self.reference, self.scores[:m])),
-            dict(zip(self.days, self.scores[m:])),
-        )
+        before = dict(zip(self.reference, self.scores[:m]))
+        now = dict(zip(self.days, self.scores[m:]))
         rule = {name: {"cuts": CUTS.tolist()} for name in self.features}
         return [
             q
@@ -142,7 +144,9 @@ class Year:
         ).open
 
     def reference_rule(self, recent=7):
-        "On which mornings KS of the last days against the reference had p < 0.01, for each feature and the score (days, streams)."
+        """On which mornings KS of the last days against the reference had p < 0.01, for each
+        feature and the score (days, streams).
+        """
         from aiops_wb.stats.counts import total
         from aiops_wb.stats.drift import ks, ks_bracket
 

@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 from conftest import MODEL, Bench, events
 from nbformat.v4 import new_code_cell, new_notebook
+from read_pages import held
 
 from aiops_wb import daily
 from aiops_wb.config import Settings
-from aiops_wb.daily import due, run
+from aiops_wb.daily import due, run, unfinished
 from aiops_wb.examples import demo
 from aiops_wb.log.catalog import StoreError, open_snapshot
 from aiops_wb.render.engine import Job, run_jobs
-from aiops_wb.render.pages import QUESTIONS, write_pages
+from aiops_wb.render.pages import QUESTIONS, RENAMED, folder, write_pages
 from aiops_wb.stats.performance import summary
 from aiops_wb.watch.figures import day_figures
 from aiops_wb.watch.view import View, open_view
@@ -97,6 +98,7 @@ def test_a_first_morning_makes_every_page(first_morning):
     assert all(r["headline"]["says"] for r in entry["reports"].values())
     for path in reports.rglob("*.html"):
         html = path.read_text()
+        held(html)
         assert (
             "Content-Security-Policy" in html
             and "<script" not in html
@@ -104,6 +106,8 @@ def test_a_first_morning_makes_every_page(first_morning):
         )
         for link in re.findall(r'href="([^"#]+)"', html):
             assert (path.parent / link).exists(), (path, link)
+    certainty = (reports / "2026-03-05" / MODEL / "certainty.html").read_text()
+    assert f"<title>{MODEL}, 2026-03-05: Certainty</title>" in certainty
     assert "import headlines" not in (reports / "2026-03-05" / MODEL / "drift.html").read_text()
 
 
@@ -433,3 +437,35 @@ def test_a_broken_manifest_costs_one_day_only(first_morning, tmp_path):
     (reports / "2026-03-04" / "manifest.json").write_text("{half")
     write_pages(reports)
     assert "2026-03-05" in (reports / "index.html").read_text()
+
+
+def test_reports_made_under_their_old_names_are_not_made_again(logged):
+    go(logged)
+    day, reports = date(2026, 3, 5), logged.root / "reports"
+    pages = reports / str(day) / folder(MODEL)
+    pages.mkdir(parents=True)
+    old = {new: old for old, new in RENAMED.items()}
+    before = [old.get(name, name) for name in QUESTIONS]
+    for name in before:
+        (pages / f"{name}.html").write_text("made before")
+
+    def record(state, *steps, minutes=0):
+        rows = pd.DataFrame({"step": steps}).assign(
+            run_id=str(minutes), event_date=day, model=MODEL, state=state, as_of=NOW, batch_id=1
+        )
+        started = NOW + timedelta(minutes=minutes)
+        store.add_runs(rows.assign(started_at=started, seconds=1.0, detail=None))
+
+    again = [(day, MODEL, NOW)]
+    with logged.store() as store:
+        record("ok", *before)
+        assert unfinished(store, reports) == []
+        (pages / "conformal.html").rename(pages / "elsewhere.html")
+        assert unfinished(store, reports) == again
+        (pages / "elsewhere.html").rename(pages / "conformal.html")
+        record("begun", "explain", minutes=1)
+        assert unfinished(store, reports) == again
+        record("ok", "reasons", minutes=2)
+        assert unfinished(store, reports) == again  # the page of that run is not there
+        (pages / "reasons.html").write_text("made now")
+        assert unfinished(store, reports) == []

@@ -150,6 +150,8 @@ def test_the_wheel_holds_reports_sql_and_the_command(tmp_path):
     assert {f"aiops_wb/sql/{p.name}" for p in (ROOT / "aiops_wb" / "sql").glob("*.sql")} <= set(
         names
     )
+    templates = (ROOT / "aiops_wb" / "render" / "templates").iterdir()
+    assert {f"aiops_wb/render/templates/{p.name}" for p in templates} <= set(names)
     assert any(n.endswith("entry_points.txt") for n in names) and not any(
         "nbs/" in n or "tests/" in n for n in names
     )

@@ -17,7 +17,7 @@ from ..log.spool import OutcomeLogger, PredictionLogger
 from ..log.store import open_store
 from ..models.challenge import challenge, plan
 from ..models.registry import Scorer, register, train
-from ..render.engine import Outcome
+from ..render.jobs import ReportResult
 from ..watch.cases import open_cases
 from . import attendance
 from .flights import SCHEDULE, WEATHER, ZONE, events
@@ -254,9 +254,9 @@ def demo(
     rounds: int = 200,
     say: Callable[[str], None] = print,
     progress: Callable[[Iterable, str], Iterable] = lambda items, what: items,
-    on_done: Callable[[Outcome], None] = lambda _: None,
+    on_done: Callable[[ReportResult], None] = lambda _: None,
     expect: Callable[[int], None] = lambda _: None,
-) -> list[Outcome]:
+) -> list[ReportResult]:
     "Replay a story from its first live day to `until`, make the reports of the last `report_days` days; safe to interrupt and to repeat. Cases are opened, not sent."
     until = until or story.until
     if not story.live <= until <= story.end:

@@ -1,17 +1,22 @@
-"""The pages between the reports."""
+"""The pages between the reports: a page for each day, and the front door."""
 
 import hashlib
+import importlib.util
 import json
 import re
-from collections.abc import Mapping
-from html import escape
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from .engine import page, write_whole
+from .frame import Link, filled, write_whole
 
 __all__ = [
+    "REPORTS",
     "QUESTIONS",
+    "RENAMED",
     "STATES",
+    "ReportName",
     "folder",
     "state_of",
     "gravest",
@@ -23,201 +28,258 @@ __all__ = [
 ]
 
 
-QUESTIONS = {
-    "performance": "How is the model doing this week?",
-    "drift": "Has anything moved that matters?",
-    "conformal": "Which alerts are certain?",
-    "explain": "Why did they fire?",
-    "thresholds": "What would another threshold do?",
-    "retrain": "Is a retrained model better?",
+class ReportName(NamedTuple):
+    "What a report is called in navigation, and the question that it answers."
+
+    title: str
+    question: str
+
+
+REPORTS = {
+    "performance": ReportName("Performance", "How is the model doing this week?"),
+    "drift": ReportName("Drift", "Has anything moved that matters?"),
+    "certainty": ReportName("Certainty", "Which alerts are certain?"),
+    "reasons": ReportName("Reasons", "Why did they fire?"),
+    "thresholds": ReportName("Thresholds", "What would another threshold do?"),
+    "retrain": ReportName("Retraining", "Is a retrained model better?"),
 }
+"Report, as its files are named -> what people read; in the order of the pages."
+
+QUESTIONS = {name: report.question for name, report in REPORTS.items()}
+RENAMED = {"conformal": "certainty", "explain": "reasons"}
+"Names that reports had in version 0.1, and have in manifests, files and runs of that time."
+
 STATES = {"ok": "fine", "look": "look at it", "failed": "failed", "unknown": "not known yet"}
 
 
 def folder(model: str) -> str:
-    "A model's name as a folder name that is safe in paths and links; names that would be changed get a hash, so no two models share one."
+    """A model's name as a folder name that is safe in paths and links.
+
+    Names that would be changed get a hash, so no two models share a folder.
+    """
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", model)
-    return (
-        plain
-        if plain == model
-        else f"{plain.strip('-')}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
-    )
+    if plain == model:
+        return plain
+    return f"{plain.strip('-')}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
 
 
 def state_of(report: Mapping) -> str:
     "ok, look, unknown or failed: of a report's manifest entry."
-    return (
-        "failed"
-        if report["state"] == "failed"
-        else (report.get("headline") or {}).get("state", "unknown")
-    )
+    if report["state"] == "failed":
+        return "failed"
+    return (report.get("headline") or {}).get("state", "unknown")
 
 
-def gravest(states) -> str:
+def gravest(states: Iterable[str]) -> str:
     "The state that a summary shows: the one that needs a person most."
-    found = set(states)
-    return next((s for s in ("failed", "look", "unknown", "ok") if s in found), "unknown")
+    present = set(states)
+    return next((s for s in ("failed", "look", "unknown", "ok") if s in present), "unknown")
 
 
 def manifests(reports: Path) -> dict[str, dict]:
     "Every day's manifest, newest first; one that cannot be read is left out."
-    found = {}
+    by_day = {}
     for path in sorted(Path(reports).glob("*/manifest.json"), reverse=True):
         try:
-            found[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
+            by_day[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-    return found
+    return by_day
+
+
+def navigation(model: str, day: str, names: Sequence[str], current: str) -> tuple[Link, ...]:
+    "Links at the top of a report."
+    links = [Link(_name(n).title, "" if n == current else f"{n}.html") for n in names]
+    return (
+        Link("All days", "../../index.html"),
+        Link(day, "../index.html"),
+        Link(model),
+        *links,
+    )
+
+
+def _name(name):
+    "What a report is called now; one that is not known goes by the name of its file."
+    return REPORTS.get(RENAMED.get(name, name), ReportName(name, name))
+
+
+@dataclass(frozen=True)
+class Card:
+    "A report on a day's page; as a mark in a row of days only its link and state are shown."
+
+    title: str
+    question: str
+    link: str
+    state: str
+    says: str = ""
+    advice: str = ""
+    picture: str = ""  # SVG, as the report's process made it
+
+    @property
+    def state_in_words(self) -> str:
+        "The state as a person reads it."
+        return STATES[self.state]
+
+
+@dataclass(frozen=True)
+class ModelPart:
+    "A model on a day's page."
+
+    name: str
+    state: str
+    about: str
+    error: str
+    figures: Mapping[str, str]
+    cards: list[Card]
+
+
+@dataclass(frozen=True)
+class Cell:
+    "A model in a row of days."
+
+    marks: list[Card]
+    line: str = ""
+    failed: bool = False
+
+
+class Row(NamedTuple):
+    "A day in the table of days."
+
+    day: str
+    cells: list[Cell]
+
+
+def _mark(base, model, name, report):
+    "A report by its link and state. The file is called as the report was when it was made."
+    return Card(*_name(name), link=f"{base}{folder(model)}/{name}.html", state=state_of(report))
 
 
 def _card(reports, base, day, model, name, report):
-    link = f"{base}{folder(model)}/{name}.html"
-    headline = report.get("headline") or {}
-    says = (
-        headline.get("says")
-        if report["state"] == "ok"
-        else "This report failed; its page shows the traceback."
-    )
+    mark, headline = _mark(base, model, name, report), report.get("headline") or {}
+    made = report["state"] == "ok"
+    failed = "This report failed; its page shows the traceback."
     svg = Path(reports) / day / folder(model) / f"{name}.svg"
-    picture = (
-        f'<a href="{link}" aria-label="{escape(name)} report">{svg.read_text(encoding="utf-8")}</a>'
-        if report["state"] == "ok" and svg.exists()
-        else ""
-    )
-    return (
-        f'<div class="card"><h2><span class="dot {state_of(report)}" title="{STATES[state_of(report)]}"></span><a href="{link}">{escape(QUESTIONS.get(name, name))}</a></h2>'
-        f'<p>{escape(says or "")} <span class="sub">{escape(headline.get("advice", ""))}</span></p>{picture}</div>'
-    )
-
-
-def _kpis(entry):
-    return (
-        '<div class="kpis">'
-        + "".join(
-            f'<div class="kpi"><b>{escape(v)}</b><span>{escape(k)}</span></div>'
-            for k, v in entry.get("figures", {}).items()
-        )
-        + "</div>"
+    return Card(
+        mark.title,
+        mark.question,
+        mark.link,
+        mark.state,
+        (headline.get("says") or "") if made else failed,
+        headline.get("advice", ""),
+        svg.read_text(encoding="utf-8") if made and svg.exists() else "",
     )
 
 
-def _model(reports, base, day, model, entry):
-    state = (
-        gravest(state_of(r) for r in entry["reports"].values())
-        if entry["reports"]
-        else ("failed" if entry["state"] == "failed" else "unknown")
-    )
-    failed = (
-        f'<p class="headline failed"><strong>The figures of this day failed:</strong> {escape(entry["error"])}</p>'
-        if entry.get("error")
-        else ""
-    )
-    cards = "".join(
-        _card(reports, base, day, model, n, entry["reports"][n])
-        for n in QUESTIONS
-        if n in entry["reports"]
-    )
-    about = f"version {escape(entry.get('version') or '-')}, threshold {escape(str(entry.get('threshold', '-')))}, {escape(entry.get('window', ''))}"
-    return (
-        f'<article><h1><span class="dot {state}"></span>{escape(model)}</h1><p>{about}</p>{failed}{_kpis(entry)}</article>'
-        f'<div class="grid">{cards}</div><p></p>'
-    )
+def _in_order(made):
+    "The reports of a manifest in the order of their questions, under the names of their files."
+    order = list(REPORTS)
+    known = [name for name in made if RENAMED.get(name, name) in REPORTS]
+    return sorted(known, key=lambda name: order.index(RENAMED.get(name, name)))
 
 
-def day_page(reports: Path, day: str, manifest: Mapping, days: list[str]) -> str:
+def _part(reports, base, day, model, entry):
+    "A model's part of a day's page; `base` leads from the page to the day's folder."
+    made = entry["reports"]
+    if made:
+        state = gravest(state_of(report) for report in made.values())
+    else:
+        state = "failed" if entry["state"] == "failed" else "unknown"
+    threshold = entry.get("threshold", "-")
+    about = (
+        f"version {entry.get('version') or '-'}, threshold {threshold}, {entry.get('window', '')}"
+    )
+    cards = [_card(reports, base, day, model, name, made[name]) for name in _in_order(made)]
+    return ModelPart(model, state, about, entry.get("error") or "", entry.get("figures", {}), cards)
+
+
+def _parts(reports, base, day, manifest):
+    return [_part(reports, base, day, m, e) for m, e in sorted(manifest["models"].items())]
+
+
+def day_page(reports: Path, day: str, manifest: Mapping, days: Sequence[str]) -> str:
     "The page of one day: every model, every question."
-    where = days.index(day) if day in days else 0
-    around = [
-        (f"../{d}/index.html", label)
-        for d, label in (
-            (days[where + 1] if where + 1 < len(days) else None, "previous day"),
-            (days[where - 1] if where else None, "next day"),
-        )
-        if d
-    ]
-    navigation = (
-        '<a href="../index.html">All days</a>'
-        + f"<b>{day}</b>"
-        + "".join(f'<a href="{h}">{t}</a>' for h, t in around)
-    )
-    body = "".join(_model(reports, "", day, m, e) for m, e in sorted(manifest["models"].items()))
-    return page(
+    return filled(
+        "day.html",
         f"{day} - aiops_wb",
-        f'<h1>{day}</h1><p class="sub">{_known(manifest)}</p>{body}',
-        navigation,
-        _footer(manifest),
+        day=day,
+        known=_known(manifest),
+        models=_parts(reports, "", day, manifest),
+        navigation=[Link("All days", "../index.html"), Link(day), *_neighbours(day, days)],
+        footer=_footer(manifest),
     )
+
+
+def _neighbours(day, days):
+    "Links to the days around one; `days` are newest first."
+    place = days.index(day) if day in days else 0
+    around = ((place + 1, "previous day"), (place - 1, "next day"))
+    return [Link(text, f"../{days[at]}/index.html") for at, text in around if 0 <= at < len(days)]
 
 
 def _known(manifest):
-    return f"Everything on this page is as known on {escape(manifest['as_of'][:16].replace('T', ' at '))} ({escape(manifest.get('timezone', 'UTC'))})."
+    at = manifest["as_of"][:16].replace("T", " at ")
+    return f"Everything on this page is as known on {at} ({manifest.get('timezone', 'UTC')})."
 
 
 def _footer(manifest):
-    versions = manifest.get("packages", {})
-    return escape(
-        f"aiops_wb {versions.get('aiops_wb', '')}, batch {manifest['batch']}, {manifest['audit_rows']} audit rows (head {manifest['audit_head'][:12] or '-'}), git {(manifest.get('git') or '-')[:12]}"
+    version = manifest.get("packages", {}).get("aiops_wb", "")
+    head, commit = manifest["audit_head"][:12] or "-", (manifest.get("git") or "-")[:12]
+    return (
+        f"aiops_wb {version}, batch {manifest['batch']}, "
+        f"{manifest['audit_rows']} audit rows (head {head}), git {commit}"
     )
 
 
 def index_page(reports: Path) -> str:
     "The front door: the newest day in full, then every day by model."
-    found = manifests(reports)
-    if not found:
-        return page(
-            "aiops_wb",
-            "<article><h1>No reports yet</h1><p>Log some predictions, then run <code>aiops-wb daily</code>.</p></article>",
-        )
-    day, newest = next(iter(found.items()))
-    models = sorted({m for f in found.values() for m in f["models"]})
-    heads = "".join(f"<th>{escape(m)}</th>" for m in models)
-    rows = "".join(
-        f'<tr><td><a href="{d}/index.html">{d}</a></td>'
-        + "".join(f"<td>{_cell(d, m, f['models'].get(m))}</td>" for m in models)
-        + "</tr>"
-        for d, f in found.items()
+    by_day = manifests(reports)
+    if not by_day:
+        return filled("empty.html", "aiops_wb")
+    day, newest = next(iter(by_day.items()))
+    names = sorted({model for manifest in by_day.values() for model in manifest["models"]})
+    rows = [
+        Row(d, [_cell(d, name, manifest["models"].get(name)) for name in names])
+        for d, manifest in by_day.items()
+    ]
+    return filled(
+        "index.html",
+        "aiops_wb",
+        day=day,
+        known=_known(newest),
+        models=_parts(reports, f"{day}/", day, newest),
+        states=STATES,
+        names=names,
+        rows=rows,
+        footer=_footer(newest),
     )
-    legend = " ".join(f'<span class="dot {s}"></span>{t}&ensp;' for s, t in STATES.items())
-    body = (
-        f'<h1>{day}</h1><p class="sub">The newest day. {_known(newest)}</p>'
-        + "".join(
-            _model(reports, f"{day}/", day, m, e) for m, e in sorted(newest["models"].items())
-        )
-        + f'<article><h2>All days</h2><p class="sub">{legend}</p><div class="wide"><table class="text"><thead><tr><th>day</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div></article>'
-    )
-    return page("aiops_wb", body, "<b>aiops_wb</b><span>daily reports</span>", _footer(newest))
 
 
 def _cell(day, model, entry):
     if entry is None:
-        return ""
+        return Cell([])
     if entry["state"] == "failed":
-        return '<span class="dot failed"></span>figures failed'
-    marks = " ".join(
-        f'<a href="{day}/{folder(model)}/{n}.html" title="{escape(n)}: {STATES[state_of(r)]}"><span class="dot {state_of(r)}"></span></a>'
-        for n, r in entry["reports"].items()
-    )
-    return f"{marks} {escape(entry.get('line', ''))}"
+        return Cell([], failed=True)
+    marks = [_mark(f"{day}/", model, name, made) for name, made in entry["reports"].items()]
+    return Cell(marks, entry.get("line", ""))
 
 
-def write_pages(reports: Path, days=None) -> None:
-    "Write the day pages (all, or those given and their neighbours) and the index from the manifests."
-    found = manifests(reports)
-    order = list(found)
-    wanted = set(order if days is None else days)
-    wanted |= {
-        order[i + s]
-        for i, d in enumerate(order)
-        if d in wanted
-        for s in (-1, 1)
-        if 0 <= i + s < len(order)
+def write_pages(reports: Path, days: Iterable[str] | None = None) -> None:
+    """Write the day pages (all, or those given and their neighbours) and the index.
+
+    They are made from the manifests. Without jinja2 (extra `lab`) no report can have been made
+    here, and there is nothing to write.
+    """
+    if importlib.util.find_spec("jinja2") is None:
+        return
+    by_day = manifests(reports)
+    order, chosen = list(by_day), set(by_day if days is None else days)
+    wanted = {
+        order[near]
+        for place, day in enumerate(order)
+        if day in chosen
+        for near in (place - 1, place, place + 1)
+        if 0 <= near < len(order)
     }
-    for day in wanted & set(order):
-        write_whole(Path(reports) / day / "index.html", day_page(reports, day, found[day], order))
+    for day in sorted(wanted):
+        write_whole(Path(reports) / day / "index.html", day_page(reports, day, by_day[day], order))
     write_whole(Path(reports) / "index.html", index_page(reports))
-
-
-def navigation(model: str, day: str, names: list[str], current: str) -> str:
-    "Links at the top of a report."
-    links = "".join(f"<b>{n}</b>" if n == current else f'<a href="{n}.html">{n}</a>' for n in names)
-    return f'<a href="../../index.html">All days</a><a href="../index.html">{day}</a><b>{escape(model)}</b>{links}'

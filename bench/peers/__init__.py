@@ -32,7 +32,8 @@ def environment(name: str) -> Path | None:
         done = subprocess.run(step, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             print(
-                f"{name} is skipped, its environment cannot be made from {pins.name}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}",
+                f"{name} is skipped, its environment cannot be made from {pins.name}: "
+                f"{(done.stderr.strip().splitlines() or ['no reason given'])[-1]}",
                 file=sys.stderr,
             )
             shutil.rmtree(made, ignore_errors=True)

@@ -1,4 +1,7 @@
-"""Write tests/data/nannyml_cbpe.json: what NannyML's CBPE expects of seeded rows, without recalibration. Run it with the Python of the environment of nannyml.txt: bench/peers/.venv-nannyml/bin/python bench/peers/cbpe_fixture.py"""
+"""Write tests/data/nannyml_cbpe.json: what NannyML's CBPE expects of seeded rows, without
+recalibration. Run it with the Python of the environment of nannyml.txt:
+bench/peers/.venv-nannyml/bin/python bench/peers/cbpe_fixture.py
+"""
 
 import os
 
@@ -15,7 +18,11 @@ from nannyml.calibration import NoopCalibrator
 
 warnings.filterwarnings("ignore")
 METRICS = ["accuracy", "precision", "recall", "f1", "roc_auc"]
-RECIPE = "rng = numpy.random.default_rng(seed); points = rint(4000 * rng.random((n, 3)).sum(axis=1) - 7000); p = 1 / (1 + exp(-points / 1000)); predicted = p >= 0.5"
+RECIPE = (
+    "rng = numpy.random.default_rng(seed); "
+    "points = rint(4000 * rng.random((n, 3)).sum(axis=1) - 7000); "
+    "p = 1 / (1 + exp(-points / 1000)); predicted = p >= 0.5"
+)
 
 
 def rows(seed, n):

@@ -1,4 +1,6 @@
-"""Evidently's DataDriftPreset, defaults, a report a day against the whole reference: python evidently_drift.py reference.parquet analysis.parquet DAYS prints a JSON line."""
+"""Evidently's DataDriftPreset, defaults, a report a day against the whole reference: python
+evidently_drift.py reference.parquet analysis.parquet DAYS prints a JSON line.
+"""
 
 import os
 
@@ -20,10 +22,8 @@ from evidently.presets import DataDriftPreset
 def main():
     reference, analysis = (pd.read_parquet(path) for path in sys.argv[1:3])
     columns = [c for c in reference if c != "day"]
-    definition, report = (
-        DataDefinition(numerical_columns=columns),
-        Report([DataDriftPreset()], include_tests=True),
-    )
+    definition = DataDefinition(numerical_columns=columns)
+    report = Report([DataDriftPreset()], include_tests=True)
     data = lambda frame: Dataset.from_pandas(
         frame[columns].reset_index(drop=True), data_definition=definition
     )

@@ -1,4 +1,6 @@
-"""On which days Evidently's DataDriftPreset, defaults, newly flags a column: python evidently_found.py reference.parquet analysis.parquet DAYS SKIP prints a JSON line."""
+"""On which days Evidently's DataDriftPreset, defaults, newly flags a column: python
+evidently_found.py reference.parquet analysis.parquet DAYS SKIP prints a JSON line.
+"""
 
 import os
 
@@ -18,10 +20,8 @@ from evidently.presets import DataDriftPreset
 def main():
     reference, analysis = (pd.read_parquet(path).drop(columns="label") for path in sys.argv[1:3])
     columns = [c for c in reference if c != "day"]
-    definition, report = (
-        DataDefinition(numerical_columns=columns),
-        Report([DataDriftPreset()], include_tests=True),
-    )
+    definition = DataDefinition(numerical_columns=columns)
+    report = Report([DataDriftPreset()], include_tests=True)
     data = lambda frame: Dataset.from_pandas(
         frame[columns].reset_index(drop=True), data_definition=definition
     )

@@ -1,4 +1,6 @@
-"""NannyML's UnivariateDriftCalculator, default methods and thresholds, a chunk a day: python nannyml_drift.py reference.parquet analysis.parquet prints a JSON line."""
+"""NannyML's UnivariateDriftCalculator, default methods and thresholds, a chunk a day: python
+nannyml_drift.py reference.parquet analysis.parquet prints a JSON line.
+"""
 
 import os
 

@@ -1,4 +1,6 @@
-"""On which days NannyML's univariate drift, defaults, a chunk a day, newly raises an alarm: python nannyml_found.py reference.parquet analysis.parquet prints a JSON line."""
+"""On which days NannyML's univariate drift, defaults, a chunk a day, newly raises an alarm: python
+nannyml_found.py reference.parquet analysis.parquet prints a JSON line.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""On which days NannyML's realized performance, default metrics and thresholds, a chunk a day, newly raises an alarm: python nannyml_found_performance.py reference.parquet analysis.parquet prints a JSON line."""
+"""On which days NannyML's realized performance, default metrics and thresholds, a chunk a day,
+newly raises an alarm: python nannyml_found_performance.py reference.parquet analysis.parquet
+prints a JSON line.
+"""
 
 import os
 

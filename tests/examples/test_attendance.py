@@ -1,4 +1,6 @@
-"""The simulated attendance log: its truth, its features, its labels and its drift, held against brute force."""
+"""The simulated attendance log: its truth, its features, its labels and its drift, held against
+brute force.
+"""
 
 import sys
 from collections import Counter, defaultdict

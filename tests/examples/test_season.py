@@ -1,4 +1,6 @@
-"""April to December of the flights: the season's drift is told, its features named; a copy with the same rows on random days is silent."""
+"""April to December of the flights: the season's drift is told, its features named; a copy with the
+same rows on random days is silent.
+"""
 
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -18,7 +20,9 @@ LIVE = date(2013, 4, 1)
 
 
 def observed(rows: pd.DataFrame) -> Observed:
-    "Train on January to March, score the rest, count: what a year of daily runs would have counted."
+    """Train on January to March, score the rest, count: what a year of daily runs would have
+    counted.
+    """
     named = (
         rows[FEATURES]
         .add_prefix("feature:")

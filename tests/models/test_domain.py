@@ -1,4 +1,6 @@
-"""Telling recent events from the reference: a level without drift, the features that carry one, and days that must not be recognised."""
+"""Telling recent events from the reference: a level without drift, the features that carry one, and
+days that must not be recognised.
+"""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,9 @@ from aiops_wb.models.domain import domain_shift
 
 
 def sides(seed, shift=0.0, day_effect=0.0, days=12, rows=80):
-    "Two tables of 12 days each: a, b and a category c; on the first, a and b are correlated by `shift`; each day moves d by its own effect."
+    """Two tables of 12 days each: a, b and a category c; on the first, a and b are correlated by
+    `shift`; each day moves d by its own effect.
+    """
     rng, found = np.random.default_rng(seed), []
     for side in (0, 1):
         day = np.repeat(np.arange(days) + 100 * side, rows)
@@ -42,7 +46,9 @@ def test_what_only_shows_together_is_found_and_named():
 
 
 def test_a_model_that_has_seen_the_day_is_not_asked():
-    "Days with strong effects of their own are easy to recognise; judged by whole days, the tables are alike."
+    """Days with strong effects of their own are easy to recognise; judged by whole days, the tables
+    are alike.
+    """
     values = [
         domain_shift(*sides(seed, day_effect=3.0, days=24, rows=40), ["d"], rounds=20).auc.value
         for seed in range(10)

@@ -137,10 +137,8 @@ def test_contributions_equal_shap_and_close(trained):
 
 def test_reasons_are_the_largest_pushes_and_close(trained):
     version, frame = trained[0], features(rows(seed=5)).head(100)
-    why, pushes = (
-        reasons(version, frame, top=2),
-        version.contributions(frame).drop(columns="(bias)"),
-    )
+    why = reasons(version, frame, top=2)
+    pushes = version.contributions(frame).drop(columns="(bias)")
     first = pushes.max(axis=1)
     assert (why.reason_1.dropna() == pushes.idxmax(axis=1)[why.reason_1.notna()]).all()
     assert (

@@ -109,7 +109,7 @@ def test_the_day_rule_is_the_walk_by_definition(bound):
             z = np.array([f - target * n for n, f in pairs])
             p = stats.ttest_1samp(z, 0, alternative="less").pvalue if z.std() else 1.0
             return sum(n > 0 for n, _ in pairs) >= 10 and (perfect or p <= delta)
-        if perfect:  # a twentieth of the allowed false tickets, dealt out to the days, those with the fewest tickets first
+        if perfect:  # a twentieth of the allowed false tickets, dealt to the smallest days first
             sizes = sorted(n for n, _ in pairs if n)
             false, wrong = [0] * len(sizes), int(np.ceil(target / 20 * sum(sizes)))
             for i in range(wrong if sizes else 0):
@@ -136,7 +136,9 @@ def test_the_day_rule_is_the_walk_by_definition(bound):
 
 @pytest.mark.parametrize("target", [0.3, 0.01, 1e-4, 1e-9])
 def test_the_days_that_a_small_share_needs_are_named_at_once(target):
-    "The first number of days without a false ticket after which the mean of the bets reaches 1 / delta."
+    """The first number of days without a false ticket after which the mean of the bets reaches 1 /
+    delta.
+    """
     reason = day_rule(
         [ScoreCounts.from_events(np.full(10, 3000), np.ones(10))] * 3, target, 0.9, floor=405
     ).reason
@@ -354,10 +356,8 @@ def test_the_controller_follows_the_target_recovers_by_probing_and_survives_json
 
 
 def test_the_controller_does_not_fall_asleep_just_below_one():
-    bad, good = (
-        ScoreCounts.from_events(np.full(40, 4100), np.zeros(40)),
-        ScoreCounts.from_events(np.full(40, 4100), np.ones(40)),
-    )
+    bad = ScoreCounts.from_events(np.full(40, 4100), np.zeros(40))
+    good = ScoreCounts.from_events(np.full(40, 4100), np.ones(40))
     control = Control(rate=0.1)
     for counts in [bad] * 10 + [good] * 200:
         control = control.after(counts, control.threshold())

@@ -148,7 +148,9 @@ def test_venn_abers_without_labels_says_nothing():
 
 
 def test_one_of_the_two_probabilities_is_calibrated_and_bounds_false_tickets():
-    "E[(Y - p_Y) p_Y] = 0, and false tickets at p0 >= .8 against the published bound; 3,000 repetitions, one new exchangeable event each."
+    """E[(Y - p_Y) p_Y] = 0, and false tickets at p0 >= .8 against the published bound; 3,000
+    repetitions, one new exchangeable event each.
+    """
     rng, gap, tickets = np.random.default_rng(3), [], []
     for _ in range(3000):
         z = np.rint(rng.normal(0, 3000, 81)).astype(int)
@@ -212,14 +214,14 @@ def test_whole_weights_are_repeated_events(errors, weights, coverage):
 
 
 def test_weights_restore_coverage_under_a_known_shift():
-    "Errors grow with x, and x moves: unweighted .75, weighted .90 (400 repetitions; Tibshirani et al. 2019). Weights stay paired with their errors."
+    """Errors grow with x, and x moves: unweighted .75, weighted .90 (400 repetitions; Tibshirani et
+    al. 2019). Weights stay paired with their errors.
+    """
     rng, plain, weighted = np.random.default_rng(5), [], []
     for _ in range(400):
         x, new = rng.normal(0, 1, 300), rng.normal(0.75, 1, 50)
-        error, error_new = (
-            np.abs(rng.normal(0, np.exp(0.45 * x))),
-            np.abs(rng.normal(0, np.exp(0.45 * new))),
-        )
+        error = np.abs(rng.normal(0, np.exp(0.45 * x)))
+        error_new = np.abs(rng.normal(0, np.exp(0.45 * new)))
         ratio = lambda v: np.exp(0.75 * v - 0.75**2 / 2)
         plain.append((error_new <= order_statistic(error, 0.9)).mean())
         weighted.append((error_new <= weighted_quantile(error, ratio(x), 0.9, ratio(new))).mean())
@@ -228,7 +230,9 @@ def test_weights_restore_coverage_under_a_known_shift():
 
 
 def test_label_shift_weights_restore_coverage():
-    "Positives three times as common as before; the reference interval with weights by label (300 repetitions)."
+    """Positives three times as common as before; the reference interval with weights by label (300
+    repetitions).
+    """
     rng, plain, weighted = np.random.default_rng(6), [], []
 
     def draw(n, rate):
@@ -264,10 +268,8 @@ def test_weights_are_checked():
     ):
         with pytest.raises(ValueError, match="not allowed"):
             call()
-    past, present = (
-        ScoreCounts.from_events(np.zeros(900)),
-        ScoreCounts.from_events(np.r_[np.zeros(300), np.full(600, 2000)]),
-    )
+    past = ScoreCounts.from_events(np.zeros(900))
+    present = ScoreCounts.from_events(np.r_[np.zeros(300), np.full(600, 2000)])
     assert covariate_weights(past, present, [0, 10, 2100]) == pytest.approx(
         [301 / 902 / (901 / 902), 301 / 902 / (901 / 902), 601 / 902 / (1 / 902)]
     )

@@ -36,7 +36,9 @@ def test_order_statistic_equals_sorting(errors, coverage):
 
 
 def test_coverage_given_the_calibration_follows_its_beta():
-    "n = 1000, 90 %: coverage given the calibration set is Beta(901, 100); mean and 5-95 % of 2,000 repetitions, exchangeable rows."
+    """n = 1000, 90 %: coverage given the calibration set is Beta(901, 100); mean and 5-95 % of
+    2,000 repetitions, exchangeable rows.
+    """
     rng, n, repetitions = np.random.default_rng(7), 1000, 2000
     law = stats.beta(rank(n, 0.9), n + 1 - rank(n, 0.9))
     coverage = np.array(

@@ -69,7 +69,9 @@ def test_groups_and_the_reference_intervals():
 
 
 def test_the_day_interval_is_the_cluster_robust_one_and_covers():
-    "Against a regression on a constant with one cluster a day; 95 % interval over 40 days with a day effect, 800 repetitions."
+    """Against a regression on a constant with one cluster a day; 95 % interval over 40 days with a
+    day effect, 800 repetitions.
+    """
     n, hits = np.array([10.0, 20, 30, 5]), np.array([5.0, 14, 20, 1])
     share = hits.sum() / n.sum()
     error = np.sqrt(4 / 3 * ((hits - share * n) ** 2).sum()) / n.sum()

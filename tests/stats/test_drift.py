@@ -1,4 +1,6 @@
-"""Distances of counts against scipy, brackets by hypothesis, severities and kinds by their definition."""
+"""Distances of counts against scipy, brackets by hypothesis, severities and kinds by their
+definition.
+"""
 
 import numpy as np
 import pytest

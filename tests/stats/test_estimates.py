@@ -1,4 +1,6 @@
-"""Figures before labels: exact sums, coverage by simulation, likelihoods against a general optimiser."""
+"""Figures before labels: exact sums, coverage by simulation, likelihoods against a general
+optimiser.
+"""
 
 import numpy as np
 import pytest
@@ -47,7 +49,9 @@ def test_expected_confusion_is_the_sum_of_probabilities(seed, threshold):
 
 
 def test_predictive_intervals_hold_what_labels_give():
-    "Labels drawn 400 times from the probabilities: 95 % intervals hold, within three standard errors."
+    """Labels drawn 400 times from the probabilities: 95 % intervals hold, within three standard
+    errors.
+    """
     points, _ = rows(1)
     rng, p = np.random.default_rng(2), expit(points / 1000)
     found = expected_performance(
@@ -159,7 +163,9 @@ def test_with_all_labels_in_nothing_is_adjusted():
 
 
 def test_events_that_never_get_a_label_do_not_look_late():
-    "Half of the events are never labelled, whatever their label: the share of positives is not moved by it."
+    """Half of the events are never labelled, whatever their label: the share of positives is not
+    moved by it.
+    """
     rng = np.random.default_rng(6)
     points, label = rows(6, 20_000)
     counts = ScoreCounts.from_events(points, np.where(rng.random(len(label)) < 0.5, label, np.nan))
@@ -182,7 +188,9 @@ def test_the_pace_of_labels_is_read_off_arrivals():
 
 
 def shifted(seed, share, n=8000):
-    "Events of two kinds in another mix, their counts, the reference's counts and its calibrated probability."
+    """Events of two kinds in another mix, their counts, the reference's counts and its calibrated
+    probability.
+    """
     rng = np.random.default_rng(seed)
     draw = lambda rate, size: (
         lambda y: (
@@ -192,10 +200,8 @@ def shifted(seed, share, n=8000):
             y,
         )
     )(rng.random(size) < rate)
-    before, now = (
-        ScoreCounts.from_events(*draw(0.2, 40_000)),
-        ScoreCounts.from_events(draw(share, n)[0]),
-    )
+    before = ScoreCounts.from_events(*draw(0.2, 40_000))
+    now = ScoreCounts.from_events(draw(share, n)[0])
     odds = 0.25 * np.exp(((now.points + 900) ** 2 - (now.points - 500) ** 2) / (2 * 900**2))
     return now, before, odds / (1 + odds)
 
@@ -226,7 +232,9 @@ def test_a_reference_of_one_kind_cannot_tell_a_mix():
 
 
 def test_a_day_without_the_labels_it_should_have_is_not_certain():
-    "All labels are known after a day; yesterday's file did not come: its events are expected by their probability, with an interval, and not counted as negative."
+    """All labels are known after a day; yesterday's file did not come: its events are expected by
+    their probability, with an interval, and not counted as negative.
+    """
     points, label = rows(7, 4000, mean=0.0)
     days = [
         (ScoreCounts.from_events(points[:2000], label[:2000]), 2),

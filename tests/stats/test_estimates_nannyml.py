@@ -1,4 +1,6 @@
-"""Figures expected before labels, held against NannyML's CBPE; bench/peers/cbpe_fixture.py makes the file."""
+"""Figures expected before labels, held against NannyML's CBPE; bench/peers/cbpe_fixture.py makes
+the file.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Evidence that may be looked at every day: e-values by exact sums, peers on the same p-values, level and delay by simulation."""
+"""Evidence that may be looked at every day: e-values by exact sums, peers on the same p-values,
+level and delay by simulation.
+"""
 
 import numpy as np
 import pytest
@@ -41,7 +43,9 @@ def known(share, variance=0.0, error=0.0):
 @pytest.mark.parametrize("share", [0.0005, 0.3, 0.9])
 @pytest.mark.parametrize("effect", [0.0, 0.02])
 def test_share_bets_are_e_values_by_exact_sums(share, effect):
-    "The mean of every bet over the binomial law and a two-point day effect at the tolerated limit is at most 1, and close to it without an effect."
+    """The mean of every bet over the binomial law and a two-point day effect at the tolerated limit
+    is at most 1, and close to it without an effect.
+    """
     n, tolerance = 60, 0.05
     hits = np.arange(n + 1)
     bets = share_bets(
@@ -106,7 +110,9 @@ def test_a_day_without_events_says_nothing():
 
 @pytest.mark.parametrize("rank", [0, 1, 2])
 def test_conformal_p_values_spread_over_their_rank(rank):
-    "With three days, the third day's p-value is (rank + U) / 3; averaged over ranks and U, its bet is fair."
+    """With three days, the third day's p-value is (rank + U) / 3; averaged over ranks and U, its
+    bet is fair.
+    """
     values = np.array([1.0, 2.0, (2.5, 1.5, 0.5)[rank]])
     bet = lambda u: float(
         np.exp(conformal_bets(values, np.array([0.5, 0.5, u]), kappas=(0.5,), tails=(1,))[2, 0])
@@ -204,7 +210,9 @@ def test_calibration_bets_equal_brute_force_without_day_effects():
 
 @pytest.mark.parametrize("variance", [0.0, 0.09])
 def test_calibration_bets_are_e_values_at_the_edge_of_the_tolerance(variance):
-    "Mean over simulated days whose log-odds are off by the whole tolerance and a day effect: at most 1, within three standard errors."
+    """Mean over simulated days whose log-odds are off by the whole tolerance and a day effect: at
+    most 1, within three standard errors.
+    """
     rng, days = np.random.default_rng(6), 20_000
     z = np.linspace(-3, 1, 5)
     effect = 0.1 + np.sqrt(variance / 2) * rng.standard_t(4, days)
@@ -224,10 +232,8 @@ def test_labels_that_never_came_say_nothing_about_calibration():
 def test_day_effects_are_found_and_none_are_invented():
     rng = np.random.default_rng(7)
     weekday, n = np.arange(140) % 7, np.full(140, 20_000.0)
-    still, moving = (
-        rng.binomial(20_000, 0.4, 140),
-        rng.binomial(20_000, 0.4 + rng.normal(0, 0.02, 140)),
-    )
+    still = rng.binomial(20_000, 0.4, 140)
+    moving = rng.binomial(20_000, 0.4 + rng.normal(0, 0.02, 140))
     sd = lambda hits: float(np.sqrt(day_reference(hits[:, None], n, weekday).variance[0]))
     assert sd(moving) == pytest.approx(
         0.02, rel=0.25
@@ -334,7 +340,9 @@ def test_the_recent_change_is_that_of_the_sums():
 
 
 def test_false_alarms_on_independent_days_are_as_rare_as_promised():
-    "60 years of 8 streams at a level of 20 %: at most 20 % with an alarm, within three standard errors; far fewer in truth."
+    """60 years of 8 streams at a level of 20 %: at most 20 % with an alarm, within three standard
+    errors; far fewer in truth.
+    """
     rng, alarms = np.random.default_rng(10), 0
     weekday = np.arange(365 + 91) % 7
     for _ in range(60):
@@ -376,7 +384,9 @@ def test_a_burst_of_a_wild_share_earns_a_thousandfold_at_most_and_broken_data_is
 
 
 def test_a_share_that_cannot_rise_is_not_bet_on():
-    "What never was missing can never be missing less: a year of 50,000 complete rows a day proves nothing."
+    """What never was missing can never be missing less: a year of 50,000 complete rows a day proves
+    nothing.
+    """
     reference = day_reference(np.zeros((91, 1)), np.full(91, 50_000.0), np.arange(91) % 7)
     bets = share_bets(
         np.zeros((365, 1)), np.full(365, 50_000.0), np.arange(365) % 7, reference, 0.005
@@ -419,7 +429,9 @@ def test_offsets_are_the_likeliest_shifts():
 
 
 def test_bursts_in_the_reference_are_part_of_what_is_normal():
-    "Days on which a tenth is missing, one in twenty: where the reference had such days, a year of them raises an alarm in at most 5 % of years, within three standard errors."
+    """Days on which a tenth is missing, one in twenty: where the reference had such days, a year of
+    them raises an alarm in at most 5 % of years, within three standard errors.
+    """
     rng, alarms = np.random.default_rng(13), 0
     weekday = np.arange(456) % 7
     for _ in range(60):

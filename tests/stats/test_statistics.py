@@ -93,7 +93,9 @@ def test_intervals_of_mean_losses_are_those_of_the_rows_and_none_is_claimed_belo
 
 
 def test_intervals_of_mean_losses_hold_as_often_as_they_say():
-    "1,000 draws of 500 calibrated events, a fifth positive: 95 % of the intervals hold the expected loss, within three standard errors."
+    """1,000 draws of 500 calibrated events, a fifth positive: 95 % of the intervals hold the
+    expected loss, within three standard errors.
+    """
     rng, held = np.random.default_rng(12), np.zeros(2)
     many = GRID.inverse(np.rint(1000 * rng.normal(-1.5, 1, 1_000_000)).astype(int))
     expected = (
@@ -173,7 +175,9 @@ def test_calibration_error_is_that_of_its_bins(events):
 
 
 def test_drawing_days_agrees_with_the_ratio_interval():
-    "For a share, the day-block bootstrap and Cochran's interval over the same 60 uneven days agree within a quarter of their width."
+    """For a share, the day-block bootstrap and Cochran's interval over the same 60 uneven days
+    agree within a quarter of their width.
+    """
     rng, days = np.random.default_rng(1), []
     for n in rng.integers(20, 200, 60):
         days.append(ScoreCounts.from_events(np.zeros(n, dtype=int), rng.random(n) < rng.beta(2, 8)))
@@ -200,10 +204,8 @@ def test_drawing_days_agrees_with_the_ratio_interval():
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_equals_scipy(hits_n):
     hits, n = hits_n
-    ours, oracle = (
-        proportion(hits, n),
-        stats.binomtest(hits, n).proportion_ci(0.95, method="wilson"),
-    )
+    ours = proportion(hits, n)
+    oracle = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
     assert ours.lower == pytest.approx(oracle.low, abs=1e-9) and ours.upper == pytest.approx(
         oracle.high, abs=1e-9
     )
@@ -237,10 +239,8 @@ samples = st.lists(st.integers(-200, 200), min_size=2, max_size=80)
 
 @given(samples, samples)
 def test_ks_equals_scipy(a, b):
-    ours, oracle = (
-        ks(ScoreCounts.from_events(a), ScoreCounts.from_events(b)),
-        stats.ks_2samp(a, b, method="exact"),
-    )
+    ours = ks(ScoreCounts.from_events(a), ScoreCounts.from_events(b))
+    oracle = stats.ks_2samp(a, b, method="exact")
     assert ours.statistic == pytest.approx(oracle.statistic, abs=1e-12)
     size = len(a) * len(b) / (len(a) + len(b))
     assert ours.pvalue == pytest.approx(
@@ -252,15 +252,15 @@ def test_ks_equals_scipy(a, b):
 @settings(max_examples=1)
 @given(st.just(0))
 def test_ks_interval_covers_the_true_distance(seed):
-    "The 95 % DKW interval must cover the population distance in at least 95 % of samples of independent rows."
+    """The 95 % DKW interval must cover the population distance in at least 95 % of samples of
+    independent rows.
+    """
     rng, shift, repetitions = np.random.default_rng(seed), 500, 400
     truth = 2 * stats.norm.cdf(shift / 2000) - 1
     covered = 0
     for _ in range(repetitions):
-        a, b = (
-            rng.normal(0, 1000, 300).round().astype(int),
-            rng.normal(shift, 1000, 400).round().astype(int),
-        )
+        a = rng.normal(0, 1000, 300).round().astype(int)
+        b = rng.normal(shift, 1000, 400).round().astype(int)
         test = ks(ScoreCounts.from_events(a), ScoreCounts.from_events(b))
         covered += test.lower <= truth <= test.upper
     assert covered / repetitions >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / repetitions)

@@ -1,4 +1,6 @@
-"""A year without drift, 200 times, and how long drift takes to be found: the published guarantees hold."""
+"""A year without drift, 200 times, and how long drift takes to be found: the published guarantees
+hold.
+"""
 
 import pytest
 

@@ -538,7 +538,7 @@ def test_the_report_shows_events_of_high_risk_below_the_threshold(bench):
     decide_by_hand(bench, FIRST, 0.7, "alert")  # the threshold is at 0.9
     decide_by_hand(bench, FIRST, 0.95, "ticket", name="t")
     decide_by_hand(bench, FIRST, 0.5, "monitor", name="m")
-    cells = json.loads((report_notebooks()["conformal"]).read_text())["cells"]
+    cells = json.loads((report_notebooks()["certainty"]).read_text())["cells"]
     with bench.store() as store:
         view = View(store, MODEL, FIRST, None, Settings(data=bench.data))
         assert len(view.tickets.alerts()) == 5

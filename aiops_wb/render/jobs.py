@@ -1,0 +1,38 @@
+"""What a report is asked to do, and what came of it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .frame import Link
+
+__all__ = ["Job", "ReportResult"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to run with parameters.
+
+    The page goes to `target` (.html), the executed notebook beside it.
+    """
+
+    name: str
+    notebook: Path
+    target: Path
+    parameters: dict[str, Any]
+    title: str
+    navigation: tuple[Link, ...] = ()  # shown at the top of the page
+    engine: str = "inline"  # 'inline' or 'kernel'
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    "What came of a job; `seconds` and `cpu` are split into execute and render."
+
+    name: str
+    state: str  # ok or failed
+    error: str | None = None
+    headline: dict | None = None
+    picture: str | None = None  # the first figure, SVG
+    seconds: dict[str, float] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,44 @@
+"""Reads pages as a browser does, and is stricter about it."""
+
+import html5lib
+
+LOADS = ("src", "href", "srcset", "data", "action", "formaction", "poster")
+
+
+def elements(html):
+    "Every element of a page that parses without an error, by a parser that forgives nothing."
+    parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
+    return list(parser.parse(html).iter())
+
+
+def held(html):
+    "A page's elements, after making sure that it asks for nothing and runs nothing."
+    found = elements(html)
+    tags = {e.tag for e in found}
+    assert not tags & {"script", "link", "iframe", "object", "embed", "base", "form"}
+    policy = [e.get("content") for e in found if e.get("http-equiv") == "Content-Security-Policy"]
+    assert len(policy) == 1 and policy[0].startswith("default-src 'none'")
+    for element in found:
+        for name, value in element.attrib.items():
+            local = str(name).rpartition("}")[2]  # of xlink:href, whose prefix is an address
+            assert not local.startswith("on"), (element.tag, local)
+            if local in LOADS and not value.startswith("data:"):
+                assert ":" not in value and "//" not in value, (element.tag, local, value)
+        if element.tag == "style":
+            assert "url(" not in element.text and "@import" not in element.text
+    return found
+
+
+def text(html):
+    "What a person reads on a page."
+    body = next(e for e in elements(html) if e.tag == "body")
+    return " ".join("".join(body.itertext()).split())
+
+
+def links(html):
+    "Text of each link, or what is said of it, and where it leads."
+    return [
+        ("".join(e.itertext()).strip() or e.get("title") or e.get("aria-label"), e.get("href"))
+        for e in elements(html)
+        if e.tag == "a"
+    ]
