@@ -19,7 +19,7 @@ MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
     "explain": ("models.explain",),
     "challenge": ("models.challenge",),
     "domain": ("models.domain",),
-    "alarms": ("watch.alarms",),
+    "alarms": ("watch.alarms", "watch.events"),
     "monitor": (
         "watch.view",
         "watch.headlines",

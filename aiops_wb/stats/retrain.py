@@ -37,10 +37,10 @@ def _cooldown(now, last_trained, days):
 # %% ../../nbs/stats/09_retrain.ipynb #4b0c3d12
 def safeguards(*, enabled: bool, severity: str, labelled: int, now: datetime, last_trained: datetime | None,
                job_active: bool, cooldown_days: int = 7, min_labelled: int = 100,
-               severities: tuple[str, ...] = ("medium", "high")) -> list[Check]:
+               severities: tuple[str, ...] = ("medium", "high", "critical")) -> list[Check]:
     "The five checks, in the order an operator would ask them; `now` and `last_trained` carry time zones."
     flag = "retraining is switched on" if enabled else "retraining is switched off (the default)"
-    needed = f"drift severity is {severity}; {' or '.join(severities)} is needed"
+    needed = f"the severity of drift, by the alarms, is {severity}; {', '.join(severities)} would do"
     samples = f"{labelled:,} labelled events; at least {min_labelled:,} are needed"
     running = "a training job is running" if job_active else "no training job is running"
     return [
