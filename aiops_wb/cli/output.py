@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
-from ..render.engine import Outcome
+from ..render.engine import ReportResult
 from .call import Call
 from .lines import line, printable
 
@@ -94,7 +94,7 @@ class Bar:
         if steps and sys.stderr.isatty() and not self.call.quiet:
             self.bar = tqdm(total=steps, desc=self.what, unit="report")
 
-    def done(self, outcome: Outcome) -> None:
+    def done(self, outcome: ReportResult) -> None:
         "One step is done."
         failed = outcome.state == "failed"
         if self.bar is not None:

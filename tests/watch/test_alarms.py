@@ -16,12 +16,12 @@ from conftest import MODEL, Bench, events
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
-from aiops_wb.render.manifest import entry
 from aiops_wb.log.catalog import StoreError, open_snapshot
 from aiops_wb.log.store import bin_values
 from aiops_wb.models.domain import explain_drift
 from aiops_wb.models.registry import register, train
 from aiops_wb.render import tables
+from aiops_wb.render.manifest import entry
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.performance import brier, summary
 from aiops_wb.stats.sequential import follow
