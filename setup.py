@@ -1,4 +1,6 @@
-"""Reads everything from settings.ini; the report notebooks ship inside the package as aiops_wb.reports."""
+"""Reads everything from settings.ini; the report notebooks ship inside the package as
+aiops_wb.reports.
+"""
 
 from configparser import ConfigParser
 from pathlib import Path

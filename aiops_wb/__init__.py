@@ -1,6 +1,7 @@
 """A workbench for people who run a binary risk model in production.
 
-The names in `__all__` are the documented surface; each is loaded when it is first asked for, so that
+The names in `__all__` are the documented surface; each is loaded when it is first asked for, so
+that
 importing the package costs next to nothing.
 """
 

@@ -41,7 +41,9 @@ MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
 
 
 def lookup(old: str, places: tuple[str, ...], name: str):
-    "A name of an old module, from the modules that hold its names now; AttributeError where none has it."
+    """A name of an old module, from the modules that hold its names now; AttributeError where none
+    has it.
+    """
     for place in places:
         module = importlib.import_module(f"aiops_wb.{place}")
         if hasattr(module, name):

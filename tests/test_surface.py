@@ -1,4 +1,4 @@
-"""What other people's code imports: the documented names, and for one release the old module paths."""
+"""What other people import: the documented names, and for one release the old module paths."""
 
 import ast
 import importlib

@@ -33,7 +33,8 @@ def test_what_an_old_folder_holds_is_there(old):
         store.publish()
     with open_snapshot(old) as reader:
         rows = reader.frame(
-            "SELECT count(*) AS n, count(actual_fraud_detected) AS labelled FROM noc_fraud_prediction_log"
+            "SELECT count(*) AS n, count(actual_fraud_detected) AS labelled FROM "
+            "noc_fraud_prediction_log"
         )
         assert rows.n[0] == 1800 and rows.labelled[0] > 1500
 
@@ -44,7 +45,8 @@ def test_every_day_of_an_old_folder_has_the_figures_that_it_had(old):
     stored = "SELECT count(*) AS n FROM metrics"
     with open_store(old, "test") as store:
         known = store.frame(
-            "SELECT event_date, max(as_of) AS as_of, count(*) AS n FROM metrics GROUP BY ALL ORDER BY ALL"
+            "SELECT event_date, max(as_of) AS as_of, count(*) AS n FROM metrics GROUP BY ALL "
+            "ORDER BY ALL"
         )
         before = store.frame(stored).n[0]
         assert len(known) >= 30 and known.n.min() > 50

@@ -72,7 +72,9 @@ def _library():
 def holiday_calendar(
     first: date, last: date, *, country: str = "VN", own: Mapping[date, str] | None = None
 ) -> dict[date, str]:
-    "Holidays of the days first..last, both included: the country's, with a tenant's own table over them (an empty name removes a day)."
+    """Holidays of the days first..last, both included: the country's, with a tenant's own table
+    over them (an empty name removes a day).
+    """
     wrong = [d for d in own or {} if type(d) is not date]
     if wrong:
         raise ValueError(
@@ -85,7 +87,8 @@ def holiday_calendar(
         )
     except NotImplementedError:
         raise ValueError(
-            f"country {country!r} has no holiday calendar: use a two-letter ISO code such as 'VN' or 'DE'."
+            f"country {country!r} has no holiday calendar: use a two-letter ISO code such as 'VN' "
+            "or 'DE'."
         ) from None
     return {
         d: name
@@ -94,11 +97,9 @@ def holiday_calendar(
     }
 
 
-_WHOLE, _ONE_OR_MORE, _EFFECT = (
-    Integral,
-    "a whole number of at least 1",
-    "a number from 0 to 2, a standard deviation of log-odds",
-)
+_WHOLE = Integral
+_ONE_OR_MORE = "a whole number of at least 1"
+_EFFECT = "a number from 0 to 2, a standard deviation of log-odds"
 _RULES = {  # what each knob may be: kind, test, words
     "days": (_WHOLE, lambda x: x >= 1, _ONE_OR_MORE),
     "sites": (_WHOLE, lambda x: x >= 1, _ONE_OR_MORE),
@@ -222,7 +223,9 @@ _IN_SPELL, _SUSPICIOUS, _TRACELESS, _SLOPE = (
 
 
 def _suspicion(world, works):
-    "Who checks in, the pattern of each guard's spell, and the intensity (0: nothing unusual), each a row a day and a column a guard."
+    """Who checks in, the pattern of each guard's spell, and the intensity (0: nothing unusual),
+    each a row a day and a column a guard.
+    """
     n, guards = works.shape
     on = world.shifts_per_week / 7
     share = _SUSPICIOUS * world.fraud_rate
@@ -245,7 +248,9 @@ def _suspicion(world, works):
 
 
 def _level(mean, spread, slope):
-    "The intercept at which the average probability over intensity (uniform) and effects (normal) is `mean`."
+    """The intercept at which the average probability over intensity (uniform) and effects (normal)
+    is `mean`.
+    """
     z, weight = hermegauss(40)
     x = (slope * ((np.arange(200) + 0.5) / 200 - 0.5))[:, None] + spread * z
     return brentq(lambda a: (expit(a + x) @ weight).mean() / weight.sum() - mean, -40, 40)
@@ -321,10 +326,8 @@ def _measured(world, kind, intensity, new_camera):
     shift = [
         np.where(intensity > 0, at[kind] + times[kind] * intensity, 0.0) for at, times in trace
     ]
-    indoors, light = (
-        _stream(world, "indoors").normal(0, 0.35, world.sites),
-        _stream(world, "light").normal(0, 0.3, world.sites),
-    )
+    indoors = _stream(world, "indoors").normal(0, 0.35, world.sites)
+    light = _stream(world, "light").normal(0, 0.3, world.sites)
     face = _stream(world, "face of guard").normal(0, 0.4, guards)
     poor = np.where(_stream(world, "poor day").random(n) < 1 / 30, 1.0, 0.0)[:, None]
     canyon, dark = _table(world, "canyon") < 0.01, _table(world, "dark") < 0.01
@@ -418,7 +421,9 @@ def _truth(world, dates, holiday):
 
 
 def _hours_since(guard, seconds):
-    "Hours since the same guard's check-in before, missing for the first; rows are in the order of time."
+    """Hours since the same guard's check-in before, missing for the first; rows are in the order of
+    time.
+    """
     order = np.argsort(guard, kind="stable")
     gap = np.diff(seconds[order], prepend=0) / 3600
     gap[np.flatnonzero(np.diff(guard[order], prepend=-1))] = np.nan
@@ -428,9 +433,11 @@ def _hours_since(guard, seconds):
 
 
 def check_ins(world: World) -> pd.DataFrame:
-    """One row per check-in in the order of time: event_id, entity_id (the guard), site_id, day, checked_in_at, `FEATURES`, probability, fraud, pattern, label, known_at.
+    """One row per check-in in the order of time: event_id, entity_id (the guard), site_id, day,
+    checked_in_at, `FEATURES`, probability, fraud, pattern, label, known_at.
 
-    `day` and the hour are those of `ZONE`, the times are UTC. `label` and `known_at` are missing where the truth never becomes known.
+    `day` and the hour are those of `ZONE`, the times are UTC. `label` and `known_at` are missing
+    where the truth never becomes known.
     """
     dates, holiday = _days(world)
     comes, second, tables = _truth(world, dates, holiday)
@@ -532,7 +539,9 @@ def _people(rng, n):
 
 
 def sites(world: World) -> pd.DataFrame:
-    "One row per site: site_id, name, security_manager (missing for 18 % of the sites), manager (of about ten sites; missing for 3 %, which have nobody)."
+    """One row per site: site_id, name, security_manager (missing for 18 % of the sites), manager
+    (of about ten sites; missing for 3 %, which have nobody).
+    """
     rng, n = _stream(world, "sites"), world.sites
     rank = rng.permutation(n)
     security, managers = _people(rng, n), _people(rng, n // 10 + 1)

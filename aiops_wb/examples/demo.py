@@ -190,7 +190,8 @@ def _prepare(store, story, streams, now, rounds, settings):
     foreign = sorted(set(store.models()) - {c.model for c in story.models})
     if foreign:
         raise StoreError(
-            f"{store.root} holds the model {foreign[0]!r}, which is not of the demo {story.name!r}: choose another folder with --data."
+            f"{store.root} holds the model {foreign[0]!r}, which is not of the demo "
+            f"{story.name!r}: choose another folder with --data."
         )
     if story.sites:
         store.set_sites(now, "demo", story.sites(), "the demo's table of sites")
@@ -257,11 +258,14 @@ def demo(
     on_done: Callable[[ReportResult], None] = lambda _: None,
     expect: Callable[[int], None] = lambda _: None,
 ) -> list[ReportResult]:
-    "Replay a story from its first live day to `until`, make the reports of the last `report_days` days; safe to interrupt and to repeat. Cases are opened, not sent."
+    """Replay a story from its first live day to `until`, make the reports of the last `report_days`
+    days; safe to interrupt and to repeat. Cases are opened, not sent.
+    """
     until = until or story.until
     if not story.live <= until <= story.end:
         raise StoreError(
-            f"--until {until} is not among the replayed days: choose a day from {story.live} to {story.end}."
+            f"--until {until} is not among the replayed days: choose a day from {story.live} to "
+            f"{story.end}."
         )
     settings = settings.model_copy(
         update={k: v for k, v in story.settings.items() if k not in settings.model_fields_set}
@@ -273,7 +277,8 @@ def demo(
     with open_store(data, "demo", story.zone) as store:
         ingest(store, eve, "demo")
         say(
-            f"logging January to March and training {len(story.models)} model{'s' if len(story.models) > 1 else ''}"
+            f"logging January to March and training {len(story.models)} "
+            f"model{'s' if len(story.models) > 1 else ''}"
         )
         _prepare(store, story, streams, eve, rounds, settings)
         runs = store.runs(step="figures")

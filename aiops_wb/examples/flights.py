@@ -44,7 +44,9 @@ def _table(name):
 
 
 def events(start: str | None = None, end: str | None = None) -> pd.DataFrame:
-    "Flights scheduled on the days start..end (New York, both included; all of 2013 by default), in order of schedule."
+    """Flights scheduled on the days start..end (New York, both included; all of 2013 by default),
+    in order of schedule.
+    """
     f = pd.read_csv(
         _table("flights"), dtype={"carrier": str, "origin": str, "dest": str, "tailnum": str}
     )
@@ -97,7 +99,9 @@ def events(start: str | None = None, end: str | None = None) -> pd.DataFrame:
 
 
 def departures(start: str, end: str) -> pd.DataFrame:
-    "Flights that left, with a hand-made probability of arriving late: columns day, site_id, dep_delay, air_time, score, late."
+    """Flights that left, with a hand-made probability of arriving late: columns day, site_id,
+    dep_delay, air_time, score, late.
+    """
     f = events(start, end).dropna(subset=["dep_delay"])
     return f.assign(score=1 / (1 + np.exp(-(f.dep_delay - 32) / 9)))[
         ["day", "site_id", "dep_delay", "air_time", "score", "late"]

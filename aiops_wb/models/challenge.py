@@ -40,11 +40,11 @@ def check(
     cooldown_days: int = 7,
     min_labelled: int = 100,
 ) -> list[Check]:
-    "The five safeguards for a model; a flag recorded in the audit trail overrides the `enabled` of the settings."
-    flag, last = (
-        reader.in_force("retrain", model, now),
-        reader.versions(model, now).registered_at.max(),
-    )
+    """The five safeguards for a model; a flag recorded in the audit trail overrides the `enabled`
+    of the settings.
+    """
+    flag = reader.in_force("retrain", model, now)
+    last = reader.versions(model, now).registered_at.max()
     labelled = sum(
         c.total[1] for c in reader.score_counts(model, *plan(day).training, as_of=now).values()
     )
@@ -74,19 +74,23 @@ def challenge(
     rounds: int = 200,
     options: Mapping | None = None,
 ) -> Challenge:
-    "Train a challenger, register it (not active; `options` of `automation.certainty`), compare it with the champion on later mature days, and record the verdict."
+    """Train a challenger, register it (not active; `options` of `automation.certainty`), compare it
+    with the champion on later mature days, and record the verdict.
+    """
     champion = load(store, model)
     windows = plan(day, train_days, compare_days, maturity_days)
     if champion.state["window"][1] >= str(windows.comparison[0]):
         raise StoreError(
-            f"{model} {champion.version} learned from days up to {champion.state['window'][1]}: a fair comparison cannot start on "
+            f"{model} {champion.version} learned from days up to {champion.state['window'][1]}: a "
+            "fair comparison cannot start on "
             f"{windows.comparison[0]}; wait, or compare on fewer days."
         )
     rows = store.rows(model, *windows.training, as_of=now)
     later = store.rows(model, *windows.comparison, as_of=now, where="label IS NOT NULL")
     if rows.empty or later.empty:
         raise StoreError(
-            f"{model}: no labelled rows from {windows.training[0]} to {windows.comparison[1]}; nothing to compare."
+            f"{model}: no labelled rows from {windows.training[0]} to {windows.comparison[1]}; "
+            "nothing to compare."
         )
     with training(store.root):
         trained, held_out = train(rows, model, f"challenger-{day:%Y%m%d}", rounds=rounds)
@@ -113,7 +117,8 @@ def challenge(
             "challenge",
             model,
             challenger.version,
-            f"{why}; {'proposed' if result.verdict.propose else 'not proposed'}: {result.verdict.reason}",
+            f"{why}; {'proposed' if result.verdict.propose else 'not proposed'}: "
+            f"{result.verdict.reason}",
             asdict(result),
         )
     return result

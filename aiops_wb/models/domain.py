@@ -33,7 +33,10 @@ PARAMETERS = {
 
 @dataclass(frozen=True, eq=False)
 class DomainShift:
-    "How well recent events can be told from the reference: cross-fitted AUC with an interval for independent rows, and by which features (mean absolute contribution in log-odds, largest first)."
+    """How well recent events can be told from the reference: cross-fitted AUC with an interval for
+    independent rows, and by which features (mean absolute contribution in log-odds, largest
+    first).
+    """
 
     auc: Figure
     features: dict[str, float]
@@ -42,7 +45,9 @@ class DomainShift:
 
     @property
     def says(self) -> str:
-        "The AUC with its interval; none is claimed where some days are told apart without a single mistake."
+        """The AUC with its interval; none is claimed where some days are told apart without a
+        single mistake.
+        """
         why = (
             "nothing tells them apart"
             if self.auc.value == 0.5
@@ -77,19 +82,20 @@ def domain_shift(
     folds: int = 4,
     rounds: int = 60,
 ) -> DomainShift:
-    """Tell two tables of events apart by their features; both need a column `day`. Text columns are categories.
+    """Tell two tables of events apart by their features; both need a column `day`. Text columns are
+    categories.
 
-    Needs at least `folds` days on each side: StoreError says how many there are. The interval takes rows as independent within their fold.
+    Needs at least `folds` days on each side: StoreError says how many there are. The interval takes
+    rows as independent within their fold.
     """
     sides = pd.concat([recent, reference], ignore_index=True)
-    label, days = (
-        np.repeat([True, False], [len(recent), len(reference)]),
-        sides.day.astype(str).to_numpy(),
-    )
+    label = np.repeat([True, False], [len(recent), len(reference)])
+    days = sides.day.astype(str).to_numpy()
     for side, name in ((label, "recent"), (~label, "reference")):
         if len(np.unique(days[side])) < folds:
             raise StoreError(
-                f"the {name} events lie on {len(np.unique(days[side]))} days: at least {folds} are needed to judge each by a model that has not seen its day."
+                f"the {name} events lie on {len(np.unique(days[side]))} days: at least {folds} "
+                "are needed to judge each by a model that has not seen its day."
             )
     texts = [
         f
@@ -111,10 +117,8 @@ def domain_shift(
         parts.append(roc_auc(ScoreCounts.from_events(Grid().quantise(score), label[fold == k])))
         pushes += np.abs(booster.predict(judge, pred_contribs=True)[:, :-1]).mean(axis=0) / folds
     half = [f.upper - f.value if f.upper < 1 else f.value - f.lower for f in parts]
-    value, spread = (
-        float(np.mean([f.value for f in parts])),
-        sqrt(float(np.mean(np.square(half))) / folds),
-    )
+    value = float(np.mean([f.value for f in parts]))
+    spread = sqrt(float(np.mean(np.square(half))) / folds)
     auc = (
         Figure(value, n=len(sides))
         if isnan(spread)
@@ -139,7 +143,10 @@ def explain_drift(
     seed: int = 0,
     without: Sequence[str] = (),
 ) -> DomainShift:
-    "Tell the recent days of a registered version from its training window, by at most `most` sampled rows a side and all features but those of `without`; StoreError when rows are missing, or features."
+    """Tell the recent days of a registered version from its training window, by at most `most`
+    sampled rows a side and all features but those of `without`; StoreError when rows are
+    missing, or features.
+    """
     state = reader.version(model, version).state
     first, last = (date.fromisoformat(d) for d in state["window"])
     sides = []
@@ -157,17 +164,16 @@ def explain_drift(
                 columns={"event_date": "day"}
             )
         )
-    unknown, names = (
-        sorted(set(without) - set(state["features"])),
-        [
-            f
-            for f in state["features"]
-            if all(f"feature:{f}" in side for side in sides) and f not in without
-        ],
-    )
+    unknown = sorted(set(without) - set(state["features"]))
+    names = [
+        f
+        for f in state["features"]
+        if all(f"feature:{f}" in side for side in sides) and f not in without
+    ]
     if unknown or not names:
         raise StoreError(
-            f"{', '.join(unknown)} is no feature of {model}/{version}: it has {', '.join(state['features'])}."
+            f"{', '.join(unknown)} is no feature of {model}/{version}: it has "
+            f"{', '.join(state['features'])}."
             if unknown
             else f"no feature of {model}/{version} is left to compare."
         )

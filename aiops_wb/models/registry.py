@@ -88,7 +88,9 @@ class ModelVersion:
         )
 
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
-        "Exact path-dependent TreeSHAP values in log-odds, one column a feature and `(bias)`; a row sums to the log-odds of its score."
+        """Exact path-dependent TreeSHAP values in log-odds, one column a feature and `(bias)`; a
+        row sums to the log-odds of its score.
+        """
         values = (
             self.booster.predict(self.matrix(frame), pred_contribs=True)
             if len(frame)
@@ -102,7 +104,9 @@ class ModelVersion:
 def feature_matrix(
     frame: pd.DataFrame, features: Sequence[str], categories: Mapping[str, Sequence]
 ) -> xgb.DMatrix:
-    "Features as the booster wants them, categories by their place in a list; StoreError names a missing column."
+    """Features as the booster wants them, categories by their place in a list; StoreError names a
+    missing column.
+    """
     lacking = [f for f in features if f not in frame]
     if lacking:
         raise StoreError(
@@ -163,7 +167,8 @@ def train(
     rounds: int = ROUNDS,
     min_labelled: int = 100,
 ) -> tuple[ModelVersion, dict[date, ScoreCounts]]:
-    """Train on labelled rows (columns `event_date`, `label`, `feature:...`); returns the version and the counts of each of its held-out days.
+    """Train on labelled rows (columns `event_date`, `label`, `feature:...`); returns the version
+    and the counts of each of its held-out days.
 
     Raises StoreError when there are too few labelled rows, one class only, or no days to hold out.
     """
@@ -171,7 +176,8 @@ def train(
     known = rows[rows.label.notna()] if "label" in rows else rows
     if len(known) < min_labelled or not features:
         raise StoreError(
-            f"{model}: {len(known):,} labelled rows with {len(features)} features are too few to train on: at least {min_labelled:,} and 1 are needed."
+            f"{model}: {len(known):,} labelled rows with {len(features)} features are too few to "
+            f"train on: at least {min_labelled:,} and 1 are needed."
         )
     days = np.sort(known.event_date.unique())
     cut = days[int(len(days) * (1 - holdout))] if len(days) > 1 else None
@@ -179,7 +185,8 @@ def train(
     for part, name in ((known[~held], "training"), (known[held], "held-out")):
         if part.label.nunique() < 2:
             raise StoreError(
-                f"{model}: the {name} days have {'no labelled rows' if part.empty else 'only one label'}; choose a longer range."
+                f"{model}: the {name} days have "
+                f"{'no labelled rows' if part.empty else 'only one label'}; choose a longer range."
             )
     frame = known.filter(like="feature:").rename(columns=lambda c: c.removeprefix("feature:"))
     bins = {f: quantile_bins(frame.loc[~held, f]) for f in features}
@@ -225,10 +232,13 @@ def register(
     who: str,
     **options,
 ) -> ModelVersion:
-    "Store a trained version with its threshold and first calibration (options of `automation.certainty`); StoreError when the name is taken."
+    """Store a trained version with its threshold and first calibration (options of
+    `automation.certainty`); StoreError when the name is taken.
+    """
     if trained.version in set(store.versions(trained.model).version):
         raise StoreError(
-            f"{trained.model} already has a version {trained.version!r}: versions are never replaced, choose a new name."
+            f"{trained.model} already has a version {trained.version!r}: versions are never "
+            "replaced, choose a new name."
         )
     folder = store.root / "models" / quote(trained.model, safe="") / quote(trained.version, safe="")
     folder.mkdir(parents=True, exist_ok=True)
@@ -269,7 +279,9 @@ def register(
 def load(
     reader: Reader, model: str, version: str | None = None, as_of: datetime | None = None
 ) -> ModelVersion:
-    "A registered version (the active one unless named); StoreError when there is none or its file was changed."
+    """A registered version (the active one unless named); StoreError when there is none or its file
+    was changed.
+    """
     version = version or reader.active_version(model, as_of)
     if version is None:
         raise StoreError(f"{model} has no active version: activate one with 'aiops-wb activate'.")
@@ -308,9 +320,11 @@ class Scorer:
         return cls(version, reader.threshold(model, version.version, as_of), key, stands, cuts)
 
     def decide(self, frame: pd.DataFrame, at: datetime | None = None) -> pd.DataFrame:
-        """Columns score, points, lower, upper, risk_level, route, automated, reason for each row; decided on the points.
+        """Columns score, points, lower, upper, risk_level, route, automated, reason for each row;
+        decided on the points.
 
-        lower and upper are the Venn-Abers probability interval. With `at`, a calibration past its time to live automates nothing.
+        lower and upper are the Venn-Abers probability interval. With `at`, a calibration past its
+        time to live automates nothing.
         """
         stands = self.certainty.at(at) if self.certainty and at else self.certainty
         score = self.version.score(frame)
@@ -361,7 +375,9 @@ class Scorer:
         entity_id=None,
         site_id=None,
     ) -> pd.DataFrame:
-        "Score a frame, log it (with the measured latency per call), and return the decisions with `prediction_id`; the call's latest time counts for the calibration's age."
+        """Score a frame, log it (with the measured latency per call), and return the decisions with
+        `prediction_id`; the call's latest time counts for the calibration's age.
+        """
         latest = instants(predicted_at, "predicted_at").max() if len(frame) else None
         started = perf_counter()
         decisions = self.decide(frame, latest)
