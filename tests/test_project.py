@@ -192,10 +192,8 @@ def test_a_guide_has_no_outputs_and_names_what_exists(guide):
         ), f"{module}.{name}"
 
 
-LONG = {
-    "demo",
-    *(p.stem for p in GUIDES),
-}  # what they call is tested in small: test_daily, test_cli, test_promise
+LONG = {"conformal", "monitoring", "morning"}
+"Notebooks of more than half a minute; what they call is tested in small elsewhere."
 
 
 @pytest.mark.parametrize(
