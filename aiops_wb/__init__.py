@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from .log.ingest import Ingested, ingest_file
     from .log.spool import OutcomeLogger, PredictionLogger
     from .log.store import Store, open_store
-    from .models.registry import ModelVersion, Scorer, train
+    from .models.scorer import Scorer
+    from .models.training import train
+    from .models.version import ModelVersion
     from .stats.automation import Certainty, certainty
     from .stats.conformal import Calibration, VennAbers, calibrate, venn_abers
     from .stats.counts import Histogram, ScoreCounts
@@ -36,12 +38,12 @@ _HOME = {
     "Grid": "stats.points",
     "Histogram": "stats.counts",
     "Ingested": "log.ingest",
-    "ModelVersion": "models.registry",
+    "ModelVersion": "models.version",
     "OutcomeLogger": "log.spool",
     "PredictionLogger": "log.spool",
     "Reader": "log.catalog",
     "ScoreCounts": "stats.counts",
-    "Scorer": "models.registry",
+    "Scorer": "models.scorer",
     "Settings": "config",
     "SettingsError": "config",
     "Store": "log.store",
@@ -58,7 +60,7 @@ _HOME = {
     "open_view": "watch.view",
     "simulate": "stats.thresholds",
     "summary": "stats.performance",
-    "train": "models.registry",
+    "train": "models.training",
     "venn_abers": "stats.conformal",
 }
 "Public name -> the module that it is loaded from."

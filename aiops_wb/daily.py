@@ -435,7 +435,7 @@ def _expire(morning, store, to):
         hours = morning.settings.case_max_age_hours
         morning.say(
             f"{n:,} cases were refused by {' or '.join(names)} until they were older than "
-            f"{hours:g} hours; they are not sent any more: 'aiops-wb cases --list' shows them"
+            f"{hours:g} hours; they are not sent any more: 'aiops-wb cases list' shows them"
         )
     return n
 

@@ -156,7 +156,7 @@ def in_turn(ours, peer, runs):
 
 
 def measure(root, rows, name, peers):
-    from aiops_wb.models.registry import quantile_bins
+    from aiops_wb.models.training import quantile_bins
 
     root.mkdir()
     reference_paths, paths = make(root, rows)

@@ -81,6 +81,6 @@ def test_names_of_an_old_path_are_found(old):
 
 def test_models_was_a_module_and_is_a_folder():
     out, err = fresh("from aiops_wb.models import Scorer, train; print(Scorer.__module__)")
-    assert out.strip() == "aiops_wb.models.registry" and "FutureWarning" in err
+    assert out.strip() == "aiops_wb.models.scorer" and "FutureWarning" in err
     out, err = fresh("import sys; import aiops_wb.models; print('xgboost' in sys.modules)")
     assert out.strip() == "False" and not err

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ..models.registry import register, train
+from ..models.registry import register
+from ..models.training import train
 from .arguments import FirstDay, LastDay, Model
 from .call import Call, alone, command
 from .lines import line

@@ -16,7 +16,9 @@ from ..log.ingest import ingest
 from ..log.spool import OutcomeLogger, PredictionLogger
 from ..log.store import open_store
 from ..models.challenge import challenge, plan
-from ..models.registry import Scorer, register, train
+from ..models.registry import register
+from ..models.scorer import Scorer
+from ..models.training import train
 from ..render.jobs import ReportResult
 from ..watch.cases import open_cases
 from . import attendance

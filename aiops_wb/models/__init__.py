@@ -13,11 +13,12 @@ _NAMES = (
     "load",
     "Scorer",
 )
+_PLACES = ("models.version", "models.training", "models.registry", "models.scorer")
 
 
 def __getattr__(name):
     "Names that stood here in version 0.1."
     if name not in _NAMES:
         raise AttributeError(f"module 'aiops_wb.models' has no attribute {name!r}")
-    warn("models", ("models.registry",))
-    return lookup("models", ("models.registry",), name)
+    warn("models", _PLACES)
+    return lookup("models", _PLACES, name)

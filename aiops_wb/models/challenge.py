@@ -6,10 +6,14 @@ from datetime import date, datetime, timedelta
 
 import pandas as pd
 
-from ..log.catalog import Reader, StoreError
-from ..log.store import Store, is_training, training
+from ..log.catalog import Reader
+from ..log.errors import StoreError
+from ..log.locks import is_training, training
+from ..log.store import Store
 from ..stats.retrain import Challenge, Check, compare, log_loss, safeguards
-from .registry import load, register, train
+from .registry import load, register
+from .training import train
+from .version import ModelVersion, feature_columns
 
 __all__ = ["Plan", "plan", "check", "challenge", "last_challenge"]
 
@@ -45,13 +49,11 @@ def check(
     """
     flag = reader.in_force("retrain", model, now)
     last = reader.versions(model, now).registered_at.max()
-    labelled = sum(
-        c.total[1] for c in reader.score_counts(model, *plan(day).training, as_of=now).values()
-    )
+    counts = reader.score_counts(model, *plan(day).training, as_of=now)
     return safeguards(
         enabled=enabled if flag is None else flag == "on",
         severity=severity,
-        labelled=labelled,
+        labelled=sum(c.total[1] for c in counts.values()),
         now=now,
         last_trained=None if pd.isna(last) else last.to_pydatetime(),
         job_active=is_training(reader.root),
@@ -79,56 +81,70 @@ def challenge(
     """
     champion = load(store, model)
     windows = plan(day, train_days, compare_days, maturity_days)
-    if champion.state["window"][1] >= str(windows.comparison[0]):
+    _check_fair(champion, windows)
+    earlier, later = _labelled_rows(store, model, windows, now)
+    with training(store.root):
+        trained, held_out = train(earlier, model, f"challenger-{day:%Y%m%d}", rounds=rounds)
+        challenger = register(store, trained, held_out, now, who, **(options or {}))
+    result = _compared(champion, challenger, later, windows)
+    _record(store, result, now, who, why)
+    return result
+
+
+def _check_fair(champion, windows):
+    "StoreError where the champion learned from days that it would be judged on."
+    learned_to = champion.state["window"][1]
+    if learned_to >= str(windows.comparison[0]):
         raise StoreError(
-            f"{model} {champion.version} learned from days up to {champion.state['window'][1]}: a "
-            "fair comparison cannot start on "
-            f"{windows.comparison[0]}; wait, or compare on fewer days."
+            f"{champion.model} {champion.version} learned from days up to {learned_to}: a "
+            f"fair comparison cannot start on {windows.comparison[0]}; wait, or compare on fewer "
+            "days."
         )
-    rows = store.rows(model, *windows.training, as_of=now)
+
+
+def _labelled_rows(store, model, windows, now):
+    "Rows to train on, and later rows to compare on; StoreError where either are missing."
+    earlier = store.rows(model, *windows.training, as_of=now)
     later = store.rows(model, *windows.comparison, as_of=now, where="label IS NOT NULL")
-    if rows.empty or later.empty:
+    if earlier.empty or later.empty:
         raise StoreError(
             f"{model}: no labelled rows from {windows.training[0]} to {windows.comparison[1]}; "
             "nothing to compare."
         )
-    with training(store.root):
-        trained, held_out = train(rows, model, f"challenger-{day:%Y%m%d}", rounds=rounds)
-        challenger = register(store, trained, held_out, now, who, **(options or {}))
-    frame = later.filter(like="feature:").rename(columns=lambda c: c.removeprefix("feature:"))
-    loss = {m.version: log_loss(m.score(frame), later.label) for m in (champion, challenger)}
-    by_day = (
-        pd.Series(loss[challenger.version] - loss[champion.version])
-        .groupby(later.event_date.dt.strftime("%Y-%m-%d").to_numpy())
-        .mean()
-    )
-    result = Challenge(
-        model,
+    return earlier, later
+
+
+def _compared(
+    champion: ModelVersion, challenger: ModelVersion, later: pd.DataFrame, windows: Plan
+) -> Challenge:
+    "The challenger's mean loss minus the champion's on each day, and the verdict."
+    frame = feature_columns(later)
+    ours = log_loss(challenger.score(frame), later.label)
+    theirs = log_loss(champion.score(frame), later.label)
+    days = later.event_date.dt.strftime("%Y-%m-%d").to_numpy()
+    differences = pd.Series(ours - theirs).groupby(days).mean().to_dict()
+    return Challenge(
+        champion.model,
         champion.version,
         challenger.version,
         tuple(map(str, windows.comparison)),
-        compare(by_day.to_dict()),
-        by_day.to_dict(),
+        compare(differences),
+        differences,
     )
+
+
+def _record(store, result, now, who, why):
+    proposed = "proposed" if result.verdict.propose else "not proposed"
+    why = f"{why}; {proposed}: {result.verdict.reason}"
     with store.transaction():
-        store.record(
-            now,
-            who,
-            "challenge",
-            model,
-            challenger.version,
-            f"{why}; {'proposed' if result.verdict.propose else 'not proposed'}: "
-            f"{result.verdict.reason}",
-            asdict(result),
-        )
-    return result
+        store.record(now, who, "challenge", result.model, result.challenger, why, asdict(result))
 
 
 def last_challenge(reader: Reader, model: str, as_of: datetime | None = None) -> Challenge | None:
     "The latest recorded comparison of a model."
     trail = reader.audit(model)
-    trail = trail[
-        (trail.what == "challenge")
-        & ((trail.changed_at <= pd.Timestamp(as_of)) if as_of is not None else True)
-    ]
-    return Challenge.from_json(trail.evidence.iloc[-1]) if len(trail) else None
+    known = trail.what == "challenge"
+    if as_of is not None:
+        known &= trail.changed_at <= pd.Timestamp(as_of)
+    evidence = trail.evidence[known]
+    return Challenge.from_json(evidence.iloc[-1]) if len(evidence) else None

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
-from ..log.catalog import Reader, StoreError
-from ..log.store import as_numbers
+from ..log.catalog import Reader
+from ..log.errors import StoreError
+from ..log.features import as_numbers
 from ..stats.counts import ScoreCounts
 from ..stats.performance import Figure, roc_auc
 from ..stats.points import Grid
-from .registry import feature_matrix
+from .version import feature_matrix
 
 __all__ = ["PARAMETERS", "DomainShift", "domain_shift", "explain_drift"]
 
@@ -48,30 +49,20 @@ class DomainShift:
         """The AUC with its interval; none is claimed where some days are told apart without a
         single mistake.
         """
-        why = (
-            "nothing tells them apart"
-            if self.auc.value == 0.5
-            else "some days are told apart without a mistake"
-        )
-        return f"AUC {self.auc.value:.3f} " + (
-            f"(no interval: {why})"
-            if isnan(self.auc.lower)
-            else f"({self.auc.lower:.3f} to {self.auc.upper:.3f})"
-        )
+        value, lower, upper, _ = self.auc
+        if not isnan(lower):
+            interval = f"{lower:.3f} to {upper:.3f}"
+        elif value == 0.5:
+            interval = "no interval: nothing tells them apart"
+        else:
+            interval = "no interval: some days are told apart without a mistake"
+        return f"AUC {value:.3f} ({interval})"
 
     def __repr__(self) -> str:
-        by = ", ".join(f"{name} {push:.2f}" for name, push in list(self.features.items())[:3])
-        return f"DomainShift({self.says} by {by}; {self.n_recent:,} recent, {self.n_reference:,} reference)"
-
-
-def _folds(days, recent, folds, seed):
-    "A fold for each row: whole days, recent and reference ones dealt out separately."
-    rng, fold = np.random.default_rng(seed), np.zeros(len(days), dtype=int)
-    for side in (True, False):
-        own = np.unique(days[recent == side])
-        dealt = dict(zip(own, rng.permutation(len(own)) % folds))
-        fold[recent == side] = [dealt[d] for d in days[recent == side]]
-    return fold
+        first = list(self.features.items())[:3]
+        by = ", ".join(f"{name} {push:.2f}" for name, push in first)
+        sizes = f"{self.n_recent:,} recent, {self.n_reference:,} reference"
+        return f"DomainShift({self.says} by {by}; {sizes})"
 
 
 def domain_shift(
@@ -88,48 +79,80 @@ def domain_shift(
     Needs at least `folds` days on each side: StoreError says how many there are. The interval takes
     rows as independent within their fold.
     """
-    sides = pd.concat([recent, reference], ignore_index=True)
-    label = np.repeat([True, False], [len(recent), len(reference)])
-    days = sides.day.astype(str).to_numpy()
-    for side, name in ((label, "recent"), (~label, "reference")):
-        if len(np.unique(days[side])) < folds:
+    both = pd.concat([recent, reference], ignore_index=True)
+    is_recent = np.repeat([True, False], [len(recent), len(reference)])
+    days = both.day.astype(str).to_numpy()
+    _check_days(days, is_recent, folds)
+    categories = _make_categories(both, features)
+    fold = _deal_days(days, is_recent, folds, seed)
+    figures = []
+    pushes = np.zeros(len(features))
+    for k in range(folds):
+        auc, push = _judge_fold(both, is_recent, fold == k, features, categories, rounds)
+        figures.append(auc)
+        pushes += push / folds
+    largest = sorted(zip(features, pushes), key=lambda pair: -pair[1])
+    by = {name: float(push) for name, push in largest}
+    return DomainShift(_mean_auc(figures, len(both)), by, len(recent), len(reference))
+
+
+def _check_days(days, is_recent, folds):
+    for side, name in ((is_recent, "recent"), (~is_recent, "reference")):
+        n = len(np.unique(days[side]))
+        if n < folds:
             raise StoreError(
-                f"the {name} events lie on {len(np.unique(days[side]))} days: at least {folds} "
+                f"the {name} events lie on {n} days: at least {folds} "
                 "are needed to judge each by a model that has not seen its day."
             )
-    texts = [
-        f
-        for f in features
-        if not pd.api.types.is_numeric_dtype(sides[f])
-        and (sides[f].notna() & np.isnan(as_numbers(sides[f]))).any()
-    ]
+
+
+def _make_categories(both, features):
+    "Turn the columns of text into strings; their values, sorted."
+    texts = [f for f in features if _is_text(both[f])]
     for f in texts:
-        sides[f] = sides[f].map(str).where(sides[f].notna(), None)
-    categories = {f: sorted(sides[f].dropna().unique()) for f in texts}
-    fold, parts, pushes = _folds(days, label, folds, seed), [], np.zeros(len(features))
-    for k in range(folds):
-        learn, judge = (
-            feature_matrix(sides[at], list(features), categories) for at in (fold != k, fold == k)
-        )
-        learn.set_label(label[fold != k])
-        booster = xgb.train(PARAMETERS, learn, rounds)
-        score = booster.predict(judge).astype(np.float64)
-        parts.append(roc_auc(ScoreCounts.from_events(Grid().quantise(score), label[fold == k])))
-        pushes += np.abs(booster.predict(judge, pred_contribs=True)[:, :-1]).mean(axis=0) / folds
-    half = [f.upper - f.value if f.upper < 1 else f.value - f.lower for f in parts]
-    value = float(np.mean([f.value for f in parts]))
-    spread = sqrt(float(np.mean(np.square(half))) / folds)
-    auc = (
-        Figure(value, n=len(sides))
-        if isnan(spread)
-        else Figure(value, max(0.0, value - spread), min(1.0, value + spread), len(sides))
-    )
-    return DomainShift(
-        auc,
-        {f: float(p) for f, p in sorted(zip(features, pushes), key=lambda fp: -fp[1])},
-        len(recent),
-        len(reference),
-    )
+        both[f] = both[f].map(str).where(both[f].notna(), None)
+    return {f: sorted(both[f].dropna().unique()) for f in texts}
+
+
+def _is_text(column):
+    "Whether a column has values that are not numbers."
+    if pd.api.types.is_numeric_dtype(column):
+        return False
+    return (column.notna() & np.isnan(as_numbers(column))).any()
+
+
+def _deal_days(days, is_recent, folds, seed):
+    "A fold for each row: whole days, recent and reference ones dealt out separately."
+    rng = np.random.default_rng(seed)
+    fold = np.zeros(len(days), dtype=int)
+    for side in (is_recent, ~is_recent):
+        own = np.unique(days[side])
+        dealt = dict(zip(own, rng.permutation(len(own)) % folds))
+        fold[side] = [dealt[day] for day in days[side]]
+    return fold
+
+
+def _judge_fold(both, is_recent, judged, features, categories, rounds):
+    "The AUC on one fold of a model that learned from the others, and how far features pushed."
+    learn = feature_matrix(both[~judged], list(features), categories)
+    judge = feature_matrix(both[judged], list(features), categories)
+    learn.set_label(is_recent[~judged])
+    booster = xgb.train(PARAMETERS, learn, rounds)
+    score = booster.predict(judge).astype(np.float64)
+    counts = ScoreCounts.from_events(Grid().quantise(score), is_recent[judged])
+    pushes = booster.predict(judge, pred_contribs=True)[:, :-1]
+    return roc_auc(counts), np.abs(pushes).mean(axis=0)
+
+
+def _mean_auc(figures, n):
+    "The mean over folds; without an interval where a fold has none."
+    value = float(np.mean([f.value for f in figures]))
+    # an end that was cut off at 1 says nothing about the width: take the other half
+    halves = [f.upper - f.value if f.upper < 1 else f.value - f.lower for f in figures]
+    spread = sqrt(float(np.mean(np.square(halves))) / len(figures))
+    if isnan(spread):
+        return Figure(value, n=n)
+    return Figure(value, max(0.0, value - spread), min(1.0, value + spread), n)
 
 
 def explain_drift(
@@ -148,36 +171,34 @@ def explain_drift(
     missing, or features.
     """
     state = reader.version(model, version).state
+    sample = lambda rows: rows.sample(min(most, len(rows)), random_state=seed)
+    first = day - timedelta(recent_days - 1)
+    recent = sample(_rows(reader, model, first, day, "recent", as_of, version))
     first, last = (date.fromisoformat(d) for d in state["window"])
-    sides = []
-    for start, end, name in (
-        (day - timedelta(recent_days - 1), day, "recent"),
-        (first, last, "training"),
-    ):
-        rows = reader.rows(
-            model, start, end, as_of=as_of, version=version if name == "recent" else None
-        )
-        if rows.empty:
-            raise StoreError(f"the log has no {name} rows of {model} from {start} to {end}.")
-        sides.append(
-            rows.sample(min(most, len(rows)), random_state=seed).rename(
-                columns={"event_date": "day"}
-            )
-        )
-    unknown = sorted(set(without) - set(state["features"]))
-    names = [
-        f
-        for f in state["features"]
-        if all(f"feature:{f}" in side for side in sides) and f not in without
-    ]
-    if unknown or not names:
+    reference = sample(_rows(reader, model, first, last, "training", as_of))
+    names = _shared_features(recent, reference, state["features"], without, f"{model}/{version}")
+    shift = domain_shift(recent, reference, [f"feature:{f}" for f in names], seed)
+    by = {f.removeprefix("feature:"): push for f, push in shift.features.items()}
+    return replace(shift, features=by)
+
+
+def _rows(reader, model, first, last, name, as_of, version=None):
+    "Rows of the log with their day; StoreError where there are none."
+    rows = reader.rows(model, first, last, as_of=as_of, version=version)
+    if rows.empty:
+        raise StoreError(f"the log has no {name} rows of {model} from {first} to {last}.")
+    return rows.rename(columns={"event_date": "day"})
+
+
+def _shared_features(recent, reference, features, without, version):
+    "The features to compare by; StoreError where one to leave out is unknown, or none is left."
+    unknown = sorted(set(without) - set(features))
+    if unknown:
         raise StoreError(
-            f"{', '.join(unknown)} is no feature of {model}/{version}: it has "
-            f"{', '.join(state['features'])}."
-            if unknown
-            else f"no feature of {model}/{version} is left to compare."
+            f"{', '.join(unknown)} is no feature of {version}: it has {', '.join(features)}."
         )
-    found = domain_shift(*sides, [f"feature:{f}" for f in names], seed)
-    return replace(
-        found, features={f.removeprefix("feature:"): push for f, push in found.features.items()}
-    )
+    logged = [f for f in features if f"feature:{f}" in recent and f"feature:{f}" in reference]
+    names = [f for f in logged if f not in without]
+    if not names:
+        raise StoreError(f"no feature of {version} is left to compare.")
+    return names

@@ -9,7 +9,8 @@ __all__ = ['reasons', 'in_words', 'alert_reasons', 'importance']
 import numpy as np
 import pandas as pd
 from ..log.catalog import Reader
-from .registry import ModelVersion, load
+from .registry import load
+from .version import ModelVersion
 
 # %% ../../nbs/models/explain.ipynb #f6f760ad
 def _raised_most(pushes: pd.DataFrame, top: int):

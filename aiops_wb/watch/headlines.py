@@ -177,14 +177,15 @@ def conformal_headline(view: View) -> Headline:
         return Headline(
             "look",
             f"The promise about tickets broke (found on {stands.watch.broken_on}). {what}",
-            "Nothing is automated until the cause is known and 'aiops-wb calibrate' starts anew.",
+            "Nothing is automated until the cause is known and 'aiops-wb calibrations make' starts "
+            "anew.",
         )
     stale = stands.calibration.stale(view.known_at)
     if stale:
         return Headline(
             "look",
             f"{stale[0].upper()}{stale[1:]}, so nothing is automated. {what}",
-            "Let the daily run recalibrate, or use 'aiops-wb calibrate'.",
+            "Let the daily run recalibrate, or use 'aiops-wb calibrations make'.",
         )
     rule = stands.rule
     if rule.threshold is None:
@@ -307,7 +308,7 @@ def retrain_headline(checks: Sequence[Check], last: Challenge | None) -> Headlin
         return Headline(
             "look",
             f"{last.challenger} is better than {last.champion}: {last.verdict.reason}.",
-            f"Proposed, not active: read the comparison, then 'aiops-wb activate'. {allowed}",
+            f"Proposed, not active: read the comparison, then 'aiops-wb models promote'. {allowed}",
         )
     return Headline(
         "ok",

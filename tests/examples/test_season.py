@@ -11,7 +11,7 @@ import pytest
 
 from aiops_wb.config import Settings
 from aiops_wb.examples.flights import SCHEDULE, WEATHER, ZONE, events
-from aiops_wb.models.registry import train
+from aiops_wb.models.training import train
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.alarms import Observed, count_rows, follow_version
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aiops_wb.log.catalog import StoreError
+from aiops_wb.log.errors import StoreError
 from aiops_wb.models.domain import domain_shift
 
 

@@ -6,11 +6,13 @@ import pytest
 import shap
 from conftest import MODEL, events
 
-from aiops_wb.log.catalog import StoreError
-from aiops_wb.log.store import training
+from aiops_wb.log.errors import StoreError
+from aiops_wb.log.locks import training
 from aiops_wb.models.challenge import challenge, check, last_challenge, plan
 from aiops_wb.models.explain import in_words, reasons
-from aiops_wb.models.registry import Scorer, load, register, train
+from aiops_wb.models.registry import load, register
+from aiops_wb.models.scorer import Scorer
+from aiops_wb.models.training import train
 from aiops_wb.stats.counts import total
 from aiops_wb.stats.performance import roc_auc
 

@@ -19,7 +19,8 @@ from aiops_wb.daily import run
 from aiops_wb.log.catalog import StoreError, open_snapshot
 from aiops_wb.log.store import bin_values
 from aiops_wb.models.domain import explain_drift
-from aiops_wb.models.registry import register, train
+from aiops_wb.models.registry import register
+from aiops_wb.models.training import train
 from aiops_wb.render import tables
 from aiops_wb.render.manifest import entry
 from aiops_wb.stats.counts import ScoreCounts

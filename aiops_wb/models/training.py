@@ -1,0 +1,158 @@
+"""Training a version, and what its held-out days say of it."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+
+from ..config import packages
+from ..log.errors import StoreError
+from ..log.features import binned_days
+from ..stats.counts import ScoreCounts, total
+from ..stats.performance import summary
+from ..stats.thresholds import best_f1
+from .version import ModelVersion, feature_columns, feature_matrix
+
+__all__ = ["PARAMETERS", "ROUNDS", "quantile_bins", "train"]
+
+
+PARAMETERS = {
+    "objective": "binary:logistic",
+    "tree_method": "hist",
+    "max_depth": 5,
+    "eta": 0.08,
+    "subsample": 0.8,
+    "colsample_bytree": 0.8,
+    "min_child_weight": 10,
+    "seed": 0,
+}
+ROUNDS = 200
+
+
+def train(
+    rows: pd.DataFrame,
+    model: str,
+    version: str,
+    *,
+    holdout: float = 0.2,
+    parameters: dict[str, Any] | None = None,
+    rounds: int = ROUNDS,
+    min_labelled: int = 100,
+) -> tuple[ModelVersion, dict[date, ScoreCounts]]:
+    """Train on labelled rows (columns `event_date`, `label`, `feature:...`); returns the version
+    and the counts of each of its held-out days.
+
+    Raises StoreError when there are too few labelled rows, one class only, or no days to hold out.
+    """
+    known = _labelled(rows, model, min_labelled)
+    split = _split_days(known, model, holdout)
+    frame = feature_columns(known)
+    fitted = PARAMETERS | (parameters or {})
+    learned, label = frame[~split.held], known.label[~split.held]
+    state = _feature_rules(learned)
+    trained = ModelVersion(model, version, _boosted(learned, label, state, fitted, rounds), state)
+    held_days = _held_out_days(trained, frame[split.held], known[split.held])
+    state |= _described(split, total(held_days.values()), fitted, rounds)
+    days = pd.to_datetime(known.event_date).dt.date
+    return replace(trained, reference=binned_days(frame, days, state["bins"])), held_days
+
+
+def _labelled(rows, model, least):
+    "The rows whose label is known; StoreError where they, or features, are too few."
+    n_features = sum(c.startswith("feature:") for c in rows.columns)
+    known = rows[rows.label.notna()] if "label" in rows else rows
+    if len(known) < least or not n_features:
+        raise StoreError(
+            f"{model}: {len(known):,} labelled rows with {n_features} features are too few to "
+            f"train on: at least {least:,} and 1 are needed."
+        )
+    return known
+
+
+class _Split(NamedTuple):
+    "The days of the labelled rows, and which rows are held out: those from one day on."
+
+    first: date
+    last: date
+    held_out_from: date
+    held: pd.Series
+
+
+def _split_days(known, model, holdout):
+    "Hold out the last days; StoreError where a part lacks rows or one of the labels."
+    days = np.sort(known.event_date.unique())
+    if len(days) > 1:
+        start = days[int(len(days) * (1 - holdout))]
+        held = known.event_date >= start
+    else:
+        held = pd.Series(False, index=known.index)
+    for part, name in ((known[~held], "training"), (known[held], "held-out")):
+        if part.label.nunique() < 2:
+            lacks = "no labelled rows" if part.empty else "only one label"
+            raise StoreError(f"{model}: the {name} days have {lacks}; choose a longer range.")
+    return _Split(*(pd.Timestamp(day).date() for day in (days[0], days[-1], start)), held)
+
+
+def quantile_bins(values: pd.Series, bins: int = 20) -> dict[str, list]:
+    "The rule that bins a feature: its categories, or cuts at its own quantiles."
+    present = values.dropna()
+    if len(present) and present.map(lambda v: isinstance(v, (bool, np.bool_))).all():
+        return {"cuts": [0.5]}
+    if pd.api.types.is_numeric_dtype(present):
+        return {"cuts": _cuts(present[np.isfinite(present.astype(float))], bins)}
+    return {"categories": sorted(present.astype(str).unique())}
+
+
+def _cuts(numbers, bins):
+    "Where few values are taken, a cut at each; else cuts at quantiles."
+    if numbers.empty:
+        return []
+    values = np.unique(numbers.astype(float))
+    if len(values) <= bins:
+        # a bin for each value, and for what lies below, between and above them
+        return sorted({float(v) for v in (*values, np.nextafter(values[-1], np.inf))})
+    cuts = np.unique(np.quantile(numbers, np.arange(1, bins) / bins))
+    return [float(c) for c in cuts]
+
+
+def _feature_rules(learned):
+    "The features of a version, how each is binned, and the categories of those that have some."
+    bins = {f: quantile_bins(learned[f]) for f in learned}
+    categories = {f: rule["categories"] for f, rule in bins.items() if "categories" in rule}
+    return {"features": list(learned), "categories": categories, "bins": bins}
+
+
+def _boosted(learned, label, state, parameters, rounds):
+    "A booster that learned from the rows that are not held out."
+    matrix = feature_matrix(learned, state["features"], state["categories"])
+    matrix.set_label(label)
+    return xgb.train(parameters, matrix, rounds)
+
+
+def _held_out_days(trained, frame, known) -> dict[date, ScoreCounts]:
+    "The counts of each held-out day."
+    points = pd.Series(trained.grid.quantise(trained.score(frame)), index=frame.index)
+    return {
+        pd.Timestamp(day).date(): ScoreCounts.from_events(points[rows.index], rows.label)
+        for day, rows in known.groupby("event_date")
+    }
+
+
+def _described(split, held_out, parameters, rounds) -> dict[str, Any]:
+    "What is kept of a training: its days and rows, a threshold and the figures at it."
+    threshold = best_f1(held_out)
+    figures = summary(held_out, threshold)
+    return {
+        "window": [str(split.first), str(split.last)],
+        "held_out_from": str(split.held_out_from),
+        "rows": int((~split.held).sum()),
+        "held_out_rows": int(split.held.sum()),
+        "threshold": threshold,
+        "rounds": rounds,
+        "parameters": parameters,
+        "metrics": {k: None if np.isnan(f.value) else f.value for k, f in figures.items()},
+        "packages": packages(),
+    }

@@ -1,0 +1,106 @@
+"""A trained model version: what it needs, what it says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+
+from ..log.errors import StoreError
+from ..log.features import as_numbers
+from ..stats.points import Grid
+
+__all__ = ["ModelVersion", "feature_matrix", "feature_columns"]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelVersion:
+    "A trained model version: scores frames that have its feature columns."
+
+    model: str
+    version: str
+    booster: xgb.Booster = field(repr=False)
+    # features, categories, bins, window, threshold, metrics, packages ...
+    state: dict = field(repr=False)
+    grid: Grid = Grid()
+    # after training: how the features lay, by day (event_date, feature, bin, n)
+    reference: pd.DataFrame | None = field(default=None, repr=False)
+
+    @property
+    def features(self) -> list[str]:
+        "Feature names in the order the booster knows them."
+        return self.state["features"]
+
+    @property
+    def threshold(self) -> int:
+        "The threshold chosen at training (points); the one in force is in the audit trail."
+        return self.state["threshold"]
+
+    def matrix(self, frame: pd.DataFrame) -> xgb.DMatrix:
+        "The features of a frame as the booster wants them; StoreError names a missing column."
+        return feature_matrix(frame, self.features, self.state["categories"])
+
+    def score(self, frame: pd.DataFrame) -> np.ndarray:
+        "Probability of a positive for each row."
+        if not len(frame):
+            return np.empty(0)
+        return self.booster.predict(self.matrix(frame)).astype(np.float64)
+
+    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Exact path-dependent TreeSHAP values in log-odds, one column a feature and `(bias)`; a
+        row sums to the log-odds of its score.
+        """
+        columns = [*self.features, "(bias)"]
+        if len(frame):
+            values = self.booster.predict(self.matrix(frame), pred_contribs=True)
+        else:
+            values = np.empty((0, len(columns)))
+        return pd.DataFrame(values.astype(np.float64), columns=columns, index=frame.index)
+
+
+def feature_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    "The features of rows of the log (`feature:...`), under their own names."
+    columns = [c for c in rows.columns if c.startswith("feature:")]
+    return rows[columns].rename(columns=lambda c: c.removeprefix("feature:"))
+
+
+def feature_matrix(
+    frame: pd.DataFrame, features: Sequence[str], categories: Mapping[str, Sequence]
+) -> xgb.DMatrix:
+    """Features as the booster wants them, categories by their place in a list; StoreError names a
+    missing column.
+    """
+    lacking = [f for f in features if f not in frame]
+    if lacking:
+        raise StoreError(
+            f"feature {lacking[0]!r} is missing: the model needs {', '.join(features)}."
+        )
+    columns = {
+        f: _codes(frame[f], categories[f]) if f in categories else _float32(frame[f])
+        for f in features
+    }
+    if len(frame):
+        data = np.column_stack(list(columns.values()))
+    else:
+        data = np.empty((0, len(features)), np.float32)
+    return xgb.DMatrix(
+        data,
+        feature_names=[f"f{i}" for i in range(len(features))],
+        feature_types=["c" if f in categories else "q" for f in features],
+        enable_categorical=True,
+    )
+
+
+def _codes(column, categories):
+    "The place of each value among the categories; what is not among them is missing."
+    known = pd.Index(categories, dtype=object)
+    codes = known.get_indexer(column.astype(object)).astype(np.float32)
+    return np.where(codes < 0, np.nan, codes)
+
+
+def _float32(column):
+    "Numbers as the booster holds them; what float32 cannot hold is missing."
+    with np.errstate(over="ignore"):
+        numbers = as_numbers(column).astype(np.float32)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
