@@ -14,8 +14,9 @@ import pandas as pd
 
 from ..stats.points import LIMIT, Grid
 from .catalog import StoreError, connect, identifier, literal, parquet
+from .features import NUMBERS
 from .spool import LONGEST_NAME, OUTCOME, PREDICTION, fsync, write_segment
-from .store import NUMBERS, Store
+from .store import Store
 
 __all__ = [
     "REQUIRED",

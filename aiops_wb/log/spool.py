@@ -1,118 +1,17 @@
 """Writing predictions down, from any process, without a database."""
 
-import os
 import threading
-import time
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 
 from ..stats.points import Grid
+from .columns import LONGEST_NAME, OUTCOME, PREDICTION
+from .durable import time_ordered_id, write_segment
 
-__all__ = [
-    "PREDICTION",
-    "OUTCOME",
-    "LONGEST_NAME",
-    "fsync",
-    "write_segment",
-    "time_ordered_id",
-    "instants",
-    "PredictionLogger",
-    "OutcomeLogger",
-]
-
-
-PREDICTION = {
-    "prediction_id": "VARCHAR",
-    "tenant": "VARCHAR",
-    "model": "VARCHAR",
-    "version": "VARCHAR",
-    "grid": "VARCHAR",
-    "entity_id": "VARCHAR",
-    "site_id": "VARCHAR",
-    "predicted_at": "TIMESTAMP WITH TIME ZONE",
-    "score": "DOUBLE",
-    "points": "SMALLINT",
-    "threshold": "SMALLINT",
-    "calibration_id": "VARCHAR",
-    "risk_level": "VARCHAR",
-    "route": "VARCHAR",
-    "automated": "BOOLEAN",
-    "latency_ms": "DOUBLE",
-}
-"Columns of a prediction segment and their DuckDB types; `features` (a STRUCT) follows where there are any."
-
-OUTCOME = {
-    "prediction_id": "VARCHAR",
-    "label": "TINYINT",
-    "observed_at": "TIMESTAMP WITH TIME ZONE",
-    "source": "VARCHAR",
-    "predicted_at": "TIMESTAMP WITH TIME ZONE",
-}
-"Columns of an outcome segment; `predicted_at` is optional and saves the ingester a search."
-
-
-LONGEST_NAME = 80
-"Bytes of a tenant's, model's or version's name: it becomes part of a file's path."
-
-
-def fsync(path: Path) -> None:
-    "Force a file or a folder to the disk."
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def write_segment(
-    folder: Path,
-    frame: pd.DataFrame,
-    columns: Mapping[str, str],
-    features: Mapping[str, str] | None = None,
-) -> Path:
-    """Write one Parquet segment and return its path; the rows are safe when this returns.
-
-    `columns` maps names to DuckDB types; `features` maps feature names to the frame's columns that hold them.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{time_ordered_id()}.parquet"
-    temporary, final = folder / f".{name}.tmp", folder / name
-    quote = lambda s: '"' + s.replace('"', '""') + '"'
-    fields = [f"CAST({quote(c)} AS {t}) AS {quote(c)}" for c, t in columns.items()]
-    if features:
-        fields.append(
-            "struct_pack("
-            + ", ".join(f"{quote(f)} := {quote(c)}" for f, c in features.items())
-            + ") AS features"
-        )
-    with duckdb.connect(config={"threads": 1}) as con:
-        con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        con.register("frame", frame)
-        con.execute(
-            f"COPY (SELECT {', '.join(fields)} FROM frame) TO '{str(temporary).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)"
-        )
-    fsync(temporary)
-    temporary.rename(final)
-    fsync(folder)
-    return final
-
-
-def time_ordered_id() -> str:
-    "A unique id whose first 12 hex digits are the time (UUID version 7, RFC 9562): ids of one day lie together."
-    stamp, rest = time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10))
-    value = (
-        (stamp & (1 << 48) - 1) << 80
-        | 7 << 76
-        | (rest >> 68 & 0xFFF) << 64
-        | 2 << 62
-        | rest & (1 << 62) - 1
-    )
-    return str(uuid.UUID(int=value))
+__all__ = ["instants", "PredictionLogger", "OutcomeLogger"]
 
 
 def instants(values, name: str) -> pd.Series:
@@ -382,3 +281,7 @@ class OutcomeLogger(_Logger):
 
     def _write(self, frame):
         return write_segment(self.folder, frame, OUTCOME)
+
+
+# stood here before; imported until every caller names the new place
+from .durable import fsync  # noqa: E402, F401, I001
