@@ -15,7 +15,7 @@ MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
     "spool": ("log.spool", "log.columns", "log.durable"),
     "catalog": ("log.catalog", "log.duck", "log.errors", "log.audit"),
     "store": ("log.store", "log.features", "log.locks"),
-    "ingest": ("log.ingest", "log.columns"),
+    "ingest": ("log.ingest", "log.columns", "log.canonical", "log.delivered", "log.formats"),
     "explain": ("models.explain",),
     "challenge": ("models.challenge",),
     "domain": ("models.domain",),
