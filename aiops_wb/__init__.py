@@ -13,7 +13,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .config import Settings, SettingsError, load_settings
-    from .log.catalog import Busy, Reader, StoreError, open_snapshot
+    from .log.catalog import Reader, open_snapshot
+    from .log.errors import Busy, StoreError
     from .log.ingest import Ingested, ingest_file
     from .log.spool import OutcomeLogger, PredictionLogger
     from .log.store import Store, open_store
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .watch.view import View, open_view
 
 _HOME = {
-    "Busy": "log.catalog",
+    "Busy": "log.errors",
     "Calibration": "stats.conformal",
     "Certainty": "stats.automation",
     "Figure": "stats.performance",
@@ -43,7 +44,7 @@ _HOME = {
     "Settings": "config",
     "SettingsError": "config",
     "Store": "log.store",
-    "StoreError": "log.catalog",
+    "StoreError": "log.errors",
     "VennAbers": "stats.conformal",
     "View": "watch.view",
     "calibrate": "stats.conformal",

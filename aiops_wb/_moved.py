@@ -12,14 +12,14 @@ STATISTICS = (
     "sequential thresholds decisions retrain automation coverage"
 )
 MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
-    "spool": ("log.spool",),
-    "catalog": ("log.catalog",),
-    "store": ("log.store",),
-    "ingest": ("log.ingest",),
+    "spool": ("log.spool", "log.columns", "log.durable"),
+    "catalog": ("log.catalog", "log.duck", "log.errors", "log.audit"),
+    "store": ("log.store", "log.features", "log.locks"),
+    "ingest": ("log.ingest", "log.columns", "log.canonical", "log.delivered", "log.formats"),
     "explain": ("models.explain",),
     "challenge": ("models.challenge",),
     "domain": ("models.domain",),
-    "alarms": ("watch.alarms",),
+    "alarms": ("watch.alarms", "watch.events"),
     "monitor": (
         "watch.view",
         "watch.headlines",

@@ -715,7 +715,7 @@ def _retrain(args):
             args.model,
             args.date or view.day,
             _now(),
-            view.scores.reference_severity,
+            view.severity,
             enabled=settings.retrain_enabled,
             cooldown_days=settings.retrain_cooldown_days,
             min_labelled=settings.retrain_min_labelled,

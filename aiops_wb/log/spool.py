@@ -1,145 +1,48 @@
 """Writing predictions down, from any process, without a database."""
 
-import os
 import threading
-import time
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 
 from ..stats.points import Grid
+from .columns import LONGEST_NAME, OUTCOME, PREDICTION
+from .durable import time_ordered_id, write_segment
 
-__all__ = [
-    "PREDICTION",
-    "OUTCOME",
-    "LONGEST_NAME",
-    "fsync",
-    "write_segment",
-    "time_ordered_id",
-    "instants",
-    "PredictionLogger",
-    "OutcomeLogger",
-]
-
-
-PREDICTION = {
-    "prediction_id": "VARCHAR",
-    "tenant": "VARCHAR",
-    "model": "VARCHAR",
-    "version": "VARCHAR",
-    "grid": "VARCHAR",
-    "entity_id": "VARCHAR",
-    "site_id": "VARCHAR",
-    "predicted_at": "TIMESTAMP WITH TIME ZONE",
-    "score": "DOUBLE",
-    "points": "SMALLINT",
-    "threshold": "SMALLINT",
-    "calibration_id": "VARCHAR",
-    "risk_level": "VARCHAR",
-    "route": "VARCHAR",
-    "automated": "BOOLEAN",
-    "latency_ms": "DOUBLE",
-}
-"Columns of a prediction segment and their DuckDB types; `features` (a STRUCT) follows where there are any."
-
-OUTCOME = {
-    "prediction_id": "VARCHAR",
-    "label": "TINYINT",
-    "observed_at": "TIMESTAMP WITH TIME ZONE",
-    "source": "VARCHAR",
-    "predicted_at": "TIMESTAMP WITH TIME ZONE",
-}
-"Columns of an outcome segment; `predicted_at` is optional and saves the ingester a search."
-
-
-LONGEST_NAME = 80
-"Bytes of a tenant's, model's or version's name: it becomes part of a file's path."
-
-
-def fsync(path: Path) -> None:
-    "Force a file or a folder to the disk."
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def write_segment(
-    folder: Path,
-    frame: pd.DataFrame,
-    columns: Mapping[str, str],
-    features: Mapping[str, str] | None = None,
-) -> Path:
-    """Write one Parquet segment and return its path; the rows are safe when this returns.
-
-    `columns` maps names to DuckDB types; `features` maps feature names to the frame's columns that hold them.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{time_ordered_id()}.parquet"
-    temporary, final = folder / f".{name}.tmp", folder / name
-    quote = lambda s: '"' + s.replace('"', '""') + '"'
-    fields = [f"CAST({quote(c)} AS {t}) AS {quote(c)}" for c, t in columns.items()]
-    if features:
-        fields.append(
-            "struct_pack("
-            + ", ".join(f"{quote(f)} := {quote(c)}" for f, c in features.items())
-            + ") AS features"
-        )
-    with duckdb.connect(config={"threads": 1}) as con:
-        con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        con.register("frame", frame)
-        con.execute(
-            f"COPY (SELECT {', '.join(fields)} FROM frame) TO '{str(temporary).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)"
-        )
-    fsync(temporary)
-    temporary.rename(final)
-    fsync(folder)
-    return final
-
-
-def time_ordered_id() -> str:
-    "A unique id whose first 12 hex digits are the time (UUID version 7, RFC 9562): ids of one day lie together."
-    stamp, rest = time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10))
-    value = (
-        (stamp & (1 << 48) - 1) << 80
-        | 7 << 76
-        | (rest >> 68 & 0xFFF) << 64
-        | 2 << 62
-        | rest & (1 << 62) - 1
-    )
-    return str(uuid.UUID(int=value))
+__all__ = ["instants", "PredictionLogger", "OutcomeLogger"]
 
 
 def instants(values, name: str) -> pd.Series:
-    "Times as UTC instants; refuses those without an offset and those that are missing. Give strings with an offset or aware datetimes."
-    series = pd.Series(
-        np.atleast_1d(values) if not isinstance(values, pd.Series) else values
-    ).reset_index(drop=True)
-    try:
-        parsed = (
-            pd.to_datetime(series, utc=False)
-            if not series.map(lambda v: isinstance(v, str)).any()
-            else pd.to_datetime(series, format="ISO8601", utc=False)
-        )
-        naive = parsed.dt.tz is None
-    except (AttributeError, ValueError, TypeError):  # a mix of offsets parses only to UTC
-        aware = series.map(lambda v: getattr(pd.Timestamp(v), "tzinfo", None) is not None)
-        naive, parsed = not aware.all(), series
+    """Times as UTC instants; refuses those without an offset and those that are missing.
+
+    Give strings with an offset or aware datetimes.
+    """
+    series = pd.Series(values if isinstance(values, pd.Series) else np.atleast_1d(values))
+    series = series.reset_index(drop=True)
+    parsed, naive = _parsed(series)
     if naive:
         raise ValueError(
-            f"{name} has times without an offset (such as {series.iloc[0]}): give '2013-04-01T12:00:00+00:00' or aware datetimes."
+            f"{name} has times without an offset (such as {series.iloc[0]}): "
+            "give '2013-04-01T12:00:00+00:00' or aware datetimes."
         )
     parsed = pd.to_datetime(parsed, utc=True).astype("datetime64[us, UTC]")
     if parsed.isna().any():
-        raise ValueError(
-            f"{name} is missing at position {int(np.flatnonzero(parsed.isna())[0])}: every event needs its time."
-        )
+        position = int(np.flatnonzero(parsed.isna())[0])
+        raise ValueError(f"{name} is missing at position {position}: every event needs its time.")
     return parsed
+
+
+def _parsed(series):
+    "Times as far as they parse with their offsets, and whether one has none."
+    text = series.map(lambda v: isinstance(v, str)).any()
+    try:
+        parsed = pd.to_datetime(series, format="ISO8601" if text else None, utc=False)
+        return parsed, parsed.dt.tz is None
+    except (AttributeError, ValueError, TypeError):  # a mix of offsets parses only to UTC
+        aware = series.map(lambda v: getattr(pd.Timestamp(v), "tzinfo", None) is not None)
+        return series, not aware.all()
 
 
 class _Logger:
@@ -150,13 +53,8 @@ class _Logger:
     def __init__(self, spool, flush_rows, flush_seconds):
         self.folder = Path(spool) / self.kind
         self.flush_rows, self.flush_seconds = flush_rows, flush_seconds
-        self._frames, self._rows, self._lock, self._timer, self._failure = (
-            [],
-            0,
-            threading.RLock(),
-            None,
-            None,
-        )
+        self._frames, self._rows = [], 0
+        self._lock, self._timer, self._failure = threading.RLock(), None, None
 
     def _append(self, frame):
         with self._lock:
@@ -180,23 +78,25 @@ class _Logger:
         failure, self._failure = self._failure, None
         if failure is not None:
             raise OSError(
-                f"{self._rows} buffered rows could not be written to {self.folder} and are still in memory: {failure}"
+                f"{self._rows} buffered rows could not be written to {self.folder} "
+                f"and are still in memory: {failure}"
             ) from failure
 
     def flush(self) -> Path | None:
-        "Write what is buffered; the rows are safe when it returns. None when there was nothing. On failure the rows stay buffered."
+        """Write what is buffered; the rows are safe when it returns.
+
+        None when there was nothing. On failure the rows stay buffered.
+        """
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
             if not self._frames:
                 return None
-            frame = (
-                pd.concat(self._frames, ignore_index=True)
-                if len(self._frames) > 1
-                else self._frames[0]
+            one = len(self._frames) == 1
+            path = self._write(
+                self._frames[0] if one else pd.concat(self._frames, ignore_index=True)
             )
-            path = self._write(frame)
             self._frames, self._rows, self._failure = [], 0, None
             return path
 
@@ -213,23 +113,55 @@ class _Logger:
 
 def _check_columns(columns):
     "Refuse values that could not be written later, when good rows are buffered with them."
-    latency = pd.to_numeric(
-        pd.Series(np.atleast_1d(columns.get("latency_ms", 0.0)), dtype=object), errors="coerce"
-    ).astype(float)
-    missing = pd.Series(np.atleast_1d(columns.get("latency_ms", 0.0)), dtype=object).isna()
-    if not ((latency >= 0) & np.isfinite(latency) | missing).all():
+    told = pd.Series(np.atleast_1d(columns.get("latency_ms", 0.0)), dtype=object)
+    latency = pd.to_numeric(told, errors="coerce").astype(float)
+    if not ((latency >= 0) & np.isfinite(latency) | told.isna()).all():
         raise ValueError("latency_ms must be numbers of at least 0, or missing.")
-    if not all(
-        v is None or v is pd.NA or isinstance(v, (bool, np.bool_))
-        for v in np.atleast_1d(columns.get("automated", True)).tolist()
-    ):
+    automated = np.atleast_1d(columns.get("automated", True)).tolist()
+    if not all(v is None or v is pd.NA or isinstance(v, (bool, np.bool_)) for v in automated):
         raise ValueError("automated must be True, False or missing.")
+
+
+def _feature_frame(features):
+    "Features as a frame; refuses names that a file could not hold apart."
+    if features is None:
+        return pd.DataFrame()
+    if not isinstance(features, pd.DataFrame):
+        features = pd.DataFrame({name: np.atleast_1d(v) for name, v in features.items()})
+    names = [str(name).lower() for name in features.columns]
+    if len(set(names)) < len(names) or "" in names:
+        raise ValueError(
+            "feature names must differ, in more than case, and must not be empty: "
+            f"{', '.join(map(str, features.columns))}."
+        )
+    return features
+
+
+def _check_lengths(columns, features, rows):
+    "Refuse columns that are not as long as the scores."
+    lengths = {name: np.size(v) for name, v in columns.items() if np.ndim(v)}
+    if features.shape[1]:
+        lengths["features"] = len(features)
+    if any(length != rows for length in lengths.values()):
+        raise ValueError(f"columns have different lengths: {lengths}; score has {rows}.")
+
+
+_OPTIONAL = (
+    "entity_id",
+    "site_id",
+    "calibration_id",
+    "risk_level",
+    "route",
+    "automated",
+    "latency_ms",
+)
 
 
 class PredictionLogger(_Logger):
     """Logs the predictions of one model version into a spool folder.
 
-    Scores are quantised here, once. `threshold` is in points. A bad row raises ValueError before anything is buffered.
+    Scores are quantised here, once. `threshold` is in points. A bad row raises ValueError before
+    anything is buffered.
     """
 
     kind = "predictions"
@@ -257,7 +189,8 @@ class PredictionLogger(_Logger):
             raise ValueError(f"predictions are logged on the fine grid, not on {grid.name}.")
         if threshold != int(threshold) or abs(threshold) > grid.limit:
             raise ValueError(
-                f"threshold {threshold} is not in points: give a whole number up to {grid.limit}, such as Grid().quantise(0.6)."
+                f"threshold {threshold} is not in points: give a whole number up to {grid.limit}, "
+                "such as Grid().quantise(0.6)."
             )
         self.grid, self.threshold = grid, int(threshold)
 
@@ -270,24 +203,21 @@ class PredictionLogger(_Logger):
         features: pd.DataFrame | Mapping | None = None,
         **columns,
     ) -> np.ndarray:
-        """Log one prediction or many (arrays of equal length) and return their ids (made here unless given).
+        """Log one prediction or many (arrays of equal length) and return their ids (made here
+        unless given).
 
-        Further columns: entity_id, site_id, calibration_id, risk_level, route, automated, latency_ms.
+        Further columns: entity_id, site_id, calibration_id, risk_level, route, automated,
+        latency_ms.
         """
-        unknown = sorted(
-            set(columns) - (set(PREDICTION) - set(self.constant) - {"points", "threshold"})
-        )
+        unknown = sorted(set(columns) - set(_OPTIONAL))
         if unknown:
-            raise ValueError(
-                f"unknown column {unknown[0]!r}: allowed are entity_id, site_id, calibration_id, risk_level, route, automated, latency_ms."
-            )
+            raise ValueError(f"unknown column {unknown[0]!r}: allowed are {', '.join(_OPTIONAL)}.")
         score = np.atleast_1d(np.asarray(score, dtype=np.float64))
-        ids = (
-            [time_ordered_id() for _ in score]
-            if prediction_id is None
-            else np.atleast_1d(prediction_id)
-        )
-        given = {
+        if prediction_id is None:
+            ids = [time_ordered_id() for _ in score]
+        else:
+            ids = np.atleast_1d(prediction_id)
+        logged = {
             "prediction_id": ids,
             "predicted_at": instants(predicted_at, "predicted_at"),
             "score": score,
@@ -295,32 +225,15 @@ class PredictionLogger(_Logger):
             "threshold": np.full(score.shape, self.threshold),
         }
         _check_columns(columns)
-        given |= {
-            k: v.to_numpy() if isinstance(v, pd.Series) else v for k, v in columns.items()
-        }  # by position, whatever the index
-        features = pd.DataFrame(
-            {}
-            if features is None
-            else features
-            if isinstance(features, pd.DataFrame)
-            else {k: np.atleast_1d(v) for k, v in features.items()}
-        )
-        names = [str(c).lower() for c in features.columns]
-        if len(set(names)) < len(names) or "" in names:
-            raise ValueError(
-                f"feature names must differ, in more than case, and must not be empty: {', '.join(map(str, features.columns))}."
-            )
-        lengths = {k: np.size(v) for k, v in given.items() if np.ndim(v)} | (
-            {"features": len(features)} if features.shape[1] else {}
-        )
-        if any(n != len(score) for n in lengths.values()):
-            raise ValueError(f"columns have different lengths: {lengths}; score has {len(score)}.")
+        for name, values in columns.items():  # by position, whatever the index
+            logged[name] = values.to_numpy() if isinstance(values, pd.Series) else values
+        features = _feature_frame(features)
+        _check_lengths(logged, features, len(score))
         frame = pd.DataFrame(
-            {c: given.get(c, self.constant.get(c)) for c in PREDICTION}, index=range(len(score))
+            {c: logged.get(c, self.constant.get(c)) for c in PREDICTION}, index=range(len(score))
         )
-        self._append(
-            pd.concat([frame, features.reset_index(drop=True).add_prefix("feature:")], axis=1)
-        )
+        named = features.reset_index(drop=True).add_prefix("feature:")
+        self._append(pd.concat([frame, named], axis=1))
         return np.asarray(ids)
 
     def _write(self, frame):
@@ -347,26 +260,26 @@ class OutcomeLogger(_Logger):
         self.source = source
 
     def log(self, prediction_id, label, observed_at, *, predicted_at=None) -> None:
-        "Log labels (0 or 1) of predictions; `predicted_at`, where known, saves the ingester a search."
+        """Log labels (0 or 1) of predictions; `predicted_at`, where known, saves the ingester a
+        search."""
         ids, label = np.atleast_1d(prediction_id), np.atleast_1d(label)
-        if not pd.Series(label).isin([0, 1]).all():
+        allowed = pd.Series(label).isin([0, 1])
+        if not allowed.all():
             raise ValueError(
-                f"label {pd.Series(label)[~pd.Series(label).isin([0, 1])].iloc[0]!r} is not allowed: a label is 0 or 1; log nothing for an unknown one."
+                f"label {pd.Series(label)[~allowed].iloc[0]!r} is not allowed: a label is 0 or 1; "
+                "log nothing for an unknown one."
             )
         observed = instants(observed_at, "observed_at")
-        observed = (
-            observed
-            if len(observed) == len(ids)
-            else observed.repeat(len(ids)).reset_index(drop=True)
-        )
-        predicted = (
-            pd.Series(pd.NaT, index=range(len(ids)), dtype="datetime64[us, UTC]")
-            if predicted_at is None
-            else instants(predicted_at, "predicted_at")
-        )
+        if len(observed) != len(ids):
+            observed = observed.repeat(len(ids)).reset_index(drop=True)
+        if predicted_at is None:
+            predicted = pd.Series(pd.NaT, index=range(len(ids)), dtype="datetime64[us, UTC]")
+        else:
+            predicted = instants(predicted_at, "predicted_at")
         if not len(ids) == len(label) == len(observed) == len(predicted):
             raise ValueError(
-                f"columns have different lengths: {len(ids)} ids, {len(label)} labels, {len(observed)} observed_at, {len(predicted)} predicted_at."
+                f"columns have different lengths: {len(ids)} ids, {len(label)} labels, "
+                f"{len(observed)} observed_at, {len(predicted)} predicted_at."
             )
         self._append(
             pd.DataFrame(
@@ -382,3 +295,7 @@ class OutcomeLogger(_Logger):
 
     def _write(self, frame):
         return write_segment(self.folder, frame, OUTCOME)
+
+
+# stood here before; imported until every caller names the new place
+from .durable import fsync  # noqa: E402, F401, I001

@@ -12,43 +12,66 @@ from ..log.catalog import Reader
 from .registry import ModelVersion, load
 
 # %% ../../nbs/models/explain.ipynb #f6f760ad
+def _raised_most(pushes: pd.DataFrame, top: int):
+    "The places of the features that raised each score most, their pushes, and whether they raised it at all."
+    values = pushes.to_numpy()
+    order = np.argsort(-values, axis=1, kind="stable")[:, :top]
+    push = values[np.arange(len(values))[:, None], order]
+    return order, push, push > 0
+
+
+def _values_of(frame: pd.DataFrame, features, wanted):
+    "The value of one feature of each row, None where it is not wanted."
+    return [frame.iloc[i][features[i]] if wanted[i] else None for i in range(len(frame))]
+
+# %% ../../nbs/models/explain.ipynb #82763dac
 def reasons(version: ModelVersion, frame: pd.DataFrame, top: int = 3) -> pd.DataFrame:
     """The features that raised each score most, in log-odds.
 
-    Columns reason_1, value_1, push_1 ... up to `top` (None and NaN where fewer features pushed up), `rest` (all other features
-    together) and `bias`; pushes + rest + bias is the log-odds of the score.
+    Columns reason_1, value_1, push_1 ... up to `top` (None and NaN where fewer features pushed up),
+    `rest` (all other features together) and `bias`; pushes + rest + bias is the log-odds of the score.
     """
     pushes = version.contributions(frame)
-    bias, values = pushes.pop("(bias)"), pushes.to_numpy()
-    order = np.argsort(-values, axis=1, kind="stable")[:, :top]
-    rows, names = np.arange(len(frame))[:, None], np.array(version.features, dtype=object)
-    push = values[rows, order]
-    raised = push > 0
-    out = pd.DataFrame(index=frame.index)
+    bias = pushes.pop("(bias)")
+    order, push, raised = _raised_most(pushes, top)
+    names = np.array(version.features, dtype=object)
+    table = pd.DataFrame(index=frame.index)
     for k in range(order.shape[1]):
-        out[f"reason_{k + 1}"] = np.where(raised[:, k], names[order[:, k]], None)
-        out[f"value_{k + 1}"] = [frame.iloc[i][f] if up else None for i, (f, up) in enumerate(zip(names[order[:, k]], raised[:, k]))]
-        out[f"push_{k + 1}"] = np.where(raised[:, k], push[:, k], np.nan)
-    return out.assign(rest=values.sum(axis=1) - np.where(raised, push, 0).sum(axis=1), bias=bias)
+        features, up = names[order[:, k]], raised[:, k]
+        table[f"reason_{k + 1}"] = np.where(up, features, None)
+        table[f"value_{k + 1}"] = _values_of(frame, features, up)
+        table[f"push_{k + 1}"] = np.where(up, push[:, k], np.nan)
+    rest = pushes.to_numpy().sum(axis=1) - np.where(raised, push, 0).sum(axis=1)
+    return table.assign(rest=rest, bias=bias)
 
 # %% ../../nbs/models/explain.ipynb #a4b025e9
+def _value_in_words(value):
+    if pd.isna(value):
+        return "missing"
+    return f"{value:.4g}" if isinstance(value, (int, float, np.number)) else str(value)
+
+
 def in_words(row: pd.Series, top: int = 3) -> str:
     "One row of `reasons` as a sentence: features, their values, and how much each multiplied the odds."
     parts = []
     for k in range(1, top + 1):
         name = row.get(f"reason_{k}")
         if isinstance(name, str):
-            value = row[f"value_{k}"]
-            shown = "missing" if pd.isna(value) else f"{value:.4g}" if isinstance(value, (int, float, np.number)) else str(value)
             times = float(np.exp(row[f"push_{k}"]))
-            parts.append(f"{name} = {shown} (odds ×{times:,.0f})" if times >= 10 else f"{name} = {shown} (odds ×{times:.1f})")
+            shown = f"{times:,.0f}" if times >= 10 else f"{times:.1f}"
+            parts.append(f"{name} = {_value_in_words(row[f'value_{k}'])} (odds ×{shown})")
     return "; ".join(parts) or "nothing raised this score above the model's average"
 
 # %% ../../nbs/models/explain.ipynb #4726e742
-def alert_reasons(reader: Reader, model: str, version: str, alerts: pd.DataFrame, top: int = 3) -> pd.DataFrame:
-    "`reasons` for rows of the log (features as `feature:...`), by the version that scored them; empty without rows."
+def alert_reasons(reader: Reader, model: str, version: str, alerts: pd.DataFrame,
+                  top: int = 3) -> pd.DataFrame:
+    """`reasons` for rows of the log (features as `feature:...`), by the version that scored them.
+
+    Empty without rows.
+    """
     if alerts.empty:
-        return pd.DataFrame(columns=[f"{c}_{k}" for k in range(1, top + 1) for c in ("reason", "value", "push")] + ["rest", "bias"])
+        columns = [f"{c}_{k}" for k in range(1, top + 1) for c in ("reason", "value", "push")]
+        return pd.DataFrame(columns=columns + ["rest", "bias"])
     features = alerts.filter(like="feature:").rename(columns=lambda c: c.removeprefix("feature:"))
     return reasons(load(reader, model, version), features, top)
 

@@ -35,10 +35,10 @@ from scipy.special import bdtr, stdtr
 # %% ../../nbs/stats/10_automation.ipynb #efd9c488
 @dataclass(frozen=True)
 class TicketRule:
-    "Events from `threshold` points on may become tickets by themselves; None automates nothing, `reason` says why."
+    "Events from `threshold` points on may become tickets by themselves; None automates nothing."
 
     method: str
-    threshold: int | None
+    threshold: int | None     # points; None for the reason given in `reason`
     target: float             # the share (or rate) of false tickets that is promised
     confidence: float | None  # of the promise; None where it is an average
     unit: str                 # what the promise counts: rows, days, events, a batch
@@ -62,14 +62,15 @@ class TicketRule:
         "Plain JSON values."
         return asdict(self)
 
-
+# %% ../../nbs/stats/10_automation.ipynb #4318fd95
 def _checked(target, confidence=0.5):
     if not 0 < target < 1 or not 0 < confidence < 1:
-        raise ValueError(f"a target of {target} with confidence {confidence} is not allowed: both must lie between 0 and 1.")
+        raise ValueError(f"a target of {target} with confidence {confidence} is not allowed: "
+                         "both must lie between 0 and 1.")
 
 
 def thresholds_down(floor: int, grid: Grid = Grid(), step: int = 50) -> np.ndarray:
-    "A ladder of thresholds (points) from the grid's top down to the floor, chosen without looking at any event."
+    "A ladder of thresholds (points) from the grid's top to the floor, chosen without looking at any event."
     return np.append(np.arange(grid.limit // step * step, floor, -step), floor)
 
 
@@ -77,58 +78,97 @@ def _above(counts, thresholds):
     "Labelled events, and negatives among them, at or above each threshold."
     require_events(counts)
     start = np.searchsorted(counts.points, thresholds)
-    tail = lambda column: np.append(counts.tail(column), 0)[start]
-    return tail(counts.n_labelled), tail(counts.n_negative)
+    return tuple(np.append(counts.tail(c), 0)[start] for c in (counts.n_labelled, counts.n_negative))
+
+
+def _at(counts, threshold):
+    "The same at one threshold, as numbers."
+    tickets, false = _above(counts, np.array([threshold]))
+    return int(tickets[0]), int(false[0])
 
 # %% ../../nbs/stats/10_automation.ipynb #3e7f8ccb
 BEARABLE = 0.05
 "A threshold is tried first when its test could bear this part of the allowed share of false tickets."
 
 
-def _walk(passed, possible, thresholds, start):
-    "Index of the last threshold of the unbroken run of passed tests from the first possible one (or from `start`); None when there is none."
-    able = possible if start is None else thresholds <= start
+class _Steps(NamedTuple):
+    "What is known at each threshold on the way down."
+
+    thresholds: np.ndarray
+    tickets: np.ndarray   # labelled events at or above it
+    false: np.ndarray     # negatives among them
+    passed: np.ndarray    # whether its test is passed
+    possible: np.ndarray  # whether it could be, with a few false tickets
+
+
+def _walk(steps: _Steps, start=None):
+    "Index of the last of the unbroken run of passed tests from the first possible one (or `start`), or None."
+    able = steps.possible if start is None else steps.thresholds <= start
     if not able.any():
         return None
     first = int(np.argmax(able))
-    run = np.argmin(passed[first:]) if not passed[first:].all() else len(passed) - first
+    passed = steps.passed[first:]
+    run = np.argmin(passed) if not passed.all() else len(passed)
     return first + int(run) - 1 if run else None
 
-
-def row_rule(counts: ScoreCounts, target: float = 0.1, confidence: float = 0.9, floor: int = 0, start: int | None = None) -> TicketRule:
-    """The lowest threshold from `floor` on with P(false-ticket share <= target) >= confidence, by exact binomial tests.
-
-    For independent rows only: on days that move together the promise breaks, use `day_rule`.
-    """
-    _checked(target, confidence)
-    thresholds = thresholds_down(floor, counts.grid)
-    tickets, false = _above(counts, thresholds)
-    reject = lambda wrong, n: (n > 0) & ((wrong == 0) | (wrong <= target * n - 1)) & (bdtr(wrong.astype(float), n.astype(np.int64), target) <= 1 - confidence)
-    passed, possible = reject(false, tickets), reject(np.ceil(BEARABLE * target * tickets), tickets)
-    need = ceil(log(1 - confidence) / log1p(-target) - 1e-9)
-    at = _walk(passed, possible, thresholds, start)
-    promise = f"the share of false tickets is at most {target:.0%} with {confidence:.0%} confidence"
-    rule = TicketRule("rows", None, target, confidence, "rows", promise, "independent rows, like those to come in scores and labels", counts.total[1])
-    return _settled(rule, at, thresholds, tickets, false, possible, f"{need} without a false one, or more with some,", counts.grid)
+# %% ../../nbs/stats/10_automation.ipynb #cc332512
+def _with_record(rule, threshold, tickets, false):
+    "The rule with its threshold and what happened there."
+    tickets, false = int(tickets), int(false)
+    return replace(rule, threshold=int(threshold), tickets=tickets, false=false,
+                   reason=f"{false:,} of {tickets:,} such events were negative")
 
 
-def _settled(rule, at, thresholds, tickets, false, possible, needed, grid):
+def _settled(rule, steps: _Steps, at, needed, grid):
     "The rule with its threshold, or with the reason why there is none."
     if at is not None:
-        return replace(rule, threshold=int(thresholds[at]), tickets=int(tickets[at]), false=int(false[at]), reason=f"{int(false[at]):,} of {int(tickets[at]):,} such events were negative")
-    if not int(tickets[-1]):
+        return _with_record(rule, steps.thresholds[at], steps.tickets[at], steps.false[at])
+    most = int(steps.tickets[-1])
+    if not most:
         return replace(rule, reason="no event of high risk has a complete label yet")
-    if not possible.any():
-        return replace(rule, reason=f"{int(tickets[-1]):,} labelled events of high risk are too few to judge: at least {needed} are needed")
-    first = int(np.argmax(possible))
-    return replace(rule, reason=f"no threshold is shown to keep the promise: from a score of {grid.inverse(thresholds[first]):.3f} on, the first with enough evidence to judge, {int(false[first]):,} of {int(tickets[first]):,} labelled events were negative, too many for the confidence asked")
+    if not steps.possible.any():
+        return replace(rule, reason=f"{most:,} labelled events of high risk are too few to judge: "
+                                    f"at least {needed} are needed")
+    first = int(np.argmax(steps.possible))
+    score, tickets, false = grid.inverse(steps.thresholds[first]), steps.tickets[first], steps.false[first]
+    return replace(rule, reason=(
+        f"no threshold is shown to keep the promise: from a score of {score:.3f} on, the first with enough "
+        f"evidence to judge, {int(false):,} of {int(tickets):,} labelled events were negative, "
+        "too many for the confidence asked"))
+
+# %% ../../nbs/stats/10_automation.ipynb #0836661e
+def row_rule(counts: ScoreCounts, target: float = 0.1, confidence: float = 0.9, floor: int = 0,
+             start: int | None = None) -> TicketRule:
+    """The lowest threshold from `floor` on with P(false-ticket share <= target) >= confidence.
+
+    By exact binomial tests. For independent rows only: on days that move together the promise breaks, use
+    `day_rule`.
+    """
+    _checked(target, confidence)
+
+    def reject(false, tickets):
+        "Whether the binomial test rejects that the share is above the target."
+        claimed = (false == 0) | (false <= target * tickets - 1)
+        pvalue = bdtr(false.astype(float), tickets.astype(np.int64), target)
+        return (tickets > 0) & claimed & (pvalue <= 1 - confidence)
+
+    thresholds = thresholds_down(floor, counts.grid)
+    tickets, false = _above(counts, thresholds)
+    possible = reject(np.ceil(BEARABLE * target * tickets), tickets)
+    steps = _Steps(thresholds, tickets, false, reject(false, tickets), possible)
+    need = ceil(log(1 - confidence) / log1p(-target) - 1e-9)
+    promise = f"the share of false tickets is at most {target:.0%} with {confidence:.0%} confidence"
+    rule = TicketRule("rows", None, target, confidence, "rows", promise,
+                      "independent rows, like those to come in scores and labels", counts.total[1])
+    needed = f"{need} without a false one, or more with some,"
+    return _settled(rule, steps, _walk(steps, start), needed, counts.grid)
 
 # %% ../../nbs/stats/10_automation.ipynb #be43816f
 BETS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99])
 
 
 def _capital(share, played, target):
-    "Log of the mean capital after all days, for shares (days, thresholds); days that are not played change nothing."
+    "Log of the mean capital after all days, for shares (days, thresholds); days not played change nothing."
     stake = BETS / (1 - target)
     gains = np.where(played, share - target, 0.0)
     return np.log(np.exp(np.log1p(-stake[:, None, None] * gains).sum(axis=1)).mean(axis=0))
@@ -136,8 +176,12 @@ def _capital(share, played, target):
 
 def _days_needed(target, goal):
     "Days with tickets after which a record without any false one would do."
+    gain = np.log1p(BETS / (1 - target) * target)  # log of what a clean day earns, by bet
+
+    def enough(days):
+        return np.log(np.mean(np.exp(np.minimum(days * gain, 700)))) >= goal
+
     low, high = 1, 2
-    enough = lambda k: np.log(np.mean(np.exp(np.minimum(k * np.log1p(BETS / (1 - target) * target), 700)))) >= goal
     while not enough(high):
         low, high = high, 2 * high
     while low < high:
@@ -145,20 +189,73 @@ def _days_needed(target, goal):
         low, high = (low, middle) if enough(middle) else (middle + 1, high)
     return low
 
-
+# %% ../../nbs/stats/10_automation.ipynb #32b2b813
 def _strained(tickets, target):
-    "Daily shares if a twentieth of the allowed false tickets, whole ones and at least one, were dealt out to the days, those with the fewest tickets first."
+    """Daily shares if a twentieth of the allowed false tickets were dealt out to the days.
+
+    Whole ones and at least one, to the days with the fewest tickets first.
+    """
     played = tickets > 0
-    place = np.argsort(np.argsort(np.where(played, tickets, np.inf), axis=0, kind="stable"), axis=0, kind="stable")
-    each, more = np.divmod(np.ceil(BEARABLE * target * tickets.sum(axis=0)), np.maximum(played.sum(axis=0), 1))
+    by_size = np.argsort(np.where(played, tickets, np.inf), axis=0, kind="stable")
+    place = np.argsort(by_size, axis=0, kind="stable")
+    borne = np.ceil(BEARABLE * target * tickets.sum(axis=0))
+    each, more = np.divmod(borne, np.maximum(played.sum(axis=0), 1))
     false = np.minimum(each + (place < more), tickets)
     return np.divide(false, tickets, out=np.zeros_like(tickets), where=played)
 
+# %% ../../nbs/stats/10_automation.ipynb #92fabc42
+class _Judged(NamedTuple):
+    "What a bound says of each threshold, and of how many days it needs."
 
-def day_rule(days: Sequence[ScoreCounts], target: float = 0.1, confidence: float = 0.9, floor: int = 0, start: int | None = None, bound: str = "betting") -> TicketRule:
-    """The lowest threshold from `floor` on whose mean daily share of false tickets is at most the target, with confidence.
+    passed: np.ndarray
+    possible: np.ndarray
+    days_needed: int
 
-    bound 'betting': finite sample, for independent days of any distribution. 't': the pooled share, approximately, for many similar days.
+
+def _by_betting(tickets, false, target, confidence) -> _Judged:
+    "Finite sample, for independent days of any distribution: the mean daily share."
+    played, goal = tickets > 0, -log(1 - confidence)
+    share = np.divide(false, tickets, out=np.zeros_like(false), where=played)
+    passed, possible = (_capital(s, played, target) >= goal for s in (share, _strained(tickets, target)))
+    return _Judged(passed, possible, _days_needed(target, goal))
+
+
+def _by_t(tickets, false, target, confidence) -> _Judged:
+    "Approximate, for many similar days: the pooled share."
+    excess, days, needed = false - target * tickets, len(tickets), 10
+    t = np.full(tickets.shape[1], np.inf)
+    if days > 1:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = excess.mean(axis=0) / (excess.std(axis=0, ddof=1) / np.sqrt(days))
+    possible = (tickets > 0).sum(axis=0) >= needed
+    pvalue = np.nan_to_num(stdtr(max(days - 1, 1), t), nan=1.0)
+    return _Judged(possible & (pvalue <= 1 - confidence), possible, needed)
+
+# %% ../../nbs/stats/10_automation.ipynb #f15903e7
+def _daily(days, thresholds):
+    "Tickets and false ones, two arrays (days, thresholds)."
+    if not days:
+        return (np.zeros((0, len(thresholds))),) * 2
+    columns = zip(*(_above(d, thresholds) for d in days))
+    return tuple(np.array(c, dtype=np.float64).reshape(len(days), -1) for c in columns)
+
+
+def _day_promise(bound, target, confidence):
+    "Name, guarantee and assumption of a rule over days."
+    sure = f"at most {target:.0%} with {'about ' if bound == 't' else ''}{confidence:.0%} confidence"
+    if bound == "betting":
+        return ("days", f"the mean daily share of false tickets is {sure}",
+                "independent days, like those to come in scores and labels; labels missing at random")
+    return ("days-t", f"the share of false tickets over many days is {sure}",
+            "many independent, similar days (a t approximation, not a finite-sample bound)")
+
+# %% ../../nbs/stats/10_automation.ipynb #fe9c10d9
+def day_rule(days: Sequence[ScoreCounts], target: float = 0.1, confidence: float = 0.9, floor: int = 0,
+             start: int | None = None, bound: str = "betting") -> TicketRule:
+    """The lowest threshold from `floor` on whose daily share of false tickets is at most the target.
+
+    With confidence. bound 'betting': the mean daily share; finite sample, for independent days of any
+    distribution. 't': the pooled share, approximately, for many similar days.
     """
     _checked(target, confidence)
     if bound not in ("betting", "t"):
@@ -166,40 +263,34 @@ def day_rule(days: Sequence[ScoreCounts], target: float = 0.1, confidence: float
     days = [d for d in days if d.total[1]]
     grid = days[0].grid if days else Grid()
     thresholds = thresholds_down(floor, grid)
-    tickets, false = (np.array(c, dtype=np.float64).reshape(len(days), -1) for c in zip(*(_above(d, thresholds) for d in days))) if days else (np.zeros((0, len(thresholds))),) * 2
-    played, n = tickets > 0, sum(d.total[1] for d in days)
-    if bound == "betting":
-        share, goal = np.divide(false, tickets, out=np.zeros_like(false), where=played), -log(1 - confidence)
-        passed, possible = (_capital(s, played, target) >= goal for s in (share, _strained(tickets, target)))
-        need = _days_needed(target, goal)
-        rule = TicketRule("days", None, target, confidence, "days", f"the mean daily share of false tickets is at most {target:.0%} with {confidence:.0%} confidence",
-                          "independent days, like those to come in scores and labels; labels missing at random", n)
-    else:
-        excess, need = false - target * tickets, 10
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = excess.mean(axis=0) / (excess.std(axis=0, ddof=1) / np.sqrt(len(days))) if len(days) > 1 else np.full(len(thresholds), np.inf)
-        possible = played.sum(axis=0) >= need
-        passed = possible & (np.nan_to_num(stdtr(max(len(days) - 1, 1), t), nan=1.0) <= 1 - confidence)
-        rule = TicketRule("days-t", None, target, confidence, "days", f"the share of false tickets over many days is at most {target:.0%} with about {confidence:.0%} confidence",
-                          "many independent, similar days (a t approximation, not a finite-sample bound)", n)
-    at = _walk(passed, possible, thresholds, start)
-    return replace(_settled(rule, at, thresholds, tickets.sum(axis=0), false.sum(axis=0), possible, f"{need} days with labelled tickets, more where a day has few,", grid), days=int(played[:, at if at is not None else -1].sum()))
+    tickets, false = _daily(days, thresholds)
+    judged = (_by_betting if bound == "betting" else _by_t)(tickets, false, target, confidence)
+    steps = _Steps(thresholds, tickets.sum(axis=0), false.sum(axis=0), judged.passed, judged.possible)
+    method, guarantee, assumes = _day_promise(bound, target, confidence)
+    labelled = sum(d.total[1] for d in days)
+    rule = TicketRule(method, None, target, confidence, "days", guarantee, assumes, labelled)
+    at = _walk(steps, start)
+    needed = f"{judged.days_needed} days with labelled tickets, more where a day has few,"
+    played = tickets[:, at if at is not None else -1] > 0
+    return replace(_settled(rule, steps, at, needed, grid), days=int(played.sum()))
 
 # %% ../../nbs/stats/10_automation.ipynb #a42ee8d3
 def rate_rule(counts: ScoreCounts, target: float = 0.001, floor: int = 0) -> TicketRule:
-    "The lowest threshold from `floor` on with E[false tickets per event] <= target, for exchangeable labelled events."
+    "The lowest threshold from `floor` on with E[false tickets per event] <= target, for exchangeable events."
     _checked(target)
     thresholds = thresholds_down(floor, counts.grid)
     tickets, false = _above(counts, thresholds)
     n = counts.total[1]
-    kept = np.flatnonzero(false + 1 <= target * (n + 1) * (1 + 1e-12))  # false tickets only grow on the way down
-    rule = TicketRule("rate", None, target, None, "events", f"on average at most {1000 * target:g} false tickets per 1,000 events", "exchangeable labelled events", n)
+    kept = np.flatnonzero(false + 1 <= target * (n + 1) * (1 + 1e-12))  # they only grow on the way down
+    promise = f"on average at most {1000 * target:g} false tickets per 1,000 events"
+    rule = TicketRule("rate", None, target, None, "events", promise, "exchangeable labelled events", n)
     if not len(kept):
-        return replace(rule, reason=f"{n:,} labelled events are too few: at least {ceil(1 / target) - 1:,} are needed")
+        needed = ceil(1 / target) - 1
+        return replace(rule, reason=f"{n:,} labelled events are too few: at least {needed:,} are needed")
     at = kept[-1]
-    return replace(rule, threshold=int(thresholds[at]), tickets=int(tickets[at]), false=int(false[at]), reason=f"{int(false[at]):,} of {int(tickets[at]):,} such events were negative")
+    return _with_record(rule, thresholds[at], tickets[at], false[at])
 
-
+# %% ../../nbs/stats/10_automation.ipynb #12f785f0
 class Selection(NamedTuple):
     "Which events of a batch were selected, and the rule that says so."
 
@@ -207,61 +298,98 @@ class Selection(NamedTuple):
     rule: TicketRule
 
 
+def _p_of_negatives(counts, points):
+    "For each event of a batch, the share of past events that were negative and scored at least as high."
+    past = np.append(counts.tail(counts.n_negative), 0)
+    as_high = past[np.searchsorted(counts.points, counts.grid.cells(points))]
+    return (1 + as_high) / (require_events(counts).total[1] + 1)
+
+
+def _benjamini_hochberg(p, level):
+    "Which of some p-values are rejected (bool)."
+    ordered, m = np.sort(p), len(p)
+    line = level * np.arange(1, m + 1) / max(m, 1) * (1 + 1e-12)
+    under = np.flatnonzero(ordered <= line)
+    return p <= ordered[under[-1]] if len(under) else np.zeros(m, dtype=bool)
+
+
+def _selected_in_words(chosen, p):
+    if chosen.any():
+        return f"{int(chosen.sum())} of {len(p)} events selected"
+    if not len(p):
+        return "the batch is empty"
+    return f"no event stands out enough: the smallest p-value is {p.min():.2g} of {len(p)} events"
+
+# %% ../../nbs/stats/10_automation.ipynb #95062c0f
 def select(counts: ScoreCounts, points, target: float = 0.1, floor: int | None = None) -> Selection:
-    "Events of a batch (points) picked by conformal selection; E[share of negatives among the picked] <= target for exchangeable events. Events below the floor (points) are never picked."
+    """Events of a batch (points) picked by conformal selection.
+
+    E[share of negatives among the picked] <= target for exchangeable events. Events below the floor
+    (points) are never picked.
+    """
     _checked(target)
     points = np.asarray(points)
-    n, m = require_events(counts).total[1], len(points)
-    negatives = np.append(counts.tail(counts.n_negative), 0)[np.searchsorted(counts.points, counts.grid.cells(points))]
-    p = (1 + negatives) / (n + 1)
-    if floor is not None:
-        p = np.where(points >= floor, p, 1.0)  # before the ranking: dropping some of the picked would break the promise
-    order = np.sort(p)
-    ranks = np.flatnonzero(order <= target * np.arange(1, m + 1) / max(m, 1) * (1 + 1e-12))
-    chosen = p <= order[ranks[-1]] if len(ranks) else np.zeros(m, dtype=bool)
+    p = _p_of_negatives(counts, points)
+    if floor is not None:  # before the ranking: dropping some of the picked would break the promise
+        p = np.where(points >= floor, p, 1.0)
+    chosen = _benjamini_hochberg(p, target)
     if floor is not None:
         chosen &= points >= floor
-    reason = f"{int(chosen.sum())} of {m} events selected" if chosen.any() else f"no event stands out enough: the smallest p-value is {order[0]:.2g} of {m} events" if m else "the batch is empty"
-    rule = TicketRule("batch", int(points[chosen].min()) if chosen.any() else None, target, None, "a batch", f"the expected share of false ones among the selected is at most {target:.0%}, as a mean over batches",
-                      "the batch and the calibration events are exchangeable", n, reason=reason)
+    lowest = int(points[chosen].min()) if chosen.any() else None
+    promise = (f"the expected share of false ones among the selected is at most {target:.0%}, "
+               "as a mean over batches")
+    rule = TicketRule("batch", lowest, target, None, "a batch", promise,
+                      "the batch and the calibration events are exchangeable", counts.total[1],
+                      reason=_selected_in_words(chosen, p))
     return Selection(chosen, rule)
 
 # %% ../../nbs/stats/10_automation.ipynb #307ff0d8
-def width_rule(calibration: Calibration, coverage: float = 0.9, narrow: float = 0.2, grid: Grid = Grid()) -> TicketRule:
+def width_rule(calibration: Calibration, coverage: float = 0.9, narrow: float = 0.2,
+               grid: Grid = Grid()) -> TicketRule:
     "The reference rule: the interval [p - q, p + q] is narrow, reaches 1 and stays off 0."
     ladder = np.arange(-grid.limit, grid.limit + 1)
     lower, upper = calibration.intervals(grid.inverse(ladder), coverage)
     passed = np.flatnonzero((upper - lower < narrow) & (upper >= 1) & (lower > 0))
-    rule = TicketRule("width", None, 1 - coverage, None, "rows", f"intervals cover {coverage:.0%} of all outcomes; nothing is promised about tickets", "exchangeable rows", calibration.n)
-    q = calibration.quantile(coverage)
-    return replace(rule, threshold=int(ladder[passed[0]]), reason=f"q is {q:.2f}") if len(passed) else replace(rule, reason=f"q is {q:.2f}: no interval is narrower than {narrow:.2f} and holds only a positive")
+    promise = f"intervals cover {coverage:.0%} of all outcomes; nothing is promised about tickets"
+    rule = TicketRule("width", None, 1 - coverage, None, "rows", promise, "exchangeable rows", calibration.n)
+    error = f"q is {calibration.quantile(coverage):.2f}"
+    if not len(passed):
+        none = f"no interval is narrower than {narrow:.2f} and holds only a positive"
+        return replace(rule, reason=f"{error}: {none}")
+    return replace(rule, threshold=int(ladder[passed[0]]), reason=error)
 
 
 def label_rule(table: LabelConditional, coverage: float = 0.9) -> TicketRule:
     "The label-conditional set is {1}."
     n0, n1 = table.sizes
     cuts, limit = table.cuts(coverage), table.counts.grid.limit
-    rule = TicketRule("labels", None, 1 - coverage, None, "rows", f"at most {1 - coverage:.0%} of negatives become tickets; nothing is promised about the share among tickets",
+    promise = (f"at most {1 - coverage:.0%} of negatives become tickets; "
+               "nothing is promised about the share among tickets")
+    rule = TicketRule("labels", None, 1 - coverage, None, "rows", promise,
                       "rows exchangeable within their label", n0 + n1)
     if cuts.zero >= limit or cuts.one <= -limit:
-        return replace(rule, reason=f"{n0:,} negatives and {n1:,} positives are too few for {coverage:.0%} coverage of both")
+        few = f"{n0:,} negatives and {n1:,} positives are too few for {coverage:.0%} coverage of both"
+        return replace(rule, reason=few)
     return replace(rule, threshold=cuts.alone, reason=f"from there on the set at {coverage:.0%} is {{1}}")
 
-
+# %% ../../nbs/stats/10_automation.ipynb #0d823a91
 def venn_abers_rule(bounds: VennAbers, target: float = 0.1, floor: int = -16_000) -> TicketRule:
     "The lower probability of Venn-Abers is at least 1 - target."
     _checked(target)
-    rule = TicketRule("venn-abers", None, target, None, "rows", f"expected false tickets are at most {target:.0%} of tickets and of positives whose upper probability reaches {1 - target:.0%}", "exchangeable rows", bounds.n)
-    at = bounds.lowest(1 - target) if bounds.n >= MIN_SAMPLES else None
-    at = at if at is None else max(at, floor)
-    if at is None:
-        return replace(rule, reason=f"no score has a lower probability of {1 - target:.0%} ({bounds.n:,} labelled events; the highest is {bounds.lower.max():.0%})")
-    return replace(rule, threshold=at, reason=f"from there on the lower probability is at least {1 - target:.0%}")
+    promise = (f"expected false tickets are at most {target:.0%} of tickets and of positives "
+               f"whose upper probability reaches {1 - target:.0%}")
+    rule = TicketRule("venn-abers", None, target, None, "rows", promise, "exchangeable rows", bounds.n)
+    lowest = bounds.lowest(1 - target) if bounds.n >= MIN_SAMPLES else None
+    if lowest is None:
+        highest = f"{bounds.n:,} labelled events; the highest is {bounds.lower.max():.0%}"
+        return replace(rule, reason=f"no score has a lower probability of {1 - target:.0%} ({highest})")
+    reason = f"from there on the lower probability is at least {1 - target:.0%}"
+    return replace(rule, threshold=max(lowest, floor), reason=reason)
 
 # %% ../../nbs/stats/10_automation.ipynb #e76937ba
 @dataclass(frozen=True)
-class Control:
-    "The state of the controller; `after` returns the next one. Levels are scores; points come from `threshold`."
+class _Steering:
+    "Where the controller stands. Levels are scores; points come from `threshold`."
 
     target: float = 0.1
     rate: float = 0.25
@@ -277,7 +405,9 @@ class Control:
     def __post_init__(self):
         _checked(self.target, self.probe)
         if not (self.rate > 0 and self.delay_days >= 0 and 0 < self.floor <= self.first):
-            raise ValueError(f"rate {self.rate}, delay {self.delay_days} and floor {self.floor} are not allowed: a positive rate, whole days and 0 < floor <= first level are needed.")
+            asked = f"rate {self.rate}, delay {self.delay_days} and floor {self.floor}"
+            raise ValueError(f"{asked} are not allowed: "
+                             "a positive rate, whole days and 0 < floor <= first level are needed.")
 
     def threshold(self, grid: Grid = Grid()) -> int | None:
         "The points that a ticket needs; None when no score is enough."
@@ -288,28 +418,40 @@ class Control:
         "What the excess cannot exceed, whatever the data."
         return (1 - self.first) / self.rate + (1 - self.target) * (self.delay_days + 1) + self.earned
 
+# %% ../../nbs/stats/10_automation.ipynb #772bb731
+@dataclass(frozen=True)
+class Control(_Steering):
+    "The state of the controller; `after` returns the next one."
+
     def after(self, counts: ScoreCounts, used: int | None) -> "Control":
-        "The next state, from the labelled events of a day and the threshold (points) that was in force on it."
+        "The next state, from the labelled events of a day and the threshold (points) in force on it."
         floor = int(counts.grid.quantise(self.floor))
-        candidates = int(_above(counts, np.array([floor]))[0][0])
+        candidates, _ = _at(counts, floor)
         if not candidates:
             return replace(self, days=self.days + 1)
-        tickets, false = (0, 0) if used is None else (int(c[0]) for c in _above(counts, np.array([max(used, floor)])))
-        step = (false - self.target * tickets) / candidates
-        if not tickets:
-            order = thresholds_down(floor, counts.grid, 1)
-            at = order[np.searchsorted(_above(counts, order)[0], ceil(self.probe * candidates))]
-            probes, wrong = (int(c[0]) for c in _above(counts, np.array([at])))
-            step = min(wrong / probes - self.target, 0.0)
-            return replace(self, level=max(self.floor, self.level + self.rate * step), earned=self.earned - step, days=self.days + 1)
-        return replace(self, level=max(self.floor, self.level + self.rate * step), excess=self.excess + step, days=self.days + 1)
+        tickets, false = (0, 0) if used is None else _at(counts, max(used, floor))
+        if tickets:
+            step = (false - self.target * tickets) / candidates
+            moved = replace(self, excess=self.excess + step)
+        else:
+            step = min(_riskiest_false(counts, floor, ceil(self.probe * candidates)) - self.target, 0.0)
+            moved = replace(self, earned=self.earned - step)
+        return replace(moved, level=max(self.floor, self.level + self.rate * step), days=self.days + 1)
+
+
+def _riskiest_false(counts, floor, size):
+    "The share of negatives among the `size` riskiest labelled events, ties included."
+    order = thresholds_down(floor, counts.grid, 1)
+    probes, wrong = _at(counts, order[np.searchsorted(_above(counts, order)[0], size)])
+    return wrong / probes
 
 # %% ../../nbs/stats/10_automation.ipynb #ebc37e6c
 @dataclass(frozen=True)
 class RiskMonitor:
     """An anytime-valid watch on the daily share of false tickets; `after` returns the next state.
 
-    Guarantee: P(ever an alarm) <= 1 - confidence if each day's expected share, given the days before, is at most the target.
+    Guarantee: P(ever an alarm) <= 1 - confidence if each day's expected share, given the days before, is
+    at most the target.
     """
 
     target: float = 0.1
@@ -326,11 +468,14 @@ class RiskMonitor:
     def after(self, day: date | str, tickets: int, false: int) -> "RiskMonitor":
         "The state after a day's labelled tickets; days without any change nothing."
         if not 0 <= false <= tickets:
-            raise ValueError(f"{false} false of {tickets} tickets on {day}: it must be 0 <= false <= tickets.")
+            raise ValueError(f"{false} false of {tickets} tickets on {day}: "
+                             "it must be 0 <= false <= tickets.")
         if not tickets:
             return self
         gain, fresh = false / tickets / self.target - 1, 1 / ((self.days + 1) * (self.days + 2))
-        state = replace(self, capital=tuple(min((c + fresh) * (1 + b * gain), 1e100) for c, b in zip(self.capital, BETS.tolist())), days=self.days + 1)
+        played = zip(self.capital, BETS.tolist())
+        capital = tuple(min((c + fresh) * (1 + bet * gain), 1e100) for c, bet in played)
+        state = replace(self, capital=capital, days=self.days + 1)
         broke = not self.broken_on and state.evidence >= 1 / (1 - self.confidence)
         return replace(state, broken_on=str(day)) if broke else state
 
@@ -350,6 +495,51 @@ WATCHED = ("days", "days-t", "rows", "control", "venn-abers")
 "Policies that promise something about the share of false tickets."
 
 
+def _off(target, n, reason):
+    "The rule that automates nothing."
+    return TicketRule("off", None, target, None, "rows", "", "", n, reason=reason)
+
+
+def _certainty_to_json(known) -> dict:
+    "The plain JSON values of a `Certainty`."
+    return known.calibration.to_json() | {
+        "cuts": {str(c): list(v) for c, v in known.cuts.items()},
+        "bounds": known.bounds.to_json(),
+        "rule": known.rule.to_json(),
+        "watch": asdict(known.watch),
+        "control": known.control and asdict(known.control),
+        "counted": known.counted and str(known.counted),
+    }
+
+
+def _certainty_parts(state: dict) -> tuple:
+    "The parts of a `Certainty`, in order."
+    calibration = Calibration.from_json(state)
+    if "rule" not in state:
+        old = "this calibration is of an older kind, without a rule for tickets"
+        return calibration, {}, venn_abers(ScoreCounts.empty()), _off(0.1, 0, old)
+    cuts = {float(c): Cuts(*v) for c, v in state["cuts"].items()}
+    watch = RiskMonitor(**state["watch"] | {"capital": tuple(state["watch"]["capital"])})
+    control = Control(**state["control"]) if state["control"] else None
+    counted = date.fromisoformat(state["counted"]) if state.get("counted") else None
+    bounds, rule = VennAbers.from_json(state["bounds"]), TicketRule(**state["rule"])
+    return calibration, cuts, bounds, rule, watch, control, counted
+
+# %% ../../nbs/stats/10_automation.ipynb #65c5740b
+def _set_in_words(cuts, points):
+    inside = (("0", points <= cuts.zero), ("1", points >= cuts.one))
+    return "{" + ", ".join(label for label, holds in inside if holds) + "}"
+
+
+def _why(rule, points):
+    "Why an event of high risk is a ticket or is not."
+    if rule.threshold is None:
+        return f"nothing is automated: {rule.reason}"
+    score, needed = (1 / (1 + exp(-p / 1000)) for p in (points, rule.threshold))
+    place = "at or above" if rule.certain(points) else "below"
+    return f"score {score:.3f} is {place} {needed:.3f}, from where {rule.guarantee}"
+
+# %% ../../nbs/stats/10_automation.ipynb #0d2a0f6e
 @dataclass(frozen=True, eq=False)
 class Certainty:
     "What a version's predictions are decided with: intervals, sets and the rule for tickets."
@@ -369,8 +559,7 @@ class Certainty:
 
     def set_of(self, points: int, coverage: float = 0.9) -> str:
         "The label-conditional prediction set of one event, such as '{1}'."
-        zero, one = self.cuts[coverage]
-        return "{" + ", ".join(label for label, inside in (("0", points <= zero), ("1", points >= one)) if inside) + "}"
+        return _set_in_words(self.cuts[coverage], points)
 
     def at(self, now: datetime) -> "Certainty":
         "What stands at a time: past its time to live nothing is automated."
@@ -379,65 +568,116 @@ class Certainty:
 
     def decide(self, points: int, risk_cuts: tuple[float, ...] = CUTS) -> Decision:
         "Level, route and reason of one event."
-        rule, certain = self.rule, self.rule.certain(points)
-        if rule.threshold is None:
-            why = f"nothing is automated: {rule.reason}"
-        else:
-            p = 1 / (1 + exp(-points / 1000))
-            why = f"score {p:.3f} is {'at or above' if certain else 'below'} {1 / (1 + exp(-rule.threshold / 1000)):.3f}, from where {rule.guarantee}"
-        return route(level_at(points, risk_cuts), certain, why)
+        return route(level_at(points, risk_cuts), self.rule.certain(points), _why(self.rule, points))
 
     def to_json(self) -> dict:
         "Plain JSON values."
-        return self.calibration.to_json() | {"cuts": {str(c): list(v) for c, v in self.cuts.items()}, "bounds": self.bounds.to_json(), "rule": self.rule.to_json(),
-                                             "watch": asdict(self.watch), "control": self.control and asdict(self.control), "counted": self.counted and str(self.counted)}
+        return _certainty_to_json(self)
 
     @classmethod
     def from_json(cls, state: dict) -> "Certainty":
         "The inverse of `to_json`; a calibration of the reference method alone automates nothing."
-        calibration = Calibration.from_json(state)
-        if "rule" not in state:
-            return cls(calibration, {}, venn_abers(ScoreCounts.empty()), TicketRule("off", None, 0.1, None, "rows", "", "", 0, reason="this calibration is of an older kind, without a rule for tickets"))
-        watch = state["watch"] | {"capital": tuple(state["watch"]["capital"])}
-        return cls(calibration, {float(c): Cuts(*v) for c, v in state["cuts"].items()}, VennAbers.from_json(state["bounds"]), TicketRule(**state["rule"]),
-                   RiskMonitor(**watch), Control(**state["control"]) if state["control"] else None, date.fromisoformat(state["counted"]) if state.get("counted") else None)
+        return cls(*_certainty_parts(state))
 
 # %% ../../nbs/stats/10_automation.ipynb #915bbf46
-def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = "days", target: float = 0.1, confidence: float = 0.9, coverage: float = 0.9, narrow: float = 0.2, floor: float = 0.6,
-              calibration_days: int = 28, ticket_days: int = 60, label_delay_days: int = 0, min_samples: int = MIN_SAMPLES, watch: RiskMonitor | None = None, control: Control | None = None, counted: date | None = None,
-              model: str = "", version: str = "", created_at: datetime | None = None, time_to_live: timedelta | None = None) -> Certainty:
-    """What stands after the day `through`, from counts by day: intervals from `calibration_days`, the rule from `ticket_days`, both ending `label_delay_days` earlier.
+class _Asked(NamedTuple):
+    "What is asked of a rule for tickets."
 
-    They wait for complete labels, because labels that came early are no fair sample: if frauds are confirmed sooner than the rest is cleared, young days look too good. Sets do not mind
-    which label comes first and use the last `calibration_days`; so do the intervals of a version too young to have `min_samples` complete labels. narrow: width of the reference rule; floor: the score where high risk begins.
-    Raises ValueError below `min_samples` labelled events, on linear grids and for an unknown policy.
+    target: float
+    confidence: float
+    coverage: float
+    narrow: float  # width of the reference rule
+    floor: int     # points where high risk begins
+
+
+class _Basis(NamedTuple):
+    "What a rule for tickets may rest on."
+
+    mature: list[ScoreCounts]  # days whose labels are complete
+    calibration: Calibration
+    table: LabelConditional
+    bounds: VennAbers
+    control: Control | None
+    grid: Grid
+
+# %% ../../nbs/stats/10_automation.ipynb #3d991df3
+def _ticket_rule(policy: str, asked: _Asked, basis: _Basis) -> TicketRule:
+    "The rule of a policy."
+    target, confidence, coverage, narrow, floor = asked
+    match policy:
+        case "days":
+            return day_rule(basis.mature, target, confidence, floor)
+        case "days-t":
+            return day_rule(basis.mature, target, confidence, floor, bound="t")
+        case "rows":
+            return row_rule(total(basis.mature, basis.grid), target, confidence, floor)
+        case "venn-abers":
+            return venn_abers_rule(basis.bounds, target, floor)
+        case "labels":
+            return label_rule(basis.table, coverage)
+        case "width":
+            return width_rule(basis.calibration, coverage, narrow, basis.grid)
+        case "control":
+            return _control_rule(basis.control, target, basis.grid, basis.table.counts.total[1])
+    return _off(target, basis.table.counts.total[1], "automation is switched off")
+
+
+def _control_rule(control, target, grid, n):
+    promise = (f"the daily excess of false tickets over {target:.0%}, as a share of labelled high-risk "
+               f"events, never sums to more than {control.bound:.1f}")
+    return TicketRule("control", control.threshold(grid), target, None, "days", promise,
+                      "nothing; it speaks of labelled tickets", n, control.days,
+                      reason=f"a ticket needs a score of {control.level:.3f}")
+
+# %% ../../nbs/stats/10_automation.ipynb #b262fcfc
+def _watched(rule, watch, policy):
+    "The rule, stopped where its promise broke."
+    if not (watch.broken_on and policy in WATCHED):
+        return rule
+    return rule.stopped(f"the promise broke: the daily share of false tickets is above {watch.target:.0%} "
+                        f"(found on {watch.broken_on}, evidence {watch.evidence:.3g}); "
+                        "calibrate anew when the cause is known")
+
+# %% ../../nbs/stats/10_automation.ipynb #865139bc
+def _window(days, length, last):
+    "The counts of the `length` days up to `last`, in order."
+    return [c for d, c in sorted(days.items()) if last - timedelta(length) < d <= last]
+
+
+def _calibrated_on(days, length, through, ripe, least):
+    "The counts that sets and intervals rest on: the latest, and the complete ones where these are enough."
+    recent, settled = total(_window(days, length, through)), total(_window(days, length, ripe))
+    return recent, settled if settled.total[1] >= least else recent
+
+# %% ../../nbs/stats/10_automation.ipynb #74394343
+def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = "days", target: float = 0.1,
+              confidence: float = 0.9, coverage: float = 0.9, narrow: float = 0.2, floor: float = 0.6,
+              calibration_days: int = 28, ticket_days: int = 60, label_delay_days: int = 0,
+              min_samples: int = MIN_SAMPLES, watch: RiskMonitor | None = None,
+              control: Control | None = None, counted: date | None = None, model: str = "", version: str = "",
+              created_at: datetime | None = None, time_to_live: timedelta | None = None) -> Certainty:
+    """What stands after the day `through`, from counts by day.
+
+    Intervals come from `calibration_days`, the rule from `ticket_days`, both ending `label_delay_days`
+    earlier. They wait for complete labels, because labels that came early are no fair sample: if frauds
+    are confirmed sooner than the rest is cleared, young days look too good. Sets do not mind which label
+    comes first and use the last `calibration_days`; so do the intervals of a version too young to have
+    `min_samples` complete labels. narrow: width of the reference rule; floor: the score where high risk
+    begins. Raises ValueError below `min_samples` labelled events, on linear grids and for an unknown
+    policy.
     """
     if policy not in POLICIES:
         raise ValueError(f"policy {policy!r} is not known: choose one of {', '.join(POLICIES)}.")
-    window = lambda length, last: [c for d, c in sorted(days.items()) if last - timedelta(length) < d <= last]
-    ripe = through - timedelta(label_delay_days)
-    mature, recent, settled = window(ticket_days, ripe), total(window(calibration_days, through)), total(window(calibration_days, ripe))
-    grid = next(iter(days.values())).grid if days else Grid()
-    settled = settled if settled.total[1] >= min_samples else recent
-    calibration = calibrate(settled, COVERAGES, min_samples, model=model, version=version, created_at=created_at, time_to_live=time_to_live)
-    table, bounds, points = LabelConditional(recent), venn_abers(settled.coarsen(20)), int(grid.quantise(floor))
+    ripe, grid = through - timedelta(label_delay_days), next(iter(days.values())).grid if days else Grid()
+    recent, settled = _calibrated_on(days, calibration_days, through, ripe, min_samples)
+    calibration = calibrate(settled, COVERAGES, min_samples, model=model, version=version,
+                            created_at=created_at, time_to_live=time_to_live)
+    table, bounds = LabelConditional(recent), venn_abers(settled.coarsen(20))
+    asked = _Asked(target, confidence, coverage, narrow, int(grid.quantise(floor)))
     watch = watch or RiskMonitor(target)
-    if policy == "control":
-        control = control or Control(target, floor=floor, first=floor, level=floor, delay_days=label_delay_days)
-    else:
-        control = None
-    rules = {
-        "days": lambda: day_rule(mature, target, confidence, points),
-        "days-t": lambda: day_rule(mature, target, confidence, points, bound="t"),
-        "rows": lambda: row_rule(total(mature, grid), target, confidence, points),
-        "control": lambda: TicketRule("control", control.threshold(grid), target, None, "days", f"the daily excess of false tickets over {target:.0%}, as a share of labelled high-risk events, never sums to more than {control.bound:.1f}", "nothing; it speaks of labelled tickets",
-                                      recent.total[1], control.days, reason=f"a ticket needs a score of {control.level:.3f}"),
-        "venn-abers": lambda: venn_abers_rule(bounds, target, points),
-        "labels": lambda: label_rule(table, coverage),
-        "width": lambda: width_rule(calibration, coverage, narrow, grid),
-        "off": lambda: TicketRule("off", None, target, None, "rows", "", "", recent.total[1], reason="automation is switched off"),
-    }
-    rule = rules[policy]()
-    if watch.broken_on and policy in WATCHED:
-        rule = rule.stopped(f"the promise broke: the daily share of false tickets is above {watch.target:.0%} (found on {watch.broken_on}, evidence {watch.evidence:.3g}); calibrate anew when the cause is known")
-    return Certainty(calibration, {c: table.cuts(c) for c in COVERAGES}, bounds, rule, watch, control, counted)
+    fresh = {"floor": floor, "first": floor, "level": floor, "delay_days": label_delay_days}
+    control = (control or Control(target, **fresh)) if policy == "control" else None
+    basis = _Basis(_window(days, ticket_days, ripe), calibration, table, bounds, control, grid)
+    rule = _watched(_ticket_rule(policy, asked, basis), watch, policy)
+    cuts = {c: table.cuts(c) for c in COVERAGES}
+    return Certainty(calibration, cuts, bounds, rule, watch, control, counted)

@@ -50,14 +50,10 @@ class Interval(NamedTuple):
         "upper - lower: 0 is certain, 1 says nothing."
         return self.upper - self.lower
 
-
+# %% ../../nbs/stats/03_conformal.ipynb #1ebf4581
 @dataclass(frozen=True)
-class Calibration:
-    """Quantiles of |p - y| by coverage, from n labelled events: the reference method.
-
-    Guarantee: P(y in interval) >= coverage on average over both labels, for events exchangeable with the sample.
-    It says nothing about coverage among the positives alone, which on rare positives can be far lower.
-    """
+class _Quantiles:
+    "Quantiles of |p - y| by coverage, from n labelled events, and what is known about their making."
 
     quantiles: dict[float, float]
     n: int
@@ -66,10 +62,45 @@ class Calibration:
     created_at: datetime | None = field(default=None, compare=False)     # with a time zone
     time_to_live: timedelta | None = field(default=None, compare=False)  # None: no limit
 
+    def stale(self, now: datetime) -> str:
+        "Why it should no longer be used at a time; empty while it may be."
+        if self.created_at is None or self.time_to_live is None or now - self.created_at <= self.time_to_live:
+            return ""
+        age, allowed = (now - self.created_at).days, self.time_to_live.days
+        return f"the calibration is {age} days old; it may be used for {allowed}"
+
+    def to_json(self) -> dict:
+        "Plain JSON values; an infinite quantile becomes None."
+        finite = {str(c): q if isfinite(q) else None for c, q in self.quantiles.items()}
+        days = self.time_to_live and self.time_to_live / timedelta(days=1)
+        return {"n": self.n, "quantiles": finite, "model": self.model, "version": self.version,
+                "created_at": self.created_at and self.created_at.isoformat(), "time_to_live_days": days}
+
+    @classmethod
+    def from_json(cls, state: dict) -> "Calibration":
+        "The inverse of `to_json`; what older versions did not store is left open."
+        quantiles = {float(c): inf if q is None else float(q) for c, q in state["quantiles"].items()}
+        created, days = state.get("created_at"), state.get("time_to_live_days")
+        created_at = datetime.fromisoformat(created) if created else None
+        time_to_live = timedelta(days=days) if days else None
+        model, version = state.get("model", ""), state.get("version", "")
+        return cls(quantiles, state["n"], model, version, created_at, time_to_live)
+
+# %% ../../nbs/stats/03_conformal.ipynb #e78f6087
+@dataclass(frozen=True)
+class Calibration(_Quantiles):
+    """Quantiles of |p - y| by coverage, from n labelled events: the reference method.
+
+    Guarantee: P(y in interval) >= coverage on average over both labels, for events exchangeable with the
+    sample. It says nothing about coverage among the positives alone, which on rare positives can be far
+    lower.
+    """
+
     def quantile(self, coverage: float = 0.90) -> float:
         "The quantile for one of the stored coverages."
         if coverage not in self.quantiles:
-            raise ValueError(f"coverage {coverage} was not calibrated: choose one of {sorted(self.quantiles)}.")
+            known = sorted(self.quantiles)
+            raise ValueError(f"coverage {coverage} was not calibrated: choose one of {known}.")
         return self.quantiles[coverage]
 
     def interval(self, p: float, coverage: float = 0.90) -> Interval:
@@ -86,27 +117,12 @@ class Calibration:
         "1 - q, floored at 0: near 1 the model's errors are small, 0 says nothing can be promised."
         return max(0.0, 1 - self.quantile(coverage))
 
-    def stale(self, now: datetime) -> str:
-        "Why it should no longer be used at a time; empty while it may be."
-        if self.created_at is None or self.time_to_live is None or now - self.created_at <= self.time_to_live:
-            return ""
-        return f"the calibration is {(now - self.created_at).days} days old; it may be used for {self.time_to_live.days}"
-
-    def to_json(self) -> dict:
-        "Plain JSON values; an infinite quantile becomes None."
-        return {"n": self.n, "quantiles": {str(c): q if isfinite(q) else None for c, q in self.quantiles.items()}, "model": self.model, "version": self.version,
-                "created_at": self.created_at and self.created_at.isoformat(), "time_to_live_days": self.time_to_live and self.time_to_live / timedelta(days=1)}
-
-    @classmethod
-    def from_json(cls, state: dict) -> "Calibration":
-        "The inverse of `to_json`; what older versions did not store is left open."
-        created, days = state.get("created_at"), state.get("time_to_live_days")
-        return cls({float(c): inf if q is None else float(q) for c, q in state["quantiles"].items()}, state["n"], state.get("model", ""), state.get("version", ""),
-                   datetime.fromisoformat(created) if created else None, timedelta(days=days) if days else None)
-
-
+# %% ../../nbs/stats/03_conformal.ipynb #5a448341
 def is_narrow(width: float, threshold: float = 0.2) -> bool:
-    "Whether an interval is narrow; acting on it also needs that it holds only one outcome, see `decisions.narrow_positive`."
+    """Whether an interval is narrow.
+
+    Acting on it also needs that it holds only one outcome, see `decisions.narrow_positive`.
+    """
     return width < threshold
 
 # %% ../../nbs/stats/03_conformal.ipynb #eef8be99
@@ -121,6 +137,24 @@ def _column(values, name):
     return column
 
 
+def _refuse(values, bad, name, allowed):
+    "Refuse a column with bad values, naming the first."
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        raise ValueError(f"{name} must be {allowed}, with none missing: "
+                         f"row {first + 1} holds {values[first]:g} ({int(bad.sum())} such rows).")
+
+
+def _check_sizes(predictions, actuals, least):
+    "Refuse columns of different length, and fewer rows than can be calibrated on."
+    if predictions != actuals:
+        raise ValueError(f"{predictions} predictions and {actuals} actuals: "
+                         "both must be one column of equal length.")
+    if predictions < least:
+        raise ValueError(f"{predictions} labelled predictions are too few to calibrate: "
+                         f"at least {least} are needed.")
+
+# %% ../../nbs/stats/03_conformal.ipynb #9f11e092
 @dataclass(frozen=True, eq=False)
 class CalibrationSet:
     "Labelled predictions to calibrate on; refuses with one sentence what cannot be calibrated."
@@ -137,20 +171,16 @@ class CalibrationSet:
         p, y = _column(self.predictions, "predictions"), _column(self.actuals, "actuals")
         object.__setattr__(self, "predictions", p)
         object.__setattr__(self, "actuals", y)
-        if len(p) != len(y):
-            raise ValueError(f"{len(p)} predictions and {len(y)} actuals: both must be one column of equal length.")
-        if len(p) < self.min_samples:
-            raise ValueError(f"{len(p)} labelled predictions are too few to calibrate: at least {self.min_samples} are needed.")
-        for bad, name, allowed in ((~((p >= 0) & (p <= 1)), "predictions", "probabilities in [0, 1]"), (~np.isin(y, (0, 1)), "actuals", "0 or 1")):
-            if bad.any():
-                first = int(np.flatnonzero(bad)[0])
-                raise ValueError(f"{name} must be {allowed}, with none missing: row {first + 1} holds {(p if name == 'predictions' else y)[first]:g} ({int(bad.sum())} such rows).")
+        _check_sizes(len(p), len(y), self.min_samples)
+        _refuse(p, ~((p >= 0) & (p <= 1)), "predictions", "probabilities in [0, 1]")
+        _refuse(y, ~np.isin(y, (0, 1)), "actuals", "0 or 1")
 
     @property
     def summary(self) -> dict[str, float]:
-        "n, mean prediction, mean outcome (the positive rate), standard deviation of the predictions, mean absolute error."
+        "n, mean prediction, mean outcome (the positive rate), sd of the predictions, mean absolute error."
         p, y = self.predictions, self.actuals
-        return {"n": len(p), "mean_prediction": float(p.mean()), "positive_rate": float(y.mean()), "sd_prediction": float(p.std()), "mean_error": float(np.abs(p - y).mean())}
+        return {"n": len(p), "mean_prediction": float(p.mean()), "positive_rate": float(y.mean()),
+                "sd_prediction": float(p.std()), "mean_error": float(np.abs(p - y).mean())}
 
     @property
     def counts(self) -> ScoreCounts:
@@ -160,11 +190,13 @@ class CalibrationSet:
     def calibrate(self, coverages: Sequence[float] = COVERAGES) -> Calibration:
         "The calibration of these events."
         errors = np.abs(self.predictions - self.actuals)
-        return Calibration({c: order_statistic(errors, c) for c in coverages}, len(errors), self.model, self.version, self.created_at, self.time_to_live)
+        quantiles = {c: order_statistic(errors, c) for c in coverages}
+        made = (self.model, self.version, self.created_at, self.time_to_live)
+        return Calibration(quantiles, len(errors), *made)
 
 # %% ../../nbs/stats/03_conformal.ipynb #de710633
 class Prediction(NamedTuple):
-    "A probability (or an array of them) with its interval; where none can be given, None (NaN in arrays) and the reason."
+    "A probability (or an array) with its interval; where there is none, None (NaN in arrays) and the reason."
 
     probability: float | np.ndarray
     lower: float | np.ndarray | None
@@ -174,14 +206,28 @@ class Prediction(NamedTuple):
     reason: str
 
 
-def predict_with_intervals(p, calibration: Calibration | None, coverage: float = 0.90, now: datetime | None = None) -> Prediction:
-    "Interval, width and calibration score for one probability or an array; with `now`, a calibration past its time to live is refused too. ValueError outside [0, 1]."
+def _why_not(calibration, coverage, now):
+    "Why a calibration gives no interval; empty when it does."
+    if calibration is None:
+        return "no calibration stands"
+    stale = calibration.stale(now) if now else ""
+    if stale or isfinite(calibration.quantile(coverage)):
+        return stale
+    return f"{calibration.n} labelled events are too few for {coverage:.0%} coverage"
+
+# %% ../../nbs/stats/03_conformal.ipynb #21d00bd6
+def predict_with_intervals(p, calibration: Calibration | None, coverage: float = 0.90,
+                           now: datetime | None = None) -> Prediction:
+    """Interval, width and calibration score for one probability or an array; ValueError outside [0, 1].
+
+    With `now`, a calibration past its time to live is refused too.
+    """
     values = np.asarray(p, dtype=np.float64)
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(f"probabilities must lie in [0, 1], with none missing: {values[~((values >= 0) & (values <= 1))].flat[0]} does not.")
-    reason = "no calibration stands" if calibration is None else calibration.stale(now) if now else ""
-    if not reason and not isfinite(calibration.quantile(coverage)):
-        reason = f"{calibration.n} labelled events are too few for {coverage:.0%} coverage"
+    allowed = (values >= 0) & (values <= 1)
+    if not allowed.all():
+        bad = values[~allowed].flat[0]
+        raise ValueError(f"probabilities must lie in [0, 1], with none missing: {bad} does not.")
+    reason = _why_not(calibration, coverage, now)
     if reason:
         unknown = np.full(values.shape, nan) if values.ndim else None
         return Prediction(p, unknown, unknown, unknown, None, reason)
@@ -189,19 +235,23 @@ def predict_with_intervals(p, calibration: Calibration | None, coverage: float =
     return Prediction(p, lower, upper, upper - lower, calibration.calibration_score(coverage), "")
 
 # %% ../../nbs/stats/03_conformal.ipynb #59b52638
-def calibrate(counts: ScoreCounts, coverages: Sequence[float] = COVERAGES, min_samples: int = MIN_SAMPLES, **made) -> Calibration:
-    "The calibration of the labelled events in a table of counts on the logit grid; ValueError below `min_samples`. `made`: model, version, created_at, time_to_live."
+def calibrate(counts: ScoreCounts, coverages: Sequence[float] = COVERAGES, min_samples: int = MIN_SAMPLES,
+              **made) -> Calibration:
+    """The calibration of the labelled events in a table of counts on the logit grid.
+
+    `made`: model, version, created_at, time_to_live. ValueError below `min_samples`.
+    """
     if counts.grid.kind != "logit":
         raise ValueError("a calibration needs probabilities: these counts are on a linear grid.")
     n = require_events(counts).total[1]
-    if n < min_samples:
-        raise ValueError(f"{n} labelled predictions are too few to calibrate: at least {min_samples} are needed.")
+    _check_sizes(n, n, min_samples)
     errors = np.concatenate([1 - counts.scores, counts.scores])
     copies = np.concatenate([counts.n_positive, counts.n_negative])
     order = np.argsort(errors)
     errors, reached = errors[order], np.cumsum(copies[order])
     ranks = {c: rank(n, c) for c in coverages}
-    return Calibration({c: float(errors[np.searchsorted(reached, k)]) if k <= n else inf for c, k in ranks.items()}, n, **made)
+    quantiles = {c: float(errors[np.searchsorted(reached, k)]) if k <= n else inf for c, k in ranks.items()}
+    return Calibration(quantiles, n, **made)
 
 # %% ../../nbs/stats/03_conformal.ipynb #78fa72da
 class Cuts(NamedTuple):
@@ -222,13 +272,20 @@ class Sets(NamedTuple):
     zero: np.ndarray
     one: np.ndarray
 
+# %% ../../nbs/stats/03_conformal.ipynb #80318993
+def _p_values_of_grid(counts, n_negative, n_positive):
+    "p-values of every point of the grid, (points, 2)."
+    ladder = counts.grid.cells(np.arange(-counts.grid.limit, counts.grid.limit + 1))
+    from_cell = np.searchsorted(counts.points, ladder, side="left")
+    through_cell = np.searchsorted(counts.points, ladder, side="right")
+    above = np.append(counts.tail(counts.n_negative), 0)[from_cell]
+    below = np.append(0, np.cumsum(counts.n_positive))[through_cell]
+    return np.column_stack([(1 + above) / (n_negative + 1), (1 + below) / (n_positive + 1)])
+
 
 @dataclass(frozen=True, eq=False)
-class LabelConditional:
-    """Label-conditional p-values and prediction sets from a table of counts, or of one group's counts.
-
-    Guarantee: P(y in set | Y = y) >= coverage for both labels, for events exchangeable within their label (and group).
-    """
+class _PValues:
+    "Label-conditional p-values from a table of counts."
 
     counts: ScoreCounts  # calibration events; unlabelled ones do not matter
 
@@ -240,24 +297,35 @@ class LabelConditional:
 
     @cached_property
     def _table(self):
-        "p-values of every point of the grid, (points, 2)."
-        table, (n0, n1) = self.counts, self.sizes
-        ladder = table.grid.cells(np.arange(-table.grid.limit, table.grid.limit + 1))
-        above = np.append(table.tail(table.n_negative), 0)[np.searchsorted(table.points, ladder, side="left")]
-        below = np.append(0, np.cumsum(table.n_positive))[np.searchsorted(table.points, ladder, side="right")]
-        return np.column_stack([(1 + above) / (n0 + 1), (1 + below) / (n1 + 1)])
+        return _p_values_of_grid(self.counts, *self.sizes)
 
     def p_values(self, points) -> np.ndarray:
         "p-values of label 0 and label 1 for each event, shape (..., 2), not smoothed."
         return self._table[np.asarray(points, dtype=np.int64) + self.counts.grid.limit]
 
+# %% ../../nbs/stats/03_conformal.ipynb #91e270ab
+def _cuts(counts, n_negative, n_positive, coverage):
+    "The two cuts; the end of the grid for a label with too few events."
+    zero, one = counts.grid.limit, -counts.grid.limit
+    k0, k1 = rank(n_negative, coverage), rank(n_positive, coverage)
+    if k0 <= n_negative:
+        zero = counts.points[np.searchsorted(np.cumsum(counts.n_negative), k0)] + counts.grid.step - 1
+    if k1 <= n_positive:
+        one = counts.points[::-1][np.searchsorted(np.cumsum(counts.n_positive[::-1]), k1)]
+    return Cuts(int(zero), int(one))
+
+# %% ../../nbs/stats/03_conformal.ipynb #62455121
+@dataclass(frozen=True, eq=False)
+class LabelConditional(_PValues):
+    """Label-conditional p-values and prediction sets from a table of counts, or of one group's counts.
+
+    Guarantee: P(y in set | Y = y) >= coverage for both labels, for events exchangeable within their label
+    (and group).
+    """
+
     def cuts(self, coverage: float = 0.90) -> Cuts:
         "The two cuts of a coverage; a label with too few events is in every set."
-        table, limit = self.counts, self.counts.grid.limit
-        k0, k1 = (rank(n, coverage) for n in self.sizes)
-        zero = table.points[np.searchsorted(np.cumsum(table.n_negative), k0)] + table.grid.step - 1 if k0 <= self.sizes[0] else limit
-        one = table.points[::-1][np.searchsorted(np.cumsum(table.n_positive[::-1]), k1)] if k1 <= self.sizes[1] else -limit
-        return Cuts(int(zero), int(one))
+        return _cuts(self.counts, *self.sizes, coverage)
 
     def sets(self, points, coverage: float = 0.90) -> Sets:
         "Prediction sets of events at one coverage."
@@ -265,20 +333,26 @@ class LabelConditional:
         return Sets(points <= cuts.zero, points >= cuts.one)
 
     def to_json(self) -> dict:
-        "Plain JSON values."
+        "Plain JSON values: the cells with labelled events."
         kept = self.counts.n_labelled > 0
-        return {"grid": self.counts.grid.name, "points": self.counts.points[kept].tolist(), "negative": self.counts.n_negative[kept].tolist(), "positive": self.counts.n_positive[kept].tolist()}
+        points, negative, positive = self.counts.points, self.counts.n_negative, self.counts.n_positive
+        return {"grid": self.counts.grid.name, "points": points[kept].tolist(),
+                "negative": negative[kept].tolist(), "positive": positive[kept].tolist()}
 
     @classmethod
     def from_json(cls, state: dict) -> "LabelConditional":
         "The inverse of `to_json`."
         negative, positive = (np.array(state[k], dtype=np.int64) for k in ("negative", "positive"))
-        return cls(ScoreCounts.of(state["points"], negative + positive, negative + positive, positive, Grid.parse(state["grid"])))
+        labelled = negative + positive
+        return cls(ScoreCounts.of(state["points"], labelled, labelled, positive, Grid.parse(state["grid"])))
 
 # %% ../../nbs/stats/03_conformal.ipynb #7d07d54a
 @dataclass(frozen=True, eq=False)
 class GroupConditional:
-    "Label-conditional p-values within groups (Mondrian); a group without calibration events has p-values of 1: both labels are in its sets."
+    """Label-conditional p-values within groups (Mondrian).
+
+    A group without calibration events has p-values of 1: both labels are in its sets.
+    """
 
     groups: Mapping[str, LabelConditional]
 
@@ -299,22 +373,29 @@ class GroupConditional:
     def sets(self, points, groups, coverage: float = 0.90) -> Sets:
         "Prediction sets of events at one coverage."
         points, groups = np.asarray(points), np.asarray(groups)
-        found = Sets(np.ones(len(points), dtype=bool), np.ones(len(points), dtype=bool))
+        sets = Sets(np.ones(len(points), dtype=bool), np.ones(len(points), dtype=bool))
         for group in set(groups.tolist()) & set(self.groups):
             here = groups == group
-            found.zero[here], found.one[here] = self.groups[group].sets(points[here], coverage)
-        return found
+            sets.zero[here], sets.one[here] = self.groups[group].sets(points[here], coverage)
+        return sets
 
 # %% ../../nbs/stats/03_conformal.ipynb #64fb2807
-def _added_positive(n, positive):
-    "The isotonic fit at each cell when a positive event joins it: ascending cells, lists of ints."
-    x, y, last = [0, *accumulate(n)], [0, *accumulate(positive)], len(n)
-    after = [last] * (last + 1)  # the next vertex of the lower hull of the points from i on
+def _hull_links(x, y):
+    "For each point of the diagram, the next vertex of the lower hull of the points from it on."
+    last = len(x) - 1
+    after = [last] * (last + 1)
     for i in range(last - 2, -1, -1):
         xi, yi, j = x[i], y[i], i + 1
         while j < last and (y[after[j]] - yi) * (x[j] - xi) <= (y[j] - yi) * (x[after[j]] - xi):
             j = after[j]  # it lay on or above the line
         after[i] = j
+    return after
+
+
+def _added_positive(n, positive):
+    "The isotonic fit at each cell when a positive event joins it: ascending cells, lists of ints."
+    x, y, last = [0, *accumulate(n)], [0, *accumulate(positive)], len(n)
+    after = _hull_links(x, y)
     fit, x0, y0, touch, slope = [], 0, 0, 1, -1.0
     for cell in range(1, last + 1):
         if y[cell - 1] - y0 < slope * (x[cell - 1] - x0) or cell == 1:
@@ -327,12 +408,13 @@ def _added_positive(n, positive):
         fit.append(slope)
     return np.array(fit)
 
-
+# %% ../../nbs/stats/03_conformal.ipynb #f1c78d40
 @dataclass(frozen=True, eq=False)
 class VennAbers:
     """Probability intervals [p0, p1] for every score: a step function of the points.
 
-    Guarantee: one of p0, p1 is perfectly calibrated, E[Y | p_Y] = p_Y, for an event exchangeable with the n calibration events.
+    Guarantee: one of p0, p1 is perfectly calibrated, E[Y | p_Y] = p_Y, for an event exchangeable with the n
+    calibration events.
     """
 
     starts: np.ndarray  # (k,) points at which a step begins, ascending; the first is the grid's lowest
@@ -347,7 +429,7 @@ class VennAbers:
         return self.lower[at], self.upper[at]
 
     def probability(self, points) -> np.ndarray:
-        "One calibrated probability, p1 / (1 - p0 + p1): the merge that is best under log loss in the worst case."
+        "One calibrated probability, p1 / (1 - p0 + p1): the best merge under log loss in the worst case."
         lower, upper = self.intervals(points)
         return upper / (1 - lower + upper)
 
@@ -358,22 +440,27 @@ class VennAbers:
 
     def to_json(self) -> dict:
         "Plain JSON values."
-        return {"starts": self.starts.tolist(), "lower": self.lower.tolist(), "upper": self.upper.tolist(), "n": self.n, "grid": self.grid.name}
+        steps = {"starts": self.starts.tolist(), "lower": self.lower.tolist(), "upper": self.upper.tolist()}
+        return steps | {"n": self.n, "grid": self.grid.name}
 
     @classmethod
     def from_json(cls, state: dict) -> "VennAbers":
         "The inverse of `to_json`."
-        return cls(np.array(state["starts"]), np.array(state["lower"]), np.array(state["upper"]), state["n"], Grid.parse(state["grid"]))
+        steps = (np.array(state[name]) for name in ("starts", "lower", "upper"))
+        return cls(*steps, state["n"], Grid.parse(state["grid"]))
 
-
+# %% ../../nbs/stats/03_conformal.ipynb #0337b4e5
 def venn_abers(counts: ScoreCounts) -> VennAbers:
-    "Venn-Abers intervals from the labelled events of a table of counts, O(number of cells); without any, [0, 1] everywhere."
+    """Venn-Abers intervals from the labelled events of a table of counts, O(number of cells).
+
+    Without any labelled event [0, 1] everywhere.
+    """
     known = require_events(counts).n_labelled > 0
     cells, n, positive = counts.points[known], counts.n_labelled[known], counts.n_positive[known]
     p1 = _added_positive(n.tolist(), positive.tolist())
     p0 = 1 - _added_positive(n[::-1].tolist(), (n - positive)[::-1].tolist())[::-1]
     lowest = -counts.grid.limit
-    starts = np.unique(np.concatenate([[lowest], cells, cells + counts.grid.step]))  # p0 steps at a cell, p1 just above one
+    starts = np.unique(np.concatenate([[lowest], cells, cells + counts.grid.step]))
     lower = np.append(0.0, p0)[np.searchsorted(cells, starts, side="right")]
     upper = np.append(p1, 1.0)[np.searchsorted(cells, starts, side="left")]
     kept = np.append(True, (np.diff(lower) != 0) | (np.diff(upper) != 0))
@@ -386,47 +473,73 @@ def effective_size(weights) -> float:
     return float(w.sum() ** 2 / (w**2).sum()) if w.any() else 0.0
 
 
-def weighted_quantile(errors, weights, coverage: float, test_weight=None, min_effective: float = MIN_SAMPLES):
-    """The weighted conformal quantile of the errors for a test event's weight (default: the largest weight, safe for all below it), inf where none is finite.
+def _checked_weights(errors, weights, least):
+    "Refuse weights that are negative or missing, or that leave too small an effective size."
+    if len(errors) != len(weights) or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(f"{len(errors)} errors and {len(weights)} weights: "
+                         "each error needs one finite weight of at least 0.")
+    size = effective_size(weights)
+    if size < least:
+        raise ValueError(f"the weights leave an effective size of {size:.1f} of {len(errors)} events: "
+                         f"at least {least:g} are needed.")
 
-    Guarantee: coverage, when weights are proportional to the likelihood ratio of present to past. Arrays of test weights give arrays.
-    Raises ValueError for weights that are negative or missing, and when the effective size is below `min_effective`.
+# %% ../../nbs/stats/03_conformal.ipynb #e17e43d2
+def weighted_quantile(errors, weights, coverage: float, test_weight=None, min_effective: float = MIN_SAMPLES):
+    """The weighted conformal quantile of the errors for a test event's weight, inf where none is finite.
+
+    The default for the test event is the largest weight, safe for all below it; arrays of test weights
+    give arrays. Guarantee: coverage, when weights are proportional to the likelihood ratio of present to
+    past. Raises ValueError for weights that are negative or missing, and when the effective size is below
+    `min_effective`.
     """
     rank(1, coverage)
     errors, weights = _column(errors, "errors"), _column(weights, "weights")
-    if len(errors) != len(weights) or not (np.isfinite(weights) & (weights >= 0)).all():
-        raise ValueError(f"{len(errors)} errors and {len(weights)} weights: each error needs one finite weight of at least 0.")
-    size = effective_size(weights)
-    if size < min_effective:
-        raise ValueError(f"the weights leave an effective size of {size:.1f} of {len(errors)} events: at least {min_effective:g} are needed.")
+    _checked_weights(errors, weights, min_effective)
     order = np.argsort(errors, kind="stable")
     reached = np.cumsum(weights[order])
     tested = np.asarray(weights.max() if test_weight is None else test_weight, dtype=np.float64)
     at = np.searchsorted(reached, coverage * (reached[-1] + tested) * (1 - 1e-12))
-    found = np.append(errors[order], inf)[at]
-    return found if tested.ndim else float(found)
+    quantiles = np.append(errors[order], inf)[at]
+    return quantiles if tested.ndim else float(quantiles)
 
-
+# %% ../../nbs/stats/03_conformal.ipynb #80621ee4
 def decay_weights(age_days, half_life_days: float) -> np.ndarray:
-    "Weights that halve with each half-life of an event's age (Barber, Candès, Ramdas & Tibshirani 2023: coverage falls by at most the weighted sum of the distances between past and present)."
+    """Weights that halve with each half-life of an event's age.
+
+    Coverage falls by at most the weighted sum of the distances between past and present (Barber, Candès,
+    Ramdas & Tibshirani 2023).
+    """
     if not half_life_days > 0:
         raise ValueError(f"a half-life of {half_life_days} days is not allowed: use a positive number.")
     return 0.5 ** (np.asarray(age_days, dtype=np.float64) / half_life_days)
 
 
 def label_shift_weights(labels, positive_rate: float) -> np.ndarray:
-    "Weights for a present in which positives are `positive_rate` common and events of a label look as before (Podkopaev & Ramdas 2021)."
+    """Weights for a present in which positives are `positive_rate` common (Podkopaev & Ramdas 2021).
+
+    Events of a label must look as before.
+    """
     y = _column(labels, "labels")
     past = float(y.mean()) if len(y) else nan
     if not (0 < positive_rate < 1 and 0 < past < 1):
-        raise ValueError(f"positive rates of {past} (past) and {positive_rate} (present) are not allowed: both must lie between 0 and 1.")
+        raise ValueError(f"positive rates of {past} (past) and {positive_rate} (present) are not allowed: "
+                         "both must lie between 0 and 1.")
     return np.where(y == 1, positive_rate / past, (1 - positive_rate) / (1 - past))
+
+# %% ../../nbs/stats/03_conformal.ipynb #8735d93e
+def _smoothed_share(counts, cells):
+    "Share of events in each cell, one event added to each."
+    events = np.append(counts.n, 0)[np.searchsorted(counts.points, cells)] * np.isin(cells, counts.points)
+    return (1 + events) / (counts.n.sum() + len(cells))
 
 
 def covariate_weights(past: ScoreCounts, present: ScoreCounts, points, factor: int = 500) -> np.ndarray:
-    "Estimated ratio of present to past at each event's score, from counts in cells of `factor` points, one event added to each; for when P(y | score) stays as it is."
-    a, b = past.coarsen(factor), present.coarsen(factor)
-    cells = np.unique(np.concatenate([a.points, b.points]))
-    share = lambda c: (1 + np.append(c.n, 0)[np.searchsorted(c.points, cells)] * np.isin(cells, c.points)) / (c.n.sum() + len(cells))
-    ratio = share(b) / share(a)
-    return ratio[np.clip(np.searchsorted(cells, a.grid.cells(np.asarray(points)), side="right") - 1, 0, len(cells) - 1)]
+    """Estimated ratio of present to past at each event's score, for when P(y | score) stays as it is.
+
+    From counts in cells of `factor` points, one event added to each.
+    """
+    past, present = past.coarsen(factor), present.coarsen(factor)
+    cells = np.unique(np.concatenate([past.points, present.points]))
+    ratio = _smoothed_share(present, cells) / _smoothed_share(past, cells)
+    place = np.searchsorted(cells, past.grid.cells(np.asarray(points)), side="right") - 1
+    return ratio[np.clip(place, 0, len(cells) - 1)]

@@ -22,63 +22,25 @@ def _compress(points, columns):
     low = int(points.min())
     if int(points.max()) - low > 1 << 17:  # no grid is that wide
         raise ValueError(f"points from {low} to {points.max()} lie on no grid.")
-    where = points - low  # sums in float64 are exact below 2**53 events
-    sums = [np.bincount(where, weights=np.asarray(column, dtype=np.float64)).astype(np.int64) for column in columns]
+    sums = [_sum_at(points - low, column) for column in columns]
     kept = np.flatnonzero(sum(total != 0 for total in sums))
     return kept + low, *(total[kept] for total in sums)
 
-# %% ../../nbs/stats/01_counts.ipynb #31a907f2
+
+def _sum_at(places, column):
+    "Sum of a column over each place from 0 on; sums in float64 are exact below 2**53 events."
+    return np.bincount(places, weights=np.asarray(column, dtype=np.float64)).astype(np.int64)
+
+# %% ../../nbs/stats/01_counts.ipynb #1ae16bbf
 @dataclass(frozen=True, eq=False)
-class ScoreCounts:
-    "Counts per point of a score: sorted, sparse, exact. Add, subtract, coarsen; the grid travels with it."
+class _Table:
+    "Counts per point of a score, and what can be read from them."
 
     points: np.ndarray      # (k,) int64, sorted, unique: the lowest point of each cell
     n: np.ndarray           # (k,) events
     n_labelled: np.ndarray  # (k,) events with a known label
     n_positive: np.ndarray  # (k,) events with label 1
     grid: Grid = field(default_factory=Grid)
-
-    @classmethod
-    def of(cls, points, n, n_labelled, n_positive, grid: Grid = Grid()) -> "ScoreCounts":
-        "From columns of equal length in any order; repeated points are summed."
-        sizes = {len(np.atleast_1d(c)) for c in (points, n, n_labelled, n_positive)}
-        if len(sizes) > 1:
-            raise ValueError(f"count columns have lengths {sorted(sizes)}: they must be equal.")
-        return cls(*_compress(grid.cells(np.asarray(points)), (n, n_labelled, n_positive)), grid)
-
-    @classmethod
-    def empty(cls, grid: Grid = Grid()) -> "ScoreCounts":
-        "No events: the zero of addition."
-        return cls.of([], [], [], [], grid)
-
-    @classmethod
-    def from_events(cls, points, labels=None, grid: Grid = Grid()) -> "ScoreCounts":
-        "From one entry per event; `labels` are 0, 1 or NaN (not known yet), all unknown when left out."
-        points = np.asarray(points)
-        labels = np.full(points.shape, np.nan) if labels is None else np.asarray(labels, dtype=np.float64)
-        known = ~np.isnan(labels)
-        if not np.isin(labels[known], (0, 1)).all():
-            raise ValueError("labels must be 0, 1 or missing.")
-        return cls.of(points, np.ones(points.shape), known, known & (labels == 1), grid)
-
-    def __add__(self, other: "ScoreCounts") -> "ScoreCounts":
-        return self._merge(other, +1)
-
-    def __sub__(self, other: "ScoreCounts") -> "ScoreCounts":
-        return self._merge(other, -1)
-
-    def _merge(self, other, sign):
-        if self.grid != other.grid:
-            raise ValueError(f"counts on {self.grid} and on {other.grid} do not add: coarsen one of them first.")
-        both = (np.concatenate([a, sign * b]) for a, b in zip(self.columns, other.columns))
-        return ScoreCounts.of(np.concatenate([self.points, other.points]), *both, self.grid)
-
-    def __eq__(self, other) -> bool:
-        return (isinstance(other, ScoreCounts) and self.grid == other.grid
-                and np.array_equal(self.points, other.points)
-                and all(np.array_equal(a, b) for a, b in zip(self.columns, other.columns)))
-
-    __hash__ = None
 
     @property
     def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -100,10 +62,6 @@ class ScoreCounts:
         "The score in the middle of each cell."
         return self.grid.inverse(self.points)
 
-    def coarsen(self, factor: int) -> "ScoreCounts":
-        "The same counts with `factor` times as many points to a cell; exact for thresholds on the coarser grid."
-        return ScoreCounts.of(self.points, *self.columns, self.grid.coarsen(factor))
-
     def tail(self, column: np.ndarray) -> np.ndarray:
         "How much of a column lies at or above each point (suffix sums)."
         return np.cumsum(column[::-1])[::-1]
@@ -113,10 +71,77 @@ class ScoreCounts:
         start = np.searchsorted(self.points, threshold)
         return tuple(int(c[start:].sum()) for c in self.columns)
 
+# %% ../../nbs/stats/01_counts.ipynb #31a907f2
+@dataclass(frozen=True, eq=False)
+class ScoreCounts(_Table):
+    "Counts per point of a score: sorted, sparse, exact. Add, subtract, coarsen; the grid travels with it."
+
+    @classmethod
+    def of(cls, points, n, n_labelled, n_positive, grid: Grid = Grid()) -> "ScoreCounts":
+        "From columns of equal length in any order; repeated points are summed."
+        sizes = {len(np.atleast_1d(c)) for c in (points, n, n_labelled, n_positive)}
+        if len(sizes) > 1:
+            raise ValueError(f"count columns have lengths {sorted(sizes)}: they must be equal.")
+        return cls(*_compress(grid.cells(np.asarray(points)), (n, n_labelled, n_positive)), grid)
+
+    @classmethod
+    def empty(cls, grid: Grid = Grid()) -> "ScoreCounts":
+        "No events: the zero of addition."
+        return cls.of([], [], [], [], grid)
+
+    @classmethod
+    def from_events(cls, points, labels=None, grid: Grid = Grid()) -> "ScoreCounts":
+        "From one entry per event; `labels` are 0, 1 or NaN (not known yet), all unknown when left out."
+        return cls.of(*_event_columns(points, labels), grid)
+
+    def coarsen(self, factor: int) -> "ScoreCounts":
+        "The same counts with `factor` times as many points to a cell, exact for thresholds on that grid."
+        return ScoreCounts.of(self.points, *self.columns, self.grid.coarsen(factor))
+
+    def __add__(self, other: "ScoreCounts") -> "ScoreCounts":
+        return _merged(self, other, +1)
+
+    def __sub__(self, other: "ScoreCounts") -> "ScoreCounts":
+        return _merged(self, other, -1)
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, ScoreCounts) and _alike(self, other)
+
+    __hash__ = None
+
     def __repr__(self) -> str:
-        n, labelled, positive = self.total
-        return (f"ScoreCounts({n:,} events, {labelled:,} labelled, {positive:,} positive, "
-                f"{len(self.points):,} cells of {self.grid.kind}/{self.grid.step})")
+        return _described(self)
+
+# %% ../../nbs/stats/01_counts.ipynb #93a0a082
+def _event_columns(points, labels):
+    "Points, ones, whether the label is known, whether it is positive."
+    points = np.asarray(points)
+    labels = np.full(points.shape, np.nan) if labels is None else np.asarray(labels, dtype=np.float64)
+    known = ~np.isnan(labels)
+    if not np.isin(labels[known], (0, 1)).all():
+        raise ValueError("labels must be 0, 1 or missing.")
+    return points, np.ones(points.shape), known, known & (labels == 1)
+
+
+def _merged(a, b, sign):
+    "The sum (or the difference, with sign -1) of two tables on one grid."
+    if a.grid != b.grid:
+        raise ValueError(f"counts on {a.grid} and on {b.grid} do not add: coarsen one of them first.")
+    columns = (np.concatenate([x, sign * y]) for x, y in zip(a.columns, b.columns))
+    return ScoreCounts.of(np.concatenate([a.points, b.points]), *columns, a.grid)
+
+
+def _alike(a, b):
+    "Whether two tables count the same on the same grid."
+    pairs = zip((a.points, *a.columns), (b.points, *b.columns))
+    return a.grid == b.grid and all(np.array_equal(x, y) for x, y in pairs)
+
+
+def _described(counts):
+    n, labelled, positive = counts.total
+    grid = f"{counts.grid.kind}/{counts.grid.step}"
+    return (f"ScoreCounts({n:,} events, {labelled:,} labelled, {positive:,} positive, "
+            f"{len(counts.points):,} cells of {grid})")
 
 # %% ../../nbs/stats/01_counts.ipynb #1312124a
 def total(tables: Iterable[ScoreCounts], grid: Grid = Grid()) -> ScoreCounts:
@@ -141,6 +166,20 @@ def require_events(counts: ScoreCounts) -> ScoreCounts:
 # %% ../../nbs/stats/01_counts.ipynb #069adbd0
 PER_DOUBLING = 16
 
+
+def _bin(values) -> np.ndarray:
+    "The bin of each duration."
+    return np.floor(PER_DOUBLING * np.log2(np.maximum(values, 1e-6))).astype(np.int64)
+
+
+def _quantile(bins, n, q):
+    "The middle of the bin in which a share of q of the values is reached; NaN without any."
+    if not n.sum():
+        return float("nan")
+    place = np.searchsorted(np.cumsum(n), q * n.sum())
+    return float(2 ** ((bins[min(place, len(bins) - 1)] + 0.5) / PER_DOUBLING))
+
+# %% ../../nbs/stats/01_counts.ipynb #d85c28fe
 @dataclass(frozen=True, eq=False)
 class Histogram:
     "Counts of positive durations in logarithmic bins, with their exact sum; adds up over days and machines."
@@ -148,6 +187,7 @@ class Histogram:
     bins: np.ndarray     # (k,) int64, sorted: floor(16 * log2(value))
     n: np.ndarray        # (k,) values per bin
     total: float = 0.0   # sum of the values, for an exact mean
+    bin = staticmethod(_bin)
 
     @classmethod
     def of(cls, bins, n, total: float) -> "Histogram":
@@ -162,14 +202,9 @@ class Histogram:
             raise ValueError("durations must be numbers of at least 0.")
         return cls.of(cls.bin(values), np.ones(values.shape), values.sum())
 
-    @staticmethod
-    def bin(values) -> np.ndarray:
-        "The bin of each duration."
-        return np.floor(PER_DOUBLING * np.log2(np.maximum(values, 1e-6))).astype(np.int64)
-
     def __add__(self, other: "Histogram") -> "Histogram":
-        return Histogram.of(np.concatenate([self.bins, other.bins]), np.concatenate([self.n, other.n]),
-                            self.total + other.total)
+        bins, n = np.concatenate([self.bins, other.bins]), np.concatenate([self.n, other.n])
+        return Histogram.of(bins, n, self.total + other.total)
 
     @property
     def mean(self) -> float:
@@ -178,10 +213,7 @@ class Histogram:
 
     def quantile(self, q: float) -> float:
         "The smallest value with a share of at least q at or below it, within 2.2 %; NaN when empty."
-        if not self.n.sum():
-            return float("nan")
-        where = np.searchsorted(np.cumsum(self.n), q * self.n.sum())
-        return float(2 ** ((self.bins[min(where, len(self.bins) - 1)] + 0.5) / PER_DOUBLING))
+        return _quantile(self.bins, self.n, q)
 
     def __repr__(self) -> str:
         return f"Histogram({int(self.n.sum()):,} values, mean {self.mean:.3g}, p95 {self.quantile(.95):.3g})"

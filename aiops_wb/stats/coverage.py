@@ -18,7 +18,10 @@ from .performance import Figure, over_days
 # %% ../../nbs/stats/11_coverage.ipynb #876a1cac
 @dataclass(frozen=True)
 class CoverageReport:
-    "Shares of labelled events whose outcome was in their prediction set; intervals at 95 % over days as independent units."
+    """Shares of labelled events whose outcome was in their prediction set.
+
+    Intervals at 95 % over days as independent units.
+    """
 
     overall: Figure
     by_label: dict[int, Figure]
@@ -27,10 +30,14 @@ class CoverageReport:
     sets: dict[str, float]                 # share of all events with the set {}, {0}, {1}, {0, 1}
 
     def __repr__(self) -> str:
-        show = lambda f: f"{f.value:.3f} ({f.lower:.3f} to {f.upper:.3f})"
-        return f"coverage {show(self.overall)}; of negatives {show(self.by_label[0])}; of positives {show(self.by_label[1])}; {len(self.by_day)} days"
+        return (f"coverage {_shown(self.overall)}; of negatives {_shown(self.by_label[0])}; "
+                f"of positives {_shown(self.by_label[1])}; {len(self.by_day)} days")
 
 
+def _shown(figure):
+    return f"{figure.value:.3f} ({figure.lower:.3f} to {figure.upper:.3f})"
+
+# %% ../../nbs/stats/11_coverage.ipynb #7248867e
 def _covered(counts, sets):
     "Per day: labelled events and covered ones, by label (0, 1)."
     negative, positive = require_events(counts).n_negative, counts.n_positive
@@ -42,52 +49,73 @@ def interval_sets(calibration: Calibration, coverage: float, points, grid) -> Se
     lower, upper = calibration.intervals(grid.inverse(points), coverage)
     return Sets(lower <= 0, upper >= 1)
 
+# %% ../../nbs/stats/11_coverage.ipynb #ffaba4e4
+def _table(covered):
+    "(days, label, (events, covered)) of what `_covered` says of each day."
+    return np.array(list(covered), dtype=np.float64).reshape(-1, 2, 2)
 
-def coverage_report(days: Mapping[date, ScoreCounts], inside: Callable[[date, np.ndarray], Sets], groups: Mapping[str, Mapping[date, ScoreCounts]] | None = None) -> CoverageReport:
-    "Coverage of the sets that `inside(day, points)` gives, over days of counts; groups are counts of parts, such as sites (on a coarser grid, exact to its cells)."
-    found = {d: _covered(c, inside(d, c.points)) for d, c in sorted(days.items())}
-    table = np.array(list(found.values()), dtype=np.float64).reshape(-1, 2, 2)  # day, label, (events, covered)
-    whole = table.sum(axis=1)
-    by_group = {}
-    for group, parts in (groups or {}).items():
-        rows = np.array([_covered(c, inside(d, c.points)) for d, c in parts.items()], dtype=np.float64).reshape(-1, 2, 2).sum(axis=1)
-        by_group[group] = over_days(rows[:, 1], rows[:, 0])
-    plain = lambda n, hits: Figure(float(hits / n) if n else float("nan"), n=int(n))
-    by_day = {d: {"all": plain(*np.sum(c, axis=0)), "0": plain(*c[0]), "1": plain(*c[1])} for d, c in found.items()}
-    return CoverageReport(over_days(whole[:, 1], whole[:, 0]), {y: over_days(table[:, y, 1], table[:, y, 0]) for y in (0, 1)}, by_group, by_day, _set_shares(days, inside))
+
+def _plain(n, hits):
+    "A share without an interval."
+    return Figure(float(hits / n) if n else float("nan"), n=int(n))
 
 
 def _set_shares(days, inside):
+    "Share of all events with each of the four sets."
     sizes = np.zeros(4)
-    for d, c in days.items():
-        sets = inside(d, c.points)
-        sizes += np.bincount(np.asarray(sets.zero, dtype=int) + 2 * np.asarray(sets.one, dtype=int), weights=c.n, minlength=4)
+    for day, counts in days.items():
+        sets = inside(day, counts.points)
+        which = np.asarray(sets.zero, dtype=int) + 2 * np.asarray(sets.one, dtype=int)
+        sizes += np.bincount(which, weights=counts.n, minlength=4)
     return dict(zip(("{}", "{0}", "{1}", "{0, 1}"), (sizes / max(sizes.sum(), 1)).tolist()))
+
+# %% ../../nbs/stats/11_coverage.ipynb #b8c9a630
+def coverage_report(days: Mapping[date, ScoreCounts], inside: Callable[[date, np.ndarray], Sets],
+                    groups: Mapping[str, Mapping[date, ScoreCounts]] | None = None) -> CoverageReport:
+    """Coverage of the sets that `inside(day, points)` gives, over days of counts.
+
+    Groups are counts of parts, such as sites (on a coarser grid, exact to its cells).
+    """
+    covered = {d: _covered(c, inside(d, c.points)) for d, c in sorted(days.items())}
+    table = _table(covered.values())
+    by_day = {d: {"all": _plain(*np.sum(c, axis=0)), "0": _plain(*c[0]), "1": _plain(*c[1])}
+              for d, c in covered.items()}
+    by_group = {}
+    for group, parts in (groups or {}).items():
+        rows = _table(_covered(c, inside(d, c.points)) for d, c in parts.items()).sum(axis=1)
+        by_group[group] = over_days(rows[:, 1], rows[:, 0])
+    whole = table.sum(axis=1)
+    by_label = {y: over_days(table[:, y, 1], table[:, y, 0]) for y in (0, 1)}
+    overall = over_days(whole[:, 1], whole[:, 0])
+    return CoverageReport(overall, by_label, by_group, by_day, _set_shares(days, inside))
 
 # %% ../../nbs/stats/11_coverage.ipynb #4f1aee4c
 WIDTHS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
-def width_shares(counts: ScoreCounts, bounds: VennAbers, edges: tuple[float, ...] = WIDTHS) -> dict[str, float]:
+def width_shares(counts: ScoreCounts, bounds: VennAbers,
+                 edges: tuple[float, ...] = WIDTHS) -> dict[str, float]:
     "Share of events by the width of their Venn-Abers interval; the last class includes 1."
     lower, upper = bounds.intervals(counts.points)
     at = np.clip(np.searchsorted(edges, upper - lower, side="right") - 1, 0, len(edges) - 2)
     shares = np.bincount(at, weights=counts.n, minlength=len(edges) - 1) / max(counts.total[0], 1)
     return {f"{a:g} to {b:g}": float(s) for a, b, s in zip(edges, edges[1:], shares)}
 
-
+# %% ../../nbs/stats/11_coverage.ipynb #89031595
 @dataclass(frozen=True, eq=False)
 class AutomationRisk:
-    "For each threshold (points, descending): the share of high-risk events at or above it, and the share of labelled ones among them that were negative."
+    "For each threshold (points, descending): how much of high risk it automates, and what share is false."
 
     thresholds: np.ndarray
-    automated: np.ndarray
-    false: np.ndarray  # NaN where none is labelled
+    automated: np.ndarray  # share of the high-risk events at or above the threshold
+    false: np.ndarray      # share of negatives among the labelled ones of these; NaN where none is labelled
 
 
 def automation_risk(counts: ScoreCounts, floor: int) -> AutomationRisk:
     "The curve of the events at or above the floor (points)."
     high = require_events(counts).points >= floor
-    down = lambda column: np.cumsum(column[high][::-1])
-    n, labelled, negative = down(counts.n), down(counts.n_labelled), down(counts.n_negative)
-    return AutomationRisk(counts.points[high][::-1], n / max(n[-1], 1) if len(n) else n.astype(float), np.divide(negative, labelled, out=np.full(len(n), np.nan), where=labelled > 0))
+    n, labelled, negative = (np.cumsum(column[high][::-1])
+                             for column in (counts.n, counts.n_labelled, counts.n_negative))
+    automated = n / max(n[-1], 1) if len(n) else n.astype(float)
+    false = np.divide(negative, labelled, out=np.full(len(n), np.nan), where=labelled > 0)
+    return AutomationRisk(counts.points[high][::-1], automated, false)

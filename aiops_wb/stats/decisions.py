@@ -39,26 +39,37 @@ class Decision:
 
 
 def route(level: str, certain: bool, why: str) -> Decision:
-    "Route a risk level: a ticket when it is HIGH or CRITICAL and certain, an alert when it is not certain. `why` says what made it so."
+    """Route a risk level: a ticket when it is HIGH or CRITICAL and certain, an alert when it is not certain.
+
+    `why` says what made it so.
+    """
     if level not in ("HIGH", "CRITICAL"):
         return Decision(level, "monitor", True, f"risk {level} is below HIGH")
     return Decision(level, "ticket" if certain else "alert", certain, f"risk {level}, {why}")
 
 # %% ../../nbs/stats/08_decisions.ipynb #5ddd86be
 def narrow_positive(interval: tuple[float, float] | None, narrow: float = 0.2) -> tuple[bool, str]:
-    "Whether a prediction interval (lower, upper) is narrow and holds only a positive, and the words for it; None when no interval stands."
+    """Whether a prediction interval (lower, upper) is narrow and holds only a positive, and the words for it.
+
+    None when no interval stands.
+    """
     if interval is None or not isfinite(interval[1] - interval[0]):
         return False, "but no calibrated interval stands"
     lower, upper = interval
     if upper - lower >= narrow:
         return False, f"interval {upper - lower:.2f} is not narrower than {narrow:.2f}"
+    shown = f"interval {lower:.2f} to {upper:.2f} is"
     if upper < 1 or lower <= 0:
-        return False, f"interval {lower:.2f} to {upper:.2f} is narrow but does not single out a positive"
-    return True, f"interval {lower:.2f} to {upper:.2f} is narrower than {narrow:.2f} and holds only a positive"
+        return False, f"{shown} narrow but does not single out a positive"
+    return True, f"{shown} narrower than {narrow:.2f} and holds only a positive"
 
 
-def decide(p: float, interval: tuple[float, float] | None, narrow: float = 0.2, cuts: tuple[float, ...] = CUTS) -> Decision:
-    "The reference decision: route a probability by the width of its prediction interval (lower, upper), None when no interval stands."
+def decide(p: float, interval: tuple[float, float] | None, narrow: float = 0.2,
+           cuts: tuple[float, ...] = CUTS) -> Decision:
+    """The reference decision: route a probability by the width of its prediction interval (lower, upper).
+
+    None when no interval stands.
+    """
     return route(risk_level(p, cuts), *narrow_positive(interval, narrow))
 
 # %% ../../nbs/stats/08_decisions.ipynb #c4126ec8
@@ -71,20 +82,29 @@ class Event(NamedTuple):
     at: datetime            # with a time zone
 
 
-def deduplicate(events: Iterable[Event], open_cases: Mapping[tuple[str, str], Sequence[tuple[str, datetime]]], window: timedelta = timedelta(hours=24)) -> dict[str, str]:
-    """prediction_id -> the prediction_id that opened its case (itself when it opens one), for events in any order.
+def _case_of(event, cases, window):
+    "The opener of the case an event joins; None when no case is near."
+    near = [(since <= event.at, -abs(event.at - since), opener)
+            for opener, since in cases if abs(event.at - since) < window]
+    return max(near)[2] if near else None
 
-    open_cases: (kind, entity) -> openers of the cases so far with their times. An event that comes out of order joins a case that began less than a window after it.
+# %% ../../nbs/stats/08_decisions.ipynb #7b6b6ffd
+def deduplicate(events: Iterable[Event], open_cases: Mapping[tuple[str, str], Sequence[tuple[str, datetime]]],
+                window: timedelta = timedelta(hours=24)) -> dict[str, str]:
+    """prediction_id -> the prediction_id that opened its case (itself when it opens one).
+
+    Events come in any order. open_cases: (kind, entity) -> openers of the cases so far with their times.
+    An event that comes out of order joins a case that began less than a window after it.
     """
-    known, found = {key: list(cases) for key, cases in open_cases.items()}, {}
+    known, opened_by = {key: list(cases) for key, cases in open_cases.items()}, {}
     for event in sorted(events, key=lambda e: (e.at, e.prediction_id)):
         cases = known.setdefault((event.kind, event.entity_id), []) if event.entity_id is not None else []
-        near = [(since <= event.at, -abs(event.at - since), opener) for opener, since in cases if abs(event.at - since) < window]
-        opener = max(near)[2] if near else event.prediction_id
-        if not near:
+        opener = _case_of(event, cases, window)
+        if opener is None:
+            opener = event.prediction_id
             cases.append((opener, event.at))
-        found[event.prediction_id] = opener
-    return found
+        opened_by[event.prediction_id] = opener
+    return opened_by
 
 # %% ../../nbs/stats/08_decisions.ipynb #f2469df2
 class Assignee(NamedTuple):
@@ -102,14 +122,27 @@ def assign(site: Mapping[str, str | None] | None) -> Assignee:
             return Assignee(name.strip(), role)
     return Assignee(None, "unassigned")
 
+# %% ../../nbs/stats/08_decisions.ipynb #e63ed62e
+def _share_known(interval):
+    "What is known about events like this one."
+    if interval is None or any(isnan(bound) for bound in interval):
+        return "How many of such events are positive is not known."
+    return f"Calibrated, {interval[0]:.0%} to {interval[1]:.0%} of such events are positive."
 
-def ticket_text(*, kind: str, model: str, entity_id: str | None, site_id: str | None, at: str, probability: float, interval: tuple[float, float] | None,
-                decision_reason: str, reasons: Sequence[str] = (), share: bool = True) -> tuple[str, str]:
-    "Title and text of a case: the score (a probability, unless `share` is False), its probability interval, why it was routed so, and the model's reasons where they are known."
-    scored, short = (f"{probability:.1%}", f"{probability:.0%}") if share else (f"{probability:g}",) * 2
-    who, where = entity_id or "an unnamed entity", f" at {site_id}" if site_id else ""
-    known = interval is not None and not any(isnan(b) for b in interval)
-    share = f"Calibrated, {interval[0]:.0%} to {interval[1]:.0%} of such events are positive." if known else "How many of such events are positive is not known."
-    lines = [f"{model} scored {scored} for {who}{where} at {at}. {share}", f"{'Opened automatically' if kind == 'ticket' else 'A person decides'}: {decision_reason}."]
-    lines += [f"Main reasons of the model: {'; '.join(reasons)}."] if reasons else []
-    return f"{'Act' if kind == 'ticket' else 'Review'}: {who}{where}, {short}", "\n".join(lines)
+
+def ticket_text(*, kind: str, model: str, entity_id: str | None, site_id: str | None, at: str,
+                probability: float, interval: tuple[float, float] | None, decision_reason: str,
+                reasons: Sequence[str] = (), share: bool = True) -> tuple[str, str]:
+    """Title and text of a case: the score, its interval, why it was routed so, the model's reasons.
+
+    The score is a probability unless `share` is False; reasons where they are known.
+    """
+    scored = f"{probability:.1%}" if share else f"{probability:g}"
+    short = f"{probability:.0%}" if share else scored
+    who = (entity_id or "an unnamed entity") + (f" at {site_id}" if site_id else "")
+    act, decided = ("Act", "Opened automatically") if kind == "ticket" else ("Review", "A person decides")
+    lines = [f"{model} scored {scored} for {who} at {at}. {_share_known(interval)}",
+             f"{decided}: {decision_reason}."]
+    if reasons:
+        lines.append(f"Main reasons of the model: {'; '.join(reasons)}.")
+    return f"{act}: {who}, {short}", "\n".join(lines)

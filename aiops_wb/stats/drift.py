@@ -30,8 +30,10 @@ def windows(day: date, recent_days: int = 7, reference_days: tuple[int, int] = (
     "The `recent_days` up to `day`, and the days from reference_days[1] to reference_days[0] before it."
     near, far = reference_days
     if not 0 < recent_days <= near < far:
-        raise ValueError(f"windows of {recent_days} recent and {near}-{far} reference days overlap: need 0 < recent <= near < far.")
-    return Windows((day - timedelta(recent_days - 1), day), (day - timedelta(far), day - timedelta(near)))
+        raise ValueError(f"windows of {recent_days} recent and {near}-{far} reference days overlap: "
+                         "need 0 < recent <= near < far.")
+    recent = (day - timedelta(recent_days - 1), day)
+    return Windows(recent, (day - timedelta(far), day - timedelta(near)))
 
 # %% ../../nbs/stats/05_drift.ipynb #f3007678
 SEVERITIES = ("none", "low", "medium", "high")
@@ -39,101 +41,131 @@ SEVERITIES = ("none", "low", "medium", "high")
 
 @dataclass(frozen=True)
 class KS:
-    "A two-sample Kolmogorov-Smirnov test; `lower`-`upper` is a 95 % interval of the distance, `at` where it is largest."
+    "A two-sample Kolmogorov-Smirnov test; `lower`-`upper` is a 95 % interval of the distance."
 
     statistic: float
     pvalue: float
     lower: float
     upper: float
-    at: int      # points
+    at: int      # points where the distance is largest
     shift: float  # difference of mean scores in logits (or units), recent - reference
     n: int       # recent events
     m: int       # reference events
 
     @property
     def severity(self) -> str:
-        "none, low, medium or high by the reference rule (p below 0.05, 0.01, 0.001); unknown when a window is empty."
-        return "unknown" if isnan(self.pvalue) else SEVERITIES[sum(self.pvalue < level for level in (0.05, 0.01, 0.001))]
+        "By the reference rule (p below 0.05, 0.01, 0.001); unknown when a window is empty."
+        if isnan(self.pvalue):
+            return "unknown"
+        return SEVERITIES[sum(self.pvalue < level for level in (0.05, 0.01, 0.001))]
 
     @property
     def drifted(self) -> bool:
         "The reference rule: p < 0.01."
         return self.pvalue < 0.01
 
+# %% ../../nbs/stats/05_drift.ipynb #71a110b1
+def _slack(n, m, confidence):
+    "Half width of the interval of a distance (Dvoretzky, Kiefer and Wolfowitz; Massart 1990)."
+    alpha = 1 - confidence
+    return sqrt(log(4 / alpha) / (2 * n)) + sqrt(log(4 / alpha) / (2 * m))
 
+
+def _cumulative(counts, size):
+    "Shares up to and with each place, beginning with 0."
+    return np.concatenate([[0.0], np.cumsum(counts) / size])
+
+
+def _share_below(counts, points):
+    "Share of the events at or below each of some points."
+    through = np.searchsorted(counts.points, points, side="right")
+    return _cumulative(counts.n, counts.total[0])[through]
+
+# %% ../../nbs/stats/05_drift.ipynb #7077f5a1
 def ks(recent: ScoreCounts, reference: ScoreCounts, confidence: float = 0.95) -> KS:
-    "Two-sample KS from counts, p-value by Kolmogorov's limiting distribution (Smirnov 1939); NaN when a sample is empty."
+    """Two-sample KS from counts; NaN when a sample is empty.
+
+    The p-value is that of Kolmogorov's limiting distribution (Smirnov 1939).
+    """
     if recent.grid != reference.grid:
-        raise ValueError(f"scores on {recent.grid} and on {reference.grid} cannot be compared: coarsen one of them first.")
+        raise ValueError(f"scores on {recent.grid} and on {reference.grid} cannot be compared: "
+                         "coarsen one of them first.")
     n, m = recent.total[0], reference.total[0]
     if not n or not m:
         return KS(nan, nan, nan, nan, 0, nan, n, m)
     points = np.union1d(recent.points, reference.points)
-    cdf = [np.concatenate([[0], np.cumsum(c.n)])[np.searchsorted(c.points, points, side="right")] / size
-           for c, size in ((recent, n), (reference, m))]
-    gaps = np.abs(cdf[0] - cdf[1])
+    gaps = np.abs(_share_below(recent, points) - _share_below(reference, points))
     d, at = float(gaps.max()), int(points[gaps.argmax()])
-    alpha = 1 - confidence
-    slack = sqrt(log(4 / alpha) / (2 * n)) + sqrt(log(4 / alpha) / (2 * m))
-    mean = [float((c.points * c.n).sum() / size) / 1000 for c, size in ((recent, n), (reference, m))]
+    slack = _slack(n, m, confidence)
+    shift = _mean_score(recent, n) - _mean_score(reference, m)
     pvalue = float(kolmogorov(sqrt(n * m / (n + m)) * d))
-    return KS(d, pvalue, max(0.0, d - slack), min(1.0, d + slack), at, mean[0] - mean[1], n, m)
+    return KS(d, pvalue, max(0.0, d - slack), min(1.0, d + slack), at, shift, n, m)
+
+
+def _mean_score(counts, size):
+    "The mean score in logits (or units)."
+    return float((counts.points * counts.n).sum() / size) / 1000
 
 # %% ../../nbs/stats/05_drift.ipynb #a4abe132
-UNSEEN, MISSING, FIRST = 0, 1, 2  # places in a vector of counts: values unknown to training, missing values, the first bin
+UNSEEN, MISSING, FIRST = 0, 1, 2  # places: values unknown to training, missing ones, the first bin
 
 
+def _vectors(recent, reference):
+    "Two vectors of counts on the same bins, and their sums."
+    recent, reference = np.asarray(recent, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    alike = recent.shape == reference.shape and recent.ndim == 1
+    if not alike or (recent < 0).any() or (reference < 0).any():
+        raise ValueError(f"counts of {recent.shape} and {reference.shape} bins cannot be compared: "
+                         "give two vectors of counts on the same bins.")
+    return recent, reference, float(recent.sum()), float(reference.sum())
+
+
+def _share(counts, place, size):
+    return counts[place] / size if size else nan
+
+# %% ../../nbs/stats/05_drift.ipynb #d459ad0e
 @dataclass(frozen=True)
 class Bracket:
-    "A Kolmogorov-Smirnov distance known to lie in [statistic, at_most]; `lower`-`upper` is a 95 % interval of the true distance at the cuts, `bin` the bin below whose upper cut the gap is largest."
+    """A Kolmogorov-Smirnov distance known to lie in [statistic, at_most].
+
+    `lower`-`upper` is a 95 % interval of the true distance at the cuts.
+    """
 
     statistic: float
     at_most: float
     pvalue: float
     lower: float
     upper: float
-    bin: int
+    bin: int  # the bin below whose upper cut the gap is largest
     n: int
     m: int
 
 
-def _shares(recent, reference):
-    recent, reference = np.asarray(recent, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    if recent.shape != reference.shape or recent.ndim != 1 or (recent < 0).any() or (reference < 0).any():
-        raise ValueError(f"counts of {recent.shape} and {reference.shape} bins cannot be compared: give two vectors of counts on the same bins.")
-    return recent, reference, float(recent.sum()), float(reference.sum())
-
-
-def _slack(n, m, confidence):
-    "Half width of the interval of a Kolmogorov-Smirnov distance (Dvoretzky, Kiefer, Wolfowitz; Massart 1990)."
-    return sqrt(log(4 / (1 - confidence)) / (2 * n)) + sqrt(log(4 / (1 - confidence)) / (2 * m))
-
-
-def _cumulative(counts, size):
-    return np.concatenate([[0.0], np.cumsum(counts) / size])
-
-
 def ks_bracket(recent, reference, single=None, confidence: float = 0.95) -> Bracket:
-    """Two-sample KS from counts on the same ordered bins (without unseen and missing); scipy's statistic on the values always lies in [statistic, at_most].
+    """Two-sample KS from counts on the same ordered bins (without unseen and missing).
 
-    `single` marks bins that hold one value only. The p-value is that of `statistic`, for independent rows; NaN when a side is empty.
+    scipy's statistic on the values always lies in [statistic, at_most]. `single` marks bins that hold one
+    value only. The p-value is that of `statistic`, for independent rows; NaN when a side is empty.
     """
-    recent, reference, n, m = _shares(recent, reference)
+    recent, reference, n, m = _vectors(recent, reference)
     if not n or not m:
         return Bracket(nan, nan, nan, nan, nan, 0, int(n), int(m))
     f, g = _cumulative(recent, n), _cumulative(reference, m)
     gaps = np.abs(f - g)
     worst_place = np.maximum(np.abs(f[1:] - g[:-1]), np.abs(f[:-1] - g[1:]))
-    one = np.zeros(len(recent), dtype=bool) if single is None else np.asarray(single, dtype=bool)
-    d = float(gaps.max())
-    at_most = max(d, float(np.where(one, 0.0, worst_place).max(initial=0.0)))
-    slack = _slack(n, m, confidence)
-    return Bracket(d, at_most, float(kolmogorov(sqrt(n * m / (n + m)) * d)), max(0.0, d - slack), min(1.0, d + slack), max(0, int(gaps.argmax()) - 1), int(n), int(m))
+    one_value = np.zeros(len(recent), dtype=bool) if single is None else np.asarray(single, dtype=bool)
+    d, slack = float(gaps.max()), _slack(n, m, confidence)
+    at_most = max(d, float(np.where(one_value, 0.0, worst_place).max(initial=0.0)))
+    pvalue, where = float(kolmogorov(sqrt(n * m / (n + m)) * d)), max(0, int(gaps.argmax()) - 1)
+    return Bracket(d, at_most, pvalue, max(0.0, d - slack), min(1.0, d + slack), where, int(n), int(m))
 
 # %% ../../nbs/stats/05_drift.ipynb #9fe90cad
 def psi(recent, reference) -> float:
-    "Population stability index, sum of (p - q) ln(p / q) over bins; where a bin is empty on a side, half an event is added to every bin. NaN when a side is empty."
-    recent, reference, n, m = _shares(recent, reference)
+    """Population stability index, sum of (p - q) ln(p / q) over bins; NaN when a side is empty.
+
+    Where a bin is empty on a side, half an event is added to every bin.
+    """
+    recent, reference, n, m = _vectors(recent, reference)
     if not n or not m:
         return nan
     used = (recent > 0) | (reference > 0)
@@ -145,40 +177,53 @@ def psi(recent, reference) -> float:
 
 
 def psi_no_drift(bins: int, n: int, m: int) -> float:
-    "What PSI is on average when nothing drifted and rows are independent: (bins - 1)(1/n + 1/m) (Yurdakul and Naranjo 2020)."
+    """What PSI is on average when nothing drifted and rows are independent: (bins - 1)(1/n + 1/m).
+
+    See Yurdakul and Naranjo 2020.
+    """
     return (bins - 1) * (1 / n + 1 / m) if n and m else nan
 
-
+# %% ../../nbs/stats/05_drift.ipynb #1628807b
 def jensen_shannon(recent, reference) -> float:
-    "Jensen-Shannon distance, natural logarithm, 0 to 0.83 (the root of the divergence); NaN when a side is empty."
-    recent, reference, n, m = _shares(recent, reference)
+    """Jensen-Shannon distance, natural logarithm, 0 to 0.83 (the root of the divergence).
+
+    NaN when a side is empty.
+    """
+    recent, reference, n, m = _vectors(recent, reference)
     if not n or not m:
         return nan
     p, q = recent / n, reference / m
-    return sqrt(max(0.0, float((rel_entr(p, (p + q) / 2) + rel_entr(q, (p + q) / 2)).sum()) / 2))
+    divergence = float((rel_entr(p, (p + q) / 2) + rel_entr(q, (p + q) / 2)).sum()) / 2
+    return sqrt(max(0.0, divergence))
 
 
 def hellinger(recent, reference) -> float:
     "Hellinger distance, 0 to 1; NaN when a side is empty."
-    recent, reference, n, m = _shares(recent, reference)
-    return sqrt(max(0.0, 1 - float(np.sqrt(recent / n * reference / m).sum()))) if n and m else nan
+    recent, reference, n, m = _vectors(recent, reference)
+    if not n or not m:
+        return nan
+    return sqrt(max(0.0, 1 - float(np.sqrt(recent / n * reference / m).sum())))
 
-
+# %% ../../nbs/stats/05_drift.ipynb #96098459
 def wasserstein(recent: ScoreCounts, reference: ScoreCounts) -> float:
-    "Wasserstein-1 distance of two score distributions in logits (or units), exact on points; NaN when a side is empty."
+    "Wasserstein-1 distance of two score distributions in logits (or units); exact, NaN when a side is empty."
     if not recent.total[0] or not reference.total[0]:
         return nan
     points = np.union1d(recent.points, reference.points)
-    f, g = (_cumulative(c.n, c.total[0])[np.searchsorted(c.points, points, side="right")] for c in (recent, reference))
-    return float((np.abs(f - g)[:-1] * np.diff(points)).sum() / 1000)
+    gaps = np.abs(_share_below(recent, points) - _share_below(reference, points))
+    return float((gaps[:-1] * np.diff(points)).sum() / 1000)
 
 
 def wasserstein_bracket(recent, reference, edges) -> tuple[float, float]:
-    "Bounds of the Wasserstein-1 distance from counts on bins with finite `edges` (bins + 1, ascending), of values clipped to them; (NaN, NaN) when a side is empty."
-    recent, reference, n, m = _shares(recent, reference)
+    """Bounds of the Wasserstein-1 distance from counts on bins, of values clipped to the outer edges.
+
+    `edges` are finite, bins + 1 of them, ascending; (NaN, NaN) when a side is empty.
+    """
+    recent, reference, n, m = _vectors(recent, reference)
     edges = np.asarray(edges, dtype=np.float64)
     if len(edges) != len(recent) + 1 or not np.isfinite(edges).all() or (np.diff(edges) < 0).any():
-        raise ValueError(f"{len(edges)} edges for {len(recent)} bins: bins + 1 finite edges in ascending order are needed.")
+        raise ValueError(f"{len(edges)} edges for {len(recent)} bins: "
+                         "bins + 1 finite edges in ascending order are needed.")
     if not n or not m:
         return nan, nan
     f, g = _cumulative(recent, n), _cumulative(reference, m)
@@ -189,39 +234,48 @@ def wasserstein_bracket(recent, reference, edges) -> tuple[float, float]:
 # %% ../../nbs/stats/05_drift.ipynb #661c616e
 @dataclass(frozen=True)
 class CategoryShift:
-    "Largest change of a category's share with a 95 % interval, chi-square p-value; `bin` is the category that changed most."
+    "Largest change of a category's share with a 95 % interval, and Pearson's chi-square."
 
     statistic: float
     lower: float
     upper: float
     pvalue: float
     chi_square: float
-    bin: int
+    bin: int  # the category that changed most
     n: int
     m: int
 
 
+def _chi_square(recent, reference, n, m):
+    "Pearson's statistic of two vectors of counts without empty bins."
+    expected = (recent + reference) / (n + m)
+    of_recent = ((recent - n * expected) ** 2 / (n * expected)).sum()
+    of_reference = ((reference - m * expected) ** 2 / (m * expected)).sum()
+    return float(of_recent + of_reference)
+
+
 def category_shift(recent, reference, confidence: float = 0.95) -> CategoryShift:
     "Two vectors of counts on the same categories; for independent rows. NaN when a side is empty."
-    recent, reference, n, m = _shares(recent, reference)
+    recent, reference, n, m = _vectors(recent, reference)
     if not n or not m:
         return CategoryShift(nan, nan, nan, nan, nan, 0, int(n), int(m))
     change, used = np.abs(recent / n - reference / m), (recent + reference) > 0
-    expected = (recent + reference)[used] / (n + m)
-    statistic = float(((recent[used] - n * expected) ** 2 / (n * expected)).sum() + ((reference[used] - m * expected) ** 2 / (m * expected)).sum())
-    freedom = int(used.sum()) - 1
-    slack = sqrt(log(4 * max(1, int(used.sum())) / (1 - confidence)) / 2) * (1 / sqrt(n) + 1 / sqrt(m))
-    d = float(change.max())
-    return CategoryShift(d, max(0.0, d - slack), min(1.0, d + slack), float(chdtrc(freedom, statistic)) if freedom else 1.0, statistic, int(change.argmax()), int(n), int(m))
+    categories = int(used.sum())
+    statistic = _chi_square(recent[used], reference[used], n, m)
+    pvalue = float(chdtrc(categories - 1, statistic)) if categories > 1 else 1.0
+    slack = sqrt(log(4 * max(1, categories) / (1 - confidence)) / 2) * (1 / sqrt(n) + 1 / sqrt(m))
+    d, where = float(change.max()), int(change.argmax())
+    lower, upper = max(0.0, d - slack), min(1.0, d + slack)
+    return CategoryShift(d, lower, upper, pvalue, statistic, where, int(n), int(m))
 
 # %% ../../nbs/stats/05_drift.ipynb #0e412b1a
 @dataclass(frozen=True)
 class FeatureShift:
-    "How one feature differs between recent days and its reference: the largest gap (KS, or of a category's share) with its interval, other distances, and the shares missing and unseen."
+    "How one feature differs between recent days and its reference."
 
     name: str
     kind: str               # numeric | category
-    effect: float           # KS statistic, or the largest change of a share
+    effect: float           # the largest gap: KS statistic, or the change of a category's share
     lower: float
     upper: float
     pvalue: float
@@ -243,12 +297,14 @@ def feature_shift(name: str, kind: str, recent, reference, single=None) -> Featu
     "Compare two vectors of counts (unseen, missing, bins ...) of a feature; kind: numeric or category."
     if kind not in ("numeric", "category"):
         raise ValueError(f"{name}: kind {kind!r} is not one of numeric, category.")
-    recent, reference, n, m = _shares(recent, reference)
+    recent, reference, n, m = _vectors(recent, reference)
     a, b = recent[FIRST:], reference[FIRST:]
-    found = ks_bracket(a, b, single) if kind == "numeric" else category_shift(a, b)
-    share = lambda place: (recent[place] / n if n else nan, reference[place] / m if m else nan)
-    return FeatureShift(name, kind, found.statistic, found.lower, found.upper, found.pvalue, found.bin, psi(a, b), psi_no_drift(int(((a > 0) | (b > 0)).sum()), found.n, found.m),
-                        jensen_shannon(a, b), share(MISSING), share(UNSEEN), int(n), int(m))
+    gap = ks_bracket(a, b, single) if kind == "numeric" else category_shift(a, b)
+    used = int(((a > 0) | (b > 0)).sum())
+    missing, unseen = ((_share(recent, at, n), _share(reference, at, m)) for at in (MISSING, UNSEEN))
+    distances = (psi(a, b), psi_no_drift(used, gap.n, gap.m), jensen_shannon(a, b))
+    return FeatureShift(name, kind, gap.statistic, gap.lower, gap.upper, gap.pvalue, gap.bin, *distances,
+                        missing, unseen, int(n), int(m))
 
 # %% ../../nbs/stats/05_drift.ipynb #d9012a13
 GRAVITY = ("none", "low", "medium", "high", "critical")
@@ -258,25 +314,37 @@ LOSS_LEVELS = (0.01, 0.02, 0.05, 0.10)    # of the mean squared error, which is 
 
 
 def gravity(effect: float, in_alarm: bool, levels: tuple[float, float, float, float] = SHARE_LEVELS) -> str:
-    "none without an alarm; else low, medium, high or critical by the size of the change; unknown when there is none to measure."
+    """none without an alarm; else low, medium, high or critical by the size of the change.
+
+    unknown when there is no change to measure.
+    """
     if isnan(effect):
         return "unknown"
-    return GRAVITY[max(1, sum(abs(effect) >= level for level in levels))] if in_alarm else "none"
+    if not in_alarm:
+        return "none"
+    return GRAVITY[max(1, sum(abs(effect) >= level for level in levels))]
 
-
+# %% ../../nbs/stats/05_drift.ipynb #faf89bd0
 KINDS = ("data quality", "concept", "label shift", "covariate", "operation")
 
 
-def kind_of_drift(quality: bool, inputs: bool, offset: float = nan, offset_error: float = nan, mix_offset: float = nan, mix_error: float = inf, tolerance: float = 0.1) -> str | None:
+def kind_of_drift(quality: bool, inputs: bool, offset: float = nan, offset_error: float = nan,
+                  mix_offset: float = nan, mix_error: float = inf, tolerance: float = 0.1) -> str | None:
     """What an alarm is about: data quality, concept, label shift, covariate, or None.
 
-    quality: an alarm about missing or unseen values or volume; inputs: one about features or the score; `offset` is by how many logits labels differ from the probabilities, `mix_offset` the change of
-    the prior's log-odds that the score distribution suggests (MLLS), each with its standard error. Labels that moved as the scores say are a new mix of the same events; labels that moved otherwise are a changed relation.
+    quality: an alarm about missing or unseen values or volume; inputs: one about features or the score;
+    `offset` is by how many logits labels differ from the probabilities, `mix_offset` the change of the
+    prior's log-odds that the score distribution suggests (MLLS), each with its standard error. Labels
+    that moved as the scores say are a new mix of the same events; labels that moved otherwise are a
+    changed relation.
     """
     if abs(offset) - 2 * offset_error > tolerance:
-        alike = abs(offset - mix_offset) <= max(tolerance, 2 * sqrt(offset_error**2 + mix_error**2)) and abs(mix_offset) - 2 * mix_error > tolerance
-        return "label shift" if alike else "concept"
-    return "data quality" if quality else "covariate" if inputs else None
+        close = abs(offset - mix_offset) <= max(tolerance, 2 * sqrt(offset_error**2 + mix_error**2))
+        mix_moved = abs(mix_offset) - 2 * mix_error > tolerance
+        return "label shift" if close and mix_moved else "concept"
+    if quality:
+        return "data quality"
+    return "covariate" if inputs else None
 
 # %% ../../nbs/stats/05_drift.ipynb #0849ec52
 @dataclass(frozen=True)
@@ -293,8 +361,10 @@ class AccuracyDrop:
 
     @property
     def severity(self) -> str:
-        "none, low, medium or high by the reference rule (a drop of 5, 10, 20 %); unknown without a baseline or labels."
-        return "unknown" if isnan(self.drop) else SEVERITIES[sum(self.drop >= level - 1e-12 for level in (0.05, 0.10, 0.20))]
+        "By the reference rule (a drop of 5, 10, 20 %); unknown without a baseline or labels."
+        if isnan(self.drop):
+            return "unknown"
+        return SEVERITIES[sum(self.drop >= level - 1e-12 for level in (0.05, 0.10, 0.20))]
 
 
 def worst(*severities: str) -> str:

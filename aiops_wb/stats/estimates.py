@@ -9,6 +9,7 @@ __all__ = ['expected_performance', 'surprise', 'Maturation', 'maturation', 'Adju
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from .counts import ScoreCounts, require_events
@@ -16,38 +17,87 @@ from .performance import Figure
 from scipy.special import expit, logit, ndtri
 
 # %% ../../nbs/stats/04_estimates.ipynb #31864695
+class _Expected(NamedTuple):
+    "A confusion in expectation, and the variance of the labels on either side of the threshold."
+
+    tp: float
+    fp: float
+    fn: float
+    tn: float
+    above: float  # variance of the positives among the alerts
+    below: float  # and among the rest
+
+    @classmethod
+    def of(cls, n, p, alert):
+        "From events and probability by cell, and which cells are alerts."
+        spread = n * p * (1 - p)
+        tp, fp = float((n * p)[alert].sum()), float((n * (1 - p))[alert].sum())
+        fn, tn = float((n * p)[~alert].sum()), float((n * (1 - p))[~alert].sum())
+        return cls(tp, fp, fn, tn, float(spread[alert].sum()), float(spread[~alert].sum()))
+
+
+def _ratio(a, b):
+    return a / b if b else nan
+
+# %% ../../nbs/stats/04_estimates.ipynb #db6bf0fe
+def _shares(e: _Expected, size) -> dict:
+    "Name -> (expected share, standard deviation, events it is a share of)."
+    positives, negatives = e.tp + e.fn, e.fp + e.tn
+    either = sqrt(e.above + e.below) / size
+    recall, fpr, d = _ratio(e.tp, positives), _ratio(e.fp, negatives), 2 * e.tp + e.fp + e.fn
+    recall_sd = _ratio(sqrt((1 - recall) ** 2 * e.above + recall**2 * e.below), positives)
+    fpr_sd = _ratio(sqrt((1 - fpr) ** 2 * e.above + fpr**2 * e.below), negatives)
+    f1_sd = _ratio(2 * sqrt((d - e.tp) ** 2 * e.above + e.tp**2 * e.below), d**2)
+    return {
+        "positive_rate": (positives / size, either, size),
+        "accuracy": ((e.tp + e.tn) / size, either, size),
+        "precision": (_ratio(e.tp, e.tp + e.fp), _ratio(sqrt(e.above), e.tp + e.fp), e.tp + e.fp),
+        "recall": (recall, recall_sd, positives),
+        "fpr": (fpr, fpr_sd, negatives),
+        "f1": (_ratio(2 * e.tp, d), f1_sd, size),
+    }
+
+# %% ../../nbs/stats/04_estimates.ipynb #5f41cc18
+def _expected_auc(n, p):
+    "Expected share of pairs of a positive and a negative that are ranked rightly, ties counting half."
+    positives, negatives = n * p, n * (1 - p)
+    wins = float((positives * (np.cumsum(negatives) - negatives / 2)).sum())
+    return _ratio(wins, float(positives.sum() * negatives.sum()))
+
+
 def _figure(value, sd, n, z, top=1.0):
+    "A figure with a normal interval in [0, top]; NaN where there is no value."
+    if value != value:
+        return Figure(nan)
     return Figure(float(value), float(max(0.0, value - z * sd)), float(min(top, value + z * sd)), int(n))
 
+# %% ../../nbs/stats/04_estimates.ipynb #e560e6f1
+def expected_performance(counts: ScoreCounts, probability: np.ndarray, threshold: int,
+                         confidence: float = 0.95) -> dict[str, Figure]:
+    """Figures of all events, expected from a calibrated probability for each cell; labels are not looked at.
 
-def expected_performance(counts: ScoreCounts, probability: np.ndarray, threshold: int, confidence: float = 0.95) -> dict[str, Figure]:
-    """Figures of all events of the counts, expected from a calibrated probability for each cell; labels are not looked at.
-
-    Intervals are predictive: they hold the figure that full labels will give, if labels are independent given the scores and the probabilities hold (no concept drift).
-    Exact variance for accuracy, precision and positive rate; first-order for recall, fpr and f1; none for roc_auc, a ratio of expectations. ValueError when there is not one probability for each cell.
+    Intervals are predictive: they hold the figure that full labels will give, if labels are independent
+    given the scores and the probabilities hold (no concept drift). Exact variance for accuracy, precision
+    and positive rate; first-order for recall, fpr and f1; none for roc_auc, a ratio of expectations.
+    ValueError when there is not one probability for each cell.
     """
     p, n, z = np.asarray(probability, dtype=np.float64), counts.n, float(ndtri(0.5 + confidence / 2))
     if p.shape != n.shape or not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"{p.size} probabilities for {len(n)} cells: one in [0, 1] is needed for each.")
-    size, alert, spread = int(n.sum()), counts.points >= threshold, n * p * (1 - p)
-    names = ("positive_rate", "accuracy", "precision", "recall", "fpr", "f1", "roc_auc")
+    size = int(n.sum())
     if not size:
+        names = ("positive_rate", "accuracy", "precision", "recall", "fpr", "f1", "roc_auc")
         return {name: Figure(nan) for name in names}
-    tp, fp = float((n * p)[alert].sum()), float((n * (1 - p))[alert].sum())
-    fn, tn = float((n * p)[~alert].sum()), float((n * (1 - p))[~alert].sum())
-    above, below = float(spread[alert].sum()), float(spread[~alert].sum())
-    ratio = lambda a, b: a / b if b else nan
-    recall, fpr, f1, d = ratio(tp, tp + fn), ratio(fp, fp + tn), ratio(2 * tp, 2 * tp + fp + fn), 2 * tp + fp + fn
-    found = {"positive_rate": ((tp + fn) / size, sqrt(above + below) / size, size), "accuracy": ((tp + tn) / size, sqrt(above + below) / size, size),
-             "precision": (ratio(tp, tp + fp), ratio(sqrt(above), tp + fp), tp + fp), "recall": (recall, ratio(sqrt((1 - recall) ** 2 * above + recall**2 * below), tp + fn), tp + fn),
-             "fpr": (fpr, ratio(sqrt((1 - fpr) ** 2 * above + fpr**2 * below), fp + tn), fp + tn), "f1": (f1, ratio(2 * sqrt((d - tp) ** 2 * above + tp**2 * below), d**2), size)}
-    positives, negatives = n * p, n * (1 - p)
-    wins = float((positives * (np.cumsum(negatives) - negatives / 2)).sum())
-    return {name: _figure(*found[name], z) if found[name][0] == found[name][0] else Figure(nan) for name in names[:-1]} | {"roc_auc": Figure(ratio(wins, float(positives.sum() * negatives.sum())), n=size)}
+    shares = _shares(_Expected.of(n, p, counts.points >= threshold), size)
+    figures = {name: _figure(*share, z) for name, share in shares.items()}
+    return figures | {"roc_auc": Figure(_expected_auc(n, p), n=size)}
 
 # %% ../../nbs/stats/04_estimates.ipynb #35eafd65
 def surprise(counts: ScoreCounts, probability: np.ndarray) -> float:
-    "(observed - expected positives) / sqrt(sum p (1 - p)) over labelled events: standard normal if labels are independent and the probabilities hold; NaN without labels."
+    """(observed - expected positives) / sqrt(sum p (1 - p)) over labelled events; NaN without labels.
+
+    Standard normal if labels are independent and the probabilities hold.
+    """
     p, labelled = np.asarray(probability, dtype=np.float64), require_events(counts).n_labelled
     variance = float((labelled * p * (1 - p)).sum())
     return float((counts.n_positive - labelled * p).sum()) / sqrt(variance) if variance else nan
@@ -55,7 +105,10 @@ def surprise(counts: ScoreCounts, probability: np.ndarray) -> float:
 # %% ../../nbs/stats/04_estimates.ipynb #0bee4cb7
 @dataclass(frozen=True, eq=False)
 class Maturation:
-    "Which share of the labels that ever arrive is there after so many days: one entry an age, separately for positives and negatives; `complete` is the share of events that ever get one."
+    """Which share of the labels that ever arrive is there after so many days, for positives and negatives.
+
+    One entry an age; `complete` is the share of events that ever get a label.
+    """
 
     positive: np.ndarray  # (ages,) F
     negative: np.ndarray  # (ages,) G
@@ -63,127 +116,207 @@ class Maturation:
 
     def __repr__(self) -> str:
         half = [int(np.argmax(shares >= 0.5)) for shares in (self.positive, self.negative)]
-        return f"Maturation(half of the positives after {half[0]} days, of the negatives after {half[1]}, all after {len(self.positive) - 1}; {self.complete:.1%} of events get a label)"
+        return (f"Maturation(half of the positives after {half[0]} days, of the negatives after {half[1]}, "
+                f"all after {len(self.positive) - 1}; {self.complete:.1%} of events get a label)")
 
     def at(self, age: int) -> tuple[float, float]:
-        "F and G at an age in days, `complete` included: the chance that a positive and a negative event is labelled by then."
+        "F and G at an age in days, times `complete`: the chance that a positive, a negative has its label."
         if age < 0:
             return 0.0, 0.0
         age = min(age, len(self.positive) - 1)
         return float(self.positive[age]) * self.complete, float(self.negative[age]) * self.complete
 
-
-def maturation(arrivals: Iterable[tuple[int, int, int]], events: int) -> Maturation:
-    """From (age in days, positive labels, negative labels that arrived at that age), summed over days old enough to be complete, and how many events those days had.
-
-    Assumes that whether an event is ever labelled does not depend on its label. ValueError without labels of both kinds.
-    """
+# %% ../../nbs/stats/04_estimates.ipynb #b1743463
+def _by_age(arrivals):
+    "Positive and negative labels that arrived at each age from 0 on, (ages, 2)."
     arrived = {}
     for age, positive, negative in arrivals:
-        was = arrived.get(max(age, 0), (0, 0))
-        arrived[max(age, 0)] = was[0] + positive, was[1] + negative
-    table = np.array([arrived.get(age, (0, 0)) for age in range(max(arrived, default=0) + 1)], dtype=np.float64)
+        before = arrived.get(max(age, 0), (0, 0))
+        arrived[max(age, 0)] = before[0] + positive, before[1] + negative
+    ages = range(max(arrived, default=0) + 1)
+    return np.array([arrived.get(age, (0, 0)) for age in ages], dtype=np.float64)
+
+
+def maturation(arrivals: Iterable[tuple[int, int, int]], events: int) -> Maturation:
+    """How labels mature on days old enough to be complete, and how many of their events ever get one.
+
+    `arrivals`: (age in days, positive labels, negative labels that arrived at that age), summed over
+    those days; `events`: how many those days had. Assumes that whether an event is ever labelled does not
+    depend on its label. ValueError without labels of both kinds.
+    """
+    table = _by_age(arrivals)
     total = table.sum(axis=0)
     if not (total > 0).all():
-        raise ValueError(f"{int(total[0])} positive and {int(total[1])} negative labels on the complete days: some of both are needed to see how fast labels arrive.")
-    shares = np.clip(np.maximum.accumulate(np.cumsum(table, axis=0) / total, axis=0), 0, 1)  # a corrected label is a step back
+        seen = f"{int(total[0])} positive and {int(total[1])} negative labels on the complete days"
+        raise ValueError(f"{seen}: some of both are needed to see how fast labels arrive.")
+    shares = np.cumsum(table, axis=0) / total
+    shares = np.clip(np.maximum.accumulate(shares, axis=0), 0, 1)  # a corrected label is a step back
     return Maturation(shares[:, 0], shares[:, 1], min(1.0, float(total.sum() / events)))
 
 # %% ../../nbs/stats/04_estimates.ipynb #0fd97040
+class _Cells(NamedTuple):
+    "All cells of all days side by side: what their labels say, and how far they are in."
+
+    positive: np.ndarray
+    negative: np.ndarray
+    open: np.ndarray    # events not labelled yet
+    z: np.ndarray       # log-odds of the reference probability
+    f: np.ndarray       # chance that a positive is labelled by now
+    g: np.ndarray       # chance that a negative is
+    points: np.ndarray
+
+    def probability(self, delta):
+        "The probability of a positive if the log-odds moved by delta."
+        return expit(self.z + delta)
+
+    def unseen(self, p):
+        "The chance that an event of probability p has no label yet."
+        return 1 - p * self.f - (1 - p) * self.g
+
+
+def _side_by_side(days, probability, pace):
+    "The cells of days of (counts, age); the reference probability is a function of the points."
+    parts = []
+    for counts, age in days:
+        p = np.clip(np.asarray(probability(require_events(counts).points), dtype=np.float64), 1e-9, 1 - 1e-9)
+        f, g = pace.at(age)
+        if f > 1 - 1e-9 and g > 1 - 1e-9:  # all labels should be in: what has none is late for another reason
+            f = g = 0.0                    # and says nothing
+        still_open = counts.n - counts.n_labelled
+        parts.append(np.stack([counts.n_positive, counts.n_negative, still_open, logit(p),
+                               np.full(len(p), f), np.full(len(p), g), counts.points]))
+    return _Cells(*(np.concatenate(parts, axis=1) if parts else np.empty((7, 0))))
+
+# %% ../../nbs/stats/04_estimates.ipynb #2db6b4c1
+def _log_likelihood(cells: _Cells, delta):
+    up, down = expit(cells.z + delta), expit(-cells.z - delta)
+    unseen = np.maximum(1 - up * cells.f - down * cells.g, 1e-12)
+    terms = cells.positive * np.log(up) + cells.negative * np.log(down) + cells.open * np.log(unseen)
+    return float(terms.sum())
+
+
+def _slopes(cells: _Cells, delta):
+    "First and second derivative of the log-likelihood at a shift."
+    p = cells.probability(delta)
+    w, unseen = p * (1 - p), np.maximum(cells.unseen(p), 1e-12)
+    first = -(cells.f - cells.g) * w
+    second = first * (1 - 2 * p)
+    slope = cells.positive * (1 - p) - cells.negative * p + cells.open * first / unseen
+    curve = -(cells.positive + cells.negative) * w + cells.open * (second / unseen - (first / unseen) ** 2)
+    return float(slope.sum()), float(curve.sum())
+
+
+def _likeliest_shift(cells: _Cells):
+    "The shift of the log-odds with the largest likelihood, and its standard error."
+    ladder = np.linspace(-6, 6, 25)
+    delta = float(ladder[np.argmax([_log_likelihood(cells, d) for d in ladder])])
+    for _ in range(50):
+        slope, curve = _slopes(cells, delta)
+        step = float(np.clip(-slope / curve, -0.5, 0.5)) if curve < 0 else 0.25 * np.sign(slope)
+        delta = float(np.clip(delta + step, -8, 8))
+        if abs(step) < 1e-10:
+            break
+    curve = _slopes(cells, delta)[1]
+    return delta, 1 / sqrt(-curve) if curve < 0 else nan
+
+# %% ../../nbs/stats/04_estimates.ipynb #a896f64b
+def _expectations(cells: _Cells, delta):
+    "Positives and negatives of each cell, open events in expectation, and the variance of these."
+    p = cells.probability(delta)
+    late = cells.open * p * (1 - cells.f) / np.maximum(cells.unseen(p), 1e-12)  # positives that are open
+    share = np.divide(late, cells.open, out=np.zeros_like(late), where=cells.open > 0)
+    return cells.positive + late, cells.negative + cells.open - late, late * (1 - share)
+
+
+def _rates(cells: _Cells, delta, alert, n):
+    "Positive rate, accuracy, precision and recall of all n events at a shift."
+    one, zero, _ = _expectations(cells, delta)
+    tp, fp, fn, tn = one[alert].sum(), zero[alert].sum(), one[~alert].sum(), zero[~alert].sum()
+    return np.array([(tp + fn) / n, (tp + tn) / n, _ratio(tp, tp + fp), _ratio(tp, tp + fn)])
+
+
+def _chance_variance(cells: _Cells, delta, alert, n, recall):
+    "Variance of the four rates from the chance of the open labels, the shift taken as known."
+    one, zero, spread = _expectations(cells, delta)
+    above, below = spread[alert].sum(), spread[~alert].sum()
+    alerts, positives = max(float((one + zero)[alert].sum()), 1e-9), max(float(one.sum()), 1e-9)
+    of_recall = ((1 - recall) ** 2 * above + recall**2 * below) / positives**2
+    return np.array([spread.sum() / n**2, spread.sum() / n**2, above / alerts**2, of_recall])
+
+# %% ../../nbs/stats/04_estimates.ipynb #e5171412
 @dataclass(frozen=True)
 class Adjusted:
-    "A delay-adjusted view: the shift of the log-odds against the reference, its standard error, and figures of all events."
+    "A delay-adjusted view: the shift of the log-odds against the reference, and figures of all events."
 
     delta: float
-    se: float
+    se: float  # of delta
     figures: dict[str, Figure]
     n: int
     n_labelled: int
 
 
-def _stacked(days, probability, pace):
-    "Columns over all days and cells: positive, negative, open, logit of the reference probability, F, G, points."
-    parts = []
-    for counts, age in days:
-        p = np.clip(np.asarray(probability(require_events(counts).points), dtype=np.float64), 1e-9, 1 - 1e-9)
-        f, g = pace.at(age)
-        if f > 1 - 1e-9 and g > 1 - 1e-9:  # all labels should be in: what has none is late for another reason, and says nothing
-            f = g = 0.0
-        parts.append(np.stack([counts.n_positive, counts.n_negative, counts.n - counts.n_labelled, logit(p), np.full(len(p), f), np.full(len(p), g), counts.points]))
-    return np.concatenate(parts, axis=1) if parts else np.empty((7, 0))
+def delay_adjusted(days: Sequence[tuple[ScoreCounts, int]], probability, pace: Maturation, threshold: int,
+                   confidence: float = 0.95) -> Adjusted:
+    """Maximum likelihood for days of (counts, age in days) whose labels are partly in.
 
-
-def _slopes(delta, positive, negative, open_, z, f, g):
-    "First and second derivative of the log-likelihood at a shift."
-    p = expit(z + delta)
-    w, u = p * (1 - p), np.maximum(1 - p * f - (1 - p) * g, 1e-12)
-    first, second = -(f - g) * w, -(f - g) * w * (1 - 2 * p)
-    return float((positive * (1 - p) - negative * p + open_ * first / u).sum()), float((-(positive + negative) * w + open_ * (second / u - (first / u) ** 2)).sum())
-
-
-def delay_adjusted(days: Sequence[tuple[ScoreCounts, int]], probability, pace: Maturation, threshold: int, confidence: float = 0.95) -> Adjusted:
-    """Maximum likelihood for days of (counts, age in days) whose labels are partly in; `probability` maps points to the reference probability, `threshold` is in points.
-
-    Assumes: the log-odds moved by one number since the reference, labels mature as on the complete days, events are independent. Intervals combine the standard error of delta with the chance of the open labels. NaN without any labelled event.
+    `probability` maps points to the reference probability, `threshold` is in points. Assumes: the log-
+    odds moved by one number since the reference, labels mature as on the complete days, events are
+    independent. Intervals combine the standard error of delta with the chance of the open labels. NaN
+    without any labelled event.
     """
-    positive, negative, open_, z, f, g, points = _stacked(days, probability, pace)
-    n, labelled = int((positive + negative + open_).sum()), int((positive + negative).sum())
-    if not labelled:
-        return Adjusted(nan, nan, {k: Figure(nan, n=n) for k in ("positive_rate", "accuracy", "precision", "recall")}, n, 0)
-    columns = (positive, negative, open_, z, f, g)
-    grid = np.linspace(-6, 6, 25)
-    value = lambda d: float((positive * np.log(expit(z + d)) + negative * np.log(expit(-z - d)) + open_ * np.log(np.maximum(1 - expit(z + d) * f - expit(-z - d) * g, 1e-12))).sum())
-    delta = float(grid[np.argmax([value(d) for d in grid])])
-    for _ in range(50):
-        slope, curve = _slopes(delta, *columns)
-        step = float(np.clip(-slope / curve, -0.5, 0.5)) if curve < 0 else 0.25 * np.sign(slope)
-        delta = float(np.clip(delta + step, -8, 8))
-        if abs(step) < 1e-10:
-            break
-    curve = _slopes(delta, *columns)[1]
-    se = 1 / sqrt(-curve) if curve < 0 else nan
-
-    def expectations(d):
-        p = expit(z + d)
-        late = open_ * p * (1 - f) / np.maximum(1 - p * f - (1 - p) * g, 1e-12)  # positives among the open ones
-        return positive + late, negative + open_ - late, late * (1 - np.divide(late, open_, out=np.zeros_like(late), where=open_ > 0))
-
-    alert = points >= threshold
-
-    def rates(d):
-        one, zero, _ = expectations(d)
-        tp, fp, fn, tn = one[alert].sum(), zero[alert].sum(), one[~alert].sum(), zero[~alert].sum()
-        return np.array([(tp + fn) / n, (tp + tn) / n, tp / (tp + fp) if tp + fp else nan, tp / (tp + fn) if tp + fn else nan])
-
-    now, slope = rates(delta), (rates(delta + 1e-4) - rates(delta - 1e-4)) / 2e-4
-    spread, (one, zero, _) = expectations(delta)[2], expectations(delta)
-    alerts, positives = max(float((one + zero)[alert].sum()), 1e-9), max(float(one.sum()), 1e-9)
-    chance = np.array([spread.sum() / n**2, spread.sum() / n**2, spread[alert].sum() / alerts**2, (((1 - now[3]) ** 2 * spread[alert].sum() + now[3] ** 2 * spread[~alert].sum()) / positives**2)])
-    sd, q = np.sqrt((slope * se) ** 2 + chance), float(ndtri(0.5 + confidence / 2))
     names = ("positive_rate", "accuracy", "precision", "recall")
-    return Adjusted(delta, se, {name: _figure(v, s, n, q) if v == v else Figure(nan, n=n) for name, v, s in zip(names, now, sd)}, n, labelled)
+    cells = _side_by_side(days, probability, pace)
+    n = int((cells.positive + cells.negative + cells.open).sum())
+    labelled = int((cells.positive + cells.negative).sum())
+    if not labelled:
+        return Adjusted(nan, nan, {name: Figure(nan, n=n) for name in names}, n, 0)
+    delta, se = _likeliest_shift(cells)
+    alert = cells.points >= threshold
+    rates, above, below = (_rates(cells, d, alert, n) for d in (delta, delta + 1e-4, delta - 1e-4))
+    slope = (above - below) / 2e-4
+    sd = np.sqrt((slope * se) ** 2 + _chance_variance(cells, delta, alert, n, rates[3]))
+    z = float(ndtri(0.5 + confidence / 2))
+    figures = {name: _figure(rate, s, n, z)._replace(n=n) for name, rate, s in zip(names, rates, sd)}
+    return Adjusted(delta, se, figures, n, labelled)
 
 # %% ../../nbs/stats/04_estimates.ipynb #f1c86a2d
+def _root(slope):
+    "Where a falling function of a share crosses zero, by bisection."
+    low, high = 1e-9, 1 - 1e-9
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) > 0 else (low, middle)
+    return (low + high) / 2
+
+
 def mlls(counts: ScoreCounts, probability: np.ndarray, base_rate: float, confidence: float = 0.95) -> Figure:
-    "Share of positives by maximum likelihood from scores alone; `probability` calibrated on a reference whose share of positives is `base_rate`. Assumes label shift and independent rows; NaN without events."
+    """Share of positives by maximum likelihood from scores alone; NaN without events.
+
+    `probability` is calibrated on a reference whose share of positives is `base_rate`. Assumes label
+    shift and independent rows.
+    """
     if not 0 < base_rate < 1:
         raise ValueError(f"the reference has a share of positives of {base_rate}: both labels are needed.")
     p, n, size = np.asarray(probability, dtype=np.float64), counts.n, int(counts.n.sum())
     if not size:
         return Figure(nan)
     one, zero = p / base_rate, (1 - p) / (1 - base_rate)  # likelihood ratios of a cell under each label
-    slope = lambda share: float((n * (one - zero) / (share * one + (1 - share) * zero)).sum())
-    low, high = 1e-9, 1 - 1e-9
-    for _ in range(60):  # the log-likelihood is concave: its slope falls
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope(middle) > 0 else (low, middle)
-    share = (low + high) / 2
+
+    def slope(share):
+        "Of the log-likelihood, which is concave."
+        return float((n * (one - zero) / (share * one + (1 - share) * zero)).sum())
+
+    share = _root(slope)
     information = float((n * ((one - zero) / (share * one + (1 - share) * zero)) ** 2).sum())
-    return _figure(share, 1 / sqrt(information) if information else nan, size, float(ndtri(0.5 + confidence / 2)))
+    sd = 1 / sqrt(information) if information else nan
+    return _figure(share, sd, size, float(ndtri(0.5 + confidence / 2)))
 
-
+# %% ../../nbs/stats/04_estimates.ipynb #35954635
 def bbse(counts: ScoreCounts, reference: ScoreCounts, threshold: int, confidence: float = 0.95) -> Figure:
-    "Share of positives from the share of alerts and the reference's rates at a threshold in points; NaN when the reference's rates do not differ or a side is empty. Assumes label shift and independent rows."
+    """Share of positives from the share of alerts and the reference's rates at a threshold in points.
+
+    NaN when the reference's rates do not differ or a side is empty. Assumes label shift and independent rows.
+    """
     n, _, _ = counts.total
     _, labelled, positive = require_events(reference).total
     negative = labelled - positive
@@ -191,8 +324,11 @@ def bbse(counts: ScoreCounts, reference: ScoreCounts, threshold: int, confidence
         return Figure(nan, n=n)
     _, known, tp = reference.at_or_above(threshold)
     tpr, fpr, alerts = tp / positive, (known - tp) / negative, counts.at_or_above(threshold)[0] / n
+    gap = tpr - fpr
     if tpr <= fpr:
         return Figure(nan, n=n)
-    share, gap = (alerts - fpr) / (tpr - fpr), tpr - fpr
-    sd = sqrt(alerts * (1 - alerts) / n + share**2 * tpr * (1 - tpr) / positive + (1 - share) ** 2 * fpr * (1 - fpr) / negative) / gap
+    share = (alerts - fpr) / gap
+    of_positives = share**2 * tpr * (1 - tpr) / positive
+    of_negatives = (1 - share) ** 2 * fpr * (1 - fpr) / negative
+    sd = sqrt(alerts * (1 - alerts) / n + of_positives + of_negatives) / gap
     return _figure(min(max(share, 0.0), 1.0), sd, n, float(ndtri(0.5 + confidence / 2)))

@@ -38,7 +38,10 @@ def proportion(hits: int, n: int, confidence: float = 0.95) -> Figure:
 
 # %% ../../nbs/stats/02_performance.ipynb #ea5660fb
 def over_days(hits, n, confidence: float = 0.95) -> Figure:
-    "sum(hits) / sum(n) over days with an interval for independent days (approximate: many, similar days); no interval below 2 days with events."
+    """sum(hits) / sum(n) over days with an interval for independent days (approximate: many, similar days).
+
+    No interval below 2 days with events.
+    """
     hits, n = (np.asarray(c, dtype=np.float64) for c in (hits, n))
     hits, n = hits[n > 0], n[n > 0]
     if not len(n):
@@ -52,8 +55,8 @@ def over_days(hits, n, confidence: float = 0.95) -> Figure:
 
 # %% ../../nbs/stats/02_performance.ipynb #f4260428
 @dataclass(frozen=True)
-class Confusion:
-    "Labelled events by alert and label at one threshold. Rates are NaN where nothing can be divided."
+class _Cells:
+    "Labelled events by alert and label at one threshold."
 
     tp: int
     fp: int
@@ -64,6 +67,17 @@ class Confusion:
     def n(self) -> int:
         "Labelled events."
         return self.tp + self.fp + self.fn + self.tn
+
+    @property
+    def f1(self) -> Figure:
+        "Harmonic mean of precision and recall; no interval is claimed."
+        size = 2 * self.tp + self.fp + self.fn
+        return Figure(2 * self.tp / size if size else nan, n=self.n)
+
+# %% ../../nbs/stats/02_performance.ipynb #6bf47e6a
+@dataclass(frozen=True)
+class Confusion(_Cells):
+    "Labelled events by alert and label at one threshold. Rates are NaN where nothing can be divided."
 
     @property
     def accuracy(self) -> Figure:
@@ -95,13 +109,7 @@ class Confusion:
         "False discovery rate, FP / labelled alerts."
         return proportion(self.fp, self.tp + self.fp)
 
-    @property
-    def f1(self) -> Figure:
-        "Harmonic mean of precision and recall; no interval is claimed."
-        size = 2 * self.tp + self.fp + self.fn
-        return Figure(2 * self.tp / size if size else nan, n=self.n)
-
-
+# %% ../../nbs/stats/02_performance.ipynb #00e1725a
 def confusion(counts: ScoreCounts, threshold: int) -> Confusion:
     "Confusion counts of the labelled events at a threshold in points."
     _, labelled, positive = require_events(counts).total
@@ -111,25 +119,34 @@ def confusion(counts: ScoreCounts, threshold: int) -> Confusion:
 
 # %% ../../nbs/stats/02_performance.ipynb #c9547298
 def roc_auc(counts: ScoreCounts, confidence: float = 0.95) -> Figure:
-    "Area under the ROC curve, ties counting half (Mann-Whitney), with DeLong's interval for independent rows (DeLong et al. 1988); NaN without both labels."
+    """Area under the ROC curve, ties counting half (Mann-Whitney); NaN without both labels.
+
+    The interval is DeLong's, for independent rows (DeLong et al. 1988).
+    """
     positive, negative = require_events(counts).n_positive, counts.n_negative
     n1, n0 = int(positive.sum()), int(negative.sum())
     if not n1 * n0:
         return Figure(nan, n=counts.total[1])
-    beaten = (2 * np.cumsum(negative) - negative) / (2 * n0)         # share of negatives that a positive of this cell beats
-    beaten_by = 1 - (2 * np.cumsum(positive) - positive) / (2 * n1)  # share of positives that beat a negative of it
-    auc = int((positive * (2 * np.cumsum(negative) - negative)).sum()) / (2 * n1 * n0)
+    twice_below = 2 * np.cumsum(negative) - negative  # twice: negatives below a cell, half of those in it
+    auc = int((positive * twice_below).sum()) / (2 * n1 * n0)
     if min(n1, n0) < 2:
         return Figure(auc, n=counts.total[1])
-    spread = lambda weight, values, n: float((weight * (values - auc) ** 2).sum() / (n - 1) / n)
-    half = float(ndtri(0.5 + confidence / 2) * np.sqrt(spread(positive, beaten, n1) + spread(negative, beaten_by, n0)))
+    beaten = twice_below / (2 * n0)  # share of negatives that a positive of this cell beats
+    beaten_by = 1 - (2 * np.cumsum(positive) - positive) / (2 * n1)  # and of positives that beat its negative
+    variance = _spread(positive, beaten, auc, n1) + _spread(negative, beaten_by, auc, n0)
+    half = float(ndtri(0.5 + confidence / 2) * np.sqrt(variance))
     if half < 1e-12:  # perfectly apart or all alike: the variance says nothing
         return Figure(auc, n=counts.total[1])
     return Figure(auc, max(0.0, auc - half), min(1.0, auc + half), counts.total[1])
 
 
+def _spread(weight, shares, mean, n):
+    "Variance of the mean of n shares about a known mean, equal ones counted by weight."
+    return float((weight * (shares - mean) ** 2).sum() / (n - 1) / n)
+
+# %% ../../nbs/stats/02_performance.ipynb #f5c4e322
 def average_precision(counts: ScoreCounts) -> Figure:
-    "Average precision, sum over thresholds of (recall step) x precision, ties as one step; NaN without positives."
+    "Average precision: sum over thresholds of (recall step) x precision, ties one step; NaN if no positives."
     positive = require_events(counts).n_positive[::-1]
     _, labelled, positives = counts.total
     if not positives:
@@ -140,7 +157,10 @@ def average_precision(counts: ScoreCounts) -> Figure:
 
 # %% ../../nbs/stats/02_performance.ipynb #5b39cbb7
 def precision_at(counts: ScoreCounts, k: float) -> Figure:
-    "Expected share of positives among the k labelled events with the highest scores, ties broken by lot; k may be a share below 1. NaN without labels."
+    """Expected share of positives among the k labelled events with the highest scores, ties broken by lot.
+
+    k may be a share below 1. NaN without labels.
+    """
     if k <= 0:
         raise ValueError(f"k is {k}: give a number of events, or a share between 0 and 1.")
     _, labelled, _ = require_events(counts).total
@@ -166,7 +186,10 @@ def _probabilities(counts, name):
 
 def _sums(counts, positive, negative):
     "Sums over labelled events of a loss, given for positives and negatives of each cell, and of its square."
-    return tuple(float((counts.n_positive * positive**k + counts.n_negative * negative**k).sum()) for k in (1, 2))
+    def total_of(power):
+        return float((counts.n_positive * positive**power + counts.n_negative * negative**power).sum())
+
+    return total_of(1), total_of(2)
 
 
 def _mean_loss(n, loss, squares):
@@ -177,31 +200,44 @@ def _mean_loss(n, loss, squares):
     half = ndtri(0.975) * sqrt(max(0.0, squares / n - mean**2) / n)
     return Figure(mean, max(0.0, mean - half), mean + half, n) if n >= 30 and half > 0 else Figure(mean, n=n)
 
-
+# %% ../../nbs/stats/02_performance.ipynb #4a61e51a
 def squared_errors(counts: ScoreCounts) -> tuple[float, float]:
-    "Sums over labelled events of (p - y)^2, p the probability of the point, and of its square; ValueError on a linear grid."
+    """Sums over labelled events of (p - y)^2, p the probability of the point, and of its square.
+
+    ValueError on a linear grid.
+    """
     p = _probabilities(counts, "Brier")
     return _sums(counts, (1 - p) ** 2, p**2)
 
 
 def brier(counts: ScoreCounts) -> Figure:
-    "Mean of (p - y)^2 over labelled events, p the probability of the point, with a 95 % interval (normal law, independent events); NaN without labels."
+    """Mean of (p - y)^2 over labelled events, p the probability of the point; NaN without labels.
+
+    With a 95 % interval (normal law, independent events).
+    """
     return _mean_loss(counts.total[1], *squared_errors(counts))
 
 
 def log_loss(counts: ScoreCounts) -> Figure:
-    "Mean of -ln P(label) over labelled events, in nats, with a 95 % interval (normal law, independent events); NaN without labels."
+    """Mean of -ln P(label) over labelled events, in nats; NaN without labels.
+
+    With a 95 % interval (normal law, independent events).
+    """
     p = _probabilities(counts, "Log loss")
     return _mean_loss(counts.total[1], *_sums(counts, -np.log(p), -np.log1p(-p)))
 
-
+# %% ../../nbs/stats/02_performance.ipynb #dc2f4d44
 def reliability_bins(counts: ScoreCounts, bins: int = 10) -> np.ndarray:
-    "(b, 3) mean score, share positive, labelled events of at most `bins` bins of about equally many labelled events, cells kept whole; empty without labels."
+    """(b, 3) mean score, share positive, labelled events; empty without labels.
+
+    At most `bins` bins of about equally many labelled events, cells kept whole.
+    """
     p, n = _probabilities(counts, "Reliability"), counts.n_labelled
     if not n.sum():
         return np.empty((0, 3))
     place = np.minimum((np.cumsum(n) - n) * bins // n.sum(), bins - 1)
-    sums = np.array([np.bincount(place, weights=w, minlength=bins) for w in (p * n, counts.n_positive, n)]).T
+    columns = (p * n, counts.n_positive, n)
+    sums = np.array([np.bincount(place, weights=column, minlength=bins) for column in columns]).T
     sums = sums[sums[:, 2] > 0]
     return np.column_stack([sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2], sums[:, 2]])
 
@@ -209,31 +245,57 @@ def reliability_bins(counts: ScoreCounts, bins: int = 10) -> np.ndarray:
 def calibration_error(counts: ScoreCounts, bins: int = 10) -> Figure:
     "Expected calibration error over `reliability_bins` (Naeini et al. 2015); NaN without labels."
     table = reliability_bins(counts, bins)
-    return Figure(float((np.abs(table[:, 0] - table[:, 1]) * table[:, 2]).sum() / table[:, 2].sum()) if len(table) else nan, n=counts.total[1])
+    if not len(table):
+        return Figure(nan, n=counts.total[1])
+    distance = np.abs(table[:, 0] - table[:, 1])
+    return Figure(float((distance * table[:, 2]).sum() / table[:, 2].sum()), n=counts.total[1])
 
 # %% ../../nbs/stats/02_performance.ipynb #01fbc4c2
-def over_days_bootstrap(days: Iterable[ScoreCounts], figures: Callable[[ScoreCounts], Mapping[str, Figure]], rng, draws: int = 200, confidence: float = 0.95) -> dict[str, Figure]:
-    "Figures of the sum of the days with percentile intervals from drawing days with replacement by a numpy generator; for independent days. No intervals below 7 days with labels."
-    days = [d for d in days if d.total[0]]
-    whole = total(days, days[0].grid) if days else ScoreCounts.empty()
-    found = figures(whole)
-    if sum(d.total[1] > 0 for d in days) < 7:
-        return {name: Figure(f.value, n=f.n) for name, f in found.items()}
-    columns = [np.zeros((len(days), len(whole.points))) for _ in range(3)]
+def _aligned(days, points):
+    "The columns of each day at the points of all days: three arrays (days, points)."
+    columns = [np.zeros((len(days), len(points))) for _ in range(3)]
     for i, day in enumerate(days):
-        at = np.searchsorted(whole.points, day.points)
+        at = np.searchsorted(points, day.points)
         for column, values in zip(columns, day.columns):
             column[i, at] = values
+    return columns
+
+
+def _resampled(days, whole, rng, draws):
+    "Tables of as many days as there are, drawn with replacement: each a weighted sum of the days."
+    columns = _aligned(days, whole.points)
     times = rng.multinomial(len(days), np.full(len(days), 1 / len(days)), size=draws).astype(float)
     tables = np.stack([(times @ c).astype(np.int64) for c in columns], axis=1)
-    drawn = [figures(ScoreCounts(whole.points, *table, whole.grid)) for table in tables]
+    return [ScoreCounts(whole.points, *table, whole.grid) for table in tables]
 
-    def interval(name):
-        values = np.array([d[name].value for d in drawn])
-        low, high = np.nanquantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2]).tolist() if np.isfinite(values).any() else (nan, nan)
-        return (low, high) if low < high else found[name][1:3]  # every draw says the same: days cannot tell how sure that is
+# %% ../../nbs/stats/02_performance.ipynb #d7892532
+def over_days_bootstrap(days: Iterable[ScoreCounts], figures: Callable[[ScoreCounts], Mapping[str, Figure]],
+                        rng, draws: int = 200, confidence: float = 0.95) -> dict[str, Figure]:
+    """Figures of the sum of the days with percentile intervals from drawing days with replacement.
 
-    return {name: Figure(f.value, *interval(name), f.n) for name, f in found.items()}
+    `rng` is a numpy generator. For independent days; no intervals below 7 days with labels.
+    """
+    days = [d for d in days if d.total[0]]
+    whole = total(days, days[0].grid) if days else ScoreCounts.empty()
+    observed = figures(whole)
+    if sum(d.total[1] > 0 for d in days) < 7:
+        return {name: Figure(f.value, n=f.n) for name, f in observed.items()}
+    drawn = [figures(table) for table in _resampled(days, whole, rng, draws)]
+
+    def with_interval(name, figure):
+        bounds = _percentiles([d[name].value for d in drawn], confidence) or figure[1:3]
+        return Figure(figure.value, *bounds, figure.n)
+
+    return {name: with_interval(name, figure) for name, figure in observed.items()}
+
+
+def _percentiles(values, confidence):
+    "The middle part of the drawn values; None where all draws agree: days cannot tell how sure that is."
+    values = np.array(values)
+    if not np.isfinite(values).any():
+        return None
+    low, high = np.nanquantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2]).tolist()
+    return (low, high) if low < high else None
 
 # %% ../../nbs/stats/02_performance.ipynb #fb4d7a14
 def summary(counts: ScoreCounts, threshold: int) -> dict[str, Figure]:

@@ -6,7 +6,7 @@
 __all__ = ['PER_UNIT', 'LIMIT', 'Grid']
 
 # %% ../../nbs/stats/00_points.ipynb #89a8be30
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,8 +34,8 @@ def _checked(scores, kind):
 
 # %% ../../nbs/stats/00_points.ipynb #1c7b5805
 @dataclass(frozen=True)
-class Grid:
-    "A fixed ladder of integer points; `step` > 1 is the same ladder with that many points to a cell."
+class _Ladder:
+    "Which ladder of points: its kind, its step, its name and its ends."
 
     kind: str = "logit"  # 'logit' for probabilities, 'linear' for unbounded scores
     step: int = 1        # points per cell
@@ -62,8 +62,17 @@ class Grid:
         "The largest point; the smallest is its negative."
         return LIMIT[self.kind]
 
+    def coarsen(self, factor: int) -> "Grid":
+        "The grid with `factor` times as many points to a cell."
+        return replace(self, step=self.step * factor)
+
+# %% ../../nbs/stats/00_points.ipynb #bb8b5804
+@dataclass(frozen=True)
+class Grid(_Ladder):
+    "A fixed ladder of integer points; `step` > 1 is the same ladder with that many points to a cell."
+
     def quantise(self, scores) -> np.ndarray:
-        "Points (int16, same shape as `scores`); raises ValueError for NaN and for probabilities outside [0, 1]."
+        "Points (int16, shape of `scores`); raises ValueError for NaN and for probabilities outside [0, 1]."
         x = _checked(scores, self.kind)
         if self.kind == "logit":
             with np.errstate(divide="ignore"):
@@ -78,14 +87,12 @@ class Grid:
 
     def inverse(self, points) -> np.ndarray:
         "The score in the middle of each point's cell (float64)."
-        x = (np.asarray(points, dtype=np.float64) + (self.step - 1) / 2) / PER_UNIT
-        return x if self.kind == "linear" else 1 / (1 + np.exp(-x))
+        return self._score((np.asarray(points, dtype=np.float64) + (self.step - 1) / 2) / PER_UNIT)
 
     def edges(self, points) -> np.ndarray:
         "The score at the lower edge of each point's cell: what rounds to the point or above it."
-        x = (np.asarray(points, dtype=np.float64) - 0.5) / PER_UNIT
-        return x if self.kind == "linear" else 1 / (1 + np.exp(-x))
+        return self._score((np.asarray(points, dtype=np.float64) - 0.5) / PER_UNIT)
 
-    def coarsen(self, factor: int) -> "Grid":
-        "The grid with `factor` times as many points to a cell."
-        return Grid(self.kind, self.step * factor)
+    def _score(self, x):
+        "The score of a place on the ladder, in logits (or units)."
+        return x if self.kind == "linear" else 1 / (1 + np.exp(-x))

@@ -24,19 +24,31 @@ class Check:
     reason: str
 
 
+def _cooldown(now, last_trained, days):
+    "Whether the last training lies far enough back."
+    if last_trained is None:
+        return Check("cooldown", True, "never trained before")
+    ready = last_trained + timedelta(days=days)
+    cooled = now >= ready
+    reason = (f"last trained {last_trained:%Y-%m-%d}; "
+              f"{'free' if cooled else 'blocked'} from {ready:%Y-%m-%d %H:%M %Z}")
+    return Check("cooldown", cooled, reason.strip())
+
+# %% ../../nbs/stats/09_retrain.ipynb #4b0c3d12
 def safeguards(*, enabled: bool, severity: str, labelled: int, now: datetime, last_trained: datetime | None,
                job_active: bool, cooldown_days: int = 7, min_labelled: int = 100,
-               severities: tuple[str, ...] = ("medium", "high")) -> list[Check]:
+               severities: tuple[str, ...] = ("medium", "high", "critical")) -> list[Check]:
     "The five checks, in the order an operator would ask them; `now` and `last_trained` carry time zones."
-    ready = None if last_trained is None else last_trained + timedelta(days=cooldown_days)
-    cooled = ready is None or now >= ready
+    flag = "retraining is switched on" if enabled else "retraining is switched off (the default)"
+    needed = f"the severity of drift, by the alarms, is {severity}; {', '.join(severities)} would do"
+    samples = f"{labelled:,} labelled events; at least {min_labelled:,} are needed"
+    running = "a training job is running" if job_active else "no training job is running"
     return [
-        Check("flag", enabled, "retraining is switched on" if enabled else "retraining is switched off (the default)"),
-        Check("severity", severity in severities, f"drift severity is {severity}; {' or '.join(severities)} is needed"),
-        Check("cooldown", cooled, "never trained before" if ready is None else
-              f"last trained {last_trained:%Y-%m-%d}; {'free' if cooled else 'blocked'} from {ready:%Y-%m-%d %H:%M %Z}".strip()),
-        Check("samples", labelled >= min_labelled, f"{labelled:,} labelled events; at least {min_labelled:,} are needed"),
-        Check("no active job", not job_active, "a training job is running" if job_active else "no training job is running"),
+        Check("flag", enabled, flag),
+        Check("severity", severity in severities, needed),
+        _cooldown(now, last_trained, cooldown_days),
+        Check("samples", labelled >= min_labelled, samples),
+        Check("no active job", not job_active, running),
     ]
 
 # %% ../../nbs/stats/09_retrain.ipynb #5a3df905
@@ -48,7 +60,7 @@ class Verdict:
     days_won: int
     days: int
     pvalue: float
-    mean_difference: float  # challenger - champion, log loss per event in nats, mean over days; negative is better
+    mean_difference: float  # challenger - champion, log loss in nats, mean over days; negative is better
     reason: str
 
 
@@ -57,16 +69,19 @@ def log_loss(p, y, clip: float = 1e-7) -> np.ndarray:
     p = np.clip(np.asarray(p, dtype=np.float64), clip, 1 - clip)
     return -np.log(np.where(np.asarray(y) == 1, p, 1 - p))
 
-
+# %% ../../nbs/stats/09_retrain.ipynb #92067921
 def compare(differences: Mapping[object, float], alpha: float = 0.05, min_days: int = 10) -> Verdict:
-    "One-sided exact sign test over days on the mean loss difference (challenger - champion) of each day; ties count for neither."
+    """One-sided exact sign test over days on the mean loss difference (challenger - champion) of each day.
+
+    Ties count for neither.
+    """
     values = np.array([d for d in differences.values() if not np.isnan(d)])
     won, decided = int((values < 0).sum()), int((values != 0).sum())
+    mean = float(values.mean()) if len(values) else float("nan")
     if len(values) < min_days:
-        return Verdict(False, won, decided, 1.0, float(values.mean()) if len(values) else float("nan"),
-                       f"{len(values)} days with mature labels are too few: at least {min_days} are needed")
+        too_few = f"{len(values)} days with mature labels are too few: at least {min_days} are needed"
+        return Verdict(False, won, decided, 1.0, mean, too_few)
     p = bdtrc(won - 1, decided, 0.5) if won else 1.0  # P(at least so many days won)
-    mean = float(values.mean())
     propose = bool(p <= alpha and mean < 0)
     reason = (f"the challenger had the lower log loss on {won} of {decided} days (p = {p:.2g}) "
               f"and {abs(mean):.4f} nats {'less' if mean < 0 else 'more'} per event on the mean day")
@@ -88,4 +103,5 @@ class Challenge:
     def from_json(cls, text: str) -> "Challenge":
         "From the evidence of its audit row."
         state = json.loads(text)
-        return cls(**state | {"verdict": Verdict(**state["verdict"]), "comparison": tuple(state["comparison"])})
+        state |= {"verdict": Verdict(**state["verdict"]), "comparison": tuple(state["comparison"])}
+        return cls(**state)

@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log, nan, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from .performance import Figure
@@ -21,9 +22,28 @@ from scipy.special import chdtri, expit, log_expit, logit, logsumexp, ndtri
 MIN_DAYS = 14
 
 
+def _by_weekday(hits, n, weekday):
+    "Sums of hits (7, cuts), events (7,) and days (7,) behind each weekday, of all days where weeks are few."
+    days = np.bincount(weekday, minlength=7)
+    apart = bool((days >= 4).all())
+    sums, rows = np.zeros((7, hits.shape[1])), np.zeros(7)
+    np.add.at(sums, weekday if apart else np.zeros_like(weekday), hits)
+    np.add.at(rows, weekday if apart else np.zeros_like(weekday), n)
+    if not apart:
+        sums[:], rows[:], days = sums[0], rows[0], np.full(7, len(n))
+    return sums, rows, days, apart
+
+# %% ../../nbs/stats/06_sequential.ipynb #4bfb68c9
+def _day_variance(residuals, freedom, chance):
+    "Variance of the days' own effects on each cut, from residuals (days, cuts) and what chance explains."
+    average = (residuals**2).sum(axis=0) / chdtri(freedom, 0.75)
+    extreme = np.abs(residuals).max(axis=0) ** 2 / (2 * log(2 * len(residuals)))
+    return np.maximum(0.0, np.maximum(average, extreme) - chance)
+
+# %% ../../nbs/stats/06_sequential.ipynb #0cb6eeae
 @dataclass(frozen=True, eq=False)
 class DayReference:
-    "Shares of a set of cuts on a normal day, one row for each weekday, and the variance of a day's own effect on them."
+    "Shares of a set of cuts on a normal day, by weekday, and the variance of a day's own effect on them."
 
     share: np.ndarray     # (7, cuts)
     variance: np.ndarray  # (cuts,) of day effects, in share squared
@@ -33,36 +53,36 @@ class DayReference:
     by_weekday: bool
 
     def at(self, weekday) -> tuple[np.ndarray, np.ndarray]:
-        "Share (days, cuts) expected on days, and the variance of their effects with the reference's own error."
+        "Share (days, cuts) expected on days, and the variance of their effects and of the reference itself."
         q = self.share[weekday]
         own = q * (1 - q) / self.rows[weekday][:, None] + self.variance / self.days[weekday][:, None]
         return q, self.variance[None] + own
 
+# %% ../../nbs/stats/06_sequential.ipynb #15074e31
+def day_reference(hits, n, weekday, smoothing: float = 0.5,
+                  event_variance: float | None = None) -> DayReference | None:
+    """From days of hits (days, cuts), n (days,) and weekday (days,) 0 to 6; None below 14 days with events.
 
-def day_reference(hits, n, weekday, smoothing: float = 0.5, event_variance: float | None = None) -> DayReference | None:
-    """From days of hits (days, cuts), n (days,) and weekday (days,) 0 to 6; None below 14 days with events. By weekday from 4 days of each on.
-
-    `smoothing` events are added to both sides, so that what was never seen is rare and not impossible. `event_variance` is that of a single event's loss; None for hits, which are 0 or 1. Assumes independent days.
+    By weekday from 4 days of each on. `smoothing` events are added to both sides, so that what was never
+    seen is rare and not impossible. `event_variance` is that of a single event's loss; None for hits,
+    which are 0 or 1. Assumes independent days.
     """
-    hits, n, weekday = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64), np.asarray(weekday)
+    hits, n, weekday = _as_days(hits, n, weekday)
     hits, n, weekday = hits[n > 0], n[n > 0], weekday[n > 0]
     if len(n) < MIN_DAYS:
         return None
-    counted = np.bincount(weekday, minlength=7)
-    apart = bool((counted >= 4).all())
-    group = weekday if apart else np.zeros_like(weekday)
-    sums, rows = np.zeros((7, hits.shape[1])), np.zeros(7)
-    np.add.at(sums, group, hits)
-    np.add.at(rows, group, n)
-    if not apart:
-        sums[:], rows[:], counted = sums[0], rows[0], np.full(7, len(n))
+    sums, rows, days, apart = _by_weekday(hits, n, weekday)
     share = (sums + smoothing) / (rows + 2 * smoothing)[:, None]
-    freedom = len(n) - (7 if apart else 1)
-    observed = ((hits / n[:, None] - share[group]) ** 2).sum(axis=0)
-    chance = ((share[group] * (1 - share[group]) if event_variance is None else event_variance) / n[:, None]).mean(axis=0)
-    largest = np.abs(hits / n[:, None] - share[group]).max(axis=0)  # of m days with proxy v the largest is near sqrt(2 v ln 2m): heavy tails show in it
-    variance = np.maximum(0.0, np.maximum(observed / chdtri(freedom, 0.75), largest**2 / (2 * log(2 * len(n)))) - chance)
-    return DayReference(share, variance, counted, rows, np.sqrt((variance + chance) / len(n)), apart)
+    usual = share[weekday]
+    of_event = usual * (1 - usual) if event_variance is None else event_variance
+    chance = (of_event / n[:, None]).mean(axis=0)
+    variance = _day_variance(hits / n[:, None] - usual, len(n) - (7 if apart else 1), chance)
+    return DayReference(share, variance, days, rows, np.sqrt((variance + chance) / len(n)), apart)
+
+
+def _as_days(hits, n, weekday):
+    "Arrays of the right kind."
+    return np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64), np.asarray(weekday)
 
 # %% ../../nbs/stats/06_sequential.ipynb #671dc098
 SIZES = (0.01, 0.03, 0.10)
@@ -70,32 +90,50 @@ MOST_A_DAY = 7.0  # log of what a day may earn where days are wild
 WILD = 0.3        # day effects beyond this part of a share are skewed
 
 
-def share_bets(hits, n, weekday, reference: DayReference, tolerance: float, spared=False) -> np.ndarray:
-    """Log e-values (days, 6 x cuts) of hits (days, cuts), or sums of losses in [0, 1], among n (days,) events; 0 on days without events. The first half bets on a rise, the second on a fall.
+def _rise_bets(hits, n, u, variance):
+    "Log e-values of a rise, one array (days, cuts) for each size: hits among n, the share tolerated up to u."
+    chance = u * (1 - u) / np.maximum(n, 1)
+    for size in SIZES:
+        q1 = np.minimum(u + size * chance / (chance + variance), (1 + u) / 2)
+        stake = n * (q1 - u) / (u * (1 - u))
+        yield hits * np.log(q1 / u) + (n - hits) * np.log((1 - q1) / (1 - u)) - stake**2 * variance / 2
 
-    Unit: the day. Valid for independent days whose expected shares are within `tolerance` and twice the reference's standard error of the reference, with sub-Gaussian effects of the reference's variance; that variance is estimated, so the level is approximate for short references. Where effects are wild a day earns at most a thousandfold, unless the cut is `spared` (one bool, or one for each cut) and holds most of the day's events; the level is approximate there.
+# %% ../../nbs/stats/06_sequential.ipynb #66d5dc86
+def share_bets(hits, n, weekday, reference: DayReference, tolerance: float, spared=False) -> np.ndarray:
+    """Log e-values (days, 6 x cuts) of hits (days, cuts), or losses in [0, 1] summed, among n (days,) events.
+
+    0 on days without events. The first half bets on a rise, the second on a fall. Unit: the day. Valid for
+    independent days whose expected shares are within `tolerance` and twice the reference's standard error
+    of the reference, with sub-Gaussian effects of the reference's variance; that variance is estimated,
+    so the level is approximate for short references. Where effects are wild a day earns at most a
+    thousandfold, unless the cut is `spared` (one bool, or one for each cut) and holds most of the day's
+    events; the level is approximate there.
     """
-    hits, n = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64)[:, None]
-    share, variance = reference.at(np.asarray(weekday))
-    usual, bets = reference.share.mean(axis=0), []
-    wild = np.sqrt(reference.variance) > WILD * np.minimum(usual, 1 - usual)
-    most = np.where(wild & ~(np.asarray(spared) & (hits > n / 2)), MOST_A_DAY, np.inf)
-    for found, normal in ((hits, share), (n - hits, 1 - share)):
+    hits, n, weekday = _as_days(hits, n, weekday)
+    n = n[:, None]
+    share, variance = reference.at(weekday)
+    most = _most_a_day(hits, n, reference, spared)
+    bets = []
+    for counted, normal in ((hits, share), (n - hits, 1 - share)):
         limit = normal + tolerance + 2 * reference.error
-        u = np.minimum(limit, 1 - 1e-6)
-        chance = u * (1 - u) / np.maximum(n, 1)
-        for size in SIZES:
-            q1 = np.minimum(u + size * chance / (chance + variance), (1 + u) / 2)
-            stake = n * (q1 - u) / (u * (1 - u))
-            bet = found * np.log(q1 / u) + (n - found) * np.log((1 - q1) / (1 - u)) - stake**2 * variance / 2
-            bets.append(np.where(limit < 1 - 1e-6, np.minimum(bet, most), 0.0))  # any share is tolerated: nothing to bet on
+        for bet in _rise_bets(counted, n, np.minimum(limit, 1 - 1e-6), variance):
+            bets.append(np.where(limit < 1 - 1e-6, np.minimum(bet, most), 0.0))  # else any share is tolerated
     return np.where(n > 0, np.concatenate(bets, axis=1), 0.0)
 
 
-def restarted(log_e: np.ndarray, horizon: int = 365) -> np.ndarray:
-    """Log evidence (days, ...) from log e-values (days, ..., bets): wealth of equal stakes on every bet and on a fresh start on each day of the horizon, begun anew every `horizon` days.
+def _most_a_day(hits, n, reference, spared):
+    "What a day may earn on each cut."
+    usual = reference.share.mean(axis=0)
+    wild = np.sqrt(reference.variance) > WILD * np.minimum(usual, 1 - usual)
+    return np.where(wild & ~(np.asarray(spared) & (hits > n / 2)), MOST_A_DAY, np.inf)
 
-    P(it ever exceeds 1 / level within a horizon) <= level, because it is a mixture of products of e-values (Shin, Ramdas and Rinaldo 2022).
+# %% ../../nbs/stats/06_sequential.ipynb #fb7b18df
+def restarted(log_e: np.ndarray, horizon: int = 365) -> np.ndarray:
+    """Log evidence (days, ...) from log e-values (days, ..., bets).
+
+    The wealth of equal stakes on every bet and on a fresh start on each day of the horizon, begun anew every
+    `horizon` days. P(it ever exceeds 1 / level within a horizon) <= level, because it is a mixture of
+    products of e-values (Shin, Ramdas and Rinaldo 2022).
     """
     log_e = np.asarray(log_e, dtype=np.float64)
     wealth, path = np.full(log_e.shape[1:], -np.inf), np.empty(log_e.shape[:-1])
@@ -105,10 +143,19 @@ def restarted(log_e: np.ndarray, horizon: int = 365) -> np.ndarray:
     return path
 
 # %% ../../nbs/stats/06_sequential.ipynb #82e9559b
-def conformal_bets(values, uniforms, groups=None, kappas: Sequence[float] = (0.1, 0.3, 0.5, 0.7), tails: Sequence[int] = (1, -1)) -> np.ndarray:
-    """Log e-values (days, 1) from the conformal p-value of each day's value among the earlier days of its group; `uniforms` break ties. 0 where the value is NaN.
+def _tail_ranks(seen, value, lot, tails):
+    "The share of the days so far (sorted) that lie further out on each tail, ties broken by a lot in [0, 1]."
+    low, high = bisect_left(seen, value), bisect_right(seen, value)
+    return [((len(seen) - high if tail > 0 else low) + lot * (high - low)) / len(seen) for tail in tails]
 
-    Unit: the day. Valid for days that are exchangeable within their group. The mean of the bets over kappas and tails is one e-value (averaged before it multiplies).
+
+def conformal_bets(values, uniforms, groups=None, kappas: Sequence[float] = (0.1, 0.3, 0.5, 0.7),
+                   tails: Sequence[int] = (1, -1)) -> np.ndarray:
+    """Log e-values (days, 1) from the conformal p-value of each value among the earlier ones of its group.
+
+    `uniforms` break ties; 0 where the value is NaN. Unit: the day. Valid for days that are exchangeable
+    within their group. The mean of the bets over kappas and tails is one e-value (averaged before it
+    multiplies).
     """
     values, uniforms = np.asarray(values, dtype=np.float64), np.asarray(uniforms, dtype=np.float64)
     groups = np.zeros(len(values), dtype=int) if groups is None else np.asarray(groups)
@@ -118,47 +165,74 @@ def conformal_bets(values, uniforms, groups=None, kappas: Sequence[float] = (0.1
             continue
         seen = past.setdefault(group, [])
         insort(seen, value)
-        low, high = bisect_left(seen, value), bisect_right(seen, value)
-        ranks = [((len(seen) - high if s > 0 else low) + uniforms[day] * (high - low)) / len(seen) for s in tails]
+        ranks = _tail_ranks(seen, value, uniforms[day], tails)
         bets[day] = log(np.mean([k * max(p, 1e-12) ** (k - 1) for p in ranks for k in kappas]))
     return bets
 
 # %% ../../nbs/stats/06_sequential.ipynb #9fe1f7e8
-def level_bets(values, weekday, tolerance: float, sizes: Sequence[float] = (0.1, 0.3, 1.0), window: tuple[int, int] = (14, 63)) -> tuple[np.ndarray, np.ndarray]:
-    """Log e-values (days, 2 x sizes) of daily values against the weekday means of the days `window` back, and those means (days,); 0 and NaN where fewer than 28 days are known there.
+class _Level(NamedTuple):
+    "What a day is compared with."
 
-    Unit: the day. Valid for independent days, sub-Gaussian about a weekday mean that moved by at most `tolerance`; approximate, because mean and variance are estimated from the window.
+    mean: float      # of its weekday in the window
+    variance: float  # of the day about it, the error of the mean included
+
+
+def _level(x, group, today) -> _Level | None:
+    "The usual level of a weekday, from values and weekdays; None below 28 days or 3 of the weekday."
+    days = np.bincount(group, minlength=7)
+    if len(x) < 28 or days[today] < 3:
+        return None
+    mean = np.bincount(group, weights=x, minlength=7) / np.maximum(days, 1)
+    freedom = len(x) - int((days > 0).sum())
+    variance = max(1e-6, float(((x - mean[group]) ** 2).sum() / chdtri(freedom, 0.75)))
+    return _Level(mean[today], variance * (1 + 1 / days[today]))
+
+# %% ../../nbs/stats/06_sequential.ipynb #16d1950c
+def level_bets(values, weekday, tolerance: float, sizes: Sequence[float] = (0.1, 0.3, 1.0),
+               window: tuple[int, int] = (14, 63)) -> tuple[np.ndarray, np.ndarray]:
+    """Log e-values (days, 2 x sizes) of daily values against the weekday means of the days `window` back.
+
+    And those means (days,); 0 and NaN where fewer than 28 days are known there. Unit: the day. Valid for
+    independent days, sub-Gaussian about a weekday mean that moved by at most `tolerance`; approximate,
+    because mean and variance are estimated from the window.
     """
     values, weekday = np.asarray(values, dtype=np.float64), np.asarray(weekday)
     bets, normal = np.zeros((len(values), 2 * len(sizes))), np.full(len(values), nan)
-    for day in range(window[0] + 28, len(values)):
-        past = slice(max(0, day - window[1]), day - window[0] + 1)
+    nearest, farthest = window
+    for day in range(nearest + 28, len(values)):
+        past = slice(max(0, day - farthest), day - nearest + 1)
         known = ~np.isnan(values[past])
-        x, group = values[past][known], weekday[past][known]
-        counted = np.bincount(group, minlength=7)
-        if len(x) < 28 or counted[weekday[day]] < 3:
+        level = _level(values[past][known], weekday[past][known], weekday[day])
+        if level is None:
             continue
-        mean = np.bincount(group, weights=x, minlength=7) / np.maximum(counted, 1)
-        freedom = len(x) - int((counted > 0).sum())
-        variance = max(1e-6, float(((x - mean[group]) ** 2).sum() / chdtri(freedom, 0.75))) * (1 + 1 / counted[weekday[day]])
-        normal[day] = mean[weekday[day]]
+        normal[day] = level.mean
         if not np.isnan(values[day]):
-            over = np.array([values[day] - normal[day], normal[day] - values[day]])[:, None] - tolerance
-            stake = np.asarray(sizes) / variance
-            bets[day] = np.minimum(stake * over - stake**2 * variance / 2, MOST_A_DAY).ravel()
+            over = np.array([values[day] - level.mean, level.mean - values[day]])[:, None] - tolerance
+            stake = np.asarray(sizes) / level.variance
+            bets[day] = np.minimum(stake * over - stake**2 * level.variance / 2, MOST_A_DAY).ravel()
     return bets, normal
 
 # %% ../../nbs/stats/06_sequential.ipynb #2395da30
-CHANGES = ((-1.0, 1.0), (-0.5, 1.0), (-0.3, 1.0), (0.3, 1.0), (0.5, 1.0), (1.0, 1.0), (0.0, 0.5), (0.0, 2.0))  # shift of the log-odds, slope
+CHANGES = ((-1.0, 1.0), (-0.5, 1.0), (-0.3, 1.0), (0.3, 1.0), (0.5, 1.0), (1.0, 1.0), (0.0, 0.5), (0.0, 2.0))
+"Shift of the log-odds and slope of each change that is bet on."
+
+
+def _log_odds(probability):
+    return logit(np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9))
 
 
 def day_offsets(positive, negative, probability) -> tuple[np.ndarray, np.ndarray]:
-    "For days of counts (days, cells) and a probability (cells,): the shift of log-odds under which each day's labels are likeliest (within 4 logits), and its variance from chance without a shift; NaN without labels."
-    z, labelled = logit(np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9)), positive + negative
+    """For days of counts (days, cells) and a probability (cells,): how far each day's labels lie from it.
+
+    The shift of log-odds under which they are likeliest (within 4 logits), and its variance from chance
+    without a shift; NaN without labels.
+    """
+    z, labelled = _log_odds(probability), positive + negative
     shift, least = np.zeros((len(labelled), 1)), 1e-12
     for _ in range(40):
         p = expit(z + shift)
-        slope, curve = (positive - labelled * p).sum(axis=1, keepdims=True), (labelled * p * (1 - p)).sum(axis=1, keepdims=True)
+        slope = (positive - labelled * p).sum(axis=1, keepdims=True)
+        curve = (labelled * p * (1 - p)).sum(axis=1, keepdims=True)
         step = np.clip(slope / np.maximum(curve, least), -1, 1)
         shift = np.clip(shift + step, -4, 4)
         if np.abs(step).max(initial=0) < 1e-9:
@@ -167,9 +241,12 @@ def day_offsets(positive, negative, probability) -> tuple[np.ndarray, np.ndarray
     with np.errstate(divide="ignore"):
         return np.where(information > 0, shift[:, 0], nan), np.where(information > 0, 1 / information, nan)
 
-
+# %% ../../nbs/stats/06_sequential.ipynb #02016e07
 def offset_variance(positive, negative, probability) -> tuple[float, float]:
-    "Variance of the days' own effects on the log-odds, and the standard error of their mean, from days of a reference; NaN below 14 days with labels."
+    """Variance of the days' own effects on the log-odds, and the standard error of their mean.
+
+    From days of a reference; NaN below 14 days with labels.
+    """
     offset, chance = day_offsets(positive, negative, probability)
     known = ~np.isnan(offset)
     if known.sum() < MIN_DAYS:
@@ -177,39 +254,69 @@ def offset_variance(positive, negative, probability) -> tuple[float, float]:
     offset, chance = offset[known], chance[known]
     weight = 1 / chance
     mean = float((weight * offset).sum() / weight.sum())
-    extra = max(0.0, float(((offset - mean) ** 2).sum() / chdtri(len(offset) - 1, 0.75) - chance.mean()))
+    spread = ((offset - mean) ** 2).sum() / chdtri(len(offset) - 1, 0.75)
+    extra = max(0.0, float(spread - chance.mean()))
     return extra, sqrt(extra / len(offset) + 1 / float(weight.sum()))
 
+# %% ../../nbs/stats/06_sequential.ipynb #e28b68c8
+def _day_nodes(day_variance):
+    "Effects of days in standard deviations, and the log weight of each by Student's t(4)."
+    if not day_variance > 1e-4:
+        nodes = np.zeros(1)
+        width = 0.0
+    else:
+        far = np.geomspace(4.5, 40, 9)
+        nodes = np.concatenate([-far[::-1], np.linspace(-4, 4, 33), far])
+        width = np.log(np.gradient(nodes))
+    log_weight = -2.5 * np.log1p(nodes**2 / 2) + width  # t(4) has twice the variance of its scale
+    return nodes, log_weight - logsumexp(log_weight)
 
-def calibration_bets(positive, negative, probability, usual, day_variance: float, tolerance: float = 0.1) -> np.ndarray:
-    """Log e-values (days, changes) of labelled counts (days, cells) against "the probability (cells,) holds within `tolerance` logits"; 0 on days without labels.
 
-    Unit: the day. Valid for labels that are independent given their day, and days whose log-odds are off by at most the tolerance plus an effect by Student's t(4) with variance `day_variance`; slopes turn about the middle of the `usual` labelled counts (cells,), those of the reference, so that no day's bet depends on a later one. Needs labels that are complete: early ones are no fair sample.
+def _centre(z, usual):
+    "The log-odds about which slopes turn: the middle of the usual labels by the information they carry."
+    weight = np.asarray(usual, dtype=np.float64) * expit(z) * expit(-z)
+    return float((weight * z).sum() / weight.sum()) if weight.sum() else 0.0
+
+# %% ../../nbs/stats/06_sequential.ipynb #83fb3a8e
+def _likelihoods(positive, negative, z, centre, day_variance):
+    "The log-likelihood of days of labels as a function of a slope and shifts, day effects integrated out."
+    nodes, kernel = _day_nodes(day_variance)
+
+    def of(slope, shifts):
+        "(days, shifts)"
+        score = centre + slope * (z - centre)
+        at = np.add.outer(np.asarray(shifts), sqrt(day_variance) * nodes).ravel()
+        table = positive @ log_expit(score[:, None] + at) + negative @ log_expit(-score[:, None] - at)
+        return logsumexp(table.reshape(len(positive), len(shifts), len(nodes)) + kernel, axis=2)
+
+    return of
+
+
+def calibration_bets(positive, negative, probability, usual, day_variance: float,
+                     tolerance: float = 0.1) -> np.ndarray:
+    """Log e-values (days, changes) of labelled counts (days, cells) against "the probability (cells,) holds".
+
+    Within `tolerance` logits; 0 on days without labels. Unit: the day. Valid for labels that are
+    independent given their day, and days whose log-odds are off by at most the tolerance plus an effect
+    by Student's t(4) with variance `day_variance`; slopes turn about the middle of the `usual` labelled
+    counts (cells,), those of the reference, so that no day's bet depends on a later one. Needs labels
+    that are complete: early ones are no fair sample.
     """
     positive, negative = (np.asarray(c, dtype=np.float64) for c in (positive, negative))
-    z = logit(np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9))
-    weight = np.asarray(usual, dtype=np.float64) * expit(z) * expit(-z)
-    centre = float((weight * z).sum() / weight.sum()) if weight.sum() else 0.0
-    far = np.geomspace(4.5, 40, 9)
-    nodes = np.concatenate([-far[::-1], np.linspace(-4, 4, 33), far]) if day_variance > 1e-4 else np.zeros(1)  # effects of days in standard deviations
-    tails = -2.5 * np.log1p(nodes**2 / 2) + (np.log(np.gradient(nodes)) if len(nodes) > 1 else 0.0)  # Student's t with 4 degrees of freedom has twice the variance of its scale
-    kernel = tails - logsumexp(tails)
-
-    def likelihood(slope, wanted):
-        "Log-likelihood (days, wanted) of shifts under a slope, day effects integrated out."
-        score = centre + slope * (z - centre)
-        at = np.add.outer(np.asarray(wanted), sqrt(day_variance) * nodes).ravel()
-        table = positive @ log_expit(score[:, None] + at) + negative @ log_expit(-score[:, None] - at)
-        return logsumexp(table.reshape(len(positive), len(wanted), len(nodes)) + kernel, axis=2)
-
+    z = _log_odds(probability)
+    likelihood = _likelihoods(positive, negative, z, _centre(z, usual), day_variance)
     inside = np.linspace(-tolerance, tolerance, 17)
     null = np.max([likelihood(slope, inside).max(axis=1) for slope in (0.9, 1.0, 1.1)], axis=0)
-    bets = np.concatenate([likelihood(slope, [shift]) for shift, slope in CHANGES], axis=1) - null[:, None]
-    return np.where((positive + negative).sum(axis=1, keepdims=True) > 0, np.minimum(bets, MOST_A_DAY), 0.0)
+    changed = np.concatenate([likelihood(slope, [shift]) for shift, slope in CHANGES], axis=1)
+    bets = np.minimum(changed - null[:, None], MOST_A_DAY)
+    return np.where((positive + negative).sum(axis=1, keepdims=True) > 0, bets, 0.0)
 
 # %% ../../nbs/stats/06_sequential.ipynb #0eb39e2b
 def e_bh(log_evidence, level: float, weights=None) -> np.ndarray:
-    "Which of F streams (bool) are in alarm at a level: the false discovery rate is at most `level` under any dependence. Weights are rescaled to average one."
+    """Which of F streams (bool) are in alarm at a level: the false discovery rate is at most `level`.
+
+    Under any dependence. Weights are rescaled to average one.
+    """
     log_evidence = np.asarray(log_evidence, dtype=np.float64)
     if not 0 < level < 1:
         raise ValueError(f"a level of {level} is not between 0 and 1.")
@@ -222,14 +329,23 @@ def e_bh(log_evidence, level: float, weights=None) -> np.ndarray:
     return e >= ordered[passing[-1]] if len(passing) else np.zeros(len(e), dtype=bool)
 
 # %% ../../nbs/stats/06_sequential.ipynb #54fb77ea
-def autocorrelation(values, groups=None, confidence: float = 0.95) -> Figure:
-    "Lag-one autocorrelation of daily values about the mean of their group, NaN days left out pairwise, with its large-sample interval for independent days; NaN below 14 days."
+def _residuals(values, groups):
+    "Values about the mean of their group."
     values = np.asarray(values, dtype=np.float64).copy()
     groups = np.zeros(len(values), dtype=int) if groups is None else np.asarray(groups)
     for group in np.unique(groups):
         here = (groups == group) & ~np.isnan(values)
         if here.any():
             values[here] -= values[here].mean()
+    return values
+
+
+def autocorrelation(values, groups=None, confidence: float = 0.95) -> Figure:
+    """Lag-one autocorrelation of daily values about the mean of their group; NaN below 14 days.
+
+    NaN days are left out pairwise. With its large-sample interval for independent days.
+    """
+    values = _residuals(values, groups)
     pairs = ~np.isnan(values[1:]) & ~np.isnan(values[:-1])
     spread = float(np.nanmean(values**2)) if (~np.isnan(values)).any() else 0.0
     if pairs.sum() < MIN_DAYS or not spread:
@@ -254,12 +370,12 @@ class Stream:
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    "What a set of streams said each morning: log evidence scaled so that 0 is the alarm of a single stream, and which alarms were open."
+    "What a set of streams said each morning, and which alarms were open."
 
-    evidence: np.ndarray  # (days, streams) log of the evidence of each
+    evidence: np.ndarray  # (days, streams) log of the evidence of each; 0 is the alarm of a single stream
     bar: np.ndarray       # (streams,) log evidence at which a single stream would raise the alarm
     open: np.ndarray      # (days, streams) bool
-    since: np.ndarray     # (days, streams) int: the day on which the change most likely began, -1 where no alarm is open
+    since: np.ndarray     # (days, streams) int: the day the change most likely began, -1 without an alarm
 
 
 def _began(bets, first, last):
@@ -267,49 +383,90 @@ def _began(bets, first, last):
     sums = np.cumsum(bets[first : last + 1][::-1], axis=0)[::-1]
     return first + int(np.unravel_index(np.argmax(sums), sums.shape)[0])
 
+# %% ../../nbs/stats/06_sequential.ipynb #f1b6ad25
+class _Wealth:
+    "What a set of streams owns from day to day: one row of wealth for each, one entry for each of its bets."
 
-def follow(streams: Sequence[Stream], level: float, horizon: int = 365, hold: int = 7, muted=None) -> Followed:
+    def __init__(self, streams: Sequence[Stream], horizon: int):
+        self.sizes = np.array([s.bets.shape[1] for s in streams], dtype=int)
+        days, count = len(streams[0].bets) if streams else 0, len(streams)
+        self.bets = np.full((days, count, self.sizes.max(initial=1)), -np.inf)
+        for i, s in enumerate(streams):
+            self.bets[:, i, : self.sizes[i]] = s.bets
+        self.owned = np.full(self.bets.shape[1:], -np.inf)
+        self.age, self.first = np.zeros((2, count), dtype=int)
+        self.horizon = horizon
+
+    def start_anew(self, which, day):
+        "Forget what streams own; their record begins on a day."
+        self.owned[which], self.first[which] = -np.inf, day
+
+    def play(self, day, was_open):
+        "The log evidence of each stream after a day's bets."
+        self.start_anew((self.age > 0) & (self.age % self.horizon == 0) & ~was_open, day)
+        self.owned, self.age = np.logaddexp(self.owned, 0.0) + self.bets[day], self.age + 1
+        stakes = np.maximum(self.sizes, 1) * self.horizon
+        return np.logaddexp.reduce(self.owned, axis=1) - np.log(stakes)
+
+# %% ../../nbs/stats/06_sequential.ipynb #c98477d9
+def follow(streams: Sequence[Stream], level: float, horizon: int = 365, hold: int = 7,
+           muted=None) -> Followed:
     """Follow streams of equal length day by day.
 
-    P(any alarm within a horizon while every stream's hypothesis holds) <= level; across streams the false discovery rate is at most the level, under any dependence between them. `muted` (days,) bool: mornings on which no alarm opens; `hold`: days that an alarm stays open at least.
+    P(any alarm within a horizon while every stream's hypothesis holds) <= level; across streams the false
+    discovery rate is at most the level, under any dependence between them. `muted` (days,) bool: mornings
+    on which no alarm opens; `hold`: days that an alarm stays open at least.
     """
-    days, count = len(streams[0].bets) if streams else 0, len(streams)
-    weights, sizes = np.array([s.weight for s in streams]), np.array([s.bets.shape[1] for s in streams], dtype=int)
-    bets = np.full((days, count, sizes.max(initial=1)), -np.inf)
-    for i, s in enumerate(streams):
-        bets[:, i, : sizes[i]] = s.bets
+    wealth, weights = _Wealth(streams, horizon), np.array([s.weight for s in streams])
+    days, count = wealth.bets.shape[:2]
     muted = np.zeros(days, dtype=bool) if muted is None else np.asarray(muted, dtype=bool)
-    wealth, evidence = np.full(bets.shape[1:], -np.inf), np.full((days, count), -np.inf)
-    is_open, since = np.zeros((days, count), dtype=bool), np.full((days, count), -1)
-    age, first, opened = np.zeros((3, count), dtype=int)
+    evidence, is_open = np.full((days, count), -np.inf), np.zeros((days, count), dtype=bool)
+    since, opened = np.full((days, count), -1), np.zeros(count, dtype=int)
     for day in range(days):
-        before = is_open[day - 1] if day else np.zeros(count, dtype=bool)
-        anew = (age > 0) & (age % horizon == 0) & ~before
-        wealth[anew], first[anew] = -np.inf, day
-        wealth, age = np.logaddexp(wealth, 0.0) + bets[day], age + 1
-        evidence[day] = np.logaddexp.reduce(wealth, axis=1) - np.log(np.maximum(sizes, 1) * horizon)
-        is_open[day] = before | (e_bh(evidence[day], level, weights) & ~muted[day])
-        opened[is_open[day] & ~before] = day
+        was_open = is_open[day - 1] if day else np.zeros(count, dtype=bool)
+        evidence[day] = wealth.play(day, was_open)
+        is_open[day] = was_open | (e_bh(evidence[day], level, weights) & ~muted[day])
+        opened[is_open[day] & ~was_open] = day
         for i in np.flatnonzero(is_open[day]):
             if day - opened[i] >= hold and not streams[i].lower[day] > streams[i].tolerance:
-                is_open[day, i], wealth[i], first[i] = False, -np.inf, day + 1
+                is_open[day, i] = False
+                wealth.start_anew(i, day + 1)
             else:
-                since[day, i] = since[day - 1, i] if before[i] else _began(streams[i].bets, first[i], day)
+                began = since[day - 1, i] if was_open[i] else _began(streams[i].bets, wealth.first[i], day)
+                since[day, i] = began
     bar = np.log(count / level) - np.log(weights / weights.mean()) if count else np.zeros(0)
     return Followed(evidence, bar, is_open, since)
 
 # %% ../../nbs/stats/06_sequential.ipynb #9f299694
-def recent_shares(hits, n, weekday, reference: DayReference, days: int = 7, confidence: float = 0.95, priority=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "Over the last `days` days, at the cut where it is largest (times `priority`, one for each cut): the change of the share (signed), the lower end of its size by day-level standard errors, and the cut."
-    hits, n, weekday = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64), np.asarray(weekday)
+def _over_last(days, column):
+    "Sums over the last days up to each day, along the first axis."
+    sums = np.cumsum(column, axis=0)
+    before = np.zeros((min(days, len(column)), *column.shape[1:]))
+    return sums - np.concatenate([before, sums[:-days]])
+
+
+def _recent_change(hits, n, weekday, reference, days):
+    "Over the last days: the change of each share, its standard error (days, cuts), and the events (days, 1)."
     share, variance = reference.at(weekday)
-    window = lambda c: np.cumsum(c, axis=0) - np.concatenate([np.zeros((min(days, len(c)), *c.shape[1:])), np.cumsum(c, axis=0)[:-days]])
-    size, weight = window(n)[:, None], n[:, None]
+    size, weight = _over_last(days, n)[:, None], n[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        change = window(hits - weight * share) / size
-        error = np.sqrt(window(weight * share * (1 - share) + weight**2 * variance)) / size
-    change, error = np.where(size > 0, change, 0.0), np.where(size > 0, error, np.inf)
-    cut = np.argmax(np.abs(change) * (1.0 if priority is None else np.asarray(priority)), axis=1)
-    row = np.arange(len(n))
+        change = _over_last(days, hits - weight * share) / size
+        error = np.sqrt(_over_last(days, weight * share * (1 - share) + weight**2 * variance)) / size
+    return np.where(size > 0, change, 0.0), np.where(size > 0, error, np.inf), size
+
+# %% ../../nbs/stats/06_sequential.ipynb #16111f2b
+def recent_shares(hits, n, weekday, reference: DayReference, days: int = 7, confidence: float = 0.95,
+                  priority=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Over the last `days` days, at the cut where it is largest: the change of the share.
+
+    Signed; with the lower end of its size by day-level standard errors, and the cut. `priority` (one for
+    each cut) weighs the changes when the largest is sought.
+    """
+    hits, n, weekday = _as_days(hits, n, weekday)
+    change, error, size = _recent_change(hits, n, weekday, reference, days)
+    priority = 1.0 if priority is None else np.asarray(priority)
+    cut, row = np.argmax(np.abs(change) * priority, axis=1), np.arange(len(n))
     z = float(ndtri(0.5 + confidence / 2))
-    return np.where(size[:, 0] > 0, change[row, cut], nan), np.maximum(0.0, np.abs(change[row, cut]) - z * error[row, cut]), cut
+    largest = change[row, cut]
+    lower = np.maximum(0.0, np.abs(largest) - z * error[row, cut])
+    return np.where(size[:, 0] > 0, largest, nan), lower, cut

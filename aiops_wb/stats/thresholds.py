@@ -14,12 +14,13 @@ from .performance import Confusion, confusion
 
 # %% ../../nbs/stats/07_thresholds.ipynb #8f0dfc4b
 def _ratio(a, b):
+    "a / b, NaN where b is 0."
     return np.divide(a, b, out=np.full(len(a), np.nan), where=b > 0)
 
 # %% ../../nbs/stats/07_thresholds.ipynb #8c41ef8a
 @dataclass(frozen=True, eq=False)
 class Curve:
-    "Counts and rates at every threshold that changes anything, ascending; rates are NaN where nothing can be divided."
+    "Counts and rates at every threshold that changes anything, ascending; NaN where nothing can be divided."
 
     thresholds: np.ndarray  # (k,) points; an event at or above it is an alert
     alerts: np.ndarray      # (k,) events, labelled or not
@@ -53,14 +54,14 @@ class Curve:
         "2 TP / (2 TP + FP + FN)."
         return _ratio(2 * self.tp, self.tp + self.fp + self.positives)
 
-
+# %% ../../nbs/stats/07_thresholds.ipynb #c4a7a7da
 def curve(counts: ScoreCounts) -> Curve:
     "The curve over all thresholds of a table of counts."
     require_events(counts)
     tp = counts.tail(counts.n_positive)
     labelled, positives = counts.total[1:]
-    return Curve(counts.points, counts.tail(counts.n), tp, counts.tail(counts.n_labelled) - tp,
-                 positives, labelled - positives)
+    fp = counts.tail(counts.n_labelled) - tp
+    return Curve(counts.points, counts.tail(counts.n), tp, fp, positives, labelled - positives)
 
 # %% ../../nbs/stats/07_thresholds.ipynb #a305f8a3
 def best_f1(counts: ScoreCounts) -> int:
@@ -72,6 +73,30 @@ def best_f1(counts: ScoreCounts) -> int:
     return int(whole.thresholds[np.flatnonzero(f1 == f1.max())[-1]])
 
 # %% ../../nbs/stats/07_thresholds.ipynb #ea255f8b
+def _times(count: int, comparative: str, thing: str = "positive") -> str:
+    "Such as '3 more positives'."
+    return f"{count:,} {comparative} {thing}{'' if count == 1 else 's'}"
+
+
+def _verdict(caught: int, false: int) -> str:
+    "One sentence about a change of labelled hits and false alerts."
+    if not caught and not false:
+        return ("No labelled event lies between the two thresholds: "
+                "the change would have made no known difference.")
+    if caught >= 0 and false <= 0:
+        return f"Change it: {_times(caught, 'more')} caught with {_times(-false, 'fewer', 'false alert')}."
+    if caught <= 0 and false >= 0:
+        return ("Keep the current one: the candidate catches "
+                f"{_times(-caught, 'fewer')} with {_times(false, 'more', 'false alert')}.")
+    if caught > 0:
+        return (f"A trade: {_times(caught, 'more')} caught for {_times(false, 'more', 'false alert')} "
+                f"({false / caught:.1f} for each); "
+                "change it if a missed positive costs more than that many reviews.")
+    return (f"A trade: {_times(-false, 'fewer', 'false alert')} for {_times(-caught, 'more')} missed "
+            f"({false / caught:.1f} saved for each); "
+            "change it if that many reviews cost more than a missed positive.")
+
+# %% ../../nbs/stats/07_thresholds.ipynb #2824688f
 @dataclass(frozen=True)
 class Simulation:
     "What two thresholds (points) would have done with the same events of `days` days."
@@ -86,39 +111,26 @@ class Simulation:
     @property
     def table(self) -> dict[str, tuple[float, float, float]]:
         "Name -> (candidate, current, difference)."
-        pairs = {"alerts": self.alerts, "alerts_per_day": tuple(a / self.days for a in self.alerts),
-                 "tp": (self.at_candidate.tp, self.at_current.tp), "fp": (self.at_candidate.fp, self.at_current.fp)}
+        both = self.at_candidate, self.at_current
+        pairs = {"alerts": self.alerts, "alerts_per_day": tuple(a / self.days for a in self.alerts)}
+        for name in ("tp", "fp"):
+            pairs[name] = tuple(getattr(at, name) for at in both)
         for name in ("fpr", "fdr", "precision", "recall"):
-            pairs[name] = getattr(self.at_candidate, name).value, getattr(self.at_current, name).value
+            pairs[name] = tuple(getattr(at, name).value for at in both)
         return {name: (a, b, a - b) for name, (a, b) in pairs.items()}
 
     @property
     def recommendation(self) -> str:
         "One sentence in words: what changes, and whether anyone can say it is better."
-        found = self.at_candidate.tp - self.at_current.tp
-        false = self.at_candidate.fp - self.at_current.fp
         if not self.at_current.tp + self.at_current.fn:
             return "No labelled positives in these days: keep the threshold until labels arrive."
-        if not found and not false:
-            return "No labelled event lies between the two thresholds: the change would have made no known difference."
-        if found >= 0 and false <= 0:
-            return f"Change it: {_times(found, 'more')} caught with {_times(-false, 'fewer', 'false alert')}."
-        if found <= 0 and false >= 0:
-            return f"Keep the current one: the candidate catches {_times(-found, 'fewer')} with {_times(false, 'more', 'false alert')}."
-        if found > 0:
-            return (f"A trade: {_times(found, 'more')} caught for {_times(false, 'more', 'false alert')} "
-                    f"({false / found:.1f} for each); change it if a missed positive costs more than that many reviews.")
-        return (f"A trade: {_times(-false, 'fewer', 'false alert')} for {_times(-found, 'more')} missed "
-                f"({false / found:.1f} saved for each); change it if that many reviews cost more than a missed positive.")
-
-
-def _times(count: int, comparative: str, thing: str = "positive") -> str:
-    return f"{count:,} {comparative} {thing}{'' if count == 1 else 's'}"
+        return _verdict(self.at_candidate.tp - self.at_current.tp, self.at_candidate.fp - self.at_current.fp)
 
 
 def simulate(counts: ScoreCounts, candidate: int, current: int, days: int = 30) -> Simulation:
     "Replay the events of `counts`, which cover `days` days, under both thresholds (points)."
     if days < 1:
         raise ValueError(f"days is {days}: a simulation covers at least one day.")
-    alerts = tuple(counts.at_or_above(t)[0] for t in (candidate, current))
-    return Simulation(candidate, current, days, alerts, confusion(counts, candidate), confusion(counts, current))
+    both = candidate, current
+    alerts = tuple(counts.at_or_above(t)[0] for t in both)
+    return Simulation(*both, days, alerts, *(confusion(counts, t) for t in both))

@@ -1,6 +1,5 @@
 """Which streams of a model drift, since when, and what about it."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -55,8 +54,6 @@ __all__ = [
     "observe",
     "follow_version",
     "drift_of",
-    "event_id",
-    "event_rows",
 ]
 
 
@@ -944,85 +941,3 @@ def _mix_offset(days, reference, settings):
     found = mlls(coarse, venn_abers(known.coarsen(50)).probability(coarse.points), base)
     to_logit = lambda share: float(logit(min(max(share, 1e-6), 1 - 1e-6)) - logit(base))
     return Figure(to_logit(found.value), to_logit(found.lower), to_logit(found.upper), found.n)
-
-
-def event_id(model: str, version: str, stream: str, opened_on: date) -> str:
-    "The id of an alarm."
-    return (
-        "D-" + hashlib.sha256(f"{model} {version} {stream} {opened_on}".encode()).hexdigest()[:12]
-    )
-
-
-def event_rows(
-    found: Drift,
-    model: str,
-    version: str,
-    day: date,
-    before: pd.DataFrame,
-    as_of: datetime,
-    now: datetime,
-) -> pd.DataFrame:
-    "The rows of a day: alarms that opened, go on, or were closed since `before` (the model's events, oldest first). Alarms of another version are closed."
-    earlier = before[before.event_date.dt.date < day] if len(before) else before
-    latest = earlier.groupby("event_id").tail(1) if len(earlier) else earlier
-    standing = (
-        {(r.version, r.stream): r for r in latest[latest.state != "closed"].itertuples()}
-        if len(latest)
-        else {}
-    )
-    rows = []
-    for a in found.alarms:
-        known = standing.pop((version, a.stream), None)
-        opened = known.opened_on.date() if known else day
-        rows.append(
-            dict(
-                version=version,
-                event_id=known.event_id if known else event_id(model, version, a.stream, opened),
-                stream=a.stream,
-                state="ongoing" if known else "opened",
-                kind=a.kind,
-                severity=a.severity,
-                log10_evidence=a.log10_evidence,
-                effect=a.effect,
-                lower=a.lower,
-                unit=a.unit,
-                since=known.since.date() if known else a.since,
-                opened_on=opened,
-                muted=a.muted,
-                title=f"{model}: {a.severity} drift ({a.kind}): {a.stream}",
-                text=f"{a.says()[0].upper()}{a.says()[1:]}, most likely since {a.since}. {a.advice()}",
-            )
-        )
-    for r in standing.values():
-        muted = bool(len(found.muted) and found.muted[-1])
-        why = (
-            f"version {version} scores now"
-            if r.version != version
-            else "the calendar mutes its days"
-            if muted
-            else f"the recent days of {r.stream} no longer differ for certain by more than is tolerated"
-        )
-        rows.append(
-            dict(
-                version=r.version,
-                event_id=r.event_id,
-                stream=r.stream,
-                state="closed",
-                kind=r.kind,
-                severity=r.severity,
-                log10_evidence=nan,
-                effect=nan,
-                lower=nan,
-                unit=r.unit,
-                since=r.since.date(),
-                opened_on=r.opened_on.date(),
-                muted=r.muted,
-                title=r.title,
-                text=f"Closed: {why}.",
-            )
-        )
-    return (
-        pd.DataFrame(rows).assign(model=model, event_date=day, as_of=as_of, recorded_at=now)
-        if rows
-        else pd.DataFrame()
-    )

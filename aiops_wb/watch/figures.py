@@ -14,7 +14,10 @@ from ..stats.performance import Figure, summary
 from .quality import quality_losses
 from .view import View
 
-__all__ = ["day_figures", "drift_figures", "unknown_drift"]
+__all__ = ["ALARMS_FAILED", "day_figures", "drift_figures", "unknown_drift"]
+
+ALARMS_FAILED = "all figures but the alarms are stored, which failed"
+"How the record of a day begins whose streams could not be followed."
 
 SEGMENT_METRICS = (
     "predictions",

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from math import isnan
 
 import pandas as pd
 
 from ..config import Settings
 from ..log.catalog import Reader, StoreError
 from ..stats.counts import Histogram, ScoreCounts, total
+from ..stats.drift import GRAVITY
 from ..stats.points import Grid
 from .alarms import Drift, drift_of
 
@@ -33,49 +35,28 @@ class ModelDay:
         self.reader, self.model = reader, reader.require_model(model)
         self.day, self.as_of = day, as_of
         self.settings = settings or Settings()
-        scored = self._scored(day, "n DESC")
-        if not scored:
+        scored = reader.predictions_by_version(model, day, as_of)
+        if scored.empty:
             days = reader.days(model, as_of)
             covers = f": its log covers {days[0]} to {days[-1]}." if days else "."
             raise StoreError(f"{model} has no predictions on {day}{covers}")
         active = reader.active_version(model, as_of)
-        self.version = active if active in scored else scored[0]
-
-    def _scored(self, first, order):
-        "Versions that scored from a day to this one."
-        rows = self.reader.con.execute(
-            f"""SELECT version, sum(n) AS n FROM score_counts
-            WHERE model = $m AND event_date BETWEEN $a AND $b AND segment = '' AND batch_id <= $k
-            GROUP BY version ORDER BY {order}""",
-            {"m": self.model, "a": first, "b": self.day, "k": self.reader.known_batch(self.as_of)},
-        ).fetchall()
-        return [version for version, _ in rows]
+        self.version = active if active in set(scored.version) else scored.version[0]
+        self.other_versions = int(scored.n[scored.version != self.version].sum())
 
     def versions_between(self, first: date) -> list[str]:
         "Versions that scored from a day to this one."
-        return self._scored(first, "version")
+        return self.reader.versions_scored(self.model, first, self.day, self.as_of)
 
     @property
     def tenants(self) -> list[str]:
         "Tenants that were scored on the day."
-        rows = self.reader.con.execute(
-            """SELECT DISTINCT tenant FROM score_counts WHERE model = $m AND version = $v
-            AND event_date = $d AND segment = '' AND batch_id <= $k ORDER BY 1""",
-            {
-                "m": self.model,
-                "v": self.version,
-                "d": self.day,
-                "k": self.reader.known_batch(self.as_of),
-            },
-        ).fetchall()
-        return [tenant for (tenant,) in rows]
+        return self.reader.tenants_scored(self.model, self.version, self.day, self.as_of)
 
     @property
     def known_at(self) -> datetime:
         "The time that is spoken of: as_of, else that of the latest batch."
-        if self.as_of:
-            return self.as_of
-        return self.reader.con.execute("SELECT max(committed_at) FROM batches").fetchall()[0][0]
+        return self.as_of or self.reader.last_committed()
 
     @cached_property
     def registered(self) -> Mapping:
@@ -150,6 +131,18 @@ class ModelDay:
             self.model, self.day - timedelta(days - 1), self.day, as_of=self.as_of
         )
         return frame[frame.version == self.version]
+
+    @cached_property
+    def severity(self) -> str:
+        """How grave the gravest alarm is that is not muted: none to critical, or unknown.
+
+        As stored with the day's figures; followed now where none are stored.
+        """
+        figures = self.history(1)
+        stored = figures.value[figures.metric == "drift_gravity"]
+        if stored.empty:
+            return self.drift.severity
+        return "unknown" if isnan(stored.iloc[0]) else GRAVITY[int(stored.iloc[0])]
 
     @cached_property
     def drift(self) -> Drift:

@@ -122,7 +122,7 @@ def test_kill_9_at_random_moments(delivered, undisturbed, seed):
 @pytest.mark.parametrize(
     "moment",
     [
-        "aiops_wb.log.ingest._write_day_files",
+        "aiops_wb.log.ingest.write_day_files",
         "aiops_wb.log.store.Store.commit_batch",
         "aiops_wb.log.store.Store._recount",
         "pathlib.Path.unlink",

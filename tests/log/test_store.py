@@ -220,15 +220,15 @@ def test_upgrade_from_every_earlier_schema(bench, monkeypatch):
     ]
     for done in range(1, len(steps)):
         root = bench.root / f"v{done}"
-        monkeypatch.setattr("aiops_wb.log.store.migrations", lambda done=done: steps[:done])
+        monkeypatch.setattr("aiops_wb.log.schema.migrations", lambda done=done: steps[:done])
         with open_store(root, "old") as store, store.transaction():
             store.record(NOW, "ana", "flag", "m", "on", "before the upgrade")
-        monkeypatch.setattr("aiops_wb.log.store.migrations", lambda: steps)
+        monkeypatch.setattr("aiops_wb.log.schema.migrations", lambda: steps)
         with open_store(root, "new") as store:
             assert store._value("SELECT max(version) FROM migrations") == steps[-1][0]
             assert "note" in store.frame("FROM batches").columns
             assert store.in_force("flag", "m") == "on" and store.verify_audit() == 1
-    monkeypatch.setattr("aiops_wb.log.store.migrations", lambda: steps[:-1])
+    monkeypatch.setattr("aiops_wb.log.schema.migrations", lambda: steps[:-1])
     with pytest.raises(StoreError, match="upgrade aiops_wb"), open_store(root, "old again"):
         pass
 

@@ -15,7 +15,8 @@ from conftest import MODEL, Bench, events
 
 from aiops_wb.cli.main import main
 from aiops_wb.config import Settings
-from aiops_wb.daily import entry, run
+from aiops_wb.daily import run
+from aiops_wb.render.manifest import entry
 from aiops_wb.log.catalog import StoreError, open_snapshot
 from aiops_wb.log.store import bin_values
 from aiops_wb.models.domain import explain_drift
@@ -24,7 +25,8 @@ from aiops_wb.render import tables
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.performance import brier, summary
 from aiops_wb.stats.sequential import follow
-from aiops_wb.watch.alarms import Observed, drift_of, event_rows, follow_version, loss_question
+from aiops_wb.watch.alarms import Observed, drift_of, follow_version, loss_question
+from aiops_wb.watch.events import event_rows
 from aiops_wb.watch.figures import day_figures, drift_figures
 from aiops_wb.watch.view import View
 from bench.years import Year

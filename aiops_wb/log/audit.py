@@ -1,0 +1,96 @@
+"""The audit trail: every change of a threshold, flag, model or calibration, chained by hashes."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from .base import Connected, Writing, conditions
+from .errors import StoreError
+
+__all__ = ["CHAIN", "AuditReads", "AuditWrites"]
+
+CHAIN = """sha256(before || json_array(
+    seq, epoch_us(changed_at), who, what, subject, old, new, why, evidence)::VARCHAR)"""
+"The hash of an audit row, over the one before it and everything it says."
+
+
+class AuditReads(Connected):
+    "What was changed, and what is in force."
+
+    def in_force(self, what: str, subject: str, as_of: datetime | None = None) -> str | None:
+        """What the latest audit row says of a subject: the active version of a model, a threshold,
+        a flag."""
+        where, values = conditions(what=what, subject=subject, changed_at__le=as_of)
+        return self._value(f"SELECT new FROM audit{where} ORDER BY seq DESC LIMIT 1", values)
+
+    def audit(self, subject: str | None = None) -> pd.DataFrame:
+        "The audit trail, oldest first."
+        where, values = conditions(subject=subject)
+        return self.frame(f"SELECT * FROM audit{where} ORDER BY seq", values)
+
+    def verify_audit(self) -> int:
+        """The number of audit rows when the hash chain is intact; StoreError names the first row
+        that does not fit."""
+        broken = self._value(
+            f"""
+            SELECT min(seq)
+            FROM (SELECT *, lag(hash, 1, '') OVER (ORDER BY seq) AS before,
+                         row_number() OVER (ORDER BY seq) AS position
+                  FROM audit)
+            WHERE position <> seq OR hash <> {CHAIN}"""
+        )
+        if broken is not None:
+            raise StoreError(
+                f"the audit trail does not verify: row {broken} was changed, "
+                "or a row before it is missing."
+            )
+        return self._value("SELECT count(*) FROM audit")
+
+
+_RECORD = f"""
+INSERT INTO audit
+SELECT seq, changed_at, who, what, subject, old, new, why, evidence, {CHAIN}
+FROM (SELECT $seq::BIGINT AS seq,
+             greatest($now::TIMESTAMPTZ, $last::TIMESTAMPTZ) AS changed_at,
+             $who::VARCHAR AS who, $what::VARCHAR AS what, $subject::VARCHAR AS subject,
+             $old::VARCHAR AS old, $new::VARCHAR AS new,
+             $why::VARCHAR AS why, $evidence::VARCHAR AS evidence, $before::VARCHAR AS before)"""
+
+
+class AuditWrites(AuditReads, Writing):
+    "Changes, recorded as they are made."
+
+    def record(
+        self,
+        now: datetime,
+        who: str,
+        what: str,
+        subject: str,
+        new: str | None,
+        why: str,
+        evidence: Any = None,
+    ) -> None:
+        """Append one change to the audit trail; the old value is read from it. Use inside or
+        outside a transaction."""
+        if not why.strip():
+            raise StoreError(f"a change of {what} needs a reason.")
+        rows = self._rows("SELECT seq, hash, changed_at FROM audit ORDER BY seq DESC LIMIT 1")
+        seq, before, last = rows[0] if rows else (0, "", None)
+        self.con.execute(
+            _RECORD,
+            {
+                "seq": seq + 1,
+                "before": before,
+                "now": now,
+                "last": last,
+                "who": who,
+                "what": what,
+                "subject": subject,
+                "old": self.in_force(what, subject),
+                "new": new,
+                "why": why,
+                "evidence": None if evidence is None else json.dumps(evidence, sort_keys=True),
+            },
+        )

@@ -1,0 +1,94 @@
+"""What every part of a reader and of the store stands on: a connection, and rows in and out."""
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+__all__ = ["Connected", "Writing", "conditions"]
+
+_OPERATORS = {"le": "<=", "ge": ">="}
+
+
+def conditions(**values) -> tuple[str, dict[str, Any]]:
+    """A WHERE clause and its parameters; values that are None are left out.
+
+    Keys: column, column__le, column__ge.
+    """
+    kept = {key: value for key, value in values.items() if value is not None}
+    terms = []
+    for key in kept:
+        column, _, operator = key.partition("__")
+        terms.append(f"{column} {_OPERATORS.get(operator, '=')} ${key}")
+    return (" WHERE " + " AND ".join(terms) if terms else ""), kept
+
+
+class Connected:
+    "A connection to a catalog or to a snapshot of it, and the folder that its files stand in."
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, root: Path):
+        self.con, self.root = con, Path(root)
+
+    def close(self) -> None:
+        "Close the connection."
+        self.con.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def frame(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        "The rows of a query."
+        return self.con.execute(sql, parameters or {}).df()
+
+    def _rows(self, sql, parameters=None):
+        "The rows of a query as tuples."
+        return self.con.execute(sql, parameters or {}).fetchall()
+
+    def _column(self, sql, parameters=None):
+        "The only column of a query."
+        return [value for (value,) in self._rows(sql, parameters)]
+
+    def _value(self, sql, parameters=None):
+        "The first value of a query, None when it has no rows."
+        rows = self._rows(sql, parameters)
+        return rows[0][0] if rows else None
+
+    @property
+    def timezone(self) -> str:
+        "The zone whose calendar days are the days of this log."
+        return self._value("SELECT value FROM workbench WHERE key = 'timezone'")
+
+
+class Writing(Connected):
+    "Rows into the catalog, all or nothing."
+
+    @contextmanager
+    def transaction(self):
+        "All or nothing."
+        self.con.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.con.execute("ROLLBACK")
+            raise
+        self.con.execute("COMMIT")
+
+    @contextmanager
+    def one_thread(self):
+        "Many small queries cost a third less on one thread."
+        self.con.execute("SET threads = 1")
+        try:
+            yield
+        finally:
+            self.con.execute("RESET threads")
+
+    def _insert(self, table, frame):
+        self.con.register("incoming", frame)
+        self.con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
+        self.con.unregister("incoming")

@@ -1,0 +1,183 @@
+"""Batches: what became known when, and the files that hold it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+import pandas as pd
+
+from .base import Connected, conditions
+from .errors import StoreError
+from .recount import Recounting
+
+__all__ = ["BatchReads", "BatchWrites"]
+
+
+class BatchReads(Connected):
+    "What was logged until when."
+
+    def known_batch(self, as_of: datetime | None = None) -> int:
+        "The last batch committed at or before a time; 0 when there is none."
+        where, values = conditions(committed_at__le=as_of)
+        return self._value(f"SELECT coalesce(max(batch_id), 0) FROM batches{where}", values)
+
+    def last_committed(self) -> datetime | None:
+        "When the last batch was committed, None before the first."
+        return self._value("SELECT max(committed_at) FROM batches")
+
+    def last_outcomes(self, as_of: datetime | None = None) -> datetime | None:
+        "When labels last came in."
+        where, values = conditions(kind="outcomes", committed_at__le=as_of)
+        return self._value(f"SELECT max(committed_at) FROM batches{where}", values)
+
+    def models(self) -> list[str]:
+        "Every model that was logged or registered."
+        return self._column(
+            """
+            SELECT model FROM data_files WHERE kind = 'predictions'
+            UNION
+            SELECT model FROM models
+            ORDER BY 1"""
+        )
+
+    def require_model(self, model: str) -> str:
+        """The name itself; StoreError with the known names when nothing was logged or registered
+        under it."""
+        known = self.models()
+        if model not in known:
+            choices = f"choose one of {', '.join(known)}." if known else "the log is empty."
+            raise StoreError(f"model {model!r} is not known: {choices}")
+        return model
+
+    def days(
+        self, model: str, as_of: datetime | None = None, version: str | None = None
+    ) -> list[date]:
+        "Days with predictions of a model."
+        where, values = conditions(
+            kind="predictions", model=model, version=version, batch_id__le=self.known_batch(as_of)
+        )
+        return self._column(f"SELECT DISTINCT event_date FROM data_files{where} ORDER BY 1", values)
+
+    def newest_batches(self, model: str) -> pd.DataFrame:
+        "The last batch with predictions of each day and version: event_date, version, batch."
+        return self.frame(
+            """
+            SELECT event_date, version, max(batch_id) AS batch
+            FROM data_files
+            WHERE kind = 'predictions' AND model = $model
+            GROUP BY ALL""",
+            {"model": model},
+        )
+
+    def files(self, kind: str, **where) -> list[tuple]:
+        "(path, event_date, tenant, model, version, min_id, max_id) of the log's files that match."
+        clause, values = conditions(kind=kind, **where)
+        return self._rows(
+            f"""
+            SELECT path, event_date, tenant, model, version, min_id, max_id
+            FROM data_files{clause}
+            ORDER BY batch_id, path""",
+            values,
+        )
+
+    def ingested(self, kind: str) -> set[str]:
+        "Ids of the segments that were loaded."
+        return set(
+            self._column(
+                "SELECT segment_id FROM segments WHERE state = 'ingested' AND kind = $kind",
+                {"kind": kind},
+            )
+        )
+
+    def quarantined(self) -> int:
+        "How many rows are in quarantine."
+        return self._value("SELECT count(*) FROM quarantine")
+
+    def quarantine_reasons(self, limit: int) -> list[tuple[str, int | None, str]]:
+        "(file, line, reason) of the first rows that the last batch with bad ones left there."
+        return self._rows(
+            """
+            SELECT source, line, reason
+            FROM quarantine
+            WHERE batch_id = (SELECT max(batch_id) FROM quarantine)
+            ORDER BY line
+            LIMIT $limit""",
+            {"limit": limit},
+        )
+
+    def _between(self, model, start, end, as_of, **where):
+        "Conditions on a model's days from start to end, both included, as known at a time."
+        return conditions(
+            model=model,
+            event_date__ge=start,
+            event_date__le=end,
+            batch_id__le=self.known_batch(as_of),
+            **where,
+        )
+
+
+class BatchWrites(BatchReads, Recounting):
+    "One ingested batch, recorded and counted."
+
+    def commit_batch(
+        self,
+        kind: str,
+        now: datetime,
+        owner: str,
+        *,
+        loaded: int,
+        duplicates: int,
+        conflicts: int,
+        quarantine: pd.DataFrame,
+        segments: Sequence[tuple],
+        files: pd.DataFrame,
+        touched: Iterable[tuple] = (),
+    ) -> int:
+        """Record one ingested batch and recount the days it touched, in one transaction; returns
+        the batch id.
+
+        files: kind, path, event_date, tenant, model, version, grid, rows, bytes, sites, min_id,
+        max_id. touched: (event_date, tenant, model, version) whose labels changed. segments: (id,
+        kind, name, bytes, state, detail). Known-at times never run backwards.
+        """
+        batch, keys = self.known_batch() + 1, set(touched)
+        with self.transaction():
+            numbers = (loaded, duplicates, conflicts, len(quarantine))
+            self._add_batch(batch, kind, now, owner, numbers)
+            self._add_segments(batch, segments)
+            if len(quarantine):
+                self._insert("quarantine", quarantine.assign(batch_id=batch))
+            if len(files):
+                self._insert("data_files", files.assign(batch_id=batch))
+            if kind == "predictions":
+                for key, group in files.groupby(["event_date", "tenant", "model", "version"]):
+                    keys.add(key)
+                    self._count_new(batch, key, list(group.path))
+            with self.one_thread():
+                for key, sql in self.count_sql(sorted(keys)).items():
+                    self._recount(batch, key, sql)
+        return batch
+
+    def _add_batch(self, batch, kind, now, owner, numbers):
+        last = self.last_committed()
+        loaded, duplicates, conflicts, quarantined = numbers
+        self.con.execute(
+            """
+            INSERT INTO batches VALUES (
+                $batch, $kind, greatest($now::TIMESTAMPTZ, $last::TIMESTAMPTZ), $owner,
+                $loaded, $duplicates, $conflicts, $quarantined)""",
+            {
+                "batch": batch,
+                "kind": kind,
+                "now": now,
+                "last": last,
+                "owner": owner,
+                "loaded": loaded,
+                "duplicates": duplicates,
+                "conflicts": conflicts,
+                "quarantined": quarantined,
+            },
+        )
+
+    def _add_segments(self, batch, segments):
+        for segment in segments:
+            self.con.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)", [*segment, batch])

@@ -1,0 +1,187 @@
+"""Calibrations: stored under an id, in force from a time, and what each day was decided with."""
+
+import json
+from collections.abc import Iterable
+from datetime import date, datetime
+
+import pandas as pd
+
+from ..stats.automation import Certainty
+from ..stats.conformal import Calibration, Cuts
+from .audit import AuditWrites
+from .base import conditions
+from .batches import BatchReads
+from .duck import parquet
+
+__all__ = ["CalibrationReads", "CalibrationWrites"]
+
+
+class CalibrationReads(BatchReads):
+    "What predictions are and were decided with."
+
+    def calibration(
+        self, model: str, version: str, as_of: datetime | None = None, day: date | None = None
+    ) -> tuple[str, Certainty] | None:
+        """What predictions are decided with and its id, None when there is none; with `day`, the
+        latest that rests on no later day."""
+        where, values = conditions(
+            what="calibration", subject=f"{model}/{version}", changed_at__le=as_of
+        )
+        rows = self._rows(
+            f"""
+            SELECT calibration_id, state
+            FROM audit JOIN calibrations ON calibration_id = new{where}
+              AND ($day::DATE IS NULL OR through <= $day::DATE
+                   OR (through IS NULL
+                       AND (changed_at AT TIME ZONE $zone)::DATE <= $day::DATE + 1))
+            ORDER BY seq DESC
+            LIMIT 1""",
+            values | {"day": day, "zone": self.timezone},
+        )
+        return (rows[0][0], Certainty.from_json(json.loads(rows[0][1]))) if rows else None
+
+    def calibrations(self, ids: Iterable[str]) -> dict[str, Certainty]:
+        "Stored calibrations by id."
+        rows = self._rows(
+            """
+            SELECT calibration_id, state FROM calibrations
+            WHERE calibration_id IN (SELECT unnest($ids))""",
+            {"ids": list(ids)},
+        )
+        return {key: Certainty.from_json(json.loads(state)) for key, state in rows}
+
+    def decided_with(
+        self, model: str, version: str, days: Iterable[date], as_of: datetime | None = None
+    ) -> dict[date, str]:
+        """The calibration that each day was decided with: the one most of its predictions carry;
+        where they carry none, the latest that rests on earlier days and was known by the day's end.
+
+        Reads one column of the days' rows.
+        """
+        days, zone = sorted(days), self.timezone
+        if not days:
+            return {}
+        logged = self._logged(model, version, days, as_of)
+        where, values = conditions(
+            what="calibration", subject=f"{model}/{version}", changed_at__le=as_of
+        )
+        stored = self._rows(
+            f"""
+            SELECT through, (changed_at AT TIME ZONE $zone)::DATE, new
+            FROM audit JOIN calibrations ON calibration_id = new{where}
+            ORDER BY seq""",
+            values | {"zone": zone},
+        )
+        standing = {
+            day: key
+            for day in days
+            for through, known, key in stored
+            if known <= day and (through is None or through < day)
+        }
+        return {day: key for day, key in (standing | logged).items() if day in set(days)}
+
+    def _logged(self, model, version, days, as_of):
+        "Day -> the calibration that most of its predictions carry, where they carry one."
+        files = self.files(
+            "predictions",
+            model=model,
+            version=version,
+            event_date__ge=days[0],
+            event_date__le=days[-1],
+            batch_id__le=self.known_batch(as_of),
+        )
+        if not files:
+            return {}
+        rows = self._rows(  # the last of a day's rows, the commonest, is the one that stays
+            f"""
+            SELECT event_date, calibration_id
+            FROM {parquet(self.root / file[0] for file in files)}
+            WHERE calibration_id IS NOT NULL
+            GROUP BY ALL
+            ORDER BY count(*), calibration_id"""
+        )
+        return dict(rows)
+
+    def cuts_by_day(
+        self,
+        model: str,
+        version: str,
+        days: Iterable[date],
+        coverage: float = 0.9,
+        as_of: datetime | None = None,
+    ) -> dict[date, Cuts]:
+        "The label-conditional cuts that each day was decided with."
+        keys = self.decided_with(model, version, days, as_of)
+        rows = self._rows(
+            f"""
+            SELECT calibration_id, json_extract(state, '$.cuts."{coverage:g}"')::BIGINT[]
+            FROM calibrations
+            WHERE calibration_id IN (SELECT unnest($ids))""",
+            {"ids": sorted(set(keys.values()))},
+        )
+        stored = dict(rows)
+        return {day: Cuts(*stored[key]) for day, key in keys.items() if stored.get(key)}
+
+    def calibration_list(self, model: str, version: str | None = None) -> pd.DataFrame:
+        """Every stored calibration of a model, newest first: id, version, created_at, through, n,
+        quantiles, the rule for tickets and its threshold (points), why it was made."""
+        where, values = conditions(model=model, version=version)
+        return self.frame(
+            f"""
+            SELECT calibration_id, version, created_at, through, n, q90, q95, q99,
+                   json_extract_string(calibrations.state, '$.rule.method') AS rule,
+                   CAST(json_extract(calibrations.state, '$.rule.threshold') AS INTEGER)
+                       AS ticket_threshold,
+                   audit.why
+            FROM calibrations
+            LEFT JOIN audit ON audit.what = 'calibration' AND audit.new = calibration_id{where}
+            ORDER BY created_at DESC, audit.seq DESC""",
+            values,
+        )
+
+
+class CalibrationWrites(AuditWrites):
+    "A new calibration, put in force."
+
+    def add_calibration(
+        self,
+        now: datetime,
+        who: str,
+        model: str,
+        version: str,
+        calibration: Calibration | Certainty,
+        why: str,
+        through: date | None = None,
+    ) -> str:
+        """Store a calibration that rests on labels of days up to `through` and put it in force;
+        returns its id."""
+        state, key = calibration.to_json(), self._new_id(model, version)
+        quantiles = state["quantiles"]
+        told = {k: v for k, v in state.items() if k not in ("bounds", "watch")}
+        with self.transaction():
+            self.con.execute(
+                """
+                INSERT INTO calibrations VALUES (
+                    $key, $model, $version, $now, $through, $n, $q90, $q95, $q99, $state)""",
+                {
+                    "key": key,
+                    "model": model,
+                    "version": version,
+                    "now": now,
+                    "through": through,
+                    "n": state["n"],
+                    "q90": quantiles.get("0.9"),
+                    "q95": quantiles.get("0.95"),
+                    "q99": quantiles.get("0.99"),
+                    "state": json.dumps(state),
+                },
+            )
+            self.record(now, who, "calibration", f"{model}/{version}", key, why, told)
+        return key
+
+    def _new_id(self, model, version):
+        stored = self._value(
+            "SELECT count(*) FROM calibrations WHERE model = $model AND version = $version",
+            {"model": model, "version": version},
+        )
+        return f"{model}/{version}/{stored + 1}"

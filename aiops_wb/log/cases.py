@@ -1,0 +1,112 @@
+"""Cases: decisions of high risk, what they opened or joined, and their deliveries outside."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import pandas as pd
+
+from .base import Connected, Writing, conditions
+
+__all__ = ["CaseReads", "CaseWrites"]
+
+
+class CaseReads(Connected):
+    "What was opened, and what waits."
+
+    def cases(
+        self,
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        model: str | None = None,
+        kind: str | None = None,
+        state: str | None = None,
+    ) -> pd.DataFrame:
+        "Decisions of high risk and the cases they opened or joined, oldest first."
+        where, values = conditions(
+            event_date__ge=start, event_date__le=end, model=model, kind=kind, state=state
+        )
+        return self.frame(
+            f"SELECT * FROM cases{where} ORDER BY predicted_at, prediction_id", values
+        )
+
+    def case_columns(self) -> list[str]:
+        "The columns of a case, in order."
+        return [name for name, *_ in self._rows("DESCRIBE cases")]
+
+    def cases_from(self) -> int:
+        "The first batch whose predictions have not been turned into cases."
+        return self._value("SELECT coalesce(max(batch_id), 0) + 1 FROM case_batches")
+
+    def open_since(
+        self, since: datetime, state: str
+    ) -> dict[tuple[str, str, str, str], list[tuple[str, datetime]]]:
+        """(tenant, model, kind, entity) -> the predictions that opened its cases since a time, with
+        their times; state: opened or late."""
+        openers = {}
+        for *entity, opener, at in self._rows(
+            """
+            SELECT tenant, model, kind, entity_id, prediction_id, predicted_at
+            FROM cases
+            WHERE state = $state AND entity_id IS NOT NULL AND predicted_at >= $since""",
+            {"since": since, "state": state},
+        ):
+            openers.setdefault(tuple(entity), []).append((opener, at))
+        return openers
+
+    def undelivered(self, sinks: Sequence[str], newest_before: datetime) -> dict[str, pd.DataFrame]:
+        """For each sink, the opened cases about predictions after a time that it has not taken yet,
+        oldest first."""
+        waiting = """
+            SELECT * FROM cases
+            WHERE state = 'opened' AND predicted_at >= $since
+              AND case_id NOT IN (
+                  SELECT case_id FROM deliveries WHERE sink = $sink AND state = 'delivered')
+            ORDER BY predicted_at, case_id"""
+        return {sink: self.frame(waiting, {"sink": sink, "since": newest_before}) for sink in sinks}
+
+
+class CaseWrites(CaseReads, Writing):
+    "New cases and attempts at delivery."
+
+    def add_cases(self, now: datetime, cases: pd.DataFrame, through: int) -> None:
+        """Append decisions of high risk with their cases, found in all batches up to `through`, in
+        one transaction."""
+        with self.transaction():
+            if len(cases):
+                self._insert("cases", cases)
+            states = cases.state.value_counts() if len(cases) else {}
+            numbers = {state: int(states.get(state, 0)) for state in ("opened", "joined", "late")}
+            self.con.execute(
+                "INSERT INTO case_batches VALUES ($through, $opened, $joined, $late, $now)",
+                {"through": through, "now": now} | numbers,
+            )
+
+    def add_deliveries(self, frame: pd.DataFrame) -> None:
+        "Append attempts at delivery."
+        self._insert("deliveries", frame)
+
+    def expire(self, sinks: Sequence[str], before: datetime, now: datetime) -> int:
+        "Mark the cases that a sink refused until they were too old; returns how many."
+        expired = [(case, sink) for sink in sinks for case in self._too_old(sink, before)]
+        for case, sink in expired:
+            self.con.execute(
+                """
+                INSERT INTO deliveries VALUES (
+                    ?, ?, 'expired', 'refused until it was too old to be sent', ?)""",
+                [case, sink, now],
+            )
+        return len(expired)
+
+    def _too_old(self, sink, before):
+        "Cases about predictions before a time that a sink was offered and has not taken."
+        return self._column(
+            """
+            SELECT case_id FROM cases
+            WHERE state = 'opened' AND predicted_at < $before
+              AND case_id IN (SELECT case_id FROM deliveries WHERE sink = $sink)
+              AND case_id NOT IN (
+                  SELECT case_id FROM deliveries
+                  WHERE sink = $sink AND state IN ('delivered', 'expired'))""",
+            {"before": before, "sink": sink},
+        )

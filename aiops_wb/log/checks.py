@@ -1,0 +1,259 @@
+"""Which rows of a batch are not loaded: impossible ones, repeated ones, conflicts."""
+
+import pandas as pd
+
+from ..stats.points import LIMIT
+from .columns import LONGEST_NAME, PREDICTION
+from .duck import identifier, literal, parquet
+from .store import Store
+
+__all__ = [
+    "reject_predictions",
+    "reject_outcomes",
+    "count_rejects",
+    "quarantine_rows",
+    "drop_tables",
+]
+
+_IMPOSSIBLE_PREDICTION = f"""CASE
+    WHEN coalesce(prediction_id, '') = ''
+        THEN 'prediction_id is missing'
+    WHEN coalesce(model, '') = '' OR coalesce(version, '') = '' OR coalesce(tenant, '') = ''
+        THEN 'model, version or tenant is missing'
+    WHEN greatest(strlen(model), strlen(version), strlen(tenant)) > {LONGEST_NAME}
+        THEN 'model, version or tenant is longer than {LONGEST_NAME} bytes'
+    WHEN predicted_at IS NULL
+        THEN 'predicted_at is missing'
+    WHEN NOT predicted_at BETWEEN TIMESTAMPTZ '1900-01-01 00:00:00+00'
+                              AND TIMESTAMPTZ '2200-01-01 00:00:00+00'
+        THEN 'predicted_at is not between 1900 and 2200'
+    WHEN coalesce("grid", '') NOT IN ('logit', 'linear')
+        THEN 'grid ' || coalesce("grid", 'NULL') || ' is not one of logit, linear'
+    WHEN score IS NULL OR NOT isfinite(score)
+        THEN 'score is missing or not a number'
+    WHEN "grid" = 'logit' AND NOT score BETWEEN 0 AND 1
+        THEN 'score ' || score || ' is not a probability in [0, 1]'
+    WHEN points IS NULL OR abs(points::INTEGER)
+            > CASE "grid" WHEN 'logit' THEN {LIMIT["logit"]} ELSE {LIMIT["linear"]} END
+        THEN 'points are missing or off the grid'
+    WHEN NOT coalesce(latency_ms, 0) >= 0 OR NOT isfinite(coalesce(latency_ms, 0))
+        THEN 'latency_ms is not a number of at least 0'
+    END"""
+
+_IMPOSSIBLE_OUTCOME = """CASE
+    WHEN coalesce(prediction_id, '') = ''
+        THEN 'prediction_id is missing'
+    WHEN label IS NULL OR label NOT IN (0, 1)
+        THEN 'label ' || coalesce(label::VARCHAR, 'NULL') || ' is not 0 or 1'
+    WHEN observed_at IS NULL OR NOT isfinite(observed_at)
+        THEN 'observed_at is missing'
+    END"""
+
+
+def _overlapping(store, kind, source, condition="true"):
+    "The log's files whose range of ids meets the ids of a source."
+    low, high = store.con.execute(
+        f"SELECT min(prediction_id), max(prediction_id) FROM {source} WHERE {condition}"
+    ).fetchall()[0]
+    return [] if low is None else store.files(kind, min_id__le=high, max_id__ge=low)
+
+
+def reject_predictions(store: Store, source: str) -> None:
+    """Fill the table `rejects` (filename, file_row_number, reason, duplicate) for one chunk of
+    predictions."""
+    con = store.con
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE rejects AS
+        SELECT filename, file_row_number, reason, false AS duplicate
+        FROM (SELECT filename, file_row_number, {_IMPOSSIBLE_PREDICTION} AS reason FROM {source})
+        WHERE reason IS NOT NULL"""
+    )
+    _reject_other_grids(con, source)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE suspects AS
+        SELECT prediction_id FROM {source}
+        WHERE prediction_id IS NOT NULL
+        GROUP BY prediction_id
+        HAVING count(*) > 1"""
+    )
+    stored = [store.root / file[0] for file in _overlapping(store, "predictions", source)]
+    if stored:
+        con.execute(
+            f"""
+            INSERT INTO suspects SELECT prediction_id FROM {parquet(stored)}
+            WHERE prediction_id IN (SELECT prediction_id FROM {source})"""
+        )
+    if con.execute("SELECT count(*) FROM suspects").fetchall()[0][0]:
+        _reject_repeated(con, source, stored)
+
+
+def _reject_other_grids(con, source):
+    """A version keeps the grid it was first registered or logged with; rows on another one are
+    rejected."""
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE grids AS
+        SELECT model, version, arg_min("grid", place) AS kept
+        FROM (SELECT model, version, "grid", 0 AS place FROM models
+              UNION ALL
+              SELECT model, version, "grid", batch_id FROM data_files WHERE kind = 'predictions'
+              UNION ALL
+              SELECT model, version, "grid", {2**60} + file_row_number FROM {source}
+              WHERE "grid" IN ('logit', 'linear'))
+        GROUP BY model, version"""
+    )
+    con.execute(
+        f"""
+        INSERT INTO rejects
+        SELECT filename, file_row_number,
+               model || ' ' || version || ' is logged on the ' || kept || ' grid, not on '
+                   || "grid",
+               false
+        FROM {source} JOIN grids USING (model, version)
+        WHERE "grid" <> kept
+          AND (filename, file_row_number) NOT IN (
+              SELECT (filename, file_row_number) FROM rejects)"""
+    )
+
+
+def _reject_repeated(con, source, stored):
+    "Of the rows with one id the first stays; the others are duplicates, or conflicts with it."
+    before = ""
+    if stored:
+        before = f"""
+            UNION ALL BY NAME
+            SELECT *, NULL AS filename, -1 AS file_row_number FROM {parquet(stored)}
+            WHERE prediction_id IN (FROM suspects)"""
+    columns = ", ".join(identifier(c) for c in PREDICTION if c != "prediction_id")
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE compared AS
+        SELECT prediction_id, filename, file_row_number,
+               hash({columns}, to_json(features)::VARCHAR) AS content
+        FROM (SELECT * FROM {source} WHERE prediction_id IN (FROM suspects) {before}
+              UNION ALL BY NAME
+              SELECT NULL AS features WHERE false)
+        ANTI JOIN rejects USING (filename, file_row_number)"""
+    )
+    con.execute(
+        """
+        INSERT INTO rejects
+        SELECT filename, file_row_number,
+               'prediction_id ' || prediction_id || ' is already logged with other content', same
+        FROM (SELECT *, content = first(content) OVER ids AS same, row_number() OVER ids AS place
+              FROM compared
+              WINDOW ids AS (
+                  PARTITION BY prediction_id ORDER BY filename NULLS FIRST, file_row_number
+                  ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))
+        WHERE place > 1 AND filename IS NOT NULL"""
+    )
+
+
+def reject_outcomes(store: Store, source: str) -> list[tuple]:
+    """Fill `rejects` and `resolved` (the rows with the day of their prediction) for one chunk;
+    returns the days touched."""
+    con = store.con
+    _stage(con, source, store.timezone)
+    _find_predictions(store)
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE resolved AS
+        SELECT s.*, p.event_date FROM staged s LEFT JOIN predicted p USING (prediction_id)"""
+    )
+    known = _overlapping(store, "outcomes", "staged", "reason IS NULL")
+    paths = [store.root / file[0] for file in known]
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE rejects AS
+        SELECT filename, file_row_number, reason, reason IS NULL AS duplicate
+        FROM resolved r
+        WHERE reason IS NOT NULL OR again OR EXISTS (
+            SELECT 1
+            FROM (SELECT prediction_id, label, observed_at, source
+                  FROM {parquet(paths) if paths else "staged WHERE false"}) k
+            WHERE k.prediction_id = r.prediction_id AND k.label = r.label
+              AND k.observed_at = r.observed_at AND k.source IS NOT DISTINCT FROM r.source)"""
+    )
+    return con.execute(
+        """
+        SELECT DISTINCT event_date, tenant, model, version FROM predicted
+        SEMI JOIN (SELECT prediction_id FROM staged
+                   ANTI JOIN rejects USING (filename, file_row_number)) USING (prediction_id)"""
+    ).fetchall()
+
+
+def _stage(con, source, zone):
+    "The outcomes with what speaks against each, whether it came before, and the day it hints at."
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE staged AS
+        SELECT *, {_IMPOSSIBLE_OUTCOME} AS reason,
+               row_number() OVER (
+                   PARTITION BY prediction_id, label, observed_at, source
+                   ORDER BY filename, file_row_number) > 1 AS again,
+               CAST(predicted_at AT TIME ZONE {literal(zone)} AS DATE) AS hint
+        FROM {source}"""
+    )
+
+
+def _find_predictions(store):
+    "Fill `predicted` with the predictions of staged outcomes: on the hinted days, then elsewhere."
+    con = store.con
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE predicted (
+            prediction_id VARCHAR, event_date DATE,
+            tenant VARCHAR, model VARCHAR, version VARCHAR)"""
+    )
+    hinted = {day for (day,) in con.execute("SELECT DISTINCT hint FROM staged").fetchall()}
+    files = _overlapping(store, "predictions", "staged", "reason IS NULL")
+    for near in (True, False):
+        paths = [store.root / file[0] for file in files if (file[1] in hinted) == near]
+        if paths:
+            con.execute(
+                f"""
+                INSERT INTO predicted
+                SELECT prediction_id, event_date, tenant, model, version FROM {parquet(paths)}
+                SEMI JOIN (SELECT prediction_id FROM staged
+                           ANTI JOIN predicted USING (prediction_id)) USING (prediction_id)"""
+            )
+
+
+def count_rejects(con) -> tuple[int, int]:
+    "How many rejected rows are duplicates, and how many conflicts."
+    return con.execute(
+        """
+        SELECT count(*) FILTER (duplicate),
+               count(*) FILTER (NOT duplicate AND reason LIKE '%already logged%')
+        FROM rejects"""
+    ).fetchall()[0]
+
+
+def quarantine_rows(con, kind: str, source: str, deliveries) -> pd.DataFrame:
+    """Rejected rows that are no duplicates, as quarantine rows, with those rejected while the file
+    was read."""
+    rejected = con.execute(
+        f"""
+        SELECT filename, file_row_number, reason, to_json(s)::VARCHAR AS raw
+        FROM (SELECT * FROM {source}) s
+        JOIN (FROM rejects WHERE NOT duplicate) USING (filename, file_row_number)
+        ORDER BY ALL"""
+    ).df()
+    by_path = {str(d.canonical): d for d in deliveries}
+    origin = [by_path[name] for name in rejected.filename]
+    line = [
+        int(d.lines[i]) if d.lines is not None else int(i) + 1
+        for d, i in zip(origin, rejected.file_row_number)
+    ]
+    columns = {"kind": kind, "source": [d.path.name for d in origin], "line": line}
+    late = pd.DataFrame(columns | {"reason": rejected.reason, "raw": rejected.raw})
+    early = [d.rejects.assign(kind=kind, source=d.path.name) for d in deliveries if len(d.rejects)]
+    return pd.concat([*early, late], ignore_index=True)[["kind", "source", "line", "reason", "raw"]]
+
+
+def drop_tables(con) -> None:
+    "Drop the tables that the checks of a chunk have made."
+    for table in ("rejects", "grids", "suspects", "compared", "staged", "predicted", "resolved"):
+        con.execute(f"DROP TABLE IF EXISTS {table}")

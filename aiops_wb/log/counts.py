@@ -1,0 +1,280 @@
+"""Counts of each day: scores and labels, segments, latencies, decisions, features."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+
+from ..stats.counts import Histogram, ScoreCounts
+from ..stats.points import Grid
+from .base import Writing, conditions
+from .batches import BatchReads
+from .errors import StoreError
+
+__all__ = ["ScoreCountReads", "TrafficReads", "FeatureCountReads", "CountWrites"]
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_DAY_NUMBER = "(event_date - DATE '1970-01-01')::INTEGER AS day"
+
+
+def _day(number) -> date:
+    "The day of a number of days since 1970."
+    return date.fromordinal(_EPOCH + int(number))
+
+
+def _counts(rows) -> ScoreCounts:
+    "The table of counts in a frame of one grid."
+    grid = Grid.parse(rows.grid.iloc[0])
+    return ScoreCounts.of(rows.points, rows.n, rows.n_labelled, rows.n_positive, grid)
+
+
+class ScoreCountReads(BatchReads):
+    "Scores and labels as counts."
+
+    def score_counts(
+        self,
+        model: str,
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        version: str | None = None,
+        tenant: str | None = None,
+        segment: str = "",
+        as_of: datetime | None = None,
+    ) -> dict[date, ScoreCounts]:
+        """Counts of each day from start to end (both included); whole population unless a segment
+        such as 'site=EWR' is named."""
+        where, values = self._between(
+            model, start, end, as_of, version=version, tenant=tenant, segment=segment
+        )
+        grids = self._column(f"SELECT DISTINCT grid FROM score_counts{where} ORDER BY 1", values)
+        if len(grids) > 1:
+            raise StoreError(
+                f"{model} was logged on the grids {' and '.join(grids)}: name a version."
+            )
+        rows = self.con.execute(
+            f"""
+            SELECT {_DAY_NUMBER}, points, n::INTEGER AS n,
+                   n_labelled::INTEGER AS n_labelled, n_positive::INTEGER AS n_positive
+            FROM score_counts{where}""",
+            values,
+        ).fetchnumpy()
+        return _by_day(rows, grids)
+
+    def segments(self, model: str, as_of: datetime | None = None) -> list[str]:
+        "Names of the segments with counts, such as 'site=EWR'."
+        where, values = conditions(model=model, batch_id__le=self.known_batch(as_of))
+        return self._column(
+            f"""
+            SELECT DISTINCT segment
+            FROM score_counts{where} AND segment <> ''
+            ORDER BY 1""",
+            values,
+        )
+
+    def segment_counts(
+        self,
+        model: str,
+        start: date,
+        end: date,
+        *,
+        version: str | None = None,
+        as_of: datetime | None = None,
+    ) -> dict[str, ScoreCounts]:
+        "Counts of every segment over the days from start to end, largest first."
+        where, values = self._between(model, start, end, as_of, version=version)
+        rows = self.frame(
+            f"""
+            SELECT segment, grid, points, sum(n) AS n,
+                   sum(n_labelled) AS n_labelled, sum(n_positive) AS n_positive
+            FROM score_counts{where} AND segment <> ''
+            GROUP BY ALL""",
+            values,
+        )
+        counts = {segment: _counts(group) for segment, group in rows.groupby("segment")}
+        return dict(sorted(counts.items(), key=lambda item: (-item[1].total[0], item[0])))
+
+    def versions_scored(
+        self, model: str, first: date, last: date, as_of: datetime | None = None
+    ) -> list[str]:
+        "Versions that scored on the days from first to last, by name."
+        where, values = self._between(model, first, last, as_of, segment="")
+        return self._column(f"SELECT DISTINCT version FROM score_counts{where} ORDER BY 1", values)
+
+    def predictions_by_version(
+        self, model: str, day: date, as_of: datetime | None = None
+    ) -> pd.DataFrame:
+        "How much each version scored on a day, most first: version, n."
+        where, values = self._between(model, day, day, as_of, segment="")
+        return self.frame(
+            f"""
+            SELECT version, sum(n)::BIGINT AS n
+            FROM score_counts{where}
+            GROUP BY version
+            ORDER BY n DESC""",
+            values,
+        )
+
+    def tenants_scored(
+        self, model: str, version: str, day: date, as_of: datetime | None = None
+    ) -> list[str]:
+        "Tenants that a version scored for on a day, by name."
+        where, values = self._between(model, day, day, as_of, version=version, segment="")
+        return self._column(f"SELECT DISTINCT tenant FROM score_counts{where} ORDER BY 1", values)
+
+    def label_arrivals(
+        self, model: str, version: str, start: date, end: date, as_of: datetime | None = None
+    ) -> list[tuple[int, int, int]]:
+        """(age in days, positive labels, negative labels) that became known at that age, summed
+        over days from start to end; a correction takes away what it replaces."""
+        where, values = self._between(model, start, end, as_of, version=version)
+        return self._rows(
+            f"""
+            SELECT greatest(0, (committed_at AT TIME ZONE $zone)::DATE - event_date)::INTEGER
+                       AS age,
+                   sum(n_positive)::BIGINT, sum(n_labelled - n_positive)::BIGINT
+            FROM score_counts JOIN batches USING (batch_id){where} AND segment = ''
+            GROUP BY age
+            ORDER BY age""",
+            values | {"zone": self.timezone},
+        )
+
+    def held_out_counts(self, model: str, version: str) -> dict[date, ScoreCounts]:
+        "Counts of the days that the training of a version left out."
+        rows = self.frame(
+            """
+            SELECT event_date, grid, points, n, n_labelled, n_positive
+            FROM held_out_counts
+            WHERE model = $model AND version = $version
+            ORDER BY event_date""",
+            {"model": model, "version": version},
+        )
+        return {day.date(): _counts(group) for day, group in rows.groupby("event_date")}
+
+
+def _by_day(rows, grids):
+    "Day -> counts, from columns of numbers in the order in which they were stored."
+    day = np.asarray(rows["day"])
+    order = slice(None) if (np.diff(day) >= 0).all() else np.argsort(day, kind="stable")
+    columns = [np.asarray(rows[c])[order] for c in ("points", "n", "n_labelled", "n_positive")]
+    days, starts = np.unique(day[order], return_index=True)
+    return {
+        _day(number): ScoreCounts.of(*(c[low:high] for c in columns), Grid.parse(grids[0]))
+        for number, low, high in zip(days, starts, [*starts[1:], len(day)])
+    }
+
+
+class TrafficReads(BatchReads):
+    "How fast answers were, and who decided."
+
+    def latency(
+        self,
+        model: str,
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        version: str | None = None,
+        tenant: str | None = None,
+        as_of: datetime | None = None,
+    ) -> dict[date, Histogram]:
+        "Latency histogram (milliseconds) of each day."
+        where, values = self._between(model, start, end, as_of, version=version, tenant=tenant)
+        rows = self.frame(f"SELECT event_date, bin, n, total_ms FROM latency_counts{where}", values)
+        return {
+            day.date(): Histogram.of(group["bin"], group.n, group.total_ms.sum())
+            for day, group in rows.groupby("event_date")
+        }
+
+    def decisions(
+        self,
+        model: str,
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        version: str | None = None,
+        tenant: str | None = None,
+        as_of: datetime | None = None,
+    ) -> pd.DataFrame:
+        "Counts of decisions: event_date, route, automated, n."
+        where, values = self._between(model, start, end, as_of, version=version, tenant=tenant)
+        return self.frame(
+            f"""
+            SELECT event_date, route, automated, sum(n)::BIGINT AS n
+            FROM decision_counts{where}
+            GROUP BY ALL
+            ORDER BY ALL""",
+            values,
+        )
+
+
+class FeatureCountReads(BatchReads):
+    "Features in the bins of a version."
+
+    def feature_counts(
+        self,
+        model: str,
+        version: str,
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        as_of: datetime | None = None,
+    ) -> tuple[list[date], dict[str, np.ndarray]]:
+        """Days with counts of features, and for each feature a table (days, 2 + bins): unseen,
+        missing, then its bins."""
+        where, values = self._between(model, start, end, as_of, version=version)
+        return self._tables(f"feature_counts{where}", values)
+
+    def reference_counts(
+        self, model: str, version: str
+    ) -> tuple[list[date], dict[str, np.ndarray]]:
+        """Features of the days that a version was trained and tested on, like `feature_counts`;
+        empty for versions registered before these were kept."""
+        where, values = conditions(model=model, version=version)
+        return self._tables(f"reference_counts{where}", values)
+
+    def _tables(self, source, values):
+        rows = self.con.execute(
+            f"""
+            SELECT {_DAY_NUMBER}, feature, (bin + 2)::INTEGER AS place, sum(n)::BIGINT AS n
+            FROM {source}
+            GROUP BY ALL
+            ORDER BY feature""",
+            values,
+        ).fetchnumpy()
+        if not len(rows["day"]):
+            return [], {}
+        days, where = np.unique(np.asarray(rows["day"]), return_inverse=True)
+        features = np.asarray(rows["feature"], dtype=object).astype(str)
+        names, starts = np.unique(features, return_index=True)
+        place, n, tables = np.asarray(rows["place"]), np.asarray(rows["n"]), {}
+        for name, low, high in zip(names, starts, [*starts[1:], len(n)]):
+            width = max(3, int(place[low:high].max()) + 1)
+            tables[str(name)] = table = np.zeros((len(days), width), dtype=np.int64)
+            np.add.at(table, (where[low:high], place[low:high]), n[low:high])
+        return [_day(number) for number in days], tables
+
+
+class CountWrites(Writing):
+    "Counts that come from a training, not from a batch."
+
+    def add_held_out(self, model: str, version: str, days: Mapping[date, ScoreCounts]) -> None:
+        "Keep the counts of the days that the training of a version left out."
+        for day, counts in days.items():
+            columns = {
+                "event_date": day,
+                "model": model,
+                "version": version,
+                "grid": counts.grid.name,
+                "points": counts.points,
+                "n": counts.n,
+                "n_labelled": counts.n_labelled,
+                "n_positive": counts.n_positive,
+            }
+            self._insert("held_out_counts", pd.DataFrame(columns))
+
+    def add_reference(self, model: str, version: str, counts: pd.DataFrame) -> None:
+        """Keep how the features of a version lay on the days of its training: event_date, feature,
+        bin, n."""
+        if len(counts):
+            self._insert("reference_counts", counts.assign(model=model, version=version))

@@ -1,0 +1,142 @@
+"""The rows of a batch as files of the log, one folder for each day."""
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from .columns import PREDICTION
+from .duck import identifier, literal, parquet
+from .durable import fsync
+from .store import Store
+
+__all__ = ["write_day_files"]
+
+_FILE = (
+    "kind",
+    "path",
+    "event_date",
+    "tenant",
+    "model",
+    "version",
+    "grid",
+    "rows",
+    "bytes",
+    "sites",
+    "min_id",
+    "max_id",
+)
+
+
+def write_day_files(store: Store, kind: str, groups: dict, batch: int) -> pd.DataFrame:
+    """Write the rows that are not rejected; returns a frame of data files, already under their
+    final names.
+
+    `groups` is type of the features -> paths of canonical segments, read together.
+    """
+    tmp, files = store.root / "tmp" / f"batch-{batch}", []
+    shutil.rmtree(tmp, ignore_errors=True)
+    rejects = store.con.execute("SELECT count(*) FROM rejects").fetchall()[0][0]
+    for number, (features, paths) in enumerate(groups.items()):
+        rows, by = (
+            _predictions(paths, features, store.timezone, rejects)
+            if kind == "predictions"
+            else _outcomes(rejects)
+        )
+        for written in _write(store.con, rows, by, batch, tmp / str(number)):
+            final = _place(store.root / "log" / kind, written, f"b{batch:08d}-{len(files):04d}")
+            files.append(_described(store, kind, written, final))
+    for folder in {(store.root / file[1]).parent for file in files}:
+        fsync(folder)
+    shutil.rmtree(tmp, ignore_errors=True)
+    return pd.DataFrame(files, columns=list(_FILE)).astype(object)
+
+
+_NOT_REJECTED = "ANTI JOIN rejects USING (filename, file_row_number)"
+
+
+def _predictions(paths, features, zone, rejects):
+    "(columns, source), and what they are written apart by."
+    columns = [*map(identifier, PREDICTION), *(["features"] if features else [])]
+    day = f"CAST(predicted_at AT TIME ZONE {literal(zone)} AS DATE) AS event_date"
+    if rejects:
+        source = f"{parquet(paths, filename=True, file_row_number=True)} {_NOT_REJECTED}"
+    else:
+        source = parquet(paths)
+    return (", ".join([*columns, day]), source), 'event_date, tenant, model, version, "grid"'
+
+
+def _outcomes(rejects):
+    "(columns, source), and what they are written apart by."
+    columns = "prediction_id, label, observed_at, source, event_date"
+    return (columns, f"resolved {_NOT_REJECTED}" if rejects else "resolved"), "event_date"
+
+
+class _Written(NamedTuple):
+    "A file that DuckDB wrote, as it tells it."
+
+    path: str
+    rows: int
+    bytes: int
+    footer: int
+    stats: dict
+    keys: dict
+
+
+def _write(con, rows, by, batch, target):
+    "Write rows into a folder, a file for each partition."
+    target.mkdir(parents=True)
+    columns, source = rows
+    written = con.execute(
+        f"""
+        COPY (SELECT {columns}, {batch}::BIGINT AS batch_id FROM {source})
+        TO {literal(target)} (
+            FORMAT parquet, PARTITION_BY ({by}), WRITE_PARTITION_COLUMNS true, RETURN_STATS true)"""
+    ).fetchall()
+    return [_Written(*row[:6]) for row in written]
+
+
+def _day(written):
+    "The day of a written file as text, None where it is not known."
+    day = written.keys["event_date"]
+    return None if day in (None, "NULL", "__HIVE_DEFAULT_PARTITION__") else day
+
+
+def _place(folder, written, name):
+    "Move a file to its final name, its content safe; returns the path."
+    final = folder / f"event_date={_day(written) or 'unknown'}" / f"{name}.parquet"
+    final.parent.mkdir(parents=True, exist_ok=True)
+    fsync(written.path)
+    Path(written.path).rename(final)
+    return final
+
+
+def _described(store, kind, written, final):
+    "What the catalog says of a file."
+    day, keys = _day(written), written.keys
+    site = written.stats.get('"site_id"', {})
+    return (
+        kind,
+        str(final.relative_to(store.root)),
+        day and datetime.fromisoformat(day).date(),
+        keys.get("tenant"),
+        keys.get("model"),
+        keys.get("version"),
+        keys.get("grid", keys.get('"grid"')),
+        written.rows,
+        written.bytes,
+        site.get("null_count") != site.get("num_values"),  # somewhere a site is named
+        *_id_range(store.con, written, final),
+    )
+
+
+def _id_range(con, written, final):
+    "First and last id of a file."
+    ids = written.stats['"prediction_id"']
+    if "min" in ids:
+        return ids["min"], ids["max"]
+    return con.execute(  # very long ids have no statistics
+        f"SELECT min(prediction_id), max(prediction_id) FROM {parquet([final])}"
+    ).fetchall()[0]

@@ -1,0 +1,92 @@
+"""Single predictions with what is known of their outcome."""
+
+from datetime import date, datetime
+
+import pandas as pd
+
+from .batches import BatchReads
+from .duck import parquet, statements
+from .schema import EMPTY
+
+__all__ = ["EventReads"]
+
+
+class EventReads(BatchReads):
+    "The log's rows."
+
+    def rows(
+        self,
+        model: str,
+        start: date,
+        end: date,
+        *,
+        version: str | None = None,
+        as_of: datetime | None = None,
+        where: str = "true",
+        columns: str = "*",
+    ) -> pd.DataFrame:
+        """Predictions of a model with the label known as of a time (NaN when none), features as
+        columns named `feature:...`.
+
+        `where` and `columns` are SQL over the prediction columns and `label`.
+        """
+        batch = self.known_batch(as_of)
+        period = {"event_date__ge": start, "event_date__le": end, "batch_id__le": batch}
+        files = self.files("predictions", model=model, version=version, **period)
+        if not files:
+            return pd.DataFrame()
+        rows = self.frame(
+            f"""
+            WITH outcomes AS ({self._outcomes(period)}),
+                 labels AS ({statements("reductions.sql")["labels"]}),
+                 joined AS (
+                     SELECT p.*, l.label::DOUBLE AS label
+                     FROM {parquet(self.root / file[0] for file in files)} p
+                     LEFT JOIN labels l ON p.prediction_id = l.prediction_id)
+            SELECT {columns} FROM joined WHERE {where} ORDER BY predicted_at, prediction_id"""
+        )
+        return _spread(rows) if "features" in rows else rows
+
+    def _outcomes(self, period):
+        "All outcome rows of some days known by then, and of those whose day is not known, as SQL."
+        dated = self.files("outcomes", **period)
+        known = self.files("outcomes", batch_id__le=period["batch_id__le"])
+        pending = [file for file in known if file[1] is None]
+        paths = [self.root / file[0] for file in dated + pending]
+        rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
+        return rows + EMPTY["outcomes"]
+
+    def ticket_outcomes(
+        self, model: str, version: str, start: date, end: date, as_of: datetime | None = None
+    ) -> dict[date, tuple[int, int, int]]:
+        """For each day with tickets: tickets, labelled ones, false ones.
+
+        Reads the rows of the days, because a route need not be a function of the points.
+        """
+        outcomes = {}
+        tickets = {
+            "where": "route = 'ticket'",
+            "columns": "label, predicted_at, prediction_id",
+        }
+        for day in self.days(model, as_of, version):
+            if start <= day <= end:
+                rows = self.rows(model, day, day, version=version, as_of=as_of, **tickets)
+                if len(rows):
+                    labelled, wrong = rows.label.notna().sum(), (rows.label == 0).sum()
+                    outcomes[day] = len(rows), int(labelled), int(wrong)
+        return outcomes
+
+    def operator_answers(
+        self, model: str, now: datetime, as_of: datetime | None = None
+    ) -> dict[str, pd.DataFrame]:
+        """Answers to the questions an operator lives by (`sql/operator.sql`), by their names, asked
+        of a published log at a time."""
+        values = {"model": model, "now": now, "batch": self.known_batch(as_of)}
+        return {name: self.frame(sql, values) for name, sql in statements("operator.sql").items()}
+
+
+def _spread(rows):
+    "A frame with the struct of features as columns of their own."
+    logged = rows.pop("features").map(lambda features: features or {}).tolist()
+    features = pd.json_normalize(logged).add_prefix("feature:").set_index(rows.index)
+    return pd.concat([rows, features], axis=1)

@@ -1,0 +1,124 @@
+"""What a batch changes in the counts: days are counted anew from the log's files, and the change
+is stored."""
+
+import json
+from collections.abc import Iterable
+
+from ..stats.points import Grid
+from .base import Writing
+from .duck import parquet, statements
+from .features import feature_counts
+
+__all__ = ["Recounting"]
+
+_DAY = ("day", "tenant", "model", "version")
+
+
+class Recounting(Writing):
+    "Brings the counts of days up to date."
+
+    def count_sql(self, keys: Iterable[tuple]) -> dict[tuple, str]:
+        """For each (event_date, tenant, model, version), the reduction that counts it from the
+        log's files."""
+        keys, predictions, outcomes = list(keys), {}, {}
+        named = self._rows(
+            """
+            SELECT kind, path, sites, min_id, max_id, event_date, tenant, model, version
+            FROM data_files
+            WHERE event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL
+            ORDER BY batch_id, path""",
+            {"days": sorted({key[0] for key in keys})},
+        )
+        for kind, path, sites, low, high, *key in named:
+            file = (self.root / path, sites, low, high)
+            if kind == "predictions":
+                predictions.setdefault(tuple(key), []).append(file)
+            else:
+                outcomes.setdefault(key[0], []).append(file)
+        pending = outcomes.get(None, [])
+        return {
+            key: _reduction(predictions[key], outcomes.get(key[0], []) + pending) for key in keys
+        }
+
+    def _recount(self, batch, key, sql):
+        """Bring one day's score counts up to date: what the rows say now, minus what the table
+        says, is the change."""
+        grid = self._grid(*key[2:])
+        self.con.execute(
+            f"""
+            INSERT INTO score_counts
+            SELECT $day, $tenant, $model, $version, segment, grid, points,
+                   sum(n), sum(n_labelled), sum(n_positive), $batch
+            FROM (SELECT CASE WHEN points IS NULL THEN 'site=' || site_id ELSE '' END AS segment,
+                         CASE WHEN points IS NULL THEN $coarse ELSE $fine END AS grid,
+                         coalesce(points, cell) AS points, n, n_labelled, n_positive
+                  FROM ({sql})
+                  WHERE points IS NOT NULL OR site_id IS NOT NULL
+                  UNION ALL
+                  SELECT segment, grid, points, -n, -n_labelled, -n_positive
+                  FROM score_counts
+                  WHERE event_date = $day AND tenant = $tenant
+                    AND model = $model AND version = $version)
+            GROUP BY segment, grid, points
+            HAVING sum(n) <> 0 OR sum(n_labelled) <> 0 OR sum(n_positive) <> 0""",
+            dict(zip(_DAY, key))
+            | {"batch": batch, "fine": grid.name, "coarse": grid.coarsen(20).name},
+        )
+
+    def _grid(self, model, version):
+        "The grid that a version is logged on."
+        return Grid.parse(
+            self._value(
+                """
+                SELECT any_value(grid) FROM data_files
+                WHERE kind = 'predictions' AND model = $model AND version = $version""",
+                {"model": model, "version": version},
+            )
+        )
+
+    def _count_new(self, batch, key, paths):
+        "Counts that only new predictions change: latencies, decisions, features."
+        source, sql = parquet(self.root / path for path in paths), statements("reductions.sql")
+        for table, columns in (
+            ("latency_counts", "bin, n, total_ms"),
+            ("decision_counts", "route, automated, n"),
+        ):
+            self.con.execute(
+                f"""
+                INSERT INTO {table} WITH predictions AS (SELECT * FROM {source})
+                SELECT $day, $tenant, $model, $version, {columns}, $batch FROM ({sql[table]})""",
+                dict(zip(_DAY, key)) | {"batch": batch},
+            )
+        bins = self._bins(*key[2:])
+        if bins:
+            counted = feature_counts(self.con, source, bins)
+            day = dict(zip(("event_date", "tenant", "model", "version"), key))
+            self._insert("feature_counts", counted.assign(**day, batch_id=batch))
+
+    def _bins(self, model, version):
+        "Feature -> the rule of its bins, as registered with a version; empty for one that is not."
+        state = self._value(
+            "SELECT state FROM models WHERE model = $model AND version = $version LIMIT 1",
+            {"model": model, "version": version},
+        )
+        return json.loads(state).get("bins", {}) if state else {}
+
+
+def _reduction(predictions, outcomes):
+    "One day's counts as SQL; files are (path, whether a site is named, first id, last id)."
+    sql = statements("reductions.sql")
+    low, high = min(file[2] for file in predictions), max(file[3] for file in predictions)
+    outcomes = [path for path, _, first, last in outcomes if first <= high and last >= low]
+    rows = parquet(file[0] for file in predictions)
+    counts = "counts_with_sites" if any(file[1] for file in predictions) else "counts"
+    if not outcomes:
+        return (
+            f"WITH predictions AS (SELECT site_id, points FROM {rows}), "
+            f"events AS ({sql['unlabelled_events']}) {sql['unlabelled_' + counts]}"
+        )
+    labels = f"SELECT prediction_id, label, observed_at, batch_id FROM {parquet(outcomes)}"
+    return (
+        f"WITH predictions AS (SELECT prediction_id, site_id, points FROM {rows}), "
+        f"outcomes AS ({labels}), "
+        f"labels AS ({sql['labels']}), events AS ({sql['events']}) {sql[counts]}"
+    )

@@ -1,0 +1,64 @@
+"""What the daily job stored: figures, and what it did."""
+
+from datetime import date, datetime
+
+import pandas as pd
+
+from .base import Connected, Writing, conditions
+
+__all__ = ["ResultReads", "ResultWrites"]
+
+
+class ResultReads(Connected):
+    "Figures and runs."
+
+    def metrics(
+        self,
+        model: str,
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        segment: str | None = "",
+        tenant: str | None = "",
+        as_of: datetime | None = None,
+    ) -> pd.DataFrame:
+        """The latest figures of each day and metric, of all tenants together unless one is named
+        (None: everything stored): event_date, version, tenant, segment, metric, value, lower,
+        upper, n, as_of."""
+        where, values = conditions(
+            model=model,
+            event_date__ge=start,
+            event_date__le=end,
+            segment=segment,
+            tenant=tenant,
+            as_of__le=as_of,
+        )
+        return self.frame(
+            f"""
+            SELECT event_date, version, tenant, segment, metric, value, lower, upper, n, as_of
+            FROM metrics{where}
+            QUALIFY row_number() OVER (
+                PARTITION BY event_date, tenant, version, segment, metric
+                ORDER BY as_of DESC, run_id DESC) = 1
+            ORDER BY event_date, segment, metric""",
+            values,
+        )
+
+    def runs(
+        self, model: str | None = None, event_date: date | None = None, step: str | None = None
+    ) -> pd.DataFrame:
+        "What the daily job did, oldest first."
+        where, values = conditions(model=model, event_date=event_date, step=step)
+        return self.frame(f"SELECT * FROM runs{where} ORDER BY started_at, step", values)
+
+
+class ResultWrites(ResultReads, Writing):
+    "New figures and runs."
+
+    def add_metrics(self, frame: pd.DataFrame) -> None:
+        "Append tidy figures."
+        self._insert("metrics", frame)
+
+    def add_runs(self, frame: pd.DataFrame) -> None:
+        "Append run records."
+        self._insert("runs", frame)

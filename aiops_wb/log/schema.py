@@ -1,0 +1,63 @@
+"""The catalog's tables: brought up to date step by step, and tables of the log without rows."""
+
+from .columns import OUTCOME, PREDICTION
+from .duck import identifier, migrations
+from .errors import StoreError
+
+__all__ = ["EMPTY", "migrate"]
+
+
+def _no_rows(columns, *untyped):
+    "A query with these columns and no rows."
+    typed = [f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in columns.items()]
+    return f"SELECT {', '.join([*typed, *(f'NULL AS {name}' for name in untyped)])} WHERE false"
+
+
+_LOGGED = {"event_date": "DATE", "batch_id": "BIGINT"}
+EMPTY = {
+    "predictions": _no_rows(PREDICTION | _LOGGED, "features"),
+    "outcomes": _no_rows({c: t for c, t in OUTCOME.items() if c != "predicted_at"} | _LOGGED),
+}
+"Kind of row -> a query with the columns of the log's files and no rows, for a log without files."
+
+
+def migrate(con, timezone: str | None) -> None:
+    "Bring a catalog to the newest schema, and fix or check the zone that its days are counted in."
+    done, known = _version(con), migrations()
+    if done > known[-1][0]:
+        raise StoreError(
+            f"this catalog has schema version {done}, this aiops_wb knows {known[-1][0]}: "
+            "upgrade aiops_wb."
+        )
+    for version, name, text in known:
+        if version > done:
+            con.execute("BEGIN")
+            con.execute(text)
+            con.execute(
+                "INSERT INTO migrations VALUES ($version, $name)",
+                {"version": version, "name": name},
+            )
+            con.execute("COMMIT")
+            con.execute("CHECKPOINT")
+    _keep_zone(con, timezone)
+
+
+def _version(con):
+    "The last migration that a catalog has seen; 0 for a new one."
+    exists = con.execute(
+        "SELECT count(*) FROM information_schema.tables WHERE table_name = 'migrations'"
+    ).fetchall()[0][0]
+    if not exists:
+        return 0
+    return con.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchall()[0][0]
+
+
+def _keep_zone(con, timezone):
+    stored = con.execute("SELECT value FROM workbench WHERE key = 'timezone'").fetchall()
+    if not stored:
+        con.execute("INSERT INTO workbench VALUES ('timezone', $zone)", {"zone": timezone or "UTC"})
+    elif timezone is not None and stored[0][0] != timezone:
+        raise StoreError(
+            f"this log counts days in {stored[0][0]}, not in {timezone}: the zone is fixed when "
+            "a log is created; leave it out, or choose another folder with --data."
+        )

@@ -1,0 +1,133 @@
+"""Versions of models: registered, active, each with its threshold in force."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from ..stats.points import Grid
+from .audit import AuditReads, AuditWrites
+from .base import conditions
+from .batches import BatchReads
+from .errors import StoreError
+
+__all__ = ["VersionReads", "VersionWrites"]
+
+
+class VersionReads(AuditReads):
+    "What is registered and what is in force."
+
+    def active_version(self, model: str, as_of: datetime | None = None) -> str | None:
+        "The version that scores, None before the first activation."
+        return self.in_force("model", model, as_of)
+
+    def threshold(self, model: str, version: str, as_of: datetime | None = None) -> int | None:
+        "The threshold in force (points) of a version."
+        value = self.in_force("threshold", f"{model}/{version}", as_of)
+        return None if value is None else int(value)
+
+    def versions(self, model: str, as_of: datetime | None = None) -> pd.DataFrame:
+        "Registered versions, newest first, their state as a dict."
+        where, values = conditions(model=model, registered_at__le=as_of)
+        frame = self.frame(f"SELECT * FROM models{where} ORDER BY registered_at DESC", values)
+        return frame.assign(state=frame.state.map(json.loads))
+
+    def version(self, model: str, version: str) -> pd.Series:
+        "One registered version; StoreError names the registered ones."
+        registered = self.versions(model)
+        named = registered[registered.version == version]
+        if named.empty:
+            choices = ", ".join(registered.version)
+            raise StoreError(
+                f"{model} has no registered version {version!r}: "
+                + (f"choose one of {choices}." if choices else "none is registered.")
+            )
+        return named.iloc[0]
+
+
+class VersionWrites(VersionReads, BatchReads, AuditWrites):
+    "Register, activate, set thresholds, put back."
+
+    def add_version(
+        self,
+        now: datetime,
+        who: str,
+        model: str,
+        version: str,
+        grid: Grid,
+        path: str,
+        state: dict,
+        threshold: int,
+    ) -> None:
+        """Register a version with its threshold (points); StoreError when the name is taken. It
+        does not become active."""
+        if version in set(self.versions(model).version):
+            raise StoreError(
+                f"{model} already has a version {version!r}: versions are never replaced, "
+                "choose a new name."
+            )
+        subject, why = f"{model}/{version}", "chosen when the version was trained"
+        with self.transaction():
+            self.con.execute(
+                "INSERT INTO models VALUES ($model, $version, $grid, $now, $path, $state)",
+                {
+                    "model": model,
+                    "version": version,
+                    "grid": grid.name,
+                    "now": now,
+                    "path": path,
+                    "state": json.dumps(state),
+                },
+            )
+            self.record(now, who, "registered", subject, version, "trained", state.get("metrics"))
+            self.record(now, who, "threshold", subject, str(threshold), why)
+
+    def activate(self, now: datetime, who: str, model: str, version: str, why: str) -> None:
+        "Make a registered version the one that scores."
+        self.version(model, version)
+        if self.active_version(model) == version:
+            raise StoreError(f"{model} {version} is already active.")
+        with self.transaction():
+            self.record(now, who, "model", model, version, why)
+
+    def set_threshold(
+        self,
+        now: datetime,
+        who: str,
+        model: str,
+        version: str,
+        points: int,
+        why: str,
+        evidence: Any = None,
+        logged: int | None = None,
+    ) -> None:
+        """Change the threshold (points) of a version; `logged` is the one its predictions carried,
+        recorded first where the trail knows none."""
+        if not self.files("predictions", model=model, version=version):
+            self.version(model, version)
+        subject = f"{model}/{version}"
+        with self.transaction():
+            if logged is not None and self.threshold(model, version) is None:
+                as_logged = "as logged with the predictions"
+                self.record(now, who, "threshold", subject, str(int(logged)), as_logged)
+            self.record(now, who, "threshold", subject, str(int(points)), why, evidence)
+
+    def roll_back(self, now: datetime, who: str, what: str, subject: str, why: str) -> str:
+        """Put back what stood before the latest change of a subject; returns it. StoreError when
+        nothing stood before."""
+        old = self._value(
+            """
+            SELECT old FROM audit
+            WHERE what = $what AND subject = $subject
+            ORDER BY seq DESC
+            LIMIT 1""",
+            {"what": what, "subject": subject},
+        )
+        if old is None:
+            raise StoreError(
+                f"there is nothing to roll back: {what} of {subject} has no earlier value."
+            )
+        with self.transaction():
+            self.record(now, who, what, subject, old, why)
+        return old

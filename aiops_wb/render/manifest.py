@@ -1,0 +1,126 @@
+"""What a day's pages rest on: one manifest a day, with a part for each model."""
+
+import hashlib
+import json
+import subprocess
+from datetime import date, datetime
+from math import isnan
+from pathlib import Path
+
+import numpy as np
+
+from ..config import Settings, packages
+from ..log.catalog import Reader, StoreError
+from ..watch.figures import ALARMS_FAILED
+from ..watch.view import View
+from ..watch.words import number, percent
+from .frame import write_whole
+from .pages import manifests
+
+__all__ = ["PRIVATE", "entry", "write_manifest"]
+
+PRIVATE = {"data", "reports", "webhook_url", "case_file"}
+"Settings that are places or secrets: they go into no report and no manifest."
+
+
+def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Settings) -> dict:
+    "A model's part of the manifest, before its reports have run: the figures stored of the day."
+    try:
+        view = View(reader, model, day, as_of, settings)
+        history = view.history(1)
+        failure = _failure(reader, day, model, as_of)
+    except StoreError as error:
+        return {"state": "failed", "error": str(error), "reports": {}}
+    alarms_failed = failure is not None and failure.startswith(ALARMS_FAILED)
+    if history.empty or (failure is not None and not alarms_failed):
+        error = failure or f"no figures of {model} are stored for {day}"
+        return {"state": "failed", "error": error, "reports": {}}
+    drift = "failed" if alarms_failed else view.severity
+    stored = dict(zip(history.metric, history.value))
+    figures = _shown(stored, f"{settings.recent_days} days", drift)
+    quality = number(stored["pr_auc_week"], 2)
+    return {
+        "state": "ok",
+        "version": view.version,
+        "threshold": number(view.probability(view.threshold)),
+        "threshold_points": view.threshold,
+        "window": _window(view),
+        "counts_sha256": _digest(view.counts_by_day),
+        "figures": figures,
+        "line": f"{figures['above the threshold']} alerts, PR-AUC {quality}, drift {drift}",
+        "reports": {},
+    }
+
+
+def _failure(reader, day, model, as_of):
+    "Why the figures of a day failed by the last run that knew as much; None when they did not."
+    runs = reader.runs(model, day, "figures")
+    runs = runs[runs.as_of <= as_of]
+    return runs.detail.iloc[-1] if len(runs) and runs.state.iloc[-1] == "failed" else None
+
+
+def _shown(stored, span, drift):
+    "The figures at the top of a model's part of the page."
+    slow = stored["latency_p95_ms"]
+    return {
+        "predictions": f"{stored['predictions']:,.0f}",
+        "above the threshold": f"{stored['alerts']:,.0f}",
+        "tickets": f"{stored['decisions_ticket']:,.0f}",
+        "to a person": f"{stored['decisions_alert']:,.0f}",
+        f"precision, {span}": number(stored["precision_week"], 2),
+        f"recall, {span}": number(stored["recall_week"], 2),
+        f"PR-AUC, {span}": number(stored["pr_auc_week"], 2),
+        f"labelled, {span}": percent(stored["labelled_share_week"]),
+        "drift": drift,
+        "latency p95": "-" if isnan(slow) else f"{slow:.0f} ms",
+    }
+
+
+def _window(view):
+    counts, others = view.counts_by_day, view.other_versions
+    predictions = sum(c.total[0] for c in counts.values())
+    says = f"{min(counts)} to {max(counts)}, {predictions:,} predictions"
+    if others:
+        says += f"; not shown: {others:,} predictions of this day by other versions"
+    return says
+
+
+def _digest(counts):
+    "A hash of everything that was counted in the window."
+    digest = hashlib.sha256()
+    for day in sorted(counts):
+        digest.update(f"{day} {counts[day].grid.name}".encode())
+        for column in (counts[day].points, *counts[day].columns):
+            digest.update(np.ascontiguousarray(column, dtype="<i8").tobytes())
+    return digest.hexdigest()
+
+
+def write_manifest(
+    reader: Reader, reports: Path, day: date, as_of: datetime, settings: Settings, models: dict
+) -> None:
+    "Write a day's manifest with the parts of some models; those of others stay."
+    before = manifests(reports).get(str(day), {}).get("models", {})
+    audit = reader.audit()
+    document = {
+        "day": str(day),
+        "as_of": as_of.isoformat(),
+        "timezone": reader.timezone,
+        "batch": reader.known_batch(as_of),
+        "audit_rows": len(audit),
+        "audit_head": audit.hash.iloc[-1] if len(audit) else "",
+        "git": _git(),
+        "packages": packages(),
+        "settings": settings.model_dump(mode="json", exclude=PRIVATE),
+        "models": before | models,
+    }
+    write_whole(Path(reports) / str(day) / "manifest.json", json.dumps(document, indent=1))
+
+
+def _git():
+    "The commit of the working directory, None outside a repository."
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

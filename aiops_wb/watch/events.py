@@ -1,0 +1,139 @@
+"""Alarms as the log keeps them: a row a morning from the day one opens to the day it is closed."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime
+from math import nan
+
+import pandas as pd
+
+from ..log.store import Store
+from .alarms import Alarm, Drift
+from .view import View
+
+__all__ = ["event_id", "event_rows", "record_alarms"]
+
+
+def event_id(model: str, version: str, stream: str, opened_on: date) -> str:
+    "The id of an alarm."
+    named = f"{model} {version} {stream} {opened_on}"
+    return "D-" + hashlib.sha256(named.encode()).hexdigest()[:12]
+
+
+def event_rows(
+    drift: Drift,
+    model: str,
+    version: str,
+    day: date,
+    before: pd.DataFrame,
+    as_of: datetime,
+    now: datetime,
+) -> pd.DataFrame:
+    """The rows of a day: alarms that opened, go on, or were closed since `before`.
+
+    `before` holds the model's events, oldest first. Alarms of another version are closed.
+    """
+    standing = _standing(before, day)
+    rows = []
+    for alarm in drift.alarms:
+        known = standing.pop((version, alarm.stream), None)
+        rows.append(_open_row(alarm, known, model, version, day))
+    rows += [_closed_row(row, _why_closed(row, drift, version)) for row in standing.values()]
+    if not rows:
+        return pd.DataFrame()
+    return pd.DataFrame(rows).assign(model=model, event_date=day, as_of=as_of, recorded_at=now)
+
+
+def _standing(before, day) -> Mapping:
+    "(version, stream) -> the last row of each alarm that was open before a day."
+    if before.empty:
+        return {}
+    latest = before[before.event_date.dt.date < day].groupby("event_id").tail(1)
+    return {(r.version, r.stream): r for r in latest[latest.state != "closed"].itertuples()}
+
+
+def _open_row(alarm: Alarm, known, model, version, day):
+    "An alarm that opened today, or goes on when it is `known`."
+    opened = known.opened_on.date() if known else day
+    says = alarm.says()
+    since = f"most likely since {alarm.since}"
+    return {
+        "version": version,
+        "event_id": known.event_id if known else event_id(model, version, alarm.stream, opened),
+        "stream": alarm.stream,
+        "state": "ongoing" if known else "opened",
+        "kind": alarm.kind,
+        "severity": alarm.severity,
+        "log10_evidence": alarm.log10_evidence,
+        "effect": alarm.effect,
+        "lower": alarm.lower,
+        "unit": alarm.unit,
+        "since": known.since.date() if known else alarm.since,
+        "opened_on": opened,
+        "muted": alarm.muted,
+        "title": f"{model}: {alarm.severity} drift ({alarm.kind}): {alarm.stream}",
+        "text": f"{says[0].upper()}{says[1:]}, {since}. {alarm.advice()}",
+    }
+
+
+def _why_closed(row, drift, version):
+    if row.version != version:
+        return f"version {version} scores now"
+    if len(drift.muted) and drift.muted[-1]:
+        return "the calendar mutes its days"
+    return f"the recent days of {row.stream} no longer differ for certain by more than is tolerated"
+
+
+def _closed_row(row, why):
+    return {
+        "version": row.version,
+        "event_id": row.event_id,
+        "stream": row.stream,
+        "state": "closed",
+        "kind": row.kind,
+        "severity": row.severity,
+        "log10_evidence": nan,
+        "effect": nan,
+        "lower": nan,
+        "unit": row.unit,
+        "since": row.since.date(),
+        "opened_on": row.opened_on.date(),
+        "muted": row.muted,
+        "title": row.title,
+        "text": f"Closed: {why}.",
+    }
+
+
+def record_alarms(store: Store, view: View, as_of: datetime, now: datetime) -> None:
+    "Append what alarms say of the day of a view, unless it is known already."
+    before = store.drift_events(view.model)
+    said = before[before.event_date.dt.date == view.day] if len(before) else before
+    rows = event_rows(view.drift, view.model, view.version, view.day, before, as_of, now)
+    if _told(rows) == _told(said):
+        return
+    withdrawn = _withdrawn(rows, said, as_of, now)
+    new = [frame for frame in (rows, withdrawn) if len(frame)]
+    store.add_drift_events(pd.concat(new, ignore_index=True) if new else rows)
+
+
+def _told(frame):
+    "What a reader would notice of a day's rows."
+    if frame.empty:
+        return []
+    return sorted(zip(frame.event_id, frame.state, frame.severity, frame.kind))
+
+
+def _withdrawn(rows, said, as_of, now):
+    "Closing rows for alarms that were said to be open and are not by what is known now."
+    if said.empty:
+        return said
+    kept = list(rows.event_id) if len(rows) else []
+    gone = said[~said.event_id.isin(kept) & (said.state != "closed")]
+    days = {c: gone[c].dt.date for c in ("since", "opened_on", "event_date")}
+    return gone.assign(
+        state="closed",
+        text="Withdrawn: with all that is known of this day by now there is no alarm.",
+        as_of=as_of,
+        recorded_at=now,
+        **days,
+    )
