@@ -71,7 +71,10 @@ def notebook(path, source, declared="x = 1"):
 
 
 def short_reports(folder, **sources):
-    "Six reports that say only their model, or do what `sources` tells of them: for tests of when reports run, not of what is in them."
+    """Six reports that say only their model, or do what `sources` tells of them.
+
+    For tests of when reports run, not of what is in them.
+    """
     declared = "\n".join(f"{name} = ''" for name in ("data", "model", "day", "as_of", "settings"))
     return {
         name: notebook(folder / f"{name}.ipynb", sources.get(name, "print(model)"), declared)
@@ -313,7 +316,10 @@ def test_the_headline_sees_every_loss_of_quality(logged, held_out, state, says):
 
 
 def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
-    "Every tenth flight of ten weeks before the first live day, so that 14 days are held out, and of that day, and short reports."
+    """Every tenth flight of ten weeks before the first live day, and of that day; short reports.
+
+    Ten weeks, so that 14 days are held out.
+    """
     first, live = date(2013, 1, 20), demo.STORIES["flights"].live
     streams = {
         one: rows[rows.scored_on >= first].iloc[::10]
@@ -393,7 +399,10 @@ def test_a_slow_report_is_stopped_and_a_dead_one_is_noticed(tmp_path):
 
 
 def test_what_a_report_prints_below_python_costs_nothing(tmp_path):
-    "DuckDB draws a progress bar on file descriptor 1 where a query takes its time; results of reports went there, too."
+    """DuckDB draws a progress bar on file descriptor 1 where a query takes its time.
+
+    Results of reports went there, too.
+    """
     job = lambda name, source: Job(
         name,
         notebook(tmp_path / f"{name}.ipynb", source),
@@ -403,8 +412,10 @@ def test_what_a_report_prints_below_python_costs_nothing(tmp_path):
     )
     printed = "import os; os.write(1, b' 42%  half a bar'); os.write(2, b'and more'); 'done'"
     slow = (
-        "import duckdb; con = duckdb.connect(); con.execute('SET enable_progress_bar = true; SET enable_progress_bar_print = true; SET progress_bar_time = 0'); "
-        "con.execute('SELECT sum(a.range * b.range) FROM range(20_000) a, range(10_000) b').fetchall()"
+        "import duckdb; con = duckdb.connect(); con.execute('SET enable_progress_bar = true; "
+        "SET enable_progress_bar_print = true; SET progress_bar_time = 0'); "
+        "con.execute('SELECT sum(a.range * b.range) "
+        "FROM range(20_000) a, range(10_000) b').fetchall()"
     )
     outcomes = run_jobs(
         [job("printed", printed), job("slow", slow), job("fine", "assert x == 2")], parallel=3
@@ -476,7 +487,7 @@ def test_reports_made_under_their_old_names_are_not_made_again(logged):
 
 
 def test_a_day_follows_its_alarms_once_for_everything(logged, monkeypatch, tmp_path):
-    "The figures do; the manifest, the front page and the safeguard of retraining read what they say."
+    "The figures do; the manifest, its page and the safeguard of retraining read what they say."
     notebooks = short_reports(tmp_path)
     monkeypatch.setattr(daily, "report_notebooks", lambda: notebooks)
     followed = []

@@ -1,4 +1,4 @@
-"""What is asked every morning: the sets that are watched, what is known late, what an alarm says."""
+"""What is asked every morning: watched sets, what is known late, what an alarm says."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,7 @@
-"""Alarms about drift: their kinds, their rows, their way to the sinks, the calendar; from counts to the command line."""
+"""Alarms about drift, from counts to the command line.
+
+Their kinds, their rows, their way to the sinks, the calendar.
+"""
 
 import json
 import shutil
@@ -457,7 +460,8 @@ def test_the_daily_record_holds_alarms_estimates_and_windows(bench):
             .value
         )
         windows = log.frame(
-            "SELECT DISTINCT window_first, window_last FROM metrics WHERE metric = 'accuracy_week' AND event_date = DATE '2026-03-06'"
+            "SELECT DISTINCT window_first, window_last FROM metrics "
+            "WHERE metric = 'accuracy_week' AND event_date = DATE '2026-03-06'"
         )
         view = View(log, MODEL, date(2026, 3, 6), settings=Settings(label_delay_days=2))
         assert view.quality.degraded and view.labels.adjusted is not None
@@ -513,7 +517,7 @@ def log_features(bench, columns, days=8, start=date(2026, 2, 23)):
 
 
 def test_odd_features_are_watched_and_none_stops_the_day(bench):
-    "All missing, constant, of a thousand values that become one, and named like a stream of our own."
+    "All missing, constant, of a thousand values that become one, and named like our own streams."
     many = np.array([f"c{i:04d}" for i in range(300)])
     usual = {
         "gone": lambda n: np.full(n, None),
@@ -685,7 +689,10 @@ def test_a_loss_of_quality_needs_labels_to_be_sure(labels, flagged):
 
 
 def test_scores_that_rise_with_their_labels_are_no_changed_concept():
-    "More positives because the events are riskier: the positive rate is in alarm, and no alarm is called concept."
+    """More positives because the events are riskier.
+
+    The positive rate is in alarm, and no alarm is called concept.
+    """
     year, risky = Year(13, days=40, features=1, labels=1500), []
     from scipy.special import expit
 
@@ -993,12 +1000,16 @@ root = Path(sys.argv[1])
 settings = Settings(data=root / "data", case_file=root / "cases.jsonl", case_max_age_hours=87600)
 print("ready", flush=True)
 sys.stdin.readline()
-run(root / "data", root / "reports", datetime(2026, 3, 7, 2, tzinfo=UTC), settings, show="none", say=lambda _: None)
+now = datetime(2026, 3, 7, 2, tzinfo=UTC)
+run(root / "data", root / "reports", now, settings, show="none", say=lambda _: None)
 """
 
 
 def _morning(bench, after=None):
-    "Run the morning of ten due days in a process, killed after some seconds; how long it took, None when it was killed."
+    """Run the morning of ten due days in a process, killed after some seconds.
+
+    How long it took, None when it was killed.
+    """
     child = subprocess.Popen(
         [sys.executable, "-c", MORNING, str(bench.root)],
         stdin=subprocess.PIPE,
@@ -1040,7 +1051,10 @@ def _left(bench):
 
 @pytest.mark.slow
 def test_a_morning_killed_at_any_moment_and_run_again_ends_as_a_calm_one(tmp_path):
-    "Kills spread over the whole of a morning with alarms: no event or figure twice, all of them the same, every message sent."
+    """Kills spread over the whole of a morning with alarms.
+
+    No event or figure twice, all of them the same, every message sent.
+    """
     first = Bench(tmp_path / "first")
     registered(first)
     live(first)

@@ -1,4 +1,7 @@
-"""The promise about tickets through the days: what stood, what was counted, what the operator's SQL says."""
+"""The promise about tickets through the days.
+
+What stood, what was counted, what the operator's SQL says.
+"""
 
 import json
 import shutil
@@ -40,7 +43,10 @@ def night(day):
 
 
 def live(bench, days, bad_from=10_000, seed=0, reports=None, step=1):
-    "Log, decide by what stands, label a day later, and run each night (or every `step` nights); from day `bad_from` on all events are negative."
+    """Log, decide by what stands, label a day later, and run each night (or every `step` nights).
+
+    From day `bad_from` on all events are negative.
+    """
     rng, settings, truth = np.random.default_rng(seed), Settings(data=bench.data, **SETTINGS), []
     for i in range(days):
         day = FIRST + timedelta(i)
@@ -140,7 +146,8 @@ def test_tickets_start_once_days_suffice_and_the_page_says_what_is_promised(live
         } == mature
         assert f"over {len(mature)} mature days" in backtest(view)
         assert (
-            f"{sum(f for _, f in mature.values()):,} of {sum(t for t, _ in mature.values()):,} labelled tickets"
+            f"{sum(f for _, f in mature.values()):,} of "
+            f"{sum(t for t, _ in mature.values()):,} labelled tickets"
             in promise.iloc[:, 1].str.cat()
         )
     assert (
@@ -371,7 +378,10 @@ CLEAR_DAYS = {
 
 
 def decide_by_hand(bench, day, score, route, label=None, calibration_id=None, name="e"):
-    "Log a day's events (five, at noon), each with a route, and their labels in the night; ingest in that night."
+    """Log a day's events (five, at noon), each with a route, and their labels in the night.
+
+    They are ingested in that night.
+    """
     ids, at = (
         [f"{name}-{day}-{k}" for k in range(5)],
         pd.Timestamp(day, tz="UTC") + pd.Timedelta("12h"),
@@ -409,7 +419,11 @@ def decide_by_hand(bench, day, score, route, label=None, calibration_id=None, na
     ids=str,
 )
 def test_the_watch_is_not_charged_with_tickets_of_another_rule(bench, decided, days):
-    "Five false tickets, decided by a rule that promises this share, or by one that promises another or nothing, or by a calibration of before rules were known (None)."
+    """Five false tickets, decided by a rule that promises this share.
+
+    Or by one that promises another or nothing, or by a calibration of before rules were known
+    (None).
+    """
     settings = Settings(data=bench.data, label_delay_days=DELAY)
     old = certainty(CLEAR_DAYS, FIRST, **decided or {})
     with bench.store() as store:
