@@ -39,11 +39,22 @@ MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
 }
 "Old module of the package -> where its names stand now, in the order in which they are looked up."
 
+RENAMED = {
+    "Cuts": ("alarms", "WatchedCuts"),
+    "SCORE_CUTS": ("alarms", "SCORE_QUANTILES"),
+    "Outcome": ("engine", "ReportResult"),
+    "conformal_headline": ("monitor", "certainty_headline"),
+    "explain_headline": ("monitor", "reasons_headline"),
+}
+"Old name -> the old module that it stood in, and what it is called now."
+
 
 def lookup(old: str, places: tuple[str, ...], name: str):
     """A name of an old module, from the modules that hold its names now; AttributeError where none
     has it.
     """
+    renamed = RENAMED.get(name)
+    name = renamed[1] if renamed and renamed[0] == old else name
     for place in places:
         module = importlib.import_module(f"aiops_wb.{place}")
         if hasattr(module, name):

@@ -61,9 +61,9 @@ NAMES = {
     "catalog": "StoreError Busy Reader open_snapshot statements",
     "store": "Store open_store as_numbers bin_values",
     "monitor": "View Headline open_view recalibrate percent quality_losses learnt",
-    "engine": "Job run_jobs page",
+    "engine": "Job run_jobs page Outcome",
     "ingest": "ingest ingest_file Ingested",
-    "alarms": "Drift drift_of Question cuts_of event_rows",
+    "alarms": "Drift drift_of Question Cuts cuts_of event_rows",
     "points": "Grid",
 }
 
