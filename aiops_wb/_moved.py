@@ -19,7 +19,7 @@ MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
     "explain": ("models.explain",),
     "challenge": ("models.challenge",),
     "domain": ("models.domain",),
-    "alarms": ("watch.alarms", "watch.events"),
+    "alarms": ("watch.alarms", "watch.events", "stats.streams"),
     "monitor": (
         "watch.view",
         "watch.headlines",
@@ -27,7 +27,7 @@ MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
         "watch.quality",
         "watch.words",
     ),
-    "cases": ("watch.cases",),
+    "cases": ("watch.cases", "watch.sinks"),
     "calibration": ("watch.calibrate",),
     "plots": ("render.plots",),
     "engine": ("render.engine", "render.jobs", "render.frame", "render.notebook"),

@@ -23,10 +23,11 @@ from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
 from .render.manifest import PRIVATE, entry, write_manifest
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, navigation, write_pages
-from .watch.cases import Opened, deliver, drift_messages, open_cases, sinks
+from .watch.cases import Opened, open_cases
 from .watch.events import record_alarms
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
 from .watch.recalibrate import recalibrate
+from .watch.sinks import deliver, drift_messages, sinks
 from .watch.view import View
 
 __all__ = [
@@ -66,11 +67,7 @@ def due(reader: Reader, now: datetime, models: Sequence[str] = ()) -> list[tuple
     pairs = []
     for model in models or reader.models():
         logged = reader.newest_batches(reader.require_model(model))
-        off = [
-            version
-            for version in logged.version.unique()
-            if reader.in_force("monitor", f"{model}/{version}") == "off"
-        ]
+        off = [v for v in logged.version.unique() if not _is_watched(reader, model, v)]
         newest = logged[~logged.version.isin(off)].groupby("event_date").batch.max()
         pairs += [
             (day.date(), model)
@@ -78,6 +75,13 @@ def due(reader: Reader, now: datetime, models: Sequence[str] = ()) -> list[tuple
             if day.date() < today and done.get((day.date(), model), -1) < batch
         ]
     return sorted(pairs)
+
+
+def _is_watched(reader, model, version):
+    "Whether days of a version are due; version 0.1 wrote the flag as monitor."
+    subject = f"{model}/{version}"
+    flag = reader.in_force("watch", subject) or reader.in_force("monitor", subject)
+    return flag != "off"
 
 
 def unfinished(reader: Reader, reports: Path, models: Sequence[str] = ()) -> list[DayReports]:

@@ -91,15 +91,14 @@ def watched(stored, before, bins):
     from aiops_wb.stats.counts import total
     from aiops_wb.stats.drift import feature_shift, ks
     from aiops_wb.stats.sequential import follow
-    from aiops_wb.watch.alarms import feature_questions, score_question
+    from aiops_wb.stats.streams import feature_questions, score_question
 
     settings, weight = Settings(), 1 / (1 + len(bins))
+    how = (settings.drift_tolerance, settings.recent_days, weight)
     (tables, scores), (reference_tables, reference) = gathered(stored, bins), before
     questions = [
-        score_question(scores, reference, settings, weight),
-        *feature_questions(
-            list(stored), tables, list(reference), reference_tables, bins, settings, weight
-        ),
+        score_question(scores, reference, *how),
+        *feature_questions(list(stored), tables, list(reference), reference_tables, bins, *how),
     ]
     followed = follow(
         [q.stream for q in questions], settings.drift_level, hold=settings.recent_days

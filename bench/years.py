@@ -95,7 +95,7 @@ class Year:
 
     def questions(self, settings):
         "The streams that the daily run follows, labels known at once."
-        from aiops_wb.watch.alarms import (
+        from aiops_wb.stats.streams import (
             SHARES,
             calibration_question,
             feature_questions,
@@ -104,8 +104,9 @@ class Year:
             ranked_question,
             score_question,
         )
+        from aiops_wb.watch.alarms import lots
 
-        m = len(self.reference)
+        m, tolerance, recent = len(self.reference), settings.drift_tolerance, settings.recent_days
         weight = SHARES["inputs"] / (1 + len(self.features))
         before = dict(zip(self.reference, self.scores[:m]))
         now = dict(zip(self.days, self.scores[m:]))
@@ -113,21 +114,28 @@ class Year:
         return [
             q
             for q in (
-                score_question(now, before, settings, weight),
+                score_question(now, before, tolerance, recent, weight),
                 *feature_questions(
                     self.days,
                     {f: t[m:] for f, t in self.features.items()},
                     self.reference,
                     {f: t[:m] for f, t in self.features.items()},
                     rule,
-                    settings,
+                    tolerance,
+                    recent,
                     weight,
                 ),
-                calibration_question(now, before, settings, SHARES["calibration"]),
-                positive_question(now, before, settings, SHARES["positive rate"]),
-                loss_question(now, before, settings, SHARES["loss"]),
-                ranked_question("volume", self.days, self.volume[m:], SHARES["volume"]),
-                ranked_question("latency", self.days, self.latency[m:], SHARES["latency"]),
+                calibration_question(
+                    now, before, settings.calibration_tolerance, recent, SHARES["calibration"]
+                ),
+                positive_question(now, before, tolerance, recent, SHARES["positive rate"]),
+                loss_question(now, before, tolerance, recent, SHARES["loss"]),
+                *(
+                    ranked_question(
+                        name, self.days, values[m:], lots(name, self.days), SHARES[name]
+                    )
+                    for name, values in (("volume", self.volume), ("latency", self.latency))
+                ),
             )
             if q is not None
         ]

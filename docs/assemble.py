@@ -31,12 +31,18 @@ PAGES = {  # the project's own documents, and what the site calls them
 LESSONS = ("guides", "stats", "models", "reports")
 NOT_RUN = "*Runs every morning on the published log; shown here without what it prints.*"
 MODULE = re.compile(r"\]\(((?:\.\./)*)aiops_wb/(\w+)(?:/\w*)?(?:\.py)?\)")  # a link to source code
+PAGE_OF = {"__init__": "api/index", "config": "settings", "cli": "commands"}  # others: api/<layer>
 DIRECTIVE = re.compile(r"^#\s*\|\s*(\w+).*\n?", re.M)
 
 
 def at_home(text: str) -> str:
-    "Links to source code lead to the reference, those to the start of the notebooks to README."
-    text = MODULE.sub(r"](\1api/\2.md)", text)
+    "Links to source code lead to the page about it, those to the start of the notebooks to README."
+
+    def page(link: re.Match) -> str:
+        up, layer = link.groups()
+        return f"]({up}{PAGE_OF.get(layer, f'api/{layer}')}.md)"
+
+    text = MODULE.sub(page, text)
     return re.sub(r"\]\(((?:\.\./)*)index\.ipynb", r"](\1../README.md", text)
 
 

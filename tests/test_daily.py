@@ -20,6 +20,7 @@ from aiops_wb.log.catalog import StoreError, open_snapshot
 from aiops_wb.render.engine import Job, run_jobs
 from aiops_wb.render.pages import QUESTIONS, RENAMED, folder, write_pages
 from aiops_wb.stats.performance import summary
+from aiops_wb.watch import model_day
 from aiops_wb.watch.figures import day_figures
 from aiops_wb.watch.view import View, open_view
 
@@ -248,13 +249,16 @@ def test_without_a_name_a_view_is_the_newest_day(logged):
     assert (view.model, view.day) == (MODEL, date(2026, 3, 5))
 
 
-def test_a_version_that_is_not_monitored_makes_no_day_due(logged):
+@pytest.mark.parametrize("flag", ["watch", "monitor"], ids=["watch", "as version 0.1 wrote it"])
+def test_a_version_that_is_not_watched_makes_no_day_due(logged, flag):
     logged.log(events(days=1, start=date(2026, 2, 1), version="old"), version="old")
     logged.ingest(NOW)
     with logged.store() as store:
         assert [d.day for d, _ in due(store, NOW)] == [1, 1, 2, 3, 4, 5]
-        store.record(NOW, "ana", "monitor", f"{MODEL}/old", "off", "history")
+        store.record(NOW, "ana", flag, f"{MODEL}/old", "off", "history")
         assert [d.day for d, _ in due(store, NOW)] == [1, 2, 3, 4, 5]
+        store.record(NOW, "ana", "watch", f"{MODEL}/old", "on", "we look at it after all")
+        assert [d.day for d, _ in due(store, NOW)] == [1, 1, 2, 3, 4, 5]
 
 
 def test_a_day_with_late_predictions_is_due_again(logged):
@@ -469,3 +473,56 @@ def test_reports_made_under_their_old_names_are_not_made_again(logged):
         assert unfinished(store, reports) == again  # the page of that run is not there
         (pages / "reasons.html").write_text("made now")
         assert unfinished(store, reports) == []
+
+
+def test_a_day_follows_its_alarms_once_for_everything(logged, monkeypatch, tmp_path):
+    "The figures do; the manifest, the front page and the safeguard of retraining read what they say."
+    notebooks = short_reports(tmp_path)
+    monkeypatch.setattr(daily, "report_notebooks", lambda: notebooks)
+    followed = []
+    follow = model_day.drift_of
+    monkeypatch.setattr(
+        model_day, "drift_of", lambda *a, **k: (followed.append(a[3]), follow(*a, **k))[1]
+    )
+    ran = go(logged, show="all")
+    assert followed == [f.day for f in ran.figures] and len(followed) == 5
+    shown = json.loads((logged.root / "reports" / "2026-03-05" / "manifest.json").read_text())
+    with open_snapshot(logged.data) as log:
+        view = View(log, MODEL, date(2026, 3, 5), NOW)
+        assert view.severity == shown["models"][MODEL]["figures"]["drift"] == view.drift.severity
+    assert len(followed) == 6  # by the last line alone
+
+
+def test_a_day_whose_figures_are_not_stored_says_how_grave_it_is(logged):
+    logged.ingest(NOW)
+    with logged.store() as store:
+        view = View(store, MODEL, date(2026, 3, 5), NOW)
+        assert view.severity == view.drift.severity
+
+
+def test_figures_asked_as_of_a_past_time_are_kept_under_it(logged):
+    "A page as of then reads them, though the same figures are known today."
+    go(logged)
+    then = NOW - timedelta(hours=2)
+    go(logged, days=[date(2026, 3, 4)], as_of=then)
+    with open_snapshot(logged.data) as log:
+        asked = lambda as_of: log.metrics(
+            MODEL, date(2026, 3, 4), date(2026, 3, 4), as_of=as_of
+        ).drop(columns="as_of")
+        assert asked(then - timedelta(1)).empty and len(asked(then)) > 50
+        pd.testing.assert_frame_equal(asked(then), asked(NOW))
+
+
+def test_a_day_whose_figures_failed_says_so_in_its_manifest(logged, monkeypatch, tmp_path):
+    notebooks = short_reports(tmp_path)
+    monkeypatch.setattr(daily, "report_notebooks", lambda: notebooks)
+
+    def odd(view):
+        raise ValueError("odd counts")
+
+    monkeypatch.setattr(daily, "day_figures", odd)
+    assert go(logged, show="last").exit_code == 3
+    shown = json.loads((logged.root / "reports" / "2026-03-05" / "manifest.json").read_text())
+    assert shown["models"][MODEL]["state"] == "failed"
+    assert "odd counts" in shown["models"][MODEL]["error"]
+    assert "odd counts" in (logged.root / "reports" / "index.html").read_text()

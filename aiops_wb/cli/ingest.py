@@ -64,7 +64,7 @@ def ingest_(
         else:
             taken = ingest(log, call.now(), call.who)
         if taken.quarantined:
-            for source, number, reason in log.quarantine_reasons(5):
-                line(f"  {source}, line {number}: {reason}")
+            for row in log.last_quarantined(5).itertuples():
+                line(f"  {row.source}, line {row.line}: {row.reason}")
     line(taken)
     return 1 if taken.refused or (file and not taken.loaded and taken.quarantined) else 0

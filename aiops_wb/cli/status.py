@@ -16,7 +16,7 @@ def status(call: Call, as_json: AsJson = False):
         of_all = {
             "batch": log.known_batch(),
             "timezone": log.timezone,
-            "quarantined": log.quarantined(),
+            "quarantined": log.quarantine_size(),
         }
     if as_json:
         print_json({"models": rows, **of_all})

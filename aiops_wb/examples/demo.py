@@ -182,7 +182,7 @@ def _train(store, story, one, now, rounds, settings):
         register(store, trained, held_out, now, "demo", **settings.certainty)
     with store.transaction():
         store.record(
-            now, "demo", "monitor", f"{one.model}/history", "off", "made before the first model"
+            now, "demo", "watch", f"{one.model}/history", "off", "made before the first model"
         )
     store.activate(now, "demo", one.model, "v1", "first model, trained on January to March")
 

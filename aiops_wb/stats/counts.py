@@ -22,7 +22,8 @@ def _compress(points, columns):
     low = int(points.min())
     if int(points.max()) - low > 1 << 17:  # no grid is that wide
         raise ValueError(f"points from {low} to {points.max()} lie on no grid.")
-    sums = [_sum_at(points - low, column) for column in columns]
+    places = points - low
+    sums = [_sum_at(places, column) for column in columns]
     kept = np.flatnonzero(sum(total != 0 for total in sums))
     return kept + low, *(total[kept] for total in sums)
 

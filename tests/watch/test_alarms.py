@@ -26,7 +26,8 @@ from aiops_wb.render.manifest import entry
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.performance import brier, summary
 from aiops_wb.stats.sequential import follow
-from aiops_wb.watch.alarms import Observed, drift_of, follow_version, loss_question
+from aiops_wb.stats.streams import loss_question
+from aiops_wb.watch.alarms import Observed, drift_of, follow_version
 from aiops_wb.watch.events import event_rows
 from aiops_wb.watch.figures import day_figures, drift_figures
 from aiops_wb.watch.view import View
@@ -645,9 +646,8 @@ def test_few_labels_to_learn_from_and_many_to_follow_raise_no_false_alarm_of_los
                 )
             )
         days = [date(2026, 1, 5) + timedelta(i) for i in range(len(tables))]
-        stream = loss_question(
-            dict(zip(days[91:], tables[91:])), dict(zip(days[:91], tables[:91])), SETTINGS, 1.0
-        ).stream
+        now, before = dict(zip(days[91:], tables[91:])), dict(zip(days[:91], tables[:91]))
+        stream = loss_question(now, before, SETTINGS.drift_tolerance, 7, 1.0).stream
         alarms += follow([stream], 0.05).open.any()
     assert (
         alarms <= 3

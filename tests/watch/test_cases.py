@@ -20,7 +20,8 @@ from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.stats.automation import certainty
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.decisions import Event, assign, deduplicate, ticket_text
-from aiops_wb.watch.cases import JsonLines, Webhook, case_id, deliver, message, open_cases, sinks
+from aiops_wb.watch.cases import case_id, open_cases
+from aiops_wb.watch.sinks import JsonLines, Webhook, deliver, message, sinks
 
 START, NOW = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 3, 2, tzinfo=UTC)
 

@@ -1,0 +1,233 @@
+"""Where cases go: a file, a webhook, and what both are sent."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from ..config import Settings
+from ..log.catalog import StoreError
+
+__all__ = ["SENT", "Sink", "JsonLines", "Webhook", "sinks", "message", "drift_messages", "deliver"]
+
+
+class Sink(Protocol):
+    "Where cases go: a name, and `send`, which raises when the case was not taken."
+
+    name: str
+
+    def send(self, case: dict) -> None: ...
+
+
+class JsonLines:
+    "Appends each case to a file, one JSON object a line, on disk when `send` returns."
+
+    name = "file"
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+
+    def send(self, case: dict) -> None:
+        "Append one case."
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps(case, ensure_ascii=False) + "\n"
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(("\n" if self._cut_off() else "") + line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _cut_off(self):
+        "Whether the last line was not written to its end, by a full disk, say."
+        if not self.path.exists() or not self.path.stat().st_size:
+            return False
+        return not self.path.read_bytes().endswith(b"\n")
+
+
+class Webhook:
+    """POSTs each case as JSON.
+
+    `timeout` in seconds for each of 1 + `retries` attempts, `pause` seconds before the second and
+    twice as long before each further one. After `failures` cases in a row nothing more is tried.
+    """
+
+    name = "webhook"
+
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 5.0,
+        retries: int = 3,
+        pause: float = 0.5,
+        failures: int = 3,
+    ):
+        try:
+            import pybreaker
+            import urllib3
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"{error.name} is not installed: a webhook needs pip install 'aiops_wb[webhook]'."
+            ) from None
+        if not _is_address(url):
+            raise StoreError("webhook_url is not an address that begins with http:// or https://.")
+        patience = urllib3.Retry(
+            total=retries,
+            backoff_factor=pause,
+            status_forcelist=(429, 500, 502, 503, 504),
+            allowed_methods=None,
+            raise_on_status=False,
+            respect_retry_after_header=False,
+        )
+        self.url = url
+        self.pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=timeout), retries=patience)
+        self.breaker = pybreaker.CircuitBreaker(fail_max=failures, reset_timeout=3600)
+
+    def send(self, case: dict) -> None:
+        "POST one case; raises with a sentence that names the server's answer, never its address."
+        import pybreaker
+
+        try:
+            self.breaker.call(self._post, case)
+        except pybreaker.CircuitBreakerError as error:
+            if error.__context__ is None or isinstance(error.__context__, KeyError):
+                raise StoreError("not tried: the webhook failed several times in a row") from None
+            raise StoreError(_failure(error.__context__)) from None
+        except Exception as error:
+            raise StoreError(_failure(error)) from None
+
+    def _post(self, case):
+        answer = self.pool.request(
+            "POST",
+            self.url,
+            json=case,
+            headers={"Idempotency-Key": case["case_id"]},
+            redirect=False,
+            preload_content=False,
+        )  # the body is nobody's business, and may never end
+        answer.close()
+        if not 200 <= answer.status < 300:
+            raise StoreError(f"the webhook answered {answer.status}")
+
+
+def _is_address(url):
+    import urllib3
+
+    try:
+        address = urllib3.util.parse_url(url)
+    except urllib3.exceptions.LocationParseError:
+        return False
+    return address.scheme in ("http", "https") and bool(address.host)
+
+
+def _failure(error):
+    "What went wrong without the address, which may hold a secret."
+    if isinstance(error, StoreError):
+        return str(error)
+    reason = getattr(error, "reason", None)
+    return f"the webhook could not be reached: {type(reason or error).__name__}"
+
+
+def sinks(settings: Settings) -> list[Sink]:
+    "The sinks that the settings name; the workbench's own table is always there."
+    named: list[Sink] = [JsonLines(settings.case_file)] if settings.case_file else []
+    if settings.webhook_url:
+        url = settings.webhook_url.get_secret_value()
+        named.append(Webhook(url, settings.webhook_timeout, settings.webhook_retries))
+    return named
+
+
+SENT = (
+    "case_id",
+    "kind",
+    "workflow",
+    "assignee",
+    "role",
+    "title",
+    "text",
+    "tenant",
+    "model",
+    "version",
+    "entity_id",
+    "site_id",
+    "predicted_at",
+    "risk_level",
+    "probability",
+    "lower",
+    "upper",
+    "automated",
+    "reason",
+    "prediction_id",
+    "opened_at",
+)
+
+
+def message(case) -> dict:
+    "What a sink gets of a row of cases: plain JSON values."
+    return {column: _plain(case[column]) for column in SENT}
+
+
+def _plain(value):
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def drift_messages(events: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Opened alarms about drift in the shape of cases, for the same sinks.
+
+    Their id, severity and words.
+    """
+    if events.empty:
+        return pd.DataFrame()
+    nothing = {column: None for column in SENT if column not in events}
+    shaped = events.assign(**nothing).assign(
+        lower=None,
+        upper=None,
+        case_id=events.event_id,
+        kind="drift",
+        workflow=settings.drift_workflow,
+        role="model owner",
+        risk_level=events.severity.str.upper(),
+        automated=False,
+        reason=events.kind,
+        predicted_at=None,
+        opened_at=events.recorded_at,
+    )
+    return shaped[list(SENT)].astype(object)
+
+
+ATTEMPT = ["case_id", "sink", "state", "detail", "attempted_at"]
+
+
+def deliver(
+    waiting: Mapping[str, pd.DataFrame],
+    to: Sequence[Sink],
+    now: datetime,
+    on_done: Callable[[str, str], None] = lambda sink, state: None,
+) -> pd.DataFrame:
+    """Hand the waiting cases of each sink over; returns the attempts as rows for the store.
+
+    A sink that refuses does not stop the others.
+    """
+    attempts = []
+    for sink in to:
+        for _, case in waiting.get(sink.name, pd.DataFrame()).iterrows():
+            problem = _refused(sink, case)
+            state = "failed" if problem else "delivered"
+            attempts.append((case.case_id, sink.name, state, problem, now))
+            on_done(sink.name, state)
+    return pd.DataFrame(attempts, columns=ATTEMPT)
+
+
+def _refused(sink, case):
+    "Send a case; why it was refused, None when it was taken."
+    try:
+        sink.send(message(case))
+    except (StoreError, OSError) as error:
+        return str(error) or type(error).__name__
+    return None
