@@ -35,7 +35,7 @@ MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
     "tables": ("render.tables",),
     "flights": ("examples.flights",),
     "attendance": ("examples.attendance",),
-    "demo": ("examples.demo",),
+    "demo": ("examples.demo", "examples.stories"),
 }
 "Old module of the package -> where its names stand now, in the order in which they are looked up."
 

@@ -15,7 +15,7 @@ from read_pages import held
 from aiops_wb import daily
 from aiops_wb.config import Settings
 from aiops_wb.daily import due, run, unfinished
-from aiops_wb.examples import demo
+from aiops_wb.examples import demo, stories
 from aiops_wb.log.catalog import StoreError, open_snapshot
 from aiops_wb.render.engine import Job, run_jobs
 from aiops_wb.render.pages import QUESTIONS, RENAMED, folder, write_pages
@@ -320,13 +320,13 @@ def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
 
     Ten weeks, so that 14 days are held out.
     """
-    first, live = date(2013, 1, 20), demo.STORIES["flights"].live
+    first, live = date(2013, 1, 20), stories.STORIES["flights"].live
     streams = {
         one: rows[rows.scored_on >= first].iloc[::10]
-        for one, rows in demo.flight_streams(live).items()
+        for one, rows in stories.flight_streams(live).items()
     }
     story, notebooks, whole, calls = (
-        replace(demo.STORIES["flights"], first=first, events=lambda until: streams),
+        replace(stories.STORIES["flights"], first=first, events=lambda until: streams),
         short_reports(tmp_path),
         demo._log_outcomes,
         [],

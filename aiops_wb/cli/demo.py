@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..examples.demo import STORIES, demo
+from ..examples.demo import demo
+from ..examples.stories import STORIES
 from .arguments import as_date
 from .call import Call, alone, command
 from .lines import line

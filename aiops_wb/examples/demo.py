@@ -1,249 +1,31 @@
 """A log replayed as if live, day by day."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ..config import Settings
 from ..daily import compute, make_reports
-from ..log.catalog import StoreError
+from ..log.errors import StoreError
 from ..log.ingest import ingest
 from ..log.spool import OutcomeLogger, PredictionLogger
-from ..log.store import open_store
+from ..log.store import Store, open_store
 from ..models.challenge import challenge, plan
 from ..models.registry import register
 from ..models.scorer import Scorer
 from ..models.training import train
 from ..render.jobs import ReportResult
 from ..watch.cases import open_cases
-from . import attendance
-from .flights import SCHEDULE, WEATHER, ZONE, events
+from .stories import STORIES, DemoModel, Story
 
-__all__ = [
-    "FLIGHT_MODELS",
-    "ATTENDANCE_MODELS",
-    "WORLD",
-    "STORIES",
-    "DemoModel",
-    "Story",
-    "stream",
-    "flight_streams",
-    "attendance_streams",
-    "demo",
-]
+__all__ = ["demo"]
 
-
-@dataclass(frozen=True)
-class DemoModel:
-    "One model: its name, when it scores, and what it knows then."
-
-    model: str
-    scored_at: str  # column of the events
-    features: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Story:
-    "A log to replay: its models, its days, and where its events come from."
-
-    name: str
-    zone: str
-    models: tuple[DemoModel, ...]
-    first: date  # of the history that the first models learn from
-    live: date  # the first replayed day
-    until: date  # the last one, unless the caller says otherwise
-    end: date  # the last day there is
-    source: str  # of the labels
-    events: Callable[[date], dict[DemoModel, pd.DataFrame]]  # streams up to a day
-    settings: Mapping = field(default_factory=dict)  # what differs from the defaults in this story
-    sites: Callable[[], pd.DataFrame] | None = None
-
-    def night(self, day: date) -> datetime:
-        "When the daily run looks at a day: two in the morning after it."
-        return datetime.combine(day + timedelta(1), time(2), ZoneInfo(self.zone))
-
-
-FLIGHT_MODELS = (
-    DemoModel("late-at-schedule", "scheduled_at", (*SCHEDULE, *WEATHER)),
-    DemoModel("late-at-departure", "departed_at", (*SCHEDULE, *WEATHER, "dep_delay")),
-)
-ATTENDANCE_MODELS = (DemoModel("attendance-fraud", "checked_in_at", attendance.FEATURES),)
-WORLD = attendance.World(first=date(2025, 1, 1), days=240, drift_on=date(2025, 7, 1))
-
-
-def stream(one: DemoModel, rows: pd.DataFrame, zone: str) -> pd.DataFrame:
-    "A model's events in the order of scoring."
-    rows = rows.assign(prediction_id=one.model + ":" + rows.event_id, scored_at=rows[one.scored_at])
-    return rows.assign(scored_on=rows.scored_at.dt.tz_convert(ZoneInfo(zone)).dt.date).sort_values(
-        ["scored_at", "prediction_id"], kind="stable"
-    )
-
-
-def flight_streams(until: date, seed: int = 0) -> dict[DemoModel, pd.DataFrame]:
-    "Both flight models' events from January to a day."
-    flights, streams = events("2013-01-01", str(until)), {}
-    for one in FLIGHT_MODELS:
-        rows = flights.dropna(subset=[one.scored_at]).rename(columns={"late": "label"})
-        delay = pd.to_timedelta(
-            np.random.default_rng(seed).uniform(24, 7 * 24, len(rows)), unit="h"
-        ).round("s")
-        streams[one] = stream(one, rows.assign(known_at=rows[one.scored_at] + delay), ZONE)
-    return streams
-
-
-def attendance_streams(until: date) -> dict[DemoModel, pd.DataFrame]:
-    "The guards' check-ins from January to a day."
-    rows = attendance.check_ins(WORLD)
-    return {one: stream(one, rows[rows.day <= until], attendance.ZONE) for one in ATTENDANCE_MODELS}
-
-
-STORIES = {
-    "flights": Story(
-        "flights",
-        ZONE,
-        FLIGHT_MODELS,
-        date(2013, 1, 1),
-        date(2013, 4, 1),
-        date(2013, 6, 30),
-        date(2013, 12, 31),
-        "arrivals",
-        flight_streams,
-    ),
-    "attendance": Story(
-        "attendance",
-        attendance.ZONE,
-        ATTENDANCE_MODELS,
-        date(2025, 1, 1),
-        date(2025, 4, 1),
-        date(2025, 7, 31),
-        WORLD.last,
-        "investigations",
-        attendance_streams,
-        {"label_delay_days": 14, "false_ticket_share": 0.2},
-        sites=lambda: attendance.sites(WORLD),
-    ),
-}
-
-
-def _log_history(store, story, streams, now):
-    "Events before the first model, under the version `history`."
-    for one, rows in streams.items():
-        past = rows[rows.scored_on < story.live]
-        with PredictionLogger(store.root / "spool", one.model, "history", threshold=0) as log:
-            logged = store.rows(
-                one.model,
-                story.first,
-                story.live,
-                columns="prediction_id, predicted_at",
-                version="history",
-            )
-            past = past[~past.prediction_id.isin(logged.prediction_id if len(logged) else [])]
-            for _, part in past.groupby(np.arange(len(past)) // 20_000):
-                log.log(
-                    np.full(len(part), 0.5),
-                    part.scored_at,
-                    prediction_id=part.prediction_id.to_numpy(),
-                    features=part[list(one.features)],
-                    entity_id=part.entity_id.to_numpy(),
-                    site_id=part.site_id.to_numpy(),
-                )
-        _log_outcomes(store, story, rows, story.first, story.live - timedelta(1))
-    ingest(store, now, "demo")
-
-
-def _log_outcomes(store, story, rows, first, last):
-    "Labels that arrive from the night before `first` to that of `last`."
-    arriving = rows[
-        rows.label.notna()
-        & (rows.known_at > pd.Timestamp(story.night(first - timedelta(1))))
-        & (rows.known_at <= pd.Timestamp(story.night(last)))
-    ]
-    if len(arriving):
-        with OutcomeLogger(store.root / "spool", story.source) as log:
-            log.log(
-                arriving.prediction_id.to_numpy(),
-                arriving.label.to_numpy(),
-                arriving.known_at,
-                predicted_at=arriving.scored_at,
-            )
-
-
-def _train(store, story, one, now, rounds, settings):
-    rows = store.rows(
-        one.model, story.first, story.live - timedelta(1), as_of=now, where="label IS NOT NULL"
-    )
-    if "v1" not in set(store.versions(one.model).version):
-        trained, held_out = train(rows, one.model, "v1", rounds=rounds)
-        register(store, trained, held_out, now, "demo", **settings.certainty)
-    with store.transaction():
-        store.record(
-            now, "demo", "watch", f"{one.model}/history", "off", "made before the first model"
-        )
-    store.activate(now, "demo", one.model, "v1", "first model, trained on January to March")
-
-
-def _prepare(store, story, streams, now, rounds, settings):
-    "History, sites and first models, as far as they are not there yet."
-    foreign = sorted(set(store.models()) - {c.model for c in story.models})
-    if foreign:
-        raise StoreError(
-            f"{store.root} holds the model {foreign[0]!r}, which is not of the demo "
-            f"{story.name!r}: choose another folder with --data."
-        )
-    if story.sites:
-        store.set_sites(now, "demo", story.sites(), "the demo's table of sites")
-    if not all(store.active_version(c.model) for c in story.models):
-        _log_history(store, story, streams, now)
-    for one in story.models:
-        if store.active_version(one.model) is None:
-            _train(store, story, one, now, rounds, settings)
-
-
-def _live_day(store, story, streams, day, settings):
-    for one, rows in streams.items():
-        logged = store.rows(one.model, day, day, columns="prediction_id, predicted_at")
-        today = rows[
-            (rows.scored_on == day)
-            & ~rows.prediction_id.isin(logged.prediction_id if len(logged) else [])
-        ]
-        scorer = Scorer.in_force(store, one.model, cuts=settings.risk_cuts)
-        with scorer.logger(store.root / "spool", flush_seconds=None) as log:
-            for _, hour in today.groupby(today.scored_at.dt.floor("h")):
-                scorer.score_and_log(
-                    hour,
-                    log,
-                    hour.scored_at,
-                    prediction_id=hour.prediction_id.to_numpy(),
-                    entity_id=hour.entity_id.to_numpy(),
-                    site_id=hour.site_id.to_numpy(),
-                )
-        _log_outcomes(store, story, rows, day, day)
-    ingest(store, story.night(day), "demo")
-    open_cases(store, story.night(day), settings)
-    for one in streams:
-        done = compute(store, day, one.model, story.night(day), settings)
-        if done.state == "failed":
-            raise StoreError(f"{day} {one.model}: {done.error}")
-
-
-def _challenge(store, story, day, settings):
-    "What a person would try now and then: is a newer model better?"
-    for one in story.models:
-        if store.in_force("challenge", one.model) is None:
-            challenge(
-                store,
-                one.model,
-                day,
-                story.night(day),
-                "demo",
-                why="a season is over",
-                options=settings.certainty,
-            )
+_WHO = "demo"
+_REPORTS_A_DAY = 6
 
 
 def demo(
@@ -263,39 +45,194 @@ def demo(
     """Replay a story from its first live day to `until`, make the reports of the last `report_days`
     days; safe to interrupt and to repeat. Cases are opened, not sent.
     """
-    until = until or story.until
+    days = _days(story, until or story.until)
+    settings = _told_by(story, settings)
+    say(f"reading the {story.name} of {story.first.year}")
+    streams = story.events(days[-1])
+    with open_store(data, _WHO, story.zone) as store:
+        replay = _Replay(store, story, streams, settings, rounds)
+        _set_up(replay, say)
+        for day in progress(_left_to_do(store, days), "replaying days"):
+            _live_day(replay, day)
+            if day == days[-1] - timedelta(report_days):
+                _challenge(replay, day)
+        store.publish(settings.snapshots_kept)
+    say("making reports")
+    reported = days[len(days) - min(max(report_days, 0), len(days)) :]
+    asked = [(day, one.model, story.night(day)) for day in reported for one in story.models]
+    expect(len(asked) * _REPORTS_A_DAY)
+    return make_reports(data, reports, asked, settings, on_done)
+
+
+class _Replay(NamedTuple):
+    "What the acts of a replay share."
+
+    store: Store
+    story: Story
+    streams: Mapping[DemoModel, pd.DataFrame]
+    settings: Settings
+    rounds: int
+
+    @property
+    def spool(self) -> Path:
+        "Where predictions and labels are written down."
+        return self.store.root / "spool"
+
+    @property
+    def eve(self) -> datetime:
+        "The night before the first live day."
+        return self.story.night(self.story.eve)
+
+
+def _days(story, until):
+    "The days to replay; StoreError where the last one is not among the story's."
     if not story.live <= until <= story.end:
         raise StoreError(
             f"--until {until} is not among the replayed days: choose a day from {story.live} to "
             f"{story.end}."
         )
-    settings = settings.model_copy(
-        update={k: v for k, v in story.settings.items() if k not in settings.model_fields_set}
-    )
-    say(f"reading the {story.name} of {story.first.year}")
-    streams = story.events(until)
-    days = [story.live + timedelta(i) for i in range((until - story.live).days + 1)]
-    eve = story.night(story.live - timedelta(1))
-    with open_store(data, "demo", story.zone) as store:
-        ingest(store, eve, "demo")
-        say(
-            f"logging January to March and training {len(story.models)} "
-            f"model{'s' if len(story.models) > 1 else ''}"
+    return [story.live + timedelta(i) for i in range((until - story.live).days + 1)]
+
+
+def _told_by(story, settings):
+    "Settings as the story wants them, but for those that the caller chose."
+    chosen = settings.model_fields_set
+    wanted = {name: value for name, value in story.settings.items() if name not in chosen}
+    return settings.model_copy(update=wanted)
+
+
+def _left_to_do(store, days):
+    "The days without figures."
+    runs = store.runs(step="figures")
+    done = set(runs.event_date.dt.date) if len(runs) else set()
+    return [day for day in days if day not in done]
+
+
+def _set_up(replay, say):
+    "History, sites and first models, as far as they are not there yet."
+    store, story = replay.store, replay.story
+    # what an interrupted replay left in the spool
+    ingest(store, replay.eve, _WHO)
+    n = len(story.models)
+    say(f"logging January to March and training {n} model{'s' if n > 1 else ''}")
+    _refuse_foreign_models(store, story)
+    if story.sites:
+        store.set_sites(replay.eve, _WHO, story.sites(), "the demo's table of sites")
+    untrained = [one for one in story.models if store.active_version(one.model) is None]
+    if untrained:
+        _log_history(replay)
+    for one in untrained:
+        _train(replay, one)
+
+
+def _refuse_foreign_models(store, story):
+    foreign = sorted(set(store.models()) - {one.model for one in story.models})
+    if foreign:
+        raise StoreError(
+            f"{store.root} holds the model {foreign[0]!r}, which is not of the demo "
+            f"{story.name!r}: choose another folder with --data."
         )
-        _prepare(store, story, streams, eve, rounds, settings)
-        runs = store.runs(step="figures")
-        done = set(runs.event_date.dt.date) if len(runs) else set()
-        challenged = until - timedelta(report_days)
-        for day in progress([d for d in days if d not in done], "replaying days"):
-            _live_day(store, story, streams, day, settings)
-            if day == challenged and plan(day).comparison[0] >= story.live:
-                _challenge(store, story, day, settings)
-        store.publish(settings.snapshots_kept)
-    say("making reports")
-    pairs = [
-        (day, one.model, story.night(day))
-        for day in days[len(days) - min(max(report_days, 0), len(days)) :]
-        for one in story.models
-    ]
-    expect(len(pairs) * 6)
-    return make_reports(data, reports, pairs, settings, on_done)
+
+
+def _log_history(replay):
+    "Events before the first models, under the version `history`."
+    story = replay.story
+    for one, rows in replay.streams.items():
+        past = rows[rows.scored_on < story.live]
+        past = _unlogged(replay.store, one, past, story.first, story.live, version="history")
+        with PredictionLogger(replay.spool, one.model, "history", threshold=0) as log:
+            for _, part in past.groupby(np.arange(len(past)) // 20_000):
+                nothing_known = np.full(len(part), 0.5)
+                features = part[list(one.features)]
+                log.log(nothing_known, part.scored_at, features=features, **_identity(part))
+        _log_outcomes(replay, rows, story.first, story.eve)
+    ingest(replay.store, replay.eve, _WHO)
+
+
+def _unlogged(store, one, rows, first, last, version=None):
+    "The events that an interrupted replay has not logged already."
+    columns = "prediction_id, predicted_at"
+    logged = store.rows(one.model, first, last, columns=columns, version=version)
+    return rows[~rows.prediction_id.isin(logged.prediction_id)] if len(logged) else rows
+
+
+def _identity(rows):
+    return {name: rows[name].to_numpy() for name in ("prediction_id", "entity_id", "site_id")}
+
+
+def _log_outcomes(replay, rows, first, last):
+    "Labels that arrive from the night before `first` to that of `last`."
+    after = pd.Timestamp(replay.story.night(first - timedelta(1)))
+    until = pd.Timestamp(replay.story.night(last))
+    arrives = rows.label.notna() & (rows.known_at > after) & (rows.known_at <= until)
+    if not arrives.any():
+        return
+    arriving = rows[arrives]
+    with OutcomeLogger(replay.spool, replay.story.source) as log:
+        log.log(
+            arriving.prediction_id.to_numpy(),
+            arriving.label.to_numpy(),
+            arriving.known_at,
+            predicted_at=arriving.scored_at,
+        )
+
+
+def _train(replay, one):
+    "The first version of a model, trained on the history and activated."
+    store, story, now = replay.store, replay.story, replay.eve
+    if "v1" not in set(store.versions(one.model).version):
+        labelled = "label IS NOT NULL"
+        rows = store.rows(one.model, story.first, story.eve, as_of=now, where=labelled)
+        trained, held_out = train(rows, one.model, "v1", rounds=replay.rounds)
+        register(store, trained, held_out, now, _WHO, **replay.settings.certainty)
+    with store.transaction():
+        history = f"{one.model}/history"
+        store.record(now, _WHO, "watch", history, "off", "made before the first model")
+    store.activate(now, _WHO, one.model, "v1", "first model, trained on January to March")
+
+
+def _live_day(replay, day):
+    "A day's events are scored, its labels arrive, and the night's figures are made."
+    night = replay.story.night(day)
+    for one, rows in replay.streams.items():
+        _score(replay, one, rows, day)
+        _log_outcomes(replay, rows, day, day)
+    ingest(replay.store, night, _WHO)
+    open_cases(replay.store, night, replay.settings)
+    for one in replay.streams:
+        figures = compute(replay.store, day, one.model, night, replay.settings)
+        if figures.state == "failed":
+            raise StoreError(f"{day} {one.model}: {figures.error}")
+
+
+def _score(replay, one, rows, day):
+    "Score and log a day's events by what is in force."
+    today = _unlogged(replay.store, one, _scored_on(rows, day), day, day)
+    scorer = Scorer.in_force(replay.store, one.model, cuts=replay.settings.risk_cuts)
+    with scorer.logger(replay.spool, flush_seconds=None) as log:
+        # a call costs more than its rows
+        for _, part in today.groupby(today.scored_at.dt.floor("6h")):
+            scorer.score_and_log(part, log, part.scored_at, **_identity(part))
+
+
+def _scored_on(rows, day):
+    "Rows of a day; rows are in the order of scoring."
+    first, end = rows.scored_on.searchsorted([day, day + timedelta(1)])
+    return rows.iloc[first:end]
+
+
+def _challenge(replay, day):
+    "What a person would try now and then: is a newer model better?"
+    if plan(day).comparison[0] < replay.story.live:
+        return
+    for one in replay.story.models:
+        if replay.store.in_force("challenge", one.model) is None:
+            challenge(
+                replay.store,
+                one.model,
+                day,
+                replay.story.night(day),
+                _WHO,
+                why="a season is over",
+                options=replay.settings.certainty,
+            )

@@ -47,62 +47,79 @@ def events(start: str | None = None, end: str | None = None) -> pd.DataFrame:
     """Flights scheduled on the days start..end (New York, both included; all of 2013 by default),
     in order of schedule.
     """
-    f = pd.read_csv(
-        _table("flights"), dtype={"carrier": str, "origin": str, "dest": str, "tailnum": str}
-    )
-    weather = pd.read_csv(_table("weather"), usecols=["origin", "time_hour", *WEATHER])
-    day = pd.to_datetime(f[["year", "month", "day"]])
-    first, last = pd.Timestamp(start or "2013-01-01"), pd.Timestamp(end or "2013-12-31")
-    f, day = f[(day >= first) & (day <= last)], day[(day >= first) & (day <= last)]
-    f = f.assign(day=day.dt.date).merge(
-        weather.drop_duplicates(["origin", "time_hour"]), how="left", on=["origin", "time_hour"]
-    )
-    scheduled = pd.to_datetime(f.time_hour, utc=True) + pd.to_timedelta(f.minute, unit="min")
-    clock = lambda hhmm: hhmm // 100 * 60 + hhmm % 100
-    f = f.assign(
-        event_id=(
-            f.day.astype(str)
-            + "-"
-            + f.carrier
-            + f.flight.astype(str)
-            + "-"
-            + f.origin
-            + f.dest
-            + "-"
-            + f.sched_dep_time.astype(int).astype(str).str.zfill(4)
-        ),
-        entity_id=f.carrier + f.flight.astype(str),
-        site_id=f.origin,
+    flights = _with_weather(_flights(start or "2013-01-01", end or "2013-12-31"))
+    scheduled = pd.to_datetime(flights.time_hour, utc=True) + _minutes(flights.minute)
+    leaves = _minute_of_day(flights.sched_dep_time)
+    lands = _minute_of_day(flights.sched_arr_time)
+    number = flights.carrier + flights.flight.astype(str)
+    late = (flights.arr_delay > LATE_MINUTES).astype(float)
+    flights = flights.assign(
+        event_id=_event_ids(flights, number),
+        entity_id=number,
+        site_id=flights.origin,
         scheduled_at=scheduled,
-        departed_at=scheduled + pd.to_timedelta(f.dep_delay, unit="min"),
-        minute_of_day=clock(f.sched_dep_time),
+        departed_at=scheduled + _minutes(flights.dep_delay),
+        minute_of_day=leaves,
         day_of_week=scheduled.dt.tz_convert(ZoneInfo(ZONE)).dt.day_of_week,
-        scheduled_minutes=(clock(f.sched_arr_time) - clock(f.sched_dep_time)) % 1440,
-        late=(f.arr_delay > LATE_MINUTES).astype(float).where(f.arr_delay.notna()),
+        scheduled_minutes=(lands - leaves) % 1440,
+        late=late.where(flights.arr_delay.notna()),
     )
-    columns = [
-        "event_id",
-        "entity_id",
-        "site_id",
-        "day",
-        "scheduled_at",
-        "departed_at",
-        *SCHEDULE,
-        *WEATHER,
-        "dep_delay",
-        "air_time",
-        "late",
-    ]
-    return (
-        f[columns].sort_values(["scheduled_at", "event_id"], kind="stable").reset_index(drop=True)
-    )
+    in_order = flights.sort_values(["scheduled_at", "event_id"], kind="stable")
+    return in_order[_COLUMNS].reset_index(drop=True)
+
+
+_COLUMNS = [
+    "event_id",
+    "entity_id",
+    "site_id",
+    "day",
+    "scheduled_at",
+    "departed_at",
+    *SCHEDULE,
+    *WEATHER,
+    "dep_delay",
+    "air_time",
+    "late",
+]
+
+
+def _flights(first, last):
+    "The table of flights, days from first to last."
+    texts = {"carrier": str, "origin": str, "dest": str, "tailnum": str}
+    flights = pd.read_csv(_table("flights"), dtype=texts)
+    day = pd.to_datetime(flights[["year", "month", "day"]])
+    within = (day >= pd.Timestamp(first)) & (day <= pd.Timestamp(last))
+    return flights[within].assign(day=day[within].dt.date)
+
+
+def _with_weather(flights):
+    "Flights with the weather at their airport in the hour of their schedule, where it is known."
+    hour = ["origin", "time_hour"]
+    weather = pd.read_csv(_table("weather"), usecols=[*hour, *WEATHER]).drop_duplicates(hour)
+    return flights.merge(weather, how="left", on=hour)
+
+
+def _event_ids(flights, number):
+    "2013-01-01-UA1545-EWRIAH-0515: what no other flight of the log is called."
+    route = flights.origin + flights.dest
+    time = flights.sched_dep_time.astype(int).astype(str).str.zfill(4)
+    return flights.day.astype(str) + "-" + number + "-" + route + "-" + time
+
+
+def _minutes(n):
+    return pd.to_timedelta(n, unit="min")
+
+
+def _minute_of_day(clock):
+    "517 is 5:17."
+    return clock // 100 * 60 + clock % 100
 
 
 def departures(start: str, end: str) -> pd.DataFrame:
     """Flights that left, with a hand-made probability of arriving late: columns day, site_id,
     dep_delay, air_time, score, late.
     """
-    f = events(start, end).dropna(subset=["dep_delay"])
-    return f.assign(score=1 / (1 + np.exp(-(f.dep_delay - 32) / 9)))[
-        ["day", "site_id", "dep_delay", "air_time", "score", "late"]
-    ].reset_index(drop=True)
+    left = events(start, end).dropna(subset=["dep_delay"])
+    score = 1 / (1 + np.exp(-(left.dep_delay - 32) / 9))
+    columns = ["day", "site_id", "dep_delay", "air_time", "score", "late"]
+    return left.assign(score=score)[columns].reset_index(drop=True)

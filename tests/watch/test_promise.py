@@ -614,7 +614,8 @@ def test_every_policy_lives_through_days(bench, policy, monkeypatch):
 
 @pytest.mark.slow
 def test_the_attendance_story_runs_and_opens_cases_at_sites(tmp_path):
-    from aiops_wb.examples.demo import STORIES, demo
+    from aiops_wb.examples.demo import demo
+    from aiops_wb.examples.stories import STORIES
 
     settings = Settings(data=tmp_path / "data", automation="venn-abers")
     outcomes = demo(
