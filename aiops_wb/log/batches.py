@@ -153,8 +153,7 @@ class BatchWrites(BatchReads, Recounting):
                     keys.add(key)
                     self._count_new(batch, key, list(group.path))
             with self.one_thread():
-                for key, sql in self.count_sql(sorted(keys)).items():
-                    self._recount(batch, key, sql)
+                self._recount_days(batch, keys)
         return batch
 
     def _add_batch(self, batch, kind, now, owner, numbers):

@@ -162,8 +162,9 @@ def reject_outcomes(store: Store, source: str) -> list[tuple]:
         CREATE OR REPLACE TEMP TABLE resolved AS
         SELECT s.*, p.event_date FROM staged s LEFT JOIN predicted p USING (prediction_id)"""
     )
+    days = {day for (day,) in con.execute("SELECT DISTINCT event_date FROM resolved").fetchall()}
     known = _overlapping(store, "outcomes", "staged", "reason IS NULL")
-    paths = [store.root / file[0] for file in known]
+    paths = [store.root / file[0] for file in known if file[1] is None or file[1] in days]
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE rejects AS
@@ -211,7 +212,7 @@ def _find_predictions(store):
     files = _overlapping(store, "predictions", "staged", "reason IS NULL")
     for near in (True, False):
         paths = [store.root / file[0] for file in files if (file[1] in hinted) == near]
-        if paths:
+        if paths and _unresolved(con):  # to open every file of the log for nothing costs most
             con.execute(
                 f"""
                 INSERT INTO predicted
@@ -219,6 +220,13 @@ def _find_predictions(store):
                 SEMI JOIN (SELECT prediction_id FROM staged
                            ANTI JOIN predicted USING (prediction_id)) USING (prediction_id)"""
             )
+
+
+def _unresolved(con):
+    "How many staged outcomes still lack their prediction."
+    return con.execute(
+        "SELECT count(*) FROM staged ANTI JOIN predicted USING (prediction_id)"
+    ).fetchall()[0][0]
 
 
 def count_rejects(con) -> tuple[int, int]:

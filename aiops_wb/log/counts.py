@@ -142,15 +142,16 @@ class ScoreCountReads(BatchReads):
 
     def held_out_counts(self, model: str, version: str) -> dict[date, ScoreCounts]:
         "Counts of the days that the training of a version left out."
-        rows = self.frame(
-            """
-            SELECT event_date, grid, points, n, n_labelled, n_positive
-            FROM held_out_counts
-            WHERE model = $model AND version = $version
+        where, values = conditions(model=model, version=version)
+        grids = self._column(f"SELECT DISTINCT grid FROM held_out_counts{where}", values)
+        rows = self.con.execute(
+            f"""
+            SELECT {_DAY_NUMBER}, points, n, n_labelled, n_positive
+            FROM held_out_counts{where}
             ORDER BY event_date""",
-            {"model": model, "version": version},
-        )
-        return {day.date(): _counts(group) for day, group in rows.groupby("event_date")}
+            values,
+        ).fetchnumpy()
+        return _by_day(rows, grids)
 
 
 def _by_day(rows, grids):

@@ -8,10 +8,13 @@ from ..stats.points import Grid
 from .base import Writing
 from .duck import parquet, statements
 from .features import feature_counts
+from .schema import EMPTY
 
 __all__ = ["Recounting"]
 
 _DAY = ("day", "tenant", "model", "version")
+TOGETHER = 20_000
+"Days of at most so many predictions are counted in one query: to plan one costs more than to count."
 
 
 class Recounting(Writing):
@@ -20,14 +23,24 @@ class Recounting(Writing):
     def count_sql(self, keys: Iterable[tuple]) -> dict[tuple, str]:
         """For each (event_date, tenant, model, version), the reduction that counts it from the
         log's files."""
-        keys, predictions, outcomes = list(keys), {}, {}
+        keys = list(keys)
+        predictions, outcomes = self._files_of_days({key[0] for key in keys})
+        pending = outcomes.get(None, [])
+        return {
+            key: _reduction(predictions[key], outcomes.get(key[0], []) + pending) for key in keys
+        }
+
+    def _files_of_days(self, days):
+        """Files of predictions by (event_date, tenant, model, version) and of outcomes by
+        event_date, as (path, whether a site is named, first id, last id)."""
+        predictions, outcomes = {}, {}
         named = self._rows(
             """
             SELECT kind, path, sites, min_id, max_id, event_date, tenant, model, version
             FROM data_files
             WHERE event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL
             ORDER BY batch_id, path""",
-            {"days": sorted({key[0] for key in keys})},
+            {"days": sorted(days)},
         )
         for kind, path, sites, low, high, *key in named:
             file = (self.root / path, sites, low, high)
@@ -35,10 +48,65 @@ class Recounting(Writing):
                 predictions.setdefault(tuple(key), []).append(file)
             else:
                 outcomes.setdefault(key[0], []).append(file)
-        pending = outcomes.get(None, [])
-        return {
-            key: _reduction(predictions[key], outcomes.get(key[0], []) + pending) for key in keys
-        }
+        return predictions, outcomes
+
+    def _recount_days(self, batch, keys):
+        "Bring the score counts of days up to date, small ones together."
+        small = self._small_days(keys)
+        for grid, group in small.items():
+            for at in range(0, len(group), 50):
+                self._recount_together(batch, Grid.parse(grid), group[at : at + 50])
+        large = set(keys).difference(*small.values())
+        for key, sql in self.count_sql(sorted(large)).items():
+            self._recount(batch, key, sql)
+
+    def _small_days(self, keys):
+        "Grid -> those of the (event_date, tenant, model, version) with few predictions."
+        rows = self._rows(
+            """
+            SELECT grid, event_date, tenant, model, version FROM data_files
+            WHERE kind = 'predictions' AND event_date IN (SELECT unnest($days::DATE[]))
+            GROUP BY ALL HAVING sum(rows) <= $most ORDER BY ALL""",
+            {"days": sorted({key[0] for key in keys}), "most": TOGETHER},
+        )
+        small, wanted = {}, set(keys)
+        for grid, *key in rows:
+            if tuple(key) in wanted:
+                small.setdefault(grid, []).append(tuple(key))
+        return small
+
+    def _recount_together(self, batch, grid, keys):
+        "`_recount` of several days of one grid."
+        predictions, outcomes = self._files_of_days({key[0] for key in keys})
+        sql = _reduction_by_day(
+            [file for key in keys for file in predictions[key]],
+            [file for files in outcomes.values() for file in files],
+        )
+        columns = dict(zip(("days", "tenants", "models", "versions"), map(list, zip(*keys))))
+        self.con.execute(
+            f"""
+            INSERT INTO score_counts
+            SELECT event_date, tenant, model, version, segment, grid, points,
+                   sum(n), sum(n_labelled), sum(n_positive), $batch
+            FROM (SELECT event_date, tenant, model, version,
+                         CASE WHEN points IS NULL THEN 'site=' || site_id ELSE '' END AS segment,
+                         CASE WHEN points IS NULL THEN $coarse ELSE $fine END AS grid,
+                         coalesce(points, cell) AS points, n, n_labelled, n_positive
+                  FROM ({sql})
+                  WHERE points IS NOT NULL OR site_id IS NOT NULL
+                  UNION ALL
+                  SELECT event_date, tenant, model, version,
+                         segment, grid, points, -n, -n_labelled, -n_positive
+                  FROM score_counts
+                  SEMI JOIN (SELECT unnest($days::DATE[]) AS event_date,
+                                    unnest($tenants::VARCHAR[]) AS tenant,
+                                    unnest($models::VARCHAR[]) AS model,
+                                    unnest($versions::VARCHAR[]) AS version)
+                      USING (event_date, tenant, model, version))
+            GROUP BY event_date, tenant, model, version, segment, grid, points
+            HAVING sum(n) <> 0 OR sum(n_labelled) <> 0 OR sum(n_positive) <> 0""",
+            columns | {"batch": batch, "fine": grid.name, "coarse": grid.coarsen(20).name},
+        )
 
     def _recount(self, batch, key, sql):
         """Bring one day's score counts up to date: what the rows say now, minus what the table
@@ -121,4 +189,18 @@ def _reduction(predictions, outcomes):
         f"WITH predictions AS (SELECT prediction_id, site_id, points FROM {rows}), "
         f"outcomes AS ({labels}), "
         f"labels AS ({sql['labels']}), events AS ({sql['events']}) {sql[counts]}"
+    )
+
+
+def _reduction_by_day(predictions, outcomes):
+    "Counts of several days as SQL, with the columns that name a day."
+    sql = statements("reductions.sql")
+    low, high = min(file[2] for file in predictions), max(file[3] for file in predictions)
+    paths = [path for path, _, first, last in outcomes if first <= high and last >= low]
+    labels = f"(SELECT prediction_id, label, observed_at, batch_id FROM {parquet(paths)})"
+    return (
+        "WITH predictions AS (SELECT event_date, tenant, model, version, prediction_id, site_id, "
+        f"points FROM {parquet(file[0] for file in predictions)}), "
+        f"outcomes AS ({labels if paths else EMPTY['outcomes']}), labels AS ({sql['labels']}), "
+        f"events AS ({sql['events_by_day']}) {sql['counts_by_day']}"
     )

@@ -23,6 +23,19 @@ FROM predictions AS p LEFT JOIN labels AS l ON p.prediction_id = l.prediction_id
 SELECT site_id, points, CAST(FLOOR(points / 20.0) AS SMALLINT) AS cell
 FROM predictions
 
+-- name: events_by_day
+-- `predictions` of several days, tenants, models or versions, to be counted together.
+SELECT p.event_date, p.tenant, p.model, p.version,
+       p.site_id, p.points, CAST(FLOOR(p.points / 20.0) AS SMALLINT) AS cell, l.label
+FROM predictions AS p LEFT JOIN labels AS l ON p.prediction_id = l.prediction_id
+
+-- name: counts_by_day
+SELECT event_date, tenant, model, version, site_id, points, 20 * cell AS cell,
+       COUNT(*) AS n, COUNT(label) AS n_labelled, COALESCE(SUM(label), 0) AS n_positive
+FROM events
+GROUP BY GROUPING SETS ((event_date, tenant, model, version, points),
+                        (event_date, tenant, model, version, site_id, cell))
+
 -- name: counts_with_sites
 -- The whole population on the fine grid (site_id and cell are null)
 -- and each site on the coarse one (points is null).

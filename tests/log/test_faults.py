@@ -127,7 +127,7 @@ def test_kill_9_at_random_moments(delivered, undisturbed, seed):
     [
         "aiops_wb.log.ingest.write_day_files",
         "aiops_wb.log.store.Store.commit_batch",
-        "aiops_wb.log.store.Store._recount",
+        "aiops_wb.log.store.Store._recount_days",
         "pathlib.Path.unlink",
     ],
 )
