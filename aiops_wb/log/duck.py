@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-__all__ = ["connect", "literal", "identifier", "parquet", "statements", "migrations"]
+__all__ = ["connect", "session", "literal", "identifier", "parquet", "statements", "migrations"]
 
 
 def connect(
@@ -19,7 +19,11 @@ def connect(
     DuckDB draws one on standard output, even of a program that nobody watches.
     """
     config = {} if threads is None else {"threads": threads}
-    con = duckdb.connect(str(path), read_only=read_only, config=config)
+    return session(duckdb.connect(str(path), read_only=read_only, config=config))
+
+
+def session(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    "A connection or a cursor, with the settings of every session."
     con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return con
 

@@ -1,11 +1,12 @@
 """Single predictions with what is known of their outcome."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 
+from .base import Connected
 from .batches import BatchReads
-from .duck import parquet, statements
+from .duck import parquet, session, statements
 from .schema import EMPTY
 
 __all__ = ["EventReads"]
@@ -86,7 +87,33 @@ class EventReads(BatchReads):
         """Answers to the questions an operator lives by (`sql/operator.sql`), by their names, asked
         of a published log at a time."""
         values = {"model": model, "now": now, "batch": self.known_batch(as_of)}
-        return {name: self.frame(sql, values) for name, sql in statements("operator.sql").items()}
+        questions, last, answers = statements("operator.sql"), now.date() + timedelta(1), {}
+        for name, days in LOOKS_BACK.items():
+            first = now.date() - timedelta(days + 1)  # whole days, in any zone
+            with self._narrowed(model, first, last) as recent:
+                answers[name] = recent.frame(questions[name], values)
+        return answers
+
+    def _narrowed(self, model, start, end):
+        """A connection of its own whose published views show one model and the days from start to
+        end: a question about recent days opens no older file."""
+        period = {"event_date__ge": start, "event_date__le": end}
+        pending = [file for file in self.files("outcomes") if file[1] is None]
+        con = session(self.con.cursor())
+        for kind, files in (
+            ("predictions", self.files("predictions", model=model, **period)),
+            ("outcomes", self.files("outcomes", **period) + pending),
+        ):
+            paths = [self.root / file[0] for file in files]
+            rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
+            con.execute(f"CREATE TEMP VIEW {kind} AS {rows}{EMPTY[kind]}")
+        for sql in statements("views.sql").values():
+            con.execute(sql.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
+        return Connected(con, self.root)
+
+
+LOOKS_BACK = {"automation_rate": 1, "width_distribution": 7, "false_positives_by_width": 30}
+"Days that each question of `sql/operator.sql` looks back: files of other days are not opened."
 
 
 def _spread(rows):
