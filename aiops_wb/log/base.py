@@ -8,6 +8,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from .duck import session
+
 __all__ = ["Connected", "Writing", "conditions"]
 
 _OPERATORS = {"le": "<=", "ge": ">="}
@@ -41,6 +43,10 @@ class Connected:
 
     def __exit__(self, *_):
         self.close()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        "A further connection to the same database, with temporary tables of its own."
+        return session(self.con.cursor())
 
     def frame(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         "The rows of a query."

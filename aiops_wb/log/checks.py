@@ -51,11 +51,19 @@ _IMPOSSIBLE_OUTCOME = """CASE
 
 
 def _overlapping(store, kind, source, condition="true"):
-    "The log's files whose range of ids meets the ids of a source."
-    low, high = store.con.execute(
-        f"SELECT min(prediction_id), max(prediction_id) FROM {source} WHERE {condition}"
-    ).fetchall()[0]
-    return [] if low is None else store.files(kind, min_id__le=high, max_id__ge=low)
+    """(path, event_date) of the log's files whose range of ids meets that of a segment of a source:
+    a segment's ids lie closer together than those of all."""
+    return store.con.execute(
+        f"""
+        SELECT path, event_date FROM data_files
+        WHERE kind = $kind AND EXISTS (
+            SELECT 1
+            FROM (SELECT min(prediction_id) AS low, max(prediction_id) AS high
+                  FROM {source} WHERE {condition} GROUP BY filename) AS segments
+            WHERE min_id <= high AND max_id >= low)
+        ORDER BY batch_id, path""",
+        {"kind": kind},
+    ).fetchall()
 
 
 def reject_predictions(store: Store, source: str) -> None:

@@ -3,14 +3,18 @@
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 
 from .duck import connect, identifier, literal
 
-__all__ = ["fsync", "time_ordered_id", "write_segment"]
+__all__ = ["Cursor", "fsync", "time_ordered_id", "write_segment"]
+
+Cursor = Callable[[], duckdb.DuckDBPyConnection]
+"Opens a connection to a database that is open already."
 
 
 def fsync(path: Path) -> None:
@@ -43,16 +47,17 @@ def write_segment(
     frame: pd.DataFrame,
     columns: Mapping[str, str],
     features: Mapping[str, str] | None = None,
+    cursor: Cursor | None = None,
 ) -> Path:
     """Write one Parquet segment and return its path; the rows are safe when this returns.
 
     `columns` maps names to DuckDB types; `features` maps feature names to the frame's columns that
-    hold them.
+    hold them. `cursor` opens a connection to write with: to start a DuckDB costs most of a segment.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{time_ordered_id()}.parquet"
     temporary, final = folder / f".{name}.tmp", folder / name
-    with connect(":memory:", threads=1) as con:
+    with cursor() if cursor else connect(":memory:", threads=1) as con:
         con.register("frame", frame)
         con.execute(
             f"COPY (SELECT {_selected(columns, features)} FROM frame) "

@@ -6,7 +6,7 @@ import pandas as pd
 
 from .base import Connected
 from .batches import BatchReads
-from .duck import parquet, session, statements
+from .duck import parquet, statements
 from .schema import EMPTY
 
 __all__ = ["EventReads"]
@@ -99,7 +99,7 @@ class EventReads(BatchReads):
         end: a question about recent days opens no older file."""
         period = {"event_date__ge": start, "event_date__le": end}
         pending = [file for file in self.files("outcomes") if file[1] is None]
-        con = session(self.con.cursor())
+        con = self.cursor()
         for kind, files in (
             ("predictions", self.files("predictions", model=model, **period)),
             ("outcomes", self.files("outcomes", **period) + pending),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..stats.points import Grid
 from .columns import LONGEST_NAME, OUTCOME, PREDICTION
-from .durable import time_ordered_id, write_segment
+from .durable import Cursor, time_ordered_id, write_segment
 
 __all__ = ["instants", "PredictionLogger", "OutcomeLogger"]
 
@@ -50,9 +50,10 @@ class _Logger:
 
     kind = None
 
-    def __init__(self, spool, flush_rows, flush_seconds):
+    def __init__(self, spool, flush_rows, flush_seconds, cursor):
         self.folder = Path(spool) / self.kind
         self.flush_rows, self.flush_seconds = flush_rows, flush_seconds
+        self.cursor = cursor  # None: a DuckDB of its own for each segment, which a fork cannot harm
         self._frames, self._rows = [], 0
         self._lock, self._timer, self._failure = threading.RLock(), None, None
 
@@ -177,8 +178,9 @@ class PredictionLogger(_Logger):
         grid: Grid = Grid(),
         flush_rows: int = 20_000,
         flush_seconds: float | None = 60,
+        cursor: Cursor | None = None,
     ):
-        super().__init__(spool, flush_rows, flush_seconds)
+        super().__init__(spool, flush_rows, flush_seconds, cursor)
         self.constant = {"tenant": tenant, "model": model, "version": version, "grid": grid.name}
         for name, value in self.constant.items():
             if not value or not isinstance(value, str) or len(value.encode()) > LONGEST_NAME:
@@ -240,7 +242,7 @@ class PredictionLogger(_Logger):
         features = {
             c.removeprefix("feature:"): c for c in frame.columns if c.startswith("feature:")
         }
-        return write_segment(self.folder, frame, PREDICTION, features)
+        return write_segment(self.folder, frame, PREDICTION, features, self.cursor)
 
 
 class OutcomeLogger(_Logger):
@@ -255,8 +257,9 @@ class OutcomeLogger(_Logger):
         *,
         flush_rows: int = 20_000,
         flush_seconds: float | None = 60,
+        cursor: Cursor | None = None,
     ):
-        super().__init__(spool, flush_rows, flush_seconds)
+        super().__init__(spool, flush_rows, flush_seconds, cursor)
         self.source = source
 
     def log(self, prediction_id, label, observed_at, *, predicted_at=None) -> None:
@@ -294,7 +297,7 @@ class OutcomeLogger(_Logger):
         )
 
     def _write(self, frame):
-        return write_segment(self.folder, frame, OUTCOME)
+        return write_segment(self.folder, frame, OUTCOME, cursor=self.cursor)
 
 
 # stood here before; imported until every caller names the new place

@@ -218,3 +218,20 @@ def test_who_scored_for_whom_and_when(bench):
         newest = store.newest_batches(MODEL).sort_values(["event_date", "version"])
         assert newest.version.tolist() == ["v1", "v2", "v2"] and newest.batch.tolist() == [1, 2, 2]
         assert store.last_committed() == NOW + timedelta(1)
+
+
+def test_days_are_counted_together_as_one_by_one(tmp_path, monkeypatch):
+    "With labels of some days, corrections, and days without any."
+    counted = {}
+    for name, most in (("together", 20_000), ("apart", 0)):
+        monkeypatch.setattr("aiops_wb.log.recount.TOGETHER", most)
+        bench, frame = Bench(tmp_path / name), events(days=4)
+        bench.log(frame)
+        bench.ingest()
+        bench.label(frame.iloc[:100])
+        bench.ingest()
+        bench.label(frame.iloc[50:60], label=1 - frame.label.to_numpy()[50:60])
+        bench.ingest()
+        with bench.store() as store:
+            counted[name] = sorted(store.con.execute("FROM score_counts").fetchall())
+    assert counted["together"] == counted["apart"] and len(counted["apart"]) > 100
