@@ -58,6 +58,8 @@ def as_numbers(values) -> np.ndarray:
     """A feature as float64: booleans are 0 and 1, spelt out or not; what is missing or no number
     is NaN."""
     series = _scalars(values)
+    if series.dtype.kind in "biuf" and isinstance(series.dtype, np.dtype):
+        return series.to_numpy(dtype=np.float64, copy=True)
     if series.dtype == object or isinstance(series.dtype, pd.StringDtype):
         series = series.astype(object).map(_number)
     numbers = pd.to_numeric(series, errors="coerce").astype(float)

@@ -36,6 +36,8 @@ def instants(values, name: str) -> pd.Series:
 
 def _parsed(series):
     "Times as far as they parse with their offsets, and whether one has none."
+    if isinstance(series.dtype, pd.DatetimeTZDtype):
+        return series, False
     text = series.map(lambda v: isinstance(v, str)).any()
     try:
         parsed = pd.to_datetime(series, format="ISO8601" if text else None, utc=False)
