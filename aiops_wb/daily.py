@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from .config import Settings
-from .log.catalog import Busy, Reader, StoreError, open_snapshot
+from .log.catalog import Reader, open_snapshot
+from .log.durable import time_ordered_id
+from .log.errors import Busy, StoreError
 from .log.ingest import Ingested, ingest
-from .log.spool import time_ordered_id
 from .log.store import Store, open_store
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole

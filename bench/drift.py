@@ -52,7 +52,7 @@ def flat(root, name, paths):
 
 def count(con, path, bins):
     "What is stored of a day: its counts of features and of the score."
-    from aiops_wb.log.store import feature_counts
+    from aiops_wb.log.features import feature_counts
     from aiops_wb.stats.counts import ScoreCounts
 
     source = f"read_parquet('{path}')"
@@ -121,7 +121,7 @@ def from_rows(before, now, bins):
     morning, and the distances of the last week.
     """
     from aiops_wb.config import Settings
-    from aiops_wb.log.store import binned_days
+    from aiops_wb.log.features import binned_days
     from aiops_wb.stats.counts import ScoreCounts, total
     from aiops_wb.stats.drift import ks
     from aiops_wb.stats.points import Grid

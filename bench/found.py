@@ -58,7 +58,7 @@ def rows(seed, days, change=None, shift=0.0, concept=0.0, prevalence=1.0):
 def ours(before, now):
     "Mornings with any open alarm, and with a new one."
     from aiops_wb.config import Settings
-    from aiops_wb.log.store import binned_days
+    from aiops_wb.log.features import binned_days
     from aiops_wb.stats.counts import ScoreCounts
     from aiops_wb.stats.points import Grid
     from aiops_wb.watch.alarms import count_rows, follow_version

@@ -9,7 +9,7 @@ from bench.counts import make
 
 
 def main():
-    from aiops_wb.log.catalog import parquet
+    from aiops_wb.log.duck import parquet
     from aiops_wb.log.store import open_store
     from aiops_wb.stats.counts import ScoreCounts, total
     from aiops_wb.stats.drift import ks

@@ -16,7 +16,8 @@ from aiops_wb import daily
 from aiops_wb.config import Settings
 from aiops_wb.daily import due, run, unfinished
 from aiops_wb.examples import demo, stories
-from aiops_wb.log.catalog import StoreError, open_snapshot
+from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.errors import StoreError
 from aiops_wb.render.engine import Job, run_jobs
 from aiops_wb.render.pages import QUESTIONS, RENAMED, folder, write_pages
 from aiops_wb.stats.performance import summary

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ..log.catalog import StoreError
+from ..log.errors import StoreError
 from .arguments import AsOf, FirstDay, LastDay, Models, Reports
 from .call import Call, alone, command
 from .daily import run_days

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..log.catalog import StoreError
+from ..log.errors import StoreError
 from .arguments import AsJson, Why, as_date
 from .call import Call, command, group
 from .lines import line, printable

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..log.catalog import StoreError
+from ..log.errors import StoreError
 from ..watch.calibrate import calibrate_now
 from .arguments import AsJson, Model, as_days
 from .call import Call, command, group

@@ -16,7 +16,8 @@ import duckdb
 import typer
 
 from ..config import Settings, SettingsError, load_settings
-from ..log.catalog import Reader, StoreError, open_snapshot
+from ..log.catalog import Reader, open_snapshot
+from ..log.errors import StoreError
 from ..log.store import Store, open_store
 from .later import Table, loading, needs
 from .lines import line

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..log.catalog import StoreError
+from ..log.errors import StoreError
 from ..models.domain import explain_drift
 from .arguments import Model
 from .call import Call, alone, command

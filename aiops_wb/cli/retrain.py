@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..log.catalog import StoreError
+from ..log.errors import StoreError
 from ..models.challenge import challenge, check
 from .arguments import Model, as_date
 from .call import Call, alone, command

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ..log.catalog import Reader, StoreError
+from ..log.catalog import Reader
+from ..log.errors import StoreError
 from ..watch.view import View
 from .arguments import Model, Why, as_number
 from .call import Call, command, group

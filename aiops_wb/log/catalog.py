@@ -60,8 +60,3 @@ def open_snapshot(root: str | Path) -> Reader:
             f"this aiops_wb reads {known}: {next_step}"
         )
     return reader
-
-
-# stood here before; imported until every caller names the new place
-from .duck import literal, identifier, parquet, statements  # noqa: E402, F401, I001
-from .errors import Busy  # noqa: E402, F401, I001

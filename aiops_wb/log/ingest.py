@@ -213,8 +213,3 @@ def _set_aside(store, kind, path, reason, now, owner):
     )
     path.rename(folder / f"{identity[:8]}-{path.name}")
     return Ingested(refused=(reason,))
-
-
-# stood here before; imported until every caller names the new place
-from .canonical import canonical_frame  # noqa: E402, F401, I001
-from .columns import COLUMNS  # noqa: E402, F401, I001

@@ -14,7 +14,7 @@ __all__ = ["Recounting"]
 
 _DAY = ("day", "tenant", "model", "version")
 TOGETHER = 20_000
-"Days of at most so many predictions are counted in one query: to plan one costs more than to count."
+"Days of at most so many predictions are counted in one query: planning one costs more."
 
 
 class Recounting(Writing):

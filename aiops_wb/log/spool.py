@@ -300,7 +300,3 @@ class OutcomeLogger(_Logger):
 
     def _write(self, frame):
         return write_segment(self.folder, frame, OUTCOME, cursor=self.cursor)
-
-
-# stood here before; imported until every caller names the new place
-from .durable import fsync  # noqa: E402, F401, I001

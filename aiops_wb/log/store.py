@@ -99,9 +99,3 @@ def open_store(root: str | Path, owner: str, timezone: str | None = None):
     finally:
         lock.truncate(0)
         lock.close()
-
-
-# stood here before; imported until every caller names the new place
-from .features import NUMBERS, as_numbers, bin_values, binned_days  # noqa: E402, F401, I001
-from .features import count_numbers, feature_counts  # noqa: E402, F401, I001
-from .locks import is_training, training  # noqa: E402, F401, I001

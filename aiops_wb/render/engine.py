@@ -5,6 +5,7 @@ a pipe of their own, because libraries print where they like; a report that take
 killed, one that dies is noticed, and either has a page that says so.
 """
 
+import gc
 import importlib
 import importlib.util
 import json
@@ -82,7 +83,8 @@ def run_jobs(
 def _ask_helper(order, on_done):
     "Results by the place of their job, and the helper's exit code."
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [sys.executable, "-c", "from aiops_wb.render.engine import serve; serve()"]
+    served = "import os; from aiops_wb.render.engine import serve; serve(); os._exit(0)"
+    command = [sys.executable, "-c", served]  # what it holds is not taken apart at the end
     results = {}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | single
@@ -109,7 +111,11 @@ def serve() -> None:
     answers = _own_pipe()
     order = json.load(sys.stdin)
     jobs = [_job(values) for values in order["jobs"]]
+    gc.disable()  # nothing of what is imported is ever garbage: it is not searched again and again
     _preload()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)  # a report is soon over
+    gc.enable()
     _Helper(jobs, order["parallel"], order["timeout"], answers).run()
 
 
@@ -146,10 +152,11 @@ def _preload():
         if sys.modules.get(name, "there") is None:
             del sys.modules[name]
     try:
-        from .notebook import exporter
+        from .notebook import exporter, shell
+        from .plots.chart import rehearse
     except ImportError:
         return
-    exporter()
+    exporter(), shell(), rehearse()
     failure_page("", "")  # compiles the frame's templates, which every report fills
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..log.spool import fsync
+from ..log.durable import fsync
 
 __all__ = ["POLICY", "Link", "filled", "page", "failure_page", "write_whole"]
 

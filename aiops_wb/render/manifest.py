@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ..config import Settings, packages
-from ..log.catalog import Reader, StoreError
+from ..log.catalog import Reader
+from ..log.errors import StoreError
 from ..watch.figures import ALARMS_FAILED
 from ..watch.view import View
 from ..watch.words import number, percent

@@ -21,15 +21,21 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
-from ..log.spool import fsync
+from ..log.durable import fsync
 from .frame import failure_page, page, write_whole
 from .jobs import Job, ReportResult
 
-__all__ = ["HEADLINE", "PICTURE", "InlineEngine", "exporter", "render", "run_job"]
+__all__ = ["HEADLINE", "PICTURE", "InlineEngine", "exporter", "render", "run_job", "shell"]
 
 HEADLINE = "application/vnd.aiops-wb.headline+json"
 PICTURE = "image/svg+xml"
+
+
+def shell() -> InteractiveShell:
+    "The IPython shell that runs a report's cells; without a history: a report is nobody's typing."
+    return InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
 
 
 class InlineEngine(Engine):
@@ -38,11 +44,10 @@ class InlineEngine(Engine):
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, **_):
         "Run cell by cell until one fails (papermill calls this)."
-        shell = InteractiveShell.instance()
         for index, cell in enumerate(nb_man.nb.cells):
             nb_man.cell_start(cell, index)
             if cell.cell_type == "code":
-                cell.outputs, error = _run_cell(shell, cell.source)
+                cell.outputs, error = _run_cell(shell(), cell.source)
                 cell.execution_count = index
                 if error is not None:
                     nb_man.cell_exception(cell, index, exception=error)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..config import Settings
 from ..log.catalog import Reader
-from ..log.store import binned_days
+from ..log.features import binned_days
 from ..stats import sequential
 from ..stats.counts import ScoreCounts
 from ..stats.drift import FeatureShift, feature_shift

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..config import Settings
-from ..log.catalog import StoreError
+from ..log.errors import StoreError
 from ..log.store import Store
 from ..stats.automation import RiskMonitor, certainty
 from ..stats.conformal import CalibrationSet

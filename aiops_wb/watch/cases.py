@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from ..config import Settings
-from ..log.catalog import StoreError
+from ..log.errors import StoreError
 from ..log.store import Store
 from ..stats.automation import level_at
 from ..stats.decisions import Event, assign, deduplicate, ticket_text

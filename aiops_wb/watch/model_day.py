@@ -8,7 +8,8 @@ from math import isnan
 import pandas as pd
 
 from ..config import Settings
-from ..log.catalog import Reader, StoreError
+from ..log.catalog import Reader
+from ..log.errors import StoreError
 from ..stats.counts import Histogram, ScoreCounts, total
 from ..stats.drift import GRAVITY
 from ..stats.points import Grid

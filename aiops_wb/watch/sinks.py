@@ -10,7 +10,7 @@ from typing import Protocol
 import pandas as pd
 
 from ..config import Settings
-from ..log.catalog import StoreError
+from ..log.errors import StoreError
 
 __all__ = ["SENT", "Sink", "JsonLines", "Webhook", "sinks", "message", "drift_messages", "deliver"]
 

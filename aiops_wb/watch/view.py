@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..config import Settings
-from ..log.catalog import StoreError, open_snapshot
+from ..log.catalog import open_snapshot
+from ..log.errors import StoreError
 from .labels import Labels
 from .model_day import ModelDay
 from .quality import Quality

@@ -6,13 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aiops_wb.log.spool import (
-    PREDICTION,
-    OutcomeLogger,
-    PredictionLogger,
-    instants,
-    time_ordered_id,
-)
+from aiops_wb.log.columns import PREDICTION
+from aiops_wb.log.durable import time_ordered_id
+from aiops_wb.log.spool import OutcomeLogger, PredictionLogger, instants
 from aiops_wb.stats.points import Grid
 
 AT = "2026-03-01T12:00:00+01:00"

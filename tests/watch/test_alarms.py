@@ -19,8 +19,9 @@ from conftest import MODEL, Bench, events
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
-from aiops_wb.log.catalog import StoreError, open_snapshot
-from aiops_wb.log.store import bin_values
+from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.errors import StoreError
+from aiops_wb.log.features import bin_values
 from aiops_wb.models.domain import explain_drift
 from aiops_wb.models.registry import register
 from aiops_wb.models.training import train

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aiops_wb.config import Settings
 from aiops_wb.daily import hand_on, run
-from aiops_wb.log.catalog import StoreError
+from aiops_wb.log.errors import StoreError
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.stats.automation import certainty
 from aiops_wb.stats.counts import ScoreCounts

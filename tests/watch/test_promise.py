@@ -14,7 +14,9 @@ from conftest import MODEL, Bench
 
 from aiops_wb.config import Settings
 from aiops_wb.daily import report_notebooks, run
-from aiops_wb.log.catalog import StoreError, open_snapshot, statements
+from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.duck import statements
+from aiops_wb.log.errors import StoreError
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.render import tables
 from aiops_wb.render.tables import coverage_table, operator_tables, promise_table

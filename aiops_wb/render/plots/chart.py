@@ -9,9 +9,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure as MplFigure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter, ScalarFormatter
 
 from ...stats.points import PER_UNIT, Grid
 
@@ -26,6 +27,7 @@ __all__ = [
     "ROUTES",
     "STYLE",
     "Chart",
+    "rehearse",
     "panels",
     "empty",
     "all_empty",
@@ -34,6 +36,7 @@ __all__ = [
     "thinned",
     "risk_axis",
     "dates",
+    "title",
     "as_percent",
 ]
 
@@ -72,9 +75,13 @@ class Chart(MplFigure):
     "A matplotlib figure that shows itself as SVG in any notebook front end."
 
     def _repr_svg_(self) -> str:
-        buffer = StringIO()
-        with mpl.rc_context(STYLE):
-            self.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        buffer, dpi = StringIO(), self.dpi
+        try:  # not savefig: with a layout it draws everything twice, the first time for nothing
+            with mpl.rc_context(STYLE):
+                nameless = {"Date": None, "Creator": None}
+                FigureCanvasSVG(self).print_svg(buffer, metadata=nameless)
+        finally:
+            self.dpi = dpi
         svg = buffer.getvalue()
         svg = POSITIONS.sub(_rounded, svg[svg.index("<svg") :])
         return re.sub(r"font: ([\d.]+)px 'sans-serif'", r"font: \1px system-ui, sans-serif", svg)
@@ -83,6 +90,14 @@ class Chart(MplFigure):
 def _rounded(match):
     "A hundredth of a point is fine enough for positions (text keeps its digits)."
     return re.sub(r"(\.\d{2})\d+", r"\1", match[0])
+
+
+def rehearse() -> None:
+    "Draw a line once: fonts and styles are read before a process forks, and not in each fork."
+    chart, axes = panels()
+    axes[0, 0].plot([0, 1], [0, 1], marker="o")
+    axes[0, 0].set_title("A")
+    chart._repr_svg_()
 
 
 def panels(
@@ -138,10 +153,32 @@ def risk_axis(axes: Axes, grid: Grid, low: int, high: int) -> None:
     axes.set_xlim(low, high)
 
 
+class _DayTicks(AutoDateLocator):
+    "Ticks of days, looked for once an interval: a drawing asks thirty times."
+
+    def __call__(self):
+        shown = tuple(self.axis.get_view_interval())
+        if getattr(self, "_shown", None) != shown:
+            self._ticks, self._shown = super().__call__(), shown
+        return self._ticks
+
+
 def dates(axes: Axes) -> None:
     "A few days on the axis below."
-    axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=4))
+    axes.xaxis.set_major_locator(_DayTicks(minticks=2, maxticks=4))
     axes.xaxis.set_major_formatter(DateFormatter("%d %b"))
+
+
+def title(axes: Axes, text: str, **look: Any) -> None:
+    """A title, given when all else is drawn.
+
+    matplotlib looks for room for it (a layout more) only where an exponent may stand above.
+    """
+    low, high = axes.get_ylim()
+    size = max(abs(low), abs(high))
+    plain = 1e-3 < size < 1e5 and abs(high - low) > size / 100
+    exponent = isinstance(axes.yaxis.get_major_formatter(), ScalarFormatter) and not plain
+    axes.set_title(text, y=None if exponent else 1.0, **look)
 
 
 def as_percent(*axes: Axis, decimals: int | None = 0) -> None:

@@ -30,6 +30,7 @@ from .chart import (
     risk_axis,
     spare,
     thinned,
+    title,
 )
 
 __all__ = [
@@ -123,8 +124,8 @@ def evidence(seen: Drift, most: int = 9, last: int = 120, columns: int = 3) -> C
         silent = {"facecolor": "none", "edgecolor": FAINT, "hatch": "///"}
         _mark_days(ax, days, seen.muted[-last:], **silent, lw=0)
         _path(ax, days, heights[:, i])
-        ax.set_title(seen.questions[i].stream.name)
         dates(ax)
+        title(ax, seen.questions[i].stream.name)
     spare(axes, len(chosen))
     chart.supylabel("evidence, powers of ten", fontsize=9)
     return chart
@@ -183,11 +184,11 @@ def _values(ax, question, days, last):
     days = _as_dates(days[: len(question.series)][-last:])
     ax.plot(days, question.series[-last:], color=BLUE, marker="o", ms=1.8, lw=1)
     ax.plot(days, question.normal[-last:], color=GREY, ls="--", lw=1.2)
-    ax.set_title(_stream_title(question), fontsize=9.5)
     if question.stream.unit == "of events":
         as_percent(ax.yaxis)
     ax.yaxis.set_major_locator(MaxNLocator(4))
     dates(ax)
+    title(ax, _stream_title(question), fontsize=9.5)
 
 
 def _stream_title(question):
@@ -237,7 +238,7 @@ def feature_bins(seen: Drift, limit: int = 6, columns: int = 3) -> Chart:
     chart, axes = panels(-(-len(chosen) // columns), columns, height=1.9, width=9.2)
     for ax, feature in zip(axes.flat, chosen):
         _bins(ax, *seen.vectors[feature.name])
-        ax.set_title(feature.name)
+        title(ax, feature.name)
     spare(axes, len(chosen))
     marks = [Rectangle((0, 0), 1, 1, color=BLUE), Line2D([], [], color=INK, lw=1.2)]
     words = ["recent days", "training (-: missing, ?: never seen)"]

@@ -11,7 +11,7 @@ from ...stats.counts import ScoreCounts
 from ...stats.estimates import Maturation
 from ...stats.performance import proportion, reliability_bins
 from ..vocabulary import heading, metric
-from .chart import BLUE, GREY, STYLE, Chart, as_percent, dates, empty, panels, spare
+from .chart import BLUE, GREY, STYLE, Chart, as_percent, dates, empty, panels, spare, title
 
 __all__ = ["history", "reliability", "label_pace"]
 
@@ -28,10 +28,11 @@ def history(
     chart, axes = panels(rows, columns, height=1.9, width=9.2, sharex=True)
     for ax, name in zip(axes.flat, names):
         frame = metrics[metrics.metric == name].sort_values("event_date")
-        ax.set_title(heading(name))
         if frame.value.notna().any():
             _over_days(ax, frame, name, (baseline or {}).get(metric(name).name))
+            title(ax, heading(name))
         else:
+            ax.set_title(heading(name))
             empty(ax, "not known yet")
     spare(axes, len(names))
     return chart

@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from ...log.catalog import statements
 from ...watch.view import View
 from ...watch.words import number, percent
 from ..vocabulary import shown
@@ -118,14 +117,9 @@ def operator_tables(view: View) -> list[Table]:
 
     In plain SQL: `sql/operator.sql`.
     """
-    asked = {
-        "model": view.model,
-        "now": view.known_at,
-        "batch": view.reader.known_batch(view.as_of),
-    }
+    answers = view.reader.operator_answers(view.model, view.known_at, view.as_of)
     tables = []
-    for name, sql in statements("operator.sql").items():
-        answer = view.reader.frame(sql, asked)
+    for name, answer in answers.items():
         if len(answer):
             tables.append(_in_words(answer))
         else:
