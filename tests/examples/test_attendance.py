@@ -109,9 +109,8 @@ def test_fraud_is_drawn_from_the_probability(log):
 def test_the_rate_comes_out_over_worlds(knobs, width):
     world = World(days=45, sites=150, guards_per_site=10, holidays={}, **knobs)
     rates = np.array([check_ins(replace(world, seed=s)).probability.mean() for s in range(16)])
-    error = (
-        stats.t.ppf(0.9985, len(rates) - 1) * rates.std(ddof=1) / np.sqrt(len(rates))
-    )  # 3 standard errors; days and sites are within
+    # 3 standard errors; days and sites are within
+    error = stats.t.ppf(0.9985, len(rates) - 1) * rates.std(ddof=1) / np.sqrt(len(rates))
     assert error < width * world.fraud_rate, "the check would be too weak"
     assert abs(rates.mean() - world.fraud_rate) <= error
 
@@ -123,9 +122,8 @@ def test_effects_shift_days_and_sites_together():
     world = World(
         days=200, sites=10, guards_per_site=4, holidays={}, site_effect=0.0, day_effect=0.8
     )
-    day = (
-        plain(world).groupby("day").x.median()
-    )  # most check-ins are plain, and those of a day are alike
+    # most check-ins are plain, and those of a day are alike
+    day = plain(world).groupby("day").x.median()
     low, high = np.sqrt(stats.chi2.ppf([0.001, 0.999], 199) / 199)
     assert low * 0.8 <= day.std() <= high * 0.8
     assert abs(np.corrcoef(day[1:], day[:-1])[0, 1]) <= 3.3 / np.sqrt(200)
@@ -133,9 +131,9 @@ def test_effects_shift_days_and_sites_together():
     assert np.corrcoef(kept[1:], kept[:-1])[0, 1] == pytest.approx(
         0.7, abs=3.3 * np.sqrt((1 - 0.7**2) / 200)
     )
-    assert kept.std() == pytest.approx(
-        0.8, rel=3.3 / np.sqrt(2 * 200 * (1 - 0.7**2) / (1 + 0.7**2))
-    )  # memory does not make days wilder
+    # memory does not make days wilder
+    error = 3.3 / np.sqrt(2 * 200 * (1 - 0.7**2) / (1 + 0.7**2))
+    assert kept.std() == pytest.approx(0.8, rel=error)
     site = (
         plain(replace(world, days=10, sites=200, day_effect=0.0, site_effect=0.4))
         .groupby("site_id")
@@ -339,7 +337,8 @@ def test_holidays_refuse_what_they_cannot_use(monkeypatch):
     monkeypatch.setitem(sys.modules, "holidays", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'aiops_wb\[demo\]'"):
         holiday_calendar(date(2025, 1, 1), date(2025, 2, 1))
-    assert len(check_ins(World(days=1, holidays={})))  # a world with its own table does without
+    # a world with its own table does without
+    assert len(check_ins(World(days=1, holidays={})))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from conftest import MODEL, events
 
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.locks import training
+from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.models.challenge import challenge, check, last_challenge, plan
 from aiops_wb.models.explain import in_words, reasons
 from aiops_wb.models.registry import load, register
@@ -46,11 +47,8 @@ def features(frame):
 
 def test_held_out_days_are_the_last_ones_and_unseen(trained):
     version, held = trained
-    assert (
-        version.state["held_out_from"] == "2026-02-17"
-        and version.state["held_out_rows"] == 400
-        and version.state["rows"] == 1600
-    )
+    assert version.state["held_out_from"] == "2026-02-17"
+    assert version.state["held_out_rows"] == 400 and version.state["rows"] == 1600
     assert [str(d) for d in held] == ["2026-02-17", "2026-02-18", "2026-02-19", "2026-02-20"]
     assert total(held.values()).total[1] == 400 and 0.6 < roc_auc(total(held.values())).value < 0.9
 
@@ -178,17 +176,20 @@ def test_a_logged_decision_can_be_replayed(bench, trained):
         assert set(logged.calibration_id) == {key}
         again = [calibration.decide(points) for points in logged.points.tolist()]
     assert [d.route for d in again] == logged.route.tolist() == made.route.tolist()
-    assert [d.automated for d in again] == logged.automated.tolist() and (
-        logged.latency_ms > 0
-    ).all()
+    assert [d.automated for d in again] == logged.automated.tolist()
+    assert (logged.latency_ms > 0).all()
 
 
 def test_windows_of_a_challenge_do_not_touch():
     p = plan(date(2026, 6, 30))
     assert p.training[1] + timedelta(1) == p.comparison[0] and p.comparison[1] == date(2026, 6, 23)
-    assert (p.comparison[1] - p.comparison[0]).days == 27 and (
-        p.training[1] - p.training[0]
-    ).days == 89
+    assert (p.comparison[1] - p.comparison[0]).days == 27
+    assert (p.training[1] - p.training[0]).days == 89
+
+
+def checked(store, now):
+    "The safeguards of the model as seen at a time, by name."
+    return {c.name: c for c in check(store, MODEL, date(2026, 4, 29), now, "high")}
 
 
 def test_a_challenge_proposes_and_activates_nothing(bench, trained):
@@ -199,8 +200,6 @@ def test_a_challenge_proposes_and_activates_nothing(bench, trained):
         register(store, *trained, NOW, "ana")
         store.activate(NOW, "ana", MODEL, "v1", "first")
     rng = np.random.default_rng(0)
-    from aiops_wb.log.spool import PredictionLogger
-
     with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0) as log:
         log.log(
             live.score,
@@ -225,8 +224,7 @@ def test_a_challenge_proposes_and_activates_nothing(bench, trained):
         store.activate(later, "ana", MODEL, result.challenger, "accepted")
         with pytest.raises(StoreError, match="a fair comparison cannot start"):
             challenge(store, MODEL, date(2026, 4, 29), later, "ana", why="again")
-        named = {c.name: c.passed for c in check(store, MODEL, date(2026, 4, 29), later, "high")}
-        assert named == {
+        assert {name: c.passed for name, c in checked(store, later).items()} == {
             "flag": False,
             "severity": True,
             "cooldown": False,
@@ -234,22 +232,11 @@ def test_a_challenge_proposes_and_activates_nothing(bench, trained):
             "no active job": True,
         }
         with training(store.root):
-            assert not next(
-                c
-                for c in check(store, MODEL, date(2026, 4, 29), later, "high")
-                if c.name == "no active job"
-            ).passed
+            assert not checked(store, later)["no active job"].passed
         store.record(later, "ana", "retrain", MODEL, "on", "spring")
-        then = {
-            c.name: c for c in check(store, MODEL, date(2026, 4, 29), later - timedelta(1), "high")
-        }
-        assert (
-            not then["flag"].passed and "2026-03-20" in then["cooldown"].reason
-        )  # as of the day before, neither the flag nor the challenger was there
-        assert next(
-            c for c in check(store, MODEL, date(2026, 4, 29), later, "high") if c.name == "flag"
-        ).passed
-        assert (
-            store.roll_back(later, "ana", "model", MODEL, "it was worse") == "v1"
-            and store.active_version(MODEL) == "v1"
-        )
+        then = checked(store, later - timedelta(1))
+        # as of the day before, neither the flag nor the challenger was there
+        assert not then["flag"].passed and "2026-03-20" in then["cooldown"].reason
+        assert checked(store, later)["flag"].passed
+        assert store.roll_back(later, "ana", "model", MODEL, "it was worse") == "v1"
+        assert store.active_version(MODEL) == "v1"
