@@ -43,6 +43,7 @@ export-check: $(READY)  # exporting changes nothing
 
 lint: $(READY)  ## ruff over modules, notebooks, tests and benchmarks
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check --quiet
 
 docs: $(READY)  ## the site in _docs/: guides and notebooks executed, commands, reference (EXECUTE=off: no outputs)
 	$(BIN)/python docs/assemble.py $(if $(filter off,$(EXECUTE)),--no-execute)

@@ -253,9 +253,9 @@ def _problem(problem) -> str:
 def load_settings(*, config: Path | None = None, **chosen) -> Settings:
     """Settings with some chosen by the caller (None = not chosen), from the file `config` or the
     one that is found; SettingsError names what is wrong."""
-    given = {k: v for k, v in chosen.items() if v is not None}
+    arguments = {k: v for k, v in chosen.items() if v is not None}
     try:
-        return Settings(**given, **({} if config is None else {"config": config}))
+        return Settings(**arguments, **({} if config is None else {"config": config}))
     except ValidationError as error:
         raise SettingsError("; ".join(_problem(e) for e in error.errors())) from None
 
@@ -271,18 +271,18 @@ class Setting(NamedTuple):
 def sources(*, config: Path | None = None, **chosen) -> list[Setting]:
     "Each setting that `load_settings` gives, and its source: argument, variable, file or default."
     settings = load_settings(config=config, **chosen)
-    given = {k for k, v in chosen.items() if v is not None}
+    arguments = {k for k, v in chosen.items() if v is not None}
     variables = {n[len(PREFIX) :].lower(): n for n in os.environ if n.upper().startswith(PREFIX)}
-    data = settings.data if given & {"data"} or "data" in variables else None
+    data = settings.data if "data" in arguments or "data" in variables else None
     file = _find_file(config, data)
     return [
-        Setting(name, getattr(settings, name), _source(name, given, variables, file))
+        Setting(name, getattr(settings, name), _source(name, arguments, variables, file))
         for name in Settings.model_fields
     ]
 
 
-def _source(name: str, given: set[str], variables: Mapping[str, str], file: _File) -> str:
-    if name in given:
+def _source(name: str, arguments: set[str], variables: Mapping[str, str], file: _File) -> str:
+    if name in arguments:
         return "argument"
     if name in variables:
         return f"variable {variables[name]}"
@@ -291,7 +291,7 @@ def _source(name: str, given: set[str], variables: Mapping[str, str], file: _Fil
 
 def packages() -> dict[str, str]:
     "Versions of Python and of the packages that figures depend on, as far as they are installed."
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in (
         "aiops_wb",
         "duckdb",
@@ -304,7 +304,7 @@ def packages() -> dict[str, str]:
         "matplotlib",
     ):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

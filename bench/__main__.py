@@ -14,6 +14,8 @@ TARGETS = {
     "rollup_growth": 1.2,
     "ingest_vs_copy": 3,
     "daily_vs_papermill": 2,
+    "morning_vs_papermill": 3.0,
+    "demo_vs_papermill": 4.3,
     "sets_vs_compare": 3,
     "pvalues_vs_crepes": 0.001,
     "vennabers_vs_package": 0.002,

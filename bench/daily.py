@@ -1,10 +1,12 @@
-"""Six report notebooks of one day, against one bare papermill run of a notebook with nothing in it."""
+"""A morning's six reports, and ten days replayed without any, against one bare papermill run of a
+notebook with nothing in it.
+"""
 
 import json
+import shutil
 import subprocess
 import sys
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from bench.common import arguments, figure, folder, interleaved, print_error
 
@@ -32,67 +34,66 @@ from pathlib import Path
 from aiops_wb.config import Settings
 from aiops_wb.daily import report_jobs
 from aiops_wb.render.engine import run_jobs
-root, day, at = Path(sys.argv[1]), date.fromisoformat(sys.argv[2]), datetime.fromisoformat(sys.argv[3])
-outcomes = run_jobs(report_jobs(root / "data", root / "reports", day, "late-at-departure", at, Settings(data=root / "data")))
-assert all(o.state == "ok" for o in outcomes), outcomes
-print(json.dumps([[o.name, o.cpu] for o in outcomes]))
+root, day = Path(sys.argv[1]), date.fromisoformat(sys.argv[2])
+at = datetime.fromisoformat(sys.argv[3])
+data = root / "data"
+jobs = report_jobs(data, root / "reports", day, "late-at-departure", at, Settings(data=data))
+results = run_jobs(jobs)
+assert all(r.state == "ok" for r in results), results
+print(json.dumps([[r.name, r.cpu] for r in results]))
+"""
+REPLAY = """
+import sys
+from datetime import date
+from pathlib import Path
+from aiops_wb.config import Settings
+from aiops_wb.examples.demo import demo
+root, rounds = Path(sys.argv[1]), int(sys.argv[3])
+asked = {"until": date.fromisoformat(sys.argv[2]), "report_days": 0, "rounds": rounds}
+demo(root / "data", root / "reports", Settings(data=root / "data"), **asked)
 """
 
 
-def main():
-    from aiops_wb.config import Settings
-    from aiops_wb.examples.demo import demo
+def python(*arguments) -> str:
+    "What a Python process of its own prints."
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
-    quick = arguments(__doc__).quick
-    root, day = folder(), date(2013, 4, 2 if quick else 10)
-    demo(
-        root / "data",
-        root / "reports",
-        Settings(data=root / "data"),
-        until=day,
-        report_days=1,
-        rounds=20,
-        say=print_error,
-    )
-    at = datetime.combine(
-        day + timedelta(1), datetime.min.time(), ZoneInfo("America/New_York")
-    ).replace(hour=2)
+
+def main():
+    from aiops_wb.examples.stories import STORIES
+
+    quick, story, root = arguments(__doc__).quick, STORIES["flights"], folder()
+    days, rounds = (2, 20) if quick else (10, 200)
+    last = story.live + timedelta(days) if quick else story.until
+    first, whole, copy = root / "first", root / "whole", root / "copy"
+    print_error("a log with its first models and one replayed day, and one to the last day")
+    python("-c", REPLAY, first, story.live, rounds)
+    shutil.copytree(first, whole, symlinks=True)
+    python("-c", REPLAY, whole, last, rounds)
     (root / "empty.ipynb").write_text(json.dumps(EMPTY))
     split = []
 
-    def ours():
-        done = subprocess.run(
-            [sys.executable, "-c", REPORTS, str(root), str(day), at.isoformat()],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        split.append(json.loads(done.stdout.splitlines()[-1]))
+    def replay():
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(first, copy, symlinks=True)
+        python("-c", REPLAY, copy, story.live + timedelta(days), rounds)
+
+    def reports():
+        split.append(json.loads(python("-c", REPORTS, whole, last, story.night(last).isoformat())))
 
     def imports():
-        subprocess.run(
-            [sys.executable, "-c", "from aiops_wb.render.engine import _preload; _preload()"],
-            check=True,
-        )
+        python("-c", "from aiops_wb.render.engine import _preload; _preload()")
 
     def bare():
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "papermill",
-                "--no-progress-bar",
-                str(root / "empty.ipynb"),
-                str(root / "out.ipynb"),
-            ],
-            check=True,
-            capture_output=True,
-        )
+        quiet = ("--no-progress-bar", "--log-level", "ERROR")
+        python("-m", "papermill", *quiet, root / "empty.ipynb", root / "out.ipynb")
 
-    a, b, c = interleaved(ours, bare, imports, runs=3 if quick else 5)
+    a, b, c, d = interleaved(reports, bare, imports, replay, runs=2 if quick else 5)
     execute, render = (sum(cpu[part] for _, cpu in split[-1]) for part in ("execute", "render"))
     print_error(
-        f"six reports {a:.2f} CPU s: imports {c:.2f}, queries and figures {execute:.2f}, rendering {render:.2f}; bare papermill {b:.2f}"
+        f"six reports {a:.2f} CPU s: imports {c:.2f}, queries and figures {execute:.2f}, "
+        f"rendering {render:.2f}; bare papermill {b:.2f}; {days} days {d:.2f}"
     )
     figure(
         "daily_vs_papermill",
@@ -100,7 +101,26 @@ def main():
         b,
         "CPU s",
         6,
-        f"papermill on an empty notebook; ours is what six reports cost beside their own queries and figures ({execute:.2f} s)",
+        "papermill on an empty notebook; ours is what six reports cost beside their own "
+        f"queries and figures ({execute:.2f} s)",
+    )
+    figure(
+        "morning_vs_papermill",
+        a,
+        b,
+        "CPU s",
+        6,
+        f"the same; ours is all of six reports of {last}, with queries and drawings",
+    )
+    figure(
+        "demo_vs_papermill",
+        d * 10 / days,
+        b,
+        "CPU s",
+        10,
+        "the same; ours replays ten days of two models in a process of its own, flights read and "
+        "libraries imported, without reports; history and training are made beforehand"
+        + (f" (measured on {days} days, scaled)" if quick else ""),
     )
 
 

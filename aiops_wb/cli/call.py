@@ -137,9 +137,9 @@ def command(app: typer.Typer, name: str | None = None) -> Callable:
         own = list(inspect.signature(handler).parameters.values())[1:]
 
         @wraps(handler)
-        def called(**given):
-            call = Call(**{p.name: given.pop(p.name) for p in COMMON})
-            return _ended(lambda: handler(call, **given), call)
+        def called(**arguments):
+            call = Call(**{p.name: arguments.pop(p.name) for p in COMMON})
+            return _ended(lambda: handler(call, **arguments), call)
 
         parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*own, *COMMON)]
         called.__signature__ = inspect.Signature(parameters)

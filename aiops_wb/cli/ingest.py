@@ -59,8 +59,8 @@ def ingest_(
         settings.timezone if "timezone" in settings.model_fields_set else None
     ) as log:
         if file:
-            given = (file, kind, columns or {}, constants or {})
-            taken = ingest_file(log, call.now(), call.who, *given)
+            source = (file, kind, columns or {}, constants or {})
+            taken = ingest_file(log, call.now(), call.who, *source)
         else:
             taken = ingest(log, call.now(), call.who)
         if taken.quarantined:

@@ -60,9 +60,9 @@ def _asks_for_help(rest):
 def _moved(rest, option):
     "The words without an option; its value comes last, where it cannot be taken for an option."
     at = next(i for i, word in enumerate(rest) if word.split("=")[0] == option)
-    _, given, value = rest[at].partition("=")
-    taken = [value] if given else rest[at + 1 : at + 2]
-    after = rest[at + 1 :] if given else rest[at + 2 :]
+    _, joined, value = rest[at].partition("=")
+    taken = [value] if joined else rest[at + 1 : at + 2]
+    after = rest[at + 1 :] if joined else rest[at + 2 :]
     return [*rest[:at], *after, "--", *taken] if taken else [*rest[:at], *after]
 
 

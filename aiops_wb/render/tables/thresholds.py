@@ -47,11 +47,11 @@ def threshold_table(
 
 def _at(view, counts, score):
     threshold = int(view.grid.quantise(score))
-    alerts, found = counts.at_or_above(threshold)[0], confusion(counts, threshold)
+    alerts, cells = counts.at_or_above(threshold)[0], confusion(counts, threshold)
     rates = ("precision", "recall", "fpr")
     return {
         "threshold": f"{score:g}",
         "alerts a day": f"{alerts / view.replay.days_replayed:,.0f}",
-        "caught in 30 days": f"{found.tp:,}",
-        "false in 30 days": f"{found.fp:,}",
-    } | {metric(name).column: number(getattr(found, name).value) for name in rates}
+        "caught in 30 days": f"{cells.tp:,}",
+        "false in 30 days": f"{cells.fp:,}",
+    } | {metric(name).column: number(getattr(cells, name).value) for name in rates}
