@@ -16,13 +16,12 @@ from math import exp, isnan, log, nan
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logit
-
 from . import drift, sequential
 from .conformal import venn_abers
 from .counts import ScoreCounts, total
 from .estimates import mlls
 from .performance import Figure, squared_errors
+from scipy.special import logit
 
 # %% ../../nbs/stats/12_streams.ipynb #5c756090
 @dataclass(frozen=True, eq=False)
