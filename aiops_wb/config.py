@@ -1,59 +1,92 @@
-"""One place for every setting."""
+"""One place for every setting.
 
+One frozen, typed object holds what can be chosen. It is read once, from a file `aiops.toml` and
+from variables that begin with `AIOPS_`, and is handed on as an argument. Nothing else in the
+package reads a file of settings or the environment.
+
+The file is looked for upwards from the working directory and then in the data folder, so that a
+notebook in a folder below, cron in `/` and the command line use the same one. A misspelt key is an
+error: a threshold that is silently not read is worse than none.
+"""
+
+import os
 import platform
+import tomllib
+from collections.abc import Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
+import pydantic_settings
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
-__all__ = ["Share", "Days", "Settings", "SettingsError", "load_settings", "packages"]
+__all__ = [
+    "Days",
+    "Setting",
+    "Settings",
+    "SettingsError",
+    "Share",
+    "load_settings",
+    "packages",
+    "sources",
+]
 
+FILE = "aiops.toml"
+PREFIX = "AIOPS_"
+PATHS = ("data", "reports", "case_file")
+FOLDERS = {"data": Path("data"), "reports": Path("reports")}
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1)]
+Rule = Literal["days", "days-t", "rows", "control", "venn-abers", "labels", "width", "off"]
+
+
+class SettingsError(ValueError):
+    "A setting that cannot be used; the message names it."
 
 
 class Settings(BaseSettings):
-    "Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml, then these defaults."
+    """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
+    then these defaults.
 
-    model_config = SettingsConfigDict(
-        env_prefix="AIOPS_", toml_file="aiops.toml", extra="forbid", frozen=True
-    )
+    `config` names the file; without it the file is looked for upwards from the working directory,
+    then in the data folder. Relative paths in the file belong to the file's folder.
+    """
 
-    data: Path = Path("data")  # the log, the catalog, the spool, the models
-    reports: Path = Path("reports")  # pages made by the daily run
-    timezone: str = "UTC"  # a day is a calendar day of this zone; fixed when a log is created
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    automation: Literal[
-        "days", "days-t", "rows", "control", "venn-abers", "labels", "width", "off"
-    ] = "days"  # the rule for tickets
+    # the log, the catalog, the spool, the models
+    data: Path = FOLDERS["data"]
+    # pages made by the daily run
+    reports: Path = FOLDERS["reports"]
+    # a day is a calendar day of this zone; fixed when a log is created
+    timezone: str = "UTC"
+
+    automation: Rule = "days"  # the rule for tickets
     false_ticket_share: Share = 0.10  # at most this share of tickets may be false
     false_ticket_confidence: Share = 0.90  # of that promise
     ticket_days: Days = 60  # days that the rule for tickets rests on
     label_delay_days: Days = 7  # the labels of a day count as complete after so many days
     coverage: Literal[0.9, 0.95, 0.99] = 0.9  # of prediction intervals and sets
-    narrow_width: Share = (
-        0.20  # reference rule ("width"): an interval below it may act without a person
-    )
+    # reference rule ("width"): an interval below it may act without a person
+    narrow_width: Share = 0.20
     risk_cuts: tuple[Share, Share, Share, Share] = (0.2, 0.4, 0.6, 0.8)
     calibration_days: Days = 28  # days that sets and intervals rest on
     calibration_max_age_days: Days = 30
 
-    case_hours: Annotated[float, Field(gt=0, le=8760)] = (
-        24  # one case for each entity in this window
-    )
-    case_max_age_hours: Annotated[float, Field(gt=0, le=87600)] = (
-        48  # cases about older predictions are recorded, not sent
-    )
+    # one case for each entity in this window
+    case_hours: Annotated[float, Field(gt=0, le=8760)] = 24
+    # cases about older predictions are recorded, not sent
+    case_max_age_hours: Annotated[float, Field(gt=0, le=87600)] = 48
     ticket_workflow: str = "open-investigation"
     alert_workflow: str = "review-alert"
     drift_workflow: str = "review-drift"
@@ -65,10 +98,11 @@ class Settings(BaseSettings):
     recent_days: Days = 7  # drift: the recent window
     reference_days: tuple[Days, Days] = (30, 60)  # drift: days before, nearest and farthest
     drift_level: Share = 0.05  # at most this chance of any false drift alarm in a year
-    drift_tolerance: Share = 0.005  # a change of a share (of events below a cut, missing, positive ...) and a rise of the mean squared error up to this are tolerated
-    calibration_tolerance: Annotated[float, Field(gt=0, le=2)] = (
-        0.1  # the same for the log-odds of the label, in logits
-    )
+    # a change of a share (of events below a cut, missing, positive ...) and a rise of the mean
+    # squared error up to this are tolerated
+    drift_tolerance: Share = 0.005
+    # the same for the log-odds of the label, in logits
+    calibration_tolerance: Annotated[float, Field(gt=0, le=2)] = 0.1
 
     retrain_enabled: bool = False
     retrain_cooldown_days: Days = 7
@@ -92,7 +126,8 @@ class Settings(BaseSettings):
             raise ValueError("risk_cuts must ascend")
         if not self.recent_days <= self.reference_days[0] < self.reference_days[1]:
             raise ValueError(
-                "recent_days <= reference_days[0] < reference_days[1] must hold, or the windows overlap"
+                "recent_days <= reference_days[0] < reference_days[1] must hold, "
+                "or the windows overlap"
             )
         return self
 
@@ -122,32 +157,136 @@ class Settings(BaseSettings):
         cls, settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         "Arguments win over the environment, the environment over the file."
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        _refuse_misspelt_variables()
+        config = init_settings.init_kwargs.pop("config", None)
+        chosen = _read_variables(env_settings) | init_settings.init_kwargs
+        file = _find_file(config, chosen.get("data"))
+        return (
+            init_settings,
+            env_settings,
+            InitSettingsSource(settings_cls, file.values),
+            InitSettingsSource(settings_cls, file.folders),
+        )
 
 
-class SettingsError(ValueError):
-    "A setting that cannot be used; the message names it."
+class _File(NamedTuple):
+    "What a file of settings says, and the folders of the workbench where it says nothing of them."
+
+    path: Path | None
+    values: dict[str, Any]
+    folders: dict[str, Path]
 
 
-def _given(problem):
+def _find_file(config, data) -> _File:
+    "The file that was named, else the first one upwards from here, else that of the data folder."
+    here = Path.cwd()
+    if config is not None:
+        return _read_file(Path(config), Path(config).parent)
+    for folder in (here, *here.parents):
+        if (folder / FILE).is_file():
+            # in the working directory itself, relative paths stay as short as they were written
+            return _read_file(folder / FILE, Path() if folder == here else folder)
+    folder = Path(data or FOLDERS["data"])
+    if (folder / FILE).is_file():
+        return _read_file(folder / FILE, folder)._replace(folders={})
+    return _File(None, {}, {})
+
+
+def _read_file(path, folder) -> _File:
+    "A file's settings; its relative paths and the folders it does not name belong to its folder."
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path} does not exist: name a file of settings.") from None
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    misspelt = [f"{key}{_advice(key)}" for key in values if key not in Settings.model_fields]
+    if misspelt:
+        raise SettingsError(f"{path}: {'; '.join(misspelt)}")
+    for key in PATHS:
+        if isinstance(values.get(key), str):
+            values[key] = folder / values[key]
+    return _File(path, values, {name: folder / given for name, given in FOLDERS.items()})
+
+
+def _advice(name, prefix="") -> str:
+    "What to say of a name that is no setting; never what was given for it."
+    near = get_close_matches(name.lower(), Settings.model_fields, 1)
+    meant = prefix + (near[0].upper() if prefix else near[0]) if near else None
+    return " is no setting: " + (
+        f"did you mean {meant}?" if meant else "'aiops-wb config' lists them."
+    )
+
+
+def _refuse_misspelt_variables():
+    "Refuse AIOPS_ variables that name no setting, as keys of the file are refused."
+    names = [n for n in os.environ if n.upper().startswith(PREFIX)]
+    wrong = [n for n in names if n[len(PREFIX) :].lower() not in Settings.model_fields]
+    if wrong:
+        raise SettingsError("; ".join(n + _advice(n[len(PREFIX) :], PREFIX) for n in sorted(wrong)))
+
+
+def _read_variables(env_settings) -> dict[str, Any]:
+    "The settings that variables give; SettingsError names one that must be written as JSON."
+    try:
+        return env_settings()
+    except pydantic_settings.SettingsError as error:
+        name = next((f for f in Settings.model_fields if f'"{f}"' in str(error)), "a list")
+        raise SettingsError(
+            f"{PREFIX}{name.upper()} cannot be read: write a list such as [0.2, 0.4, 0.6, 0.8]."
+        ) from None
+
+
+def _given(problem) -> str:
     "What was given, unless it is or may hold the secret."
     hidden = "webhook_url" in problem["loc"] or isinstance(problem["input"], (dict, list))
     return "" if hidden else f"(given: {problem['input']!r})"
 
 
-def load_settings(**chosen) -> Settings:
-    "Settings with some chosen by the caller (None = not chosen); SettingsError names what is wrong."
+def _problem(problem) -> str:
+    name = ".".join(map(str, problem["loc"])) or "settings"
+    if problem["type"] == "extra_forbidden":
+        return name + _advice(name)
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')} {_given(problem)}"
+
+
+def load_settings(*, config: Path | None = None, **chosen) -> Settings:
+    """Settings with some chosen by the caller (None = not chosen), from the file `config` or the
+    one that is found; SettingsError names what is wrong."""
+    given = {k: v for k, v in chosen.items() if v is not None}
     try:
-        return Settings(**{k: v for k, v in chosen.items() if v is not None})
+        return Settings(**given, **({} if config is None else {"config": config}))
     except ValidationError as error:
-        parts = [
-            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')} "
-            f"{_given(e)}"
-            for e in error.errors()
-        ]
-        raise SettingsError("; ".join(parts)) from None
-    except (ValueError, OSError) as error:
-        raise SettingsError(f"aiops.toml cannot be read: {error}") from None
+        raise SettingsError("; ".join(_problem(e) for e in error.errors())) from None
+
+
+class Setting(NamedTuple):
+    "A setting, its value, and where the value comes from."
+
+    name: str
+    value: Any
+    source: str
+
+
+def sources(*, config: Path | None = None, **chosen) -> list[Setting]:
+    "Each setting that `load_settings` gives, and its source: argument, variable, file or default."
+    settings = load_settings(config=config, **chosen)
+    given = {k for k, v in chosen.items() if v is not None}
+    variables = {n[len(PREFIX) :].lower(): n for n in os.environ if n.upper().startswith(PREFIX)}
+    data = settings.data if given & {"data"} or "data" in variables else None
+    file = _find_file(config, data)
+    return [
+        Setting(name, getattr(settings, name), _source(name, given, variables, file))
+        for name in Settings.model_fields
+    ]
+
+
+def _source(name: str, given: set[str], variables: Mapping[str, str], file: _File) -> str:
+    if name in given:
+        return "argument"
+    if name in variables:
+        return f"variable {variables[name]}"
+    return f"file {file.path}" if name in file.values else "default"
 
 
 def packages() -> dict[str, str]:

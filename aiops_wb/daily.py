@@ -239,14 +239,15 @@ def report_jobs(
     data: Path, reports: Path, day: date, model: str, as_of: datetime, settings: Settings
 ) -> list[Job]:
     "The six report jobs of one day and model."
+    notebooks = report_notebooks()
     parameters = {
         "data": str(Path(data).resolve()),
         "model": model,
         "day": str(day),
         "as_of": as_of.isoformat(),
-        "settings": _differing(settings),
+        # all of them: a report must not find a file of settings that this run does not know
+        "settings": settings.model_dump(mode="json", exclude=PRIVATE),
     }
-    notebooks = report_notebooks()
     return [
         Job(
             _job_name(day, model, name),
@@ -263,13 +264,6 @@ def report_jobs(
 
 def _job_name(day, model, report):
     return f"{day} {model} {report}"
-
-
-def _differing(settings):
-    "Settings that are not the default, but for places and secrets."
-    values = settings.model_dump(mode="json", exclude=PRIVATE)
-    default = {name: known.get_default() for name, known in Settings.model_fields.items()}
-    return {name: value for name, value in values.items() if value != default[name]}
 
 
 def make_reports(

@@ -88,13 +88,13 @@ class BatchReads(Connected):
             )
         )
 
-    def quarantined(self) -> int:
-        "How many rows are in quarantine."
+    def quarantine_size(self) -> int:
+        "Rows in quarantine."
         return self._value("SELECT count(*) FROM quarantine")
 
-    def quarantine_reasons(self, limit: int) -> list[tuple[str, int | None, str]]:
-        "(file, line, reason) of the first rows that the last batch with bad ones left there."
-        return self._rows(
+    def last_quarantined(self, limit: int) -> pd.DataFrame:
+        "The first rows that the last batch with such rows set aside: source, line, reason."
+        return self.frame(
             """
             SELECT source, line, reason
             FROM quarantine

@@ -47,6 +47,10 @@ class EventReads(BatchReads):
         )
         return _spread(rows) if "features" in rows else rows
 
+    def labelled_rows(self, model: str, start: date, end: date) -> pd.DataFrame:
+        "`rows` of which the label is known."
+        return self.rows(model, start, end, where="label IS NOT NULL")
+
     def _outcomes(self, period):
         "All outcome rows of some days known by then, and of those whose day is not known, as SQL."
         dated = self.files("outcomes", **period)

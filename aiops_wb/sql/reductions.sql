@@ -1,12 +1,17 @@
--- Reductions of the log to additive counts, in plain ANSI SQL: the same text runs on any engine that reads the files.
+-- Reductions of the log to additive counts, in plain ANSI SQL:
+-- the same text runs on any engine that reads the files.
 -- A cell holds 20 points and is named by its lowest one.
--- `predictions` and `outcomes` are one day's rows of one tenant, model and version; outcomes are all rows known so far.
+-- `predictions` and `outcomes` are one day's rows of one tenant, model and version;
+-- outcomes are all rows known so far.
 
 -- name: labels
--- The label in force for each prediction: the latest batch wins, within a batch the latest observation.
+-- The label in force for each prediction: the latest batch wins,
+-- within a batch the latest observation.
 SELECT prediction_id, label
 FROM (SELECT prediction_id, label,
-             ROW_NUMBER() OVER (PARTITION BY prediction_id ORDER BY batch_id DESC, observed_at DESC, label DESC) AS newest
+             ROW_NUMBER() OVER (
+                 PARTITION BY prediction_id
+                 ORDER BY batch_id DESC, observed_at DESC, label DESC) AS newest
       FROM outcomes) AS ranked
 WHERE newest = 1
 
@@ -19,13 +24,16 @@ SELECT site_id, points, CAST(FLOOR(points / 20.0) AS SMALLINT) AS cell
 FROM predictions
 
 -- name: counts_with_sites
--- The whole population on the fine grid (site_id and cell are null) and each site on the coarse one (points is null).
-SELECT site_id, points, 20 * cell AS cell, COUNT(*) AS n, COUNT(label) AS n_labelled, COALESCE(SUM(label), 0) AS n_positive
+-- The whole population on the fine grid (site_id and cell are null)
+-- and each site on the coarse one (points is null).
+SELECT site_id, points, 20 * cell AS cell,
+       COUNT(*) AS n, COUNT(label) AS n_labelled, COALESCE(SUM(label), 0) AS n_positive
 FROM events
 GROUP BY GROUPING SETS ((points), (site_id, cell))
 
 -- name: counts
-SELECT NULL AS site_id, points, NULL AS cell, COUNT(*) AS n, COUNT(label) AS n_labelled, COALESCE(SUM(label), 0) AS n_positive
+SELECT NULL AS site_id, points, NULL AS cell,
+       COUNT(*) AS n, COUNT(label) AS n_labelled, COALESCE(SUM(label), 0) AS n_positive
 FROM events
 GROUP BY points
 
@@ -46,8 +54,9 @@ WHERE route IS NOT NULL AND automated IS NOT NULL
 GROUP BY route, automated
 
 -- name: latency_counts
-SELECT CAST(FLOOR(16 * LN(CASE WHEN latency_ms < 0.000001 THEN 0.000001 ELSE latency_ms END) / LN(2)) AS INTEGER) AS bin,
-       COUNT(*) AS n, SUM(latency_ms) AS total_ms
-FROM predictions
-WHERE latency_ms IS NOT NULL
-GROUP BY CAST(FLOOR(16 * LN(CASE WHEN latency_ms < 0.000001 THEN 0.000001 ELSE latency_ms END) / LN(2)) AS INTEGER)
+SELECT bin, COUNT(*) AS n, SUM(latency_ms) AS total_ms
+FROM (SELECT CAST(FLOOR(16 * LN(CASE WHEN latency_ms < 0.000001 THEN 0.000001 ELSE latency_ms END)
+                        / LN(2)) AS INTEGER) AS bin, latency_ms
+      FROM predictions
+      WHERE latency_ms IS NOT NULL) AS placed
+GROUP BY bin

@@ -1,57 +1,53 @@
-import argparse
+import json
+import logging
+import os
+import pty
 import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+import typer
+from typer.main import get_command
 
-from aiops_wb.cli.main import main, parser
+from aiops_wb.cli import main, status
+from aiops_wb.cli.call import Call, command
+from aiops_wb.config import load_settings
+from aiops_wb.daily import report_jobs
+from aiops_wb.log.store import open_store
+from aiops_wb.stats.points import Grid
+from aiops_wb.watch.view import open_view
 
 ROOT = Path(__file__).parents[2]
-SUBCOMMANDS = next(
-    a for a in parser()._actions if isinstance(a, argparse._SubParsersAction)
-).choices
-
-
-@pytest.mark.parametrize("name", SUBCOMMANDS)
-def test_every_command_and_option_has_help(name):
-    assert SUBCOMMANDS[name].description
-    for action in SUBCOMMANDS[name]._actions:
-        assert action.help, f"{name} {action.option_strings}"
-
-
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_documented_commands_and_targets_exist(document):
-    text = (ROOT / document).read_text()
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
-    for target in re.findall(r"(?:`|^)make ([a-z-]+)", text, re.M):
-        assert target in targets, target
-    for line in re.findall(r"aiops-wb ([a-z].*)", text):
-        command, *rest = re.split(r"[`\s]+", line)
-        assert command in SUBCOMMANDS, line
-        known = {o for a in SUBCOMMANDS[command]._actions for o in a.option_strings}
-        assert {w for w in rest if w.startswith("--")} <= known, line
+COMMAND = [sys.executable, "-c", "import sys; from aiops_wb.cli import main; sys.exit(main())"]
 
 
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (["daily", "--date", "yesterday"], "not a day such as"),
+        (["daily", "--date", "yesterday"], "'--date': 'yesterday' is not a day such as"),
         (["daily", "--as-of", "2026-03-01"], "with an offset"),
         (["ingest", "--file", "x.csv", "--map", "score"], "name=value"),
-        (["threshold", "--model", "m", "--set", "high"], "invalid float"),
-        (["calibrate", "--model", "m", "--days", "0"], "days from 1"),
-        (["cases", "--days", "99999999999"], "days from 1"),
-        ([], "COMMAND"),
-        (["dayly"], "invalid choice"),
+        (["thresholds", "set", "--model", "m", "high"], "'high' is not a number"),
+        (["calibrations", "make", "--model", "m", "--days", "0"], "days from 1"),
+        (["cases", "list", "--days", "99999999999"], "days from 1"),
+        ([], "Missing command"),
+        (["models"], "Missing command. Try 'aiops-wb models --help'"),
+        (["dayly"], "No such command 'dayly'. Did you mean 'daily'[?]"),
+        (["models", "promotte"], "Did you mean 'promote'[?]"),
+        (["models", "promote", "--model", "m", "--version", "v"], "Missing option '--why'"),
+        (["daily", "--reports", "some"], "'some' is not one of 'all', 'last', 'none'"),
+        (["daily", "--dat", "2026-03-01"], "No such option: --dat"),
+        (["calendar", "add"], "Missing argument 'NAME'"),
     ],
 )
-def test_wrong_usage_is_exit_code_2(argv, says, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(argv)
-    assert stop.value.code == 2 and re.search(says, capsys.readouterr().err)
+def test_wrong_usage_is_exit_code_2_and_one_sentence(argv, says, capsys):
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    assert re.search(says, said) and said.startswith("aiops-wb: ") and said.count("\n") == 1
 
 
 def refused(capsys, *argv):
@@ -76,16 +72,17 @@ def test_refusals_are_one_sentence(tmp_path, capsys, monkeypatch):
     )
     assert "fixed when a log is created" in refused(capsys, "ingest", "--timezone", "Europe/Berlin")
     assert "time zone name" in refused(capsys, "ingest", "--timezone", "Berlin")
-    assert "needs --why" in refused(capsys, "threshold", "--model", "m", "--set", "0.5")
-    assert "number in [0, 1]" in refused(capsys, "threshold", "--model", "m", "--try", "7")
+    assert "needs --why" in refused(capsys, "thresholds", "set", "--model", "m", "0.5")
+    assert "number in [0, 1]" in refused(capsys, "thresholds", "simulate", "--model", "m", "7")
     assert "no registered version" in refused(
-        capsys, "activate", "--model", "m", "--version", "v", "--why", "x"
+        capsys, "models", "promote", "--model", "m", "--version", "v", "--why", "x"
     )
-    assert "no earlier value" in refused(capsys, "rollback", "--model", "m", "--why", "x")
+    assert "no earlier value" in refused(capsys, "models", "rollback", "--model", "m", "--why", "x")
     assert "a safeguard stops" in refused(capsys, "retrain", "--model", "m")
     assert "no active version" in refused(capsys, "retrain", "--model", "m", "--override", "x")
     assert "too few to train on" in refused(
         capsys,
+        "models",
         "train",
         "--model",
         "m",
@@ -136,7 +133,7 @@ def a_log(tmp_path_factory):
 
 @pytest.fixture
 def logged(a_log, tmp_path, monkeypatch, capsys):
-    "A log of 100 labelled predictions over 50 days, half of them of high risk, in the working directory."
+    "A log of 100 labelled predictions over 50 days, half of high risk, in the working directory."
     shutil.copytree(a_log, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     capsys.readouterr()
@@ -144,16 +141,28 @@ def logged(a_log, tmp_path, monkeypatch, capsys):
 
 
 def test_calibrate_from_the_log_prints_what_it_rests_on_and_keeps_versions(logged, capsys):
-    assert main(["calibrate", "--model", "m", "--version", "v", "--days", "60"]) == 0
+    assert main(["calibrations", "make", "--model", "m", "--version", "v", "--days", "60"]) == 0
     said = capsys.readouterr().out
     assert (
-        "m/v/1: 100 labelled predictions, mean prediction 0.500, mean outcome 0.500 (positive rate 50.0%), standard deviation 0.450"
+        "m/v/1: 100 labelled predictions, mean prediction 0.500, mean outcome 0.500 "
+        "(positive rate 50.0%), standard deviation 0.450"
         in said
         and "too few to judge" not in said.splitlines()[0]
     )
     assert (
         main(
-            ["calibrate", "--model", "m", "--version", "v", "--source", "fraud_log", "--days", "60"]
+            [
+                "calibrations",
+                "make",
+                "--model",
+                "m",
+                "--version",
+                "v",
+                "--source",
+                "fraud_log",
+                "--days",
+                "60",
+            ]
         )
         == 0
     )
@@ -161,10 +170,11 @@ def test_calibrate_from_the_log_prints_what_it_rests_on_and_keeps_versions(logge
         "50 labelled predictions" in (said := capsys.readouterr().out)
         and "note: these are cases only" in said
     )
-    assert main(["calibrate", "--model", "m", "--list"]) == 0
+    assert main(["calibrations", "list", "--model", "m"]) == 0
     listed = capsys.readouterr().out
     assert "m/v/2" in listed and "by hand, from fraud_log" in listed and "2 calibrations" in listed
-    assert main(["audit"]) == 0 and "chain intact" in capsys.readouterr().out
+    assert main(["audit", "list"]) == 0 and "chain intact" in (said := capsys.readouterr().out)
+    assert "calibration of m/v: - -> m/v/1 (by hand" in said
 
 
 @pytest.mark.parametrize(
@@ -190,7 +200,8 @@ def test_bad_calibration_files_are_one_sentence_and_change_nothing(logged, capsy
         says,
         refused(
             capsys,
-            "calibrate",
+            "calibrations",
+            "make",
             "--model",
             "m",
             "--version",
@@ -202,7 +213,7 @@ def test_bad_calibration_files_are_one_sentence_and_change_nothing(logged, capsy
         ),
     )
     assert (
-        main(["calibrate", "--model", "m", "--list"]) == 0
+        main(["calibrations", "list", "--model", "m"]) == 0
         and "0 calibrations" in capsys.readouterr().out
     )
 
@@ -216,11 +227,22 @@ def test_calibrate_refuses_what_does_not_fit_together(logged, capsys):
         (["--version", "v", "--source", "csv", "--file", "gone.csv"], "does not exist"),
         (["--version", "v", "--min-samples", "500", "--days", "60"], "at least 500 are needed"),
     ):
-        assert says in refused(capsys, "calibrate", "--model", "m", *argv)
+        assert says in refused(capsys, "calibrations", "make", "--model", "m", *argv)
     Path("good.csv").write_text("Prediction, Actual\n" + "0.9,1\n0.1,0\n" * 30)
     assert (
         main(
-            ["calibrate", "--model", "m", "--version", "v", "--source", "csv", "--file", "good.csv"]
+            [
+                "calibrations",
+                "make",
+                "--model",
+                "m",
+                "--version",
+                "v",
+                "--source",
+                "csv",
+                "--file",
+                "good.csv",
+            ]
         )
         == 0
     )
@@ -231,9 +253,9 @@ def test_calibrate_refuses_what_does_not_fit_together(logged, capsys):
 
 
 def test_cases_and_sites(logged, capsys):
-    assert main(["cases", "--list"]) == 0 and "no case was opened yet" in capsys.readouterr().out
-    assert main(["cases"]) == 0 and "50 too old to be sent" in capsys.readouterr().out
-    assert main(["cases", "--list", "--days", "3"]) == 0
+    assert main(["cases", "list"]) == 0 and "no case was opened yet" in capsys.readouterr().out
+    assert main(["cases", "send"]) == 0 and "50 too old to be sent" in capsys.readouterr().out
+    assert main(["cases", "list", "--days", "3"]) == 0
     assert (
         "too old to be sent" in (said := capsys.readouterr().out)
         and "-> unassigned" in said
@@ -241,16 +263,16 @@ def test_cases_and_sites(logged, capsys):
     )
     Path("sites.csv").write_text("site_id,manager\nnorth,T. Osei\n")
     assert (
-        main(["sites", "--file", "sites.csv", "--why", "first"]) == 0
+        main(["sites", "load", "sites.csv", "--why", "first"]) == 0
         and "1 of 1 sites" in capsys.readouterr().out
     )
     Path("sites.csv").write_text("")
-    assert "cannot be read as CSV" in refused(capsys, "sites", "--file", "sites.csv", "--why", "x")
-    assert "gone.csv does not exist" in refused(capsys, "sites", "--file", "gone.csv", "--why", "x")
+    assert "cannot be read as CSV" in refused(capsys, "sites", "load", "sites.csv", "--why", "x")
+    assert "gone.csv does not exist" in refused(capsys, "sites", "load", "gone.csv", "--why", "x")
     Path("sites.csv").write_text("Site_ID,manager\nNA,Bob,again\n")
-    assert "more fields" in refused(capsys, "sites", "--file", "sites.csv", "--why", "x")
+    assert "more fields" in refused(capsys, "sites", "load", "sites.csv", "--why", "x")
     Path("sites.csv").write_text("Site_ID,manager\nNA,Bob\n")
-    assert main(["sites", "--file", "sites.csv", "--why", "x"]) == 0
+    assert main(["sites", "load", "sites.csv", "--why", "x"]) == 0
 
 
 def test_a_secret_is_in_no_refusal(tmp_path, monkeypatch, capsys):
@@ -278,17 +300,17 @@ def test_the_threshold_of_a_model_trained_elsewhere(tmp_path, capsys):
     main(["ingest", *data, "--file", str(tmp_path / "f.csv"), "--set", "model=m,version=v"])
     main(["ingest", *data, "--file", str(tmp_path / "y.csv"), "--kind", "outcomes"])
     capsys.readouterr()
-    assert main(["threshold", *data, "--model", "m", "--try", "0.5"]) == 0
+    assert main(["thresholds", "simulate", *data, "--model", "m", "0.5"]) == 0
     said = capsys.readouterr().out
     assert (
         "threshold 0.600" in said
         and "Change it: 3 more positives caught with 0 fewer false alerts." in said
     )
-    assert main(["threshold", *data, "--model", "m", "--set", "0.5", "--why", "catch more"]) == 0
+    assert main(["thresholds", "set", *data, "--model", "m", "0.5", "--why", "catch more"]) == 0
     assert "now 0.500" in capsys.readouterr().out
-    assert main(["threshold", *data, "--model", "m", "--rollback", "--why", "too many"]) == 0
+    assert main(["thresholds", "rollback", *data, "--model", "m", "--why", "too many"]) == 0
     assert "now 0.600" in capsys.readouterr().out
-    assert main(["audit", *data]) == 0
+    assert main(["audit", "list", *data]) == 0
     assert "chain intact" in capsys.readouterr().out
     assert main(["status", *data]) == 0
 
@@ -312,9 +334,9 @@ def test_the_threshold_of_a_linear_model(tmp_path, capsys):
         )
         == 0
     )
-    assert main(["threshold", *data, "--model", "z", "--set", "4.5", "--why", "fewer"]) == 0
+    assert main(["thresholds", "set", *data, "--model", "z", "4.5", "--why", "fewer"]) == 0
     assert "now 4.500 (4500 points)" in capsys.readouterr().out
-    assert main(["threshold", *data, "--model", "z", "--try", "3.0"]) == 0
+    assert main(["thresholds", "simulate", *data, "--model", "z", "3.0"]) == 0
     assert re.search(r"alerts +12\.000 +6\.000", capsys.readouterr().out)
 
 
@@ -342,6 +364,27 @@ def test_missing_extras_are_named(tmp_path, capsys, monkeypatch):
     assert "aiops_wb[ml,lab]" in refused(capsys, "daily", "--data", str(tmp_path))
 
 
+@pytest.mark.parametrize("command", ["models train", "drift explain", "retrain", "demo"])
+def test_what_needs_an_extra_is_named_and_the_rest_works_without(logged, command, capsys):
+    """Commands that only look things up run where the package stands alone."""
+    code = """import sys
+from importlib.abc import MetaPathFinder
+class Bare(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "xgboost":
+            raise ModuleNotFoundError("No module named 'xgboost'", name=name)
+sys.meta_path.insert(0, Bare())
+from aiops_wb.cli import main
+sys.exit(main())"""
+    group = command.split()[0]
+    without = [sys.executable, "-c", code]
+    done = subprocess.run([*without, *command.split()], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("aiops-wb: xgboost is not installed") and "[ml" in done.stderr
+    if group != command:
+        assert subprocess.run([*without, group, "list"], capture_output=True).returncode == 0
+
+
 def test_as_a_process():
     done = subprocess.run(
         [Path(sys.executable).parent / "aiops-wb", "--help"], capture_output=True, text=True
@@ -354,3 +397,257 @@ def test_the_readme_example_runs(tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     exec(compile(code, "README.md", "exec"), {})
     assert main(["ingest"]) == 0 and main(["daily", "--reports", "none"]) == 0
+
+
+def test_old_spellings_work_with_one_warning(logged, capsys):
+    Path("sites.csv").write_text("site_id,manager\nnorth,T. Osei\n")
+    for before, says in [
+        ("calibrate --model m --version v --days 60", "m/v/1: 100 labelled predictions"),
+        ("calibrate --model m --list", "1 calibrations"),
+        ("cases", "50 too old to be sent"),
+        ("cases --list --days 3", "3 cases"),
+        ("drift", "no alarm was raised yet"),
+        ("calendar --add Easter --from 2026-04-05 --why known", "Easter, 2026-04-05 to 2026-04-05"),
+        ("calendar", "1 entries"),
+        ("sites --file sites.csv --why first", "1 of 1 sites"),
+        ("threshold --model m", "threshold 0.500"),
+        ("threshold --model m --try 0.4", "threshold 0.500"),
+        ("threshold --model m --set 0.4 --why more", "now 0.400"),
+        ("threshold --model m --rollback --why less", "now 0.500"),
+    ]:
+        assert main(before.split()) == 0, before
+        said = capsys.readouterr()
+        assert (
+            says in said.out and said.err.count("\n") == 1 and "until the next release" in said.err
+        ), said
+    for before, says in [
+        ("train --model m --version w --from 2026-03-01 --to 2026-03-02", "too few to train on"),
+        ("activate --model m --version v --why x", "no registered version"),
+        ("rollback --model m --why x", "no earlier value"),
+        ("drift --model m --explain", "no active version that was trained here"),
+        ("calendar --remove no-such --why x", "no-such"),
+        ("threshold --model m --set 0.5", "needs --why"),
+    ]:
+        assert main(before.split()) == 1, before
+        warning, refusal = capsys.readouterr().err.splitlines()
+        assert "until the next release" in warning and says in refusal
+    assert (
+        main(["audit"]) == 0
+        and not (said := capsys.readouterr()).err
+        and "chain intact" in said.out
+    )
+
+
+def printed(capsys, *argv):
+    assert main(list(argv)) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_lists_as_json(logged, capsys):
+    assert (
+        printed(capsys, "models", "list", "--json")
+        == printed(capsys, "drift", "list", "--json")
+        == printed(capsys, "calendar", "list", "--json")
+        == printed(capsys, "sites", "list", "--json")
+        == []
+    )
+    assert printed(capsys, "cases", "list", "--json") == []
+    status = printed(capsys, "status", "--json")
+    assert (
+        status["models"]
+        == [
+            {
+                "model": "m",
+                "first": "2026-01-01",
+                "last": "2026-02-19",
+                "days": 50,
+                "active_version": None,
+                "due": status["models"][0]["due"],
+            }
+        ]
+        and status["quarantined"] == 0
+    )
+    Path("sites.csv").write_text("site_id,manager\nnorth,T. Osei\n")
+    for words in (
+        "cases send",
+        "calendar add Easter --from 2026-04-05 --mute --why known",
+        "calibrations make --model m --version v --days 60",
+        "sites load sites.csv --why first",
+    ):
+        assert main(words.split()) == 0
+    capsys.readouterr()
+    cases = printed(capsys, "cases", "list", "--days", "3", "--json")
+    assert (
+        len(cases) == 3
+        and cases[0]["state"] == "late"
+        and cases[0]["assignee"] is None
+        and cases[0]["predicted_at"].startswith("2026-02-1")
+    )
+    (entry,) = printed(capsys, "calendar", "list", "--json")
+    assert (entry["first"], entry["model"], entry["mutes"]) == ("2026-04-05", None, True)
+    assert [s["manager"] for s in printed(capsys, "sites", "list", "--json")] == ["T. Osei"]
+    (made,) = printed(capsys, "calibrations", "list", "--model", "m", "--json")
+    assert made["calibration_id"] == "m/v/1" and made["why"] == "by hand, from prediction_log"
+    changes = printed(capsys, "audit", "list", "--json")
+    assert {c["what"] for c in changes} >= {"calibration", "calendar", "sites"} and changes[0][
+        "seq"
+    ] == 1
+    assert {"name": "jobs", "value": 2, "source": "default"} in printed(capsys, "config", "--json")
+
+
+def test_models_are_listed_with_the_active_one(logged, capsys):
+    with open_store(logged / "data", "t") as store:
+        for version in ("v", "w"):
+            store.add_version(
+                datetime(2026, 3, 1, tzinfo=UTC), "t", "m", version, Grid(), "nowhere", {}, 405
+            )
+        store.publish()
+    assert main(["models", "promote", "--model", "m", "--version", "w", "--why", "x"]) == 0
+    capsys.readouterr()
+    assert main(["models", "list"]) == 0
+    assert re.search(
+        r"m w  registered 2026-03-01 00:00Z, threshold 405 points, active\n.*\n?2 versions",
+        capsys.readouterr().out,
+    )
+    assert {
+        (m["version"], m["active"])
+        for m in printed(capsys, "models", "list", "--model", "m", "--json")
+    } == {("v", False), ("w", True)}
+    assert "choose one of m" in refused(capsys, "models", "list", "--model", "x")
+
+
+def test_config_prints_values_and_sources_and_no_secret(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "aiops.toml").write_text("jobs = 3\nreference_days = [40, 70]")
+    monkeypatch.setenv("AIOPS_WEBHOOK_URL", "https://h/SECRET")
+    assert main(["config", "--data", "elsewhere"]) == 0
+    said = capsys.readouterr().out
+    assert (
+        f"jobs = 3  (file {tmp_path / 'aiops.toml'})" in said
+        and "data = elsewhere  (argument)" in said
+        and "engine = inline  (default)" in said
+        and "reference_days = 40 70  (" in said
+    )
+    assert "webhook_url = **********  (variable AIOPS_WEBHOOK_URL)" in said and "SECRET" not in said
+    assert (
+        "SECRET" not in json.dumps(shown := printed(capsys, "config", "--json")) and len(shown) > 30
+    )
+    (tmp_path / "other.toml").write_text("jobs = 4")
+    assert (
+        "jobs = 4  (file other.toml)"
+        in (main(["config", "--config", "other.toml"]), capsys.readouterr().out)[1]
+    )
+    assert "gone.toml does not exist" in refused(capsys, "config", "--config", "gone.toml")
+    monkeypatch.setenv("AIOPS_JOBBS", "SECRET")
+    assert (
+        "did you mean AIOPS_JOBS?" in (said := refused(capsys, "config")) and "SECRET" not in said
+    )
+
+
+def test_every_command_finds_the_same_settings(a_log, tmp_path, monkeypatch, capsys):
+    shutil.copytree(a_log, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "aiops.toml").write_text("")
+    (tmp_path / "nbs" / "reports").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "nbs" / "reports")
+    assert main(["status"]) == 0 and "m: 2026-01-01 to 2026-02-19" in capsys.readouterr().out
+    monkeypatch.chdir("/")
+    assert main(["status", "--config", str(tmp_path / "aiops.toml")]) == 0
+    assert main(["status", "--data", str(tmp_path / "data")]) == 0
+    monkeypatch.setenv("AIOPS_DATA", str(tmp_path / "data"))
+    assert main(["status"]) == 0
+
+
+def test_reports_see_the_settings_of_the_call(logged):
+    Path("named.toml").write_text("label_delay_days = 3")
+    settings = load_settings(config=Path("named.toml"))
+    now = datetime.now(UTC)
+    job = report_jobs(settings.data, settings.reports, date(2026, 2, 19), "m", now, settings)[0]
+    Path("aiops.toml").write_text("label_delay_days = 4\nticket_days = 9")  # found by a notebook
+    seen = open_view(**job.parameters).settings
+    assert (seen.label_delay_days, seen.ticket_days) == (3, 60)
+
+
+def test_quiet_and_verbose(logged, capsys):
+    assert main(["cases", "send", "-q"]) == 0 and capsys.readouterr().out == ""
+    assert main(["cases", "list", "-q"]) == 0 and "cases" in capsys.readouterr().out
+
+    small = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+    @command(small)
+    def tell(call: Call):
+        log = logging.getLogger("aiops_wb.anything")
+        log.warning("a warning")
+        log.info("some news")
+        log.debug("a detail")
+
+    for words, says in (
+        ([], ["warning"]),
+        (["-q"], []),
+        (["-v"], ["warning", "news"]),
+        (["-vv"], ["warning", "news", "detail"]),
+    ):
+        get_command(small).main(words, standalone_mode=False)
+        assert [line.split()[-1] for line in capsys.readouterr().err.splitlines()] == says
+    assert not logging.getLogger("aiops_wb").handlers
+
+
+def test_what_should_not_happen_is_one_sentence_and_its_traceback_can_be_had(capsys, monkeypatch):
+    monkeypatch.setattr(status, "due", lambda *_: {}["no such\nkey"])
+    monkeypatch.setattr(status.Call, "reading", lambda self: open(os.devnull))
+    assert (
+        "this should not happen (KeyError: 'no such" in (said := refused(capsys, "status"))
+        and "-vv" in said
+    )
+    assert main(["status", "-vv"]) == 1 and "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["audit list", "--help", "daily --help", "status"])
+def test_a_closed_pipe_ends_quietly(logged, words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        done = subprocess.run(
+            [*COMMAND, *words.split()], stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode in (0, 141) and done.stderr == ""
+
+
+def test_work_goes_on_when_nobody_reads_of_it(logged):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        done = subprocess.run(
+            [*COMMAND, "cases", "send"],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert main(["cases", "list"]) == 0
+
+
+def test_a_terminal_gets_tables(logged, capsys):
+    shown, terminal = pty.openpty()
+    done = subprocess.Popen(
+        [*COMMAND, "status"],
+        stdout=terminal,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"TERM": "dumb", "COLUMNS": "120"},
+    )
+    os.close(terminal)
+    text = b""
+    while True:
+        try:
+            text += (part := os.read(shown, 4096))
+        except OSError:
+            break
+        if not part:
+            break
+    assert done.wait() == 0
+    head, row, total = text.decode().splitlines()
+    assert (
+        head.split() == ["model", "first", "last", "days", "active", "version", "due"]
+        and row.split()[:4] == ["m", "2026-01-01", "2026-02-19", "50"]
+        and "rows in quarantine" in total
+    )

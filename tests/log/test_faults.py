@@ -1,4 +1,4 @@
-"""Killed, crowded, full, read-only: afterwards the log is what it would have been without the fault."""
+"""Killed, crowded, full, read-only: afterwards the log is what it would have been without that."""
 
 import resource
 import signal
@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from conftest import MODEL, Bench, events
 
-from aiops_wb.log.catalog import StoreError, open_snapshot
+from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.errors import StoreError
 from aiops_wb.log.ingest import Ingested
+from aiops_wb.log.store import open_store
 
 INGEST = """
 import sys
@@ -71,7 +73,8 @@ def undisturbed(tmp_path_factory):
 
 
 def test_kill_9_at_any_moment_loses_nothing_and_counts_nothing_twice(delivered, undisturbed):
-    "The child is killed at growing delays, until one run finishes; every interruption leaves a catalog that opens."
+    """The child is killed at growing delays, until one run finishes; every interruption leaves a
+    catalog that opens."""
     kills = 0
     for delay in [0.0, 0.02, *(0.06 * k for k in range(1, 20))]:
         child = start(delivered)
@@ -154,7 +157,10 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_lost(delivered, undisturbed)
     "No file may grow beyond 6 kB in the child: its first write fails as on a full disk."
     with delivered.store():
         pass
-    limit = f"import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.RLIM_INFINITY))\n{INGEST}"
+    limit = f"""import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.RLIM_INFINITY))
+{INGEST}"""
     child = subprocess.run(
         [sys.executable, "-c", limit, str(delivered.data)],
         input="\n",
@@ -169,7 +175,7 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_lost(delivered, undisturbed)
 def test_a_full_disk_through_the_command(delivered, undisturbed):
     code = f"""import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from aiops_wb.cli.main import main
+from aiops_wb.cli import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (6000, {resource.RLIM_INFINITY}))
 sys.exit(main(["ingest", "--data", {str(delivered.data)!r}]))"""
     with delivered.store():
@@ -187,7 +193,10 @@ sys.exit(main(["ingest", "--data", {str(delivered.data)!r}]))"""
 def test_a_catalog_that_somebody_holds_open_is_one_sentence(delivered, undisturbed):
     with delivered.store():
         pass
-    hold = f"import duckdb, sys; con = duckdb.connect({str(delivered.data / 'catalog.duckdb')!r}); print('held', flush=True); sys.stdin.readline()"
+    hold = f"""import duckdb, sys
+con = duckdb.connect({str(delivered.data / "catalog.duckdb")!r})
+print("held", flush=True)
+sys.stdin.readline()"""
     child = subprocess.Popen(
         [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -209,8 +218,6 @@ def test_a_catalog_that_somebody_holds_open_is_one_sentence(delivered, undisturb
 
 
 def test_a_read_only_folder_is_one_sentence(tmp_path, monkeypatch):
-    from aiops_wb.log.store import open_store
-
     monkeypatch.setattr(
         Path,
         "mkdir",

@@ -9,8 +9,9 @@ from conftest import MODEL, events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aiops_wb.log.catalog import StoreError
-from aiops_wb.log.ingest import Ingested, canonical_frame, ingest, ingest_file
+from aiops_wb.log.canonical import canonical_frame
+from aiops_wb.log.errors import StoreError
+from aiops_wb.log.ingest import Ingested, ingest, ingest_file
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.stats.points import Grid
 
@@ -136,17 +137,32 @@ def test_bad_cells_cost_their_row_and_name_themselves(bench):
     for column, reason in zip([c for c, values in BAD.items() for _ in values], found.reason):
         assert reason.startswith(column)
     assert json.loads(found.raw[0])["score"] == "2.0"
+    with bench.store() as store:
+        assert store.quarantine_size() == bad
+        assert store.last_quarantined(5).equals(found[["source", "line", "reason"]].head(5))
 
 
 def test_labels_in_a_file(bench):
-    text = "prediction_id,label,observed_at\na,1,2026-03-01T00:00:00Z\nb,0,2026-03-01T00:00:00+05:30\nc,2,2026-03-01T00:00:00Z\nd,,2026-03-01T00:00:00Z\ne,true,2026-03-01T00:00:00Z\nf,0.5,2026-03-01T00:00:00Z\ng,1,\n"
+    text = """prediction_id,label,observed_at
+a,1,2026-03-01T00:00:00Z
+b,0,2026-03-01T00:00:00+05:30
+c,2,2026-03-01T00:00:00Z
+d,,2026-03-01T00:00:00Z
+e,true,2026-03-01T00:00:00Z
+f,0.5,2026-03-01T00:00:00Z
+g,1,
+"""
     taken, found, _ = take(bench, "labels.csv", text, kind="outcomes")
     assert taken == Ingested(loaded=3, quarantined=4)
     assert found.line.tolist() == [4, 5, 7, 8]
 
 
 def test_csv_lines_that_are_no_rows(bench):
-    text = "prediction_id,predicted_at,score\na,2026-03-01T00:00:00Z,0.5\nb,2026-03-01T00:00:00Z,0.5,extra,more\nc,2026-03-01T00:00:00Z,0.6\n"
+    text = """prediction_id,predicted_at,score
+a,2026-03-01T00:00:00Z,0.5
+b,2026-03-01T00:00:00Z,0.5,extra,more
+c,2026-03-01T00:00:00Z,0.6
+"""
     taken, found, _ = take(bench, "f.csv", text, constants={"model": MODEL, "version": "v1"})
     assert (
         taken.loaded == 2
@@ -198,7 +214,10 @@ def test_the_spool_accepts_json_lines_and_parquet_without_points(bench):
         )
     )
     duckdb.sql(
-        f"COPY (SELECT 'b' AS prediction_id, '{MODEL}' AS model, 'v1' AS version, TIMESTAMPTZ '2026-03-01 01:00:00+00' AS predicted_at, 0.5 AS score, 2.0 AS x) TO '{folder}/b.parquet' (FORMAT parquet)"
+        f"""COPY (SELECT 'b' AS prediction_id, '{MODEL}' AS model, 'v1' AS version,
+                         TIMESTAMPTZ '2026-03-01 01:00:00+00' AS predicted_at,
+                         0.5 AS score, 2.0 AS x)
+            TO '{folder}/b.parquet' (FORMAT parquet)"""
     )
     assert bench.ingest() == Ingested(loaded=2)
     with bench.store() as store:
@@ -208,7 +227,9 @@ def test_the_spool_accepts_json_lines_and_parquet_without_points(bench):
 def test_a_parquet_file_with_naive_timestamps_is_refused(bench):
     path = bench.root / "naive.parquet"
     duckdb.sql(
-        f"COPY (SELECT 'b' AS prediction_id, 'm' AS model, 'v1' AS version, TIMESTAMP '2026-03-01 01:00:00' AS predicted_at, 0.5 AS score) TO '{path}' (FORMAT parquet)"
+        f"""COPY (SELECT 'b' AS prediction_id, 'm' AS model, 'v1' AS version,
+                         TIMESTAMP '2026-03-01 01:00:00' AS predicted_at, 0.5 AS score)
+            TO '{path}' (FORMAT parquet)"""
     )
     with bench.store() as store, pytest.raises(StoreError, match="without an offset"):
         ingest_file(store, NOW, "test", path, "predictions")
@@ -282,8 +303,15 @@ def test_impossible_rows_in_a_segment_of_our_own_format_are_quarantined(bench):
     bench.log(events(days=1).head(6))
     segment = next((bench.data / "spool").rglob("*.parquet"))
     folder = segment.parent
-    duckdb.sql(f"""COPY (SELECT * REPLACE (CASE row_number() OVER () WHEN 1 THEN 'nan'::DOUBLE WHEN 2 THEN 3 ELSE score END AS score, CASE row_number() OVER () WHEN 3 THEN NULL ELSE prediction_id END AS prediction_id,
-        CASE row_number() OVER () WHEN 4 THEN NULL ELSE predicted_at END AS predicted_at, CASE row_number() OVER () WHEN 5 THEN 17000::SMALLINT ELSE points END AS points) FROM '{segment}') TO '{folder}/x.parquet' (FORMAT parquet)""")
+    row = "CASE row_number() OVER ()"
+    duckdb.sql(f"""
+        COPY (SELECT * REPLACE (
+                  {row} WHEN 1 THEN 'nan'::DOUBLE WHEN 2 THEN 3 ELSE score END AS score,
+                  {row} WHEN 3 THEN NULL ELSE prediction_id END AS prediction_id,
+                  {row} WHEN 4 THEN NULL ELSE predicted_at END AS predicted_at,
+                  {row} WHEN 5 THEN 17000::SMALLINT ELSE points END AS points)
+              FROM '{segment}')
+        TO '{folder}/x.parquet' (FORMAT parquet)""")
     segment.unlink()
     assert bench.ingest() == Ingested(loaded=1, quarantined=5)
     with bench.store() as store:
@@ -301,8 +329,6 @@ def test_new_features_need_no_migration_and_models_keep_their_own(bench):
     bench.log(frame.head(20))
     bench.log(frame.tail(20).assign(id=lambda f: "other-" + f.id), model="other")
     bench.ingest()
-    from aiops_wb.log.spool import PredictionLogger
-
     with PredictionLogger(bench.data / "spool", MODEL, "v2", threshold=0) as log:
         log.log(0.5, "2026-03-01T10:00:00Z", features={"x": 1.0, "y": "new"})
     bench.ingest()
@@ -316,8 +342,6 @@ def test_new_features_need_no_migration_and_models_keep_their_own(bench):
 
 
 def test_tenants_are_kept_apart_and_odd_names_work(bench):
-    from aiops_wb.log.spool import PredictionLogger
-
     for tenant in ("north & co/1", "süd'"):
         with PredictionLogger(
             bench.data / "spool", "a/b 'model'", "v=1", threshold=0, tenant=tenant
@@ -331,7 +355,10 @@ def test_tenants_are_kept_apart_and_odd_names_work(bench):
 
 
 def test_one_file_holds_both_kinds_and_can_be_mapped_again(bench):
-    text = "id,when,p,label,closed\na,2026-03-01T00:00:00Z,0.5,1,2026-03-02T00:00:00Z\nb,2026-03-01T01:00:00Z,0.6,0,2026-03-02T00:00:00Z\n"
+    text = """id,when,p,label,closed
+a,2026-03-01T00:00:00Z,0.5,1,2026-03-02T00:00:00Z
+b,2026-03-01T01:00:00Z,0.6,0,2026-03-02T00:00:00Z
+"""
     constants = {"model": MODEL, "version": "v1"}
     wrong = {"prediction_id": "id", "predicted_at": "closed", "score": "id"}
     assert take(bench, "f.csv", text, mapping=wrong, constants=constants)[0] == Ingested(
@@ -574,7 +601,8 @@ def test_booleans_beside_a_text_are_still_counted(bench):
 
 @pytest.mark.parametrize("second", ["flag", "whole", "text"])
 def test_a_feature_that_only_some_files_of_a_batch_hold_is_counted(bench, second):
-    "Files of a day are read together by name; a column of whole numbers that one of them lacks once stopped all ingestion."
+    """Files of a day are read together by name; a column of whole numbers that one of them lacks
+    once stopped all ingestion."""
     first, later = np.split(np.arange(120), 2)
     frame = events(days=1, per_day=120)
     kinds = {

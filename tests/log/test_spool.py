@@ -20,7 +20,8 @@ AT = "2026-03-01T12:00:00+01:00"
 
 def rows(folder):
     return duckdb.sql(
-        f"SELECT * FROM read_parquet('{folder}/**/*.parquet', union_by_name=true) ORDER BY prediction_id"
+        f"""SELECT * FROM read_parquet('{folder}/**/*.parquet', union_by_name=true)
+        ORDER BY prediction_id"""
     ).df()
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from conftest import MODEL, Bench, events
 
-from aiops_wb.cli.main import main
+from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
 from aiops_wb.log.catalog import StoreError, open_snapshot
@@ -376,19 +376,19 @@ def test_the_command_line_lists_alarms_and_keeps_the_calendar(bench, capsys):
         show="none",
         say=lambda _: None,
     )
-    assert main(["drift", *data]) == 0
+    assert main(["drift", "list", *data]) == 0
     assert "opened" in (out := capsys.readouterr().out) and "alarms are open" in out
     assert (
-        main(["calendar", *data, "--add", "Easter", "--from", "2026-04-03"]) == 1
+        main(["calendar", "add", "Easter", *data, "--from", "2026-04-03"]) == 1
         and "--why" in capsys.readouterr().err
     )
     assert (
         main(
             [
                 "calendar",
-                *data,
-                "--add",
+                "add",
                 "Easter",
+                *data,
                 "--from",
                 "2026-04-03",
                 "--to",
@@ -400,12 +400,12 @@ def test_the_command_line_lists_alarms_and_keeps_the_calendar(bench, capsys):
         )
         == 0
     )
-    assert main(["calendar", *data]) == 0 and "Easter, muted" in capsys.readouterr().out.replace(
-        "\n", " "
-    )
-    assert main(["calendar", *data, "--remove", "C-1", "--why", "they do"]) == 0
+    assert main(
+        ["calendar", "list", *data]
+    ) == 0 and "Easter, muted" in capsys.readouterr().out.replace("\n", " ")
+    assert main(["calendar", "remove", "C-1", *data, "--why", "they do"]) == 0
     capsys.readouterr()
-    assert main(["calendar", *data]) == 0 and "0 entries" in capsys.readouterr().out
+    assert main(["calendar", "list", *data]) == 0 and "0 entries" in capsys.readouterr().out
 
 
 def test_the_command_line_names_what_tells_recent_days_from_training(bench, capsys):
@@ -422,7 +422,7 @@ def test_the_command_line_names_what_tells_recent_days_from_training(bench, caps
     )
     with open_snapshot(bench.data) as log:
         assert next(iter(explain_drift(log, MODEL, "v1", date(2026, 3, 6)).features)) == "x"
-    explain = ["drift", "--data", str(bench.data), "--model", MODEL, "--explain"]
+    explain = ["drift", "explain", "--data", str(bench.data), "--model", MODEL]
     assert main(explain) == 0
     out = capsys.readouterr().out
     assert (
@@ -435,8 +435,8 @@ def test_the_command_line_names_what_tells_recent_days_from_training(bench, caps
     ):
         assert main([*explain, *more]) == 1 and why in capsys.readouterr().err
     assert (
-        main(["drift", "--data", str(bench.data), "--without", "x"]) == 1
-        and "belongs to --explain" in capsys.readouterr().err
+        main(["drift", "list", "--data", str(bench.data), "--without", "x"]) == 2
+        and "No such option: --without" in capsys.readouterr().err
     )
 
 

@@ -1,0 +1,94 @@
+"""The command itself: what there is, and how a call ends.
+
+The groups are named here and loaded when one of them is called: help loads neither pandas nor
+DuckDB.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from .. import __version__
+from .later import loading
+from .lines import finish, line
+from .old import translate
+
+__all__ = ["COMMANDS", "app", "main"]
+
+COMMANDS = {
+    "ingest": ("ingest", "take the spool, or a file of your own, into the log"),
+    "daily": ("daily", "run one day, or every day that is due, for one model or all"),
+    "backfill": ("backfill", "run many days"),
+    "status": ("status", "what is logged, what is active, what is due"),
+    "config": ("config", "print each setting, its value and where that comes from"),
+    "models": ("models", "list, train and promote versions of a model; go back"),
+    "retrain": ("retrain", "train a challenger, compare, propose; never activates"),
+    "calibrations": ("calibrations", "list calibrations of a version, or make one by hand"),
+    "thresholds": ("thresholds", "show, try, change or put back a model's threshold"),
+    "drift": ("drift", "list alarms about drift, or explain what differs"),
+    "cases": ("cases", "open cases from new decisions and hand them on; list them"),
+    "sites": ("sites", "who is asked about a case: the table of sites"),
+    "calendar": ("calendar", "what is known beforehand about days"),
+    "audit": ("audit", "the audit trail and its chain"),
+    "demo": ("demo", "replay a log with its models and make their reports"),
+}
+
+
+app = typer.Typer(
+    name="aiops-wb",
+    cls=loading(COMMANDS),
+    help="A workbench for people who run a binary risk model in production.",
+    rich_markup_mode=None,  # rich costs more than all the rest of help
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool):
+    if wanted:
+        line(f"aiops_wb {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="print the version and exit"
+        ),
+    ] = False,
+):
+    pass
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    "Run the command; returns the exit code."
+    arguments, warning = translate(sys.argv[1:] if argv is None else argv)
+    if warning:
+        _tell(warning)
+    try:
+        code = get_command(app).main(arguments, prog_name="aiops-wb", standalone_mode=False)
+    except typer.TyperException as error:  # wrong usage, or a package that is not installed
+        code = error.exit_code
+        _tell(_sentence(error))
+    except SystemExit as stop:  # of a completion, or of a help text that nobody reads to its end
+        code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
+    finish()
+    return code or 0
+
+
+def _sentence(error: typer.TyperException) -> str:
+    "What was wrong in one line, and where to read more."
+    said = " ".join(error.format_message().replace("Value error, ", "").split())
+    if error.exit_code != 2:
+        return said
+    context = getattr(error, "ctx", None)
+    place = context.command_path if context else "aiops-wb"
+    return f"{said.rstrip('.?')}{'?' if said.endswith('?') else '.'} Try '{place} --help'."
+
+
+def _tell(message: str):
+    print(f"aiops-wb: {message}", file=sys.stderr)

@@ -1,0 +1,99 @@
+"""Arguments that several commands share, and what their text means."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = [
+    "AsJson",
+    "AsOf",
+    "DaysBack",
+    "FirstDay",
+    "LastDay",
+    "Model",
+    "Models",
+    "Reports",
+    "Why",
+    "as_date",
+    "as_days",
+    "as_instant",
+    "as_number",
+    "as_pairs",
+]
+
+
+def as_date(text: str) -> date:
+    "A day; ValueError when the text is none."
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a day such as 2013-04-01") from None
+
+
+def as_instant(text: str) -> datetime:
+    "A time with its offset; ValueError when the text is none."
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        when = None
+    if when is None or when.tzinfo is None:
+        raise ValueError(f"{text!r} is not a time with an offset such as 2013-04-01T06:00:00+00:00")
+    return when
+
+
+def as_days(text: str | int) -> int:
+    "A number of days; ValueError when the text is none."
+    if not str(text).isdigit() or not 1 <= int(text) <= 36500:
+        raise ValueError(f"{text!r} is not a number of days from 1 to 36500")
+    return int(text)
+
+
+def as_number(text: str) -> float:
+    "A number; ValueError when the text is none."
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number such as 0.6") from None
+
+
+def as_pairs(text: str) -> dict[str, str]:
+    "Names and values; ValueError when the text is no list of them."
+    pairs = [p.partition("=") for p in text.split(",")] if text else []
+    if not all(k and sep and v for k, sep, v in pairs):
+        raise ValueError(f"{text!r} is not a list of name=value")
+    return {k.strip(): v.strip() for k, _, v in pairs}
+
+
+Model = Annotated[str, typer.Option(metavar="MODEL", help="the model")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model", metavar="MODEL", help="only this model; may be repeated", show_default=False
+    ),
+]
+Why = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="the reason, for the audit trail; a change needs it"),
+]
+FirstDay = Annotated[date, typer.Option("--from", parser=as_date, metavar="DAY", help="first day")]
+LastDay = Annotated[date, typer.Option("--to", parser=as_date, metavar="DAY", help="last day")]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=as_instant,
+        metavar="TIME",
+        help="use only what was known at this time (default: all)",
+    ),
+]
+Reports = Annotated[
+    Literal["all", "last", "none"],
+    typer.Option(
+        "--reports", help="execute the report notebooks of all days, the last one, or none"
+    ),
+]
+DaysBack = Annotated[
+    int,
+    typer.Option("--days", parser=as_days, metavar="N", help="how many days back from the newest"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]

@@ -1,0 +1,91 @@
+"""What is known beforehand about days."""
+
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from ..log.catalog import StoreError
+from .arguments import AsJson, Why, as_date
+from .call import Call, command, group
+from .lines import line, printable
+from .output import as_rows, show
+
+app = group()
+LISTED = ("entry_id", "first", "last", "name", "model", "mutes")
+
+
+@command(app, "list")
+def list_entries(
+    call: Call,
+    model: Annotated[
+        str | None, typer.Option(help="only what concerns this model (default: everything)")
+    ] = None,
+    as_json: AsJson = False,
+):
+    "List what is known beforehand about days."
+    with call.reading() as log:
+        rows = as_rows(log.calendar(model), LISTED)
+    show(rows, _text, f"{len(rows)} entries", as_json)
+
+
+def _text(row):
+    return (
+        f"{row['entry_id']}  {row['first']:%Y-%m-%d} to {row['last']:%Y-%m-%d}  "
+        f"{printable(row['name'])}"
+        + (f" ({row['model']})" if row["model"] else "")
+        + (", muted" if row["mutes"] else "")
+    )
+
+
+@command(app, "add")
+def add(
+    call: Call,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="a name for the days, such as 'Easter' or 'new cameras'"
+        ),
+    ],
+    start: Annotated[
+        date | None,
+        typer.Option("--from", parser=as_date, metavar="DAY", help="first day (needed)"),
+    ] = None,
+    end: Annotated[
+        date | None,
+        typer.Option("--to", parser=as_date, metavar="DAY", help="last day (default: the first)"),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="only for this model (default: every model)")
+    ] = None,
+    mute: Annotated[
+        bool, typer.Option("--mute", help="these days raise no alarm and count for none")
+    ] = False,
+    why: Why = None,
+):
+    "Annotate days."
+    _require_reason(why)
+    if start is None:
+        raise StoreError("which days: give --from, and --to where there are more than one.")
+    end = end or start
+    with call.writing() as log:
+        key = log.annotate(call.now(), call.who, start, end, name, why, model, mute)
+        line(f"{key}: {name}, {start} to {end}" + (", muted" if mute else ""))
+
+
+@command(app, "remove")
+def remove(
+    call: Call,
+    entry: Annotated[str, typer.Argument(metavar="ID", help="the id of the entry")],
+    why: Why = None,
+):
+    "Take an entry out."
+    _require_reason(why)
+    with call.writing() as log:
+        log.strike(call.now(), call.who, entry, why)
+        line(f"{entry} is taken out")
+
+
+def _require_reason(why):
+    if not why:
+        raise StoreError("a change of the calendar needs a reason: add --why.")

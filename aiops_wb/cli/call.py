@@ -1,0 +1,189 @@
+"""One call of a command: its settings, its clock, its user, the log that it reads or writes."""
+
+import getpass
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import Annotated
+
+import duckdb
+import typer
+
+from ..config import Settings, SettingsError, load_settings
+from ..log.catalog import Reader, StoreError, open_snapshot
+from ..log.store import Store, open_store
+from .later import Table, loading, needs
+from .lines import line
+
+__all__ = ["Call", "alone", "command", "group"]
+
+
+@dataclass(frozen=True)
+class Call:
+    "What every command is called with."
+
+    data: Path | None = None
+    reports_folder: Path | None = None
+    config: Path | None = None
+    verbose: int = 0
+    quiet: bool = False
+
+    @property
+    def chosen(self) -> dict:
+        "The settings that were given as arguments."
+        return {"data": self.data, "reports": self.reports_folder, "config": self.config}
+
+    @cached_property
+    def settings(self) -> Settings:
+        "The settings of this call."
+        return load_settings(**self.chosen)
+
+    @cached_property
+    def who(self) -> str:
+        "Who calls."
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            return "unknown"
+
+    def now(self) -> datetime:
+        "The time."
+        return datetime.now(UTC)
+
+    def say(self, text: object) -> None:
+        "Tell how far the work is, unless the call is to be quiet."
+        if not self.quiet:
+            line(text)
+
+    def reading(self) -> Reader:
+        "The newest published snapshot, to be closed by `with`."
+        return open_snapshot(self.settings.data)
+
+    @contextmanager
+    def writing(self, zone: str | None = None) -> Iterator[Store]:
+        "The log, to be written; published when all went well. A new log has the days of the zone."
+        with open_store(self.settings.data, self.who, zone) as store:
+            yield store
+            store.publish(self.settings.snapshots_kept)
+
+
+def _every_command(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="folder of the log, catalog, spool and models (default: data)"
+        ),
+    ] = None,
+    reports_folder: Annotated[
+        Path | None,
+        typer.Option("--reports-dir", metavar="DIR", help="folder of the pages (default: reports)"),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="file of settings (default: aiops.toml here, in a folder above, "
+            "or in the data folder)",
+        ),
+    ] = None,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            show_default=False,
+            metavar="",
+            help="tell what is done on standard error; twice: everything",
+        ),
+    ] = 0,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="tell nothing but results and errors"),
+    ] = False,
+): ...
+
+
+COMMON = tuple(inspect.signature(_every_command).parameters.values())
+
+
+def group(later: Table | None = None) -> typer.Typer:
+    """A group of commands, some in modules of their own that are loaded when they are called; its
+    name and its help stand in the table of commands."""
+    return typer.Typer(
+        cls=loading(later or {}),
+        rich_markup_mode=None,
+        add_completion=False,
+        callback=lambda: None,
+    )
+
+
+def alone() -> typer.Typer:
+    "A command that is loaded when it is called; its name and its help stand where it is named."
+    return typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+def command(app: typer.Typer, name: str | None = None) -> Callable:
+    "Make a function of a call and its own arguments a command with the arguments of every command."
+
+    def add(handler):
+        own = list(inspect.signature(handler).parameters.values())[1:]
+
+        @wraps(handler)
+        def called(**given):
+            call = Call(**{p.name: given.pop(p.name) for p in COMMON})
+            return _ended(lambda: handler(call, **given), call)
+
+        parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*own, *COMMON)]
+        called.__signature__ = inspect.Signature(parameters)
+        app.command(name)(called)
+        return handler
+
+    return add
+
+
+def _ended(work: Callable[[], int | None], call: Call) -> int:
+    "The exit code of some work; what stops it is told in one sentence."
+    with _logging(call) as log:
+        try:
+            return work() or 0
+        except (StoreError, SettingsError) as error:
+            message = str(error)
+        except ModuleNotFoundError as error:
+            message = needs(error)
+        except duckdb.Error as error:
+            message = f"the database says: {str(error).splitlines()[0]}"
+        except OSError as error:
+            message = f"{error.filename or 'the disk'}: {error.strerror or error}."
+        except KeyboardInterrupt:
+            message = "interrupted; run it again to go on."
+        except Exception as error:
+            log.debug("where it happened", exc_info=True)
+            message = (
+                f"this should not happen ({type(error).__name__}: {' '.join(str(error).split())}): "
+                "-vv shows where."
+            )
+    print(f"aiops-wb: {message}", file=sys.stderr)
+    return 1
+
+
+@contextmanager
+def _logging(call):
+    "What the package logs goes to standard error while a command runs."
+    log, handler = logging.getLogger("aiops_wb"), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("aiops-wb: %(levelname)s: %(message)s"))
+    before = log.level
+    levels = (logging.WARNING, logging.INFO, logging.DEBUG)
+    log.setLevel(logging.ERROR if call.quiet else levels[min(call.verbose, 2)])
+    log.addHandler(handler)
+    try:
+        yield log
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)

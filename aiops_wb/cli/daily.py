@@ -1,0 +1,65 @@
+"""The morning: one day, or every day that is due."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+
+from ..daily import run
+from .arguments import AsOf, Models, Reports, as_date
+from .call import Call, alone, command
+from .lines import line
+from .output import Bar
+
+app = alone()
+
+
+@command(app)
+def daily(
+    call: Call,
+    date_: Annotated[
+        date | None,
+        typer.Option(
+            "--date",
+            parser=as_date,
+            metavar="DAY",
+            help="the day (default: every day that is due, up to yesterday)",
+        ),
+    ] = None,
+    models: Models = None,
+    as_of: AsOf = None,
+    reports: Reports = "last",
+):
+    return run_days(call, [date_] if date_ else None, models, as_of, reports)
+
+
+def run_days(
+    call: Call,
+    days: Sequence[date] | None,
+    models: Sequence[str] | None,
+    as_of: datetime | None,
+    reports: str,
+) -> int:
+    "Run days, all that are due when they are None, and say what came of it; the exit code."
+    settings, bar = call.settings, Bar(call, "reports")
+    ran = run(
+        settings.data,
+        settings.reports,
+        call.now(),
+        settings,
+        days=days,
+        models=models or (),
+        as_of=as_of,
+        show=reports,
+        who=call.who,
+        say=call.say,
+        on_done=bar.done,
+        expect=bar.expect,
+    )
+    failed = ran.states.count("failed")
+    line(
+        f"{len(ran.figures)} days and models, {len(ran.reports)} reports, {failed} failed; "
+        f"open {settings.reports / 'index.html'}"
+    )
+    return 1 if ran.ingested.refused and not failed else ran.exit_code

@@ -1,0 +1,53 @@
+"""A demonstration: a log replayed with its models."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+import typer
+
+from ..examples.demo import STORIES, demo
+from .arguments import as_date
+from .call import Call, alone, command
+from .lines import line
+from .output import Bar, progress
+
+app = alone()
+
+
+@command(app)
+def demo_(
+    call: Call,
+    case: Annotated[
+        Literal["flights", "attendance"],
+        typer.Option(
+            help="real flights with two models, or simulated attendance of guards with known truth"
+        ),
+    ] = "flights",
+    until: Annotated[
+        date | None,
+        typer.Option(
+            parser=as_date,
+            metavar="DAY",
+            help="last replayed day (default: flights 2013-06-30, attendance 2025-07-14)",
+        ),
+    ] = None,
+    report_days: Annotated[int, typer.Option(help="make reports of this many last days")] = 7,
+):
+    settings, bar = call.settings, Bar(call, "reports")
+    jobs = demo(
+        settings.data,
+        settings.reports,
+        settings,
+        story=STORIES[case],
+        until=until,
+        report_days=report_days,
+        say=call.say,
+        progress=progress(call),
+        on_done=bar.done,
+        expect=bar.expect,
+    )
+    failed = [job for job in jobs if job.state == "failed"]
+    line(f"{len(jobs)} reports, {len(failed)} failed.")
+    line(f"Open {(settings.reports / 'index.html').resolve()}")
+    line(f"The log: duckdb -readonly {(settings.data / 'aiops.duckdb').absolute()}")
+    return 0 if not failed else 4 if len(failed) == len(jobs) else 3

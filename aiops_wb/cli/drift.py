@@ -1,0 +1,43 @@
+"""Alarms about drift."""
+
+from datetime import timedelta
+
+from .arguments import AsJson, DaysBack, Models
+from .call import Call, command, group
+from .lines import printable
+from .output import as_rows, show
+
+app = group(
+    {"explain": ("explain", "tell a model's newest days from those of its training, by features")}
+)
+LISTED = ("event_id", "event_date", "model", "state", "title", "text", "muted")
+
+
+@command(app, "list")
+def list_alarms(call: Call, models: Models = None, days: DaysBack = 30, as_json: AsJson = False):
+    "List alarms about drift."
+    with call.reading() as log:
+        parts = [log.drift_events(log.require_model(m)) for m in models or log.models()]
+    told = [r for p in parts for r in as_rows(p, LISTED) if r["state"] != "ongoing"]
+    newest = max((row["event_date"] for row in told), default=None)
+    recent = [row for row in told if row["event_date"] > newest - timedelta(days)]
+    recent.sort(key=lambda row: (row["event_date"], row["event_id"]))
+    show(recent, _text, _still_open(parts), as_json)
+
+
+def _text(row):
+    return (
+        f"{row['event_id']}  {row['event_date']:%Y-%m-%d}  {row['state']:6}  "
+        f"{printable(row['title'])}. {printable(row['text'])}"
+        + (" (muted)" if row["muted"] else "")
+    )
+
+
+def _still_open(parts):
+    if not any(map(len, parts)):
+        return (
+            "no alarm was raised yet by a daily run "
+            "(days that are filled in after later ones raise none)"
+        )
+    last = [part.groupby("event_id").tail(1) for part in parts if len(part)]
+    return f"{sum(int((part.state != 'closed').sum()) for part in last)} alarms are open"

@@ -1,0 +1,47 @@
+"""What tells the newest days of a model from those of its training (extra ml)."""
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from ..log.catalog import StoreError
+from ..models.domain import explain_drift
+from .arguments import Model
+from .call import Call, alone, command
+from .lines import line
+
+app = alone()
+
+
+@command(app)
+def explain(
+    call: Call,
+    model: Model,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FEATURE",
+            show_default=False,
+            help="leave out a feature, to see what else differs; may be repeated",
+        ),
+    ] = None,
+):
+    without = without or []
+    with call.reading() as log:
+        version, days = log.active_version(log.require_model(model)), log.days(model)
+        if version is None:
+            raise StoreError(
+                f"{model} has no active version that was trained here: "
+                "there are no training days to compare with."
+            )
+        told = explain_drift(log, model, version, days[-1], without=without)
+    line(
+        f"{told.n_recent:,} events of the 7 days to {days[-1]} told from {told.n_reference:,} "
+        f"of training: {told.says}; 0.5 is not at all"
+    )
+    for name, push in [p for p in told.features.items() if p[1] >= 0.005][:5]:
+        line(f"  {name}: mean contribution {push:.2f} log-odds")
+    if len(told.features) > 1:
+        words = (f"--without {shlex.quote(n)}" for n in (*without, next(iter(told.features))))
+        line(f"to see what else differs, leave out the first: {' '.join(words)}")

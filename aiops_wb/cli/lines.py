@@ -1,0 +1,34 @@
+"""Lines of output, also into a pipe that somebody closes."""
+
+import os
+import sys
+
+__all__ = ["finish", "line", "printable"]
+
+
+def line(text: object = "") -> None:
+    "Print a line; what is printed after the reader of a pipe has gone is lost, the work goes on."
+    try:
+        print(text, flush=sys.stdout.isatty())
+    except BrokenPipeError:
+        _silence()
+
+
+def finish() -> None:
+    "Write out what is still held back, quietly when nobody reads it any more."
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence()
+
+
+def _silence():
+    # Python would complain once more when it flushes at its end, so the closed pipe is replaced
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def printable(text: str) -> str:
+    "Text from a log without what steers a terminal."
+    return "".join(c if c.isprintable() else " " for c in text)

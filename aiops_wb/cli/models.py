@@ -1,0 +1,61 @@
+"""Versions of models: which there are, switching one on, putting one back."""
+
+from typing import Annotated
+
+import typer
+
+from .arguments import AsJson, Model
+from .call import Call, command, group
+from .lines import line
+from .output import as_rows, show
+
+app = group({"train": ("train", "train a version on a range of the log's days and register it")})
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="the reason, for the audit trail")]
+
+
+@command(app, "list")
+def list_models(
+    call: Call,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="only versions of this model (default: of every model)"),
+    ] = None,
+    as_json: AsJson = False,
+):
+    "List the registered versions and which of them scores."
+    rows = []
+    with call.reading() as log:
+        for one in [log.require_model(model)] if model else log.models():
+            active = log.active_version(one)
+            for row in as_rows(log.versions(one), ("model", "version", "registered_at", "grid")):
+                threshold = log.threshold(one, row["version"])
+                rows.append(row | {"threshold": threshold, "active": row["version"] == active})
+    show(rows, _text, f"{len(rows)} versions", as_json)
+
+
+def _text(row):
+    return (
+        f"{row['model']} {row['version']}  registered {row['registered_at']:%Y-%m-%d %H:%M}Z, "
+        f"threshold {row['threshold']} points" + (", active" if row["active"] else "")
+    )
+
+
+@command(app, "promote")
+def promote(
+    call: Call,
+    model: Model,
+    version: Annotated[str, typer.Option(metavar="VERSION", help="the version")],
+    why: Reason,
+):
+    "Make a registered version the one that scores."
+    with call.writing() as log:
+        log.activate(call.now(), call.who, model, version, why)
+    line(f"{model} {version} is active")
+
+
+@command(app, "rollback")
+def roll_back(call: Call, model: Model, why: Reason):
+    "Put back the version that was active before."
+    with call.writing() as log:
+        back = log.roll_back(call.now(), call.who, "model", model, why)
+    line(f"{model} {back} is active again")

@@ -1,0 +1,123 @@
+"""Lists: a table on a terminal, a line for each row in a pipe, JSON where it is wanted."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tqdm import tqdm
+
+from ..render.engine import Outcome
+from .call import Call
+from .lines import line, printable
+
+__all__ = ["Bar", "as_rows", "print_json", "progress", "show"]
+
+Row = Mapping[str, object]
+
+
+def as_rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict]:
+    "Some columns of a frame as rows; what is missing is None."
+    known = frame[list(columns)].astype(object)
+    return known.where(known.notna(), None).to_dict("records")
+
+
+def show(
+    rows: Sequence[Row],
+    text: Callable[[Row], str],
+    total: str | None = None,
+    as_json: bool = False,
+) -> None:
+    "Print rows: as JSON, as a table on a terminal, else a line of text for each; then the total."
+    if as_json:
+        print_json(rows)
+        return
+    if rows and sys.stdout.isatty():
+        Console().print(_table(rows))
+    else:
+        for row in rows:
+            line(text(row))
+    if total is not None:
+        line(total)
+
+
+def print_json(value: object) -> None:
+    "Print a value as JSON."
+    line(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value):
+    "A value of a frame or a setting as JSON knows it."
+    if isinstance(value, datetime) and value.tzinfo is None:  # a day of a frame
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def _table(rows):
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, value in rows[0].items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        table.add_column(
+            name.replace("_", " "), justify="right" if number else "left", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    return table
+
+
+def _cell(value):
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d}" if value.tzinfo is None else f"{value:%Y-%m-%d %H:%M}Z"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return printable(str(value))
+
+
+class Bar:
+    "A progress bar on a terminal, a line for each step in a log."
+
+    def __init__(self, call: Call, what: str):
+        self.call, self.what, self.bar = call, what, None
+
+    def expect(self, steps: int) -> None:
+        "So many steps will come."
+        if steps and sys.stderr.isatty() and not self.call.quiet:
+            self.bar = tqdm(total=steps, desc=self.what, unit="report")
+
+    def done(self, outcome: Outcome) -> None:
+        "One step is done."
+        failed = outcome.state == "failed"
+        if self.bar is not None:
+            self.bar.update()
+            if self.bar.n >= self.bar.total:
+                self.bar.close()
+        elif failed or not sys.stderr.isatty():
+            self.call.say(f"{outcome.name}: {outcome.state}")
+        if failed:
+            reason = (outcome.error or "").strip().splitlines()[-1]
+            tqdm.write(f"{outcome.name} failed: {reason}", file=sys.stderr)
+
+
+def progress(call: Call) -> Callable[[Sequence, str], Iterator]:
+    "Shows how far a loop over items is: a bar on a terminal, a line for each tenth in a log."
+
+    def shown(items: Sequence, what: str) -> Iterable:
+        if sys.stderr.isatty() and not call.quiet:
+            yield from tqdm(items, desc=what, unit="day")
+            return
+        for number, item in enumerate(items, 1):
+            yield item
+            if number == len(items) or number % max(1, len(items) // 10) == 0:
+                call.say(f"{what}: {number} of {len(items)}")
+
+    return shown

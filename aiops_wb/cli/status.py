@@ -1,0 +1,46 @@
+"""What is logged, what is active, what is due."""
+
+from ..daily import due
+from .arguments import AsJson
+from .call import Call, alone, command
+from .output import print_json, show
+
+app = alone()
+
+
+@command(app)
+def status(call: Call, as_json: AsJson = False):
+    with call.reading() as log:
+        waiting = [model for _, model in due(log, call.now())]
+        rows = [_standing(log, model, waiting.count(model)) for model in log.models()]
+        of_all = {
+            "batch": log.known_batch(),
+            "timezone": log.timezone,
+            "quarantined": log.quarantine_size(),
+        }
+    if as_json:
+        print_json({"models": rows, **of_all})
+        return
+    total = "batch {batch}, days of {timezone}, {quarantined} rows in quarantine".format_map(of_all)
+    show(rows, _text, total)
+
+
+def _standing(log, model, due_days):
+    "How far the log of a model goes, and what scores."
+    days = log.days(model)
+    return {
+        "model": model,
+        "first": days[0] if days else None,
+        "last": days[-1] if days else None,
+        "days": len(days),
+        "active_version": log.active_version(model),
+        "due": due_days,
+    }
+
+
+def _text(row):
+    span = "{first} to {last} ({days} days)".format_map(row) if row["days"] else "nothing logged"
+    return (
+        f"{row['model']}: {span}, active version {row['active_version'] or '-'}, "
+        f"{row['due']} days due"
+    )

@@ -1,0 +1,33 @@
+"""Training a version on days of the log (extra ml)."""
+
+from typing import Annotated
+
+import typer
+
+from ..models.registry import register, train
+from .arguments import FirstDay, LastDay, Model
+from .call import Call, alone, command
+from .lines import line
+
+app = alone()
+SHOWN = ("roc_auc", "pr_auc", "precision", "recall")
+
+
+@command(app)
+def train_version(
+    call: Call,
+    model: Model,
+    version: Annotated[str, typer.Option(metavar="VERSION", help="a name for the new version")],
+    start: FirstDay,
+    end: LastDay,
+):
+    with call.writing() as log:
+        rows = log.labelled_rows(log.require_model(model), start, end)
+        trained, held_out = train(rows, model, version)
+        register(log, trained, held_out, call.now(), call.who, **call.settings.certainty)
+    metrics = trained.state["metrics"]
+    figures = {k: round(metrics[k], 3) for k in SHOWN if metrics.get(k) is not None}
+    line(
+        f"{model} {version} is registered, not active; held-out days from "
+        f"{trained.state['held_out_from']}: {figures}"
+    )
