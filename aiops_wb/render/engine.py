@@ -42,6 +42,7 @@ PRELOAD = (
     "aiops_wb.models.explain",
     "aiops_wb.watch.headlines",
     "aiops_wb.render.plots",
+    "aiops_wb.render.tables",
 )
 "What the helper imports before it forks."
 

@@ -16,6 +16,7 @@ from ..watch.view import View
 from ..watch.words import number, percent
 from .frame import write_whole
 from .pages import manifests
+from .vocabulary import metric
 
 __all__ = ["PRIVATE", "entry", "write_manifest"]
 
@@ -47,7 +48,7 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
         "window": _window(view),
         "counts_sha256": _digest(view.counts_by_day),
         "figures": figures,
-        "line": f"{figures['above the threshold']} alerts, PR-AUC {quality}, drift {drift}",
+        "line": f"{figures[metric('alerts').column]} alerts, PR-AUC {quality}, drift {drift}",
         "reports": {},
     }
 
@@ -61,18 +62,21 @@ def _failure(reader, day, model, as_of):
 
 def _shown(stored, span, drift):
     "The figures at the top of a model's part of the page."
+    called = {name: metric(name).column for name in ("predictions", "alerts", "latency_p95_ms")}
+    week = {
+        f"{metric(name).column}, {span}": number(stored[f"{name}_week"], 2)
+        for name in ("precision", "recall", "pr_auc")
+    }
     slow = stored["latency_p95_ms"]
     return {
-        "predictions": f"{stored['predictions']:,.0f}",
-        "above the threshold": f"{stored['alerts']:,.0f}",
+        called["predictions"]: f"{stored['predictions']:,.0f}",
+        called["alerts"]: f"{stored['alerts']:,.0f}",
         "tickets": f"{stored['decisions_ticket']:,.0f}",
         "to a person": f"{stored['decisions_alert']:,.0f}",
-        f"precision, {span}": number(stored["precision_week"], 2),
-        f"recall, {span}": number(stored["recall_week"], 2),
-        f"PR-AUC, {span}": number(stored["pr_auc_week"], 2),
+        **week,
         f"labelled, {span}": percent(stored["labelled_share_week"]),
         "drift": drift,
-        "latency p95": "-" if isnan(slow) else f"{slow:.0f} ms",
+        called["latency_p95_ms"]: "-" if isnan(slow) else f"{slow:.0f} ms",
     }
 
 

@@ -1,11 +1,12 @@
 """What each figure is called, and how it is written: one list under tables, plots and pages."""
 
+from collections.abc import Sequence
 from math import isnan
 from typing import NamedTuple
 
 from ..stats.performance import Figure
 
-__all__ = ["METRICS", "Metric", "metric", "heading", "shown"]
+__all__ = ["METRICS", "Metric", "metric", "heading", "shown", "looked_at"]
 
 
 class Metric(NamedTuple):
@@ -26,7 +27,8 @@ class Metric(NamedTuple):
     @property
     def column(self) -> str:
         "The title inside a line: 'false positive rate', but 'PR-AUC'."
-        return self.title if self.title[1:2].isupper() else self.title[:1].lower() + self.title[1:]
+        word = self.title[1:2].islower()  # and no acronym
+        return self.title[:1].lower() + self.title[1:] if word else self.title
 
 
 def _share(name, title, held_out=False):
@@ -138,3 +140,8 @@ def shown(name: str, figure: Figure) -> str:
         return f"{figure.value:,.0f}"
     value, lower, upper = (f"{x:.{entry.digits}f}" for x in figure[:3])
     return value if isnan(figure.lower) else f"{value} ({lower} to {upper})"
+
+
+def looked_at(where: Sequence[str], at: Sequence[int] | None) -> str:
+    "The set that a stream differs in most by now, in words; `at` are its places day by day."
+    return where[at[-1]] if at is not None and len(at) else where[0]

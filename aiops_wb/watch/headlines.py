@@ -19,10 +19,10 @@ __all__ = [
     "performance_headline",
     "drift_headline",
     "watch_note",
-    "conformal_headline",
+    "certainty_headline",
     "backtest",
     "thresholds_headline",
-    "explain_headline",
+    "reasons_headline",
     "retrain_headline",
 ]
 
@@ -165,7 +165,7 @@ def _known_days(calendar, day):
     return f" Known beforehand: {', '.join(names)}." if names else ""
 
 
-def conformal_headline(view: View) -> Headline:
+def certainty_headline(view: View) -> Headline:
     "Which alerts are certain?"
     routes = view.tickets.decisions
     high_risk = routes["ticket"] + routes["alert"]
@@ -266,7 +266,7 @@ def thresholds_headline(view: View) -> Headline:
     return Headline("ok" if close else "look", says, result.recommendation)
 
 
-def explain_headline(reasons: pd.DataFrame, shown: int, total: int) -> Headline:
+def reasons_headline(reasons: pd.DataFrame, shown: int, total: int) -> Headline:
     "Why did the alerts fire? `reasons` has the columns of `explain.reasons`."
     if reasons.empty:
         return Headline("ok", "No alert fired on this day.", "Nothing to explain.")

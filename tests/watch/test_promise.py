@@ -24,7 +24,7 @@ from aiops_wb.stats.counts import ScoreCounts, total
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.calibrate import calibrate_now
 from aiops_wb.watch.figures import day_figures, drift_figures
-from aiops_wb.watch.headlines import backtest, conformal_headline
+from aiops_wb.watch.headlines import backtest, certainty_headline
 from aiops_wb.watch.recalibrate import learnt, recalibrate
 from aiops_wb.watch.view import View
 
@@ -133,7 +133,7 @@ def test_tickets_start_once_days_suffice_and_the_page_says_what_is_promised(live
     last = max(truth.day)
     with open_snapshot(bench.data) as reader:
         view = View(reader, MODEL, last, None, settings)
-        headline, promise = conformal_headline(view), promise_table(view).frame
+        headline, promise = certainty_headline(view), promise_table(view).frame
         assert (
             headline.state == "ok"
             and "the mean daily share of false tickets is at most 30% with 80% confidence"
@@ -574,7 +574,7 @@ def test_without_a_calibration_the_headline_says_who_opened_tickets(bench):
     bench.ingest(night(FIRST + timedelta(1)))
     with bench.store() as store:
         quiet, opened, linear = (
-            conformal_headline(View(store, *which, None, settings))
+            certainty_headline(View(store, *which, None, settings))
             for which in ((MODEL, FIRST), (MODEL, FIRST + timedelta(1)), ("linear", FIRST))
         )
     assert (
@@ -603,7 +603,7 @@ def test_every_policy_lives_through_days(bench, policy, monkeypatch):
         view = View(store, MODEL, max(truth.day), None, settings)
         assert (
             stands.rule.method == policy
-            and conformal_headline(view).says
+            and certainty_headline(view).says
             and len(promise_table(view).frame) > 5
         )
         if policy == "control":

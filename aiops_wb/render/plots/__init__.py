@@ -1,0 +1,46 @@
+"""A picture for each question; a module for each report."""
+
+from .certainty import certainty_curve, coverage_days, decision_flow, interval_widths, intervals
+from .chart import BLUE, FAINT, GREEN, GREY, INK, ORANGE, RED, ROUTES, STYLE, Chart
+from .drift import (
+    FIRST_STREAMS,
+    evidence,
+    feature_bins,
+    feature_ranking,
+    score_shift,
+    stream_values,
+)
+from .performance import history, label_pace, reliability
+from .reasons import reason_bars
+from .retrain import challenge_bars
+from .thresholds import threshold_curve
+
+__all__ = [
+    "INK",
+    "FAINT",
+    "BLUE",
+    "ORANGE",
+    "RED",
+    "GREEN",
+    "GREY",
+    "ROUTES",
+    "STYLE",
+    "FIRST_STREAMS",
+    "Chart",
+    "history",
+    "reliability",
+    "score_shift",
+    "evidence",
+    "stream_values",
+    "feature_ranking",
+    "feature_bins",
+    "label_pace",
+    "threshold_curve",
+    "intervals",
+    "certainty_curve",
+    "coverage_days",
+    "interval_widths",
+    "decision_flow",
+    "reason_bars",
+    "challenge_bars",
+]

@@ -1,0 +1,90 @@
+"""Pictures of how a model does: figures over days, calibration, and the pace of labels."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from ...stats.counts import ScoreCounts
+from ...stats.estimates import Maturation
+from ...stats.performance import proportion, reliability_bins
+from ..vocabulary import heading, metric
+from .chart import BLUE, GREY, STYLE, Chart, as_percent, dates, empty, panels, spare
+
+__all__ = ["history", "reliability", "label_pace"]
+
+
+@mpl.rc_context(STYLE)
+def history(
+    metrics: pd.DataFrame,
+    names: Sequence[str],
+    baseline: Mapping[str, float] | None = None,
+    columns: int = 3,
+) -> Chart:
+    "Small multiples over days of a tidy table (event_date, metric, value, lower, upper)."
+    rows = -(-len(names) // columns)
+    chart, axes = panels(rows, columns, height=1.9, width=9.2, sharex=True)
+    for ax, name in zip(axes.flat, names):
+        frame = metrics[metrics.metric == name].sort_values("event_date")
+        ax.set_title(heading(name))
+        if frame.value.notna().any():
+            _over_days(ax, frame, name, (baseline or {}).get(metric(name).name))
+        else:
+            empty(ax, "not known yet")
+    spare(axes, len(names))
+    return chart
+
+
+def _over_days(ax, frame, name, target):
+    "One figure with its interval, and the held-out days as a line where they can be compared."
+    days, entry = pd.to_datetime(frame.event_date), metric(name)
+    lower, upper = frame.lower.astype(float), frame.upper.astype(float)
+    ax.plot(days, frame.value, color=BLUE, marker="o", ms=2.5)
+    ax.fill_between(days, lower, upper, color=BLUE, alpha=0.14, lw=0)
+    if entry.held_out and target is not None and np.isfinite(target):
+        ax.axhline(target, color=GREY, ls="--", lw=1.2)
+    if entry.kind == "count":
+        ax.set_ylim(bottom=0, top=max(1, frame.value.max() * 1.08))
+    if entry.kind == "share":
+        as_percent(ax.yaxis)
+    ax.yaxis.set_major_locator(MaxNLocator(4))
+    if len(days) < 3:
+        ax.set_xlim(days.min() - pd.Timedelta(days=3), days.max() + pd.Timedelta(days=3))
+    dates(ax)
+
+
+@mpl.rc_context(STYLE)
+def reliability(counts: ScoreCounts, bins: int = 10) -> Chart:
+    "Observed share of positives against the mean score, in bins of equal size, Wilson intervals."
+    chart, axes = panels(width=4.4, height=3.4)
+    ax = axes[0, 0]
+    if not counts.n_labelled.sum():
+        empty(ax, "no labels are known yet")
+        return chart
+    for mean, positive, n in reliability_bins(counts, bins):
+        share = proportion(int(round(positive * n)), int(n))
+        half = [[share.value - share.lower], [share.upper - share.value]]
+        ax.errorbar(mean, share.value, yerr=half, color=BLUE, marker="o", ms=4, lw=1.2)
+    ax.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1.2)
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title="Calibration")
+    ax.set(xlabel="mean score", ylabel="share that was positive")
+    return chart
+
+
+@mpl.rc_context(STYLE)
+def label_pace(pace: Maturation | None) -> Chart:
+    "Which share of the labels that ever arrive is there after so many days, for each label."
+    chart, axes = panels(height=2.4, width=6.4)
+    ax = axes[0, 0]
+    if pace is None:
+        empty(ax, "no complete days with labels of both kinds yet")
+        return chart
+    ages = np.arange(len(pace.positive))
+    ax.step(ages, pace.positive, where="post", color=BLUE, label="positives")
+    ax.step(ages, pace.negative, where="post", color=GREY, label="negatives")
+    ax.set(title="Labels that are in, by age", xlabel="days after the event", ylim=(0, 1.05))
+    as_percent(ax.yaxis)
+    ax.legend(loc="lower right")
+    return chart

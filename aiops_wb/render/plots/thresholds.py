@@ -1,0 +1,63 @@
+"""A picture of what every threshold would do."""
+
+import matplotlib as mpl
+from matplotlib.ticker import FuncFormatter
+
+from ...stats.points import Grid
+from ...stats.thresholds import Curve
+from .chart import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    RED,
+    STYLE,
+    Chart,
+    all_empty,
+    as_percent,
+    panels,
+    risk_axis,
+    thinned,
+)
+
+__all__ = ["threshold_curve"]
+
+
+@mpl.rc_context(STYLE)
+def threshold_curve(
+    curve: Curve, grid: Grid, current: int, candidate: int | None = None, days: int = 1
+) -> Chart:
+    """Precision, recall and alerts a day over all thresholds.
+
+    The one in force and a candidate are marked.
+    """
+    chart, axes = panels(1, 2, height=3.0, width=9.2)
+    if not len(curve.thresholds):
+        all_empty(axes, "no events")
+        return chart
+    rates, alerts = axes[0]
+    _rates(rates, curve)
+    alerts.step(*thinned(curve.thresholds, curve.alerts / days), where="pre", color=BLUE)
+    alerts.set_yscale("log")
+    alerts.set_title("Alerts a day")
+    alerts.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    for ax in axes.flat:
+        ax.axvline(current, color=INK, lw=1.4, label="in force")
+        if candidate is not None and candidate != current:
+            ax.axvline(candidate, color=RED, ls="--", lw=1.4, label="candidate")
+        risk_axis(ax, grid, curve.thresholds[0] - 100, curve.thresholds[-1] + 100)
+    chart.legend(*rates.get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    return chart
+
+
+def _rates(ax, curve):
+    "What is right, found and wrongly raised at each threshold."
+    for values, name, color in (
+        (curve.precision, "precision", BLUE),
+        (curve.recall, "recall", GREEN),
+        (curve.fpr, "false positive rate", ORANGE),
+    ):
+        ax.step(*thinned(curve.thresholds, values), where="pre", color=color, label=name)
+    ax.set_ylim(-0.02, 1.02)
+    as_percent(ax.yaxis)
+    ax.set_title("What a threshold buys")

@@ -1,0 +1,45 @@
+"""Tables for people; a module for each report."""
+
+from ..vocabulary import shown
+from .certainty import (
+    alert_table,
+    calibration_table,
+    coverage_table,
+    operator_tables,
+    promise_table,
+)
+from .drift import alarm_table, drift_table, feature_table, stream_table
+from .performance import (
+    false_positive_table,
+    label_table,
+    performance_table,
+    segment_table,
+)
+from .reasons import reason_table
+from .retrain import check_table, version_table
+from .table import Table, note
+from .thresholds import simulation_table, threshold_table
+
+__all__ = [
+    "Table",
+    "note",
+    "shown",
+    "performance_table",
+    "label_table",
+    "false_positive_table",
+    "segment_table",
+    "alarm_table",
+    "stream_table",
+    "feature_table",
+    "drift_table",
+    "calibration_table",
+    "promise_table",
+    "coverage_table",
+    "operator_tables",
+    "alert_table",
+    "simulation_table",
+    "threshold_table",
+    "reason_table",
+    "check_table",
+    "version_table",
+]

@@ -1,0 +1,170 @@
+"""Tables of what may be done without a person: the promise, what it rests on, what came of it."""
+
+import pandas as pd
+
+from ...log.catalog import statements
+from ...watch.view import View
+from ...watch.words import number, percent
+from ..vocabulary import shown
+from .table import Table, note
+
+__all__ = [
+    "calibration_table",
+    "promise_table",
+    "coverage_table",
+    "operator_tables",
+    "alert_table",
+]
+
+UNCALIBRATED = "no calibration stood on this day"
+
+
+def calibration_table(view: View) -> Table:
+    "Quantiles by coverage of the calibration that the day was decided with."
+    if not view.tickets.stands:
+        return note(UNCALIBRATED)
+    key, calibration = view.tickets.stands[0], view.tickets.stands[1].calibration
+    rows = [
+        {
+            "coverage": percent(coverage),
+            "quantile q": number(quantile),
+            "widest interval": number(min(1.0, 2 * quantile)),
+            "calibration score": number(calibration.calibration_score(coverage)),
+            "labelled events": f"{calibration.n:,}",
+            "id": key,
+        }
+        for coverage, quantile in calibration.quantiles.items()
+    ]
+    return Table(pd.DataFrame(rows), ("id",))
+
+
+def promise_table(view: View) -> Table:
+    "The rule for tickets in force: what it promises, on what, and what became of it."
+    if not view.tickets.stands:
+        return note(UNCALIBRATED)
+    stands = view.tickets.stands[1]
+    rows = [
+        *_rule(view, stands.rule),
+        ("Back-test", _back_test(view)),
+        ("Watch", _watch(stands.watch)),
+        ("Calibrated", _calibrated(view, stands.calibration)),
+    ]
+    return Table(pd.DataFrame(rows, columns=["about tickets", ""]), ("",))
+
+
+def _rule(view, rule):
+    "What the rule asks of a score, and what it promises in return."
+    automated = rule.threshold is not None
+    score = number(view.probability(rule.threshold)) if automated else "nothing is automated"
+    days = f", {rule.days} days with labelled tickets" if rule.days else ""
+    return [
+        ("Rule", rule.method),
+        ("A ticket needs a score of", score),
+        ("Why, in hindsight", rule.reason),
+        ("Promise", rule.guarantee or "none"),
+        ("Unit", rule.unit),
+        ("If", rule.assumes or "-"),
+        ("Rests on", f"{rule.n:,} labelled events{days}"),
+    ]
+
+
+def _back_test(view):
+    kept = view.tickets.kept()
+    kept = kept[kept.tickets > 0]
+    if kept.empty:
+        return "no ticket has a mature label yet"
+    false, tickets = int(kept.false.sum()), int(kept.tickets.sum())
+    return f"{false:,} of {tickets:,} labelled tickets of {len(kept)} mature days were false"
+
+
+def _watch(watch):
+    if watch.broken_on:
+        return f"broken, found on {watch.broken_on}"
+    return (
+        f"holds; evidence against it {watch.evidence:.3g} after {watch.days} days; "
+        f"an alarm from {1 / (1 - watch.confidence):.0f} on"
+    )
+
+
+def _calibrated(view, calibration):
+    made = calibration.created_at
+    if not made:
+        return "by an older version, time unknown"
+    return (
+        f"{made:%Y-%m-%d %H:%M}Z, {calibration.n:,} labelled events of "
+        f"{view.settings.calibration_days} days; "
+        f"{calibration.stale(view.known_at) or 'not stale'}"
+    )
+
+
+def coverage_table(view: View) -> Table:
+    "Coverage of the label-conditional sets over mature days, and how many events it rests on."
+    report = view.tickets.coverage
+    if report is None:
+        return note("no day of the calibration window has mature labels yet")
+    rows = [
+        {"": name, "covered": shown("coverage", figure), "labelled events": f"{figure.n:,}"}
+        for name, figure in (
+            ("all", report.overall),
+            ("negatives", report.by_label[0]),
+            ("positives", report.by_label[1]),
+        )
+    ]
+    return Table(pd.DataFrame(rows))
+
+
+def operator_tables(view: View) -> list[Table]:
+    """The three questions an operator lives by, asked of the log at the time of this view.
+
+    In plain SQL: `sql/operator.sql`.
+    """
+    asked = {
+        "model": view.model,
+        "now": view.known_at,
+        "batch": view.reader.known_batch(view.as_of),
+    }
+    tables = []
+    for name, sql in statements("operator.sql").items():
+        answer = view.reader.frame(sql, asked)
+        if len(answer):
+            tables.append(_in_words(answer))
+        else:
+            tables.append(note(f"{name.replace('_', ' ')}: nothing logged in this time"))
+    return tables
+
+
+def _in_words(answer):
+    "A query's answer as text: shares as percentages, counts with their thousands apart."
+    written = {
+        column.replace("_", " "): [_written(column, value) for value in answer[column].tolist()]
+        for column in answer
+    }
+    return Table(pd.DataFrame(written))
+
+
+def _written(column, value):
+    if "share" in column:
+        return "-" if pd.isna(value) else percent(value, 1)
+    return f"{value:,}" if isinstance(value, (int, float)) else str(value)
+
+
+def alert_table(view: View, alerts: pd.DataFrame, limit: int = 15) -> Table:
+    "High-risk events with their intervals: tickets first, then the riskiest."
+    high_risk = alerts[alerts.route.isin(["ticket", "alert"])] if len(alerts) else alerts
+    if high_risk.empty:
+        return note("no event of the day was of high risk")
+    ordered = high_risk.assign(person=high_risk.route != "ticket").sort_values(
+        ["person", "probability"], ascending=[True, False]
+    )
+    top = ordered.head(limit)
+    columns = {
+        "entity": top.entity_id,
+        "site": top.site_id,
+        "time": top.predicted_at.dt.tz_convert(view.reader.timezone).dt.strftime("%H:%M"),
+        "score": top.probability.map(number),
+        "lower": top.lower.map(number),
+        "upper": top.upper.map(number),
+        "route": top.route.map({"ticket": "ticket", "alert": "to a person"}),
+        "label": top.label.map({1.0: "positive", 0.0: "negative"}).fillna("not known yet"),
+    }
+    return Table(pd.DataFrame(columns), ("site", "route", "label"))

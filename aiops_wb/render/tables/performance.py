@@ -1,0 +1,189 @@
+"""Tables of how a model does: its figures, what is late in labels, false positives, sites."""
+
+from datetime import timedelta
+from math import nan
+
+import numpy as np
+import pandas as pd
+
+from ...stats.counts import ScoreCounts, total
+from ...stats.performance import confusion, summary
+from ...watch.view import View
+from ...watch.words import number
+from ..vocabulary import metric, shown
+from .table import Table, note
+
+__all__ = [
+    "ORDER",
+    "WIDTHS",
+    "performance_table",
+    "label_table",
+    "false_positive_table",
+    "segment_table",
+]
+
+ORDER = (
+    "predictions",
+    "labelled_share",
+    "positive_rate",
+    "alerts",
+    "accuracy",
+    "precision",
+    "recall",
+    "fpr",
+    "fdr",
+    "f1",
+    "precision_top_1pct",
+    "lift_top_1pct",
+    "pr_auc",
+    "roc_auc",
+    "brier",
+    "log_loss",
+    "ece",
+)
+"Figures of the table of performance, from top to bottom."
+
+WIDTHS = {"below 0.05": 0.05, "0.05 to 0.10": 0.10, "0.10 to 0.20": 0.20, "0.20 or wider": 1.0}
+"Widths of the probability interval in words, and where each ends."
+
+OF_SITES = ("predictions", "labelled_share", "positive_rate", "alerts", "precision", "recall")
+
+
+def performance_table(view: View) -> Table:
+    "Figures of the day, the recent days, 30 days and the held-out days of training."
+    spans = {
+        "day": view.quality.today,
+        f"{view.settings.recent_days} days": view.quality.week,
+        "30 days": view.quality.month,
+    }
+    rows = [
+        {"": metric(name).title}
+        | {span: shown(name, figures[name]) for span, figures in spans.items()}
+        | {"held-out days": _held_out(view, name)}
+        for name in ORDER
+        if name in view.quality.today
+    ]
+    return Table(pd.DataFrame(rows))
+
+
+def _held_out(view, name):
+    "A figure of the held-out days; counts of other days are not to be compared."
+    return "" if metric(name).kind == "count" else number(view.quality.baseline.get(name, nan))
+
+
+def label_table(view: View) -> Table:
+    """Figures of the recent days by what is known.
+
+    Labels so far, what late labels will add, what the scores alone expect; and the newest days
+    that are complete.
+    """
+    days, last = view.settings.recent_days, view.labels.complete_day
+    so_far = _labels_so_far(view)
+    adjusted = view.labels.adjusted.figures if view.labels.adjusted else {}
+    expected, complete = view.labels.expected, view.labels.complete
+    span = f"{last - timedelta(days - 1):%d %b} to {last:%d %b}, complete"
+    rows = [
+        {
+            "": metric(name).title,
+            f"labels so far, {days} days": shown(name, so_far[name]),
+            "adjusted for late labels": shown(name, adjusted[name]) if adjusted else "-",
+            "expected without labels": shown(name, expected[name]) if expected else "-",
+            span: shown(name, complete[name]),
+        }
+        for name in so_far
+    ]
+    return Table(pd.DataFrame(rows))
+
+
+def _labels_so_far(view):
+    "What the labels that are in say of the recent days."
+    at_threshold = confusion(view.window(view.settings.recent_days), view.threshold)
+    return {
+        "positive_rate": view.quality.week["positive_rate"],
+        "accuracy": at_threshold.accuracy,
+        "precision": at_threshold.precision,
+        "recall": at_threshold.recall,
+    }
+
+
+def false_positive_table(view: View, limit: int = 12) -> Table:
+    """False positives at the threshold in force, over the recent days.
+
+    By day, by version, by site and by width of the probability interval.
+    """
+    first = view.day - timedelta(view.settings.recent_days - 1)
+    groups = (
+        _by_day(view, first),
+        _by_version(view, first),
+        _by_site(view, first, limit),
+        _by_width(view),
+    )
+    rows = [_false_positives(*group) for kind in groups for group in kind]
+    return Table(pd.DataFrame(rows), ("",))
+
+
+def _false_positives(by, name, counts, threshold):
+    "A row of the table of false positives."
+    at_threshold = confusion(counts, int(counts.grid.cells(threshold)))
+    return {
+        "by": by,
+        "": name,
+        "labelled": f"{at_threshold.n:,}",
+        metric("fp").column: f"{at_threshold.fp:,}",
+        metric("fpr").column: shown("fpr", at_threshold.fpr),
+        metric("fdr").column: shown("fdr", at_threshold.fdr),
+    }
+
+
+def _by_day(view, first):
+    for day, counts in view.counts_by_day.items():
+        if day >= first:
+            yield "day", f"{day:%a %d %b}", counts, view.threshold
+
+
+def _by_version(view, first):
+    "One whose threshold is not known here has no false positives to speak of."
+    reader, model = view.reader, view.model
+    for version in view.versions_between(first):
+        own = version == view.version
+        threshold = view.threshold if own else reader.threshold(model, version, view.as_of)
+        if threshold is not None:
+            by_day = reader.score_counts(model, first, view.day, version=version, as_of=view.as_of)
+            yield "version", f"{model} {version}", total(by_day.values(), view.grid), threshold
+
+
+def _by_site(view, first, limit):
+    for site, counts in _sites(view, first, limit):
+        yield "site", site, counts, view.threshold
+
+
+def _sites(view, first, limit):
+    "Counts of the largest sites from a day to this one."
+    by_site = view.reader.segment_counts(
+        view.model, first, view.day, version=view.version, as_of=view.as_of
+    )
+    largest = list(by_site.items())[:limit]
+    return [(segment.removeprefix("site="), counts) for segment, counts in largest]
+
+
+def _by_width(view):
+    if not view.tickets.stands:
+        return
+    recent = view.window(view.settings.recent_days)
+    lower, upper = view.tickets.stands[1].bounds.intervals(recent.points)
+    place = np.digitize(upper - lower, list(WIDTHS.values())[:-1])
+    for i, name in enumerate(WIDTHS):
+        columns = (np.where(place == i, column, 0) for column in recent.columns)
+        counts = ScoreCounts(recent.points, *columns, recent.grid)
+        yield "interval width", name, counts, view.threshold
+
+
+def segment_table(view: View, limit: int = 20) -> Table:
+    "Each site over the recent days, largest first."
+    first = view.day - timedelta(view.settings.recent_days - 1)
+    rows = []
+    for site, counts in _sites(view, first, limit):
+        figures = summary(counts, int(counts.grid.cells(view.threshold)))
+        named = {metric(name).title: shown(name, figures[name]) for name in OF_SITES}
+        rows.append({"site": site} | named)
+    return Table(pd.DataFrame(rows)) if rows else note("no site was logged")

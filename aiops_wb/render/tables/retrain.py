@@ -1,0 +1,53 @@
+"""Tables of safeguards and of versions."""
+
+from collections.abc import Sequence
+from math import nan
+
+import pandas as pd
+
+from ...stats.retrain import Check
+from ...watch.view import View
+from ...watch.words import number
+from ..vocabulary import metric
+from .table import Table, note
+
+__all__ = ["check_table", "version_table"]
+
+
+def check_table(checks: Sequence[Check]) -> Table:
+    "The safeguards."
+    rows = [
+        {
+            "safeguard": check.name,
+            "passes": "yes" if check.passed else "no",
+            "what it saw": check.reason,
+        }
+        for check in checks
+    ]
+    return Table(pd.DataFrame(rows), ("passes", "what it saw"))
+
+
+def version_table(view: View) -> Table:
+    "Registered versions with their windows and held-out figures; which is active."
+    versions = view.reader.versions(view.model, view.known_at)
+    if versions.empty:
+        return note("no version is registered: this model was trained elsewhere")
+    active = view.reader.active_version(view.model, view.as_of)
+    rows = [
+        _version(view, version, registered, version == active)
+        for version, registered in zip(versions.version, versions.state)
+    ]
+    return Table(pd.DataFrame(rows), ("state", "trained from", "held out"))
+
+
+def _version(view, version, registered, active):
+    first, last = registered["window"]
+    held_out = ("pr_auc", "roc_auc", "brier")
+    return {
+        "version": version,
+        "state": "active" if active else "",
+        "trained from": first,
+        "held out": f"{registered['held_out_from']} to {last}",
+        "rows": f"{registered['rows']:,}",
+        "threshold": number(view.probability(registered["threshold"])),
+    } | {metric(name).title: number(registered["metrics"].get(name) or nan) for name in held_out}

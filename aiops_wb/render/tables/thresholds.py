@@ -1,0 +1,57 @@
+"""Tables of what other thresholds would have done."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ...stats.performance import confusion
+from ...watch.view import View
+from ...watch.words import number
+from ..vocabulary import metric
+from .table import Table, note
+
+__all__ = ["simulation_table", "threshold_table"]
+
+
+def simulation_table(view: View) -> Table:
+    "The candidate against the threshold in force."
+    candidate = view.replay.candidate
+    if candidate is None:
+        return note("no labelled positive in the last 30 days")
+    scores = view.probability(candidate), view.probability(view.threshold)
+    rows = [("Threshold (score)", *map(number, (*scores, scores[0] - scores[1])))]
+    rows += [_replayed(*row) for row in view.replay.simulate(candidate).table.items()]
+    return Table(pd.DataFrame(rows, columns=["30 days", "candidate", "in force", "difference"]))
+
+
+def _replayed(name, values):
+    "A figure under both thresholds, and their difference."
+    counts = {
+        "alerts": "Events at or above it",
+        "alerts_per_day": "a day",
+        "tp": f"{metric('tp').title} (labelled)",
+        "fp": f"{metric('fp').title} (labelled)",
+    }
+    if name in counts:
+        return counts[name], *(f"{value:,.0f}" for value in values)
+    return metric(name).title, *(number(value) for value in values)
+
+
+def threshold_table(
+    view: View, scores: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+) -> Table:
+    "What each of some thresholds would have done over the last 30 days."
+    counts = view.window(30)
+    return Table(pd.DataFrame([_at(view, counts, score) for score in scores]))
+
+
+def _at(view, counts, score):
+    threshold = int(view.grid.quantise(score))
+    alerts, found = counts.at_or_above(threshold)[0], confusion(counts, threshold)
+    rates = ("precision", "recall", "fpr")
+    return {
+        "threshold": f"{score:g}",
+        "alerts a day": f"{alerts / view.replay.days_replayed:,.0f}",
+        "caught in 30 days": f"{found.tp:,}",
+        "false in 30 days": f"{found.fp:,}",
+    } | {metric(name).column: number(getattr(found, name).value) for name in rates}
