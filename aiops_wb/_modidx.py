@@ -659,6 +659,7 @@ d = { 'settings': { 'branch': 'main',
             'aiops_wb.watch.recalibrate': {},
             'aiops_wb.watch.replay': {},
             'aiops_wb.watch.scores': {},
+            'aiops_wb.watch.sinks': {},
             'aiops_wb.watch.tickets': {},
             'aiops_wb.watch.view': {},
             'aiops_wb.watch.words': {}}}
