@@ -240,6 +240,7 @@ def report_jobs(
     data: Path, reports: Path, day: date, model: str, as_of: datetime, settings: Settings
 ) -> list[Job]:
     "The six report jobs of one day and model."
+    notebooks = report_notebooks()
     parameters = {
         "data": str(Path(data).resolve()),
         "model": model,
@@ -248,7 +249,6 @@ def report_jobs(
         # all of them: a report must not find a file of settings that this run does not know
         "settings": settings.model_dump(mode="json", exclude=PRIVATE),
     }
-    notebooks = report_notebooks()
     return [
         Job(
             _job_name(day, model, name),
