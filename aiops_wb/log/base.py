@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Connected:
 
     def __init__(self, con: duckdb.DuckDBPyConnection, root: Path):
         self.con, self.root = con, Path(root)
+        self._batches = {}  # as_of -> the last batch known then, until something is written
 
     def close(self) -> None:
         "Close the connection."
@@ -65,7 +67,7 @@ class Connected:
         rows = self._rows(sql, parameters)
         return rows[0][0] if rows else None
 
-    @property
+    @cached_property
     def timezone(self) -> str:
         "The zone whose calendar days are the days of this log."
         return self._value("SELECT value FROM workbench WHERE key = 'timezone'")
@@ -83,6 +85,8 @@ class Writing(Connected):
         except BaseException:
             self.con.execute("ROLLBACK")
             raise
+        finally:
+            self._batches.clear()
         self.con.execute("COMMIT")
 
     @contextmanager

@@ -17,8 +17,11 @@ class BatchReads(Connected):
 
     def known_batch(self, as_of: datetime | None = None) -> int:
         "The last batch committed at or before a time; 0 when there is none."
-        where, values = conditions(committed_at__le=as_of)
-        return self._value(f"SELECT coalesce(max(batch_id), 0) FROM batches{where}", values)
+        if as_of not in self._batches:  # asked before every other question
+            where, values = conditions(committed_at__le=as_of)
+            newest = f"SELECT coalesce(max(batch_id), 0) FROM batches{where}"
+            self._batches[as_of] = self._value(newest, values)
+        return self._batches[as_of]
 
     def last_committed(self) -> datetime | None:
         "When the last batch was committed, None before the first."
@@ -157,6 +160,7 @@ class BatchWrites(BatchReads, Recounting):
         return batch
 
     def _add_batch(self, batch, kind, now, owner, numbers):
+        self._batches.clear()
         last = self.last_committed()
         loaded, duplicates, conflicts, quarantined = numbers
         self.con.execute(
