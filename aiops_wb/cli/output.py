@@ -94,18 +94,18 @@ class Bar:
         if steps and sys.stderr.isatty() and not self.call.quiet:
             self.bar = tqdm(total=steps, desc=self.what, unit="report")
 
-    def done(self, outcome: ReportResult) -> None:
+    def done(self, result: ReportResult) -> None:
         "One step is done."
-        failed = outcome.state == "failed"
+        failed = result.state == "failed"
         if self.bar is not None:
             self.bar.update()
             if self.bar.n >= self.bar.total:
                 self.bar.close()
         elif failed or not sys.stderr.isatty():
-            self.call.say(f"{outcome.name}: {outcome.state}")
+            self.call.say(f"{result.name}: {result.state}")
         if failed:
-            reason = (outcome.error or "").strip().splitlines()[-1]
-            tqdm.write(f"{outcome.name} failed: {reason}", file=sys.stderr)
+            reason = (result.error or "").strip().splitlines()[-1]
+            tqdm.write(f"{result.name} failed: {reason}", file=sys.stderr)
 
 
 def progress(call: Call) -> Callable[[Sequence, str], Iterator]:
