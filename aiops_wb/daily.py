@@ -1,5 +1,6 @@
 """One day, end to end: take in, figure, publish, hand on, report, record."""
 
+import logging
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -46,6 +47,8 @@ __all__ = [
     "Morning",
     "run",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 class DayReports(NamedTuple):
@@ -313,7 +316,7 @@ class Morning:
     settings: Settings
     as_of: datetime | None = None
     who: str = "daily"
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = logger.info
 
     @property
     def known_at(self) -> datetime:
@@ -367,7 +370,7 @@ def run(
     as_of: datetime | None = None,
     show: str = "last",
     who: str = "daily",
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = logger.info,
     on_done: Callable[[ReportResult], None] = lambda _: None,
     expect: Callable[[int], None] = lambda _: None,
 ) -> Ran:
@@ -575,7 +578,11 @@ def _record(morning, chosen, results, attempts):
 
 
 def hand_on(
-    data: Path, now: datetime, settings: Settings, who: str, say: Callable[[str], None] = print
+    data: Path,
+    now: datetime,
+    settings: Settings,
+    who: str,
+    say: Callable[[str], None] = logger.info,
 ) -> bool:
     """Take in, open cases and hand them on, without figures or reports.
 

@@ -1,4 +1,5 @@
 import json
+import logging
 import re
 import shutil
 from dataclasses import replace
@@ -134,6 +135,14 @@ def test_stored_figures_are_those_of_the_rows(logged):
         )
         assert stored.value["latency_mean_ms"] == 2
         assert len(log.metrics(MODEL, segment="site=north")) > 0
+
+
+def test_the_package_logs_and_prints_nothing(logged, capsys, caplog):
+    caplog.set_level(logging.INFO, logger="aiops_wb")
+    run(logged.data, logged.root / "reports", NOW, Settings(data=logged.data), show="none")
+    assert capsys.readouterr() == ("", "")
+    assert {"aiops_wb.daily", "aiops_wb.log.snapshot"} <= {record.name for record in caplog.records}
+    assert any("figures ok" in record.getMessage() for record in caplog.records)
 
 
 def test_running_again_changes_nothing(logged):

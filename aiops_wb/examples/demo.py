@@ -1,5 +1,6 @@
 """A log replayed as if live, day by day."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,8 @@ from .stories import STORIES, DemoModel, Story
 
 __all__ = ["demo"]
 
+logger = logging.getLogger(__name__)
+
 _WHO = "demo"
 _REPORTS_A_DAY = 6
 
@@ -37,7 +40,7 @@ def demo(
     until: date | None = None,
     report_days: int = 7,
     rounds: int = 200,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = logger.info,
     progress: Callable[[Iterable, str], Iterable] = lambda items, what: items,
     on_done: Callable[[ReportResult], None] = lambda _: None,
     expect: Callable[[int], None] = lambda _: None,

@@ -1,5 +1,6 @@
 """Batches: what became known when, and the files that hold it."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
@@ -10,6 +11,8 @@ from .errors import StoreError
 from .recount import Recounting
 
 __all__ = ["BatchReads", "BatchWrites"]
+
+logger = logging.getLogger(__name__)
 
 
 class BatchReads(Connected):
@@ -157,6 +160,10 @@ class BatchWrites(BatchReads, Recounting):
                     self._count_new(batch, key, list(group.path))
             with self.one_thread():
                 self._recount_days(batch, keys)
+        counts = (
+            "batch %d of %s: %d loaded, %d duplicates, %d conflicts, %d quarantined; %d counted"
+        )
+        logger.info(counts, batch, kind, *numbers, len(keys))
         return batch
 
     def _add_batch(self, batch, kind, now, owner, numbers):

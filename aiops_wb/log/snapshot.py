@@ -1,5 +1,6 @@
 """Snapshots: what is published after each commit, and what everybody but the writer reads."""
 
+import logging
 import uuid
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from .durable import fsync
 from .schema import EMPTY
 
 __all__ = ["Publishing"]
+
+logger = logging.getLogger(__name__)
 
 
 class Publishing(BatchReads):
@@ -31,6 +34,7 @@ class Publishing(BatchReads):
         published = sorted(folder.glob("aiops-*.duckdb"), key=lambda p: p.stat().st_mtime_ns)
         for old in published[:-keep]:
             old.unlink()
+        logger.info("published %s", target)
         return target
 
     def _copy(self, path):

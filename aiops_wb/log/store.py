@@ -1,5 +1,6 @@
 """The one writer, put together from its subjects."""
 
+import logging
 import re
 import shutil
 import uuid
@@ -23,6 +24,8 @@ from .snapshot import Publishing
 from .versions import VersionWrites
 
 __all__ = ["Store", "open_store"]
+
+logger = logging.getLogger(__name__)
 
 
 class Store(
@@ -58,6 +61,7 @@ class Store(
             aside = self.root / "rejected" / f"interrupted-{uuid.uuid4().hex[:8]}-{path.name}"
             aside.parent.mkdir(exist_ok=True)
             path.rename(aside)
+            logger.info("an interrupted writer left %s: moved to %s", path.name, aside)
         for path in [*(self.root / "snapshots").glob("*.tmp*"), *self.root.glob(".aiops-*")]:
             path.unlink()
         shutil.rmtree(self.root / "tmp", ignore_errors=True)

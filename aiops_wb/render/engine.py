@@ -9,6 +9,7 @@ import gc
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import selectors
 import signal
@@ -33,6 +34,8 @@ __all__ = [
     "serve",
     "run_jobs",
 ]
+
+logger = logging.getLogger(__name__)
 
 PRELOAD = (
     "pandas",
@@ -96,6 +99,7 @@ def _ask_helper(order, on_done):
                 answer = json.loads(line)
                 result = ReportResult(**answer["result"])
                 results[answer["index"]] = result
+                logger.info("report %s: %s, %s", result.name, result.state, result.seconds)
                 on_done(result)
         except BaseException:
             helper.kill()

@@ -1,5 +1,6 @@
 """Calibrate again when a day is done: what was learnt decides from the next day on."""
 
+import logging
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -9,6 +10,8 @@ from ..stats.counts import total
 from .view import View
 
 __all__ = ["recalibrate", "learnt"]
+
+logger = logging.getLogger(__name__)
 
 
 def recalibrate(store: Store, view: View, now: datetime, who: str) -> str | None:
@@ -39,7 +42,9 @@ def recalibrate(store: Store, view: View, now: datetime, who: str) -> str | None
     if before and _decides(before) == _decides(fresh):
         return stands[0]
     why = f"daily, {settings.calibration_days} days to {view.day}"
-    return store.add_calibration(now, who, view.model, view.version, fresh, why, view.day)
+    key = store.add_calibration(now, who, view.model, view.version, fresh, why, view.day)
+    logger.info("calibration %s stands: %s", key, fresh.rule.guarantee or fresh.rule.reason)
+    return key
 
 
 def _switched_off(store, view, before, now, who):

@@ -1,6 +1,7 @@
 """Where cases go: a file, a webhook, and what both are sent."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -13,6 +14,8 @@ from ..config import Settings
 from ..log.errors import StoreError
 
 __all__ = ["SENT", "Sink", "JsonLines", "Webhook", "sinks", "message", "drift_messages", "deliver"]
+
+logger = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
@@ -220,6 +223,7 @@ def deliver(
             problem = _refused(sink, case)
             state = "failed" if problem else "delivered"
             attempts.append((case.case_id, sink.name, state, problem, now))
+            logger.debug("case %s to the %s: %s", case.case_id, sink.name, problem or "taken")
             on_done(sink.name, state)
     return pd.DataFrame(attempts, columns=ATTEMPT)
 

@@ -571,6 +571,8 @@ def test_quiet_and_verbose(logged, capsys):
     assert main(["cases", "send", "-q"]) == 0 and capsys.readouterr().out == ""
     assert main(["cases", "list", "-q"]) == 0 and "cases" in capsys.readouterr().out
 
+    assert main(["ingest", "-v"]) == 0 and "INFO: published" in capsys.readouterr().err
+
     small = typer.Typer(rich_markup_mode=None, add_completion=False)
 
     @command(small)
