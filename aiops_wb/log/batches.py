@@ -160,10 +160,8 @@ class BatchWrites(BatchReads, Recounting):
                     self._count_new(batch, key, list(group.path))
             with self.one_thread():
                 self._recount_days(batch, keys)
-        counts = (
-            "batch %d of %s: %d loaded, %d duplicates, %d conflicts, %d quarantined; %d counted"
-        )
-        logger.info(counts, batch, kind, *numbers, len(keys))
+        told = "batch %d of %s: %d loaded, %d duplicates, %d conflicts, %d quarantined"
+        logger.info(told, batch, kind, *numbers)
         return batch
 
     def _add_batch(self, batch, kind, now, owner, numbers):
