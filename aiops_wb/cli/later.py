@@ -1,6 +1,8 @@
 """Commands whose modules are loaded when they are called: help costs nothing of what they need."""
 
+import sys
 from collections.abc import Mapping
+from contextlib import contextmanager
 from importlib import import_module
 
 import typer
@@ -8,6 +10,9 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 __all__ = ["Later", "loading", "needs"]
+
+NOT_USED = ("sklearn",)
+"An optional part of XGBoost that takes half a second to load; no command uses it."
 
 Table = Mapping[str, tuple[str, str]]  # name -> module, what the command does
 
@@ -23,7 +28,8 @@ class Later(TyperCommand):
     def load(self) -> TyperCommand | TyperGroup:
         "The command or the group itself."
         try:
-            loaded = get_command(import_module(f".{self.module}", __package__).app)
+            with _left_out(*NOT_USED):
+                loaded = get_command(import_module(f".{self.module}", __package__).app)
         except ModuleNotFoundError as error:
             raise typer.TyperException(needs(error)) from None
         loaded.name, loaded.help = self.name, self.help
@@ -32,6 +38,18 @@ class Later(TyperCommand):
     def make_context(self, info_name, args, parent=None, **extra):
         "The context of the loaded command."
         return self.load().make_context(info_name, args, parent, **extra)
+
+
+@contextmanager
+def _left_out(*names):
+    "Modules that are not found meanwhile, unless they are loaded already."
+    absent = [name for name in names if name not in sys.modules]
+    sys.modules |= dict.fromkeys(absent)
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def loading(table: Table) -> type[TyperGroup]:
