@@ -19,6 +19,7 @@ from ..models.challenge import challenge, plan
 from ..models.registry import register
 from ..models.scorer import Scorer
 from ..models.training import train
+from ..models.version import ModelVersion
 from ..render.jobs import ReportResult
 from ..watch.cases import open_cases
 from .stories import STORIES, DemoModel, Story
@@ -53,7 +54,7 @@ def demo(
     say(f"reading the {story.name} of {story.first.year}")
     streams = story.events(days[-1])
     with open_store(data, _WHO, story.zone) as store:
-        replay = _Replay(store, story, streams, settings, rounds)
+        replay = _Replay(store, story, streams, settings, rounds, {})
         _set_up(replay, say)
         for day in progress(_left_to_do(store, days), "replaying days"):
             _live_day(replay, day)
@@ -75,6 +76,12 @@ class _Replay(NamedTuple):
     streams: Mapping[DemoModel, pd.DataFrame]
     settings: Settings
     rounds: int
+    loaded: dict[str, ModelVersion]  # what scored the day before, by model
+
+    @property
+    def logging(self) -> dict:
+        "How loggers write here: at the end, with a cursor of the open store."
+        return {"flush_seconds": None, "cursor": self.store.cursor}
 
     @property
     def spool(self) -> Path:
@@ -148,7 +155,7 @@ def _log_history(replay):
                 nothing_known = np.full(len(part), 0.5)
                 features = part[list(one.features)]
                 log.log(nothing_known, part.scored_at, features=features, **_identity(part))
-        _log_outcomes(replay, rows, story.first, story.eve)
+    _log_outcomes(replay, story.first, story.eve)
     ingest(replay.store, replay.eve, _WHO)
 
 
@@ -163,21 +170,20 @@ def _identity(rows):
     return {name: rows[name].to_numpy() for name in ("prediction_id", "entity_id", "site_id")}
 
 
-def _log_outcomes(replay, rows, first, last):
-    "Labels that arrive from the night before `first` to that of `last`."
+def _log_outcomes(replay, first, last):
+    "Labels of all models that arrive from the night before `first` to that of `last`."
     after = pd.Timestamp(replay.story.night(first - timedelta(1)))
     until = pd.Timestamp(replay.story.night(last))
-    arrives = rows.label.notna() & (rows.known_at > after) & (rows.known_at <= until)
-    if not arrives.any():
-        return
-    arriving = rows[arrives]
-    with OutcomeLogger(replay.spool, replay.story.source) as log:
-        log.log(
-            arriving.prediction_id.to_numpy(),
-            arriving.label.to_numpy(),
-            arriving.known_at,
-            predicted_at=arriving.scored_at,
-        )
+    with OutcomeLogger(replay.spool, replay.story.source, **replay.logging) as log:
+        for rows in replay.streams.values():
+            came = rows[rows.label.notna() & (rows.known_at > after) & (rows.known_at <= until)]
+            if len(came):
+                log.log(
+                    came.prediction_id.to_numpy(),
+                    came.label.to_numpy(),
+                    came.known_at,
+                    predicted_at=came.scored_at,
+                )
 
 
 def _train(replay, one):
@@ -199,7 +205,7 @@ def _live_day(replay, day):
     night = replay.story.night(day)
     for one, rows in replay.streams.items():
         _score(replay, one, rows, day)
-        _log_outcomes(replay, rows, day, day)
+    _log_outcomes(replay, day, day)
     ingest(replay.store, night, _WHO)
     open_cases(replay.store, night, replay.settings)
     for one in replay.streams:
@@ -211,8 +217,11 @@ def _live_day(replay, day):
 def _score(replay, one, rows, day):
     "Score and log a day's events by what is in force."
     today = _unlogged(replay.store, one, _scored_on(rows, day), day, day)
-    scorer = Scorer.in_force(replay.store, one.model, cuts=replay.settings.risk_cuts)
-    with scorer.logger(replay.spool, flush_seconds=None) as log:
+    loaded = replay.loaded.get(one.model)
+    cuts = replay.settings.risk_cuts
+    scorer = Scorer.in_force(replay.store, one.model, cuts=cuts, loaded=loaded)
+    replay.loaded[one.model] = scorer.version
+    with scorer.logger(replay.spool, **replay.logging) as log:
         # a call costs more than its rows
         for _, part in today.groupby(today.scored_at.dt.floor("6h")):
             scorer.score_and_log(part, log, part.scored_at, **_identity(part))

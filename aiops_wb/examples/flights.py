@@ -83,10 +83,27 @@ _COLUMNS = [
 ]
 
 
+_TEXTS = ("carrier", "origin", "dest")
+_NUMBERS = (
+    "year",
+    "month",
+    "day",
+    "sched_dep_time",
+    "dep_delay",
+    "sched_arr_time",
+    "arr_delay",
+    "flight",
+    "air_time",
+    "distance",
+    "minute",
+    "time_hour",
+)
+
+
 def _flights(first, last):
-    "The table of flights, days from first to last."
-    texts = {"carrier": str, "origin": str, "dest": str, "tailnum": str}
-    flights = pd.read_csv(_table("flights"), dtype=texts)
+    "The table of flights, days from first to last, with the columns that are used."
+    columns, texts = [*_NUMBERS, *_TEXTS], dict.fromkeys(_TEXTS, str)
+    flights = pd.read_csv(_table("flights"), usecols=columns, dtype=texts)
     day = pd.to_datetime(flights[["year", "month", "day"]])
     within = (day >= pd.Timestamp(first)) & (day <= pd.Timestamp(last))
     return flights[within].assign(day=day[within].dt.date)

@@ -23,7 +23,8 @@ def _raised_most(pushes: pd.DataFrame, top: int):
 
 def _values_of(frame: pd.DataFrame, features, wanted):
     "The value of one feature of each row, None where it is not wanted."
-    return [frame.iloc[i][features[i]] if wanted[i] else None for i in range(len(frame))]
+    columns = {name: frame[name].to_numpy() for name in set(features)}
+    return [columns[features[i]][i] if wanted[i] else None for i in range(len(frame))]
 
 # %% ../../nbs/models/explain.ipynb #82763dac
 def reasons(version: ModelVersion, frame: pd.DataFrame, top: int = 3) -> pd.DataFrame:

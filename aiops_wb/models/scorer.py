@@ -35,9 +35,15 @@ class Scorer:
         model: str,
         as_of: datetime | None = None,
         cuts: tuple[float, ...] = CUTS,
+        loaded: ModelVersion | None = None,
     ) -> "Scorer":
-        "The active version of a model with its threshold and calibration."
-        version = load(reader, model, as_of=as_of)
+        """The active version of a model with its threshold and calibration.
+
+        `loaded` serves again while it is the active one: its file is not read another time.
+        """
+        active = reader.active_version(model, as_of)
+        same = loaded is not None and (loaded.model, loaded.version) == (model, active)
+        version = loaded if same else load(reader, model, active, as_of)
         threshold = reader.threshold(model, version.version, as_of)
         key, stands = reader.calibration(model, version.version, as_of) or (None, None)
         return cls(version, threshold, key, stands, cuts)

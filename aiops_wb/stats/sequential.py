@@ -286,7 +286,9 @@ def _likelihoods(positive, negative, z, centre, day_variance):
         "(days, shifts)"
         score = centre + slope * (z - centre)
         at = np.add.outer(np.asarray(shifts), sqrt(day_variance) * nodes).ravel()
-        table = positive @ log_expit(score[:, None] + at) + negative @ log_expit(-score[:, None] - at)
+        moved = score[:, None] + at
+        rest = log_expit(np.abs(moved))  # log_expit(x) = min(x, 0) + rest for either sign, to the last bit
+        table = positive @ (np.minimum(moved, 0) + rest) + negative @ (np.minimum(-moved, 0) + rest)
         return logsumexp(table.reshape(len(positive), len(shifts), len(nodes)) + kernel, axis=2)
 
     return of

@@ -38,8 +38,7 @@ class Labels:
 
         None for a version trained elsewhere, or without probabilities.
         """
-        by_day = self._of.reader.held_out_counts(self._of.model, self._of.version)
-        held = total(by_day.values(), self._of.grid)
+        held = total(self._of.held_out.values(), self._of.grid)
         both_kinds = 0 < held.total[2] < held.total[1]
         return venn_abers(held) if self._of.grid.kind == "logit" and both_kinds else None
 

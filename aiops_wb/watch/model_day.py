@@ -66,6 +66,11 @@ class ModelDay:
         states = versions.state[versions.version == self.version]
         return states.iloc[0] if len(states) else {}
 
+    @cached_property
+    def held_out(self) -> dict[date, ScoreCounts]:
+        "Counts of the days that the training of this version left out."
+        return self.reader.held_out_counts(self.model, self.version)
+
     def counts(self, first: date, last: date, tenant: str | None = None) -> dict[date, ScoreCounts]:
         "Counts by day from `first` to `last`, this version."
         return self.reader.score_counts(

@@ -20,7 +20,7 @@ def recalibrate(store: Store, view: View, now: datetime, who: str) -> str | None
     None (nothing changes) when fewer than 30 are known or the scores are no probabilities.
     """
     settings = view.settings
-    days = store.held_out_counts(view.model, view.version) | view.counts_by_day
+    days = view.held_out | view.counts_by_day
     first = view.day - timedelta(settings.calibration_days - 1)
     recent = total((c for d, c in days.items() if first <= d <= view.day), view.grid)
     stands = store.calibration(view.model, view.version)
