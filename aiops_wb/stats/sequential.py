@@ -327,7 +327,8 @@ def e_bh(log_evidence, level: float, weights=None) -> np.ndarray:
     weights = np.ones(len(log_evidence)) if weights is None else np.asarray(weights, dtype=np.float64)
     e = log_evidence + np.log(weights / weights.mean())
     ordered = np.sort(e)[::-1]
-    passing = np.flatnonzero(ordered >= log(len(e) / level) - np.log(np.arange(1, len(e) + 1)))
+    needed = log(len(e) / level) - np.log(np.arange(1, len(e) + 1))
+    passing = np.flatnonzero(ordered >= needed - 1e-12)  # a tie stays one, however logarithms round
     return e >= ordered[passing[-1]] if len(passing) else np.zeros(len(e), dtype=bool)
 
 # %% ../../nbs/stats/06_sequential.ipynb #54fb77ea

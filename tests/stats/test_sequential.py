@@ -4,7 +4,7 @@ level and delay by simulation.
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import expit, log_expit
@@ -263,6 +263,7 @@ def brute_e_bh(e, level):
 
 
 @given(st.lists(st.floats(0.01, 1e5), min_size=1, max_size=12), st.sampled_from([0.05, 0.2]))
+@example([1.0, 6.0, 6.0, 6.0, 6.0, 6.0], 0.2)  # 6 is exactly 6 / (0.2 * 5)
 def test_e_bh_equals_its_definition(e, level):
     assert np.array_equal(e_bh(np.log(e), level), brute_e_bh(e, level))
 
