@@ -1,8 +1,7 @@
 """A workbench for people who run a binary risk model in production.
 
 The names in `__all__` are the documented surface; each is loaded when it is first asked for, so
-that
-importing the package costs next to nothing.
+that importing the package costs next to nothing.
 """
 
 from importlib import import_module
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import _moved
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from .config import Settings, SettingsError, load_settings

@@ -19,7 +19,7 @@ MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
     "explain": ("models.explain",),
     "challenge": ("models.challenge",),
     "domain": ("models.domain",),
-    "alarms": ("watch.alarms", "watch.events", "stats.streams"),
+    "alarms": ("watch.alarms", "watch.alarm_rows", "stats.streams"),
     "monitor": (
         "watch.view",
         "watch.headlines",
@@ -40,25 +40,30 @@ MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
 "Old module of the package -> where its names stand now, in the order in which they are looked up."
 
 RENAMED = {
-    "Cuts": ("alarms", "WatchedCuts"),
-    "SCORE_CUTS": ("alarms", "SCORE_QUANTILES"),
-    "Outcome": ("engine", "ReportResult"),
-    "conformal_headline": ("monitor", "certainty_headline"),
-    "explain_headline": ("monitor", "reasons_headline"),
+    ("alarms", "Cuts"): "WatchedSets",
+    ("alarms", "cuts_of"): "watched_sets",
+    ("alarms", "SCORE_CUTS"): "SCORE_QUANTILES",
+    ("automation", "RiskMonitor"): "PromiseWatch",
+    ("conformal", "Cuts"): "SetBounds",
+    ("decisions", "CUTS"): "RISK_CUTS",
+    ("drift", "GRAVITY"): "ALARM_SEVERITIES",
+    ("drift", "gravity"): "alarm_severity",
+    ("engine", "Outcome"): "ReportResult",
+    ("monitor", "conformal_headline"): "certainty_headline",
+    ("monitor", "explain_headline"): "reasons_headline",
 }
-"Old name -> the old module that it stood in, and what it is called now."
+"The old module that a name stood in, and its old name -> what it is called now."
 
 
 def lookup(old: str, places: tuple[str, ...], name: str):
     """A name of an old module, from the modules that hold its names now; AttributeError where none
     has it.
     """
-    renamed = RENAMED.get(name)
-    name = renamed[1] if renamed and renamed[0] == old else name
+    called = RENAMED.get((old, name), name)
     for place in places:
         module = importlib.import_module(f"aiops_wb.{place}")
-        if hasattr(module, name):
-            return getattr(module, name)
+        if hasattr(module, called):
+            return getattr(module, called)
     raise AttributeError(f"module 'aiops_wb.{old}' has no attribute {name!r}")
 
 

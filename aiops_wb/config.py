@@ -77,23 +77,24 @@ class Settings(BaseSettings):
     ticket_days: Days = 60  # days that the rule for tickets rests on
     label_delay_days: Days = 7  # the labels of a day count as complete after so many days
     coverage: Literal[0.9, 0.95, 0.99] = 0.9  # of prediction intervals and sets
-    # reference rule ("width"): an interval below it may act without a person
+    # the width rule (automation "width"): an interval narrower than this may act without a person
     narrow_width: Share = 0.20
+    # where the risk levels LOW, MEDIUM, HIGH and CRITICAL begin, as scores
     risk_cuts: tuple[Share, Share, Share, Share] = (0.2, 0.4, 0.6, 0.8)
     calibration_days: Days = 28  # days that sets and intervals rest on
-    calibration_max_age_days: Days = 30
+    calibration_max_age_days: Days = 30  # an older calibration automates nothing
 
     # one case for each entity in this window
     case_hours: Annotated[float, Field(gt=0, le=8760)] = 24
     # cases about older predictions are recorded, not sent
     case_max_age_hours: Annotated[float, Field(gt=0, le=87600)] = 48
-    ticket_workflow: str = "open-investigation"
-    alert_workflow: str = "review-alert"
-    drift_workflow: str = "review-drift"
+    ticket_workflow: str = "open-investigation"  # what the receiver of a ticket is asked to start
+    alert_workflow: str = "review-alert"  # the same for an alert
+    drift_workflow: str = "review-drift"  # the same for an alarm about drift
     case_file: Path | None = None  # JSON lines, one for each case
     webhook_url: SecretStr | None = None  # receives each case as a POST of JSON
     webhook_timeout: Annotated[float, Field(gt=0)] = 5  # seconds
-    webhook_retries: Annotated[int, Field(ge=0)] = 3
+    webhook_retries: Annotated[int, Field(ge=0)] = 3  # of one case, after the first attempt
 
     recent_days: Days = 7  # drift: the recent window
     reference_days: tuple[Days, Days] = (30, 60)  # drift: days before, nearest and farthest
@@ -104,14 +105,15 @@ class Settings(BaseSettings):
     # the same for the log-odds of the label, in logits
     calibration_tolerance: Annotated[float, Field(gt=0, le=2)] = 0.1
 
+    # may models be retrained? 'aiops-wb retrain --flag' says so of one model
     retrain_enabled: bool = False
-    retrain_cooldown_days: Days = 7
-    retrain_min_labelled: Annotated[int, Field(ge=1)] = 100
+    retrain_cooldown_days: Days = 7  # at least so long between two trainings
+    retrain_min_labelled: Annotated[int, Field(ge=1)] = 100  # labelled events to train on, at least
 
     engine: Literal["inline", "kernel"] = "inline"  # how report notebooks run
     jobs: Annotated[int, Field(ge=1)] = 2  # report notebooks at once
     report_timeout: Annotated[int, Field(ge=1)] = 120  # seconds for one report
-    snapshots_kept: Annotated[int, Field(ge=1)] = 3
+    snapshots_kept: Annotated[int, Field(ge=1)] = 3  # published copies of the catalog
 
     @field_validator("timezone")
     @classmethod

@@ -25,8 +25,8 @@ from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
 from .render.manifest import PRIVATE, entry, write_manifest
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, navigation, write_pages
+from .watch.alarm_rows import record_alarms
 from .watch.cases import Opened, open_cases
-from .watch.events import record_alarms
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
 from .watch.recalibrate import recalibrate
 from .watch.sinks import deliver, drift_messages, sinks
@@ -37,7 +37,7 @@ __all__ = [
     "due",
     "unfinished",
     "report_notebooks",
-    "Figures",
+    "DayResult",
     "compute",
     "report_jobs",
     "Ran",
@@ -133,7 +133,7 @@ def _record_steps(store, steps):
 
 
 @dataclass(frozen=True)
-class Figures:
+class DayResult:
     "What came of one day and model."
 
     day: date
@@ -151,7 +151,7 @@ def compute(
     settings: Settings,
     who: str = "daily",
     as_of: datetime | None = None,
-) -> Figures:
+) -> DayResult:
     """Compute the figures of a day and model and store them; recalibrate on the model's newest day.
 
     One view answers everything, and its alarms are followed once. What fails is recorded and
@@ -177,7 +177,7 @@ def compute(
     state, seconds = "failed" if error else "ok", perf_counter() - began
     step = _Step(day, model, "figures", state, as_of, now, seconds, error, run_id)
     _record_steps(store, [step])
-    return Figures(day, model, state, error, stored)
+    return DayResult(day, model, state, error, stored)
 
 
 def _states_of_later_days(store, view, now):
@@ -339,7 +339,7 @@ class Ran:
     "What a run did: ingested rows, cases, figures by day and model, reports."
 
     ingested: Ingested = field(default_factory=Ingested)
-    figures: list[Figures] = field(default_factory=list)
+    figures: list[DayResult] = field(default_factory=list)
     reports: list[ReportResult] = field(default_factory=list)
     handed_on: str = "ok"  # failed when cases could not be opened, or a sink did not take one
 

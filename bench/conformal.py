@@ -35,11 +35,11 @@ def main():
     points = grid.quantise(p)
     counts = ScoreCounts.from_events(points, y)
     table = LabelConditional(counts)
-    cuts = table.cuts(0.9)
+    bounds = table.set_bounds(0.9)
     many = rng.choice(points, rows).astype(np.int16)
 
     ours, theirs = interleaved(
-        lambda: table.sets(many, 0.9), lambda: (many <= cuts.zero, many >= cuts.one)
+        lambda: table.sets(many, 0.9), lambda: (many <= bounds.zero, many >= bounds.one)
     )
     figure(
         "sets_vs_compare", ours, theirs, "CPU s", rows, "two numpy comparisons of the same points"

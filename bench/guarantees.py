@@ -59,7 +59,8 @@ def coverage_by_label(repetitions):
         covered.append(
             1
             - norm.cdf(
-                (LabelConditional(ScoreCounts.from_events(points, y)).cuts(0.9).one - 0.5) / 1500
+                (LabelConditional(ScoreCounts.from_events(points, y)).set_bounds(0.9).one - 0.5)
+                / 1500
             )
         )
     return report(
@@ -254,11 +255,11 @@ def monitor_ever_alarm(repetitions):
     """The watch at exactly the promised share, over-dispersed days: P(ever an alarm in a year) <= 5
     %.
     """
-    from aiops_wb.stats.automation import RiskMonitor
+    from aiops_wb.stats.automation import PromiseWatch
 
     rng, alarms, repetitions = np.random.default_rng(6), 0, max(repetitions // 4, 100)
     for _ in range(repetitions):
-        watch, tickets = RiskMonitor(), rng.integers(1, 30, 365)
+        watch, tickets = PromiseWatch(), rng.integers(1, 30, 365)
         for day, (t, f) in enumerate(zip(tickets, rng.binomial(tickets, rng.beta(0.5, 4.5, 365)))):
             watch = watch.after(str(day), int(t), int(f))
         alarms += bool(watch.broken_on)

@@ -65,6 +65,10 @@ NAMES = {
     "ingest": "ingest ingest_file Ingested",
     "alarms": "Drift drift_of Question Cuts cuts_of event_rows",
     "points": "Grid",
+    "automation": "RiskMonitor certainty",
+    "conformal": "Cuts Sets",
+    "decisions": "CUTS route",
+    "drift": "GRAVITY gravity",
 }
 
 

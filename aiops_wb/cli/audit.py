@@ -2,7 +2,7 @@
 
 from .arguments import AsJson
 from .call import Call, command, group
-from .lines import line
+from .lines import counted, line
 from .output import as_rows, show
 
 app = group()
@@ -16,7 +16,7 @@ def list_changes(call: Call, as_json: AsJson = False):
         show(as_rows(log.audit(), LISTED), _text, as_json=as_json)
         verified = log.verify_audit()
     if not as_json:
-        line(f"{verified} rows, chain intact")
+        line(f"{counted(verified, 'row')}, chain intact")
 
 
 def _text(row):

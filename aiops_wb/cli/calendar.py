@@ -8,7 +8,7 @@ import typer
 from ..log.errors import StoreError
 from .arguments import AsJson, Why, as_date
 from .call import Call, command, group
-from .lines import line, printable
+from .lines import counted, line, printable
 from .output import as_rows, show
 
 app = group()
@@ -26,7 +26,7 @@ def list_entries(
     "List what is known beforehand about days."
     with call.reading() as log:
         rows = as_rows(log.calendar(model), LISTED)
-    show(rows, _text, f"{len(rows)} entries", as_json)
+    show(rows, _text, counted(len(rows), "entry", "entries"), as_json)
 
 
 def _text(row):

@@ -10,7 +10,7 @@ from ..log.errors import StoreError
 from ..watch.calibrate import calibrate_now
 from .arguments import AsJson, Model, as_days
 from .call import Call, command, group
-from .lines import line
+from .lines import counted, line
 from .output import as_rows, show
 
 app = group()
@@ -29,7 +29,7 @@ def list_calibrations(
     "List the calibrations of a model."
     with call.reading() as log:
         rows = as_rows(log.calibration_list(log.require_model(model), version), LISTED)
-    show(rows, _text, f"{len(rows)} calibrations", as_json)
+    show(rows, _text, counted(len(rows), "calibration"), as_json)
 
 
 def _text(row):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from ..daily import hand_on
 from .arguments import AsJson, DaysBack
 from .call import Call, command, group
-from .lines import printable
+from .lines import counted, printable
 from .output import as_rows, show
 
 app = group()
@@ -30,7 +30,7 @@ def list_cases(call: Call, days: DaysBack = 7, as_json: AsJson = False):
         recent = known[(known.state != "joined") & (known.event_date > first)]
     else:
         recent = known
-    total = f"{len(recent)} cases" if len(known) else "no case was opened yet"
+    total = counted(len(recent), "case") if len(known) else "no case was opened yet"
     show(as_rows(recent, LISTED), _text, total, as_json)
 
 

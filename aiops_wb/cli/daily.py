@@ -9,7 +9,7 @@ import typer
 from ..daily import run
 from .arguments import AsOf, Models, Reports, as_date
 from .call import Call, alone, command
-from .lines import line
+from .lines import counted, line
 from .output import Bar
 
 app = alone()
@@ -59,7 +59,7 @@ def run_days(
     )
     failed = ran.states.count("failed")
     line(
-        f"{len(ran.figures)} days and models, {len(ran.reports)} reports, {failed} failed; "
-        f"open {settings.reports / 'index.html'}"
+        f"{len(ran.figures)} days and models, {counted(len(ran.reports), 'report')}, "
+        f"{failed} failed; open {settings.reports / 'index.html'}"
     )
     return 1 if ran.ingested.refused and not failed else ran.exit_code

@@ -9,10 +9,12 @@ from ..examples.demo import demo
 from ..examples.stories import STORIES
 from .arguments import as_date
 from .call import Call, alone, command
-from .lines import line
+from .lines import counted, line
 from .output import Bar, progress
 
 app = alone()
+UNTIL = [f"{name} {story.until}" for name, story in STORIES.items()]
+"The last day of each story, unless another is asked for."
 
 
 @command(app)
@@ -29,7 +31,7 @@ def demo_(
         typer.Option(
             parser=as_date,
             metavar="DAY",
-            help="last replayed day (default: flights 2013-06-30, attendance 2025-07-14)",
+            help=f"last replayed day (default: {', '.join(UNTIL)})",
         ),
     ] = None,
     report_days: Annotated[int, typer.Option(help="make reports of this many last days")] = 7,
@@ -48,7 +50,7 @@ def demo_(
         expect=bar.expect,
     )
     failed = [job for job in jobs if job.state == "failed"]
-    line(f"{len(jobs)} reports, {len(failed)} failed.")
+    line(f"{counted(len(jobs), 'report')}, {len(failed)} failed.")
     line(f"Open {(settings.reports / 'index.html').resolve()}")
     line(f"The log: duckdb -readonly {(settings.data / 'aiops.duckdb').absolute()}")
     return 0 if not failed else 4 if len(failed) == len(jobs) else 3

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from .arguments import AsJson, DaysBack, Models
 from .call import Call, command, group
-from .lines import printable
+from .lines import counted, printable
 from .output import as_rows, show
 
 app = group(
@@ -40,4 +40,5 @@ def _still_open(parts):
             "(days that are filled in after later ones raise none)"
         )
     last = [part.groupby("event_id").tail(1) for part in parts if len(part)]
-    return f"{sum(int((part.state != 'closed').sum()) for part in last)} alarms are open"
+    still = sum(int((part.state != "closed").sum()) for part in last)
+    return f"{counted(still, 'alarm')} {'is' if still == 1 else 'are'} open"

@@ -3,7 +3,7 @@
 import os
 import sys
 
-__all__ = ["finish", "line", "printable"]
+__all__ = ["counted", "finish", "line", "printable"]
 
 
 def line(text: object = "") -> None:
@@ -27,6 +27,11 @@ def _silence():
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    "So many of something: '1 day', '2 days', '3 entries' (`many`, where it is not `one` and an s)."
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def printable(text: str) -> str:

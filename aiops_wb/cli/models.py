@@ -6,7 +6,7 @@ import typer
 
 from .arguments import AsJson, Model
 from .call import Call, command, group
-from .lines import line
+from .lines import counted, line
 from .output import as_rows, show
 
 app = group({"train": ("train", "train a version on a range of the log's days and register it")})
@@ -30,7 +30,7 @@ def list_models(
             for row in as_rows(log.versions(one), ("model", "version", "registered_at", "grid")):
                 threshold = log.threshold(one, row["version"])
                 rows.append(row | {"threshold": threshold, "active": row["version"] == active})
-    show(rows, _text, f"{len(rows)} versions", as_json)
+    show(rows, _text, counted(len(rows), "version"), as_json)
 
 
 def _text(row):

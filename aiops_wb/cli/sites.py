@@ -8,7 +8,7 @@ import typer
 from ..watch.calibrate import read_table
 from .arguments import AsJson
 from .call import Call, command, group
-from .lines import line, printable
+from .lines import counted, line, printable
 from .output import show
 
 app = group()
@@ -21,7 +21,7 @@ def list_sites(call: Call, as_json: AsJson = False):
         known = log.sites()
     rows = [{"site_id": site, "tenant": tenant, **who} for (tenant, site), who in known.items()]
     rows.sort(key=lambda row: (row["tenant"], row["site_id"]))
-    show(rows, _text, f"{len(rows)} sites", as_json)
+    show(rows, _text, counted(len(rows), "site"), as_json)
 
 
 def _text(row):

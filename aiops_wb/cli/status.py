@@ -3,6 +3,7 @@
 from ..daily import due
 from .arguments import AsJson
 from .call import Call, alone, command
+from .lines import counted
 from .output import print_json, show
 
 app = alone()
@@ -21,7 +22,8 @@ def status(call: Call, as_json: AsJson = False):
     if as_json:
         print_json({"models": rows, **of_all})
         return
-    total = "batch {batch}, days of {timezone}, {quarantined} rows in quarantine".format_map(of_all)
+    held = counted(of_all["quarantined"], "row")
+    total = "batch {batch}, days of {timezone}, ".format_map(of_all) + f"{held} in quarantine"
     show(rows, _text, total)
 
 
@@ -39,8 +41,9 @@ def _standing(log, model, due_days):
 
 
 def _text(row):
-    span = "{first} to {last} ({days} days)".format_map(row) if row["days"] else "nothing logged"
+    days = counted(row["days"], "day")
+    span = f"{row['first']} to {row['last']} ({days})" if row["days"] else "nothing logged"
     return (
         f"{row['model']}: {span}, active version {row['active_version'] or '-'}, "
-        f"{row['due']} days due"
+        f"{counted(row['due'], 'day')} due"
     )

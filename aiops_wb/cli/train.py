@@ -26,9 +26,9 @@ def train_version(
         rows = log.labelled_rows(log.require_model(model), start, end)
         trained, held_out = train(rows, model, version)
         register(log, trained, held_out, call.now(), call.who, **call.settings.certainty)
-    metrics = trained.state["metrics"]
+    metrics = trained.card["metrics"]
     figures = {k: round(metrics[k], 3) for k in SHOWN if metrics.get(k) is not None}
     line(
         f"{model} {version} is registered, not active; held-out days from "
-        f"{trained.state['held_out_from']}: {figures}"
+        f"{trained.card['held_out_from']}: {figures}"
     )

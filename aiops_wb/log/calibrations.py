@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from ..stats.automation import Certainty
-from ..stats.conformal import Calibration, Cuts
+from ..stats.conformal import Calibration, SetBounds
 from .audit import AuditWrites
 from .base import conditions
 from .batches import BatchReads
@@ -48,7 +48,7 @@ class CalibrationReads(BatchReads):
             WHERE calibration_id IN (SELECT unnest($ids))""",
             {"ids": list(ids)},
         )
-        return {key: Certainty.from_json(json.loads(state)) for key, state in rows}
+        return {key: Certainty.from_json(json.loads(document)) for key, document in rows}
 
     def decided_with(
         self, model: str, version: str, days: Iterable[date], as_of: datetime | None = None
@@ -102,15 +102,15 @@ class CalibrationReads(BatchReads):
         )
         return dict(rows)
 
-    def cuts_by_day(
+    def set_bounds_by_day(
         self,
         model: str,
         version: str,
         days: Iterable[date],
         coverage: float = 0.9,
         as_of: datetime | None = None,
-    ) -> dict[date, Cuts]:
-        "The label-conditional cuts that each day was decided with."
+    ) -> dict[date, SetBounds]:
+        "The bounds of the label-conditional sets that each day was decided with."
         keys = self.decided_with(model, version, days, as_of)
         rows = self._rows(
             f"""
@@ -120,7 +120,7 @@ class CalibrationReads(BatchReads):
             {"ids": sorted(set(keys.values()))},
         )
         stored = dict(rows)
-        return {day: Cuts(*stored[key]) for day, key in keys.items() if stored.get(key)}
+        return {day: SetBounds(*stored[key]) for day, key in keys.items() if stored.get(key)}
 
     def calibration_list(self, model: str, version: str | None = None) -> pd.DataFrame:
         """Every stored calibration of a model, newest first: id, version, created_at, through, n,
@@ -155,9 +155,9 @@ class CalibrationWrites(AuditWrites):
     ) -> str:
         """Store a calibration that rests on labels of days up to `through` and put it in force;
         returns its id."""
-        state, key = calibration.to_json(), self._new_id(model, version)
-        quantiles = state["quantiles"]
-        told = {k: v for k, v in state.items() if k not in ("bounds", "watch")}
+        document, key = calibration.to_json(), self._new_id(model, version)
+        quantiles = document["quantiles"]
+        told = {k: v for k, v in document.items() if k not in ("bounds", "watch")}
         with self.transaction():
             self.con.execute(
                 """
@@ -169,11 +169,11 @@ class CalibrationWrites(AuditWrites):
                     "version": version,
                     "now": now,
                     "through": through,
-                    "n": state["n"],
+                    "n": document["n"],
                     "q90": quantiles.get("0.9"),
                     "q95": quantiles.get("0.95"),
                     "q99": quantiles.get("0.99"),
-                    "state": json.dumps(state),
+                    "state": json.dumps(document),
                 },
             )
             self.record(now, who, "calibration", f"{model}/{version}", key, why, told)

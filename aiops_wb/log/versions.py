@@ -28,10 +28,16 @@ class VersionReads(AuditReads):
         return None if value is None else int(value)
 
     def versions(self, model: str, as_of: datetime | None = None) -> pd.DataFrame:
-        "Registered versions, newest first, their state as a dict."
+        "Registered versions, newest first, each with its model card, a dict."
         where, values = conditions(model=model, registered_at__le=as_of)
-        frame = self.frame(f"SELECT * FROM models{where} ORDER BY registered_at DESC", values)
-        return frame.assign(state=frame.state.map(json.loads))
+        frame = self.frame(
+            f"""
+            SELECT model, version, grid, registered_at, path, state AS card
+            FROM models{where}
+            ORDER BY registered_at DESC""",
+            values,
+        )
+        return frame.assign(card=frame.card.map(json.loads))
 
     def version(self, model: str, version: str) -> pd.Series:
         "One registered version; StoreError names the registered ones."
@@ -57,7 +63,7 @@ class VersionWrites(VersionReads, BatchReads, AuditWrites):
         version: str,
         grid: Grid,
         path: str,
-        state: dict,
+        card: dict,
         threshold: int,
     ) -> None:
         """Register a version with its threshold (points); StoreError when the name is taken. It
@@ -70,17 +76,17 @@ class VersionWrites(VersionReads, BatchReads, AuditWrites):
         subject, why = f"{model}/{version}", "chosen when the version was trained"
         with self.transaction():
             self.con.execute(
-                "INSERT INTO models VALUES ($model, $version, $grid, $now, $path, $state)",
+                "INSERT INTO models VALUES ($model, $version, $grid, $now, $path, $card)",
                 {
                     "model": model,
                     "version": version,
                     "grid": grid.name,
                     "now": now,
                     "path": path,
-                    "state": json.dumps(state),
+                    "card": json.dumps(card),
                 },
             )
-            self.record(now, who, "registered", subject, version, "trained", state.get("metrics"))
+            self.record(now, who, "registered", subject, version, "trained", card.get("metrics"))
             self.record(now, who, "threshold", subject, str(threshold), why)
 
     def activate(self, now: datetime, who: str, model: str, version: str, why: str) -> None:

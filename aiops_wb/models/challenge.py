@@ -93,7 +93,7 @@ def challenge(
 
 def _check_fair(champion, windows):
     "StoreError where the champion learned from days that it would be judged on."
-    learned_to = champion.state["window"][1]
+    learned_to = champion.card["window"][1]
     if learned_to >= str(windows.comparison[0]):
         raise StoreError(
             f"{champion.model} {champion.version} learned from days up to {learned_to}: a "

@@ -170,13 +170,13 @@ def explain_drift(
     sampled rows a side and all features but those of `without`; StoreError when rows are
     missing, or features.
     """
-    state = reader.version(model, version).state
+    card = reader.version(model, version).card
     sample = lambda rows: rows.sample(min(most, len(rows)), random_state=seed)
     first = day - timedelta(recent_days - 1)
     recent = sample(_rows(reader, model, first, day, "recent", as_of, version))
-    first, last = (date.fromisoformat(d) for d in state["window"])
+    first, last = (date.fromisoformat(d) for d in card["window"])
     reference = sample(_rows(reader, model, first, last, "training", as_of))
-    names = _shared_features(recent, reference, state["features"], without, f"{model}/{version}")
+    names = _shared_features(recent, reference, card["features"], without, f"{model}/{version}")
     shift = domain_shift(recent, reference, [f"feature:{f}" for f in names], seed)
     by = {f.removeprefix("feature:"): push for f, push in shift.features.items()}
     return replace(shift, features=by)

@@ -41,9 +41,9 @@ def register(
             "replaced, choose a new name."
         )
     path = _save(trained, store.root)
-    state = trained.state | {"sha256": _sha256(path)}
+    card = trained.card | {"sha256": _sha256(path)}
     place = str(path.relative_to(store.root))
-    store.add_version(now, who, model, version, trained.grid, place, state, trained.threshold)
+    store.add_version(now, who, model, version, trained.grid, place, card, trained.threshold)
     store.add_held_out(model, version, held_out)
     if trained.reference is not None:
         store.add_reference(model, version, trained.reference)
@@ -96,9 +96,9 @@ def load(
         )
     row = reader.version(model, version)
     path = reader.root / row.path
-    if not path.exists() or _sha256(path) != row.state["sha256"]:
+    if not path.exists() or _sha256(path) != row.card["sha256"]:
         raise StoreError(
             f"{path} is missing or is not the file that was registered as {model} {version}."
         )
     booster = xgb.Booster(model_file=path)
-    return ModelVersion(model, version, booster, row.state, Grid.parse(row.grid))
+    return ModelVersion(model, version, booster, row.card, Grid.parse(row.grid))

@@ -11,7 +11,7 @@ import pandas as pd
 from ..log.catalog import Reader
 from ..log.spool import PredictionLogger, instants
 from ..stats.automation import Certainty, level_at
-from ..stats.decisions import CUTS, route
+from ..stats.decisions import RISK_CUTS, route
 from .registry import load
 from .version import ModelVersion
 
@@ -26,7 +26,7 @@ class Scorer:
     threshold: int
     calibration_id: str | None
     certainty: Certainty | None
-    cuts: tuple[float, ...] = CUTS
+    cuts: tuple[float, ...] = RISK_CUTS
 
     @classmethod
     def in_force(
@@ -34,7 +34,7 @@ class Scorer:
         reader: Reader,
         model: str,
         as_of: datetime | None = None,
-        cuts: tuple[float, ...] = CUTS,
+        cuts: tuple[float, ...] = RISK_CUTS,
         loaded: ModelVersion | None = None,
     ) -> "Scorer":
         """The active version of a model with its threshold and calibration.

@@ -52,12 +52,12 @@ def train(
     frame = feature_columns(known)
     fitted = PARAMETERS | (parameters or {})
     learned, label = frame[~split.held], known.label[~split.held]
-    state = _feature_rules(learned)
-    trained = ModelVersion(model, version, _boosted(learned, label, state, fitted, rounds), state)
+    card = _feature_rules(learned)
+    trained = ModelVersion(model, version, _boosted(learned, label, card, fitted, rounds), card)
     held_days = _held_out_days(trained, frame[split.held], known[split.held])
-    state |= _described(split, total(held_days.values()), fitted, rounds)
+    card |= _described(split, total(held_days.values()), fitted, rounds)
     days = pd.to_datetime(known.event_date).dt.date
-    return replace(trained, reference=binned_days(frame, days, state["bins"])), held_days
+    return replace(trained, reference=binned_days(frame, days, card["bins"])), held_days
 
 
 def _labelled(rows, model, least):
@@ -125,9 +125,9 @@ def _feature_rules(learned):
     return {"features": list(learned), "categories": categories, "bins": bins}
 
 
-def _boosted(learned, label, state, parameters, rounds):
+def _boosted(learned, label, card, parameters, rounds):
     "A booster that learned from the rows that are not held out."
-    matrix = feature_matrix(learned, state["features"], state["categories"])
+    matrix = feature_matrix(learned, card["features"], card["categories"])
     matrix.set_label(label)
     return xgb.train(parameters, matrix, rounds)
 

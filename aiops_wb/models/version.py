@@ -21,8 +21,9 @@ class ModelVersion:
     model: str
     version: str
     booster: xgb.Booster = field(repr=False)
-    # features, categories, bins, window, threshold, metrics, packages ...
-    state: dict = field(repr=False)
+    # the model card, what is stored when a version is registered: features, categories, bins,
+    # window, threshold, metrics, packages ...
+    card: dict = field(repr=False)
     grid: Grid = Grid()
     # after training: how the features lay, by day (event_date, feature, bin, n)
     reference: pd.DataFrame | None = field(default=None, repr=False)
@@ -30,16 +31,16 @@ class ModelVersion:
     @property
     def features(self) -> list[str]:
         "Feature names in the order the booster knows them."
-        return self.state["features"]
+        return self.card["features"]
 
     @property
     def threshold(self) -> int:
         "The threshold chosen at training (points); the one in force is in the audit trail."
-        return self.state["threshold"]
+        return self.card["threshold"]
 
     def matrix(self, frame: pd.DataFrame) -> xgb.DMatrix:
         "The features of a frame as the booster wants them; StoreError names a missing column."
-        return feature_matrix(frame, self.features, self.state["categories"])
+        return feature_matrix(frame, self.features, self.card["categories"])
 
     def score(self, frame: pd.DataFrame) -> np.ndarray:
         "Probability of a positive for each row."

@@ -35,7 +35,7 @@ GROUP BY width
 ORDER BY width
 
 -- name: false_positives_by_width
--- Are the sure ones right? High-risk predictions of the last 30 days whose outcome is known.
+-- Are the sure ones right? High-risk predictions of the last 30 days whose label is known.
 SELECT width, count(*) AS high_risk,
        count(*) FILTER (WHERE NOT actual_fraud_detected) AS false_positives,
        count(*) FILTER (WHERE NOT actual_fraud_detected) / count(*) AS false_share

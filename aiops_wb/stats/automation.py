@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BEARABLE', 'BETS', 'POLICIES', 'WATCHED', 'TicketRule', 'thresholds_down', 'row_rule', 'day_rule', 'rate_rule',
-           'Selection', 'select', 'width_rule', 'label_rule', 'venn_abers_rule', 'Control', 'RiskMonitor', 'level_at',
+           'Selection', 'select', 'width_rule', 'label_rule', 'venn_abers_rule', 'Control', 'PromiseWatch', 'level_at',
            'Certainty', 'certainty']
 
 # %% ../../nbs/stats/10_automation.ipynb #48024540
@@ -21,14 +21,14 @@ from aiops_wb.stats.conformal import (
     COVERAGES,
     MIN_SAMPLES,
     Calibration,
-    Cuts,
     LabelConditional,
+    SetBounds,
     VennAbers,
     calibrate,
     venn_abers,
 )
 from .counts import ScoreCounts, require_events, total
-from .decisions import CUTS, LEVELS, Decision, route
+from .decisions import LEVELS, RISK_CUTS, Decision, route
 from .points import Grid
 from scipy.special import bdtr, stdtr
 
@@ -346,7 +346,7 @@ def select(counts: ScoreCounts, points, target: float = 0.1, floor: int | None =
 # %% ../../nbs/stats/10_automation.ipynb #307ff0d8
 def width_rule(calibration: Calibration, coverage: float = 0.9, narrow: float = 0.2,
                grid: Grid = Grid()) -> TicketRule:
-    "The reference rule: the interval [p - q, p + q] is narrow, reaches 1 and stays off 0."
+    "The width rule: the reference interval [p - q, p + q] is narrow, reaches 1 and stays off 0."
     ladder = np.arange(-grid.limit, grid.limit + 1)
     lower, upper = calibration.intervals(grid.inverse(ladder), coverage)
     passed = np.flatnonzero((upper - lower < narrow) & (upper >= 1) & (lower > 0))
@@ -362,15 +362,15 @@ def width_rule(calibration: Calibration, coverage: float = 0.9, narrow: float = 
 def label_rule(table: LabelConditional, coverage: float = 0.9) -> TicketRule:
     "The label-conditional set is {1}."
     n0, n1 = table.sizes
-    cuts, limit = table.cuts(coverage), table.counts.grid.limit
+    inside, limit = table.set_bounds(coverage), table.counts.grid.limit
     promise = (f"at most {1 - coverage:.0%} of negatives become tickets; "
                "nothing is promised about the share among tickets")
     rule = TicketRule("labels", None, 1 - coverage, None, "rows", promise,
                       "rows exchangeable within their label", n0 + n1)
-    if cuts.zero >= limit or cuts.one <= -limit:
+    if inside.zero >= limit or inside.one <= -limit:
         few = f"{n0:,} negatives and {n1:,} positives are too few for {coverage:.0%} coverage of both"
         return replace(rule, reason=few)
-    return replace(rule, threshold=cuts.alone, reason=f"from there on the set at {coverage:.0%} is {{1}}")
+    return replace(rule, threshold=inside.alone, reason=f"from there on the set at {coverage:.0%} is {{1}}")
 
 # %% ../../nbs/stats/10_automation.ipynb #0d823a91
 def venn_abers_rule(bounds: VennAbers, target: float = 0.1, floor: int = -16_000) -> TicketRule:
@@ -428,10 +428,10 @@ def _riskiest_false(counts, floor, size):
 # %% ../../nbs/stats/10_automation.ipynb #772bb731
 @dataclass(frozen=True)
 class Control(_Steering):
-    "The state of the controller; `after` returns the next one."
+    "Where the controller stands after some days; `after` returns where it stands a day later."
 
     def after(self, counts: ScoreCounts, used: int | None) -> "Control":
-        "The next state, from the labelled events of a day and the threshold (points) in force on it."
+        "Where it stands next, from the labelled events of a day and the threshold (points) in force on it."
         floor = int(counts.grid.quantise(self.floor))
         candidates, _ = _at(counts, floor)
         if not candidates:
@@ -447,8 +447,8 @@ class Control(_Steering):
 
 # %% ../../nbs/stats/10_automation.ipynb #ebc37e6c
 @dataclass(frozen=True)
-class RiskMonitor:
-    """An anytime-valid watch on the daily share of false tickets; `after` returns the next state.
+class PromiseWatch:
+    """The watch of the promise about tickets, on the daily share of false ones, one day after the other.
 
     Guarantee: P(ever an alarm) <= 1 - confidence if each day's expected share, given the days before, is
     at most the target.
@@ -465,8 +465,8 @@ class RiskMonitor:
         "The capital: an e-value against the promise; 20 is as strong as p = 0.05, at any time."
         return sum(self.capital) / len(self.capital) + 1 / (self.days + 1)
 
-    def after(self, day: date | str, tickets: int, false: int) -> "RiskMonitor":
-        "The state after a day's labelled tickets; days without any change nothing."
+    def after(self, day: date | str, tickets: int, false: int) -> "PromiseWatch":
+        "The watch after a day's labelled tickets; days without any change nothing."
         if not 0 <= false <= tickets:
             raise ValueError(f"{false} false of {tickets} tickets on {day}: "
                              "it must be 0 <= false <= tickets.")
@@ -475,9 +475,9 @@ class RiskMonitor:
         gain, fresh = false / tickets / self.target - 1, 1 / ((self.days + 1) * (self.days + 2))
         played = zip(self.capital, BETS.tolist())
         capital = tuple(min((c + fresh) * (1 + bet * gain), 1e100) for c, bet in played)
-        state = replace(self, capital=capital, days=self.days + 1)
-        broke = not self.broken_on and state.evidence >= 1 / (1 - self.confidence)
-        return replace(state, broken_on=str(day)) if broke else state
+        later = replace(self, capital=capital, days=self.days + 1)
+        broke = not self.broken_on and later.evidence >= 1 / (1 - self.confidence)
+        return replace(later, broken_on=str(day)) if broke else later
 
 # %% ../../nbs/stats/10_automation.ipynb #4a1b445d
 @cache
@@ -485,7 +485,7 @@ def _cut_points(cuts):
     return tuple(Grid().quantise(cuts).tolist())
 
 
-def level_at(points: int, cuts: tuple[float, ...] = CUTS) -> str:
+def level_at(points: int, cuts: tuple[float, ...] = RISK_CUTS) -> str:
     "The risk level of a probability's points (logit grid)."
     return LEVELS[bisect_right(_cut_points(tuple(cuts)), points)]
 
@@ -503,7 +503,7 @@ def _off(target, n, reason):
 def _certainty_to_json(known) -> dict:
     "The plain JSON values of a `Certainty`."
     return known.calibration.to_json() | {
-        "cuts": {str(c): list(v) for c, v in known.cuts.items()},
+        "cuts": {str(c): list(v) for c, v in known.set_bounds.items()},
         "bounds": known.bounds.to_json(),
         "rule": known.rule.to_json(),
         "watch": asdict(known.watch),
@@ -512,23 +512,23 @@ def _certainty_to_json(known) -> dict:
     }
 
 
-def _certainty_parts(state: dict) -> tuple:
+def _certainty_parts(document: dict) -> tuple:
     "The parts of a `Certainty`, in order."
-    calibration = Calibration.from_json(state)
-    if "rule" not in state:
+    calibration = Calibration.from_json(document)
+    if "rule" not in document:
         old = "this calibration is of an older kind, without a rule for tickets"
         return calibration, {}, venn_abers(ScoreCounts.empty()), _off(0.1, 0, old)
-    cuts = {float(c): Cuts(*v) for c, v in state["cuts"].items()}
-    watch = RiskMonitor(**state["watch"] | {"capital": tuple(state["watch"]["capital"])})
-    control = Control(**state["control"]) if state["control"] else None
-    counted = date.fromisoformat(state["counted"]) if state.get("counted") else None
-    bounds, rule = VennAbers.from_json(state["bounds"]), TicketRule(**state["rule"])
-    return calibration, cuts, bounds, rule, watch, control, counted
+    inside = {float(c): SetBounds(*v) for c, v in document["cuts"].items()}
+    watch = PromiseWatch(**document["watch"] | {"capital": tuple(document["watch"]["capital"])})
+    control = Control(**document["control"]) if document["control"] else None
+    counted = date.fromisoformat(document["counted"]) if document.get("counted") else None
+    bounds, rule = VennAbers.from_json(document["bounds"]), TicketRule(**document["rule"])
+    return calibration, inside, bounds, rule, watch, control, counted
 
 # %% ../../nbs/stats/10_automation.ipynb #65c5740b
-def _set_in_words(cuts, points):
-    inside = (("0", points <= cuts.zero), ("1", points >= cuts.one))
-    return "{" + ", ".join(label for label, holds in inside if holds) + "}"
+def _set_in_words(inside, points):
+    labels = (("0", points <= inside.zero), ("1", points >= inside.one))
+    return "{" + ", ".join(label for label, holds in labels if holds) + "}"
 
 
 def _why(rule, points):
@@ -542,13 +542,13 @@ def _why(rule, points):
 # %% ../../nbs/stats/10_automation.ipynb #0d2a0f6e
 @dataclass(frozen=True, eq=False)
 class Certainty:
-    "What a version's predictions are decided with: intervals, sets and the rule for tickets."
+    "What stands for a version: intervals, sets and the rule for tickets that predictions are decided with."
 
     calibration: Calibration
-    cuts: dict[float, Cuts]
+    set_bounds: dict[float, SetBounds]
     bounds: VennAbers
     rule: TicketRule
-    watch: RiskMonitor = RiskMonitor()
+    watch: PromiseWatch = PromiseWatch()
     control: Control | None = None
     counted: date | None = None  # the last day whose outcomes the watch and the controller know
 
@@ -559,14 +559,14 @@ class Certainty:
 
     def set_of(self, points: int, coverage: float = 0.9) -> str:
         "The label-conditional prediction set of one event, such as '{1}'."
-        return _set_in_words(self.cuts[coverage], points)
+        return _set_in_words(self.set_bounds[coverage], points)
 
     def at(self, now: datetime) -> "Certainty":
         "What stands at a time: past its time to live nothing is automated."
         stale = self.calibration.stale(now)
         return replace(self, rule=self.rule.stopped(stale)) if stale else self
 
-    def decide(self, points: int, risk_cuts: tuple[float, ...] = CUTS) -> Decision:
+    def decide(self, points: int, risk_cuts: tuple[float, ...] = RISK_CUTS) -> Decision:
         "Level, route and reason of one event."
         return route(level_at(points, risk_cuts), self.rule.certain(points), _why(self.rule, points))
 
@@ -575,9 +575,9 @@ class Certainty:
         return _certainty_to_json(self)
 
     @classmethod
-    def from_json(cls, state: dict) -> "Certainty":
+    def from_json(cls, document: dict) -> "Certainty":
         "The inverse of `to_json`; a calibration of the reference method alone automates nothing."
-        return cls(*_certainty_parts(state))
+        return cls(*_certainty_parts(document))
 
 # %% ../../nbs/stats/10_automation.ipynb #915bbf46
 class _Asked(NamedTuple):
@@ -586,7 +586,7 @@ class _Asked(NamedTuple):
     target: float
     confidence: float
     coverage: float
-    narrow: float  # width of the reference rule
+    narrow: float  # of the width rule
     floor: int     # points where high risk begins
 
 
@@ -653,7 +653,7 @@ def _calibrated_on(days, length, through, ripe, least):
 def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = "days", target: float = 0.1,
               confidence: float = 0.9, coverage: float = 0.9, narrow: float = 0.2, floor: float = 0.6,
               calibration_days: int = 28, ticket_days: int = 60, label_delay_days: int = 0,
-              min_samples: int = MIN_SAMPLES, watch: RiskMonitor | None = None,
+              min_samples: int = MIN_SAMPLES, watch: PromiseWatch | None = None,
               control: Control | None = None, counted: date | None = None, model: str = "", version: str = "",
               created_at: datetime | None = None, time_to_live: timedelta | None = None) -> Certainty:
     """What stands after the day `through`, from counts by day.
@@ -662,7 +662,7 @@ def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = 
     earlier. They wait for complete labels, because labels that came early are no fair sample: if frauds
     are confirmed sooner than the rest is cleared, young days look too good. Sets do not mind which label
     comes first and use the last `calibration_days`; so do the intervals of a version too young to have
-    `min_samples` complete labels. narrow: width of the reference rule; floor: the score where high risk
+    `min_samples` complete labels. narrow: of the width rule; floor: the score where high risk
     begins. Raises ValueError below `min_samples` labelled events, on linear grids and for an unknown
     policy.
     """
@@ -674,10 +674,10 @@ def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = 
                             created_at=created_at, time_to_live=time_to_live)
     table, bounds = LabelConditional(recent), venn_abers(settled.coarsen(20))
     asked = _Asked(target, confidence, coverage, narrow, int(grid.quantise(floor)))
-    watch = watch or RiskMonitor(target)
+    watch = watch or PromiseWatch(target)
     fresh = {"floor": floor, "first": floor, "level": floor, "delay_days": label_delay_days}
     control = (control or Control(target, **fresh)) if policy == "control" else None
     basis = _Basis(_window(days, ticket_days, ripe), calibration, table, bounds, control, grid)
     rule = _watched(_ticket_rule(policy, asked, basis), watch, policy)
-    cuts = {c: table.cuts(c) for c in COVERAGES}
-    return Certainty(calibration, cuts, bounds, rule, watch, control, counted)
+    inside = {c: table.set_bounds(c) for c in COVERAGES}
+    return Certainty(calibration, inside, bounds, rule, watch, control, counted)

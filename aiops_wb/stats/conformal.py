@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['COVERAGES', 'MIN_SAMPLES', 'rank', 'order_statistic', 'Interval', 'Calibration', 'is_narrow', 'CalibrationSet',
-           'Prediction', 'predict_with_intervals', 'calibrate', 'Cuts', 'Sets', 'LabelConditional', 'GroupConditional',
-           'VennAbers', 'venn_abers', 'effective_size', 'weighted_quantile', 'decay_weights', 'label_shift_weights',
-           'covariate_weights']
+           'Prediction', 'predict_with_intervals', 'calibrate', 'SetBounds', 'Sets', 'LabelConditional',
+           'GroupConditional', 'VennAbers', 'venn_abers', 'effective_size', 'weighted_quantile', 'decay_weights',
+           'label_shift_weights', 'covariate_weights']
 
 # %% ../../nbs/stats/03_conformal.ipynb #05e1ce83
 from collections.abc import Mapping, Sequence
@@ -77,14 +77,14 @@ class _Quantiles:
                 "created_at": self.created_at and self.created_at.isoformat(), "time_to_live_days": days}
 
     @classmethod
-    def from_json(cls, state: dict) -> "Calibration":
+    def from_json(cls, document: dict) -> "Calibration":
         "The inverse of `to_json`; what older versions did not store is left open."
-        quantiles = {float(c): inf if q is None else float(q) for c, q in state["quantiles"].items()}
-        created, days = state.get("created_at"), state.get("time_to_live_days")
+        quantiles = {float(c): inf if q is None else float(q) for c, q in document["quantiles"].items()}
+        created, days = document.get("created_at"), document.get("time_to_live_days")
         created_at = datetime.fromisoformat(created) if created else None
         time_to_live = timedelta(days=days) if days else None
-        model, version = state.get("model", ""), state.get("version", "")
-        return cls(quantiles, state["n"], model, version, created_at, time_to_live)
+        model, version = document.get("model", ""), document.get("version", "")
+        return cls(quantiles, document["n"], model, version, created_at, time_to_live)
 
 # %% ../../nbs/stats/03_conformal.ipynb #e78f6087
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def calibrate(counts: ScoreCounts, coverages: Sequence[float] = COVERAGES, min_s
     return Calibration(quantiles, n, **made)
 
 # %% ../../nbs/stats/03_conformal.ipynb #78fa72da
-class Cuts(NamedTuple):
+class SetBounds(NamedTuple):
     "0 is in the set up to `zero` points, 1 from `one` points on."
 
     zero: int
@@ -304,15 +304,15 @@ class _PValues:
         return self._table[np.asarray(points, dtype=np.int64) + self.counts.grid.limit]
 
 # %% ../../nbs/stats/03_conformal.ipynb #91e270ab
-def _cuts(counts, n_negative, n_positive, coverage):
-    "The two cuts; the end of the grid for a label with too few events."
+def _set_bounds(counts, n_negative, n_positive, coverage):
+    "The two bounds; the end of the grid for a label with too few events."
     zero, one = counts.grid.limit, -counts.grid.limit
     k0, k1 = rank(n_negative, coverage), rank(n_positive, coverage)
     if k0 <= n_negative:
         zero = counts.points[np.searchsorted(np.cumsum(counts.n_negative), k0)] + counts.grid.step - 1
     if k1 <= n_positive:
         one = counts.points[::-1][np.searchsorted(np.cumsum(counts.n_positive[::-1]), k1)]
-    return Cuts(int(zero), int(one))
+    return SetBounds(int(zero), int(one))
 
 # %% ../../nbs/stats/03_conformal.ipynb #62455121
 @dataclass(frozen=True, eq=False)
@@ -323,14 +323,14 @@ class LabelConditional(_PValues):
     (and group).
     """
 
-    def cuts(self, coverage: float = 0.90) -> Cuts:
-        "The two cuts of a coverage; a label with too few events is in every set."
-        return _cuts(self.counts, *self.sizes, coverage)
+    def set_bounds(self, coverage: float = 0.90) -> SetBounds:
+        "The two bounds of a coverage; a label with too few events is in every set."
+        return _set_bounds(self.counts, *self.sizes, coverage)
 
     def sets(self, points, coverage: float = 0.90) -> Sets:
         "Prediction sets of events at one coverage."
-        cuts, points = self.cuts(coverage), np.asarray(points)
-        return Sets(points <= cuts.zero, points >= cuts.one)
+        inside, points = self.set_bounds(coverage), np.asarray(points)
+        return Sets(points <= inside.zero, points >= inside.one)
 
     def to_json(self) -> dict:
         "Plain JSON values: the cells with labelled events."
@@ -340,11 +340,12 @@ class LabelConditional(_PValues):
                 "negative": negative[kept].tolist(), "positive": positive[kept].tolist()}
 
     @classmethod
-    def from_json(cls, state: dict) -> "LabelConditional":
+    def from_json(cls, document: dict) -> "LabelConditional":
         "The inverse of `to_json`."
-        negative, positive = (np.array(state[k], dtype=np.int64) for k in ("negative", "positive"))
+        negative, positive = (np.array(document[k], dtype=np.int64) for k in ("negative", "positive"))
         labelled = negative + positive
-        return cls(ScoreCounts.of(state["points"], labelled, labelled, positive, Grid.parse(state["grid"])))
+        points, grid = document["points"], Grid.parse(document["grid"])
+        return cls(ScoreCounts.of(points, labelled, labelled, positive, grid))
 
 # %% ../../nbs/stats/03_conformal.ipynb #7d07d54a
 @dataclass(frozen=True, eq=False)
@@ -444,10 +445,10 @@ class VennAbers:
         return steps | {"n": self.n, "grid": self.grid.name}
 
     @classmethod
-    def from_json(cls, state: dict) -> "VennAbers":
+    def from_json(cls, document: dict) -> "VennAbers":
         "The inverse of `to_json`."
-        steps = (np.array(state[name]) for name in ("starts", "lower", "upper"))
-        return cls(*steps, state["n"], Grid.parse(state["grid"]))
+        steps = (np.array(document[name]) for name in ("starts", "lower", "upper"))
+        return cls(*steps, document["n"], Grid.parse(document["grid"]))
 
 # %% ../../nbs/stats/03_conformal.ipynb #0337b4e5
 def venn_abers(counts: ScoreCounts) -> VennAbers:

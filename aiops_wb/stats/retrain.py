@@ -102,6 +102,6 @@ class Challenge:
     @classmethod
     def from_json(cls, text: str) -> "Challenge":
         "From the evidence of its audit row."
-        state = json.loads(text)
-        state |= {"verdict": Verdict(**state["verdict"]), "comparison": tuple(state["comparison"])}
-        return cls(**state)
+        document = json.loads(text)
+        document |= {"verdict": Verdict(**document["verdict"]), "comparison": tuple(document["comparison"])}
+        return cls(**document)

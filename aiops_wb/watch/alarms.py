@@ -21,7 +21,7 @@ from ..stats.points import Grid
 from ..stats.streams import (
     SHARES,
     Alarm,
-    Morning,
+    Findings,
     Question,
     calibration_question,
     feature_questions,
@@ -83,7 +83,7 @@ class Drift:
     def alarms(self) -> list[Alarm]:
         "The alarms open on the last morning, gravest first."
         return open_alarms(
-            Morning(
+            Findings(
                 self.days, self.questions, self.followed, self.muted, self.offset, self.mix_offset
             )
         )
@@ -216,13 +216,13 @@ def drift_of(
     day: date,
     settings: Settings,
     as_of: datetime | None = None,
-    registered: Mapping | None = None,
+    card: Mapping | None = None,
 ) -> Drift:
     """Follow a version by what is stored, as known at a time.
 
-    `registered` is what was stored when the version was registered.
+    `card` is the model card, stored when the version was registered.
     """
-    bins = (registered or {}).get("bins")
+    bins = (card or {}).get("bins")
     return follow_version(observe(reader, model, version, day, as_of, bins), day, settings)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from ..config import Settings
 from ..log.errors import StoreError
 from ..log.store import Store
-from ..stats.automation import RiskMonitor, certainty
+from ..stats.automation import PromiseWatch, certainty
 from ..stats.conformal import CalibrationSet
 from ..stats.counts import ScoreCounts
 from ..stats.points import Grid
@@ -153,7 +153,7 @@ def calibrate_now(
             _by_day(known, last),
             last,
             **settings.certainty | window | at,
-            watch=RiskMonitor(settings.false_ticket_share),
+            watch=PromiseWatch(settings.false_ticket_share),
             counted=newest - timedelta(settings.label_delay_days),
         )
     except ValueError as error:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..stats.counts import Histogram, ScoreCounts
-from ..stats.drift import GRAVITY, KS, SEVERITIES, AccuracyDrop, ks, worst
+from ..stats.drift import ALARM_SEVERITIES, KS, SEVERITIES, AccuracyDrop, ks, worst
 from ..stats.performance import Figure, summary
 from .quality import quality_losses
 from .view import View
@@ -218,7 +218,7 @@ def drift_figures(view: View) -> pd.DataFrame:
     "The rows about alarms and their streams, and whether the model is degraded."
     drift, degraded = view.drift, view.quality.degraded
     n = view.window(1).total[0]
-    rank = nan if drift.severity == "unknown" else GRAVITY.index(drift.severity)
+    rank = nan if drift.severity == "unknown" else ALARM_SEVERITIES.index(drift.severity)
     figures = {
         ("", "drift_alarms"): Figure(len(drift.alarms) if drift.questions else nan, n=n),
         ("", "drift_gravity"): Figure(rank, n=n),

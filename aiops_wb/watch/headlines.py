@@ -138,7 +138,7 @@ def watch_note(view: View) -> Headline:
         f"{len(drift.questions)} streams have been followed since {drift.days[0]:%-d %B %Y}; "
         f"the chance of any false alarm in a year is to be at most {percent(drift.level)}."
     )
-    if view.registered.get("bins") and not any(q.about == "feature" for q in drift.questions):
+    if view.card.get("bins") and not any(q.about == "feature" for q in drift.questions):
         says += (
             " Features are not watched: the version was registered before their reference was "
             "kept; one that is trained now has it."

@@ -11,7 +11,7 @@ from ..config import Settings
 from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..stats.counts import Histogram, ScoreCounts, total
-from ..stats.drift import GRAVITY
+from ..stats.drift import ALARM_SEVERITIES
 from ..stats.points import Grid
 from .alarms import Drift, drift_of
 
@@ -60,11 +60,11 @@ class ModelDay:
         return self.as_of or self.reader.last_committed()
 
     @cached_property
-    def registered(self) -> Mapping:
-        "What was stored when the version was registered; empty for one trained elsewhere."
+    def card(self) -> Mapping:
+        "The model card, stored when the version was registered; empty for one trained elsewhere."
         versions = self.reader.versions(self.model)
-        states = versions.state[versions.version == self.version]
-        return states.iloc[0] if len(states) else {}
+        cards = versions.card[versions.version == self.version]
+        return cards.iloc[0] if len(cards) else {}
 
     @cached_property
     def held_out(self) -> dict[date, ScoreCounts]:
@@ -148,7 +148,7 @@ class ModelDay:
         stored = figures.value[figures.metric == "drift_gravity"]
         if stored.empty:
             return self.drift.severity
-        return "unknown" if isnan(stored.iloc[0]) else GRAVITY[int(stored.iloc[0])]
+        return "unknown" if isnan(stored.iloc[0]) else ALARM_SEVERITIES[int(stored.iloc[0])]
 
     @cached_property
     def drift(self) -> Drift:
@@ -160,5 +160,5 @@ class ModelDay:
             self.day,
             self.settings,
             self.as_of,
-            self.registered,
+            self.card,
         )

@@ -67,7 +67,7 @@ class Quality:
     @cached_property
     def baseline(self) -> dict[str, float]:
         "Figures on the held-out days of training; empty for a version trained elsewhere."
-        metrics = self._of.registered.get("metrics", {})
+        metrics = self._of.card.get("metrics", {})
         return {k: nan if v is None else v for k, v in metrics.items()}
 
     def drop_from_baseline(self, week: Mapping[str, Figure]) -> AccuracyDrop:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from ..log.store import Store
-from ..stats.automation import WATCHED, Certainty, Control, RiskMonitor, certainty
+from ..stats.automation import WATCHED, Certainty, Control, PromiseWatch, certainty
 from ..stats.counts import total
 from .view import View
 
@@ -64,12 +64,12 @@ def _decides(stands):
 
 def learnt(
     store: Store, view: View, before: Certainty | None
-) -> tuple[RiskMonitor, Control | None, date]:
+) -> tuple[PromiseWatch, Control | None, date]:
     "The watch and the controller after the days that became complete since the calibration before."
     target = view.settings.false_ticket_share
     counted = before.counted if before else None
     same = counted and before.watch.target == target  # a new promise is watched anew
-    watch = before.watch if same else RiskMonitor(target)
+    watch = before.watch if same else PromiseWatch(target)
     control = before.control if same else None
     if control is None and view.settings.automation == "control":
         control = _new_control(view.settings)

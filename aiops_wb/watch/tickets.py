@@ -72,20 +72,20 @@ class Tickets:
     def coverage(self) -> CoverageReport | None:
         """Were outcomes in the label-conditional sets?
 
-        Complete days of the calibration window, each by the cuts that it was decided with; None
+        Complete days of the calibration window, each by the bounds that it was decided with; None
         without any.
         """
         of, last = self._of, self._labels.complete_day
         first = last - timedelta(of.settings.calibration_days - 1)
         days = {d: c for d, c in of.counts_by_day.items() if first <= d <= last and c.total[1]}
-        cuts = of.reader.cuts_by_day(
+        bounds = of.reader.set_bounds_by_day(
             of.model, of.version, list(days), of.settings.coverage, of.as_of
         )
-        days = {d: c for d, c in days.items() if d in cuts}
+        days = {d: c for d, c in days.items() if d in bounds}
         if not days:
             return None
         return coverage_report(
-            days, lambda d, points: Sets(points <= cuts[d].zero, points >= cuts[d].one)
+            days, lambda d, points: Sets(points <= bounds[d].zero, points >= bounds[d].one)
         )
 
     def alerts(self, limit: int | None = None) -> pd.DataFrame:

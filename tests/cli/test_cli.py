@@ -403,12 +403,12 @@ def test_old_spellings_work_with_one_warning(logged, capsys):
     Path("sites.csv").write_text("site_id,manager\nnorth,T. Osei\n")
     for before, says in [
         ("calibrate --model m --version v --days 60", "m/v/1: 100 labelled predictions"),
-        ("calibrate --model m --list", "1 calibrations"),
+        ("calibrate --model m --list", "1 calibration\n"),
         ("cases", "50 too old to be sent"),
         ("cases --list --days 3", "3 cases"),
         ("drift", "no alarm was raised yet"),
         ("calendar --add Easter --from 2026-04-05 --why known", "Easter, 2026-04-05 to 2026-04-05"),
-        ("calendar", "1 entries"),
+        ("calendar", "1 entry\n"),
         ("sites --file sites.csv --why first", "1 of 1 sites"),
         ("threshold --model m", "threshold 0.500"),
         ("threshold --model m --try 0.4", "threshold 0.500"),

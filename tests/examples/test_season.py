@@ -34,7 +34,7 @@ def observed(rows: pd.DataFrame) -> Observed:
     return count_rows(
         live,
         Grid().quantise(trained.score(live[FEATURES])),
-        trained.state["bins"],
+        trained.card["bins"],
         trained.reference,
         held,
     )

@@ -70,10 +70,10 @@ def test_a_day_was_decided_with_what_its_rows_say_or_what_was_known_by_its_end(b
     )
     with bench.store() as store:
         assert store.decided_with(MODEL, "v1", days) == expected
-        assert store.cuts_by_day(MODEL, "v1", days) == {
-            d: store.calibrations([key])[key].cuts[0.9] for d, key in expected.items()
+        assert store.set_bounds_by_day(MODEL, "v1", days) == {
+            d: store.calibrations([key])[key].set_bounds[0.9] for d, key in expected.items()
         }
-        assert len(set(store.cuts_by_day(MODEL, "v1", days).values())) == 2
+        assert len(set(store.set_bounds_by_day(MODEL, "v1", days).values())) == 2
         assert store.decided_with(MODEL, "v1", days[:5], at(4)) == {
             d: first for d in days[1:5]
         }  # as known before the second

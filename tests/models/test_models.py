@@ -47,8 +47,8 @@ def features(frame):
 
 def test_held_out_days_are_the_last_ones_and_unseen(trained):
     version, held = trained
-    assert version.state["held_out_from"] == "2026-02-17"
-    assert version.state["held_out_rows"] == 400 and version.state["rows"] == 1600
+    assert version.card["held_out_from"] == "2026-02-17"
+    assert version.card["held_out_rows"] == 400 and version.card["rows"] == 1600
     assert [str(d) for d in held] == ["2026-02-17", "2026-02-18", "2026-02-19", "2026-02-20"]
     assert total(held.values()).total[1] == 400 and 0.6 < roc_auc(total(held.values())).value < 0.9
 
@@ -94,7 +94,7 @@ def test_booleans_infinities_and_odd_names_train():
     )
     version, held = train(made, MODEL, "v3", rounds=10)
     assert roc_auc(total(held.values())).value > 0.99
-    assert version.state["bins"]["flag"] == {"cuts": [0.5]}
+    assert version.card["bins"]["flag"] == {"cuts": [0.5]}
     assert len(reasons(version, features(made).head(3))) == 3
 
 

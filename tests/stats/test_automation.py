@@ -17,7 +17,7 @@ from aiops_wb.stats.automation import (
     POLICIES,
     Certainty,
     Control,
-    RiskMonitor,
+    PromiseWatch,
     TicketRule,
     certainty,
     day_rule,
@@ -378,7 +378,7 @@ def test_without_candidates_or_labels_the_controller_stays():
 
 
 def test_the_watch_names_the_day_and_stops_automation():
-    watch = RiskMonitor()
+    watch = PromiseWatch()
     for i in range(40):
         watch = watch.after(FIRST + timedelta(i), 20, 10 if i >= 10 else 1)
     assert str(FIRST + timedelta(10)) < watch.broken_on <= str(FIRST + timedelta(20))
@@ -391,7 +391,7 @@ def test_the_watch_names_the_day_and_stops_automation():
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), max_size=30))
 def test_the_watch_is_the_mean_of_its_bets(days):
-    watch, factors = RiskMonitor(0.2), []
+    watch, factors = PromiseWatch(0.2), []
     for i, (tickets, false) in enumerate(days):
         false = min(false, tickets)
         watch = watch.after(str(i), tickets, false)
@@ -403,7 +403,7 @@ def test_the_watch_is_the_mean_of_its_bets(days):
 
 
 def test_the_watch_is_not_lulled_by_a_long_good_spell():
-    watch = RiskMonitor(0.2)
+    watch = PromiseWatch(0.2)
     for i in range(200):
         watch = watch.after(str(i), 12, 0)
     for i in range(200, 260):
@@ -414,7 +414,7 @@ def test_the_watch_is_not_lulled_by_a_long_good_spell():
 @pytest.mark.parametrize(("rate", "alarm"), [(0.35, True), (0.05, False)])
 def test_the_watch_agrees_with_mapie_on_the_same_stream(rate, alarm):
     false = (np.random.default_rng(9).random(400) < rate).astype(int)
-    watch = RiskMonitor(0.1)
+    watch = PromiseWatch(0.1)
     for i, f in enumerate(false):
         watch = watch.after(str(i), 1, int(f))
     peer = RiskMonitoring(

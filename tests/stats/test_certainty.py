@@ -63,9 +63,9 @@ def test_sets_are_the_labels_whose_p_value_exceeds_alpha(pairs, coverage, step):
     inside, p = table.sets(ladder, coverage), table.p_values(ladder)
     assert np.array_equal(np.column_stack(inside), p > 1 - coverage + 1e-9)
     again = LabelConditional.from_json(json.loads(json.dumps(table.to_json())))
-    assert np.array_equal(again.p_values(ladder), p) and again.cuts(coverage) == table.cuts(
+    assert np.array_equal(again.p_values(ladder), p) and again.set_bounds(
         coverage
-    )
+    ) == table.set_bounds(coverage)
 
 
 def test_groups_calibrate_themselves_and_unknown_ones_promise_nothing():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aiops_wb.render.plots import certainty_curve, coverage_days, interval_widths
 from aiops_wb.stats.automation import certainty
-from aiops_wb.stats.conformal import Calibration, Cuts, LabelConditional, Sets, venn_abers
+from aiops_wb.stats.conformal import Calibration, LabelConditional, SetBounds, Sets, venn_abers
 from aiops_wb.stats.counts import ScoreCounts, total
 from aiops_wb.stats.coverage import automation_risk, coverage_report, interval_sets, width_shares
 from aiops_wb.stats.performance import over_days
@@ -119,8 +119,11 @@ def test_the_sets_that_stood_are_stored_as_cuts():
         for i in range(3)
     }
     stands = certainty(days, max(days))
-    assert stands.cuts[0.9] == LabelConditional(total(days.values())).cuts(0.9)
-    assert Cuts(*json.loads(json.dumps(stands.to_json()))["cuts"]["0.9"]) == stands.cuts[0.9]
+    assert stands.set_bounds[0.9] == LabelConditional(total(days.values())).set_bounds(0.9)
+    assert (
+        SetBounds(*json.loads(json.dumps(stands.to_json()))["cuts"]["0.9"])
+        == stands.set_bounds[0.9]
+    )
 
 
 def test_pictures_of_nothing_say_so():

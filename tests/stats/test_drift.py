@@ -12,9 +12,9 @@ from scipy.stats import chi2_contingency, ks_2samp, wasserstein_distance
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.drift import (
     LOGIT_LEVELS,
+    alarm_severity,
     category_shift,
     feature_shift,
-    gravity,
     hellinger,
     jensen_shannon,
     kind_of_drift,
@@ -136,7 +136,7 @@ def test_an_empty_side_is_unknown_and_not_alike():
     assert (
         np.isnan(shift.effect)
         and not shift.practical(0.0)
-        and gravity(shift.effect, True) == "unknown"
+        and alarm_severity(shift.effect, True) == "unknown"
     )
 
 
@@ -156,14 +156,16 @@ def test_missing_and_unseen_stand_apart():
 
 
 def test_severity_needs_an_alarm_and_grows_with_the_change():
-    assert [gravity(e, True) for e in (0.001, 0.02, -0.06, 0.11, 0.5)] == [
+    assert [alarm_severity(e, True) for e in (0.001, 0.02, -0.06, 0.11, 0.5)] == [
         "low",
         "low",
         "medium",
         "high",
         "critical",
     ]
-    assert gravity(0.9, False) == "none" and gravity(0.3, True, LOGIT_LEVELS) == "medium"
+    assert (
+        alarm_severity(0.9, False) == "none" and alarm_severity(0.3, True, LOGIT_LEVELS) == "medium"
+    )
 
 
 def test_kinds_of_drift_are_told_apart():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from aiops_wb.stats.drift import GRAVITY
+from aiops_wb.stats.drift import ALARM_SEVERITIES
 from aiops_wb.stats.retrain import Challenge, compare, log_loss, safeguards
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
@@ -37,7 +37,7 @@ def test_each_safeguard_alone_stops():
 def test_a_retraining_needs_a_severity_that_the_alarms_call_medium_at_least():
     passes = {
         severity: safeguards(**GOOD | {"severity": severity})[1].passed
-        for severity in (*GRAVITY, "unknown", "failed")
+        for severity in (*ALARM_SEVERITIES, "unknown", "failed")
     }
     assert [s for s, passed in passes.items() if passed] == ["medium", "high", "critical"]
     assert "by the alarms" in safeguards(**GOOD)[1].reason

@@ -10,14 +10,14 @@ from aiops_wb.stats.sequential import Followed, Stream
 from aiops_wb.stats.streams import (
     ADVICE,
     Alarm,
-    Morning,
+    Findings,
     Question,
-    cuts_of,
     later,
     open_alarms,
     padded,
     places,
     ranked_question,
+    watched_sets,
 )
 
 DAYS = [date(2026, 3, 1) + timedelta(i) for i in range(60)]
@@ -59,23 +59,23 @@ def test_an_alarm_says_what_moved_in_its_unit(one, says):
 
 def test_few_sets_of_a_feature_are_watched():
     numeric = {"cuts": list(range(1, 10))}
-    even = cuts_of(numeric, np.array([0, 1, *[10] * 10]))
+    even = watched_sets(numeric, np.array([0, 1, *[10] * 10]))
     assert even.names == ("missing", "below 2", "below 5", "below 7")
     assert even.quality == (True, False, False, False)
     below = even.members.T @ np.array([0, 1, *[10] * 10])
     assert below.tolist() == [1, 20, 50, 70]
-    constant = cuts_of(numeric, np.array([0, 0, *[0] * 4, 50, *[0] * 5]))
+    constant = watched_sets(numeric, np.array([0, 0, *[0] * 4, 50, *[0] * 5]))
     assert constant.names == ("missing", "below 1", "below 9")
-    assert cuts_of({"cuts": []}, np.array([0, 0, 5])).names == ("missing",)
+    assert watched_sets({"cuts": []}, np.array([0, 0, 5])).names == ("missing",)
 
 
 def test_of_many_categories_parts_of_the_alphabet_are_watched_too():
     rule = {"categories": [*"abcdefgh"]}
-    watched = cuts_of(rule, np.array([0, 0, 1, 1, 9, 1, 1, 8, 1, 0]))
+    watched = watched_sets(rule, np.array([0, 0, 1, 1, 9, 1, 1, 8, 1, 0]))
     assert watched.names[:5] == ("missing", "never seen in training", "= c", "= f", "= a")
     assert watched.names[5:] == ("up to c in the alphabet", "up to f in the alphabet")
     assert watched.quality == (True, True, *[False] * 5)
-    few = cuts_of({"categories": ["a", "b"]}, np.array([0, 0, 7, 0]))
+    few = watched_sets({"categories": ["a", "b"]}, np.array([0, 0, 7, 0]))
     assert few.names == ("missing", "never seen in training", "= a")
 
 
@@ -122,7 +122,7 @@ def test_of_what_kind_an_alarm_is(asked, labels, kind):
     followed = Followed(np.arange(float(n))[:, None], np.array([20.0]), is_open, since)
     offset = Figure(labels, labels - 0.1, labels + 0.1)
     mix = Figure(0.0, -0.1, 0.1)
-    morning = Morning(DAYS, [asked], followed, np.zeros(n, dtype=bool), offset, mix)
+    morning = Findings(DAYS, [asked], followed, np.zeros(n, dtype=bool), offset, mix)
     (one,) = open_alarms(morning)
     assert one.kind == kind and (one.since, one.opened_on) == (DAYS[45], DAYS[50])
     assert one.log10_evidence == pytest.approx((59 - 20) / np.log(10))

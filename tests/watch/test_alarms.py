@@ -31,8 +31,8 @@ from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.performance import brier, summary
 from aiops_wb.stats.sequential import follow
 from aiops_wb.stats.streams import loss_question
+from aiops_wb.watch.alarm_rows import event_rows
 from aiops_wb.watch.alarms import Observed, drift_of, follow_version
-from aiops_wb.watch.events import event_rows
 from aiops_wb.watch.figures import day_figures, drift_figures
 from aiops_wb.watch.view import View
 from bench.years import Year
@@ -205,7 +205,7 @@ def test_the_reference_is_how_training_rows_lie_in_their_bins(bench):
     assert np.array_equal(
         tables["x"][0],
         np.bincount(
-            bin_values(first["feature:x"], trained.state["bins"]["x"]) + 2,
+            bin_values(first["feature:x"], trained.card["bins"]["x"]) + 2,
             minlength=tables["x"].shape[1],
         ),
     )
@@ -217,7 +217,7 @@ def test_feature_counts_and_arrivals_equal_the_rows(bench):
     bench.ingest(datetime(2026, 2, 28, tzinfo=UTC))
     with bench.store() as store:
         days, tables = store.feature_counts(MODEL, "v1")
-        bins = store.version(MODEL, "v1").state["bins"]["x"]
+        bins = store.version(MODEL, "v1").card["bins"]["x"]
         for i, day in enumerate(days):
             expected = np.bincount(
                 bin_values(frame.x[frame.day == day], bins) + 2, minlength=tables["x"].shape[1]
@@ -330,12 +330,12 @@ def test_an_alarm_of_a_past_morning_is_what_was_known_then(bench):
     as_of = datetime(2026, 3, 7, 12, tzinfo=UTC)
     day = date(2026, 3, 6)
     with bench.store() as store:
-        state = store.version(MODEL, "v1").state
-        then = drift_of(store, MODEL, "v1", day, SETTINGS, as_of, state)
+        card = store.version(MODEL, "v1").card
+        then = drift_of(store, MODEL, "v1", day, SETTINGS, as_of, card)
     bench.label(frame, at="2026-03-08T00:00:00Z", label=1 - frame.label)
     bench.ingest(datetime(2026, 3, 8, tzinfo=UTC))
     with bench.store() as store:
-        again, now = (drift_of(store, MODEL, "v1", day, SETTINGS, t, state) for t in (as_of, None))
+        again, now = (drift_of(store, MODEL, "v1", day, SETTINGS, t, card) for t in (as_of, None))
     assert then.alarms == again.alarms and np.array_equal(
         then.followed.evidence, again.followed.evidence
     )

@@ -20,7 +20,7 @@ from aiops_wb.log.errors import StoreError
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.render import tables
 from aiops_wb.render.tables import coverage_table, operator_tables, promise_table
-from aiops_wb.stats.automation import RiskMonitor, certainty
+from aiops_wb.stats.automation import PromiseWatch, certainty
 from aiops_wb.stats.conformal import LabelConditional
 from aiops_wb.stats.counts import ScoreCounts, total
 from aiops_wb.stats.points import Grid
@@ -164,7 +164,7 @@ def test_the_watch_counts_each_mature_day_once_even_when_nights_are_missed_and_r
 ):
     truth, settings = copied(request.getfixturevalue(past), bench)
     last = max(truth.day)
-    expected, mature = RiskMonitor(0.3), outcomes(truth, last - timedelta(DELAY))
+    expected, mature = PromiseWatch(0.3), outcomes(truth, last - timedelta(DELAY))
     assert len(mature) >= 3
     for day, (tickets, false) in mature.items():
         expected = expected.after(day, tickets, false)
@@ -211,9 +211,11 @@ def test_coverage_judges_each_day_by_what_stood_then(lived):
                 for d, c in reader.score_counts(MODEL, as_of=night(day - timedelta(1))).items()
                 if day - timedelta(11) < d < day
             }
-            cuts = LabelConditional(total(seen.values())).cuts(0.9)
+            bounds = LabelConditional(total(seen.values())).set_bounds(0.9)
             inside += int(
-                np.where(rows.label == 1, rows.points >= cuts.one, rows.points <= cuts.zero).sum()
+                np.where(
+                    rows.label == 1, rows.points >= bounds.one, rows.points <= bounds.zero
+                ).sum()
             )
             known += len(rows)
         assert (
@@ -315,7 +317,7 @@ def test_another_promise_is_watched_anew_and_off_is_off_without_labels(
     with bench.store() as store:
         other = settings.model_copy(update={"false_ticket_share": 0.5})
         view = View(store, MODEL, last, None, other)
-        assert learnt(store, view, store.calibration(MODEL, "v1")[1])[0] == RiskMonitor(0.5)
+        assert learnt(store, view, store.calibration(MODEL, "v1")[1])[0] == PromiseWatch(0.5)
         monkeypatch.setattr(store, "held_out_counts", lambda *_: {})
         on = certainty(
             {FIRST: ScoreCounts.from_events(np.full(100, 3000), np.ones(100))},
@@ -446,7 +448,7 @@ def test_the_watch_is_not_charged_with_tickets_of_another_rule(bench, decided, d
         watch, _, counted = learnt(store, View(store, MODEL, last, night(last), settings), before)
     assert (
         counted == FIRST
-        and watch == (RiskMonitor().after(FIRST, 5, 5) if days else RiskMonitor())
+        and watch == (PromiseWatch().after(FIRST, 5, 5) if days else PromiseWatch())
         and watch.days == days
     )
 
@@ -474,7 +476,7 @@ def test_a_calibration_from_a_file_does_not_stand_in_the_past(bench):
             ]
             assert (
                 list(store.decided_with(MODEL, "v1", days)) == days[3:]
-                and list(store.cuts_by_day(MODEL, "v1", days)) == days[3:]
+                and list(store.set_bounds_by_day(MODEL, "v1", days)) == days[3:]
             )
             assert store.calibration(MODEL, "v1")[0] == key
 

@@ -34,20 +34,20 @@ def version_table(view: View) -> Table:
         return note("no version is registered: this model was trained elsewhere")
     active = view.reader.active_version(view.model, view.as_of)
     rows = [
-        _version(view, version, registered, version == active)
-        for version, registered in zip(versions.version, versions.state)
+        _version(view, version, card, version == active)
+        for version, card in zip(versions.version, versions.card)
     ]
     return Table(pd.DataFrame(rows), ("state", "trained from", "held out"))
 
 
-def _version(view, version, registered, active):
-    first, last = registered["window"]
+def _version(view, version, card, active):
+    first, last = card["window"]
     held_out = ("pr_auc", "roc_auc", "brier")
     return {
         "version": version,
         "state": "active" if active else "",
         "trained from": first,
-        "held out": f"{registered['held_out_from']} to {last}",
-        "rows": f"{registered['rows']:,}",
-        "threshold": number(view.probability(registered["threshold"])),
-    } | {metric(name).title: number(registered["metrics"].get(name) or nan) for name in held_out}
+        "held out": f"{card['held_out_from']} to {last}",
+        "rows": f"{card['rows']:,}",
+        "threshold": number(view.probability(card["threshold"])),
+    } | {metric(name).title: number(card["metrics"].get(name) or nan) for name in held_out}
