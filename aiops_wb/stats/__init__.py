@@ -1,0 +1,9 @@
+"""Functions of numbers, each module a lesson in `nbs/stats`: numpy and scipy, no database, no clock.
+
+The ground: `points` (a score, quantised once), `counts` (small tables that add up).
+How good: `performance`, `estimates` (before the labels are in), `thresholds` (what another would do).
+How sure: `conformal` (intervals and sets), `automation` (rules for tickets), `coverage` (kept or not).
+What moved: `drift` (distances, severity), `sequential` (evidence to read every day), `streams` (what
+is asked every morning).
+What follows: `decisions` (route, case, words), `retrain` (safeguards, and which model is better).
+"""

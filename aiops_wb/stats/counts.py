@@ -140,9 +140,8 @@ def _alike(a, b):
 
 def _described(counts):
     n, labelled, positive = counts.total
-    grid = f"{counts.grid.kind}/{counts.grid.step}"
     return (f"ScoreCounts({n:,} events, {labelled:,} labelled, {positive:,} positive, "
-            f"{len(counts.points):,} cells of {grid})")
+            f"{len(counts.points):,} cells of {counts.grid.name})")
 
 # %% ../../nbs/stats/01_counts.ipynb #1312124a
 def total(tables: Iterable[ScoreCounts], grid: Grid = Grid()) -> ScoreCounts:
