@@ -30,6 +30,8 @@ from pydantic_settings import (
 )
 
 __all__ = [
+    "NO_FILE",
+    "PRIVATE",
     "Days",
     "Setting",
     "Settings",
@@ -44,6 +46,11 @@ FILE = "aiops.toml"
 PREFIX = "AIOPS_"
 PATHS = ("data", "reports", "case_file")
 FOLDERS = {"data": Path("data"), "reports": Path("reports")}
+NO_FILE = "no file"
+"As `config`: the settings are whole, and no file is looked for."
+
+PRIVATE = {"data", "reports", "webhook_url", "case_file"}
+"Settings that are places or secrets: they go into no report and no manifest."
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1)]
@@ -181,10 +188,12 @@ class _File(NamedTuple):
 
 def _find_file(config, data) -> _File:
     "The file that was named, else the first one upwards from here, else that of the data folder."
-    here = Path.cwd()
+    if config == NO_FILE:
+        return _File(None, {}, {})
     if config is not None:
         return _read_file(Path(config), Path(config).parent)
-    for folder in (here, *here.parents):
+    here = _working_directory()
+    for folder in (here, *here.parents) if here else ():
         if (folder / FILE).is_file():
             # in the working directory itself, relative paths stay as short as they were written
             return _read_file(folder / FILE, Path() if folder == here else folder)
@@ -192,6 +201,14 @@ def _find_file(config, data) -> _File:
     if (folder / FILE).is_file():
         return _read_file(folder / FILE, folder)._replace(folders={})
     return _File(None, {}, {})
+
+
+def _working_directory() -> Path | None:
+    "Where this process stands; None when that folder has been removed."
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
 
 
 def _read_file(path, folder) -> _File:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from .config import Settings
+from .config import PRIVATE, Settings
 from .log.catalog import Reader, open_snapshot
 from .log.durable import time_ordered_id
 from .log.errors import Busy, StoreError
@@ -23,7 +23,7 @@ from .log.ingest import Ingested, ingest
 from .log.store import Store, open_store
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
-from .render.manifest import PRIVATE, entry, write_manifest
+from .render.manifest import entry, write_manifest
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, navigation, write_pages
 from .watch.alarm_rows import record_alarms
 from .watch.cases import Opened, open_cases

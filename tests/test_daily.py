@@ -408,6 +408,36 @@ def test_a_slow_report_is_stopped_and_a_dead_one_is_noticed(tmp_path):
     assert not list((tmp_path / "out").glob(".*"))
 
 
+def test_a_report_cannot_write_where_results_go(tmp_path):
+    everywhere = (
+        "import contextlib, os\n"
+        "for descriptor in range(3, 64):\n"
+        "    with contextlib.suppress(OSError):\n"
+        "        os.write(descriptor, b'garbage\\n')"
+    )
+    job = lambda name, source: Job(
+        name,
+        notebook(tmp_path / f"{name}.ipynb", source),
+        tmp_path / "out" / f"{name}.html",
+        {"x": 2},
+        name,
+    )
+    hostile, fine = run_jobs([job("hostile", everywhere), job("fine", "assert x == 2")], parallel=2)
+    assert fine.state == "ok"
+    assert hostile.state == "failed" and "no readable result" in hostile.error
+    assert "no readable result" in (tmp_path / "out" / "hostile.html").read_text(encoding="utf-8")
+
+
+def test_reports_read_no_file_of_settings(logged, monkeypatch, tmp_path):
+    "Figures and reports of a run use the settings of that run, whatever lies where it is called."
+    settings = Settings(data=logged.data.resolve())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "aiops.toml").write_text("broken = [")
+    (logged.data / "aiops.toml").write_text("misspelt = 1")
+    ran = run(logged.data, tmp_path / "reports", NOW, settings, say=lambda _: None)
+    assert ran.states and set(ran.states) == {"ok"}, [r.error for r in ran.reports if r.error]
+
+
 def test_what_a_report_prints_below_python_costs_nothing(tmp_path):
     """DuckDB draws a progress bar on file descriptor 1 where a query takes its time.
 

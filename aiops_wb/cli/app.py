@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from .. import __version__
 from .later import loading
-from .lines import finish, line
+from .lines import finish, line, speak_any_terminal
 from .old import translate
 
 __all__ = ["COMMANDS", "app", "main"]
@@ -68,6 +68,7 @@ def _top(
 def main(argv: Sequence[str] | None = None) -> int:
     "Run the command; returns the exit code."
     gc.set_threshold(100_000)  # by default cycles are looked for every 700 objects, 3 % of a replay
+    speak_any_terminal()
     arguments, warning = translate(sys.argv[1:] if argv is None else argv)
     if warning:
         _tell(warning)

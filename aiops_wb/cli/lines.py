@@ -3,11 +3,20 @@
 import os
 import sys
 
-__all__ = ["counted", "finish", "line", "printable"]
+__all__ = ["counted", "finish", "line", "printable", "speak_any_terminal"]
+
+
+def speak_any_terminal() -> None:
+    "Characters that a terminal's encoding lacks are written as escapes: no message stops the work."
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def line(text: object = "") -> None:
     "Print a line; what is printed after the reader of a pipe has gone is lost, the work goes on."
+    if sys.stdout is None:  # closed by whoever called
+        return
     try:
         print(text, flush=sys.stdout.isatty())
     except BrokenPipeError:
@@ -16,6 +25,8 @@ def line(text: object = "") -> None:
 
 def finish() -> None:
     "Write out what is still held back, quietly when nobody reads it any more."
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -29,6 +29,15 @@ VERBS = {
     "sites": {"--file": ("sites", "load", True)},
 }
 
+# options that a command took and a verb has no use for, and whether they have a value
+SPARE = {
+    ("thresholds", "show"): {"--why": True},
+    ("thresholds", "simulate"): {"--why": True},
+    ("cases", "send"): {"--days": True},
+    ("drift", "explain"): {"--days": True},
+    ("calendar", "list"): {"--from": True, "--to": True, "--why": True, "--mute": False},
+}
+
 
 def translate(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     "The arguments as they are spelt today, and a warning when they were not."
@@ -40,8 +49,23 @@ def translate(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     for option, (group, verb, valued) in VERBS.get(command, {}).items():
         if any(word.split("=")[0] == option for word in rest):
             words = _moved(rest, option) if valued else [w for w in rest if w != option]
+            words = _without_spare(words, (group, verb))
             return [group, verb, *words], _warning(f"{command} {option}", group, verb)
-    return [*RENAMED[command], *rest], _warning(command, *RENAMED[command])
+    verb = RENAMED[command]
+    return [*verb, *_without_spare(rest, verb)], _warning(command, *verb)
+
+
+def _without_spare(words, verb):
+    "The words without options that were taken and had no meaning."
+    kept, words = [], list(words)
+    while words:
+        word = words.pop(0)
+        name, joined, _ = word.partition("=")
+        if name not in SPARE.get(verb, {}):
+            kept.append(word)
+        elif SPARE[verb][name] and not joined:
+            words[:1] = []
+    return kept
 
 
 def _is_new(rest):

@@ -36,7 +36,7 @@ def show(
     if as_json:
         print_json(rows)
         return
-    if rows and sys.stdout.isatty():
+    if rows and sys.stdout and sys.stdout.isatty():
         Console().print(_table(rows))
     else:
         for row in rows:

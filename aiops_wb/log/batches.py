@@ -20,11 +20,12 @@ class BatchReads(Connected):
 
     def known_batch(self, as_of: datetime | None = None) -> int:
         "The last batch committed at or before a time; 0 when there is none."
-        if as_of not in self._batches:  # asked before every other question
+        moment = as_of, getattr(as_of, "fold", 0)  # when clocks go back, an hour is there twice
+        if moment not in self._batches:  # asked before every other question
             where, values = conditions(committed_at__le=as_of)
             newest = f"SELECT coalesce(max(batch_id), 0) FROM batches{where}"
-            self._batches[as_of] = self._value(newest, values)
-        return self._batches[as_of]
+            self._batches[moment] = self._value(newest, values)
+        return self._batches[moment]
 
     def last_committed(self) -> datetime | None:
         "When the last batch was committed, None before the first."

@@ -77,9 +77,8 @@ def run_jobs(
         return []
     order = {"jobs": [asdict(job) for job in jobs], "parallel": parallel, "timeout": timeout}
     results, exit_code = _ask_helper(json.dumps(order, default=str), on_done)
-    lost = ReportResult(
-        "", "failed", f"the helper process that runs reports died (exit code {exit_code})."
-    )
+    died = f"the helper process that runs reports died (exit code {exit_code})."
+    lost = ReportResult("", "failed", died)
     return [results.get(i) or replace(lost, name=job.name) for i, job in enumerate(jobs)]
 
 
@@ -191,7 +190,7 @@ class _Helper:
         with selectors.DefaultSelector() as selector:
             while waiting or running:
                 while waiting and len(running) < self.parallel:
-                    report = _start(*waiting.pop(0), monotonic() + self.timeout)
+                    report = _start(*waiting.pop(0), monotonic() + self.timeout, self.answers)
                     running[report.index] = report
                     selector.register(report.pipe, selectors.EVENT_READ, report)
                 for report, failure in self._ended(selector, running.values()):
@@ -226,17 +225,29 @@ class _Helper:
         if failure is None and not text:
             code = os.waitstatus_to_exitcode(status)
             failure = f"the report's process died (exit code {code})."
-        result = asdict(_failed(report.job, failure)) if failure else json.loads(text)
+        result = None if failure else _as_result(text)
+        if result is None:
+            failure = failure or "the report's process sent no readable result."
+            result = asdict(_failed(report.job, failure))
         print(json.dumps({"index": report.index, "result": result}), file=self.answers, flush=True)
 
 
-def _start(index, job, deadline):
-    "Fork a process for a job."
+def _as_result(text):
+    "What a report's process sent; None where something else wrote there as well."
+    try:
+        return asdict(ReportResult(**json.loads(text)))
+    except (ValueError, TypeError):
+        return None
+
+
+def _start(index, job, deadline, answers):
+    "Fork a process for a job; it can't write where results go."
     read, write = os.pipe()
     process = os.fork()
     if process == 0:
         try:
             os.close(read)
+            os.close(answers.fileno())
             _child(job, write)
         finally:
             os._exit(0)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import Settings, packages
+from ..config import PRIVATE, Settings, packages
 from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..watch.figures import ALARMS_FAILED
@@ -19,10 +19,7 @@ from .frame import write_whole
 from .pages import manifests
 from .vocabulary import metric
 
-__all__ = ["PRIVATE", "entry", "write_manifest"]
-
-PRIVATE = {"data", "reports", "webhook_url", "case_file"}
-"Settings that are places or secrets: they go into no report and no manifest."
+__all__ = ["entry", "write_manifest"]
 
 
 def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Settings) -> dict:

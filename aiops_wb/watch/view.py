@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..config import Settings
+from ..config import NO_FILE, PRIVATE, Settings
 from ..log.catalog import open_snapshot
 from ..log.errors import StoreError
 from .labels import Labels
@@ -70,4 +70,10 @@ def open_view(
     if not day and not days:
         raise StoreError(f"{model} has no predictions yet.")
     chosen = date.fromisoformat(day) if day else days[-1]
-    return View(reader, model, chosen, when, Settings(data=Path(data), **(settings or {})))
+    return View(reader, model, chosen, when, _settings(data, settings or {}))
+
+
+def _settings(data, known):
+    "Settings with those that are known; where all are, as in a daily report, no file is read."
+    whole = known.keys() >= Settings.model_fields.keys() - PRIVATE
+    return Settings(data=Path(data), **known, **({"config": NO_FILE} if whole else {}))

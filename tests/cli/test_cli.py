@@ -3,6 +3,7 @@ import logging
 import os
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from typer.main import get_command
 
 from aiops_wb.cli import main, status
 from aiops_wb.cli.call import Call, command
+from aiops_wb.cli.old import translate
 from aiops_wb.config import load_settings
 from aiops_wb.daily import report_jobs
+from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.store import open_store
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.view import open_view
@@ -653,3 +656,56 @@ def test_a_terminal_gets_tables(logged, capsys):
         and row.split()[:4] == ["m", "2026-01-01", "2026-02-19", "50"]
         and "rows in quarantine" in total
     )
+
+
+def in_process(words, **options):
+    "A command in a process of its own."
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.run([*COMMAND, *words], text=True, timeout=120, check=False, **pipes)
+
+
+def test_nobody_listening_changes_nothing(logged):
+    "Standard output closed by whoever called (`>&-`): the work is done all the same."
+    script = f'exec >&-; exec {" ".join(map(shlex.quote, COMMAND))} "$@"'
+    for words in (
+        ["--version"],
+        ["status"],
+        ["thresholds", "set", "0.7", "--model", "m", "--why", "as ever"],
+    ):
+        done = subprocess.run(["sh", "-c", script, "sh", *words], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), words
+    with open_snapshot(logged / "data") as published:
+        assert published.threshold("m", "v") == Grid().quantise(0.7)
+
+
+def test_any_terminal_can_be_spoken_to(logged):
+    plain = os.environ | {"PYTHONIOENCODING": "ascii"}
+    for words in (["calendar", "add", "Öster", "--from", "2026-03-02", "--why", "weiß"], ["audit"]):
+        done = in_process(words, env=plain)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "\\xd6ster" in done.stdout
+
+
+def test_the_working_directory_may_be_gone(logged, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f'rmdir {gone}; exec {" ".join(map(shlex.quote, COMMAND))} "$@"'
+    words = ["sh", "-c", script, "sh", "status", "--data", str(logged / "data")]
+    done = subprocess.run(words, cwd=gone, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("threshold --try 0.4 --model m --why x", "thresholds simulate --model m -- 0.4"),
+        ("threshold --model m --why=x", "thresholds show --model m"),
+        ("cases --days 3", "cases send"),
+        ("cases --list --days 3", "cases list --days 3"),
+        ("drift --explain --model m --days 30", "drift explain --model m"),
+        ("calendar --mute --from 2013-01-01 --model m", "calendar list --model m"),
+    ],
+)
+def test_options_that_meant_nothing_are_dropped_with_the_old_spelling(before, after):
+    words, warning = translate(before.split())
+    assert words == after.split() and "old spelling" in warning

@@ -1,5 +1,6 @@
 import shutil
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
@@ -115,3 +116,14 @@ def test_a_lost_or_older_catalog_never_costs_the_log(bench):
     shutil.copy(bench.root / "copy2", bench.data / "catalog.duckdb")
     with bench.store() as store:
         assert len(store.days(MODEL)) == 3
+
+
+def test_an_hour_that_is_there_twice_is_asked_about_twice(bench):
+    "When clocks go back, 02:30 comes twice; a batch between the two is known at the second only."
+    zone = ZoneInfo("Europe/Berlin")
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=zone)
+    bench.log(events(days=1, start=date(2026, 10, 24)))
+    bench.ingest(datetime(2026, 10, 25, 1, tzinfo=UTC))  # between the two
+    with bench.store() as store:
+        assert [store.known_batch(t) for t in (first, first.replace(fold=1), first)] == [0, 1, 0]
+        assert len(store.days(MODEL, first.replace(fold=1))) == 1
