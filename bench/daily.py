@@ -52,12 +52,23 @@ root, rounds = Path(sys.argv[1]), int(sys.argv[3])
 asked = {"until": date.fromisoformat(sys.argv[2]), "report_days": 0, "rounds": rounds}
 demo(root / "data", root / "reports", Settings(data=root / "data"), **asked)
 """
+COMMAND = """
+import sys
+from aiops_wb.cli import main
+sys.exit(main())
+"""
 
 
 def python(*arguments) -> str:
     "What a Python process of its own prints."
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def demo(root, until) -> None:
+    "`aiops-wb demo` to a day, without reports."
+    folders = ("--data", root / "data", "--reports-dir", root / "reports")
+    python("-c", COMMAND, "demo", *folders, "--until", until, "--report-days", "0")
 
 
 def main():
@@ -70,14 +81,14 @@ def main():
     print_error("a log with its first models and one replayed day, and one to the last day")
     python("-c", REPLAY, first, story.live, rounds)
     shutil.copytree(first, whole, symlinks=True)
-    python("-c", REPLAY, whole, last, rounds)
+    demo(whole, last)
     (root / "empty.ipynb").write_text(json.dumps(EMPTY))
     split = []
 
     def replay():
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(first, copy, symlinks=True)
-        python("-c", REPLAY, copy, story.live + timedelta(days), rounds)
+        demo(copy, story.live + timedelta(days))
 
     def reports():
         split.append(json.loads(python("-c", REPORTS, whole, last, story.night(last).isoformat())))
@@ -118,7 +129,7 @@ def main():
         b,
         "CPU s",
         10,
-        "the same; ours replays ten days of two models in a process of its own, flights read and "
+        "the same; ours is `aiops-wb demo` over ten more days of two models, flights read and "
         "libraries imported, without reports; history and training are made beforehand"
         + (f" (measured on {days} days, scaled)" if quick else ""),
     )

@@ -265,8 +265,8 @@ def _resampled(days, whole, rng, draws):
     "Tables of as many days as there are, drawn with replacement: each a weighted sum of the days."
     columns = _aligned(days, whole.points)
     times = rng.multinomial(len(days), np.full(len(days), 1 / len(days)), size=draws).astype(float)
-    tables = np.stack([(times @ c).astype(np.int64) for c in columns], axis=1)
-    return [ScoreCounts(whole.points, *table, whole.grid) for table in tables]
+    tables = [(times @ c).astype(np.int64) for c in columns]
+    return [ScoreCounts(whole.points, *table, whole.grid) for table in zip(*tables)]
 
 # %% ../../nbs/stats/02_performance.ipynb #55bd6181
 def _percentiles(values, confidence):

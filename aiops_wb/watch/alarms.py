@@ -194,13 +194,17 @@ def observe(
     day: date,
     as_of: datetime | None = None,
     bins: Mapping | None = None,
+    held_out: Mapping[date, ScoreCounts] | None = None,
 ) -> Observed:
-    "Read what was counted of a version up to a day, as known at a time."
+    """Read what was counted of a version up to a day, as known at a time.
+
+    `held_out` are the days that its training left out, where they have been read already.
+    """
     counts = reader.score_counts(model, None, day, version=version, as_of=as_of)
     latency = reader.latency(model, None, day, version=version, as_of=as_of)
     return Observed(
         counts,
-        reader.held_out_counts(model, version),
+        reader.held_out_counts(model, version) if held_out is None else held_out,
         *reader.feature_counts(model, version, None, day, as_of=as_of),
         *reader.reference_counts(model, version),
         bins or {},
@@ -217,13 +221,15 @@ def drift_of(
     settings: Settings,
     as_of: datetime | None = None,
     card: Mapping | None = None,
+    held_out: Mapping[date, ScoreCounts] | None = None,
 ) -> Drift:
     """Follow a version by what is stored, as known at a time.
 
-    `card` is the model card, stored when the version was registered.
+    `card` is the model card, stored when the version was registered; `held_out` as in `observe`.
     """
     bins = (card or {}).get("bins")
-    return follow_version(observe(reader, model, version, day, as_of, bins), day, settings)
+    seen = observe(reader, model, version, day, as_of, bins, held_out)
+    return follow_version(seen, day, settings)
 
 
 def follow_version(seen: Observed, day: date, settings: Settings) -> Drift:

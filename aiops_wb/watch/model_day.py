@@ -161,4 +161,5 @@ class ModelDay:
             self.settings,
             self.as_of,
             self.card,
+            self.held_out,
         )
