@@ -115,10 +115,13 @@ def quiet_kernels(scratch: Path) -> None:
 
 
 def build(target: Path, execute: bool, scratch: Path) -> int:
-    "The whole site in a folder; what Sphinx returns: 0 when there was nothing to warn of."
-    shutil.rmtree(target, ignore_errors=True)
-    source = scratch / "source"
-    shutil.rmtree(source, ignore_errors=True)
+    """The whole site in a folder; what Sphinx returns: 0 when there was nothing to warn of.
+
+    It is made in the scratch folder, because outputs of notebooks are put beside it as well.
+    """
+    source, site = scratch / "source", scratch / "site"
+    for folder in (source, site):
+        shutil.rmtree(folder, ignore_errors=True)
     source.mkdir(parents=True)
     copy_documents(source)
     copy_notebooks(source)
@@ -130,7 +133,10 @@ def build(target: Path, execute: bool, scratch: Path) -> int:
     options = ["--quiet", "--fail-on-warning", "-c", str(HERE), "-d", str(scratch / "doctrees")]
     for name, value in notebooks.items():
         options += ["-D", f"{name}={value}"]
-    return sphinx([*options, str(source), str(target)])
+    code = sphinx([*options, str(source), str(site)])
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(site, target)
+    return code
 
 
 def main() -> int:
