@@ -53,7 +53,8 @@ def readable(notebook: dict, note: str = "") -> dict:
         text = "".join(cell["source"])
         said = set(DIRECTIVE.findall(text)) if cell["cell_type"] == "code" else set()
         source = DIRECTIVE.sub("", text) if cell["cell_type"] == "code" else at_home(text)
-        tags = ["exported"] if said & {"export", "exporti"} else []
+        tags = [tag for tag in cell["metadata"].get("tags", []) if tag == "remove-input"]
+        tags += ["exported"] if said & {"export", "exporti"} else []
         tags += ["remove-cell"] if "hide" in said else []
         if source.strip():
             cells.append(cell | {"source": source, "metadata": {"tags": tags} if tags else {}})
