@@ -1,0 +1,43 @@
+"""Any name as a file name, and back."""
+
+from urllib.parse import unquote_to_bytes
+
+__all__ = ["file_name", "name_of_file"]
+
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
+_LONGEST = 240  # a file system takes 255 bytes: some are left for an ending
+_RESERVED = {"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for n in range(10)}
+
+
+def file_name(name: str) -> str:
+    """A file name of its own for any name: what is not a lower-case letter, a digit, `-`, `_` or
+    `.` is percent-encoded, and so are a dot in front or at the end and the first letter of names
+    that some systems keep for themselves.
+
+    Two names differ in more than case. `name_of_file` is the inverse. ValueError when the name is
+    empty, not valid text, or too long for a file name.
+    """
+    encoded = _encode(name)
+    if len(encoded) > _LONGEST:
+        raise ValueError(
+            f"the name {name[:20]!r}... is too long for a file: {len(encoded)} characters when it "
+            f"is spelt out, {_LONGEST} are allowed."
+        )
+    return encoded
+
+
+def _encode(name):
+    raw = name.encode()  # UnicodeEncodeError, a ValueError, for half an emoji
+    if not raw:
+        raise ValueError("a name must not be empty.")
+    held_back = {0} if name.partition(".")[0].lower() in _RESERVED else set()
+    held_back |= {at for at in (0, len(raw) - 1) if raw[at] == ord(".")}
+    return "".join(
+        chr(byte) if byte in _PLAIN and at not in held_back else f"%{byte:02x}"
+        for at, byte in enumerate(raw)
+    )
+
+
+def name_of_file(name: str) -> str:
+    "The name that `file_name` made a file name of."
+    return unquote_to_bytes(name).decode()
