@@ -127,7 +127,7 @@ def evidence(seen: Drift, most: int = 9, last: int = 120, columns: int = 3) -> C
         dates(ax)
         title(ax, seen.questions[i].stream.name)
     spare(axes, len(chosen))
-    chart.supylabel("evidence, powers of ten", fontsize=9)
+    chart.supylabel("evidence, powers of ten", x=0.005, fontsize=9)
     return chart
 
 
