@@ -179,7 +179,7 @@ def dates(axes: Axes) -> None:
 def title(axes: Axes, text: str, **look: Any) -> None:
     """A title, given when all else is drawn.
 
-    matplotlib looks for room for it (a layout more) only where an exponent may stand above.
+    matplotlib measures the axis to place it only where an exponent may stand above.
     """
     low, high = axes.get_ylim()
     size = max(abs(low), abs(high))
