@@ -95,7 +95,7 @@ def test_no_circle_of_imports():
 EXTRAS = {  # optional parts, imported where they are used: the package works without them
     "watch.sinks": {"urllib3", "pybreaker"},
     "watch.cases": {"aiops_wb.models.explain"},
-    "render": {"jinja2", "papermill", "nbformat", "nbconvert", "IPython", "aiops_wb.render"},
+    "render": {"jinja2", "papermill", "nbformat", "IPython", "aiops_wb.render"},
     "cli": {"aiops_wb", "pandas", "rich", "tqdm"},  # groups of commands are loaded by name
 }
 

@@ -50,13 +50,13 @@ PRELOAD = (
 )
 "What the helper imports before it forks."
 
-NOT_NEEDED = ("rfc3987_syntax", "sklearn")
+NOT_NEEDED = ("rfc3987_syntax", "rfc3986_validator", "isoduration", "sklearn")
 "Optional parts of libraries that cost a second to import and are not used by reports."
 
 
 def require_reports() -> None:
     "ModuleNotFoundError, with the extras to install, when something that reports need is missing."
-    needed = ("papermill", "nbconvert", "jinja2", "matplotlib", "xgboost")
+    needed = ("papermill", "mistune", "jinja2", "matplotlib", "xgboost")
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise ModuleNotFoundError(
@@ -155,12 +155,11 @@ def _preload():
         if sys.modules.get(name, "there") is None:
             del sys.modules[name]
     try:
-        from .notebook import exporter, shell
-        from .plots.chart import rehearse
+        from . import notebook
+        from .plots import chart
     except ImportError:
         return
-    exporter(), shell(), rehearse()
-    failure_page("", "")  # compiles the frame's templates, which every report fills
+    notebook.rehearse(), chart.rehearse()
 
 
 @dataclass

@@ -5,7 +5,6 @@ import json
 import os
 import traceback
 from collections.abc import Mapping
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter, process_time
@@ -16,21 +15,20 @@ import papermill
 from IPython.core.displayhook import CapturingDisplayHook
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from nbconvert import HTMLExporter
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from ..log.durable import fsync
-from .frame import failure_page, page, write_whole
+from .body import PICTURE, parts
+from .frame import failure_page, filled, write_whole
 from .jobs import Job, ReportResult
 
-__all__ = ["HEADLINE", "PICTURE", "InlineEngine", "exporter", "render", "run_job", "shell"]
+__all__ = ["HEADLINE", "InlineEngine", "rehearse", "render", "run_job", "shell"]
 
 HEADLINE = "application/vnd.aiops-wb.headline+json"
-PICTURE = "image/svg+xml"
 
 
 def shell() -> InteractiveShell:
@@ -154,26 +152,16 @@ def _traceback(failed):
     return f"{failed.ename}: {failed.evalue}\n{failed.traceback}"
 
 
-@cache
-def exporter() -> HTMLExporter:
-    """nbconvert's exporter, warmed on a line of text and a table.
-
-    Made once, before the helper forks: a quarter of a second less for each report.
-    """
-    made = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
-    outputs = [
-        new_output("display_data", data={"text/html": "<b>1</b>"}),
-        new_output("display_data", data={PICTURE: "<svg></svg>"}),
-    ]
-    cells = [new_markdown_cell("# A\n\nB"), new_code_cell("1", outputs=outputs)]
-    made.from_notebook_node(new_notebook(cells=cells))
-    return made
-
-
 def render(nb: NotebookNode, job: Job) -> str:
     "An executed notebook as a page without code."
-    body, _ = exporter().from_notebook_node(nb)
-    return page(job.title, f"<article>{body}</article>", job.navigation)
+    return filled("report.html", job.title, parts=parts(nb), navigation=job.navigation)
+
+
+def rehearse() -> None:
+    "Make a shell and a page: what that loads is there before a process forks, not in each fork."
+    shell()
+    nb = new_notebook(cells=[new_markdown_cell("# A\n\nB")])
+    render(nb, Job("", Path(), Path(), {}, ""))
 
 
 def _first(nb, mime):

@@ -8,7 +8,7 @@ import pytest
 from read_pages import held, links, text
 
 from aiops_wb.render.engine import require_reports
-from aiops_wb.render.frame import Link, failure_page, page
+from aiops_wb.render.frame import Link, failure_page
 from aiops_wb.render.pages import (
     QUESTIONS,
     RENAMED,
@@ -56,7 +56,7 @@ def morning(reports, day="2026-03-05", **models):
         for name in entry["reports"]:
             place = reports / day / folder(model)
             place.mkdir(parents=True, exist_ok=True)
-            (place / f"{name}.html").write_text(page(name, ""))
+            (place / f"{name}.html").write_text(failure_page(name, ""))
             (place / f"{name}.svg").write_text("<svg><text>a picture</text></svg>")
     (reports / day).mkdir(exist_ok=True)
     (reports / day / "manifest.json").write_text(json.dumps(document))

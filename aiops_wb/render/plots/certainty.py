@@ -24,6 +24,7 @@ from .chart import (
     panels,
     risk_axis,
     thinned,
+    title,
 )
 
 __all__ = ["intervals", "certainty_curve", "coverage_days", "interval_widths", "decision_flow"]
@@ -47,9 +48,9 @@ def intervals(alerts: pd.DataFrame, limit: int = 40) -> Chart:
     ax.scatter(picked.probability, picked.index, color=colors, s=14, zorder=3)
     whole = f"the day's {len(alerts):,} alerts"
     part = f"{len(picked)} of {whole}, evenly picked"
-    title = f"T{whole[1:]}" if len(picked) == len(alerts) else part
+    which = f"T{whole[1:]}" if len(picked) == len(alerts) else part
     ax.set(xlim=(0, 1.01), ylim=(len(picked), -1), yticks=[])
-    ax.set(xlabel="score (dot) and its interval (bar)", title=f"{title}, riskiest first")
+    ax.set(xlabel="score (dot) and its interval (bar)", title=f"{which}, riskiest first")
     lines = [
         Line2D([], [], color=color, lw=3, label="to a person" if route == "alert" else route)
         for route, color in ROUTES.items()
@@ -87,10 +88,10 @@ def certainty_curve(stands: Certainty, counts: ScoreCounts, floor: int, target: 
     if stands.rule.threshold is not None:
         _mark_threshold(left, right, risk, max(stands.rule.threshold, floor))
     most = max((false for share, false in zip(*line) if share >= 0.1), default=0)
-    right.set(title="What more automation would cost", xlim=(0, 1.02))
-    right.set(xlabel="share of high-risk events automated")
+    right.set(xlabel="share of high-risk events automated", xlim=(0, 1.02))
     right.set(ylim=(0, min(1.02, max(2 * target, 1.1 * most))))
     as_percent(right.xaxis, right.yaxis)
+    title(right, "What more automation would cost")
     both = zip(left.get_legend_handles_labels(), right.get_legend_handles_labels())
     chart.legend(*(a + b for a, b in both), loc="outside upper center", ncols=3)
     return chart
@@ -107,8 +108,9 @@ def _interval_by_score(ax, bounds, counts):
     exact = counts.grid.inverse(points)
     ax.plot(points, exact, color=GREY, ls="--", lw=1.2, label="if scores were exact")
     risk_axis(ax, counts.grid, low, high)
-    ax.set(title="How often such a score is right", ylim=(-0.02, 1.02))
+    ax.set_ylim(-0.02, 1.02)
     as_percent(ax.yaxis)
+    title(ax, "How often such a score is right")
 
 
 def _mark_threshold(left, right, risk, threshold):
@@ -135,12 +137,13 @@ def coverage_days(report: CoverageReport | None, promised: float = 0.9) -> Chart
     _with_interval(right, 0, report.by_label[0], GREY)
     _with_interval(right, 1, report.by_label[1], BLUE)
     right.set_xticks([0, 1], ["negatives", "positives"])
-    right.set(xlim=(-0.6, 1.6), title="All days, 95 % interval")
-    left.set_title("Outcomes inside their set, by day")
+    right.set_xlim(-0.6, 1.6)
     for ax, label in ((left, f"promised {promised:.0%}"), (right, None)):
         ax.axhline(promised, color=RED, ls="--", lw=1.2, label=label)
         as_percent(ax.yaxis)
     dates(left)
+    title(left, "Outcomes inside their set, by day")
+    title(right, "All days, 95 % interval")
     chart.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return chart
 

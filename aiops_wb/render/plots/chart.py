@@ -9,12 +9,14 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure as MplFigure
 from matplotlib.ticker import FuncFormatter, PercentFormatter, ScalarFormatter
 
 from ...stats.points import PER_UNIT, Grid
+from .room import make_room
 
 __all__ = [
     "INK",
@@ -74,9 +76,14 @@ TICKS = np.array([0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999])
 class Chart(MplFigure):
     "A matplotlib figure that shows itself as SVG in any notebook front end."
 
+    def draw(self, renderer: RendererBase) -> None:
+        "Draw it, once there is room around the panels."
+        make_room(self, renderer)
+        super().draw(renderer)
+
     def _repr_svg_(self) -> str:
         buffer, dpi = StringIO(), self.dpi
-        try:  # not savefig: with a layout it draws everything twice, the first time for nothing
+        try:
             with mpl.rc_context(STYLE):
                 nameless = {"Date": None, "Creator": None}
                 FigureCanvasSVG(self).print_svg(buffer, metadata=nameless)
@@ -104,7 +111,7 @@ def panels(
     rows: int = 1, columns: int = 1, width: float = 8.6, height: float = 2.9, **options: Any
 ) -> tuple[Chart, np.ndarray]:
     "A chart and its panels as an array; `height` is that of a row."
-    chart = Chart(figsize=(width, height * rows), layout="constrained")
+    chart = Chart(figsize=(width, height * rows))
     return chart, chart.subplots(rows, columns, squeeze=False, **options)
 
 
@@ -172,7 +179,7 @@ def dates(axes: Axes) -> None:
 def title(axes: Axes, text: str, **look: Any) -> None:
     """A title, given when all else is drawn.
 
-    matplotlib looks for room for it (a layout more) only where an exponent may stand above.
+    matplotlib measures the axis to place it only where an exponent may stand above.
     """
     low, high = axes.get_ylim()
     size = max(abs(low), abs(high))

@@ -127,7 +127,7 @@ def evidence(seen: Drift, most: int = 9, last: int = 120, columns: int = 3) -> C
         dates(ax)
         title(ax, seen.questions[i].stream.name)
     spare(axes, len(chosen))
-    chart.supylabel("evidence, powers of ten", fontsize=9)
+    chart.supylabel("evidence, powers of ten", x=0.005, fontsize=9)
     return chart
 
 
@@ -221,7 +221,8 @@ def feature_ranking(shifts: Sequence[FeatureShift], tolerance: float, limit: int
     ax.legend(loc="lower right")
     as_percent(ax.xaxis)
     farthest = min(1.0, max(0.05, 1.05 * max(f.upper for f in chosen)))
-    ax.set(title="Largest change, share of events", xlim=(0, farthest))
+    ax.set_xlim(0, farthest)
+    title(ax, "Largest change, share of events")
     ax.grid(axis="y", visible=False)
     return chart
 

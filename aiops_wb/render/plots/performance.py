@@ -69,8 +69,9 @@ def reliability(counts: ScoreCounts, bins: int = 10) -> Chart:
         half = [[share.value - share.lower], [share.upper - share.value]]
         ax.errorbar(mean, share.value, yerr=half, color=BLUE, marker="o", ms=4, lw=1.2)
     ax.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1.2)
-    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title="Calibration")
-    ax.set(xlabel="mean score", ylabel="share that was positive")
+    ax.set(xlim=(-0.02, 1.02), xlabel="mean score")
+    ax.set(ylim=(-0.02, 1.02), ylabel="share that was positive")
+    title(ax, "Calibration")
     return chart
 
 

@@ -3,7 +3,7 @@
 import matplotlib as mpl
 import pandas as pd
 
-from .chart import BLUE, ORANGE, STYLE, Chart, all_empty, as_percent, panels
+from .chart import BLUE, ORANGE, STYLE, Chart, all_empty, as_percent, panels, title
 
 __all__ = ["reason_bars"]
 
@@ -24,9 +24,9 @@ def reason_bars(reasons: pd.DataFrame, top: int = 3, limit: int = 10) -> Chart:
     shares, pushes = axes[0]
     shares.barh(largest.index, largest["size"] / len(reasons), color=BLUE)
     as_percent(shares.xaxis)
-    shares.set_title(f"Among the top {top} reasons, share of alerts")
+    title(shares, f"Among the top {top} reasons, share of alerts")
     pushes.barh(largest.index, largest["mean"], color=ORANGE)
-    pushes.set_title("Mean push when a reason (log-odds)")
+    title(pushes, "Mean push when a reason (log-odds)")
     for ax in axes.flat:
         ax.grid(axis="y", visible=False)
     return chart

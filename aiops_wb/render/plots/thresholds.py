@@ -18,6 +18,7 @@ from .chart import (
     panels,
     risk_axis,
     thinned,
+    title,
 )
 
 __all__ = ["threshold_curve"]
@@ -39,8 +40,8 @@ def threshold_curve(
     _rates(rates, curve)
     alerts.step(*thinned(curve.thresholds, curve.alerts / days), where="pre", color=BLUE)
     alerts.set_yscale("log")
-    alerts.set_title("Alerts a day")
     alerts.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    title(alerts, "Alerts a day")
     for ax in axes.flat:
         ax.axvline(current, color=INK, lw=1.4, label="in force")
         if candidate is not None and candidate != current:
@@ -60,4 +61,4 @@ def _rates(ax, curve):
         ax.step(*thinned(curve.thresholds, values), where="pre", color=color, label=name)
     ax.set_ylim(-0.02, 1.02)
     as_percent(ax.yaxis)
-    ax.set_title("What a threshold buys")
+    title(ax, "What a threshold buys")
