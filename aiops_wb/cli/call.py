@@ -14,6 +14,7 @@ from typing import Annotated
 
 import duckdb
 import typer
+from typer.core import TyperCommand
 
 from ..config import Settings, SettingsError, load_settings
 from ..log.catalog import Reader, open_snapshot
@@ -130,6 +131,29 @@ def alone() -> typer.Typer:
     return typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
+class _Once(TyperCommand):
+    "A command whose options that take one value are given once: the last does not silently win."
+
+    def make_parser(self, ctx):
+        "The parser, and a look at what it has met."
+        parser = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def once(args):
+            values, rest, met = parse(args)
+            single = [p for p in met if not (p.multiple or getattr(p, "count", True))]
+            twice = [p for p in single if not p.is_flag and single.count(p) > 1]
+            if twice and not ctx.resilient_parsing:
+                name = max(twice[0].opts, key=len)
+                raise typer.BadParameter(
+                    "it is given more than once and takes one value", ctx, twice[0], f"'{name}'"
+                )
+            return values, rest, met
+
+        parser.parse_args = once
+        return parser
+
+
 def command(app: typer.Typer, name: str | None = None) -> Callable:
     "Make a function of a call and its own arguments a command with the arguments of every command."
 
@@ -143,7 +167,7 @@ def command(app: typer.Typer, name: str | None = None) -> Callable:
 
         parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*own, *COMMON)]
         called.__signature__ = inspect.Signature(parameters)
-        app.command(name)(called)
+        app.command(name, cls=_Once)(called)
         return handler
 
     return add
@@ -154,6 +178,8 @@ def _ended(work: Callable[[], int | None], call: Call) -> int:
     with _logging(call) as log:
         try:
             return work() or 0
+        except typer.TyperException:  # wrong usage that only the command can see
+            raise
         except (StoreError, SettingsError) as error:
             message = str(error)
         except ModuleNotFoundError as error:

@@ -52,6 +52,7 @@ class Roles:
     ours: dict[str, str]  # our name -> the file's column
     features: tuple[str, ...]
     left_out: dict[str, str]  # column -> why it is not taken
+    unasked: tuple[str, ...]  # not taken because nobody asked for it
     own: tuple[str, ...]  # features that are called like a column of the log
     frame: pd.DataFrame = field(repr=False)  # columns of the log, and features as `feature:...`
     reason: pd.Series = field(repr=False)  # against each row: its features cannot be read
@@ -86,7 +87,8 @@ def assign_roles(
     _check_names(file, kind, frame, choice)
     ours, unused = _ours(kind, frame, choice)
     if kind == "outcomes":
-        return Roles(ours, (), unused, (), _taken(frame, ours, ()), reason)
+        rest = _rest(frame, ours.values(), unused)
+        return Roles(ours, (), unused, rest, (), _taken(frame, ours, ()), reason)
     never = _never(frame, ours, choice, outcomes)
     _check_chosen(file, frame, choice, never)
     taken = set(ours.values()) | set(choice.mapping.values())
@@ -106,7 +108,14 @@ def assign_roles(
     _check_alike(file, features)
     own = [name for name in features if name in COLUMNS[kind] and name not in ours.values()]
     told = tuple(own) if choice.features is None else ()
-    return Roles(ours, tuple(features), left_out, told, _taken(frame, ours, features), reason)
+    rest = _rest(frame, ours.values(), features, left_out)
+    named = _taken(frame, ours, features)
+    return Roles(ours, tuple(features), left_out, rest, told, named, reason)
+
+
+def _rest(frame, *used):
+    "Columns that are in none of these."
+    return tuple(name for name in frame.columns if not any(name in names for names in used))
 
 
 def _with_members(file, kind, frame, choice):
@@ -286,10 +295,10 @@ def _looks_like_index(frame, place, choice):
     "Why a column is no feature: it only numbers the rows, or has no name; None when it may be one."
     name = frame.columns[place]
     if _INDEX.fullmatch(name.strip()):
-        return "an index" if name.strip() else "no name"
+        return "an index" if name.strip() else "it has no name: an index?"
     numbered = [c for c in choice.mapping.values() if re.fullmatch(r"column\d+", c)]
     if name == f"column{place}" and not numbered:  # DuckDB's name of a column without one
-        return "no name"
+        return "it has no name: an index?"
     if name.casefold() in _NUMBERED and _counts_rows(frame[name]):
         return "it numbers the rows"
     return None
