@@ -104,9 +104,7 @@ def ingest_(
     ) as log:
         if file:
             source = (file, kind, choice.mapping, choice.constants)
-            taken = ingest_file(
-                log, call.now(), call.who, *source, features=only, exclude=without
-            )
+            taken = ingest_file(log, call.now(), call.who, *source, features=only, exclude=without)
         else:
             taken = ingest(log, call.now(), call.who)
         if taken.quarantined:

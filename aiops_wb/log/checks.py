@@ -347,7 +347,8 @@ def quarantine_rows(con, kind: str, source: str, deliveries) -> pd.DataFrame:
         f"""
         SELECT filename, file_row_number, reason, to_json(s)::VARCHAR AS raw
         FROM (SELECT * FROM {source}) s
-        JOIN (FROM rejects WHERE NOT duplicate AND reason <> {literal(_NOT_YET)}) USING (filename, file_row_number)
+        JOIN (FROM rejects WHERE NOT duplicate AND reason <> {literal(_NOT_YET)})
+            USING (filename, file_row_number)
         ORDER BY ALL"""
     ).df()
     by_path = {str(d.canonical): d for d in deliveries}

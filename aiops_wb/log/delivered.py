@@ -70,7 +70,7 @@ def from_spool(con, kind: str, path: Path, folder: Path, outcomes: Outcomes = NO
                 return Delivered(path, content_id(path), path)
         except duckdb.Error as error:
             raise StoreError(
-                f"{path.name} cannot be read, it is no whole Parquet file: {str(error).splitlines()[0]}"
+                f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}"
             ) from None
     return from_file(path, kind, folder, outcomes=outcomes)
 
@@ -97,9 +97,7 @@ def normalise(
     Raises StoreError when the file cannot be used at all; single bad rows become rejects.
     """
     read = read_rows(path, kind, choice, outcomes)
-    features = {
-        c.removeprefix(FEATURE): c for c in read.canonical.columns if c.startswith(FEATURE)
-    }
+    features = {c.removeprefix(FEATURE): c for c in read.canonical.columns if c.startswith(FEATURE)}
     written = write_segment(folder, read.canonical, COLUMNS[kind], features)
     return Delivered(
         path,

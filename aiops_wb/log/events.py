@@ -125,6 +125,6 @@ LOOKS_BACK = {"automation_rate": 1, "width_distribution": 7, "false_positives_by
 
 def _spread(rows):
     "A frame with the struct of features as columns of their own."
-    logged = rows.pop("features").map(lambda features: features or {}).tolist()
+    logged = rows.pop("features").map(lambda f: f if isinstance(f, dict) else {}).tolist()
     features = pd.json_normalize(logged).add_prefix("feature:").set_index(rows.index)
     return pd.concat([rows, features], axis=1)

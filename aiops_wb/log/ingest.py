@@ -171,6 +171,8 @@ def _load(store, kind, deliveries, now, owner):
         unmatched, examples = 0, ()
         models = models_of_predictions(con, source) if named else []
         late = store.late_outcome_columns(source)
+    found = [*late, *((model, *pair) for model in models for pair in named)]
+    said = [*(s for delivered in deliveries for s in delivered.said), *_said_of(store, found)]
     duplicates, conflicts, waiting = count_rejects(con)
     quarantine = quarantine_rows(con, kind, source, deliveries)
     files = write_day_files(store, kind, groups, store.known_batch() + 1)
@@ -185,7 +187,7 @@ def _load(store, kind, deliveries, now, owner):
         quarantine=quarantine,
         files=files,
         touched=touched,
-        outcome_columns=[*late, *((model, *pair) for model in models for pair in named)],
+        outcome_columns=found,
         segments=[
             (d.segment_id, kind, d.path.name, d.path.stat().st_size, "ingested", None)
             for d in deliveries
@@ -200,8 +202,20 @@ def _load(store, kind, deliveries, now, owner):
         waiting=waiting + sum(delivered.waiting for delivered in deliveries),
         unmatched=unmatched,
         examples=examples,
-        said=tuple(dict.fromkeys(s for delivered in deliveries for s in delivered.said)),
+        said=tuple(dict.fromkeys(said)),
     )
+
+
+def _said_of(store, found):
+    "Sentences about columns that turn out to be outcomes."
+    known, new = store.outcome_columns(), {}
+    for model, column, _ in found:
+        if model is not None and column.casefold() not in known.get(model, {}):
+            new.setdefault(model, []).append(column)
+    for model, columns in new.items():
+        versions = store.learned_from(model, columns)
+        again = f"; trained on it: {', '.join(versions)} (train a new version)" if versions else ""
+        yield f"outcomes, and no features of {model}: {', '.join(dict.fromkeys(columns))}{again}"
 
 
 def _by_features(con, kind, deliveries):

@@ -50,7 +50,7 @@ def _members(value, spelt):
     for name in names.values():
         known = spelt.get(name.casefold(), name)
         if known != name:
-            raise ValueError(f"{name!r} is spelt {known!r} elsewhere, and names must differ by more")
+            raise ValueError(f"{name!r} is spelt {known!r} elsewhere: only case differs")
     spelt |= {name.casefold(): name for name in told}
     return told
 

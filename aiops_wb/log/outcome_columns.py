@@ -1,5 +1,6 @@
 """Columns that are known to be parts of an outcome: they become no feature, whenever they came."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -29,6 +30,19 @@ class OutcomeColumnReads(Connected):
             known.setdefault(model, {})[name] = role
         return known
 
+    def learned_from(self, model: str, names: Iterable[str]) -> list[str]:
+        "The versions of a model that have one of the columns among their features."
+        wanted = {name.casefold() for name in names}
+        cards = self._rows(
+            "SELECT version, state FROM models WHERE model = $model ORDER BY rowid",
+            {"model": model},
+        )
+        return [
+            version
+            for version, card in cards
+            if wanted & {name.casefold() for name in json.loads(card).get("features", ())}
+        ]
+
     def features_of(self, model: str, names: Iterable[str]) -> list[str]:
         "Those of the names that are features of a model: not what tells its outcome."
         known = {*OUTCOME_NAMES, *self.outcome_columns().get(model, {})}
@@ -41,8 +55,8 @@ class OutcomeColumnWrites(OutcomeColumnReads, AuditWrites):
     def add_outcome_columns(
         self, batch: int, now: datetime, who: str, columns: Iterable[tuple[str | None, str, str]]
     ) -> None:
-        """Keep (model, column, what it was mapped as) that are not known yet, of a batch; use inside
-        a transaction."""
+        """Keep those of (model, column, what it was mapped as) that are not known yet; use inside a
+        transaction."""
         known, new = self.outcome_columns(), {}
         for model, column, role in columns:
             if column.casefold() not in known.get(model or "", {}):

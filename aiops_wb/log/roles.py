@@ -79,7 +79,7 @@ def assign_roles(
     """What each column of a file becomes, and the columns themselves.
 
     `outcomes` is model -> the columns (in lower case) that are known to be outcomes of it and what
-    they were mapped as; those of "" may be of any model. StoreError names what there is not.
+    they were mapped as. StoreError names what there is not.
     """
     frame.columns = [str(name) for name in frame.columns]
     frame, reason = _with_members(file, kind, frame, choice)
@@ -91,26 +91,26 @@ def assign_roles(
         return Roles(ours, (), unused, rest, (), _taken(frame, ours, ()), reason)
     never = _never(frame, ours, choice, outcomes)
     _check_chosen(file, frame, choice, never)
-    taken = set(ours.values()) | set(choice.mapping.values())
-    features, left_out = [], {}
-    for place, name in enumerate(frame.columns):
-        wanted = choice.features is not None and name in choice.features
-        why = unused.get(name) or never.get(name) or _looks_like_index(frame, place, choice)
-        if wanted:
-            features.append(name)
-        elif choice.features is None and name not in (*taken, *choice.exclude):
-            if why:
-                left_out[name] = why
-            else:
-                features.append(name)
-        elif why and name not in taken and name not in choice.exclude:
-            left_out[name] = why
+    features, left_out = _features(frame, ours, choice, unused | never)
     _check_alike(file, features)
     own = [name for name in features if name in COLUMNS[kind] and name not in ours.values()]
     told = tuple(own) if choice.features is None else ()
     rest = _rest(frame, ours.values(), features, left_out)
-    named = _taken(frame, ours, features)
-    return Roles(ours, tuple(features), left_out, rest, told, named, reason)
+    return Roles(ours, features, left_out, rest, told, _taken(frame, ours, features), reason)
+
+
+def _features(frame, ours, choice, barred):
+    "The columns that become features; and those that do not without being told to: why."
+    spoken_of = {*ours.values(), *choice.mapping.values(), *choice.exclude}
+    features, left_out = [], {}
+    for place, name in enumerate(frame.columns):
+        why = barred.get(name) or _looks_like_index(frame, place, choice)
+        asked = choice.features is not None and name in choice.features
+        if asked or (choice.features is None and not why and name not in spoken_of):
+            features.append(name)
+        elif why and name not in spoken_of:
+            left_out[name] = why
+    return tuple(features), left_out
 
 
 def _rest(frame, *used):
@@ -129,12 +129,12 @@ def _with_members(file, kind, frame, choice):
     beside = frame.drop(columns="features")
     spelt = {name.casefold(): name for name in beside.columns}
     for name in members.columns:
-        if name.casefold() in spelt and name not in COLUMNS[kind]:
+        if name.casefold() in spelt and name.casefold() not in COLUMNS[kind]:
             raise StoreError(
                 f"{file} has {name!r} as a column and in its features: leave one of them out."
             )
     # a member that is called like a column of the log is a feature all the same
-    clash = {name: FEATURE + name for name in members.columns if name in COLUMNS[kind]}
+    clash = {n: FEATURE + n for n in members.columns if n.casefold() in COLUMNS[kind]}
     return pd.concat([beside, members.rename(columns=clash)], axis=1), reason
 
 
@@ -194,11 +194,10 @@ def _ours(kind, frame, choice):
     ]
     for name in foreign:
         del ours[name]
-    if kind == "predictions" and "points" in frame and "points" not in choice.mapping.values():
-        if _are_points(frame, ours, grid):
-            unused["points"] = "points are made from the score"
     if kind == "predictions" and "points" in choice.mapping:
         raise StoreError("'points' cannot be mapped: points are made from the score.")
+    if kind == "predictions" and "points" in frame and _are_points(frame, ours, grid):
+        unused["points"] = "points are made from the score"
     return ours, unused
 
 
@@ -249,7 +248,7 @@ def _are_points(frame, ours, grid):
 def _never(frame, ours, choice, outcomes):
     "Columns that are no features, because they are outcomes: why."
     known = {}
-    for model in ("", *_models(frame, ours, choice)):
+    for model in _models(frame, ours, choice):
         for column, role in outcomes.get(model, {}).items():
             known[column] = f"mapped as {role} in a file of outcomes"
     for role, column in choice.mapping.items():
