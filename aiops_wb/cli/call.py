@@ -14,7 +14,6 @@ from typing import Annotated
 
 import duckdb
 import typer
-from typer.core import TyperCommand
 
 from ..config import Settings, SettingsError, load_settings
 from ..log.catalog import Reader, open_snapshot
@@ -22,6 +21,7 @@ from ..log.errors import StoreError
 from ..log.store import Store, open_store
 from .later import Table, loading, needs
 from .lines import line
+from .once import Once
 
 __all__ = ["Call", "alone", "command", "group"]
 
@@ -131,29 +131,6 @@ def alone() -> typer.Typer:
     return typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-class _Once(TyperCommand):
-    "A command whose options that take one value are given once: the last does not silently win."
-
-    def make_parser(self, ctx):
-        "The parser, and a look at what it has met."
-        parser = super().make_parser(ctx)
-        parse = parser.parse_args
-
-        def once(args):
-            values, rest, met = parse(args)
-            single = [p for p in met if not (p.multiple or getattr(p, "count", True))]
-            twice = [p for p in single if not p.is_flag and single.count(p) > 1]
-            if twice and not ctx.resilient_parsing:
-                name = max(twice[0].opts, key=len)
-                raise typer.BadParameter(
-                    "it is given more than once and takes one value", ctx, twice[0], f"'{name}'"
-                )
-            return values, rest, met
-
-        parser.parse_args = once
-        return parser
-
-
 def command(app: typer.Typer, name: str | None = None) -> Callable:
     "Make a function of a call and its own arguments a command with the arguments of every command."
 
@@ -167,7 +144,7 @@ def command(app: typer.Typer, name: str | None = None) -> Callable:
 
         parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*own, *COMMON)]
         called.__signature__ = inspect.Signature(parameters)
-        app.command(name, cls=_Once)(called)
+        app.command(name, cls=Once)(called)
         return handler
 
     return add

@@ -215,7 +215,8 @@ def _said_of(store, found):
     for model, columns in new.items():
         versions = store.learned_from(model, columns)
         again = f"; trained on it: {', '.join(versions)} (train a new version)" if versions else ""
-        yield f"outcomes, and no features of {model}: {', '.join(dict.fromkeys(columns))}{again}"
+        names = ", ".join(dict.fromkeys(columns))
+        yield f"no features of {model}, because they are mapped for outcomes: {names}{again}"
 
 
 def _by_features(con, kind, deliveries):
