@@ -43,10 +43,16 @@ class OutcomeColumnReads(Connected):
             if wanted & {name.casefold() for name in json.loads(card).get("features", ())}
         ]
 
-    def features_of(self, model: str, names: Iterable[str]) -> list[str]:
-        "Those of the names that are features of a model: not what tells its outcome."
+    def outcomes_among(self, model: str, names: Iterable[str]) -> list[str]:
+        "Those of the names that tell an outcome of a model."
         known = {*OUTCOME_NAMES, *self.outcome_columns().get(model, {})}
-        return [name for name in names if name.casefold() not in known]
+        return [name for name in names if name.casefold() in known]
+
+    def features_of(self, model: str, names: Iterable[str]) -> list[str]:
+        "The others."
+        names = list(names)
+        outcomes = set(self.outcomes_among(model, names))
+        return [name for name in names if name not in outcomes]
 
 
 class OutcomeColumnWrites(OutcomeColumnReads, AuditWrites):

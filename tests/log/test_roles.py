@@ -12,6 +12,7 @@ from conftest import MODEL
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.ingest import Ingested, ingest, ingest_file
 from aiops_wb.log.roles import Choice, assign_roles
+from aiops_wb.models.explain import alert_reasons
 from aiops_wb.models.registry import register
 from aiops_wb.models.training import train
 
@@ -190,6 +191,9 @@ def test_one_file_ingested_twice_trains_to_an_honest_figure_and_its_drift_knows_
         new = SET | {"version": "early"}
         ingest_file(store, NOW, "test", bench.root / "more.csv", "predictions", mapping, new)
         assert set(store.feature_counts(MODEL, "early")[1]) == {"x", "z"}
+        alerts = store.rows(MODEL, DAY, DAY)
+        told = alert_reasons(store, MODEL, "early", alerts)  # it still explains what it can know
+        assert len(told) == len(alerts) and not (told.value_1 == 1).any()
 
 
 def test_features_and_exclude_choose_and_name_what_there_is_not(bench):
