@@ -5,6 +5,7 @@ import pandas as pd
 from ..stats.points import LIMIT
 from .columns import LONGEST_NAME, PREDICTION
 from .duck import identifier, literal, parquet
+from .spelling import spellings
 from .store import Store
 
 __all__ = [
@@ -242,36 +243,17 @@ def _find_predictions(store):
             )
 
 
-_SPELLINGS = r"""[
-    regexp_replace(prediction_id, '^\s+|\s+$', '', 'g'), whole, whole || '.0'
-]"""
-# a whole number as it is spelt, or as tables with gaps spell it: 4711.0, 4.711e3; above 2 ** 53 a
-# float may stand for another number
-_WHOLE = r"""CASE
-    WHEN abs(try_cast(prediction_id AS DOUBLE)) >= 9007199254740992 THEN NULL
-    WHEN regexp_matches(prediction_id, '^\s*-?\d+(\.0+)?\s*$')
-        THEN regexp_extract(prediction_id, '-?\d+')
-    WHEN regexp_matches(prediction_id, '^\s*-?\d(\.\d+)?[eE]\+?\d+\s*$')
-        AND try_cast(prediction_id AS DOUBLE) = trunc(try_cast(prediction_id AS DOUBLE))
-        THEN try_cast(prediction_id AS DOUBLE)::BIGINT::VARCHAR
-    END"""
-
-
 def _find_spelt(store):
     """Fill `spelt` (told, meant) with ids that are those of exactly one prediction but for their
     spelling: blanks around them, or a whole number as a float. Their predictions join
     `predicted`."""
     con = store.con
     con.execute("CREATE OR REPLACE TEMP TABLE spelt (told VARCHAR, meant VARCHAR)")
+    unresolved = "FROM staged ANTI JOIN predicted USING (prediction_id) WHERE reason IS NULL"
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE spellings AS
-        SELECT DISTINCT told, prediction_id, 'all' AS filename
-        FROM (SELECT prediction_id AS told, unnest({_SPELLINGS}) AS prediction_id
-              FROM (SELECT DISTINCT prediction_id, {_WHOLE} AS whole
-                    FROM staged ANTI JOIN predicted USING (prediction_id)
-                    WHERE reason IS NULL))
-        WHERE prediction_id <> told"""
+        SELECT *, 'all' AS filename FROM ({spellings(unresolved)})"""
     )
     files = _overlapping(store, "predictions", "spellings")
     if not files:

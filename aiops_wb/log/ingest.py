@@ -19,7 +19,14 @@ from .checks import (
     unmatched_outcomes,
 )
 from .day_files import write_day_files
-from .delivered import column_types, content_id, from_file, from_spool, with_plain_features
+from .delivered import (
+    Delivered,
+    column_types,
+    content_id,
+    from_file,
+    from_spool,
+    with_plain_features,
+)
 from .duck import literal, parquet
 from .errors import StoreError
 from .formats import SUFFIXES
@@ -101,6 +108,8 @@ def ingest(
                 result += _load_or_set_aside(store, kind, chunk, now, owner)
                 chunk, size = [], 0
         result += _load_or_set_aside(store, kind, chunk, now, owner)
+        if kind == "predictions":
+            result += _match_waiting(store, now, owner)
     return result
 
 
@@ -134,7 +143,24 @@ def ingest_file(
         if choice  # else it may be a file of the log's own form
         else from_spool(store.con, kind, path, made, outcomes)
     )
-    return _load(store, kind, [delivered], now, owner)
+    loaded = _load(store, kind, [delivered], now, owner)
+    return loaded + _match_waiting(store, now, owner) if kind == "predictions" else loaded
+
+
+def _match_waiting(store, now, owner):
+    "Load labels that waited for predictions which spell their ids otherwise, under these ids."
+    rows = store.labels_spelt_otherwise()
+    if rows is None:
+        store.labels_matched()
+        return Ingested()
+    path = store.root / "tmp" / "made" / f"labels-that-waited-{store.known_batch()}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    store.con.execute(f"COPY ({rows}) TO {literal(path)} (FORMAT parquet)")
+    taken = _load(store, "outcomes", [Delivered(path, content_id(path), path)], now, owner)
+    path.unlink()
+    store.labels_matched()  # an ingester that is stopped before this does it once more: duplicates
+    said = f"labels that waited, found under another spelling of their id: {taken.loaded:,}"
+    return Ingested(said=(said,)) if taken.loaded else Ingested()
 
 
 def _waiting(folder):

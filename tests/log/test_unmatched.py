@@ -9,6 +9,7 @@ from conftest import MODEL, events
 
 from aiops_wb.log.ingest import Ingested, ingest, ingest_file
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
+from aiops_wb.log.unmatched import UnmatchedWrites
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 DAY = date(2026, 3, 1)
@@ -172,3 +173,45 @@ def test_ids_of_a_table_with_gaps_find_their_predictions_in_any_form(bench, form
         taken = ingest_file(store, NOW, "test", path, "outcomes")
     assert taken == Ingested(loaded=1) and taken.waiting == 1
     assert known(bench) == ["4711"]
+
+
+def test_a_label_that_came_first_finds_a_prediction_under_another_spelling_once(bench):
+    tell(bench, labels("4711.0", "9999"))
+    with bench.store() as store:
+        assert store.unmatched_labels() == (2, ["4711.0", "9999"])
+    with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0) as log:
+        log.log([0.5, 0.6], ["2026-03-01T07:00:00Z"] * 2, prediction_id=["4711", "4712"])
+    taken = bench.ingest()
+    assert taken == Ingested(loaded=2) and "another spelling of their id: 1" in taken.said[0]
+    assert known(bench) == ["4711"]
+    predict(bench, "4713")  # the label is loaded once, not each time predictions come
+    with bench.store() as store:
+        assert store.unmatched_labels() == (1, ["9999"])
+        assert store.frame("SELECT count(*) n FROM data_files WHERE kind = 'outcomes'").n[0] == 2
+    assert tell(bench, labels("4711.0"), "again.csv") == Ingested(duplicates=1)
+
+
+def test_a_label_that_came_first_waits_on_where_two_predictions_fit(bench):
+    tell(bench, labels("7.00"))
+    predict(bench, "7", "7.0")
+    assert known(bench) == []
+    with bench.store() as store:
+        assert store.unmatched_labels() == (1, ["7.00"])
+
+
+def test_an_ingester_that_is_stopped_before_labels_are_matched_matches_them_next_time(
+    bench, monkeypatch
+):
+    tell(bench, labels("4711.0"))
+
+    def stopped(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(UnmatchedWrites, "labels_spelt_otherwise", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        predict(bench, "4711")
+    monkeypatch.undo()
+    assert known(bench) == []
+    assert bench.ingest().said and known(bench) == ["4711"]
+    monkeypatch.setattr(UnmatchedWrites, "labels_matched", stopped)
+    assert bench.ingest() == Ingested() and known(bench) == ["4711"]
