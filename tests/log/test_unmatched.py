@@ -213,5 +213,6 @@ def test_an_ingester_that_is_stopped_before_labels_are_matched_matches_them_next
     monkeypatch.undo()
     assert known(bench) == []
     assert bench.ingest().said and known(bench) == ["4711"]
-    monkeypatch.setattr(UnmatchedWrites, "labels_matched", stopped)
-    assert bench.ingest() == Ingested() and known(bench) == ["4711"]
+    with bench.store() as store:
+        batches = store.known_batch()
+        assert ingest(store, NOW, "test") == Ingested() and store.known_batch() == batches
