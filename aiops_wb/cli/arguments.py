@@ -1,5 +1,7 @@
 """Arguments that several commands share, and what their text means."""
 
+import csv
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -15,9 +17,12 @@ __all__ = [
     "Models",
     "Reports",
     "Why",
+    "agreeing",
+    "all_pairs",
     "as_date",
     "as_days",
     "as_instant",
+    "as_names",
     "as_number",
     "as_pairs",
 ]
@@ -58,11 +63,43 @@ def as_number(text: str) -> float:
 
 
 def as_pairs(text: str) -> dict[str, str]:
-    "Names and values; ValueError when the text is no list of them."
-    pairs = [p.partition("=") for p in text.split(",")] if text else []
-    if not all(k and sep and v for k, sep, v in pairs):
+    "Names and values; ValueError when the text is no list of them, or gives a name two values."
+    pairs = [p.partition("=") for p in _listed(text)]
+    if not all(k.strip() and sep and v.strip() for k, sep, v in pairs):
         raise ValueError(f"{text!r} is not a list of name=value")
-    return {k.strip(): v.strip() for k, _, v in pairs}
+    return all_pairs([{k.strip(): v.strip()} for k, _, v in pairs])
+
+
+def all_pairs(given: Sequence[dict[str, str]] | None) -> dict[str, str]:
+    "Pairs of an option that was given several times; ValueError when a name has two values."
+    told = {}
+    for pairs in given or ():
+        for name, value in pairs.items():
+            if told.setdefault(name, value) != value:
+                raise ValueError(f"{name} is given twice, as {told[name]} and as {value}")
+    return told
+
+
+def agreeing(given: list[dict] | None) -> list[dict] | None:
+    "Pairs as they were given; wrong usage when a name has two values."
+    try:
+        all_pairs(given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return given
+
+
+def as_names(text: str) -> tuple[str, ...]:
+    "Names between commas; ValueError when one is empty."
+    names = tuple(name.strip() for name in _listed(text))
+    if not names or "" in names:
+        raise ValueError(f"{text!r} is not a list of names")
+    return names
+
+
+def _listed(text):
+    "What stands between commas; what holds one is put in double quotes."
+    return next(csv.reader([text], skipinitialspace=True), [])
 
 
 Model = Annotated[str, typer.Option(metavar="MODEL", help="the model")]

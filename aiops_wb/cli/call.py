@@ -21,6 +21,7 @@ from ..log.errors import StoreError
 from ..log.store import Store, open_store
 from .later import Table, loading, needs
 from .lines import line
+from .once import Once
 
 __all__ = ["Call", "alone", "command", "group"]
 
@@ -143,7 +144,7 @@ def command(app: typer.Typer, name: str | None = None) -> Callable:
 
         parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*own, *COMMON)]
         called.__signature__ = inspect.Signature(parameters)
-        app.command(name)(called)
+        app.command(name, cls=Once)(called)
         return handler
 
     return add
@@ -154,6 +155,8 @@ def _ended(work: Callable[[], int | None], call: Call) -> int:
     with _logging(call) as log:
         try:
             return work() or 0
+        except typer.TyperException:  # wrong usage that only the command can see
+            raise
         except (StoreError, SettingsError) as error:
             message = str(error)
         except ModuleNotFoundError as error:

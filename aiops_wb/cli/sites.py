@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..log.sites import columns_not_read
 from ..watch.calibrate import read_table
 from .arguments import AsJson
 from .call import Call, command, group
@@ -48,3 +49,6 @@ def load(
     with call.writing() as log:
         changed = log.set_sites(call.now(), call.who, table, why)
     line(f"{changed} of {len(table)} sites are new or changed")
+    unknown = columns_not_read(table)
+    if unknown:
+        line(f"not read: {', '.join(map(printable, unknown))}")

@@ -1,9 +1,10 @@
 """What is logged, what is active, what is due."""
 
 from ..daily import due
+from ..log.ingest import said_of_unmatched
 from .arguments import AsJson
 from .call import Call, alone, command
-from .lines import counted
+from .lines import counted, line, printable
 from .output import print_json, show
 
 app = alone()
@@ -14,10 +15,13 @@ def status(call: Call, as_json: AsJson = False):
     with call.reading() as log:
         waiting = [model for _, model in due(log, call.now())]
         rows = [_standing(log, model, waiting.count(model)) for model in log.models()]
+        unmatched, examples = log.unmatched_labels()
         of_all = {
             "batch": log.known_batch(),
             "timezone": log.timezone,
             "quarantined": log.quarantine_size(),
+            "labels_without_prediction": unmatched,
+            "labels_without_prediction_such_as": examples,
         }
     if as_json:
         print_json({"models": rows, **of_all})
@@ -25,6 +29,8 @@ def status(call: Call, as_json: AsJson = False):
     held = counted(of_all["quarantined"], "row")
     total = "batch {batch}, days of {timezone}, ".format_map(of_all) + f"{held} in quarantine"
     show(rows, _text, total)
+    if unmatched:
+        line(printable(said_of_unmatched(unmatched, examples)))
 
 
 def _standing(log, model, due_days):

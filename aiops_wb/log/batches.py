@@ -8,6 +8,7 @@ import pandas as pd
 
 from .base import Connected, conditions
 from .errors import StoreError
+from .outcome_columns import OutcomeColumnWrites
 from .recount import Recounting
 
 __all__ = ["BatchReads", "BatchWrites"]
@@ -122,7 +123,7 @@ class BatchReads(Connected):
         )
 
 
-class BatchWrites(BatchReads, Recounting):
+class BatchWrites(BatchReads, Recounting, OutcomeColumnWrites):
     "One ingested batch, recorded and counted."
 
     def commit_batch(
@@ -138,13 +139,15 @@ class BatchWrites(BatchReads, Recounting):
         segments: Sequence[tuple],
         files: pd.DataFrame,
         touched: Iterable[tuple] = (),
+        outcome_columns: Iterable[tuple] = (),
     ) -> int:
         """Record one ingested batch and recount the days it touched, in one transaction; returns
         the batch id.
 
         files: kind, path, event_date, tenant, model, version, grid, rows, bytes, sites, min_id,
         max_id. touched: (event_date, tenant, model, version) whose labels changed. segments: (id,
-        kind, name, bytes, state, detail). Known-at times never run backwards.
+        kind, name, bytes, state, detail). outcome_columns: (model, column, what it was mapped as).
+        Known-at times never run backwards.
         """
         batch, keys = self.known_batch() + 1, set(touched)
         with self.transaction():
@@ -161,6 +164,7 @@ class BatchWrites(BatchReads, Recounting):
                     self._count_new(batch, key, list(group.path))
             with self.one_thread():
                 self._recount_days(batch, keys)
+            self.add_outcome_columns(batch, now, owner, outcome_columns)
         told = "batch %d of %s: %d loaded, %d duplicates, %d conflicts, %d quarantined"
         logger.info(told, batch, kind, *numbers)
         return batch

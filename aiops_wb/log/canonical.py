@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from ..stats.decisions import LEVELS
 from ..stats.points import LIMIT, Grid
-from .columns import COLUMNS, DEFAULTS, LONGEST_NAME, PREDICTION, REQUIRED
+from .columns import COLUMNS, DEFAULTS, LONGEST_NAME, PREDICTION, REQUIRED, ROUTES
 
-__all__ = ["canonical_frame", "missing"]
+__all__ = ["BOOLEANS", "canonical_frame", "missing"]
 
 _TEXTS = (
     "prediction_id",
@@ -21,7 +22,8 @@ _TEXTS = (
     "route",
     "source",
 )
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+"Spellings of yes and no, in lower case."
 _LABELS = {"true": 1, "false": 0}
 
 
@@ -101,6 +103,14 @@ class _Table:
             self.refuse(~told, lambda i: f"{name} is missing")
         self.out[name] = times
 
+    def one_of(self, name, allowed, spelt=str):
+        "Refuse what is none of some words; what is not told is none."
+        column = self.frame.get(name)
+        if column is None:
+            return
+        bad = ~missing(column) & ~column.map(lambda v: spelt(v).strip()).isin(allowed)
+        self.refuse(bad, lambda i: f"{name} {column[i]!r} is not one of {', '.join(allowed)}")
+
     def number(self, name, required, low, high):
         "A column of finite numbers from low to high."
         column = self.frame.get(name)
@@ -136,12 +146,15 @@ def _predictions(table):
     for name in ("score", "threshold"):
         _score(table, name, logit)
     table.number("latency_ms", False, 0, np.inf)
+    table.one_of("route", ROUTES)
+    table.one_of("risk_level", LEVELS)
+    table.one_of("automated", BOOLEANS, lambda v: str(v).lower())
     for name, source in (("points", "score"), ("threshold", "threshold")):
         if source in table.out:
             table.out[name] = _points(table, source, logit)
     if "automated" in table.frame:
         table.out["automated"] = table.frame.automated.map(
-            lambda v: _BOOLEANS.get(str(v).strip().lower())
+            lambda v: BOOLEANS.get(str(v).strip().lower())
         )
     features = _features(table.frame)
     table.out |= {f"feature:{c}": _typed(features[c]) for c in features.columns}
@@ -169,8 +182,10 @@ def _points(table, source, logit):
 
 
 def _features(frame):
-    "Columns that are no column of a prediction, and those nested in `features`."
+    """Columns that are no column of a prediction (`feature:x` is the feature x, whatever x is), and
+    those nested in `features`."""
     loose = frame[[c for c in frame.columns if c not in PREDICTION and c != "features"]]
+    loose = loose.rename(columns=lambda name: str(name).removeprefix("feature:"))
     if "features" not in frame:
         return loose
     nested = frame["features"].map(lambda f: f if isinstance(f, dict) else {})

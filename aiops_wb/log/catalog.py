@@ -14,6 +14,7 @@ from .events import EventReads
 from .known_days import CalendarReads
 from .results import ResultReads
 from .sites import SiteReads
+from .unmatched import UnmatchedReads
 from .versions import VersionReads
 
 __all__ = ["Reader", "open_snapshot"]
@@ -31,6 +32,7 @@ class Reader(
     DriftEventReads,
     CalendarReads,
     ResultReads,
+    UnmatchedReads,
     BatchReads,
     AuditReads,
 ):

@@ -5,12 +5,16 @@ import pandas as pd
 from ..stats.points import LIMIT
 from .columns import LONGEST_NAME, PREDICTION
 from .duck import identifier, literal, parquet
+from .spelling import spellings
 from .store import Store
 
 __all__ = [
     "reject_predictions",
     "reject_outcomes",
     "count_rejects",
+    "models_of_outcomes",
+    "models_of_predictions",
+    "unmatched_outcomes",
     "quarantine_rows",
     "drop_tables",
 ]
@@ -40,11 +44,15 @@ _IMPOSSIBLE_PREDICTION = f"""CASE
         THEN 'latency_ms is not a number of at least 0'
     END"""
 
-_IMPOSSIBLE_OUTCOME = """CASE
+_NOT_YET = "label is not known yet"
+
+_IMPOSSIBLE_OUTCOME = f"""CASE
     WHEN coalesce(prediction_id, '') = ''
         THEN 'prediction_id is missing'
-    WHEN label IS NULL OR label NOT IN (0, 1)
-        THEN 'label ' || coalesce(label::VARCHAR, 'NULL') || ' is not 0 or 1'
+    WHEN label IS NULL
+        THEN '{_NOT_YET}'
+    WHEN label NOT IN (0, 1)
+        THEN 'label ' || label || ' is not 0 or 1'
     WHEN observed_at IS NULL OR NOT isfinite(observed_at)
         THEN 'observed_at is missing'
     END"""
@@ -165,13 +173,21 @@ def reject_outcomes(store: Store, source: str) -> list[tuple]:
     con = store.con
     _stage(con, source, store.timezone)
     _find_predictions(store)
+    _find_spelt(store)
     con.execute(
         """
         CREATE OR REPLACE TEMP TABLE resolved AS
-        SELECT s.*, p.event_date FROM staged s LEFT JOIN predicted p USING (prediction_id)"""
+        SELECT *, row_number() OVER (
+                   PARTITION BY prediction_id, label, observed_at, source
+                   ORDER BY filename, file_row_number) > 1 AS again
+        FROM (SELECT s.* REPLACE (coalesce(meant, s.prediction_id) AS prediction_id), p.event_date
+              FROM staged s
+              LEFT JOIN spelt ON spelt.told = s.prediction_id
+              LEFT JOIN predicted p
+                  ON p.prediction_id = coalesce(spelt.meant, s.prediction_id))"""
     )
     days = {day for (day,) in con.execute("SELECT DISTINCT event_date FROM resolved").fetchall()}
-    known = _overlapping(store, "outcomes", "staged", "reason IS NULL")
+    known = _overlapping(store, "outcomes", "resolved", "reason IS NULL")
     paths = [store.root / file[0] for file in known if file[1] is None or file[1] in days]
     con.execute(
         f"""
@@ -181,27 +197,24 @@ def reject_outcomes(store: Store, source: str) -> list[tuple]:
         WHERE reason IS NOT NULL OR again OR EXISTS (
             SELECT 1
             FROM (SELECT prediction_id, label, observed_at, source
-                  FROM {parquet(paths) if paths else "staged WHERE false"}) k
+                  FROM {parquet(paths) if paths else "resolved WHERE false"}) k
             WHERE k.prediction_id = r.prediction_id AND k.label = r.label
               AND k.observed_at = r.observed_at AND k.source IS NOT DISTINCT FROM r.source)"""
     )
     return con.execute(
         """
         SELECT DISTINCT event_date, tenant, model, version FROM predicted
-        SEMI JOIN (SELECT prediction_id FROM staged
+        SEMI JOIN (SELECT prediction_id FROM resolved
                    ANTI JOIN rejects USING (filename, file_row_number)) USING (prediction_id)"""
     ).fetchall()
 
 
 def _stage(con, source, zone):
-    "The outcomes with what speaks against each, whether it came before, and the day it hints at."
+    "The outcomes with what speaks against each, and the day it hints at."
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE staged AS
         SELECT *, {_IMPOSSIBLE_OUTCOME} AS reason,
-               row_number() OVER (
-                   PARTITION BY prediction_id, label, observed_at, source
-                   ORDER BY filename, file_row_number) > 1 AS again,
                CAST(predicted_at AT TIME ZONE {literal(zone)} AS DATE) AS hint
         FROM {source}"""
     )
@@ -230,6 +243,67 @@ def _find_predictions(store):
             )
 
 
+def _find_spelt(store):
+    """Fill `spelt` (told, meant) with ids that are those of exactly one prediction but for their
+    spelling: blanks around them, or a whole number as a float. Their predictions join
+    `predicted`."""
+    con = store.con
+    con.execute("CREATE OR REPLACE TEMP TABLE spelt (told VARCHAR, meant VARCHAR)")
+    unresolved = "FROM staged ANTI JOIN predicted USING (prediction_id) WHERE reason IS NULL"
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE spellings AS
+        SELECT *, 'all' AS filename FROM ({spellings(unresolved)})"""
+    )
+    files = _overlapping(store, "predictions", "spellings")
+    if not files:
+        return
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE meant AS
+        SELECT told, p.* FROM spellings JOIN (
+            SELECT prediction_id, event_date, tenant, model, version
+            FROM {parquet(store.root / file[0] for file in files)}) p USING (prediction_id)
+        QUALIFY count(*) OVER (PARTITION BY told) = 1"""
+    )
+    con.execute("INSERT INTO spelt SELECT told, prediction_id FROM meant")
+    con.execute(
+        """
+        INSERT INTO predicted
+        SELECT DISTINCT ON (prediction_id) prediction_id, event_date, tenant, model, version
+        FROM meant ANTI JOIN predicted USING (prediction_id)"""
+    )
+
+
+def unmatched_outcomes(con) -> tuple[int, tuple[str, ...]]:
+    "Of the chunk's outcomes: how many ids have no prediction in the log, and the first of them."
+    ids = con.execute(
+        """
+        SELECT prediction_id FROM resolved
+        WHERE reason IS NULL AND event_date IS NULL
+        GROUP BY prediction_id
+        ORDER BY min((filename, file_row_number))"""
+    ).fetchall()
+    return len(ids), tuple(name for (name,) in ids[:5])
+
+
+def models_of_outcomes(con) -> list[str]:
+    "The models whose predictions the chunk's outcomes are about."
+    found = con.execute(
+        """
+        SELECT DISTINCT model FROM predicted
+        SEMI JOIN (FROM resolved WHERE reason IS NULL) USING (prediction_id)
+        ORDER BY model"""
+    )
+    return [model for (model,) in found.fetchall()]
+
+
+def models_of_predictions(con, source: str) -> list[str]:
+    "The models of a chunk of predictions."
+    found = con.execute(f"SELECT DISTINCT model FROM {source} WHERE model <> '' ORDER BY model")
+    return [model for (model,) in found.fetchall()]
+
+
 def _unresolved(con):
     "How many staged outcomes still lack their prediction."
     return con.execute(
@@ -237,24 +311,26 @@ def _unresolved(con):
     ).fetchall()[0][0]
 
 
-def count_rejects(con) -> tuple[int, int]:
-    "How many rejected rows are duplicates, and how many conflicts."
+def count_rejects(con) -> tuple[int, int, int]:
+    "How many rejected rows are duplicates, how many conflicts, and how many are not known yet."
     return con.execute(
-        """
+        f"""
         SELECT count(*) FILTER (duplicate),
-               count(*) FILTER (NOT duplicate AND reason LIKE '%already logged%')
+               count(*) FILTER (NOT duplicate AND reason LIKE '%already logged%'),
+               count(*) FILTER (reason = {literal(_NOT_YET)})
         FROM rejects"""
     ).fetchall()[0]
 
 
 def quarantine_rows(con, kind: str, source: str, deliveries) -> pd.DataFrame:
-    """Rejected rows that are no duplicates, as quarantine rows, with those rejected while the file
-    was read."""
+    """Rejected rows that are no duplicates and known, as quarantine rows, with those rejected while
+    the file was read."""
     rejected = con.execute(
         f"""
         SELECT filename, file_row_number, reason, to_json(s)::VARCHAR AS raw
         FROM (SELECT * FROM {source}) s
-        JOIN (FROM rejects WHERE NOT duplicate) USING (filename, file_row_number)
+        JOIN (FROM rejects WHERE NOT duplicate AND reason <> {literal(_NOT_YET)})
+            USING (filename, file_row_number)
         ORDER BY ALL"""
     ).df()
     by_path = {str(d.canonical): d for d in deliveries}
@@ -269,7 +345,21 @@ def quarantine_rows(con, kind: str, source: str, deliveries) -> pd.DataFrame:
     return pd.concat([*early, late], ignore_index=True)[["kind", "source", "line", "reason", "raw"]]
 
 
+_TABLES = (
+    "rejects",
+    "grids",
+    "suspects",
+    "compared",
+    "staged",
+    "predicted",
+    "resolved",
+    "spelt",
+    "spellings",
+    "meant",
+)
+
+
 def drop_tables(con) -> None:
     "Drop the tables that the checks of a chunk have made."
-    for table in ("rejects", "grids", "suspects", "compared", "staged", "predicted", "resolved"):
+    for table in _TABLES:
         con.execute(f"DROP TABLE IF EXISTS {table}")

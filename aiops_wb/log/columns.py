@@ -1,6 +1,15 @@
 """The columns of what is logged, under their one name each."""
 
-__all__ = ["PREDICTION", "OUTCOME", "COLUMNS", "REQUIRED", "DEFAULTS", "LONGEST_NAME"]
+__all__ = [
+    "PREDICTION",
+    "OUTCOME",
+    "COLUMNS",
+    "REQUIRED",
+    "DEFAULTS",
+    "OUTCOME_NAMES",
+    "ROUTES",
+    "LONGEST_NAME",
+]
 
 PREDICTION = {
     "prediction_id": "VARCHAR",
@@ -43,6 +52,12 @@ REQUIRED = {
 
 DEFAULTS = {"predictions": {"tenant": "default", "grid": "logit"}, "outcomes": {"source": "file"}}
 "What is filled in where a delivered file says nothing."
+
+OUTCOME_NAMES = ("label", "observed_at")
+"Columns that are never a feature, in whatever file or log they stand: they tell the outcome."
+
+ROUTES = ("ticket", "alert", "monitor")
+"Where a prediction goes."
 
 LONGEST_NAME = 80
 "Bytes of a tenant's, model's or version's name: it becomes part of a file's path."

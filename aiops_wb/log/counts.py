@@ -11,6 +11,7 @@ from ..stats.points import Grid
 from .base import Writing, conditions
 from .batches import BatchReads
 from .errors import StoreError
+from .outcome_columns import OutcomeColumnReads
 
 __all__ = ["ScoreCountReads", "TrafficReads", "FeatureCountReads", "CountWrites"]
 
@@ -209,7 +210,7 @@ class TrafficReads(BatchReads):
         )
 
 
-class FeatureCountReads(BatchReads):
+class FeatureCountReads(BatchReads, OutcomeColumnReads):
     "Features in the bins of a version."
 
     def feature_counts(
@@ -249,7 +250,10 @@ class FeatureCountReads(BatchReads):
         features = np.asarray(rows["feature"], dtype=object).astype(str)
         names, starts = np.unique(features, return_index=True)
         place, n, tables = np.asarray(rows["place"]), np.asarray(rows["n"]), {}
+        kept = set(self.features_of(values["model"], map(str, names)))
         for name, low, high in zip(names, starts, [*starts[1:], len(n)]):
+            if str(name) not in kept:  # an outcome is not watched
+                continue
             width = max(3, int(place[low:high].max()) + 1)
             tables[str(name)] = table = np.zeros((len(days), width), dtype=np.int64)
             np.add.at(table, (where[low:high], place[low:high]), n[low:high])

@@ -17,16 +17,23 @@ from .durable import write_segment
 from .errors import StoreError
 from .features import NUMBERS
 from .formats import read_delivery
+from .roles import FEATURE, Choice, Roles, assign_roles
 
 __all__ = [
     "Delivered",
+    "Read",
     "content_id",
     "normalise",
+    "read_rows",
     "from_spool",
     "from_file",
     "column_types",
     "with_plain_features",
 ]
+
+
+Outcomes = Mapping[str, Mapping[str, str]]  # model -> column that is an outcome -> mapped as
+NONE: Outcomes = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +48,9 @@ class Delivered:
     rejects: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=["line", "reason", "raw"])
     )
+    waiting: int = 0  # rows of outcomes whose label is not known yet
+    said: tuple[str, ...] = ()  # what a person should know of its columns
+    outcome_columns: tuple[tuple[str, str], ...] = ()  # (column, what it was mapped as)
 
 
 def content_id(path: Path) -> str:
@@ -49,7 +59,7 @@ def content_id(path: Path) -> str:
         return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def from_spool(con, kind: str, path: Path, folder: Path) -> Delivered:
+def from_spool(con, kind: str, path: Path, folder: Path, outcomes: Outcomes = NONE) -> Delivered:
     """A delivery from a spool file, as it is where it is canonical, else made so in `folder`.
 
     StoreError when it cannot be read to its last row.
@@ -60,22 +70,18 @@ def from_spool(con, kind: str, path: Path, folder: Path) -> Delivered:
                 return Delivered(path, content_id(path), path)
         except duckdb.Error as error:
             raise StoreError(
-                f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}"
+                f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}"
             ) from None
-    return from_file(path, kind, folder)
+    return from_file(path, kind, folder, outcomes=outcomes)
 
 
 def from_file(
-    path: Path,
-    kind: str,
-    folder: Path,
-    mapping: Mapping[str, str] | None = None,
-    constants: Mapping[str, str] | None = None,
+    path: Path, kind: str, folder: Path, choice: Choice = Choice(), outcomes: Outcomes = NONE
 ) -> Delivered:
     """`normalise`, with whatever a file's content can break said in a sentence; trouble with the
     disk is not the file's fault."""
     try:
-        return normalise(path, kind, folder, mapping, constants)
+        return normalise(path, kind, folder, choice, outcomes)
     except (StoreError, OSError, MemoryError, duckdb.IOException):
         raise
     except Exception as error:
@@ -84,73 +90,74 @@ def from_file(
 
 
 def normalise(
-    path: Path,
-    kind: str,
-    folder: Path,
-    mapping: Mapping[str, str] | None = None,
-    constants: Mapping[str, str] | None = None,
+    path: Path, kind: str, folder: Path, choice: Choice = Choice(), outcomes: Outcomes = NONE
 ) -> Delivered:
     """Make a canonical segment in `folder` from a CSV, JSON-lines or Parquet file.
 
-    `mapping` is canonical name -> the file's column; `constants` fills whole columns (model,
-    version, tenant, threshold as a score ...). Raises StoreError when the file cannot be used at
-    all; single bad rows become rejects.
+    Raises StoreError when the file cannot be used at all; single bad rows become rejects.
     """
-    frame, lines, rejects = read_delivery(path)
-    mapping, constants = dict(mapping or {}), dict(constants or {})
-    _check_names(path, kind, frame, mapping, constants)
-    frame = _filled(kind, _renamed(kind, frame, mapping), constants)
+    read = read_rows(path, kind, choice, outcomes)
+    features = {c.removeprefix(FEATURE): c for c in read.canonical.columns if c.startswith(FEATURE)}
+    written = write_segment(folder, read.canonical, COLUMNS[kind], features)
+    return Delivered(
+        path,
+        content_id(path),
+        written,
+        read.lines,
+        read.rejects,
+        read.waiting,
+        read.roles.said(),
+        choice.outcome_columns(kind),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    "The rows of a file in columns of the log, and what was said, left out or rejected on the way."
+
+    roles: Roles
+    canonical: pd.DataFrame
+    lines: np.ndarray
+    rejects: pd.DataFrame
+    waiting: int  # rows of outcomes whose label is not known yet
+
+
+def read_rows(path: Path, kind: str, choice: Choice, outcomes: Outcomes) -> Read:
+    "Read a file and make its columns those of the log; StoreError when it cannot be used at all."
+    delivered, lines, rejects = read_delivery(path)
+    roles = assign_roles(path.name, kind, delivered, choice, outcomes)
+    frame = _filled(kind, roles.frame, choice.constants)
     lacking = [c for c in REQUIRED[kind] if c not in frame]
     if lacking and len(frame):
         raise StoreError(
             f"{path.name} has no column for {', '.join(lacking)}: name one with "
             f"--map {lacking[0]}=<column> or --set {lacking[0]}=<value>."
         )
+    told = _told(kind, frame)
+    waiting = int((~told).sum())
+    frame, delivered, lines = frame[told], delivered[told], lines[told]
+    unreadable = roles.reason[told].reset_index(drop=True)
     if len(frame):
         canonical, reason = canonical_frame(kind, frame)
+        reason = unreadable.where(unreadable.notna(), reason)
     else:
-        canonical, reason = pd.DataFrame(columns=list(COLUMNS[kind])), pd.Series(dtype=object)
+        canonical, reason = pd.DataFrame(columns=list(COLUMNS[kind])), unreadable
     bad = reason.notna().to_numpy()
-    refused = {"line": lines[bad], "reason": reason[bad].to_numpy(), "raw": _raw(frame[bad])}
+    refused = {"line": lines[bad], "reason": reason[bad].to_numpy(), "raw": _raw(delivered[bad])}
     rejects = pd.concat([rejects, pd.DataFrame(refused)], ignore_index=True)
-    features = {
-        c.removeprefix("feature:"): c for c in canonical.columns if c.startswith("feature:")
-    }
-    written = write_segment(folder, canonical[~bad], COLUMNS[kind], features)
-    return Delivered(path, content_id(path), written, lines[~bad], rejects)
+    return Read(roles, canonical[~bad], lines[~bad], rejects, waiting)
 
 
-def _check_names(path, kind, frame, mapping, constants):
-    "StoreError when a column is named that there is not, here or in the file."
-    for names, what in ((mapping, "mapped"), (constants, "set")):
-        unknown = sorted(set(names) - set(COLUMNS[kind]))
-        if unknown:
-            raise StoreError(
-                f"{unknown[0]!r} cannot be {what}: {kind} have the columns "
-                f"{', '.join(COLUMNS[kind])}."
-            )
-    absent = sorted(set(mapping.values()) - set(frame.columns))
-    if absent:
-        raise StoreError(
-            f"{path.name} has no column {absent[0]!r}: its columns are "
-            f"{', '.join(map(str, frame.columns)) or 'none'}."
-        )
-
-
-def _renamed(kind, frame, mapping):
-    "The file's columns under their canonical names."
-    mapped = {ours: frame[theirs] for ours, theirs in mapping.items()}
-    old = list({*mapping.values(), *mapping} & set(frame.columns))
-    frame = frame.drop(columns=old).assign(**mapped)
-    if kind == "predictions":
-        # an outcome in the same file is no feature: it is what the model is to predict
-        frame = frame.drop(columns=[c for c in ("label", "observed_at") if c in frame])
-    return frame
+def _told(kind, frame):
+    "The rows that say something: an outcome without a label is not known yet, and no fault."
+    if kind == "outcomes" and "label" in frame and "prediction_id" in frame:
+        return ~missing(frame.label).to_numpy() | missing(frame.prediction_id).to_numpy()
+    return np.ones(len(frame), dtype=bool)
 
 
 def _filled(kind, frame, constants):
     "With constants in whole columns, and defaults where nothing stands."
-    for name, value in (DEFAULTS[kind] | constants).items():
+    for name, value in (DEFAULTS[kind] | dict(constants)).items():
         if name in frame and name not in constants:
             frame[name] = frame[name].where(~missing(frame[name]), value)
         else:

@@ -7,12 +7,13 @@ import pandas as pd
 from .base import Connected
 from .batches import BatchReads
 from .duck import parquet, statements
+from .outcome_columns import OutcomeColumnReads
 from .schema import EMPTY
 
 __all__ = ["EventReads"]
 
 
-class EventReads(BatchReads):
+class EventReads(BatchReads, OutcomeColumnReads):
     "The log's rows."
 
     def rows(
@@ -27,7 +28,7 @@ class EventReads(BatchReads):
         columns: str = "*",
     ) -> pd.DataFrame:
         """Predictions of a model with the label known as of a time (NaN when none), features as
-        columns named `feature:...`.
+        columns named `feature:...`. What is known to be an outcome is none, whenever it was logged.
 
         `where` and `columns` are SQL over the prediction columns and `label`.
         """
@@ -46,7 +47,13 @@ class EventReads(BatchReads):
                      LEFT JOIN labels l ON p.prediction_id = l.prediction_id)
             SELECT {columns} FROM joined WHERE {where} ORDER BY predicted_at, prediction_id"""
         )
-        return _spread(rows) if "features" in rows else rows
+        return self._without_outcomes(model, _spread(rows)) if "features" in rows else rows
+
+    def _without_outcomes(self, model, rows):
+        "Rows without features that are known to be outcomes."
+        logged = {c.removeprefix("feature:"): c for c in rows.columns if c.startswith("feature:")}
+        kept = self.features_of(model, logged)
+        return rows.drop(columns=[c for name, c in logged.items() if name not in kept])
 
     def labelled_rows(self, model: str, start: date, end: date) -> pd.DataFrame:
         "`rows` of which the label is known."
@@ -118,6 +125,6 @@ LOOKS_BACK = {"automation_rate": 1, "width_distribution": 7, "false_positives_by
 
 def _spread(rows):
     "A frame with the struct of features as columns of their own."
-    logged = rows.pop("features").map(lambda features: features or {}).tolist()
+    logged = rows.pop("features").map(lambda f: f if isinstance(f, dict) else {}).tolist()
     features = pd.json_normalize(logged).add_prefix("feature:").set_index(rows.index)
     return pd.concat([rows, features], axis=1)

@@ -1,7 +1,7 @@
 """From the spool into the log: nothing lost, nothing counted twice."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,18 +11,29 @@ import pandas as pd
 from .checks import (
     count_rejects,
     drop_tables,
+    models_of_outcomes,
+    models_of_predictions,
     quarantine_rows,
     reject_outcomes,
     reject_predictions,
+    unmatched_outcomes,
 )
 from .day_files import write_day_files
-from .delivered import column_types, content_id, from_file, from_spool, with_plain_features
+from .delivered import (
+    Delivered,
+    column_types,
+    content_id,
+    from_file,
+    from_spool,
+    with_plain_features,
+)
 from .duck import literal, parquet
 from .errors import StoreError
 from .formats import SUFFIXES
+from .roles import Choice
 from .store import Store
 
-__all__ = ["Ingested", "ingest", "ingest_file"]
+__all__ = ["Ingested", "ingest", "ingest_file", "said_of_unmatched"]
 
 
 @dataclass(frozen=True)
@@ -34,16 +45,35 @@ class Ingested:
     conflicts: int = 0  # the same id with other content: in quarantine
     quarantined: int = 0  # rows in quarantine, conflicts included
     refused: tuple[str, ...] = ()  # files set aside, with the reason
+    # beside the numbers: labels that are not known yet, labels without a prediction and some of
+    # their ids, what a person should know of the columns
+    waiting: int = field(default=0, compare=False)
+    unmatched: int = field(default=0, compare=False)
+    examples: tuple[str, ...] = field(default=(), compare=False)
+    said: tuple[str, ...] = field(default=(), compare=False)
 
     def __add__(self, other: "Ingested") -> "Ingested":
-        return Ingested(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        added = Ingested(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return replace(added, said=tuple(dict.fromkeys(added.said)), examples=added.examples[:5])
 
     def __str__(self) -> str:
         numbers = (
             f"{self.loaded:,} loaded, {self.duplicates:,} duplicates, "
             f"{self.conflicts:,} conflicts, {self.quarantined:,} quarantined"
         )
-        return "\n".join([numbers, *(f"set aside: {reason}" for reason in self.refused)])
+        if self.waiting:
+            numbers += f", {self.waiting:,} without a label yet"
+        told = [*self.said, *(f"set aside: {reason}" for reason in self.refused)]
+        if self.unmatched:
+            told.append(said_of_unmatched(self.unmatched, self.examples))
+        return "\n".join([numbers, *told])
+
+
+def said_of_unmatched(n: int, examples: Sequence[str]) -> str:
+    "A sentence about labels whose prediction is not in the log."
+    some = ("such as " if n > len(examples) else "") + ", ".join(map(repr, examples))
+    what = "1 label has" if n == 1 else f"{n:,} labels have"
+    return f"{what} no prediction in the log yet ({some}): compare how the ids are spelt."
 
 
 def ingest(
@@ -61,7 +91,8 @@ def ingest(
         done, chunk, size = store.ingested(kind), [], 0
         for path in _waiting(spool / kind):
             try:
-                delivered = from_spool(store.con, kind, path, store.root / "tmp" / "made")
+                made = store.root / "tmp" / "made"
+                delivered = from_spool(store.con, kind, path, made, store.outcome_columns())
             except StoreError as error:
                 result += _set_aside(store, kind, path, str(error), now, owner)
                 continue
@@ -77,6 +108,8 @@ def ingest(
                 result += _load_or_set_aside(store, kind, chunk, now, owner)
                 chunk, size = [], 0
         result += _load_or_set_aside(store, kind, chunk, now, owner)
+        if kind == "predictions":
+            result += _match_waiting(store, now, owner)
     return result
 
 
@@ -88,14 +121,46 @@ def ingest_file(
     kind: str,
     mapping: Mapping[str, str] | None = None,
     constants: Mapping[str, str] | None = None,
+    *,
+    features: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
 ) -> Ingested:
-    """Load one file of your own (CSV, JSON lines, Parquet), which stays where it is. StoreError
-    when it cannot be used at all."""
+    """Load one file of your own (CSV, JSON lines, Parquet), which stays where it is.
+
+    `mapping` is our name -> the file's column; `constants` fills whole columns (model, version,
+    tenant, threshold as a score ...); of the other columns `features` become features (None: all
+    but what numbers the rows or tells the outcome), and none of `exclude`. StoreError when the
+    file cannot be used at all.
+    """
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"{path} is not a file.")
-    delivered = from_file(path, kind, store.root / "tmp" / "made", mapping, constants)
-    return _load(store, kind, [delivered], now, owner)
+    only = None if features is None else tuple(features)
+    choice = Choice(dict(mapping or {}), dict(constants or {}), only, tuple(exclude))
+    made, outcomes = store.root / "tmp" / "made", store.outcome_columns()
+    delivered = (
+        from_file(path, kind, made, choice, outcomes)
+        if choice  # else it may be a file of the log's own form
+        else from_spool(store.con, kind, path, made, outcomes)
+    )
+    loaded = _load(store, kind, [delivered], now, owner)
+    return loaded + _match_waiting(store, now, owner) if kind == "predictions" else loaded
+
+
+def _match_waiting(store, now, owner):
+    "Load labels that waited for predictions which spell their ids otherwise, under these ids."
+    rows = store.labels_spelt_otherwise()
+    if rows is None:
+        store.labels_matched()
+        return Ingested()
+    path = store.root / "tmp" / "made" / f"labels-that-waited-{store.known_batch()}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    store.con.execute(f"COPY ({rows}) TO {literal(path)} (FORMAT parquet)")
+    taken = _load(store, "outcomes", [Delivered(path, content_id(path), path)], now, owner)
+    path.unlink()
+    store.labels_matched()  # an ingester that is stopped before this does it once more: duplicates
+    said = f"labels that waited, found under another spelling of their id: {taken.loaded:,}"
+    return Ingested(said=(said,)) if taken.loaded else Ingested()
 
 
 def _waiting(folder):
@@ -121,11 +186,20 @@ def _load(store, kind, deliveries, now, owner):
     groups = _by_features(con, kind, deliveries)
     paths = [delivered.canonical for delivered in deliveries]
     source, touched = parquet(paths, filename=True, file_row_number=True), []
+    named = {pair: None for delivered in deliveries for pair in delivered.outcome_columns}
     if kind == "outcomes":
         touched = reject_outcomes(store, source)
+        unmatched, examples = unmatched_outcomes(con)
+        models = [*models_of_outcomes(con), *([None] if unmatched else [])] if named else []
+        late = []
     else:
         reject_predictions(store, source)
-    duplicates, conflicts = count_rejects(con)
+        unmatched, examples = 0, ()
+        models = models_of_predictions(con, source) if named else []
+        late = store.late_outcome_columns(source)
+    found = [*late, *((model, *pair) for model in models for pair in named)]
+    said = [*(s for delivered in deliveries for s in delivered.said), *_said_of(store, found)]
+    duplicates, conflicts, waiting = count_rejects(con)
     quarantine = quarantine_rows(con, kind, source, deliveries)
     files = write_day_files(store, kind, groups, store.known_batch() + 1)
     loaded = int(files.rows.sum())
@@ -139,13 +213,36 @@ def _load(store, kind, deliveries, now, owner):
         quarantine=quarantine,
         files=files,
         touched=touched,
+        outcome_columns=found,
         segments=[
             (d.segment_id, kind, d.path.name, d.path.stat().st_size, "ingested", None)
             for d in deliveries
         ],
     )
     drop_tables(con)
-    return Ingested(loaded, duplicates, conflicts, len(quarantine))
+    return Ingested(
+        loaded,
+        duplicates,
+        conflicts,
+        len(quarantine),
+        waiting=waiting + sum(delivered.waiting for delivered in deliveries),
+        unmatched=unmatched,
+        examples=examples,
+        said=tuple(dict.fromkeys(said)),
+    )
+
+
+def _said_of(store, found):
+    "Sentences about columns that turn out to be outcomes."
+    known, new = store.outcome_columns(), {}
+    for model, column, _ in found:
+        if model is not None and column.casefold() not in known.get(model, {}):
+            new.setdefault(model, []).append(column)
+    for model, columns in new.items():
+        versions = store.learned_from(model, columns)
+        again = f"; trained on it: {', '.join(versions)} (train a new version)" if versions else ""
+        names = ", ".join(dict.fromkeys(columns))
+        yield f"no features of {model}, because they are mapped for outcomes: {names}{again}"
 
 
 def _by_features(con, kind, deliveries):

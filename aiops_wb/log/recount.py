@@ -8,6 +8,7 @@ from ..stats.points import Grid
 from .base import Writing
 from .duck import parquet, statements
 from .features import feature_counts
+from .outcome_columns import OutcomeColumnReads
 from .schema import EMPTY
 
 __all__ = ["Recounting"]
@@ -17,7 +18,7 @@ TOGETHER = 20_000
 "Days of at most so many predictions are counted in one query: planning one costs more."
 
 
-class Recounting(Writing):
+class Recounting(OutcomeColumnReads, Writing):
     "Brings the counts of days up to date."
 
     def count_sql(self, keys: Iterable[tuple]) -> dict[tuple, str]:
@@ -169,7 +170,8 @@ class Recounting(Writing):
             "SELECT state FROM models WHERE model = $model AND version = $version LIMIT 1",
             {"model": model, "version": version},
         )
-        return json.loads(state).get("bins", {}) if state else {}
+        bins = json.loads(state).get("bins", {}) if state else {}
+        return {name: bins[name] for name in self.features_of(model, bins)}
 
 
 def _reduction(predictions, outcomes):

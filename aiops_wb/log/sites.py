@@ -1,6 +1,7 @@
 """Sites and who is asked about them."""
 
 from datetime import datetime
+from difflib import get_close_matches
 
 import pandas as pd
 
@@ -8,7 +9,7 @@ from .audit import AuditWrites
 from .base import Connected
 from .errors import StoreError
 
-__all__ = ["SiteReads", "SiteWrites"]
+__all__ = ["SiteReads", "SiteWrites", "columns_not_read"]
 
 _COLUMNS = ("tenant", "site_id", "name", "security_manager", "manager")
 
@@ -64,8 +65,23 @@ def _text(value):
     return None if pd.isna(value) or not str(value).strip() else str(value).strip()
 
 
+def columns_not_read(frame: pd.DataFrame) -> list[str]:
+    """The columns of a table of sites that nothing is done with; StoreError where one looks like a
+    misspelt one that is read."""
+    unknown = [str(column) for column in frame.columns if column not in _COLUMNS]
+    for column in unknown:
+        meant = get_close_matches(column, [c for c in _COLUMNS if c not in frame.columns], 1, 0.8)
+        if meant:
+            raise StoreError(
+                f"the table of sites has a column {column!r}: is {meant[0]!r} meant? "
+                f"{', '.join(_COLUMNS)} are read; rename it, or leave it out."
+            )
+    return unknown
+
+
 def _checked(frame):
-    "Sites as rows of text or None; StoreError names what is missing or twice there."
+    "Sites as rows of text or None; StoreError names what is missing, misspelt or twice there."
+    columns_not_read(frame)
     if "site_id" not in frame.columns:
         raise StoreError(
             f"the table of sites has no column site_id: it has "

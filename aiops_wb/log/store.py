@@ -21,6 +21,7 @@ from .results import ResultWrites
 from .schema import migrate
 from .sites import SiteWrites
 from .snapshot import Publishing
+from .unmatched import UnmatchedWrites
 from .versions import VersionWrites
 
 __all__ = ["Store", "open_store"]
@@ -39,6 +40,7 @@ class Store(
     DriftEventWrites,
     CalendarWrites,
     ResultWrites,
+    UnmatchedWrites,
     Publishing,
 ):
     "The one writer. Times are arguments: nothing here reads a clock."

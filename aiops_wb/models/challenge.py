@@ -86,7 +86,8 @@ def challenge(
     with training(store.root):
         trained, held_out = train(earlier, model, f"challenger-{day:%Y%m%d}", rounds=rounds)
         challenger = register(store, trained, held_out, now, who, **(options or {}))
-    result = _compared(champion, challenger, later, windows)
+    unknown = store.outcomes_among(model, champion.features)
+    result = _compared(champion, challenger, feature_columns(later, unknown), later, windows)
     _record(store, result, now, who, why)
     return result
 
@@ -115,10 +116,13 @@ def _labelled_rows(store, model, windows, now):
 
 
 def _compared(
-    champion: ModelVersion, challenger: ModelVersion, later: pd.DataFrame, windows: Plan
+    champion: ModelVersion,
+    challenger: ModelVersion,
+    frame: pd.DataFrame,
+    later: pd.DataFrame,
+    windows: Plan,
 ) -> Challenge:
     "The challenger's mean loss minus the champion's on each day, and the verdict."
-    frame = feature_columns(later)
     ours = log_loss(challenger.score(frame), later.label)
     theirs = log_loss(champion.score(frame), later.label)
     days = later.event_date.dt.strftime("%Y-%m-%d").to_numpy()

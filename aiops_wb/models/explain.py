@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from ..log.catalog import Reader
 from .registry import load
-from .version import ModelVersion
+from .version import ModelVersion, feature_columns
 
 # %% ../../nbs/models/explain.ipynb #f6f760ad
 def _raised_most(pushes: pd.DataFrame, top: int):
@@ -74,8 +74,9 @@ def alert_reasons(reader: Reader, model: str, version: str, alerts: pd.DataFrame
     if alerts.empty:
         columns = [f"{c}_{k}" for k in range(1, top + 1) for c in ("reason", "value", "push")]
         return pd.DataFrame(columns=columns + ["rest", "bias"])
-    features = alerts.filter(like="feature:").rename(columns=lambda c: c.removeprefix("feature:"))
-    return reasons(load(reader, model, version), features, top)
+    scored_by = load(reader, model, version)
+    unknown = reader.outcomes_among(model, scored_by.features)  # when they were scored
+    return reasons(scored_by, feature_columns(alerts, unknown), top)
 
 # %% ../../nbs/models/explain.ipynb #f2439efa
 def importance(version: ModelVersion, frame: pd.DataFrame) -> pd.Series:

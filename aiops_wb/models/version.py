@@ -1,6 +1,6 @@
 """A trained model version: what it needs, what it says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,10 +60,12 @@ class ModelVersion:
         return pd.DataFrame(values.astype(np.float64), columns=columns, index=frame.index)
 
 
-def feature_columns(rows: pd.DataFrame) -> pd.DataFrame:
-    "The features of rows of the log (`feature:...`), under their own names."
+def feature_columns(rows: pd.DataFrame, unknown: Iterable[str] = ()) -> pd.DataFrame:
+    """The features of rows of the log (`feature:...`), under their own names, and unknown ones as
+    missing: what a version learned from before it was known to be an outcome."""
     columns = [c for c in rows.columns if c.startswith("feature:")]
-    return rows[columns].rename(columns=lambda c: c.removeprefix("feature:"))
+    features = rows[columns].rename(columns=lambda c: c.removeprefix("feature:"))
+    return features.assign(**dict.fromkeys(unknown, np.nan))
 
 
 def feature_matrix(

@@ -709,3 +709,136 @@ def test_the_working_directory_may_be_gone(logged, tmp_path):
 def test_options_that_meant_nothing_are_dropped_with_the_old_spelling(before, after):
     words, warning = translate(before.split())
     assert words == after.split() and "old spelling" in warning
+
+
+SCORES = "prediction_id,predicted_at,score\na,2026-03-01T00:00:00Z,0.7\n"
+
+
+def written(folder):
+    "Every file below a folder."
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
+
+
+def test_map_and_set_add_up(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("f.csv").write_text(SCORES.replace("prediction_id,predicted_at,score", "id,when,p"))
+    maps = ("prediction_id=id", "predicted_at=when", "score=p", "score=p")
+    words = [word for pair in maps for word in ("--map", pair)]
+    sets = ["--set", "threshold=0.9", "--set", "model=m,version=1"]
+    assert main(["ingest", "--file", "f.csv", *words, *sets]) == 0
+    assert main(["thresholds", "show", "--model", "m"]) == 0
+    out = capsys.readouterr().out
+    assert "1 loaded" in out and "threshold 0.900" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--map", "score=p,score=q"], "score is given twice, as p and as q"),
+        (["--map", "score=p", "--map", "score=q"], "score is given twice, as p and as q"),
+        (["--set", "model=m", "--set", "model=n"], "model is given twice, as m and as n"),
+        (["--file", "g.csv"], "'--file': it is given more than once"),
+        (["--kind", "outcomes", "--kind", "predictions"], "'--kind': it is given more than once"),
+        (["--features", "a,,b"], "not a list of names"),
+    ],
+)
+def test_no_option_silently_takes_the_last_of_two(words, says, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["ingest", "--file", "f.csv", *words]) == 2
+    assert says in capsys.readouterr().err and not written(tmp_path)
+
+
+@pytest.mark.parametrize("option", ["--map", "--set", "--features", "--exclude"])
+def test_options_about_a_file_need_one(option, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["ingest", option, "x=y" if option in ("--map", "--set") else "x"]) == 2
+    assert "name it with --file" in capsys.readouterr().err
+    assert main(["ingest", "--dry-run"]) == 2 and not written(tmp_path)
+
+
+def test_a_dry_run_tells_what_would_become_of_a_file_and_writes_nothing(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("f.csv").write_text(
+        ",id,when,p,x,site_id,route,label,went_wrong\n"
+        "0,a,2026-03-01T00:00:00Z,0.7,1.5,north,66,1,1\n"
+        "1,b,2026-03-01T00:00:00Z,7,,south,12,0,0\n"
+    )
+    words = ["--map", "prediction_id=id,predicted_at=when,score=p", "--set", "model=m,version=1"]
+    command = ["ingest", "--file", "f.csv", *words]
+    assert main([*command, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    for told in (
+        "1 row would be loaded; nothing is written",
+        r"prediction_id +id",
+        r"site_id +site_id",
+        r"model += m",
+        r"feature +x \(number\)",
+        r"feature +route \(number, not what the log's column of that name holds\)",
+        r"not taken +label \(an outcome",
+        r"not taken .*it has no name",
+        r"1 row for the quarantine: score '7' is not a probability",
+        r"a +default +m",
+    ):
+        assert re.search(told, out), told
+    assert written(tmp_path) == ["f.csv"]
+    assert main([*command, "--features", "x", "--dry-run"]) == 0
+    assert re.search(r"not taken +went_wrong \(nobody asked for it\)", capsys.readouterr().out)
+    assert main(command) == 0
+    outcomes = "prediction_id=id,label=went_wrong,observed_at=when"
+    assert main(["ingest", "--file", "f.csv", "--kind", "outcomes", "--map", outcomes]) == 0
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    capsys.readouterr()
+    assert main([*command, "--dry-run"]) == 0
+    assert re.search(r"not taken +went_wrong \(mapped as label", capsys.readouterr().out)
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
+    assert "no column 'nix'" in refused(capsys, *command, "--exclude", "nix", "--dry-run")
+
+
+def test_labels_without_a_prediction_stand_in_the_result_and_in_the_status(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("p.csv").write_text(SCORES.replace("\na,", "\n4711,"))
+    Path("o.csv").write_text(
+        "prediction_id,label,observed_at\n"
+        "4711.0,1,2026-03-02T00:00:00Z\n9999,1,2026-03-02T00:00:00Z\n8888,,\n"
+    )
+    assert main(["ingest", "--file", "p.csv", "--set", "model=m,version=1"]) == 0
+    for _ in range(2):  # what is not known yet is no fault, however often it comes
+        assert main(["ingest", "--kind", "outcomes", "--file", "o.csv"]) == 0
+        out = capsys.readouterr().out
+        assert "1 label has no prediction in the log yet ('9999')" in out
+        assert "0 quarantined, 1 without a label yet" in out
+    assert main(["status"]) == 0 and "('9999')" in capsys.readouterr().out
+    assert main(["status", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["labels_without_prediction"] == 1
+    assert told["labels_without_prediction_such_as"] == ["9999"]
+
+
+def test_a_column_nobody_knows_in_a_table_of_sites_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("s.csv").write_text("site_id,manager,building\nnorth,T. Osei,7\n")
+    load = ["sites", "load", "s.csv", "--why", "new"]
+    assert main(load) == 0 and "not read: building" in capsys.readouterr().out
+    Path("s.csv").write_text("site_id,security_manger\nnorth,T. Osei\n")
+    assert "is 'security_manager' meant" in refused(capsys, *load)
+    assert main(["sites", "list"]) == 0 and "T. Osei" in capsys.readouterr().out
+
+
+def test_the_readme_recipe_for_one_file_teaches_no_label(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    readme = (ROOT / "README.md").read_text()
+    (told,) = re.findall(r"one and the same `--map` \(`(.*?)`\)", readme)
+    Path("both.csv").write_text(
+        "id,when,p_fraud,x,fraud,closed_at\na,2026-03-01T00:00:00Z,0.7,1,1,2026-03-02T00:00:00Z\n"
+    )
+    words = ["ingest", "--file", "both.csv", "--map", told]
+    assert main([*words, "--set", "model=m,version=7"]) == 0
+    assert main([*words, "--kind", "outcomes"]) == 0
+    with open_snapshot(Path("data")) as log:
+        rows = log.labelled_rows("m", date(2026, 3, 1), date(2026, 3, 1))
+    assert [c for c in rows if c.startswith("feature:")] == ["feature:x"]
+    assert rows.label.tolist() == [1]

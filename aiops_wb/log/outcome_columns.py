@@ -1,0 +1,130 @@
+"""Columns that are known to be parts of an outcome: they become no feature, whenever they came."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+from .audit import AuditWrites
+from .base import Connected
+from .columns import OUTCOME_NAMES
+from .duck import parquet
+
+__all__ = ["OutcomeColumnReads", "OutcomeColumnWrites"]
+
+
+class OutcomeColumnReads(Connected):
+    "What must not be learned from."
+
+    def outcome_columns(self) -> dict[str, dict[str, str]]:
+        """Model -> column, in lower case -> what it was mapped as in a file of outcomes; "" holds
+        those whose model is not known yet."""
+        rows = self._rows(
+            """
+            SELECT coalesce(model, ''), name, role FROM outcome_columns
+            QUALIFY row_number() OVER (PARTITION BY model, name ORDER BY rowid DESC) = 1
+                AND is_outcome
+            ORDER BY rowid"""
+        )
+        known = {}
+        for model, name, role in rows:
+            known.setdefault(model, {})[name] = role
+        return known
+
+    def learned_from(self, model: str, names: Iterable[str]) -> list[str]:
+        "The versions of a model that have one of the columns among their features."
+        wanted = {name.casefold() for name in names}
+        cards = self._rows(
+            "SELECT version, state FROM models WHERE model = $model ORDER BY rowid",
+            {"model": model},
+        )
+        return [
+            version
+            for version, card in cards
+            if wanted & {name.casefold() for name in json.loads(card).get("features", ())}
+        ]
+
+    def outcomes_among(self, model: str, names: Iterable[str]) -> list[str]:
+        "Those of the names that tell an outcome of a model."
+        known = {*OUTCOME_NAMES, *self.outcome_columns().get(model, {})}
+        return [name for name in names if name.casefold() in known]
+
+    def features_of(self, model: str, names: Iterable[str]) -> list[str]:
+        "The others."
+        names = list(names)
+        outcomes = set(self.outcomes_among(model, names))
+        return [name for name in names if name not in outcomes]
+
+
+class OutcomeColumnWrites(OutcomeColumnReads, AuditWrites):
+    "What turned out to be an outcome."
+
+    def add_outcome_columns(
+        self, batch: int, now: datetime, who: str, columns: Iterable[tuple[str | None, str, str]]
+    ) -> None:
+        """Keep those of (model, column, what it was mapped as) that are not known yet; use inside a
+        transaction."""
+        known, new = self.outcome_columns(), {}
+        for model, column, role in columns:
+            if column.casefold() not in known.get(model or "", {}):
+                new.setdefault(model, {})[column.casefold()] = role
+        for model, named in new.items():
+            for name, role in named.items():
+                self.con.execute(
+                    "INSERT INTO outcome_columns VALUES (?, ?, ?, true, ?)",
+                    [model, name, role, batch],
+                )
+            if model is not None:
+                self._tell(now, who, model, "a file of outcomes maps " + _listed(named))
+
+    def take_back_outcome_column(
+        self, now: datetime, who: str, model: str, column: str, why: str
+    ) -> None:
+        "A column is a feature of a model after all."
+        name = column.casefold()
+        role = self.outcome_columns().get(model, {}).get(name)
+        if role is not None:
+            with self.transaction():
+                self.con.execute(
+                    "INSERT INTO outcome_columns VALUES (?, ?, ?, false, ?)",
+                    [model, name, role, self._value("SELECT max(batch_id) FROM batches")],
+                )
+                self._tell(now, who, model, why)
+
+    def _tell(self, now, who, model, why):
+        "Record which columns of a model are outcomes now."
+        names = ", ".join(sorted(self.outcome_columns().get(model, {})))
+        self.record(now, who, "outcome columns", model, names, why)
+
+    def late_outcome_columns(self, source: str) -> list[tuple[str, str, str]]:
+        """(model, column, role) of files of outcomes that came before their predictions, which are
+        among the rows of `source` (SQL)."""
+        waiting = self._rows(
+            "SELECT name, role, batch_id FROM outcome_columns WHERE model IS NULL AND is_outcome"
+        )
+        found = []
+        for batch in {batch for *_, batch in waiting}:
+            models = self._models_of_outcomes(batch, source)
+            found += [(m, name, role) for name, role, b in waiting if b == batch for m in models]
+        return found
+
+    def _models_of_outcomes(self, batch, source):
+        "The models of the rows of `source` that a batch of outcomes without predictions is about."
+        paths = self._column(
+            """
+            SELECT path FROM data_files
+            WHERE kind = 'outcomes' AND event_date IS NULL AND batch_id = $batch""",
+            {"batch": batch},
+        )
+        if not paths:
+            return []
+        outcomes = parquet(self.root / path for path in paths)
+        return self._column(
+            f"""
+            SELECT DISTINCT model FROM {source}
+            WHERE model IS NOT NULL AND prediction_id IN (SELECT prediction_id FROM {outcomes})
+            ORDER BY model"""
+        )
+
+
+def _listed(named):
+    return ", ".join(f"{name} as {role}" for name, role in sorted(named.items()))
