@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..log.names import checked_name
+
 __all__ = [
     "AsJson",
     "AsOf",
@@ -14,10 +16,12 @@ __all__ = [
     "Model",
     "Models",
     "Reports",
+    "Version",
     "Why",
     "as_date",
     "as_days",
     "as_instant",
+    "as_name",
     "as_number",
     "as_pairs",
 ]
@@ -65,11 +69,19 @@ def as_pairs(text: str) -> dict[str, str]:
     return {k.strip(): v.strip() for k, _, v in pairs}
 
 
-Model = Annotated[str, typer.Option(metavar="MODEL", help="the model")]
+as_name = checked_name
+"The name of a model or a version; ValueError when the text is none."
+
+Model = Annotated[str, typer.Option(parser=as_name, metavar="MODEL", help="the model")]
+Version = Annotated[str, typer.Option(parser=as_name, metavar="VERSION", help="the version")]
 Models = Annotated[
     list[str] | None,
     typer.Option(
-        "--model", metavar="MODEL", help="only this model; may be repeated", show_default=False
+        "--model",
+        parser=as_name,
+        metavar="MODEL",
+        help="only this model; may be repeated",
+        show_default=False,
     ),
 ]
 Why = Annotated[
