@@ -22,10 +22,11 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TextIO
 
@@ -97,14 +98,11 @@ def _ask_helper(order, on_done):
     served = "import os; from aiops_wb.render.engine import serve; serve(); os._exit(0)"
     command = [sys.executable, "-P", "-c", served]  # what it holds is not taken apart at the end
     results = {}
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=os.sep,
-        env=_environment(),
-    ) as helper:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        _home() as home,
+        subprocess.Popen(command, cwd=os.sep, env=_environment() | home, **pipes) as helper,
+    ):
         try:
             helper.stdin.write(order + "\n")
             helper.stdin.flush()  # not closed: its end tells the helper that this process has ended
@@ -118,6 +116,25 @@ def _ask_helper(order, on_done):
             helper.kill()
             raise
     return results, helper.returncode
+
+
+def _has_home():
+    "Whether the user has a home that can be written to."
+    try:
+        return os.access(Path.home(), os.W_OK)
+    except RuntimeError:  # the user is not known, and no variable says it
+        return False
+
+
+@contextmanager
+def _home() -> Iterator[dict[str, str]]:
+    """A home for libraries that keep files in one, for the time being, where the user has none that
+    can be written to: a container's, say, or a service's."""
+    if _has_home():
+        yield {}
+        return
+    with TemporaryDirectory(prefix="aiops-wb-", ignore_cleanup_errors=True) as aside:
+        yield {"HOME": aside}
 
 
 def _environment():
