@@ -36,7 +36,7 @@ def _open_closed():
 
 
 class _Lost(io.TextIOBase):
-    "Stands in for standard output once something could not be written; `reason` says why."
+    "Stands in for a stream once something could not be written; `reason` says why."
 
     def __init__(self, reason: str | None):
         self.reason = reason
@@ -51,7 +51,7 @@ def line(text: object = "") -> None:
     try:
         print(text, flush=sys.stdout.isatty())
     except OSError as error:
-        _lose(error)
+        _lose("stdout", error)
     except UnicodeEncodeError:  # a stream of somebody else's, which could not be told to escape
         print(str(text).encode("ascii", "backslashreplace").decode())
 
@@ -61,28 +61,29 @@ def finish() -> str | None:
 
     That nobody reads a pipe to its end is no reason.
     """
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        _lose(error)
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except OSError as error:
+            _lose(name, error)
     return getattr(sys.stdout, "reason", None)
 
 
-def _lose(error):
+def _lose(name, error):
     # Python would complain once more when it flushes at its end, so what cannot be written to is
     # replaced
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, getattr(sys, name).fileno())
     os.close(nowhere)
-    sys.stdout = _Lost(None if isinstance(error, BrokenPipeError) else error.strerror)
+    setattr(sys, name, _Lost(None if isinstance(error, BrokenPipeError) else error.strerror))
 
 
 def tell(message: str) -> None:
     "One line on standard error, lost where it cannot be written."
     try:
         print(f"aiops-wb: {printable(message)}", file=sys.stderr, flush=True)
-    except OSError:
-        return
+    except OSError as error:
+        _lose("stderr", error)
 
 
 def counted(n: int, one: str, many: str = "") -> str:

@@ -18,6 +18,9 @@ from .lines import line, printable
 
 __all__ = ["Bar", "as_rows", "print_json", "progress", "show"]
 
+NARROWEST = 40
+"Columns of a table at least: what does not fit is broken by the terminal."
+
 Row = Mapping[str, object]
 
 
@@ -62,7 +65,7 @@ def _plain(value):
 
 def _drawn(table):
     "A table as text for this terminal; a terminal that says that it has no columns has 80."
-    console = Console(width=shutil.get_terminal_size().columns)
+    console = Console(width=max(shutil.get_terminal_size().columns, NARROWEST))
     with console.capture() as drawn:
         console.print(table)
     return drawn.get().removesuffix("\n")
