@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,6 +20,10 @@ from ..log.errors import StoreError
 __all__ = ["SENT", "Sink", "JsonLines", "Webhook", "sinks", "message", "drift_messages", "deliver"]
 
 logger = logging.getLogger(__name__)
+
+
+TALKATIVE = ("urllib3.connectionpool", "urllib3.util.retry")
+"Loggers of urllib3 that write down what is asked for."
 
 
 class Sink(Protocol):
@@ -143,18 +148,19 @@ def _without_secret(url):
 
 @contextmanager
 def _unlogged() -> Iterator[None]:
-    "urllib3 keeps quiet meanwhile: it logs paths and queries, where a token may stand."
-    log = logging.getLogger("urllib3.connectionpool")
-    log.addFilter(_nothing)
+    "urllib3 keeps quiet of this thread: it logs paths and queries, where a token may stand."
+    logs, here = [logging.getLogger(name) for name in TALKATIVE], threading.get_ident()
+
+    def of_others(record):
+        return record.thread != here
+
+    for log in logs:
+        log.addFilter(of_others)
     try:
         yield
     finally:
-        log.removeFilter(_nothing)
-
-
-def _nothing(record):
-    "Lets no record of a log pass."
-    return False
+        for log in logs:
+            log.removeFilter(of_others)
 
 
 def _failure(error):
