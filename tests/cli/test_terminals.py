@@ -170,6 +170,23 @@ def command(*words, **options):
     return subprocess.run([*start, *map(str, words)], encoding="utf-8", **settings)
 
 
+def test_a_batch_is_published_although_its_messages_have_odd_characters(tmp_path):
+    (tmp_path / "in.csv").write_text(
+        "prediction_id,predicted_at,score\nA1,2026-11-02T07:00:00+01:00,0.2\nA2,bäd,0.2\n",
+        encoding="utf-8",
+    )
+    ascii_only = {"env": BARE | {"PYTHONIOENCODING": "ascii"}, "stdout": subprocess.PIPE}
+    house = ["--data", tmp_path / "data", "--reports-dir", tmp_path / "pages"]
+    told = ["--file", tmp_path / "in.csv", "--set", "model=Müller,version=1,threshold=0.5"]
+    done = command("ingest", *told, *house, **ascii_only)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "'b\\xe4d'" in done.stdout and "1 loaded" in done.stdout
+    with open_snapshot(tmp_path / "data") as log:
+        assert log.models() == ["Müller"] and log.quarantine_size() == 1
+    done = command("daily", "--reports", "none", *house, **ascii_only)
+    assert done.returncode == 0 and "M\\xfcller: figures ok" in done.stdout, done.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
 def test_output_onto_a_full_disk_costs_the_output_only(house):
     told = f"model={MODEL},version=1,threshold=0.5"

@@ -81,6 +81,30 @@ def test_no_code_and_no_look_come_from_the_working_directory(tmp_path, monkeypat
     assert "taken from here" not in asked.target.read_text()
 
 
+def test_a_morning_takes_no_code_from_where_it_runs_nor_from_its_folders(tmp_path):
+    folders = [tmp_path / name for name in ("here", "data", "pages")]
+    for folder in folders:
+        plant(folder)
+    (tmp_path / "p.csv").write_text(
+        "prediction_id,predicted_at,score,model,version\na,2026-11-02T07:00:00Z,0.9,../m,v\n"
+    )
+    house = ["--data", str(folders[1]), "--reports-dir", str(folders[2])]
+    start = "import sys; from aiops_wb.cli import main; sys.exit(main())"
+    for words in (["ingest", "--file", str(tmp_path / "p.csv")], ["daily"], ["status"]):
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", start, *words, *house],
+            cwd=folders[0],
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert not [folder for folder in folders if (folder / "taken").exists()]
+    assert (folders[2] / "2026-11-02" / "%2e.%2fm" / "drift.html").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"here", "data", "pages", "p.csv"}
+
+
 def test_places_of_jobs_may_be_relative_to_where_one_stands(tmp_path, monkeypatch):
     asked = job(tmp_path, "1")
     monkeypatch.chdir(tmp_path)
