@@ -69,7 +69,9 @@ class Settings(BaseSettings):
     then in the data folder. Relative paths in the file belong to the file's folder.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     # the log, the catalog, the spool, the models
     data: Path = FOLDERS["data"]
@@ -128,6 +130,13 @@ class Settings(BaseSettings):
         if name != "UTC" and name not in available_timezones():  # which walks a folder of files
             raise ValueError(f"{name!r} is not a time zone name such as 'Europe/Berlin' or 'UTC'")
         return name
+
+    @field_validator(*PATHS)
+    @classmethod
+    def _possible_path(cls, path):
+        if path is not None and "\0" in str(path):
+            raise ValueError("a path has no zero byte")
+        return path
 
     @model_validator(mode="after")
     def _ordered(self):
@@ -194,13 +203,23 @@ def _find_file(config, data) -> _File:
         return _read_file(Path(config), Path(config).parent)
     here = _working_directory()
     for folder in (here, *here.parents) if here else ():
-        if (folder / FILE).is_file():
+        if _is_there(folder / FILE):
             # in the working directory itself, relative paths stay as short as they were written
             return _read_file(folder / FILE, Path() if folder == here else folder)
     folder = Path(data or FOLDERS["data"])
-    if (folder / FILE).is_file():
+    if _is_there(folder / FILE):
         return _read_file(folder / FILE, folder)._replace(folders={})
     return _File(None, {}, {})
+
+
+def _is_there(path) -> bool:
+    "Whether there is a file; SettingsError where that cannot be seen."
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be looked for ({error.strerror}): name a file with --config."
+        ) from None
 
 
 def _working_directory() -> Path | None:
@@ -217,7 +236,7 @@ def _read_file(path, folder) -> _File:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{path} does not exist: name a file of settings.") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
     misspelt = [f"{key}{_advice(key)}" for key in values if key not in Settings.model_fields]
     if misspelt:
@@ -257,16 +276,22 @@ def _read_variables(env_settings) -> dict[str, Any]:
 
 
 def _given(problem) -> str:
-    "What was given, unless it is or may hold the secret."
-    hidden = "webhook_url" in problem["loc"] or isinstance(problem["input"], (dict, list))
-    return "" if hidden else f"(given: {problem['input']!r})"
+    "What was given when it is a number: a text may be a secret that got into the wrong line."
+    hidden = PRIVATE & set(problem["loc"]) or isinstance(problem["input"], (dict, list, tuple))
+    try:
+        return "" if hidden else f" (given: {float(problem['input']):g})"
+    except (TypeError, ValueError):
+        return ""
 
 
-def _problem(problem) -> str:
+def _problem(problem, origins) -> str:
+    "What is wrong with a setting, and where it was given unless that was an argument."
     name = ".".join(map(str, problem["loc"])) or "settings"
     if problem["type"] == "extra_forbidden":
         return name + _advice(name)
-    return f"{name}: {problem['msg'].removeprefix('Value error, ')} {_given(problem)}"
+    source = _source(str((problem["loc"] or ("",))[0]), *origins)
+    place = f" ({source})" if source.startswith(("file ", "variable ")) else ""
+    return f"{name}{place}: {problem['msg'].removeprefix('Value error, ')}{_given(problem)}"
 
 
 def load_settings(*, config: Path | None = None, **chosen) -> Settings:
@@ -276,7 +301,23 @@ def load_settings(*, config: Path | None = None, **chosen) -> Settings:
     try:
         return Settings(**arguments, **({} if config is None else {"config": config}))
     except ValidationError as error:
-        raise SettingsError("; ".join(_problem(e) for e in error.errors())) from None
+        origins = _origins(config, arguments)
+        raise SettingsError("; ".join(_problem(e, origins) for e in error.errors())) from None
+
+
+class _Origins(NamedTuple):
+    "Who said something of settings: arguments, variables (setting -> variable), a file."
+
+    arguments: set[str]
+    variables: Mapping[str, str]
+    file: _File
+
+
+def _origins(config, arguments) -> _Origins:
+    "Where settings come from; the folder of the log may hold their file."
+    variables = {n[len(PREFIX) :].lower(): n for n in os.environ if n.upper().startswith(PREFIX)}
+    data = arguments.get("data") or os.environ.get(variables.get("data", ""))
+    return _Origins(set(arguments), variables, _find_file(config, data))
 
 
 class Setting(NamedTuple):
@@ -290,12 +331,9 @@ class Setting(NamedTuple):
 def sources(*, config: Path | None = None, **chosen) -> list[Setting]:
     "Each setting that `load_settings` gives, and its source: argument, variable, file or default."
     settings = load_settings(config=config, **chosen)
-    arguments = {k for k, v in chosen.items() if v is not None}
-    variables = {n[len(PREFIX) :].lower(): n for n in os.environ if n.upper().startswith(PREFIX)}
-    data = settings.data if "data" in arguments or "data" in variables else None
-    file = _find_file(config, data)
+    origins = _origins(config, {k: v for k, v in chosen.items() if v is not None})
     return [
-        Setting(name, getattr(settings, name), _source(name, arguments, variables, file))
+        Setting(name, getattr(settings, name), _source(name, *origins))
         for name in Settings.model_fields
     ]
 

@@ -24,7 +24,7 @@ from .log.store import Store, open_store
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
 from .render.manifest import entry, write_manifest
-from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, navigation, write_pages
+from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .watch.alarm_rows import record_alarms
 from .watch.cases import Opened, open_cases
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
@@ -99,8 +99,10 @@ def unfinished(reader: Reader, reports: Path, models: Sequence[str] = ()) -> lis
     if len(runs):
         newest = runs[runs.event_date == runs.groupby("model").event_date.transform("max")]
         pages = [
-            Path(reports) / str(day.date()) / folder(model) / f"{step}.html"
-            for day, model, step in zip(newest.event_date, newest.model, newest.step)
+            Path(reports, day, folder_of(reports, day, model), f"{step}.html")
+            for day, model, step in zip(
+                newest.event_date.dt.date.astype(str), newest.model, newest.step
+            )
         ]
         lost = pd.concat([lost, newest[[not page.exists() for page in pages]]])
     return sorted(

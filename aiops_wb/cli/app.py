@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from .. import __version__
 from .later import loading
-from .lines import finish, line, speak_any_terminal
+from .lines import finish, line, speak_any_terminal, tell
 from .old import translate
 
 __all__ = ["COMMANDS", "app", "main"]
@@ -67,20 +67,27 @@ def _top(
 
 def main(argv: Sequence[str] | None = None) -> int:
     "Run the command; returns the exit code."
+    if argv is None:  # called as a command: no module comes from where one stands
+        sys.path[:] = [place for place in sys.path if place]
     gc.set_threshold(100_000)  # by default cycles are looked for every 700 objects, 3 % of a replay
     speak_any_terminal()
     arguments, warning = translate(sys.argv[1:] if argv is None else argv)
     if warning:
-        _tell(warning)
+        tell(warning)
     try:
         code = get_command(app).main(arguments, prog_name="aiops-wb", standalone_mode=False)
     except typer.TyperException as error:  # wrong usage, or a package that is not installed
         code = error.exit_code
-        _tell(_sentence(error))
+        tell(_sentence(error))
     except SystemExit as stop:  # of a completion, or of a help text that nobody reads to its end
         code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
-    finish()
-    return code or 0
+    except OSError as error:  # of a help text that could not be written
+        code = 1
+        tell(f"the output could not be written: {error.strerror or error}.")
+    lost = finish()
+    if lost:
+        tell(f"not all of the output could be written: {lost}.")
+    return code or (1 if lost else 0)
 
 
 def _sentence(error: typer.TyperException) -> str:
@@ -91,7 +98,3 @@ def _sentence(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     place = context.command_path if context else "aiops-wb"
     return f"{said.rstrip('.?')}{'?' if said.endswith('?') else '.'} Try '{place} --help'."
-
-
-def _tell(message: str):
-    print(f"aiops-wb: {message}", file=sys.stderr)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..log.names import checked_name
+
 __all__ = [
     "AsJson",
     "AsOf",
@@ -16,6 +18,7 @@ __all__ = [
     "Model",
     "Models",
     "Reports",
+    "Version",
     "Why",
     "agreeing",
     "all_pairs",
@@ -23,6 +26,7 @@ __all__ = [
     "as_days",
     "as_instant",
     "as_names",
+    "as_name",
     "as_number",
     "as_pairs",
 ]
@@ -102,11 +106,19 @@ def _listed(text):
     return next(csv.reader([text], skipinitialspace=True), [])
 
 
-Model = Annotated[str, typer.Option(metavar="MODEL", help="the model")]
+as_name = checked_name
+"The name of a model or a version; ValueError when the text is none."
+
+Model = Annotated[str, typer.Option(parser=as_name, metavar="MODEL", help="the model")]
+Version = Annotated[str, typer.Option(parser=as_name, metavar="VERSION", help="the version")]
 Models = Annotated[
     list[str] | None,
     typer.Option(
-        "--model", metavar="MODEL", help="only this model; may be repeated", show_default=False
+        "--model",
+        parser=as_name,
+        metavar="MODEL",
+        help="only this model; may be repeated",
+        show_default=False,
     ),
 ]
 Why = Annotated[

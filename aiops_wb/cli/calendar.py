@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..log.errors import StoreError
-from .arguments import AsJson, Why, as_date
+from .arguments import AsJson, Why, as_date, as_name
 from .call import Call, command, group
 from .lines import counted, line, printable
 from .output import as_rows, show
@@ -19,7 +19,12 @@ LISTED = ("entry_id", "first", "last", "name", "model", "mutes")
 def list_entries(
     call: Call,
     model: Annotated[
-        str | None, typer.Option(help="only what concerns this model (default: everything)")
+        str | None,
+        typer.Option(
+            parser=as_name,
+            metavar="MODEL",
+            help="only what concerns this model (default: everything)",
+        ),
     ] = None,
     as_json: AsJson = False,
 ):
@@ -56,7 +61,10 @@ def add(
         typer.Option("--to", parser=as_date, metavar="DAY", help="last day (default: the first)"),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="only for this model (default: every model)")
+        str | None,
+        typer.Option(
+            parser=as_name, metavar="MODEL", help="only for this model (default: every model)"
+        ),
     ] = None,
     mute: Annotated[
         bool, typer.Option("--mute", help="these days raise no alarm and count for none")

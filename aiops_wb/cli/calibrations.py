@@ -8,7 +8,7 @@ import typer
 
 from ..log.errors import StoreError
 from ..watch.calibrate import calibrate_now
-from .arguments import AsJson, Model, as_days
+from .arguments import AsJson, Model, as_days, as_name
 from .call import Call, command, group
 from .lines import counted, line
 from .output import as_rows, show
@@ -22,7 +22,12 @@ def list_calibrations(
     call: Call,
     model: Model,
     version: Annotated[
-        str | None, typer.Option(help="only of this version (default: of every version)")
+        str | None,
+        typer.Option(
+            parser=as_name,
+            metavar="VERSION",
+            help="only of this version (default: of every version)",
+        ),
     ] = None,
     as_json: AsJson = False,
 ):
@@ -51,7 +56,10 @@ def make(
     call: Call,
     model: Model,
     version: Annotated[
-        str | None, typer.Option(help="the version (default: the active one)")
+        str | None,
+        typer.Option(
+            parser=as_name, metavar="VERSION", help="the version (default: the active one)"
+        ),
     ] = None,
     source: Annotated[
         Literal["prediction_log", "fraud_log", "csv"],

@@ -20,7 +20,7 @@ from ..log.catalog import Reader, open_snapshot
 from ..log.errors import StoreError
 from ..log.store import Store, open_store
 from .later import Table, loading, needs
-from .lines import line
+from .lines import line, printable, tell
 from .once import Once
 
 __all__ = ["Call", "alone", "command", "group"]
@@ -50,7 +50,7 @@ class Call:
     def who(self) -> str:
         "Who calls."
         try:
-            return getpass.getuser()
+            return printable(getpass.getuser())
         except (KeyError, OSError):
             return "unknown"
 
@@ -165,6 +165,8 @@ def _ended(work: Callable[[], int | None], call: Call) -> int:
             message = f"the database says: {str(error).splitlines()[0]}"
         except OSError as error:
             message = f"{error.filename or 'the disk'}: {error.strerror or error}."
+        except UnicodeEncodeError as error:
+            message = f"{error.object!a} is not valid text, which is UTF-8."
         except KeyboardInterrupt:
             message = "interrupted; run it again to go on."
         except Exception as error:
@@ -173,7 +175,7 @@ def _ended(work: Callable[[], int | None], call: Call) -> int:
                 f"this should not happen ({type(error).__name__}: {' '.join(str(error).split())}): "
                 "-vv shows where."
             )
-    print(f"aiops-wb: {message}", file=sys.stderr)
+    tell(message)
     return 1
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .arguments import AsJson, Model
+from .arguments import AsJson, Model, Version, as_name
 from .call import Call, command, group
 from .lines import counted, line
 from .output import as_rows, show
@@ -18,7 +18,11 @@ def list_models(
     call: Call,
     model: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="only versions of this model (default: of every model)"),
+        typer.Option(
+            parser=as_name,
+            metavar="MODEL",
+            help="only versions of this model (default: of every model)",
+        ),
     ] = None,
     as_json: AsJson = False,
 ):
@@ -44,7 +48,7 @@ def _text(row):
 def promote(
     call: Call,
     model: Model,
-    version: Annotated[str, typer.Option(metavar="VERSION", help="the version")],
+    version: Version,
     why: Reason,
 ):
     "Make a registered version the one that scores."

@@ -1,6 +1,7 @@
 """Lists: a table on a terminal, a line for each row in a pipe, JSON where it is wanted."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -16,6 +17,9 @@ from .call import Call
 from .lines import line, printable
 
 __all__ = ["Bar", "as_rows", "print_json", "progress", "show"]
+
+NARROWEST = 40
+"Columns of a table at least: what does not fit is broken by the terminal."
 
 Row = Mapping[str, object]
 
@@ -36,8 +40,8 @@ def show(
     if as_json:
         print_json(rows)
         return
-    if rows and sys.stdout and sys.stdout.isatty():
-        Console().print(_table(rows))
+    if rows and sys.stdout.isatty():
+        line(_drawn(_table(rows)))
     else:
         for row in rows:
             line(text(row))
@@ -57,6 +61,14 @@ def _plain(value):
     if isinstance(value, date):
         return value.isoformat()
     return value.item() if hasattr(value, "item") else str(value)
+
+
+def _drawn(table):
+    "A table as text for this terminal; a terminal that says that it has no columns has 80."
+    console = Console(width=max(shutil.get_terminal_size().columns, NARROWEST))
+    with console.capture() as drawn:
+        console.print(table)
+    return drawn.get().removesuffix("\n")
 
 
 def _table(rows):

@@ -6,7 +6,7 @@ import typer
 
 from ..models.registry import register
 from ..models.training import train
-from .arguments import FirstDay, LastDay, Model
+from .arguments import FirstDay, LastDay, Model, as_name
 from .call import Call, alone, command
 from .lines import line
 
@@ -18,7 +18,10 @@ SHOWN = ("roc_auc", "pr_auc", "precision", "recall")
 def train_version(
     call: Call,
     model: Model,
-    version: Annotated[str, typer.Option(metavar="VERSION", help="a name for the new version")],
+    version: Annotated[
+        str,
+        typer.Option(parser=as_name, metavar="VERSION", help="a name for the new version"),
+    ],
     start: FirstDay,
     end: LastDay,
 ):

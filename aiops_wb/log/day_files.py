@@ -93,7 +93,8 @@ def _write(con, rows, by, batch, target):
         f"""
         COPY (SELECT {columns}, {batch}::BIGINT AS batch_id FROM {source})
         TO {literal(target)} (
-            FORMAT parquet, PARTITION_BY ({by}), WRITE_PARTITION_COLUMNS true, RETURN_STATS true)"""
+            FORMAT parquet, PARTITION_BY ({by}), FILENAME_PATTERN '{{uuid}}',
+            WRITE_PARTITION_COLUMNS true, RETURN_STATS true)"""
     ).fetchall()
     return [_Written(*row[:6]) for row in written]
 

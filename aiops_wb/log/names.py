@@ -2,7 +2,9 @@
 
 from urllib.parse import unquote_to_bytes
 
-__all__ = ["file_name", "name_of_file"]
+from .columns import LONGEST_NAME
+
+__all__ = ["checked_name", "file_name", "name_of_file"]
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _LONGEST = 240  # a file system takes 255 bytes: some are left for an ending
@@ -41,3 +43,17 @@ def _encode(name):
 def name_of_file(name: str) -> str:
     "The name that `file_name` made a file name of."
     return unquote_to_bytes(name).decode()
+
+
+def checked_name(name: str) -> str:
+    "The name itself; ValueError when no model, version or tenant can be called so."
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"{name!a} is not valid text") from None
+    if not 0 < length <= LONGEST_NAME or "\0" in name:
+        shown = name if length <= LONGEST_NAME else f"{name[:20]}..."
+        raise ValueError(
+            f"{shown!r} is no name: a name has 1 to {LONGEST_NAME} bytes, none of them zero"
+        )
+    return name

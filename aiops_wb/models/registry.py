@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 import xgboost as xgb
 
 from ..log.catalog import Reader
 from ..log.durable import fsync
 from ..log.errors import StoreError
+from ..log.names import checked_name, file_name
 from ..log.store import Store
 from ..stats.automation import certainty
 from ..stats.counts import ScoreCounts, total
@@ -34,7 +34,7 @@ def register(
     """Store a trained version with its threshold and first calibration (options of
     `automation.certainty`); StoreError when the name is taken.
     """
-    model, version = trained.model, trained.version
+    model, version = _named(trained)
     if version in set(store.versions(model).version):
         raise StoreError(
             f"{model} already has a version {version!r}: versions are never "
@@ -52,9 +52,17 @@ def register(
     return load(store, model, version)
 
 
+def _named(trained):
+    "Model and version; StoreError where one of them is no name."
+    try:
+        return checked_name(trained.model), checked_name(trained.version)
+    except ValueError as error:
+        raise StoreError(f"{error}.") from None
+
+
 def _save(trained, root) -> Path:
     "Write the booster's file; under its name it is whole or not there."
-    folder = root / "models" / quote(trained.model, safe="") / quote(trained.version, safe="")
+    folder = root / "models" / file_name(trained.model) / file_name(trained.version)
     folder.mkdir(parents=True, exist_ok=True)
     target, temporary = folder / "model.ubj", folder / "writing.ubj"
     trained.booster.save_model(temporary)

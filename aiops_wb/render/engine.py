@@ -3,8 +3,13 @@
 A helper process imports what reports need once, then forks for each of them. Results come back on
 a pipe of their own, because libraries print where they like; a report that takes too long is
 killed, one that dies is noticed, and either has a page that says so.
+
+No code comes from the working directory: the helper stands in `/`, and takes modules from where
+Python and this package are installed, and from folders that `PYTHONPATH` names in full. Neither it
+nor a report outlives the process that asked for them.
 """
 
+import ctypes
 import gc
 import importlib
 import importlib.util
@@ -15,13 +20,17 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TextIO
 
+from ..config import PREFIX
 from .frame import Link, failure_page, write_whole
 from .jobs import Job, ReportResult
 
@@ -72,7 +81,9 @@ def run_jobs(
     on_done: Callable[[ReportResult], None] = lambda _: None,
 ) -> list[ReportResult]:
     "Run jobs, `parallel` at once, each for at most `timeout` seconds; a result for each, in order."
-    jobs = list(jobs)
+    jobs = [
+        replace(job, notebook=job.notebook.absolute(), target=job.target.absolute()) for job in jobs
+    ]
     if not jobs:
         return []
     order = {"jobs": [asdict(job) for job in jobs], "parallel": parallel, "timeout": timeout}
@@ -84,16 +95,17 @@ def run_jobs(
 
 def _ask_helper(order, on_done):
     "Results by the place of their job, and the helper's exit code."
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     served = "import os; from aiops_wb.render.engine import serve; serve(); os._exit(0)"
-    command = [sys.executable, "-c", served]  # what it holds is not taken apart at the end
+    command = [sys.executable, "-P", "-c", served]  # what it holds is not taken apart at the end
     results = {}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | single
-    ) as helper:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        _home() as home,
+        subprocess.Popen(command, cwd=os.sep, env=_environment() | home, **pipes) as helper,
+    ):
         try:
-            helper.stdin.write(order)
-            helper.stdin.close()
+            helper.stdin.write(order + "\n")
+            helper.stdin.flush()  # not closed: its end tells the helper that this process has ended
             for line in helper.stdout:
                 answer = json.loads(line)
                 result = ReportResult(**answer["result"])
@@ -106,20 +118,57 @@ def _ask_helper(order, on_done):
     return results, helper.returncode
 
 
+def _has_home():
+    "Whether the user has a home that can be written to."
+    try:
+        return os.access(Path.home(), os.W_OK)
+    except RuntimeError:  # the user is not known, and no variable says it
+        return False
+
+
+@contextmanager
+def _home() -> Iterator[dict[str, str]]:
+    """A home for libraries that keep files in one, for the time being, where the user has none that
+    can be written to: a container's, say, or a service's."""
+    if _has_home():
+        yield {}
+        return
+    with TemporaryDirectory(prefix="aiops-wb-", ignore_cleanup_errors=True) as aside:
+        yield {"HOME": aside}
+
+
+def _environment():
+    """The environment of helpers and of kernels: no settings, which reports are given, and no
+    module from a folder that depends on where one stands."""
+    root, named = Path(__file__).parents[2], os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    installed = root.name in ("site-packages", "dist-packages")
+    places = ([] if installed else [str(root)]) + [p for p in named if os.path.isabs(p)]
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(PREFIX) and name not in ("PYTHONPATH", "PYTHONSTARTUP")
+    }
+    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    search = {"PYTHONSAFEPATH": "1"} | ({"PYTHONPATH": os.pathsep.join(places)} if places else {})
+    return kept | single | search
+
+
 def serve() -> None:
-    """The helper: reads {jobs, parallel, timeout} from standard input.
+    """The helper: reads {jobs, parallel, timeout} from the first line of standard input, whose end
+    is the end of the helper.
 
     It writes a result a line to what was standard output, as they come.
     """
     answers = _own_pipe()
-    order = json.load(sys.stdin)
+    order = json.loads(sys.stdin.readline())
+    asker = _asker()
     jobs = [_job(values) for values in order["jobs"]]
     gc.disable()  # nothing of what is imported is ever garbage: it is not searched again and again
     _preload()
     gc.freeze()
     gc.set_threshold(50_000, 50, 50)  # a report is soon over
     gc.enable()
-    _Helper(jobs, order["parallel"], order["timeout"], answers).run()
+    _Helper(jobs, order["parallel"], order["timeout"], answers, asker, os.pipe()).run()
 
 
 def _job(values):
@@ -133,6 +182,14 @@ def _own_pipe():
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     _silence(1)
     return answers
+
+
+def _asker():
+    "What was standard input: it ends with the process that asked. A report has nothing to read."
+    asker, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return asker
 
 
 def _silence(*descriptors):
@@ -182,14 +239,17 @@ class _Helper:
     parallel: int
     timeout: float
     answers: TextIO
+    asker: int  # ends with the process that asked
+    alive: tuple[int, int]  # a pipe whose end tells reports that this process has ended
 
     def run(self) -> None:
         "Until every job has its answer."
         waiting, running = list(enumerate(self.jobs)), {}
         with selectors.DefaultSelector() as selector:
+            selector.register(self.asker, selectors.EVENT_READ)
             while waiting or running:
                 while waiting and len(running) < self.parallel:
-                    report = _start(*waiting.pop(0), monotonic() + self.timeout, self.answers)
+                    report = self._start(*waiting.pop(0))
                     running[report.index] = report
                     selector.register(report.pipe, selectors.EVENT_READ, report)
                 for report, failure in self._ended(selector, running.values()):
@@ -197,11 +257,28 @@ class _Helper:
                     del running[report.index]
                     self._answer(report, failure)
 
+    def _start(self, index, job):
+        "Fork a process for a job; it can't write where results go, and ends when this one does."
+        read, write = os.pipe()
+        process = os.fork()
+        if process == 0:
+            try:
+                for ours in (read, self.answers.fileno(), self.asker, self.alive[1]):
+                    os.close(ours)
+                _end_with(self.alive[0])
+                _child(job, write)
+            finally:
+                os._exit(0)
+        os.close(write)
+        return _Running(index, job, process, read, monotonic() + self.timeout)
+
     def _ended(self, selector, running):
         "Wait for news; the reports that have said all, and those whose time is over, with why."
         pause = max(0.0, min(report.deadline for report in running) - monotonic())
         ended = []
         for key, _ in selector.select(pause):
+            if key.fd == self.asker:  # nobody wants the results any more
+                os._exit(1)
             chunk = os.read(key.fd, 1 << 16)
             key.data.received.append(chunk)
             if not chunk:
@@ -239,25 +316,25 @@ def _as_result(text):
         return None
 
 
-def _start(index, job, deadline, answers):
-    "Fork a process for a job; it can't write where results go."
-    read, write = os.pipe()
-    process = os.fork()
-    if process == 0:
-        try:
-            os.close(read)
-            os.close(answers.fileno())
-            _child(job, write)
-        finally:
-            os._exit(0)
-    os.close(write)
-    return _Running(index, job, process, read, deadline)
+def _end_with(pipe):
+    """End this process when the other end of a pipe is closed, by the end of whoever holds it.
+
+    Linux does so at once, also while a library holds the interpreter.
+    """
+
+    def watch():
+        os.read(pipe, 1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _child(job, pipe):
     "The life of a report's process: always sends a result, unless it is killed."
     _silence(1, 2)
-    with open(os.devnull, "w") as silence:
+    with open(os.devnull, "w", encoding="utf-8") as silence:
         sys.stdout = sys.stderr = silence
         try:
             from .notebook import run_job

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
+from ..log.names import file_name
 from .frame import Link, filled, write_whole
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "STATES",
     "ReportName",
     "folder",
+    "folder_of",
     "state_of",
     "gravest",
     "manifests",
@@ -53,10 +56,20 @@ STATES = {"ok": "fine", "look": "look at it", "failed": "failed", "unknown": "no
 
 
 def folder(model: str) -> str:
-    """A model's name as a folder name that is safe in paths and links.
+    "The folder of a model's pages within the folder of their day."
+    return file_name(model)
 
-    Names that would be changed get a hash, so no two models share a folder.
-    """
+
+def folder_of(reports: Path, day: str, model: str) -> str:
+    """The folder where a day's pages of a model lie: by its name of today, or of version 0.1 when
+    they were made then."""
+    made, before = folder(model), _folder_before(model)
+    there = Path(reports) / day
+    return before if (there / before).exists() and not (there / made).exists() else made
+
+
+def _folder_before(model):
+    "The folder of a model's pages as version 0.1 named it."
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", model)
     if plain == model:
         return plain
@@ -149,16 +162,16 @@ class Row(NamedTuple):
     cells: list[Cell]
 
 
-def _mark(base, model, name, report):
+def _mark(base, place, name, report):
     "A report by its link and state. The file is called as the report was when it was made."
-    return Card(*_name(name), link=f"{base}{folder(model)}/{name}.html", state=state_of(report))
+    return Card(*_name(name), link=f"{base}{quote(place)}/{name}.html", state=state_of(report))
 
 
-def _card(reports, base, day, model, name, report):
-    mark, headline = _mark(base, model, name, report), report.get("headline") or {}
+def _card(reports, base, day, place, name, report):
+    mark, headline = _mark(base, place, name, report), report.get("headline") or {}
     made = report["state"] == "ok"
     failed = "This report failed; its page shows the traceback."
-    svg = Path(reports) / day / folder(model) / f"{name}.svg"
+    svg = Path(reports) / day / place / f"{name}.svg"
     return Card(
         mark.title,
         mark.question,
@@ -188,7 +201,8 @@ def _part(reports, base, day, model, entry):
     about = (
         f"version {entry.get('version') or '-'}, threshold {threshold}, {entry.get('window', '')}"
     )
-    cards = [_card(reports, base, day, model, name, made[name]) for name in _in_order(made)]
+    place = folder_of(reports, day, model)
+    cards = [_card(reports, base, day, place, name, made[name]) for name in _in_order(made)]
     return ModelPart(model, state, about, entry.get("error") or "", entry.get("figures", {}), cards)
 
 
@@ -238,7 +252,7 @@ def index_page(reports: Path) -> str:
     day, newest = next(iter(by_day.items()))
     names = sorted({model for manifest in by_day.values() for model in manifest["models"]})
     rows = [
-        Row(d, [_cell(d, name, manifest["models"].get(name)) for name in names])
+        Row(d, [_cell(reports, d, name, manifest["models"].get(name)) for name in names])
         for d, manifest in by_day.items()
     ]
     return filled(
@@ -254,12 +268,13 @@ def index_page(reports: Path) -> str:
     )
 
 
-def _cell(day, model, entry):
+def _cell(reports, day, model, entry):
     if entry is None:
         return Cell([])
     if entry["state"] == "failed":
         return Cell([], failed=True)
-    marks = [_mark(f"{day}/", model, name, made) for name, made in entry["reports"].items()]
+    place = folder_of(reports, day, model)
+    marks = [_mark(f"{day}/", place, name, made) for name, made in entry["reports"].items()]
     return Cell(marks, entry.get("line", ""))
 
 

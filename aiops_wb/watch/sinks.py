@@ -1,12 +1,16 @@
 """Where cases go: a file, a webhook, and what both are sent."""
 
+import base64
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote
 
 import pandas as pd
 
@@ -16,6 +20,10 @@ from ..log.errors import StoreError
 __all__ = ["SENT", "Sink", "JsonLines", "Webhook", "sinks", "message", "drift_messages", "deliver"]
 
 logger = logging.getLogger(__name__)
+
+
+TALKATIVE = ("urllib3.connectionpool", "urllib3.util.retry")
+"Loggers of urllib3 that write down what is asked for."
 
 
 class Sink(Protocol):
@@ -55,6 +63,7 @@ class Webhook:
 
     `timeout` in seconds for each of 1 + `retries` attempts, `pause` seconds before the second and
     twice as long before each further one. After `failures` cases in a row nothing more is tried.
+    A user and a password in the address are sent as a header, which no log of a server shows.
     """
 
     name = "webhook"
@@ -84,7 +93,7 @@ class Webhook:
             raise_on_status=False,
             respect_retry_after_header=False,
         )
-        self.url = url
+        self.url, self.headers = _without_secret(url)
         self.pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=timeout), retries=patience)
         self.breaker = pybreaker.CircuitBreaker(fail_max=failures, reset_timeout=3600)
 
@@ -102,14 +111,15 @@ class Webhook:
             raise StoreError(_failure(error)) from None
 
     def _post(self, case):
-        answer = self.pool.request(
-            "POST",
-            self.url,
-            json=case,
-            headers={"Idempotency-Key": case["case_id"]},
-            redirect=False,
-            preload_content=False,
-        )  # the body is nobody's business, and may never end
+        with _unlogged():
+            answer = self.pool.request(
+                "POST",
+                self.url,
+                json=case,
+                headers=self.headers | {"Idempotency-Key": case["case_id"]},
+                redirect=False,
+                preload_content=False,
+            )  # the body is nobody's business, and may never end
         answer.close()
         if not 200 <= answer.status < 300:
             raise StoreError(f"the webhook answered {answer.status}")
@@ -123,6 +133,34 @@ def _is_address(url):
     except urllib3.exceptions.LocationParseError:
         return False
     return address.scheme in ("http", "https") and bool(address.host)
+
+
+def _without_secret(url):
+    "An address without its user and password, and the header that says them."
+    import urllib3
+
+    address = urllib3.util.parse_url(url)
+    if not address.auth:
+        return url, {}
+    said = base64.b64encode(unquote(address.auth).encode()).decode()
+    return address._replace(auth=None).url, {"Authorization": f"Basic {said}"}
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    "urllib3 keeps quiet of this thread: it logs paths and queries, where a token may stand."
+    logs, here = [logging.getLogger(name) for name in TALKATIVE], threading.get_ident()
+
+    def of_others(record):
+        return record.thread != here
+
+    for log in logs:
+        log.addFilter(of_others)
+    try:
+        yield
+    finally:
+        for log in logs:
+            log.removeFilter(of_others)
 
 
 def _failure(error):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiops_wb.log.names import file_name, name_of_file
+from aiops_wb.log.names import checked_name, file_name, name_of_file
 
 NAMES = st.text(
     st.characters(codec="utf-8") | st.sampled_from("./\\%~ \0:*?<>|CONnul"), min_size=1, max_size=20
@@ -52,3 +52,15 @@ def test_what_no_file_can_be_called_is_refused_in_a_sentence(name):
 
 def test_a_name_of_the_log_always_fits():
     assert len(file_name("ж" * 40)) <= 240 and name_of_file(file_name("A" * 80)) == "A" * 80
+
+
+@pytest.mark.parametrize("name", ["", "\0", "x" * 81, "ж" * 41, "M\udcfc"])
+def test_what_the_log_cannot_hold_is_no_name(name):
+    with pytest.raises(ValueError, match="is no name|is not valid text") as refused:
+        checked_name(name)
+    assert len(str(refused.value)) < 200 and str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["..", "ж" * 40, " ", "a\nb"])
+def test_any_other_name_is_one(name):
+    assert checked_name(name) == name

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -74,6 +75,44 @@ def test_registered_scores_are_the_trained_ones(bench, trained):
         path.write_bytes(path.read_bytes() + b" ")
         with pytest.raises(StoreError, match="not the file that was registered"):
             load(store, MODEL)
+
+
+NAMES = ["..", "../../../out", "V1", "v1", "caf\u00e9", "cafe\u0301", "CON", "x" * 80]
+
+
+def test_a_version_of_any_name_has_a_file_of_its_own_in_the_folder(bench, trained):
+    version, held = trained
+    with bench.store() as store:
+        for name in NAMES:
+            register(store, replace(version, model=name, version=name), held, NOW, "ana")
+        paths = [store.version(name, name).path for name in NAMES]
+        assert len({path.lower() for path in paths}) == len(NAMES)
+        for name, path in zip(NAMES, paths):
+            assert (store.root / path).resolve().is_relative_to(store.root.resolve() / "models")
+            assert load(store, name, name).version == name
+    assert [path.name for path in bench.root.iterdir()] == ["data"]
+
+
+@pytest.mark.parametrize("name", ["", "a\0", "x" * 81, "M\udcfc"])
+def test_what_is_no_name_registers_nothing(bench, trained, name):
+    version, held = trained
+    with bench.store() as store:
+        for told in ({"model": name}, {"version": name}):
+            with pytest.raises(StoreError, match="no name|not valid text"):
+                register(store, replace(version, **told), held, NOW, "ana")
+        assert not (store.root / "models").exists() and store.models() == []
+
+
+def test_a_version_that_an_earlier_release_registered_is_loaded_from_where_it_lies(
+    bench, trained, monkeypatch
+):
+    version, held = trained
+    with bench.store() as store:
+        with monkeypatch.context() as before:
+            before.setattr("aiops_wb.models.registry.file_name", lambda name: name)
+            register(store, replace(version, version="V 1"), held, NOW, "ana")
+        assert store.version(MODEL, "V 1").path == f"models/{MODEL}/V 1/model.ubj"
+        assert load(store, MODEL, "V 1").version == "V 1"
 
 
 def test_unseen_categories_are_missing_not_another_code(trained):

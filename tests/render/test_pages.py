@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import date
+from urllib.parse import unquote
 
 import pytest
 from read_pages import held, links, text
@@ -15,6 +16,7 @@ from aiops_wb.render.pages import (
     REPORTS,
     day_page,
     folder,
+    folder_of,
     index_page,
     manifests,
     navigation,
@@ -118,7 +120,7 @@ def test_values_are_text_wherever_they_come_from(tmp_path):
     ):
         held(html)
         assert text(html).count(HOSTILE) >= 8
-        assert any(href and folder(HOSTILE) in href for _, href in links(html))
+        assert any(href and folder(HOSTILE) in unquote(href) for _, href in links(html))
     assert "<" not in folder(HOSTILE)
 
 
@@ -180,6 +182,32 @@ def test_reports_of_version_0_1_are_shown_under_their_new_names(tmp_path):
             assert (tmp_path / page_of).parent.joinpath(href).exists(), href
     assert ("Certainty: fine", "2026-03-05/late/conformal.html") in shown
     assert set(RENAMED.values()) <= set(REPORTS) and not set(RENAMED) & set(REPORTS)
+
+
+BEFORE = {"Fraud": "Fraud", "fraud.v2": "fraud-v2-58bcd448", "late": "late"}
+"The folders of models' pages as version 0.1 named them."
+
+
+@pytest.mark.parametrize("model", BEFORE)
+def test_pages_that_were_made_under_another_name_of_their_folder_are_led_to(tmp_path, model):
+    morning(tmp_path, **{model: {"reports": {name: report() for name in QUESTIONS}}})
+    day = tmp_path / "2026-03-05"
+    (day / folder(model)).rename(day / BEFORE[model])
+    morning(tmp_path, "2026-03-06", **{model: {"reports": {name: report() for name in QUESTIONS}}})
+    write_pages(tmp_path)
+    for name in ("index.html", "2026-03-05/index.html", "2026-03-06/index.html"):
+        html = (tmp_path / name).read_text()
+        for _, href in links(html):
+            assert (tmp_path / name).parent.joinpath(unquote(href)).exists(), href
+    assert text((day / "index.html").read_text()).count("a picture") == 6
+    assert folder_of(tmp_path, "2026-03-05", model) == BEFORE[model]
+    assert folder_of(tmp_path, "2026-03-06", model) == folder(model)
+
+
+def test_names_that_differ_in_case_or_in_how_they_are_composed_have_pages_of_their_own():
+    names = ["Fraud", "fraud", "FRAUD", "caf\u00e9", "cafe\u0301", "..", "a/b", "%2e%2e", "con"]
+    assert len({folder(name).lower() for name in names}) == len(names)
+    assert [folder(name) for name in ("late", "fraud_2-b")] == ["late", "fraud_2-b"]
 
 
 def test_only_the_days_given_and_their_neighbours_are_written(tmp_path):

@@ -1,0 +1,301 @@
+"""Commands on any terminal and in any environment: each runs, or ends in a sentence."""
+
+import json
+import os
+import pty
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_commands import LEAVES
+from typer.main import get_command
+
+from aiops_wb.cli import app, lines, main
+from aiops_wb.cli.lines import finish, line
+from aiops_wb.log.catalog import open_snapshot
+
+MODEL = "Müller 🦉"
+NAMED = ["--model", MODEL]
+WHY = ["--why", "weiß ich nicht"]
+SPAN = ["--from", "2026-11-01", "--to", "2026-11-03"]
+CALLS = [
+    ["ingest", "--file", "more.csv", "--set", f"model={MODEL},version=1,threshold=0.5"],
+    ["ingest"],
+    ["daily", "--reports", "none", *NAMED],
+    ["backfill", *SPAN, "--reports", "none"],
+    ["status"],
+    ["config"],
+    ["models", "list"],
+    ["models", "train", *NAMED, "--version", "zwei ½", *SPAN],
+    ["models", "promote", *NAMED, "--version", "½", *WHY],
+    ["models", "rollback", *NAMED, *WHY],
+    ["retrain", *NAMED],
+    ["calibrations", "list", *NAMED],
+    ["calibrations", "make", *NAMED],
+    ["thresholds", "show", *NAMED],
+    ["thresholds", "simulate", "0.4", *NAMED],
+    ["thresholds", "set", "0.4", *NAMED, *WHY],
+    ["thresholds", "rollback", *NAMED, *WHY],
+    ["drift", "list"],
+    ["drift", "explain", *NAMED],
+    ["cases", "send"],
+    ["cases", "list"],
+    ["sites", "load", "sites.csv", *WHY],
+    ["sites", "list"],
+    ["calendar", "add", "Öffnung", "--from", "2026-11-02", *WHY],
+    ["calendar", "list"],
+    ["calendar", "remove", "kein Eintrag", *WHY],
+    ["audit", "list"],
+    ["demo", "--until", "2013-01-01"],
+]
+
+RUN = """import json, os, sys
+from pathlib import Path
+if len(sys.argv) > 4:
+    os.rmdir(sys.argv[4])
+from aiops_wb.cli import main
+calls = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+house = ["--data", sys.argv[3], "--reports-dir", sys.argv[3] + "-pages"]
+codes = [main([*words, *house]) for words in calls]
+Path(sys.argv[2]).write_text(json.dumps(codes))"""
+
+BARE = {"PYTHONPATH": str(Path(__file__).parents[2])}
+"All that a process needs here; cron gives little more."
+
+
+def test_every_command_is_called_here():
+    called = {" ".join(words) for words in CALLS}
+    assert all(any(f"{name} ".startswith(f"{leaf} ") for name in called) for leaf in LEAVES)
+    assert get_command(app).commands
+
+
+@pytest.fixture
+def house(tmp_path):
+    "A folder with a log of a few events of a model whose name not every terminal can show."
+    heads = "prediction_id,predicted_at,score,site_id\n"
+    for name, ids in (("first", "ABCD"), ("more", "EF")):
+        rows = (f"{i}{name},2026-11-02T07:00:00+01:00,0.9,Süd\n" for i in ids)
+        bad = f"{name},bäd,0.2,Süd\n"
+        (tmp_path / f"{name}.csv").write_text(heads + "".join(rows) + bad, encoding="utf-8")
+    table = "site_id,name,security_manager,manager\nSüd,Süd 🦉,Zoë,Jürgen\n"
+    (tmp_path / "sites.csv").write_text(table, encoding="utf-8")
+    told = f"model={MODEL},version=1,threshold=0.5"
+    words = ["--file", str(tmp_path / "first.csv"), "--set", told]
+    assert main(["ingest", *words, "--data", str(tmp_path / "data")]) == 0
+    return tmp_path
+
+
+def all_calls(house, redirected="", gone=False, **environment):
+    "Exit codes of all calls in one process, and what it wrote."
+    files = [house / "calls.json", house / "codes.json", house / "data"]
+    here = [house / word if word.endswith(".csv") else word for words in CALLS for word in words]
+    it = iter(map(str, here))
+    files[0].write_text(json.dumps([[next(it) for _ in words] for words in CALLS]))
+    below = house / "below"
+    below.mkdir()
+    words = [sys.executable, "-c", RUN, *files, *([below] if gone else [])]
+    script = f"exec {' '.join(shlex.quote(str(word)) for word in words)} {redirected}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        cwd=below,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(files[1].read_text()), done
+
+
+@pytest.fixture(scope="module")
+def usual():
+    "The exit codes of the calls where nothing is odd."
+    return [int(words[:2] in STOPPED) for words in CALLS]
+
+
+STOPPED = [
+    ["models", "train"],
+    ["models", "promote"],
+    ["models", "rollback"],
+    ["retrain", "--model"],
+    ["calibrations", "make"],
+    ["drift", "explain"],
+    ["calendar", "remove"],
+    ["demo", "--until"],
+]
+"What cannot be done to a log of a few events."
+
+ENVIRONMENTS = {
+    "bare": {},
+    "ascii": {"PYTHONIOENCODING": "ascii", "LANG": "C", "HOME": "/nowhere"},
+    "posix": {"LC_ALL": "POSIX", "COLUMNS": "0", "TERM": ""},
+    "no utf-8 at all": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "a name that is no text": {"LOGNAME": "J\udcfcrgen", "COLUMNS": "no number"},
+}
+CLOSED = {"output": ">&-", "errors": "2>&-", "input": "<&-", "all": "<&- >&- 2>&-"}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_every_command_runs_in_any_environment(house, usual, environment):
+    codes, done = all_calls(house, **BARE | environment)
+    assert codes == usual, done.stderr
+    assert "Traceback" not in done.stderr and "should not happen" not in done.stderr
+    assert all(said.startswith("aiops-wb: ") for said in done.stderr.splitlines())
+    assert "ller" in done.stdout and "2 loaded" in done.stdout
+
+
+@pytest.mark.parametrize("closed", CLOSED.values(), ids=CLOSED)
+def test_every_command_runs_whatever_was_closed(house, usual, closed):
+    codes, done = all_calls(house, closed, **BARE)
+    assert codes == usual, done.stderr
+    assert "should not happen" not in done.stderr
+    if "2>" in closed:
+        assert "aiops-wb:" not in done.stdout, "what is no result stays out of the results"
+    with open_snapshot(house / "data") as log:
+        assert log.known_batch() >= 2
+
+
+def test_every_command_runs_where_the_working_directory_is_gone(house, usual):
+    codes, done = all_calls(house, gone=True, **BARE)
+    assert codes == usual, done.stderr
+
+
+def command(*words, **options):
+    "A command in a process of its own, in a bare environment."
+    start = [sys.executable, "-c", "import sys; from aiops_wb.cli import main; sys.exit(main())"]
+    settings = {"env": BARE, "timeout": 120, "stderr": subprocess.PIPE} | options
+    return subprocess.run([*start, *map(str, words)], encoding="utf-8", **settings)
+
+
+def test_a_batch_is_published_although_its_messages_have_odd_characters(tmp_path):
+    (tmp_path / "in.csv").write_text(
+        "prediction_id,predicted_at,score\nA1,2026-11-02T07:00:00+01:00,0.2\nA2,bäd,0.2\n",
+        encoding="utf-8",
+    )
+    ascii_only = {"env": BARE | {"PYTHONIOENCODING": "ascii"}, "stdout": subprocess.PIPE}
+    house = ["--data", tmp_path / "data", "--reports-dir", tmp_path / "pages"]
+    told = ["--file", tmp_path / "in.csv", "--set", "model=Müller,version=1,threshold=0.5"]
+    done = command("ingest", *told, *house, **ascii_only)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "'b\\xe4d'" in done.stdout and "1 loaded" in done.stdout
+    with open_snapshot(tmp_path / "data") as log:
+        assert log.models() == ["Müller"] and log.quarantine_size() == 1
+    done = command("daily", "--reports", "none", *house, **ascii_only)
+    assert done.returncode == 0 and "M\\xfcller: figures ok" in done.stdout, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_output_onto_a_full_disk_costs_the_output_only(house):
+    told = f"model={MODEL},version=1,threshold=0.5"
+    words = ["ingest", "--file", house / "more.csv", "--set", told, "--data", house / "data"]
+    with open("/dev/full", "w") as full:
+        done = command(*words, stdout=full)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert "not all of the output could be written: No space left" in done.stderr
+        done = command("daily", "--help", stdout=full)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        done = command("models", "show", stdout=full, stderr=full)
+        assert done.returncode == 2
+    with open_snapshot(house / "data") as log:
+        assert log.known_batch() == 2, "what was committed is published"
+
+
+def test_what_is_lost_is_lost_at_the_first_line_and_said_once(tmp_path, monkeypatch):
+    class Full:
+        def __init__(self):
+            self.file, self.tries = open(tmp_path / "out", "w"), 0
+
+        def fileno(self):
+            return self.file.fileno()
+
+        def isatty(self):
+            return False
+
+        def write(self, text):
+            self.tries += 1
+            raise OSError(28, "No space left on device")
+
+        def flush(self):
+            return None
+
+    full = Full()
+    monkeypatch.setattr(lines.sys, "stdout", full)
+    line("one")
+    line("two")
+    assert finish() == "No space left on device" and full.tries == 1
+
+
+def test_a_stream_that_cannot_be_told_to_escape_gets_escapes(monkeypatch):
+    class Plain(list):
+        def isatty(self):
+            return False
+
+        def write(self, text):
+            text.encode("ascii")
+            self.append(text)
+
+        def flush(self):
+            return None
+
+    plain = Plain()
+    monkeypatch.setattr(lines.sys, "stdout", plain)
+    line("Müller")
+    assert "".join(plain) == "M\\xfcller\n"
+
+
+def test_an_argument_that_is_no_text_is_one_sentence(house):
+    done = command("thresholds", "show", "--model", "M\udcfcller", "--data", house / "data")
+    assert done.returncode == 2 and "is not valid text" in done.stderr
+    words = ["thresholds", "set", "0.4", *NAMED, "--why", "wei\udcdf", "--data", house / "data"]
+    done = command(*words)
+    assert done.returncode == 1 and "surrogate" in done.stderr
+    assert (
+        done.stderr.count("\n") == 1
+        and "0.5"
+        in command(
+            "thresholds", "show", *NAMED, "--data", house / "data", stdout=subprocess.PIPE
+        ).stdout
+    )
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "-7", "wide", None])
+def test_a_terminal_of_any_width_gets_the_table(house, columns):
+    shown, terminal = pty.openpty()
+    environment = BARE | {"PYTHONIOENCODING": "ascii"} | ({"COLUMNS": columns} if columns else {})
+    words = ["status", "--data", str(house / "data")]
+    start = [sys.executable, "-c", "import sys; from aiops_wb.cli import main; sys.exit(main())"]
+    with subprocess.Popen([*start, *words], stdout=terminal, env=environment) as process:
+        os.close(terminal)
+        text = b""
+        while part := _read(shown):
+            text += part
+        assert process.wait() == 0
+    assert b"model" in b"".join(text.split()) and b"quarantine" in text
+
+
+def _read(terminal):
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs a user that nobody knows")
+def test_reports_are_made_for_a_user_whom_nobody_knows(house):
+    unknown = [shutil.which("unshare"), "-U", "--map-user=54321"]
+    if subprocess.run([*unknown, "true"], capture_output=True).returncode:
+        pytest.skip("this machine maps no users")
+    words = ["daily", "--data", house / "data", "--reports-dir", house / "pages"]
+    start = "import os, sys; assert os.getuid() == 54321; from aiops_wb.cli import main; main()"
+    done = subprocess.run(
+        [*unknown, sys.executable, "-c", start, *map(str, words)],
+        env=BARE,
+        cwd="/",
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+    assert "6 reports, 0 failed" in done.stdout, done.stdout + done.stderr
