@@ -7,6 +7,7 @@ import typer
 
 from ..config import load_settings
 from ..log.ingest import ingest, ingest_file
+from ..log.reading import Limits, ReadOptions
 from .arguments import as_pairs
 from .call import Call, alone, command
 from .lines import line
@@ -53,18 +54,40 @@ def ingest_(
             "(default: UTC)",
         ),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="of text that is not UTF-8, such as latin-1"),
+    ] = None,
+    decimal: Annotated[str, typer.Option(metavar="MARK", help="decimal mark of numbers")] = ".",
+    thousands: Annotated[
+        str | None, typer.Option(metavar="MARK", help="mark between thousands")
+    ] = None,
+    skip_lines: Annotated[
+        int, typer.Option(min=0, metavar="N", help="lines of title above the header of a CSV file")
+    ] = 0,
+    naive_timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="zone of times that are written without an offset"),
+    ] = None,
+    score_scale: Annotated[
+        Literal["probability", "percent"], typer.Option(help="what the file's scores are")
+    ] = "probability",
 ):
     settings = load_settings(**call.chosen, timezone=timezone)
     with call.writing(
         settings.timezone if "timezone" in settings.model_fields_set else None
     ) as log:
+        told = (encoding, decimal, thousands, skip_lines, naive_timezone, score_scale)
+        options = ReadOptions(*told, Limits.of(settings))
         if file:
             source = (file, kind, columns or {}, constants or {})
-            taken = ingest_file(log, call.now(), call.who, *source)
+            taken = ingest_file(log, call.now(), call.who, *source, options)
         else:
-            taken = ingest(log, call.now(), call.who)
+            taken = ingest(log, call.now(), call.who, options=options)
+        log.drop_quarantined_text(call.now(), settings.quarantine_days)
         if taken.quarantined:
             for row in log.last_quarantined(5).itertuples():
                 line(f"  {row.source}, line {row.line}: {row.reason}")
     line(taken)
-    return 1 if taken.refused or (file and not taken.loaded and taken.quarantined) else 0
+    held_back = taken.refused or taken.passed_over
+    return 1 if held_back or (file and not taken.loaded and taken.quarantined) else 0

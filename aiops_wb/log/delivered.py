@@ -12,11 +12,13 @@ import pandas as pd
 
 from .canonical import canonical_frame, missing
 from .columns import COLUMNS, DEFAULTS, REQUIRED
-from .duck import identifier, literal, parquet
+from .duck import identifier, parquet, source, target
 from .durable import write_segment
 from .errors import StoreError
 from .features import NUMBERS
-from .formats import read_delivery
+from .formats import kind_of_file, read_delivery
+from .numbers import plain_numbers
+from .reading import ReadOptions, shown
 
 __all__ = [
     "Delivered",
@@ -41,6 +43,7 @@ class Delivered:
     rejects: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=["line", "reason", "raw"])
     )
+    notes: tuple[str, ...] = ()  # what is to be said of the file
 
 
 def content_id(path: Path) -> str:
@@ -49,20 +52,38 @@ def content_id(path: Path) -> str:
         return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def from_spool(con, kind: str, path: Path, folder: Path) -> Delivered:
+def from_spool(
+    con, kind: str, path: Path, folder: Path, options: ReadOptions | None = None
+) -> Delivered:
     """A delivery from a spool file, as it is where it is canonical, else made so in `folder`.
 
     StoreError when it cannot be read to its last row.
     """
-    if path.suffix == ".parquet":
-        try:
-            if _is_canonical(kind, column_types(con, path)):
-                return Delivered(path, content_id(path), path)
-        except duckdb.Error as error:
-            raise StoreError(
-                f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}"
-            ) from None
-    return from_file(path, kind, folder)
+    if kind_of_file(path) != ".parquet":
+        return from_file(path, kind, folder, options=options)
+    given = _openable(path, folder)
+    try:
+        if _is_canonical(kind, column_types(con, given)):
+            return Delivered(path, content_id(path), given)
+    except duckdb.Error as error:
+        raise StoreError(
+            f"{shown(path.name)} is not a readable Parquet file: {str(error).splitlines()[0]}"
+        ) from None
+    made = from_file(given, kind, folder, options=options)
+    return replace(made, path=path)
+
+
+def _openable(path, folder):
+    "A Parquet file under a name that the database can open: a link in a folder of our own."
+    try:
+        source(path)
+    except StoreError:
+        folder.mkdir(parents=True, exist_ok=True)
+        link = folder / f"{content_id(path)}-named.parquet"
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.resolve())
+        return link
+    return path
 
 
 def from_file(
@@ -71,16 +92,21 @@ def from_file(
     folder: Path,
     mapping: Mapping[str, str] | None = None,
     constants: Mapping[str, str] | None = None,
+    options: ReadOptions | None = None,
 ) -> Delivered:
     """`normalise`, with whatever a file's content can break said in a sentence; trouble with the
     disk is not the file's fault."""
     try:
-        return normalise(path, kind, folder, mapping, constants)
-    except (StoreError, OSError, MemoryError, duckdb.IOException):
+        return normalise(path, kind, folder, mapping, constants, options)
+    except MemoryError:
+        raise StoreError(
+            f"{shown(path.name)} cannot be used: the memory of this machine does not hold it."
+        ) from None
+    except (StoreError, OSError, duckdb.IOException):
         raise
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise StoreError(f"{path.name} cannot be used: {reason}") from None
+        reason = shown((str(error) or type(error).__name__).splitlines()[0])
+        raise StoreError(f"{shown(path.name)} cannot be used: {reason}") from None
 
 
 def normalise(
@@ -89,6 +115,7 @@ def normalise(
     folder: Path,
     mapping: Mapping[str, str] | None = None,
     constants: Mapping[str, str] | None = None,
+    options: ReadOptions | None = None,
 ) -> Delivered:
     """Make a canonical segment in `folder` from a CSV, JSON-lines or Parquet file.
 
@@ -96,18 +123,20 @@ def normalise(
     version, tenant, threshold as a score ...). Raises StoreError when the file cannot be used at
     all; single bad rows become rejects.
     """
-    frame, lines, rejects = read_delivery(path)
+    options, notes = options or ReadOptions(), []
+    frame, lines, rejects = read_delivery(path, options, notes.append)
     mapping, constants = dict(mapping or {}), dict(constants or {})
     _check_names(path, kind, frame, mapping, constants)
-    frame = _filled(kind, _renamed(kind, frame, mapping), constants)
+    delivered = _respelt(kind, _renamed(kind, frame, mapping), options)
+    frame = _filled(kind, delivered, constants)
     lacking = [c for c in REQUIRED[kind] if c not in frame]
     if lacking and len(frame):
         raise StoreError(
-            f"{path.name} has no column for {', '.join(lacking)}: name one with "
+            f"{shown(path.name)} has no column for {', '.join(lacking)}: name one with "
             f"--map {lacking[0]}=<column> or --set {lacking[0]}=<value>."
         )
     if len(frame):
-        canonical, reason = canonical_frame(kind, frame)
+        canonical, reason = _canonical(path, kind, frame, options, notes)
     else:
         canonical, reason = pd.DataFrame(columns=list(COLUMNS[kind])), pd.Series(dtype=object)
     bad = reason.notna().to_numpy()
@@ -117,7 +146,38 @@ def normalise(
         c.removeprefix("feature:"): c for c in canonical.columns if c.startswith("feature:")
     }
     written = write_segment(folder, canonical[~bad], COLUMNS[kind], features)
-    return Delivered(path, content_id(path), written, lines[~bad], rejects)
+    return Delivered(path, content_id(path), written, lines[~bad], rejects, tuple(notes))
+
+
+def _canonical(path, kind, frame, options, notes):
+    "`canonical_frame`, which knows no file, with the file's name in what it says."
+    name = shown(path.name)
+
+    def say(told):
+        notes.append(f"{name}: {told}")
+
+    def refuse(told):
+        raise StoreError(f"{name}: {told}")
+
+    return canonical_frame(kind, frame, options.naive_timezone, say, refuse)
+
+
+def _respelt(kind, frame, options):
+    "Numbers as programs write them, and scores as probabilities, as a person said the file's are."
+    changed = {}
+    if (options.decimal, options.thousands) != (".", None):
+        numbers = [c for c in frame if COLUMNS[kind].get(c) not in ("VARCHAR", _INSTANT)]
+        spelling = (options.decimal, options.thousands)
+        changed = {c: plain_numbers(frame[c], *spelling) for c in numbers}
+    if options.score_scale == "percent":
+        for name in {"score", "threshold"} & set(frame.columns):
+            told = changed.get(name, frame[name]).astype(object)
+            percent = pd.to_numeric(told, errors="coerce").astype(float)
+            changed[name] = told.where(percent.isna(), percent / 100)
+    return frame.assign(**changed) if changed else frame
+
+
+_INSTANT = "TIMESTAMP WITH TIME ZONE"
 
 
 def _check_names(path, kind, frame, mapping, constants):
@@ -132,7 +192,7 @@ def _check_names(path, kind, frame, mapping, constants):
     absent = sorted(set(mapping.values()) - set(frame.columns))
     if absent:
         raise StoreError(
-            f"{path.name} has no column {absent[0]!r}: its columns are "
+            f"{shown(path.name)} has no column {absent[0]!r}: its columns are "
             f"{', '.join(map(str, frame.columns)) or 'none'}."
         )
 
@@ -160,8 +220,9 @@ def _filled(kind, frame, constants):
 
 def _raw(rows):
     "Rows as they were delivered, each as JSON that any disk takes."
-    texts = [json.dumps(row, default=str, ensure_ascii=False) for row in rows.to_dict("records")]
-    return [text.encode(errors="backslashreplace").decode() for text in texts]
+    return [
+        shown(json.dumps(row, default=str, ensure_ascii=False)) for row in rows.to_dict("records")
+    ]
 
 
 def column_types(con, path: Path) -> dict[str, str]:
@@ -197,6 +258,6 @@ def with_plain_features(con, delivery: Delivered, folder: Path) -> Delivered:
     con.execute(
         f"""
         COPY (SELECT * REPLACE (struct_pack({fields}) AS features) FROM {rows})
-        TO {literal(made)} (FORMAT parquet)"""
+        TO {target(made)} (FORMAT parquet)"""
     )
     return replace(delivery, canonical=made)

@@ -1,6 +1,9 @@
 """From the spool into the log: nothing lost, nothing counted twice."""
 
+import os
+import shutil
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -17,12 +20,16 @@ from .checks import (
 )
 from .day_files import write_day_files
 from .delivered import column_types, content_id, from_file, from_spool, with_plain_features
-from .duck import literal, parquet
+from .duck import parquet, source
 from .errors import StoreError
-from .formats import SUFFIXES
+from .quarantine import NO_ROWS
+from .reading import ReadOptions, shown
 from .store import Store
+from .waiting import waiting
 
 __all__ = ["Ingested", "ingest", "ingest_file"]
+
+_LISTED = 20  # sentences of one sort that are printed
 
 
 @dataclass(frozen=True)
@@ -30,10 +37,12 @@ class Ingested:
     "What one ingest did; adds up."
 
     loaded: int = 0
-    duplicates: int = 0  # the same row again: counted once
+    duplicates: int = 0  # the same row again, loaded or in quarantine: counted once
     conflicts: int = 0  # the same id with other content: in quarantine
-    quarantined: int = 0  # rows in quarantine, conflicts included
+    quarantined: int = 0  # rows new in quarantine, conflicts included
     refused: tuple[str, ...] = ()  # files set aside, with the reason
+    passed_over: tuple[str, ...] = ()  # what is still in the spool, with the reason
+    notes: tuple[str, ...] = ()  # what is to be known of files that were loaded
 
     def __add__(self, other: "Ingested") -> "Ingested":
         return Ingested(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -43,7 +52,15 @@ class Ingested:
             f"{self.loaded:,} loaded, {self.duplicates:,} duplicates, "
             f"{self.conflicts:,} conflicts, {self.quarantined:,} quarantined"
         )
-        return "\n".join([numbers, *(f"set aside: {reason}" for reason in self.refused)])
+        lines = [numbers, *_told("note: ", self.notes), *_told("set aside: ", self.refused)]
+        return "\n".join([*lines, *_told("passed over: ", self.passed_over)])
+
+
+def _told(what, sentences):
+    "Sentences as lines; of many, the first."
+    lines = [f"{what}{sentence}" for sentence in sentences[:_LISTED]]
+    more = len(sentences) - _LISTED
+    return lines if more <= 0 else [*lines, f"{what}and {more:,} more"]
 
 
 def ingest(
@@ -53,31 +70,62 @@ def ingest(
     *,
     spool: Path | None = None,
     chunk_rows: int = 2_000_000,
+    options: ReadOptions | None = None,
 ) -> Ingested:
     """Load everything in the spool, predictions before outcomes; spool files are removed once they
     are committed."""
     result, spool = Ingested(), Path(spool or store.root / "spool")
-    for kind in ("predictions", "outcomes"):
-        done, chunk, size = store.ingested(kind), [], 0
-        for path in _waiting(spool / kind):
-            try:
-                delivered = from_spool(store.con, kind, path, store.root / "tmp" / "made")
-            except StoreError as error:
-                result += _set_aside(store, kind, path, str(error), now, owner)
-                continue
-            rows = _count_rows(store.con, delivered.canonical)
-            if delivered.segment_id in done:
-                result += Ingested(duplicates=int(rows))
-                path.unlink()
-                continue
-            done.add(delivered.segment_id)
-            chunk.append(delivered)
-            size += rows
-            if size >= chunk_rows:
-                result += _load_or_set_aside(store, kind, chunk, now, owner)
-                chunk, size = [], 0
-        result += _load_or_set_aside(store, kind, chunk, now, owner)
+    options = options or ReadOptions()
+    with _limited(store.con, options):
+        for kind in ("predictions", "outcomes"):
+            result += _ingest_folder(store, kind, spool / kind, now, owner, chunk_rows, options)
     return result
+
+
+def _ingest_folder(store, kind, folder, now, owner, chunk_rows, options):
+    "Load what waits in one folder of the spool."
+    found = waiting(folder)
+    result = Ingested(passed_over=tuple(found.passed_over))
+    for path, reason in found.unreadable.items():
+        result += _set_aside(store, kind, path, reason, now, owner)
+    done, chunk, size = store.ingested(kind), [], 0
+    for path in found.files:
+        try:
+            delivered = from_spool(store.con, kind, path, store.root / "tmp" / "made", options)
+            rows = _count_rows(store.con, delivered.canonical)
+            options.limits.check_rows(rows)
+        except FileNotFoundError:
+            continue  # somebody else took it
+        except StoreError as error:
+            result += _set_aside(store, kind, path, _reason(path, error), now, owner)
+            continue
+        if delivered.segment_id in done:
+            result += Ingested(duplicates=int(rows)) + _remove(path)
+            continue
+        done.add(delivered.segment_id)
+        chunk.append(delivered)
+        size += rows
+        if size >= chunk_rows:
+            result += _load_or_set_aside(store, kind, chunk, now, owner)
+            chunk, size = [], 0
+    return result + _load_or_set_aside(store, kind, chunk, now, owner)
+
+
+def _reason(path, error):
+    "Why a file cannot be used, with its name."
+    text, name = str(error), shown(path.name)
+    return text if text.startswith(name) else f"{name} cannot be used: {text}"
+
+
+@contextmanager
+def _limited(con, options):
+    "The memory that one file may take, while files are taken in."
+    before = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+    con.execute(f"SET memory_limit = '{options.limits.memory}MB'")
+    try:
+        yield
+    finally:
+        con.execute(f"SET memory_limit = '{before}'")
 
 
 def ingest_file(
@@ -88,28 +136,22 @@ def ingest_file(
     kind: str,
     mapping: Mapping[str, str] | None = None,
     constants: Mapping[str, str] | None = None,
+    options: ReadOptions | None = None,
 ) -> Ingested:
     """Load one file of your own (CSV, JSON lines, Parquet), which stays where it is. StoreError
     when it cannot be used at all."""
-    path = Path(path)
+    path, options = Path(path), options or ReadOptions()
     if not path.is_file():
-        raise StoreError(f"{path} is not a file.")
-    delivered = from_file(path, kind, store.root / "tmp" / "made", mapping, constants)
-    return _load(store, kind, [delivered], now, owner)
-
-
-def _waiting(folder):
-    "Finished files of a folder of the spool, by name."
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix in SUFFIXES and not path.name.startswith(".")
-    )
+        raise StoreError(f"{shown(path)} is not a file.")
+    made = store.root / "tmp" / "made"
+    delivered = from_file(path, kind, made, mapping, constants, options)
+    with _limited(store.con, options):
+        return _load(store, kind, [delivered], now, owner)
 
 
 def _count_rows(con, path):
     "Rows of a Parquet file by its footer."
-    rows = con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(path)})")
+    rows = con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({source(path)})")
     return rows.fetchall()[0][0] or 0
 
 
@@ -120,13 +162,16 @@ def _load(store, kind, deliveries, now, owner):
         deliveries = [with_plain_features(con, delivered, made) for delivered in deliveries]
     groups = _by_features(con, kind, deliveries)
     paths = [delivered.canonical for delivered in deliveries]
-    source, touched = parquet(paths, filename=True, file_row_number=True), []
+    rows, touched = parquet(paths, filename=True, file_row_number=True), []
     if kind == "outcomes":
-        touched = reject_outcomes(store, source)
+        touched = reject_outcomes(store, rows)
     else:
-        reject_predictions(store, source)
+        reject_predictions(store, rows)
     duplicates, conflicts = count_rejects(con)
-    quarantine = quarantine_rows(con, kind, source, deliveries)
+    quarantine, again, conflicts_again = store.new_in_quarantine(
+        quarantine_rows(con, kind, rows, deliveries)
+    )
+    duplicates, conflicts = duplicates + again, conflicts - conflicts_again
     files = write_day_files(store, kind, groups, store.known_batch() + 1)
     loaded = int(files.rows.sum())
     store.commit_batch(
@@ -140,12 +185,13 @@ def _load(store, kind, deliveries, now, owner):
         files=files,
         touched=touched,
         segments=[
-            (d.segment_id, kind, d.path.name, d.path.stat().st_size, "ingested", None)
+            (d.segment_id, kind, shown(d.path.name), d.path.stat().st_size, "ingested", None)
             for d in deliveries
         ],
     )
     drop_tables(con)
-    return Ingested(loaded, duplicates, conflicts, len(quarantine))
+    notes = tuple(note for delivered in deliveries for note in delivered.notes)
+    return Ingested(loaded, duplicates, conflicts, len(quarantine), notes=notes)
 
 
 def _by_features(con, kind, deliveries):
@@ -160,12 +206,14 @@ def _by_features(con, kind, deliveries):
 
 
 def _load_or_set_aside(store, kind, chunk, now, owner):
-    "Load a chunk; when it holds a damaged file, set that aside and load the rest."
-    result = Ingested()
+    """Load a chunk; when it holds a damaged file, set that aside and load the rest. What is too
+    large to be loaded together is tried file by file."""
     if not chunk:
-        return result
+        return Ingested()
     try:
-        result += _load(store, kind, chunk, now, owner)
+        result = _load(store, kind, chunk, now, owner)
+    except duckdb.OutOfMemoryException as error:
+        return _load_alone(store, kind, chunk, error, now, owner)
     except duckdb.Error as error:
         damaged = _damaged(store.con, chunk)
         if not damaged:
@@ -173,15 +221,31 @@ def _load_or_set_aside(store, kind, chunk, now, owner):
                 f"{kind} could not be written: {str(error).splitlines()[0]} Nothing was loaded "
                 "from this batch; free some space or fix the folder and run it again."
             ) from None
+        result = Ingested()
         for path, reason in damaged.items():
             result += _set_aside(store, kind, path, reason, now, owner)
         whole = [delivered for delivered in chunk if delivered.path not in damaged]
         return result + _load_or_set_aside(store, kind, whole, now, owner)
     for delivered in chunk:
-        delivered.path.unlink()
+        result += _remove(delivered.path)
         if delivered.canonical != delivered.path:
             delivered.canonical.unlink()
     return result
+
+
+def _load_alone(store, kind, chunk, error, now, owner):
+    "Load the files of a chunk that needs too much memory, each alone; a single one is set aside."
+    drop_tables(store.con)
+    if len(chunk) == 1:
+        path = chunk[0].path
+        reason = (
+            f"{shown(path.name)} needs more memory than is allowed: split it, or raise "
+            f"memory_limit ({str(error).splitlines()[0]})"
+        )
+        return _set_aside(store, kind, path, reason, now, owner)
+    half = len(chunk) // 2
+    result = _load_or_set_aside(store, kind, chunk[:half], now, owner)
+    return result + _load_or_set_aside(store, kind, chunk[half:], now, owner)
 
 
 def _damaged(con, deliveries):
@@ -191,15 +255,25 @@ def _damaged(con, deliveries):
         try:
             con.execute(f"SELECT bit_xor(hash(t)) FROM {parquet([d.canonical])} AS t").fetchall()
         except duckdb.Error as error:
-            damaged[d.path] = f"{d.path.name} is damaged: {str(error).splitlines()[0]}"
+            damaged[d.path] = f"{shown(d.path.name)} is damaged: {str(error).splitlines()[0]}"
     return damaged
 
 
+def _remove(path):
+    "Remove a file of the spool that is in the log; what cannot be removed is said."
+    try:
+        path.unlink()
+    except OSError as error:
+        told = f"{shown(path.name)} is loaded and cannot be removed: {error.strerror}"
+        return Ingested(passed_over=(told,))
+    return Ingested()
+
+
 def _set_aside(store, kind, path, reason, now, owner):
-    "Move a file that cannot be used out of the spool, and record why."
+    "Move a file that cannot be used out of the spool, and record why; what cannot be moved is said."
     folder = store.root / "rejected"
     folder.mkdir(exist_ok=True)
-    identity = content_id(path)
+    identity, size = _identity(path), path.lstat().st_size
     store.commit_batch(
         kind,
         now,
@@ -207,9 +281,26 @@ def _set_aside(store, kind, path, reason, now, owner):
         loaded=0,
         duplicates=0,
         conflicts=0,
-        quarantine=pd.DataFrame(columns=["kind", "source", "line", "reason", "raw"]),
+        quarantine=NO_ROWS,
         files=pd.DataFrame(columns=["event_date", "tenant", "model", "version"]),
-        segments=[(identity, kind, path.name, path.stat().st_size, "corrupt", reason)],
+        segments=[(identity, kind, shown(path.name), size, "corrupt", reason)],
     )
-    path.rename(folder / f"{identity[:8]}-{path.name}")
+    try:
+        shutil.move(path, folder / _set_aside_name(identity, path.name))
+    except OSError as error:
+        return Ingested(passed_over=(f"{reason} It cannot be moved: {error.strerror}.",))
     return Ingested(refused=(reason,))
+
+
+def _identity(path):
+    "The hash of a file's content; of one that cannot be read, a hash of what is known of it."
+    try:
+        return content_id(path)
+    except OSError:
+        known = path.lstat()
+        return f"{hash((known.st_ino, known.st_size, known.st_mtime_ns)) & (2**128 - 1):032x}"
+
+
+def _set_aside_name(identity, name):
+    "A file's name in the folder of those set aside, as long as a name may be."
+    return os.fsdecode(os.fsencode(f"{identity[:8]}-") + os.fsencode(name)[-200:])
