@@ -222,8 +222,8 @@ def _detected(at, header):
     if len(found) > 1 and found[0][:2] == found[1][:2]:
         one, other = found[0][2], found[1][2]
         raise StoreError(
-            f"line {at + 1}, the header, could be split at {one!r} or at {other!r}: quote the names "
-            "that hold one of them."
+            f"line {at + 1}, the header, could be split at {one!r} or at {other!r}: quote the "
+            "names that hold one of them."
         )
     return _Dialect(found[0][2])
 
@@ -242,7 +242,7 @@ def _refuse_titles(lines, start, after, names, dialect):
     for at, text in below:
         if any(_known(_Dialect(d).cells(text) or []) > 1 for d in DELIMITERS):
             raise _no_header(start, title, at)
-    if any(len(dialect.cells(text) or []) == len(names) for _, text in below):
+    if len(names) > 1 and any(len(dialect.cells(t) or []) == len(names) for _, t in below):
         return
     for delimiter in DELIMITERS:
         widths = [len(_Dialect(delimiter).cells(text) or []) for _, text in below]

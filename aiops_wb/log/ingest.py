@@ -270,7 +270,7 @@ def _remove(path):
 
 
 def _set_aside(store, kind, path, reason, now, owner):
-    "Move a file that cannot be used out of the spool, and record why; what cannot be moved is said."
+    "Move a file that cannot be used out of the spool, and record why."
     folder = store.root / "rejected"
     folder.mkdir(exist_ok=True)
     identity, size = _identity(path), path.lstat().st_size

@@ -84,13 +84,16 @@ class ReadOptions:
                 raise StoreError(f"{name} {value!r} is not a mark such as ',' or '.'.")
         if self.decimal == self.thousands:
             raise StoreError(f"decimal and thousands cannot both be {self.decimal!r}.")
-        if self.naive_timezone is not None and self.naive_timezone != "UTC":
-            if self.naive_timezone not in available_timezones():
-                raise StoreError(
-                    f"{self.naive_timezone!r} is not a time zone name such as 'Europe/Berlin'."
-                )
+        if self.naive_timezone not in (None, "UTC") and not _is_zone(self.naive_timezone):
+            raise StoreError(
+                f"{self.naive_timezone!r} is not a time zone name such as 'Europe/Berlin'."
+            )
         if self.score_scale not in ("probability", "percent"):
             raise StoreError(f"score scale {self.score_scale!r} is not probability or percent.")
+
+
+def _is_zone(name):
+    return name in available_timezones()
 
 
 class Rejects:
