@@ -297,9 +297,10 @@ def _score(table, name, logit):
 
 def _percent(scores):
     "What to say of scores that look like percent: some are then below 1, and would go in as such."
-    n, few = int((scores > 1).sum()), len(scores) < 20
-    many = n >= 10 and n > 0.01 * len(scores) or few and n >= 2 and 2 * n >= len(scores)
-    if not many or not (scores <= 100).all():
+    n = int((scores > 1).sum())
+    many = n >= 10 and n > 0.01 * len(scores)
+    half = n >= 2 and 2 * n >= len(scores) and scores.max() > 10  # in a file of a few rows
+    if not (many or half) or scores.max() > 100:
         return None
     return (
         f"{n:,} of {len(scores):,} scores are above 1, and none above 100: if they are percent, "

@@ -1,6 +1,5 @@
 """How a file of others is to be read: what a person says of it, and how much of it is taken."""
 
-import codecs
 import os
 from dataclasses import dataclass, field
 from zoneinfo import available_timezones
@@ -73,8 +72,8 @@ class ReadOptions:
 
     def __post_init__(self):
         try:
-            codecs.lookup(self.encoding or "utf-8").decode(b"")
-        except (LookupError, TypeError, ValueError):
+            b"".decode(self.encoding or "utf-8")
+        except (LookupError, ValueError):
             raise StoreError(
                 f"{self.encoding!r} is no encoding of text: name one such as latin-1, cp1252 or "
                 "utf-16."

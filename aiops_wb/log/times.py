@@ -49,7 +49,7 @@ def _written(cell):
     if type(cell) is str:
         # as most are: to match each would take longer than to read it
         if len(cell) >= 17 and cell[10] == "T" and (cell[-1] == "Z" or cell[-6] in "+-"):
-            return cell, False
+            return cell.replace(",", "."), False
     elif hasattr(cell, "isoformat") and not pd.isna(cell):
         cell = cell.isoformat()
     else:
@@ -58,10 +58,11 @@ def _written(cell):
     if found is None:
         return None, False
     day, time, offset = found.groups()
+    time = time.replace(",", ".")
     if offset is None:
         return f"{day}T{time}", True
     offset = "Z" if offset.upper() in ("Z", "UTC", "GMT") else offset
-    return f"{day}T{time.replace(',', '.')}{offset}", False
+    return f"{day}T{time}{offset}", False
 
 
 def _placed(local, naive, instants, zone):
