@@ -94,10 +94,9 @@ def _ingest_folder(store, kind, folder, now, owner, chunk_rows, options):
             delivered = from_spool(store.con, kind, path, store.root / "tmp" / "made", options)
             rows = _count_rows(store.con, delivered.canonical)
             options.limits.check_rows(rows)
-        except FileNotFoundError:
-            continue  # somebody else took it
-        except StoreError as error:
-            result += _set_aside(store, kind, path, _reason(path, error), now, owner)
+        except (StoreError, FileNotFoundError) as error:
+            if os.path.lexists(path):  # else somebody took it
+                result += _set_aside(store, kind, path, _reason(path, error), now, owner)
             continue
         if delivered.segment_id in done:
             result += Ingested(duplicates=int(rows)) + _remove(path)

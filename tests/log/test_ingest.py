@@ -1,6 +1,8 @@
 import gzip
 import json
 import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 
 import duckdb
@@ -11,10 +13,11 @@ from conftest import MODEL, events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import aiops_wb.log.ingest as ingest_module
 from aiops_wb.log.canonical import canonical_frame
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.ingest import Ingested, ingest, ingest_file
-from aiops_wb.log.reading import Limits, ReadOptions
+from aiops_wb.log.reading import ReadOptions
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.stats.points import Grid
 
@@ -875,22 +878,63 @@ def test_a_loaded_file_that_cannot_be_removed_is_said_and_published(bench, monke
     assert bench.ingest().duplicates == 40
 
 
-def test_a_file_that_needs_too_much_memory_is_set_aside_and_the_others_go_in(bench):
-    "Canonical, so that the database itself reads it; a small file that holds a gigabyte of text."
+def test_a_file_that_needs_too_much_memory_is_set_aside_and_the_others_go_in(bench, monkeypatch):
+    frame = events(days=1)
+    for part in (frame[:10], frame[10:20], frame[20:]):
+        bench.log(part)
+    spool = bench.data / "spool" / "predictions"
+    heavy = sorted(spool.glob("*.parquet"))[1]
+    load = ingest_module._load
+
+    def small(store, kind, chunk, *rest):
+        if any(delivered.path == heavy for delivered in chunk):
+            raise duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate 8 GB")
+        return load(store, kind, chunk, *rest)
+
+    monkeypatch.setattr(ingest_module, "_load", small)
+    taken = bench.ingest()
+    assert taken.loaded == 30 and len(taken.refused) == 1 and not list(spool.iterdir())
+    assert taken.refused[0].startswith(f"{heavy.name} needs more memory than is allowed")
+
+
+def test_a_small_file_that_holds_much_text_is_loaded_within_the_memory_or_set_aside(bench):
+    "Canonical: the database itself reads it."
     bench.log(events(days=1))
     segment = next((bench.data / "spool" / "predictions").glob("*.parquet"))
-    bomb = segment.with_name("bomb.parquet")
+    text = "repeat('x', 20_000) || i % 50"
     duckdb.sql(
         f"""COPY (SELECT s.* REPLACE (prediction_id || '-' || i AS prediction_id,
-                                      repeat('x', 20_000) AS entity_id)
-                  FROM '{segment}' s, range(1_500) t(i))
-            TO '{bomb}' (FORMAT parquet, COMPRESSION zstd)"""
+                                      {text} AS entity_id)
+                  FROM '{segment}' s, range(250) t(i))
+            TO '{segment.with_name("bomb.parquet")}' (FORMAT parquet, COMPRESSION zstd)"""
     )
-    assert bomb.stat().st_size < 4_000_000
-    with bench.store() as store:
-        options = ReadOptions(limits=Limits(memory=150))
-        taken = ingest(store, NOW, "test", options=options)
-        assert taken.loaded == 40 and len(taken.refused) == 1
-        assert taken.refused[0].startswith("bomb.parquet needs more memory than is allowed")
-        assert store.frame("SELECT count(*) AS n FROM data_files").n[0] == 1
-    assert not list((bench.data / "spool" / "predictions").iterdir())
+    code = f"""
+import resource
+from datetime import UTC, datetime
+from aiops_wb.log.ingest import ingest
+from aiops_wb.log.reading import Limits, ReadOptions
+from aiops_wb.log.store import open_store
+options = ReadOptions(limits=Limits(memory=100))
+with open_store({str(bench.data)!r}, "test") as store:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    taken = ingest(store, datetime(2026, 3, 20, tzinfo=UTC), "test", options=options)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(taken.loaded, len(taken.refused), grown // 1024)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded, refused, grown = map(int, told.stdout.split())
+    assert (loaded, refused) in ((10_040, 0), (40, 1)) and grown < 180  # of 200 MB of text
+
+
+def test_a_file_that_another_process_took_is_no_fault(bench, monkeypatch):
+    bench.log(events(days=1))
+    spool = bench.data / "spool" / "predictions"
+    found = ingest_module.waiting(spool)
+    gone = [spool / "gone.csv", spool / "gone.parquet"]
+    monkeypatch.setattr(
+        ingest_module,
+        "waiting",
+        lambda folder: found._replace(files=[*found.files, *gone] if folder == spool else []),
+    )
+    taken = bench.ingest()
+    assert taken == Ingested(loaded=40)
