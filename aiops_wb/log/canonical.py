@@ -100,7 +100,7 @@ def _mapped(cells, function):
     "What a function makes of each cell; of texts that come again and again it is asked once."
     if cells and cells.count(cells[0]) == len(cells) and type(cells[0]) is str:
         return [function(cells[0])] * len(cells)
-    if len(set(cells[:_FEW])) < _FEW / 10 and _are_texts(cells):
+    if _are_texts(cells) and len(set(cells[:_FEW])) < _FEW / 10:
         made = {cell: function(cell) for cell in set(cells)}
         return [made[cell] for cell in cells]
     return [function(cell) for cell in cells]  # of other types, equal ones differ: 1, 1.0, True
@@ -136,9 +136,11 @@ class _Table:
         column = self.frame.get(name)
         if column is None:
             return
-        texts = column.tolist()
-        if not _are_plain(texts):
-            texts = _mapped(texts, _plain_text)
+        cells = texts = column.tolist()
+        if not _are_plain(cells):
+            texts = _mapped(cells, _plain_text)
+            nested = _mapped(cells, lambda cell: isinstance(cell, (list, dict, set, np.ndarray)))
+            self.refuse(nested, lambda i: f"{name} {_short(column[i])} is not a text")
             if required:
                 self._refuse_texts(texts, lambda text: text is None, f"{name} is missing")
             self._refuse_texts(texts, _is_broken, f"{name} is not valid text")
@@ -244,7 +246,8 @@ def _plain_text(cell):
 
 def _short(cell):
     "A cell as a message shows it."
-    text = repr(cell.isoformat() if hasattr(cell, "isoformat") else cell)
+    plain = cell.item() if isinstance(cell, np.generic) else cell
+    text = repr(plain.isoformat() if hasattr(plain, "isoformat") else plain)
     return text if len(text) <= 80 else f"{text[:60]}... ({len(text):,} characters)"
 
 

@@ -277,7 +277,8 @@ def quarantine_rows(con, kind: str, source: str, deliveries) -> pd.DataFrame:
 def _delivered(raw):
     "A row without the file that it stood in: the same row is the same in another one."
     row = json.loads(raw)
-    return json.dumps({c: v for c, v in row.items() if c not in _PLACE}, ensure_ascii=False)
+    row = {c: v for c, v in row.items() if c not in _PLACE}
+    return json.dumps(row, ensure_ascii=False, sort_keys=True)
 
 
 _PLACE = ("filename", "file_row_number")

@@ -219,10 +219,21 @@ def _filled(kind, frame, constants):
 
 
 def _raw(rows):
-    "Rows as they were delivered, each as JSON that any disk takes."
+    """Rows as they were delivered, each as JSON that any disk takes: the same row is the same text,
+    whichever columns other rows of its file have."""
     return [
-        shown(json.dumps(row, default=str, ensure_ascii=False)) for row in rows.to_dict("records")
+        shown(json.dumps(_given(row), default=str, ensure_ascii=False, sort_keys=True))
+        for row in rows.to_dict("records")
     ]
+
+
+def _given(row):
+    "The cells of a row that hold something, or an empty text."
+    return {
+        name: cell
+        for name, cell in row.items()
+        if cell is not None and not (isinstance(cell, float) and np.isnan(cell))
+    }
 
 
 def column_types(con, path: Path) -> dict[str, str]:

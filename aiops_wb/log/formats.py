@@ -70,11 +70,11 @@ def _read_parquet(path, options):
 
 
 def _selected(types):
-    "The columns, instants in microseconds: pandas is given those of nanoseconds without a zone."
+    """The columns; pandas is given instants of nanoseconds without a zone, and days as times: the
+    first are cast to microseconds, the others stay days, as text."""
+    casts = {"TIMESTAMPTZ_NS": "::TIMESTAMPTZ", "DATE": "::VARCHAR"}
     return ", ".join(
-        f"{identifier(c)}::TIMESTAMPTZ AS {identifier(c)}"
-        if t == "TIMESTAMPTZ_NS"
-        else identifier(c)
+        f"{identifier(c)}{casts[t]} AS {identifier(c)}" if t in casts else identifier(c)
         for c, t in types.items()
     )
 

@@ -711,11 +711,19 @@ def test_a_comment_is_a_row_and_a_title_is_refused(bench):
         '"features":{"n":"\\ud83d"}',
         '"features":{"x":1' + "0" * 400 + "}",
         '"x":9,"features":{"x":5}',
+        '"prediction_id":[1,2]',
+        '"prediction_id":{"a":1}',
+        '"grid":["logit"]',
+        '"entity_id":[1]',
+        '"score":{"a":1}',
+        '"predicted_at":[5]',
     ],
 )
 def test_one_bad_cell_costs_one_row(bench, line):
     good = '{"prediction_id":"A1","predicted_at":"2026-03-01T00:00:00Z","score":0.2}'
-    bad = good.replace("A1", "A2")[:-1] + "," + line + "}"
+    name = line.partition(":")[0]
+    kept = [cell for cell in good.replace("A1", "A2")[1:-1].split(",") if name not in cell]
+    bad = "{" + ",".join([*kept, line]) + "}"
     for name, text in (("f.jsonl", f"{bad}\n{good}"), ("g.jsonl", f"{good}\n{bad}")):
         taken, found, rows = given_file(bench, name, text)
         assert rows.index.tolist() == ["A1"] and len(found) == 1
@@ -763,6 +771,24 @@ def test_one_time_without_an_offset_among_others_costs_its_row(bench):
     text = f"{HEAD}\na,2026-03-01T00:00:00Z,0.5\nb,2026-03-01T00:00:00,0.5\n"
     taken, found, _ = given_file(bench, "f.csv", text)
     assert taken == Ingested(loaded=1, quarantined=1) and "--naive-timezone" in found.reason[0]
+
+
+def test_days_of_a_parquet_file_are_no_times_and_stay_days(bench):
+    path = bench.root / "made.parquet"
+    for column in ("predicted_at", "x"):
+        other = "predicted_at" if column == "x" else "x"
+        duckdb.sql(
+            f"""COPY (SELECT i::VARCHAR AS prediction_id, 0.5 AS score,
+                             CASE WHEN i > 0 THEN DATE '2026-03-01' END AS {column},
+                             TIMESTAMPTZ '2026-03-01 06:00Z' AS {other} FROM range(3) t(i))
+                TO '{path}' (FORMAT parquet)"""
+        )
+        if column == "predicted_at":
+            with pytest.raises(StoreError, match="numbers or days .such as '2026-03-01'"):
+                given_file(bench, "f.parquet", path.read_bytes(), naive_timezone="UTC")
+    _, _, rows = given_file(bench, "f.parquet", path.read_bytes())
+    assert rows["feature:x"].isna().tolist() == [True, False, False]
+    assert rows["feature:x"].iloc[1] == "2026-03-01"
 
 
 @pytest.mark.parametrize("when", ["1772323200", "1772323200000", "2026-03-01", "01.03.2026"])
