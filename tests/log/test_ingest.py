@@ -1,3 +1,4 @@
+import csv
 import gzip
 import json
 import os
@@ -964,3 +965,48 @@ def test_a_file_that_another_process_took_is_no_fault(bench, monkeypatch):
     )
     taken = bench.ingest()
     assert taken == Ingested(loaded=40)
+
+
+def written(frame, way, path):
+    "A frame as somebody would write it; returns the file."
+    if way.startswith("csv"):
+        delimiter, end = (",", "\n") if way == "csv" else (";", "\r\n")
+        quoting = csv.QUOTE_MINIMAL if way == "csv" else csv.QUOTE_ALL
+        path = path.with_suffix(".csv")
+        frame.to_csv(path, index=False, sep=delimiter, lineterminator=end, quoting=quoting)
+    elif way == "jsonl":
+        path = path.with_suffix(".jsonl")
+        path.write_text("".join(json.dumps(r) + "\n" for r in frame.to_dict("records")))
+    else:
+        path = path.with_suffix(".parquet")
+        with duckdb.connect() as con:
+            con.register("frame", frame)
+            con.execute(f"COPY frame TO '{path}' (FORMAT parquet)")
+    return path
+
+
+@pytest.mark.parametrize("way", ["csv", "csv of another program", "jsonl", "parquet"])
+def test_the_same_rows_types_and_scores_from_any_format(bench, way):
+    rng = np.random.default_rng(7)
+    alphabet = list("abcüß🙂 ,;|\t\"'#\n\\{}[]%=*?")
+    words = ["".join(rng.choice(alphabet, rng.integers(1, 9))).strip() or "-" for _ in range(300)]
+    frame = pd.DataFrame(
+        {
+            "prediction_id": [f"{word}{i}" for i, word in enumerate(words)],
+            "predicted_at": pd.date_range("2026-03-01", periods=300, freq="97s").strftime(
+                "%Y-%m-%dT%H:%M:%S.%f+00:00"
+            ),
+            "score": rng.random(300) ** 8,
+            "entity_id": rng.permutation(words),
+            "x": rng.normal(size=300),
+            "word": rng.permutation(words),
+        }
+    )
+    path = written(frame, way, bench.root / "made")
+    taken, found, rows = given_file(bench, path.name, path.read_bytes())
+    assert taken == Ingested(loaded=300), found
+    mine = frame.set_index("prediction_id").loc[rows.index]
+    assert (rows.score == mine.score).all() and (rows["feature:x"] == mine.x).all()
+    assert (rows.points == Grid().quantise(mine.score.to_numpy())).all()
+    assert (rows.entity_id == mine.entity_id).all() and (rows["feature:word"] == mine.word).all()
+    assert (rows.predicted_at == pd.to_datetime(mine.predicted_at)).all()
