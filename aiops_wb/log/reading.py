@@ -72,7 +72,7 @@ class ReadOptions:
 
     def __post_init__(self):
         try:
-            b"".decode(self.encoding or "utf-8")
+            "a".encode(self.encoding or "utf-8")
         except (LookupError, ValueError):
             raise StoreError(
                 f"{self.encoding!r} is no encoding of text: name one such as latin-1, cp1252 or "
