@@ -54,6 +54,7 @@ PRIVATE = {"data", "reports", "webhook_url", "case_file"}
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1)]
 Rule = Literal["days", "days-t", "rows", "control", "venn-abers", "labels", "width", "off"]
 
 
@@ -104,6 +105,15 @@ class Settings(BaseSettings):
     webhook_url: SecretStr | None = None  # receives each case as a POST of JSON
     webhook_timeout: Annotated[float, Field(gt=0)] = 5  # seconds
     webhook_retries: Annotated[int, Field(ge=0)] = 3  # of one case, after the first attempt
+
+    quarantine_days: Days = 30  # the text of rows in quarantine is kept so long
+    # limits of a file that is taken in: rows, columns, characters of a line and of a value
+    file_rows: Count = 20_000_000
+    file_columns: Count = 5_000
+    line_length: Count = 5_000_000
+    value_length: Count = 1_000_000
+    # MB that reading one file may take; 0: half of the machine's
+    memory_limit: Annotated[int, Field(ge=0)] = 0
 
     recent_days: Days = 7  # drift: the recent window
     reference_days: tuple[Days, Days] = (30, 60)  # drift: days before, nearest and farthest

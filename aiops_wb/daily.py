@@ -20,6 +20,7 @@ from .log.catalog import Reader, open_snapshot
 from .log.durable import time_ordered_id
 from .log.errors import Busy, StoreError
 from .log.ingest import Ingested, ingest
+from .log.reading import Limits, ReadOptions
 from .log.store import Store, open_store
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
@@ -410,7 +411,9 @@ def run(
 
 def _take_in(morning, store):
     "Everything that was delivered since the last run."
-    ingested = ingest(store, morning.now, morning.who)
+    options = ReadOptions(limits=Limits.of(morning.settings))
+    ingested = ingest(store, morning.now, morning.who, options=options)
+    store.drop_quarantined_text(morning.now, morning.settings.quarantine_days)
     morning.say(f"ingested: {ingested}")
     return ingested
 

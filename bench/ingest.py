@@ -1,5 +1,5 @@
-"""Ingest of Parquet segments, checked and deduplicated, against DuckDB's own partitioned COPY of
-the same files.
+"""Ingest of Parquet segments and of a CSV file, checked and deduplicated, against DuckDB's own
+partitioned COPY of the same files.
 """
 
 import shutil
@@ -37,7 +37,7 @@ def deliver(spool, rows, segment=20_000, days=30):
 
 
 def main():
-    from aiops_wb.log.ingest import ingest
+    from aiops_wb.log.ingest import ingest, ingest_file
     from aiops_wb.log.store import open_store
 
     rows = 200_000 if arguments(__doc__).quick else 2_000_000
@@ -77,6 +77,40 @@ def main():
         "DuckDB: COPY ... (PARTITION_BY event_date)",
         peak_mb(ours),
     )
+
+    n, text = 200_000, root / "delivered.csv"
+    write_csv(root / "delivered", text, n)
+
+    def ours_csv():
+        shutil.rmtree(root / "data", ignore_errors=True)
+        with open_store(root / "data", "bench") as store:
+            now = datetime(2026, 2, 1, tzinfo=UTC)
+            taken = ingest_file(store, now, "bench", text, "predictions")
+            assert taken.loaded == n, taken
+
+    def theirs_csv():
+        shutil.rmtree(root / "copied", ignore_errors=True)
+        with duckdb.connect() as con:
+            con.execute("SET TimeZone = 'UTC'")
+            con.execute(f"""COPY (
+                SELECT *, CAST(predicted_at::TIMESTAMPTZ AT TIME ZONE 'UTC' AS DATE) AS event_date
+                FROM read_csv('{text}'))
+                TO '{root}/copied' (FORMAT parquet, PARTITION_BY (event_date))""")
+
+    a, b = interleaved(ours_csv, theirs_csv, runs=5)
+    against = "DuckDB: read_csv, COPY ... (PARTITION_BY event_date)"
+    figure("ingest_csv_vs_copy", a, b, "CPU s", n, against, peak_mb(ours_csv))
+
+
+def write_csv(delivered, path, rows):
+    "The same events as a CSV file, as somebody else would write it."
+    columns = "prediction_id, model, version, entity_id, site_id, score, latency_ms"
+    when = "strftime(predicted_at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S+00:00') AS predicted_at"
+    with duckdb.connect() as con:
+        con.execute(f"""COPY (
+            SELECT {columns}, {when}, unnest(features)
+            FROM read_parquet('{delivered}/**/*.parquet') ORDER BY prediction_id LIMIT {rows})
+            TO '{path}' (FORMAT csv)""")
 
 
 if __name__ == "__main__":

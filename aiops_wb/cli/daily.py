@@ -62,4 +62,5 @@ def run_days(
         f"{len(ran.figures)} days and models, {counted(len(ran.reports), 'report')}, "
         f"{failed} failed; open {settings.reports / 'index.html'}"
     )
-    return 1 if ran.ingested.refused and not failed else ran.exit_code
+    held_back = ran.ingested.refused or ran.ingested.passed_over
+    return 1 if held_back and not failed else ran.exit_code

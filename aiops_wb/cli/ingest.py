@@ -9,6 +9,7 @@ from ..config import load_settings
 from ..log.catalog import open_snapshot
 from ..log.ingest import ingest, ingest_file
 from ..log.preview import Preview, preview
+from ..log.reading import Limits, ReadOptions
 from ..log.roles import Choice
 from .arguments import agreeing, all_pairs, as_names, as_pairs
 from .call import Call, alone, command
@@ -86,32 +87,54 @@ def ingest_(
             "(default: UTC)",
         ),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="of text that is not UTF-8, such as latin-1"),
+    ] = None,
+    decimal: Annotated[str, typer.Option(metavar="MARK", help="decimal mark of numbers")] = ".",
+    thousands: Annotated[
+        str | None, typer.Option(metavar="MARK", help="mark between thousands")
+    ] = None,
+    skip_lines: Annotated[
+        int, typer.Option(min=0, metavar="N", help="lines of title above the header of a CSV file")
+    ] = 0,
+    naive_timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="zone of times that are written without an offset"),
+    ] = None,
+    score_scale: Annotated[
+        Literal["probability", "percent"], typer.Option(help="what the file's scores are")
+    ] = "probability",
 ):
     settings = load_settings(**call.chosen, timezone=timezone)
     only = None if features is None else tuple(n for names in features for n in names)
     without = tuple(n for names in exclude or () for n in names)
     choice = Choice(all_pairs(columns), all_pairs(constants), only, without)
+    told = (encoding, decimal, thousands, skip_lines, naive_timezone, score_scale)
+    options = ReadOptions(*told, Limits.of(settings))
     if file is None and (choice or dry_run):
         raise typer.BadParameter(
             "--map, --set, --features, --exclude and --dry-run are about one file: name it with "
             "--file"
         )
     if dry_run:
-        _show(file, preview(file, kind, choice, _known_outcomes(settings.data)))
+        _show(file, preview(file, kind, choice, _known_outcomes(settings.data), options))
         return 0
     with call.writing(
         settings.timezone if "timezone" in settings.model_fields_set else None
     ) as log:
         if file:
-            source = (file, kind, choice.mapping, choice.constants)
+            source = (file, kind, choice.mapping, choice.constants, options)
             taken = ingest_file(log, call.now(), call.who, *source, features=only, exclude=without)
         else:
-            taken = ingest(log, call.now(), call.who)
+            taken = ingest(log, call.now(), call.who, options=options)
+        log.drop_quarantined_text(call.now(), settings.quarantine_days)
         if taken.quarantined:
             for row in log.last_quarantined(5).itertuples():
                 line(f"  {row.source}, line {row.line}: {row.reason}")
     line(taken)
-    return 1 if taken.refused or (file and not taken.loaded and taken.quarantined) else 0
+    held_back = taken.refused or taken.passed_over
+    return 1 if held_back or (file and not taken.loaded and taken.quarantined) else 0
 
 
 def _known_outcomes(data):

@@ -9,6 +9,7 @@ import pandas as pd
 from .base import Connected, conditions
 from .errors import StoreError
 from .outcome_columns import OutcomeColumnWrites
+from .quarantine import QuarantineWrites
 from .recount import Recounting
 
 __all__ = ["BatchReads", "BatchWrites"]
@@ -96,22 +97,6 @@ class BatchReads(Connected):
             )
         )
 
-    def quarantine_size(self) -> int:
-        "Rows in quarantine."
-        return self._value("SELECT count(*) FROM quarantine")
-
-    def last_quarantined(self, limit: int) -> pd.DataFrame:
-        "The first rows that the last batch with such rows set aside: source, line, reason."
-        return self.frame(
-            """
-            SELECT source, line, reason
-            FROM quarantine
-            WHERE batch_id = (SELECT max(batch_id) FROM quarantine)
-            ORDER BY line
-            LIMIT $limit""",
-            {"limit": limit},
-        )
-
     def _between(self, model, start, end, as_of, **where):
         "Conditions on a model's days from start to end, both included, as known at a time."
         return conditions(
@@ -123,7 +108,7 @@ class BatchReads(Connected):
         )
 
 
-class BatchWrites(BatchReads, Recounting, OutcomeColumnWrites):
+class BatchWrites(BatchReads, QuarantineWrites, Recounting, OutcomeColumnWrites):
     "One ingested batch, recorded and counted."
 
     def commit_batch(

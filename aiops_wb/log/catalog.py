@@ -12,6 +12,7 @@ from .duck import connect, migrations
 from .errors import StoreError
 from .events import EventReads
 from .known_days import CalendarReads
+from .quarantine import QuarantineReads
 from .results import ResultReads
 from .sites import SiteReads
 from .unmatched import UnmatchedReads
@@ -34,6 +35,7 @@ class Reader(
     ResultReads,
     UnmatchedReads,
     BatchReads,
+    QuarantineReads,
     AuditReads,
 ):
     """Questions to a catalog or a snapshot of it; every answer can be asked as of a time (None: all

@@ -1,10 +1,13 @@
 """Which rows of a batch are not loaded: impossible ones, repeated ones, conflicts."""
 
+import json
+
 import pandas as pd
 
 from ..stats.points import LIMIT
 from .columns import LONGEST_NAME, PREDICTION
-from .duck import identifier, literal, parquet
+from .duck import identifier, literal, parquet, spelt
+from .reading import shown
 from .spelling import spellings
 from .store import Store
 
@@ -323,8 +326,8 @@ def count_rejects(con) -> tuple[int, int, int]:
 
 
 def quarantine_rows(con, kind: str, source: str, deliveries) -> pd.DataFrame:
-    """Rejected rows that are no duplicates and known, as quarantine rows, with those rejected while
-    the file was read."""
+    """Rejected rows that are no duplicates and known, as quarantine rows (kind, source, line,
+    reason, raw), with those rejected while the file was read."""
     rejected = con.execute(
         f"""
         SELECT filename, file_row_number, reason, to_json(s)::VARCHAR AS raw
@@ -333,18 +336,28 @@ def quarantine_rows(con, kind: str, source: str, deliveries) -> pd.DataFrame:
             USING (filename, file_row_number)
         ORDER BY ALL"""
     ).df()
-    by_path = {str(d.canonical): d for d in deliveries}
+    by_path = {spelt(d.canonical): d for d in deliveries}
     origin = [by_path[name] for name in rejected.filename]
     line = [
         int(d.lines[i]) if d.lines is not None else int(i) + 1
         for d, i in zip(origin, rejected.file_row_number)
     ]
-    columns = {"kind": kind, "source": [d.path.name for d in origin], "line": line}
-    late = pd.DataFrame(columns | {"reason": rejected.reason, "raw": rejected.raw})
-    early = [d.rejects.assign(kind=kind, source=d.path.name) for d in deliveries if len(d.rejects)]
+    columns = {"kind": kind, "source": [shown(d.path.name) for d in origin], "line": line}
+    late = pd.DataFrame(columns | {"reason": rejected.reason, "raw": rejected.raw.map(_delivered)})
+    early = [
+        d.rejects.assign(kind=kind, source=shown(d.path.name)) for d in deliveries if len(d.rejects)
+    ]
     return pd.concat([*early, late], ignore_index=True)[["kind", "source", "line", "reason", "raw"]]
 
 
+def _delivered(raw):
+    "A row without the file that it stood in: the same row is the same in another one."
+    row = json.loads(raw)
+    row = {c: v for c, v in row.items() if c not in _PLACE}
+    return json.dumps(row, ensure_ascii=False, sort_keys=True)
+
+
+_PLACE = ("filename", "file_row_number")
 _TABLES = (
     "rejects",
     "grids",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from .columns import PREDICTION
-from .duck import identifier, literal, parquet
+from .duck import identifier, literal, parquet, target
 from .durable import fsync
 from .store import Store
 
@@ -85,14 +85,14 @@ class _Written(NamedTuple):
     keys: dict
 
 
-def _write(con, rows, by, batch, target):
+def _write(con, rows, by, batch, folder):
     "Write rows into a folder, a file for each partition."
-    target.mkdir(parents=True)
+    folder.mkdir(parents=True)
     columns, source = rows
     written = con.execute(
         f"""
         COPY (SELECT {columns}, {batch}::BIGINT AS batch_id FROM {source})
-        TO {literal(target)} (
+        TO {target(folder)} (
             FORMAT parquet, PARTITION_BY ({by}), FILENAME_PATTERN '{{uuid}}',
             WRITE_PARTITION_COLUMNS true, RETURN_STATS true)"""
     ).fetchall()

@@ -12,11 +12,13 @@ import pandas as pd
 
 from .canonical import canonical_frame, missing
 from .columns import COLUMNS, DEFAULTS, REQUIRED
-from .duck import identifier, literal, parquet
+from .duck import identifier, parquet, source, target
 from .durable import write_segment
 from .errors import StoreError
 from .features import NUMBERS
-from .formats import read_delivery
+from .formats import kind_of_file, read_delivery
+from .numbers import plain_numbers
+from .reading import ReadOptions, shown
 from .roles import FEATURE, Choice, Roles, assign_roles
 
 __all__ = [
@@ -49,7 +51,7 @@ class Delivered:
         default_factory=lambda: pd.DataFrame(columns=["line", "reason", "raw"])
     )
     waiting: int = 0  # rows of outcomes whose label is not known yet
-    said: tuple[str, ...] = ()  # what a person should know of its columns
+    notes: tuple[str, ...] = ()  # what is to be said of the file
     outcome_columns: tuple[tuple[str, str], ...] = ()  # (column, what it was mapped as)
 
 
@@ -59,44 +61,81 @@ def content_id(path: Path) -> str:
         return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def from_spool(con, kind: str, path: Path, folder: Path, outcomes: Outcomes = NONE) -> Delivered:
+def from_spool(
+    con,
+    kind: str,
+    path: Path,
+    folder: Path,
+    outcomes: Outcomes = NONE,
+    options: ReadOptions | None = None,
+) -> Delivered:
     """A delivery from a spool file, as it is where it is canonical, else made so in `folder`.
 
     StoreError when it cannot be read to its last row.
     """
-    if path.suffix == ".parquet":
-        try:
-            if _is_canonical(kind, column_types(con, path)):
-                return Delivered(path, content_id(path), path)
-        except duckdb.Error as error:
-            raise StoreError(
-                f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}"
-            ) from None
-    return from_file(path, kind, folder, outcomes=outcomes)
+    if kind_of_file(path) != ".parquet":
+        return from_file(path, kind, folder, outcomes=outcomes, options=options)
+    given = _openable(path, folder)
+    try:
+        if _is_canonical(kind, column_types(con, given)):
+            return Delivered(path, content_id(path), given)
+    except duckdb.Error as error:
+        raise StoreError(
+            f"{shown(path.name)} cannot be read as Parquet: {str(error).splitlines()[0]}"
+        ) from None
+    made = from_file(given, kind, folder, outcomes=outcomes, options=options)
+    return replace(made, path=path)
+
+
+def _openable(path, folder):
+    "A Parquet file under a name that the database can open: a link in a folder of our own."
+    try:
+        source(path)
+    except StoreError:
+        folder.mkdir(parents=True, exist_ok=True)
+        link = folder / f"{content_id(path)}-named.parquet"
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.resolve())
+        return link
+    return path
 
 
 def from_file(
-    path: Path, kind: str, folder: Path, choice: Choice = Choice(), outcomes: Outcomes = NONE
+    path: Path,
+    kind: str,
+    folder: Path,
+    choice: Choice = Choice(),
+    outcomes: Outcomes = NONE,
+    options: ReadOptions | None = None,
 ) -> Delivered:
     """`normalise`, with whatever a file's content can break said in a sentence; trouble with the
     disk is not the file's fault."""
     try:
-        return normalise(path, kind, folder, choice, outcomes)
-    except (StoreError, OSError, MemoryError, duckdb.IOException):
+        return normalise(path, kind, folder, choice, outcomes, options)
+    except MemoryError:
+        raise StoreError(
+            f"{shown(path.name)} cannot be used: the memory of this machine does not hold it."
+        ) from None
+    except (StoreError, OSError, duckdb.IOException):
         raise
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise StoreError(f"{path.name} cannot be used: {reason}") from None
+        reason = shown((str(error) or type(error).__name__).splitlines()[0])
+        raise StoreError(f"{shown(path.name)} cannot be used: {reason}") from None
 
 
 def normalise(
-    path: Path, kind: str, folder: Path, choice: Choice = Choice(), outcomes: Outcomes = NONE
+    path: Path,
+    kind: str,
+    folder: Path,
+    choice: Choice = Choice(),
+    outcomes: Outcomes = NONE,
+    options: ReadOptions | None = None,
 ) -> Delivered:
     """Make a canonical segment in `folder` from a CSV, JSON-lines or Parquet file.
 
     Raises StoreError when the file cannot be used at all; single bad rows become rejects.
     """
-    read = read_rows(path, kind, choice, outcomes)
+    read = read_rows(path, kind, choice, outcomes, options)
     features = {c.removeprefix(FEATURE): c for c in read.canonical.columns if c.startswith(FEATURE)}
     written = write_segment(folder, read.canonical, COLUMNS[kind], features)
     return Delivered(
@@ -106,7 +145,7 @@ def normalise(
         read.lines,
         read.rejects,
         read.waiting,
-        read.roles.said(),
+        (*read.notes, *read.roles.said()),
         choice.outcome_columns(kind),
     )
 
@@ -120,17 +159,25 @@ class Read:
     lines: np.ndarray
     rejects: pd.DataFrame
     waiting: int  # rows of outcomes whose label is not known yet
+    notes: tuple[str, ...]  # what is to be said of how it was read
 
 
-def read_rows(path: Path, kind: str, choice: Choice, outcomes: Outcomes) -> Read:
+def read_rows(
+    path: Path,
+    kind: str,
+    choice: Choice,
+    outcomes: Outcomes,
+    options: ReadOptions | None = None,
+) -> Read:
     "Read a file and make its columns those of the log; StoreError when it cannot be used at all."
-    delivered, lines, rejects = read_delivery(path)
-    roles = assign_roles(path.name, kind, delivered, choice, outcomes)
-    frame = _filled(kind, roles.frame, choice.constants)
+    options, notes = options or ReadOptions(), []
+    delivered, lines, rejects = read_delivery(path, options, notes.append)
+    roles = assign_roles(shown(path.name), kind, delivered, choice, outcomes)
+    frame = _filled(kind, _respelt(kind, roles.frame, options), choice.constants)
     lacking = [c for c in REQUIRED[kind] if c not in frame]
     if lacking and len(frame):
         raise StoreError(
-            f"{path.name} has no column for {', '.join(lacking)}: name one with "
+            f"{shown(path.name)} has no column for {', '.join(lacking)}: name one with "
             f"--map {lacking[0]}=<column> or --set {lacking[0]}=<value>."
         )
     told = _told(kind, frame)
@@ -138,14 +185,14 @@ def read_rows(path: Path, kind: str, choice: Choice, outcomes: Outcomes) -> Read
     frame, delivered, lines = frame[told], delivered[told], lines[told]
     unreadable = roles.reason[told].reset_index(drop=True)
     if len(frame):
-        canonical, reason = canonical_frame(kind, frame)
+        canonical, reason = _canonical(path, kind, frame, options, notes)
         reason = unreadable.where(unreadable.notna(), reason)
     else:
         canonical, reason = pd.DataFrame(columns=list(COLUMNS[kind])), unreadable
     bad = reason.notna().to_numpy()
     refused = {"line": lines[bad], "reason": reason[bad].to_numpy(), "raw": _raw(delivered[bad])}
     rejects = pd.concat([rejects, pd.DataFrame(refused)], ignore_index=True)
-    return Read(roles, canonical[~bad], lines[~bad], rejects, waiting)
+    return Read(roles, canonical[~bad], lines[~bad], rejects, waiting, tuple(notes))
 
 
 def _told(kind, frame):
@@ -153,6 +200,37 @@ def _told(kind, frame):
     if kind == "outcomes" and "label" in frame and "prediction_id" in frame:
         return ~missing(frame.label).to_numpy() | missing(frame.prediction_id).to_numpy()
     return np.ones(len(frame), dtype=bool)
+
+
+def _canonical(path, kind, frame, options, notes):
+    "`canonical_frame`, which knows no file, with the file's name in what it says."
+    name = shown(path.name)
+
+    def say(told):
+        notes.append(f"{name}: {told}")
+
+    def refuse(told):
+        raise StoreError(f"{name}: {told}")
+
+    return canonical_frame(kind, frame, options.naive_timezone, say, refuse)
+
+
+def _respelt(kind, frame, options):
+    "Numbers as programs write them, and scores as probabilities, as a person said the file's are."
+    changed = {}
+    if (options.decimal, options.thousands) != (".", None):
+        numbers = [c for c in frame if COLUMNS[kind].get(c) not in ("VARCHAR", _INSTANT)]
+        spelling = (options.decimal, options.thousands)
+        changed = {c: plain_numbers(frame[c], *spelling) for c in numbers}
+    if options.score_scale == "percent":
+        for name in {"score", "threshold"} & set(frame.columns):
+            told = changed.get(name, frame[name]).astype(object)
+            percent = pd.to_numeric(told, errors="coerce").astype(float)
+            changed[name] = told.where(percent.isna(), percent / 100)
+    return frame.assign(**changed) if changed else frame
+
+
+_INSTANT = "TIMESTAMP WITH TIME ZONE"
 
 
 def _filled(kind, frame, constants):
@@ -166,9 +244,21 @@ def _filled(kind, frame, constants):
 
 
 def _raw(rows):
-    "Rows as they were delivered, each as JSON that any disk takes."
-    texts = [json.dumps(row, default=str, ensure_ascii=False) for row in rows.to_dict("records")]
-    return [text.encode(errors="backslashreplace").decode() for text in texts]
+    """Rows as they were delivered, each as JSON that any disk takes: the same row is the same text,
+    whichever columns other rows of its file have."""
+    return [
+        shown(json.dumps(_given(row), default=str, ensure_ascii=False, sort_keys=True))
+        for row in rows.to_dict("records")
+    ]
+
+
+def _given(row):
+    "The cells of a row that hold something, or an empty text."
+    return {
+        name: cell
+        for name, cell in row.items()
+        if cell is not None and not (isinstance(cell, float) and np.isnan(cell))
+    }
 
 
 def column_types(con, path: Path) -> dict[str, str]:
@@ -204,6 +294,6 @@ def with_plain_features(con, delivery: Delivered, folder: Path) -> Delivered:
     con.execute(
         f"""
         COPY (SELECT * REPLACE (struct_pack({fields}) AS features) FROM {rows})
-        TO {literal(made)} (FORMAT parquet)"""
+        TO {target(made)} (FORMAT parquet)"""
     )
     return replace(delivery, canonical=made)

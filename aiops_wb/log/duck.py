@@ -1,5 +1,6 @@
 """DuckDB: connections as this project wants them, names and paths as SQL, the files of `sql/`."""
 
+import os
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -8,7 +9,20 @@ from pathlib import Path
 
 import duckdb
 
-__all__ = ["connect", "session", "literal", "identifier", "parquet", "statements", "migrations"]
+from .errors import StoreError
+
+__all__ = [
+    "connect",
+    "session",
+    "literal",
+    "identifier",
+    "spelt",
+    "source",
+    "target",
+    "parquet",
+    "statements",
+    "migrations",
+]
 
 
 def connect(
@@ -19,7 +33,8 @@ def connect(
     DuckDB draws one on standard output, even of a program that nobody watches.
     """
     config = {} if threads is None else {"threads": threads}
-    return session(duckdb.connect(str(path), read_only=read_only, config=config))
+    database = path if path == ":memory:" else spelt(_takeable(path))
+    return session(duckdb.connect(database, read_only=read_only, config=config))
 
 
 def session(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -38,9 +53,52 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def spelt(path: str | Path) -> str:
+    """A path as DuckDB is told it and as it tells it again (`filename`): the beginning of a
+    relative one is neither a home nor a scheme. StoreError when DuckDB cannot be told it."""
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise StoreError(
+            f"{os.fsencode(text)!r} is not UTF-8: the database cannot open it; rename it."
+        ) from None
+    first = text.partition("/")[0]
+    return f"./{text}" if first.startswith("~") or ":" in first else text
+
+
+def _takeable(path):
+    "A path that DuckDB can write to: StoreError for the two characters that it reads otherwise."
+    for character in ("?", "\\"):
+        if character in str(path):
+            raise StoreError(
+                f"{path} cannot hold a database: {character!r} in a path means something else to "
+                "DuckDB; rename the folder."
+            )
+    return path
+
+
+def source(path: str | Path) -> str:
+    """A file as an argument of DuckDB's readers, in SQL: no character of its path stands for
+    others.
+
+    Brackets are the only escape that the readers know; StoreError where they know none.
+    """
+    text = spelt(path)
+    escaped = re.sub(r"([\[*?])", r"[\1]", text)
+    if escaped != text and "\\" in text:
+        raise StoreError(f"{path} cannot be read: its path has a backslash beside a pattern.")
+    return literal(escaped)
+
+
+def target(path: str | Path) -> str:
+    "A file or folder that DuckDB is to write or to attach, in SQL: such a path is no pattern."
+    return literal(spelt(_takeable(path)))
+
+
 def parquet(paths: Iterable[str | Path], **options) -> str:
     "A read_parquet call over files, merged by column name."
-    listed = ", ".join(literal(path) for path in paths)
+    listed = ", ".join(map(source, paths))
     extra = "".join(f", {k}={'true' if v is True else v}" for k, v in options.items())
     return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false{extra})"
 

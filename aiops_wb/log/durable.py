@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from .duck import connect, identifier, literal
+from .duck import connect, identifier, target
 
 __all__ = ["Cursor", "fsync", "time_ordered_id", "write_segment"]
 
@@ -61,7 +61,7 @@ def write_segment(
         con.register("frame", frame)
         con.execute(
             f"COPY (SELECT {_selected(columns, features)} FROM frame) "
-            f"TO {literal(temporary)} (FORMAT parquet)"
+            f"TO {target(temporary)} (FORMAT parquet)"
         )
     fsync(temporary)
     temporary.rename(final)

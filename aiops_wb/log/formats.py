@@ -1,92 +1,107 @@
 """Reading what others deliver: CSV, JSON lines, Parquet."""
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 
-from .duck import connect, literal, parquet
+from .csv_rows import read_csv
+from .duck import connect, identifier, parquet, source
 from .errors import StoreError
+from .json_rows import read_json_lines
+from .reading import ReadOptions, Rejects, shown
+from .text_files import physical_lines
 
-__all__ = ["SUFFIXES", "read_delivery"]
+__all__ = ["SUFFIXES", "kind_of_file", "read_delivery"]
 
-_REJECTS = ["line", "reason", "raw"]
-
-
-def _read_csv(path):
-    with connect(":memory:") as con:
-        frame = con.execute(
-            f"""
-            SELECT * FROM read_csv(
-                {literal(path)}, all_varchar=true, header=true, store_rejects=true)"""
-        ).df()
-        bad = con.execute(
-            """
-            SELECT line, any_value(error_message) AS reason, any_value(csv_line) AS raw
-            FROM reject_errors
-            GROUP BY line
-            ORDER BY line"""
-        ).df()
-    numbered = np.setdiff1d(np.arange(2, len(frame) + len(bad) + 2), bad.line)
-    return frame, numbered[: len(frame)], bad.assign(reason=bad.reason.str.split("\n").str[0])
+SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".csv", ".jsonl.gz", ".ndjson.gz", ".csv.gz")
+"How the name of a delivered file ends, in any case."
 
 
-def _read_jsonl(path):
-    rows, lines, bad = [], [], []
-    with open(path, encoding="utf-8", errors="replace") as handle:
-        for number, line in enumerate(handle, 1):
-            if not line.strip():
-                continue
-            try:
-                rows.append(_json_object(line))
-                lines.append(number)
-            except ValueError as error:
-                bad.append((number, f"not a line of JSON: {error}", line.rstrip("\n")))
-    frame = pd.DataFrame(rows, dtype=object)
-    return frame, np.array(lines, dtype=np.int64), pd.DataFrame(bad, columns=_REJECTS)
+def kind_of_file(path: Path) -> str | None:
+    "The suffix by which a file is read; None when it is none of `SUFFIXES`."
+    name = path.name.lower()
+    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
 
 
-def _json_object(line):
-    row = json.loads(line)
-    if not isinstance(row, dict):
-        raise ValueError("not an object")
-    return row
-
-
-def _read_parquet(path):
-    with connect(":memory:") as con:
-        relation = con.sql(f"FROM {parquet([path])}")
-        for column, kind in zip(relation.columns, map(str, relation.types)):
-            naive = kind.startswith("TIMESTAMP") and "TIME ZONE" not in kind
-            if naive and column in ("predicted_at", "observed_at"):
-                raise StoreError(
-                    f"{path.name}: column {column} holds timestamps without an offset; "
-                    "store it as a timestamp with time zone."
-                )
-        frame = relation.df()
-    return frame, np.arange(1, len(frame) + 1), pd.DataFrame(columns=_REJECTS)
-
-
-_READERS = {
-    ".parquet": _read_parquet,
-    ".jsonl": _read_jsonl,
-    ".ndjson": _read_jsonl,
-    ".csv": _read_csv,
-}
-SUFFIXES = tuple(_READERS)
-"How the name of a delivered file ends."
-
-
-def read_delivery(path: Path) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
+def read_delivery(
+    path: Path, options: ReadOptions | None = None, say: Callable[[str], None] = lambda _: None
+) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
     """A file's rows as they stand there, the line of each, and what is no row: line, reason, raw.
 
-    StoreError when the file cannot be read at all.
+    Cells of text are text or None; `say` takes sentences about what is left out. StoreError when
+    the file cannot be read at all.
     """
-    if path.suffix not in _READERS:
-        raise StoreError(f"{path.name}: files must end in {', '.join(SUFFIXES)}.")
+    options, suffix = options or ReadOptions(), kind_of_file(path)
+    name = shown(path.name)
+    if suffix is None:
+        raise StoreError(f"{name}: files must end in {', '.join(SUFFIXES)}.")
     try:
-        return _READERS[path.suffix](path)
-    except (duckdb.Error, UnicodeDecodeError, OSError) as error:
-        raise StoreError(f"{path.name} cannot be read: {str(error).splitlines()[0]}.") from None
+        if suffix == ".parquet":
+            frame, numbers, rejects = _read_parquet(path, options)
+        else:
+            read = read_csv if suffix.startswith(".csv") else read_json_lines
+            lines = physical_lines(path, options)
+            frame, numbers, rejects = read(lines, options, lambda told: say(f"{name}: {told}"))
+    except StoreError as error:
+        raise StoreError(f"{name} cannot be read: {error}") from None
+    except FileNotFoundError:
+        raise
+    except (duckdb.Error, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise StoreError(f"{name} cannot be read: {shown(reason).rstrip('.')}.") from None
+    return frame, numbers, pd.DataFrame(rejects.rows, columns=list(Rejects.columns))
+
+
+def _read_parquet(path, options):
+    "The rows of a Parquet file; instants of any precision are instants."
+    limits = options.limits
+    with connect(":memory:") as con:
+        con.execute(f"SET memory_limit = '{limits.memory}MB'")
+        relation = con.sql(f"FROM {parquet([path])}")
+        limits.check_columns(len(relation.columns))
+        types = dict(zip(relation.columns, map(str, relation.types)))
+        limits.check_rows(_rows(con, path))
+        limits.check_memory(_size(con, path, types))
+        frame = con.sql(f"SELECT {_selected(types)} FROM {parquet([path])}").df()
+    return frame, np.arange(1, len(frame) + 1), Rejects()
+
+
+def _selected(types):
+    """The columns; pandas is given instants of nanoseconds without a zone, and days as times: the
+    first are cast to microseconds, the others stay days, as text."""
+    casts = {"TIMESTAMPTZ_NS": "::TIMESTAMPTZ", "DATE": "::VARCHAR"}
+    return ", ".join(
+        f"{identifier(c)}{casts[t]} AS {identifier(c)}" if t in casts else identifier(c)
+        for c, t in types.items()
+    )
+
+
+def _rows(con, path):
+    "Rows by the footer."
+    told = con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({source(path)})")
+    return told.fetchall()[0][0] or 0
+
+
+def _size(con, path, types):
+    """About how many bytes the rows take in memory, measured row group by row group: a small file
+    can hold one long text a million times."""
+    texts = [c for c, t in types.items() if not _is_plain(t)]
+    rows = _rows(con, path)
+    size = rows * 16 * len(types)
+    if texts:
+        lengths = "+".join(f"coalesce(sum(strlen({identifier(c)}::VARCHAR)), 0)" for c in texts)
+        length = con.execute(f"SELECT {lengths} FROM {parquet([path])}").fetchall()[0][0]
+        size += int(length) + 100 * rows * len(texts)
+    return 2 * size
+
+
+def _is_plain(kind):
+    "Whether the values of a type are of one size."
+    return (
+        kind in ("BOOLEAN", "FLOAT", "DOUBLE", "DATE")
+        or kind.endswith(("INT", "INTEGER"))
+        or (kind.startswith(("TIME", "DECIMAL")) and not kind.endswith("]"))
+    )

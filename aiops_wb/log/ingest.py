@@ -1,6 +1,9 @@
 """From the spool into the log: nothing lost, nothing counted twice."""
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -27,13 +30,17 @@ from .delivered import (
     from_spool,
     with_plain_features,
 )
-from .duck import literal, parquet
+from .duck import parquet, source, target
 from .errors import StoreError
-from .formats import SUFFIXES
+from .quarantine import NO_ROWS
+from .reading import ReadOptions, shown
 from .roles import Choice
 from .store import Store
+from .waiting import waiting
 
 __all__ = ["Ingested", "ingest", "ingest_file", "said_of_unmatched"]
+
+_LISTED = 20  # sentences of one sort that are printed
 
 
 @dataclass(frozen=True)
@@ -41,20 +48,21 @@ class Ingested:
     "What one ingest did; adds up."
 
     loaded: int = 0
-    duplicates: int = 0  # the same row again: counted once
+    duplicates: int = 0  # the same row again, loaded or in quarantine: counted once
     conflicts: int = 0  # the same id with other content: in quarantine
-    quarantined: int = 0  # rows in quarantine, conflicts included
+    quarantined: int = 0  # rows new in quarantine, conflicts included
     refused: tuple[str, ...] = ()  # files set aside, with the reason
-    # beside the numbers: labels that are not known yet, labels without a prediction and some of
-    # their ids, what a person should know of the columns
+    passed_over: tuple[str, ...] = ()  # what is still in the spool, with the reason
+    # beside the numbers: what is to be known of files that were loaded, labels that are not known
+    # yet, labels without a prediction and some of their ids
+    notes: tuple[str, ...] = field(default=(), compare=False)
     waiting: int = field(default=0, compare=False)
     unmatched: int = field(default=0, compare=False)
     examples: tuple[str, ...] = field(default=(), compare=False)
-    said: tuple[str, ...] = field(default=(), compare=False)
 
     def __add__(self, other: "Ingested") -> "Ingested":
         added = Ingested(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-        return replace(added, said=tuple(dict.fromkeys(added.said)), examples=added.examples[:5])
+        return replace(added, notes=tuple(dict.fromkeys(added.notes)), examples=added.examples[:5])
 
     def __str__(self) -> str:
         numbers = (
@@ -63,10 +71,18 @@ class Ingested:
         )
         if self.waiting:
             numbers += f", {self.waiting:,} without a label yet"
-        told = [*self.said, *(f"set aside: {reason}" for reason in self.refused)]
+        lines = [numbers, *_told("note: ", self.notes)]
         if self.unmatched:
-            told.append(said_of_unmatched(self.unmatched, self.examples))
-        return "\n".join([numbers, *told])
+            lines.append(said_of_unmatched(self.unmatched, self.examples))
+        lines += [*_told("set aside: ", self.refused), *_told("passed over: ", self.passed_over)]
+        return "\n".join(lines)
+
+
+def _told(what, sentences):
+    "Sentences as lines; of many, the first."
+    lines = [f"{what}{sentence}" for sentence in sentences[:_LISTED]]
+    more = len(sentences) - _LISTED
+    return lines if more <= 0 else [*lines, f"{what}and {more:,} more"]
 
 
 def said_of_unmatched(n: int, examples: Sequence[str]) -> str:
@@ -83,34 +99,65 @@ def ingest(
     *,
     spool: Path | None = None,
     chunk_rows: int = 2_000_000,
+    options: ReadOptions | None = None,
 ) -> Ingested:
     """Load everything in the spool, predictions before outcomes; spool files are removed once they
     are committed."""
     result, spool = Ingested(), Path(spool or store.root / "spool")
-    for kind in ("predictions", "outcomes"):
-        done, chunk, size = store.ingested(kind), [], 0
-        for path in _waiting(spool / kind):
-            try:
-                made = store.root / "tmp" / "made"
-                delivered = from_spool(store.con, kind, path, made, store.outcome_columns())
-            except StoreError as error:
-                result += _set_aside(store, kind, path, str(error), now, owner)
-                continue
-            rows = _count_rows(store.con, delivered.canonical)
-            if delivered.segment_id in done:
-                result += Ingested(duplicates=int(rows))
-                path.unlink()
-                continue
-            done.add(delivered.segment_id)
-            chunk.append(delivered)
-            size += rows
-            if size >= chunk_rows:
-                result += _load_or_set_aside(store, kind, chunk, now, owner)
-                chunk, size = [], 0
-        result += _load_or_set_aside(store, kind, chunk, now, owner)
-        if kind == "predictions":
-            result += _match_waiting(store, now, owner)
+    options = options or ReadOptions()
+    with _limited(store.con, options):
+        for kind in ("predictions", "outcomes"):
+            result += _ingest_folder(store, kind, spool / kind, now, owner, chunk_rows, options)
+            if kind == "predictions":
+                result += _match_waiting(store, now, owner)
     return result
+
+
+def _ingest_folder(store, kind, folder, now, owner, chunk_rows, options):
+    "Load what waits in one folder of the spool."
+    found = waiting(folder)
+    result = Ingested(passed_over=tuple(found.passed_over))
+    for path, reason in found.unreadable.items():
+        result += _set_aside(store, kind, path, reason, now, owner)
+    done, chunk, size = store.ingested(kind), [], 0
+    for path in found.files:
+        try:
+            delivered = from_spool(
+                store.con, kind, path, store.root / "tmp" / "made", store.outcome_columns(), options
+            )
+            rows = _count_rows(store.con, delivered.canonical)
+            options.limits.check_rows(rows)
+        except (StoreError, FileNotFoundError) as error:
+            if os.path.lexists(path):  # else somebody took it
+                result += _set_aside(store, kind, path, _reason(path, error), now, owner)
+            continue
+        if delivered.segment_id in done:
+            result += Ingested(duplicates=int(rows)) + _remove(path)
+            continue
+        done.add(delivered.segment_id)
+        chunk.append(delivered)
+        size += rows
+        if size >= chunk_rows:
+            result += _load_or_set_aside(store, kind, chunk, now, owner)
+            chunk, size = [], 0
+    return result + _load_or_set_aside(store, kind, chunk, now, owner)
+
+
+def _reason(path, error):
+    "Why a file cannot be used, with its name."
+    text, name = str(error), shown(path.name)
+    return text if text.startswith(name) else f"{name} cannot be used: {text}"
+
+
+@contextmanager
+def _limited(con, options):
+    "The memory that one file may take, while files are taken in."
+    before = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+    con.execute(f"SET memory_limit = '{options.limits.memory}MB'")
+    try:
+        yield
+    finally:
+        con.execute(f"SET memory_limit = '{before}'")
 
 
 def ingest_file(
@@ -121,6 +168,7 @@ def ingest_file(
     kind: str,
     mapping: Mapping[str, str] | None = None,
     constants: Mapping[str, str] | None = None,
+    options: ReadOptions | None = None,
     *,
     features: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
@@ -129,22 +177,23 @@ def ingest_file(
 
     `mapping` is our name -> the file's column; `constants` fills whole columns (model, version,
     tenant, threshold as a score ...); of the other columns `features` become features (None: all
-    but what numbers the rows or tells the outcome), and none of `exclude`. StoreError when the
-    file cannot be used at all.
+    but what numbers the rows or tells the outcome), and none of `exclude`. `options` say how it is
+    spelt. StoreError when the file cannot be used at all.
     """
-    path = Path(path)
+    path, options = Path(path), options or ReadOptions()
     if not path.is_file():
-        raise StoreError(f"{path} is not a file.")
+        raise StoreError(f"{shown(path)} is not a file.")
     only = None if features is None else tuple(features)
     choice = Choice(dict(mapping or {}), dict(constants or {}), only, tuple(exclude))
     made, outcomes = store.root / "tmp" / "made", store.outcome_columns()
     delivered = (
-        from_file(path, kind, made, choice, outcomes)
+        from_file(path, kind, made, choice, outcomes, options)
         if choice  # else it may be a file of the log's own form
-        else from_spool(store.con, kind, path, made, outcomes)
+        else from_spool(store.con, kind, path, made, outcomes, options)
     )
-    loaded = _load(store, kind, [delivered], now, owner)
-    return loaded + _match_waiting(store, now, owner) if kind == "predictions" else loaded
+    with _limited(store.con, options):
+        loaded = _load(store, kind, [delivered], now, owner)
+        return loaded + _match_waiting(store, now, owner) if kind == "predictions" else loaded
 
 
 def _match_waiting(store, now, owner):
@@ -155,26 +204,17 @@ def _match_waiting(store, now, owner):
         return Ingested()
     path = store.root / "tmp" / "made" / f"labels-that-waited-{store.known_batch()}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    store.con.execute(f"COPY ({rows}) TO {literal(path)} (FORMAT parquet)")
+    store.con.execute(f"COPY ({rows}) TO {target(path)} (FORMAT parquet)")
     taken = _load(store, "outcomes", [Delivered(path, content_id(path), path)], now, owner)
     path.unlink()
     store.labels_matched()  # an ingester that is stopped before this does it once more: duplicates
-    said = f"labels that waited, found under another spelling of their id: {taken.loaded:,}"
-    return Ingested(said=(said,)) if taken.loaded else Ingested()
-
-
-def _waiting(folder):
-    "Finished files of a folder of the spool, by name."
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix in SUFFIXES and not path.name.startswith(".")
-    )
+    note = f"labels that waited, found under another spelling of their id: {taken.loaded:,}"
+    return Ingested(notes=(note,)) if taken.loaded else Ingested()
 
 
 def _count_rows(con, path):
     "Rows of a Parquet file by its footer."
-    rows = con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(path)})")
+    rows = con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({source(path)})")
     return rows.fetchall()[0][0] or 0
 
 
@@ -185,22 +225,25 @@ def _load(store, kind, deliveries, now, owner):
         deliveries = [with_plain_features(con, delivered, made) for delivered in deliveries]
     groups = _by_features(con, kind, deliveries)
     paths = [delivered.canonical for delivered in deliveries]
-    source, touched = parquet(paths, filename=True, file_row_number=True), []
+    rows, touched = parquet(paths, filename=True, file_row_number=True), []
     named = {pair: None for delivered in deliveries for pair in delivered.outcome_columns}
     if kind == "outcomes":
-        touched = reject_outcomes(store, source)
+        touched = reject_outcomes(store, rows)
         unmatched, examples = unmatched_outcomes(con)
         models = [*models_of_outcomes(con), *([None] if unmatched else [])] if named else []
         late = []
     else:
-        reject_predictions(store, source)
+        reject_predictions(store, rows)
         unmatched, examples = 0, ()
-        models = models_of_predictions(con, source) if named else []
-        late = store.late_outcome_columns(source)
+        models = models_of_predictions(con, rows) if named else []
+        late = store.late_outcome_columns(rows)
     found = [*late, *((model, *pair) for model in models for pair in named)]
-    said = [*(s for delivered in deliveries for s in delivered.said), *_said_of(store, found)]
+    notes = [*(n for delivered in deliveries for n in delivered.notes), *_said_of(store, found)]
     duplicates, conflicts, waiting = count_rejects(con)
-    quarantine = quarantine_rows(con, kind, source, deliveries)
+    quarantine, again, conflicts_again = store.new_in_quarantine(
+        quarantine_rows(con, kind, rows, deliveries)
+    )
+    duplicates, conflicts = duplicates + again, conflicts - conflicts_again
     files = write_day_files(store, kind, groups, store.known_batch() + 1)
     loaded = int(files.rows.sum())
     store.commit_batch(
@@ -215,7 +258,7 @@ def _load(store, kind, deliveries, now, owner):
         touched=touched,
         outcome_columns=found,
         segments=[
-            (d.segment_id, kind, d.path.name, d.path.stat().st_size, "ingested", None)
+            (d.segment_id, kind, shown(d.path.name), d.path.stat().st_size, "ingested", None)
             for d in deliveries
         ],
     )
@@ -225,10 +268,10 @@ def _load(store, kind, deliveries, now, owner):
         duplicates,
         conflicts,
         len(quarantine),
+        notes=tuple(dict.fromkeys(notes)),
         waiting=waiting + sum(delivered.waiting for delivered in deliveries),
         unmatched=unmatched,
         examples=examples,
-        said=tuple(dict.fromkeys(said)),
     )
 
 
@@ -257,12 +300,14 @@ def _by_features(con, kind, deliveries):
 
 
 def _load_or_set_aside(store, kind, chunk, now, owner):
-    "Load a chunk; when it holds a damaged file, set that aside and load the rest."
-    result = Ingested()
+    """Load a chunk; when it holds a damaged file, set that aside and load the rest. What is too
+    large to be loaded together is tried file by file."""
     if not chunk:
-        return result
+        return Ingested()
     try:
-        result += _load(store, kind, chunk, now, owner)
+        result = _load(store, kind, chunk, now, owner)
+    except duckdb.OutOfMemoryException as error:
+        return _load_alone(store, kind, chunk, error, now, owner)
     except duckdb.Error as error:
         damaged = _damaged(store.con, chunk)
         if not damaged:
@@ -270,15 +315,31 @@ def _load_or_set_aside(store, kind, chunk, now, owner):
                 f"{kind} could not be written: {str(error).splitlines()[0]} Nothing was loaded "
                 "from this batch; free some space or fix the folder and run it again."
             ) from None
+        result = Ingested()
         for path, reason in damaged.items():
             result += _set_aside(store, kind, path, reason, now, owner)
         whole = [delivered for delivered in chunk if delivered.path not in damaged]
         return result + _load_or_set_aside(store, kind, whole, now, owner)
     for delivered in chunk:
-        delivered.path.unlink()
+        result += _remove(delivered.path)
         if delivered.canonical != delivered.path:
             delivered.canonical.unlink()
     return result
+
+
+def _load_alone(store, kind, chunk, error, now, owner):
+    "Load the files of a chunk that needs too much memory, each alone; a single one is set aside."
+    drop_tables(store.con)
+    if len(chunk) == 1:
+        path = chunk[0].path
+        reason = (
+            f"{shown(path.name)} needs more memory than is allowed: split it, or raise "
+            f"memory_limit ({str(error).splitlines()[0]})"
+        )
+        return _set_aside(store, kind, path, reason, now, owner)
+    half = len(chunk) // 2
+    result = _load_or_set_aside(store, kind, chunk[:half], now, owner)
+    return result + _load_or_set_aside(store, kind, chunk[half:], now, owner)
 
 
 def _damaged(con, deliveries):
@@ -288,15 +349,25 @@ def _damaged(con, deliveries):
         try:
             con.execute(f"SELECT bit_xor(hash(t)) FROM {parquet([d.canonical])} AS t").fetchall()
         except duckdb.Error as error:
-            damaged[d.path] = f"{d.path.name} is damaged: {str(error).splitlines()[0]}"
+            damaged[d.path] = f"{shown(d.path.name)} is damaged: {str(error).splitlines()[0]}"
     return damaged
+
+
+def _remove(path):
+    "Remove a file of the spool that is in the log; what cannot be removed is said."
+    try:
+        path.unlink()
+    except OSError as error:
+        told = f"{shown(path.name)} is loaded and cannot be removed: {error.strerror}"
+        return Ingested(passed_over=(told,))
+    return Ingested()
 
 
 def _set_aside(store, kind, path, reason, now, owner):
     "Move a file that cannot be used out of the spool, and record why."
     folder = store.root / "rejected"
     folder.mkdir(exist_ok=True)
-    identity = content_id(path)
+    identity, size = _identity(path), path.lstat().st_size
     store.commit_batch(
         kind,
         now,
@@ -304,9 +375,26 @@ def _set_aside(store, kind, path, reason, now, owner):
         loaded=0,
         duplicates=0,
         conflicts=0,
-        quarantine=pd.DataFrame(columns=["kind", "source", "line", "reason", "raw"]),
+        quarantine=NO_ROWS,
         files=pd.DataFrame(columns=["event_date", "tenant", "model", "version"]),
-        segments=[(identity, kind, path.name, path.stat().st_size, "corrupt", reason)],
+        segments=[(identity, kind, shown(path.name), size, "corrupt", reason)],
     )
-    path.rename(folder / f"{identity[:8]}-{path.name}")
+    try:
+        shutil.move(path, folder / _set_aside_name(identity, path.name))
+    except OSError as error:
+        return Ingested(passed_over=(f"{reason} It cannot be moved: {error.strerror}.",))
     return Ingested(refused=(reason,))
+
+
+def _identity(path):
+    "The hash of a file's content; of one that cannot be read, a hash of what is known of it."
+    try:
+        return content_id(path)
+    except OSError:
+        known = path.lstat()
+        return f"{hash((known.st_ino, known.st_size, known.st_mtime_ns)) & (2**128 - 1):032x}"
+
+
+def _set_aside_name(identity, name):
+    "A file's name in the folder of those set aside, as long as a name may be."
+    return os.fsdecode(os.fsencode(f"{identity[:8]}-") + os.fsencode(name)[-200:])

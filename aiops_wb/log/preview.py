@@ -9,6 +9,7 @@ import pandas as pd
 
 from .delivered import NONE, Outcomes, read_rows
 from .errors import StoreError
+from .reading import ReadOptions
 from .roles import FEATURE, Choice
 
 __all__ = ["Preview", "preview"]
@@ -32,13 +33,14 @@ def preview(
     kind: str,
     choice: Choice = Choice(),
     outcomes: Outcomes = NONE,
+    options: ReadOptions | None = None,
     rows: int = 5,
 ) -> Preview:
     "What would become of a file, and its first rows; StoreError when it cannot be used at all."
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"{path} is not a file.")
-    read = read_rows(path, kind, choice, outcomes)
+    read = read_rows(path, kind, choice, outcomes, options)
     given = {name: f"= {value}" for name, value in choice.constants.items()}
     features = {
         column.removeprefix(FEATURE): _type(read.canonical[column]) + _own(column, read.roles)

@@ -5,7 +5,7 @@ import uuid
 from pathlib import Path
 
 from .batches import BatchReads
-from .duck import literal, parquet, statements
+from .duck import parquet, statements, target
 from .durable import fsync
 from .schema import EMPTY
 
@@ -39,7 +39,7 @@ class Publishing(BatchReads):
 
     def _copy(self, path):
         "Copy the catalog into a new file, with the log's files and the views over them."
-        self.con.execute(f"ATTACH {literal(path)} AS snapshot")
+        self.con.execute(f"ATTACH {target(path)} AS snapshot")
         try:
             self.con.execute("COPY FROM DATABASE catalog TO snapshot")
             self.con.execute("USE snapshot")

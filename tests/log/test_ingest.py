@@ -1,4 +1,9 @@
+import csv
+import gzip
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 
 import duckdb
@@ -9,9 +14,11 @@ from conftest import MODEL, events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import aiops_wb.log.ingest as ingest_module
 from aiops_wb.log.canonical import canonical_frame
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.ingest import Ingested, ingest, ingest_file
+from aiops_wb.log.reading import ReadOptions
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.stats.points import Grid
 
@@ -647,3 +654,359 @@ def test_a_feature_that_only_some_files_of_a_batch_hold_is_counted(bench, second
         else (kinds[second][later] > 0.5).sum()
     )
     assert tables["x"][0].sum() == 120 and tables[second][0].tolist() == [0, 60, 60 - high, high]
+
+
+HEAD = "prediction_id,predicted_at,score"
+CONSTANTS = {"model": MODEL, "version": "v1", "threshold": "0.5"}
+
+
+def given_file(bench, name, text, kind="predictions", mapping=None, **told):
+    "One file of somebody's own, read as a person says: what was taken, the quarantine, the rows."
+    path = bench.root / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    constants = CONSTANTS if kind == "predictions" else {}
+    with bench.store() as store:
+        options = ReadOptions(**told)
+        taken = ingest_file(store, NOW, "test", path, kind, mapping, constants, options)
+        days = date(2026, 1, 1), date(2026, 12, 31)
+        rows = store.rows(MODEL, *days).set_index("prediction_id").sort_index()
+        return taken, quarantine(store), rows
+
+
+def test_a_pattern_of_a_name_is_a_name(bench):
+    spool = bench.data / "spool" / "predictions"
+    spool.mkdir(parents=True)
+    text = "prediction_id,predicted_at,score,model,version\n{},2026-03-01T00:00:00Z,0.2,late,v1\n"
+    names = ["scores1.csv", "scores[1].csv", "s*.csv", "scores?.csv", "key=value.csv"]
+    for number, name in enumerate(names):
+        (spool / name).write_text(text.format(f"X{number}"))
+        duckdb.sql(
+            f"""COPY (SELECT 'P{number}' AS prediction_id, 0.5 AS score, '{MODEL}' AS model,
+                             TIMESTAMPTZ '2026-03-01 00:00:00Z' AS predicted_at, 'v1' AS version)
+                TO '{bench.root}/made.parquet' (FORMAT parquet)"""
+        )
+        (bench.root / "made.parquet").rename(spool / f"{name}.parquet")
+    assert bench.ingest() == Ingested(loaded=10) and not list(spool.iterdir())
+    for number, name in enumerate(names):
+        taken, _, rows = given_file(bench, name, text.format(f"Y{number}"))
+        assert taken == Ingested(loaded=1) and f"Y{number}" in rows.index
+
+
+def test_a_comment_is_a_row_and_a_title_is_refused(bench):
+    rows = f"{HEAD},x,site_id\nA1,2026-03-01T00:00:00Z,0.2,5,Gate #4\n"
+    rows += "#A2,2026-03-01T00:00:00Z,0.9,6,Gate 5\n"
+    with pytest.raises(StoreError, match="line 1 .*nightly job.*--skip-lines 1"):
+        given_file(bench, "f.csv", "# exported by the nightly job\n" + rows)
+    taken, _, kept = given_file(bench, "f.csv", "# exported\n" + rows, skip_lines=1)
+    assert taken == Ingested(loaded=2) and kept.site_id.to_dict() == {
+        "A1": "Gate #4",
+        "#A2": "Gate 5",
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"features":{"Age":5,"age":6}',
+        '"features":{"":5,"b":1}',
+        '"features":{"n":"\\ud83d"}',
+        '"features":{"x":1' + "0" * 400 + "}",
+        '"x":9,"features":{"x":5}',
+        '"prediction_id":[1,2]',
+        '"prediction_id":{"a":1}',
+        '"grid":["logit"]',
+        '"entity_id":[1]',
+        '"score":{"a":1}',
+        '"predicted_at":[5]',
+    ],
+)
+def test_one_bad_cell_costs_one_row(bench, line):
+    good = '{"prediction_id":"A1","predicted_at":"2026-03-01T00:00:00Z","score":0.2}'
+    name = line.partition(":")[0]
+    kept = [cell for cell in good.replace("A1", "A2")[1:-1].split(",") if name not in cell]
+    bad = "{" + ",".join([*kept, line]) + "}"
+    for name, text in (("f.jsonl", f"{bad}\n{good}"), ("g.jsonl", f"{good}\n{bad}")):
+        taken, found, rows = given_file(bench, name, text)
+        assert rows.index.tolist() == ["A1"] and len(found) == 1
+    assert taken == Ingested(duplicates=2)
+
+
+def test_lines_and_ends_of_lines_are_the_files_own(bench):
+    text = f'{HEAD},note\r\nA1,2026-03-01T00:00:00Z,0.2,"two\nlines"\n\n'
+    text += "A2,2026-03-01T00:00:00Z,bad,ok\r\n"
+    taken, found, _ = given_file(bench, "f.csv", text)
+    assert taken == Ingested(loaded=1, quarantined=1) and found.line.tolist() == [5]
+
+
+def test_nanoseconds_with_a_zone_under_any_name(bench):
+    path = bench.root / "ns.parquet"
+    duckdb.sql(
+        f"""COPY (SELECT 'a' AS id, 0.5 AS p, '2026-03-01 06:00Z'::TIMESTAMPTZ_NS AS "when",
+                         '2026-03-01 06:00'::TIMESTAMP_NS AS bare)
+            TO '{path}' (FORMAT parquet)"""
+    )
+    mapping = {"prediction_id": "id", "predicted_at": "when", "score": "p"}
+    raw = path.read_bytes()
+    taken, _, rows = given_file(bench, "f.parquet", raw, mapping=mapping)
+    assert taken.loaded == 1 and rows.predicted_at.iloc[0] == pd.Timestamp("2026-03-01T06:00Z")
+    mapping["predicted_at"] = "bare"
+    with pytest.raises(StoreError, match="^f.parquet: predicted_at.*--naive-timezone"):
+        given_file(bench, "f.parquet", raw, mapping=mapping)
+
+
+def test_times_without_an_offset_are_refused_or_placed(bench):
+    times = ["2026-07-01 12:00:00", "2026-10-25 02:30:00", "2026-03-29 02:30:00"]
+    text = f"{HEAD}\n" + "".join(f"t{i},{t},0.5\n" for i, t in enumerate(times))
+    with pytest.raises(StoreError, match="without an offset.*--naive-timezone") as error:
+        given_file(bench, "f.csv", text)
+    assert "\n" not in str(error.value)
+    taken, found, rows = given_file(bench, "f.csv", text, naive_timezone="Europe/Berlin")
+    assert (taken.loaded, taken.quarantined) == (2, 1) and len(taken.notes) == 1
+    assert "Europe/Berlin has twice; the earlier is taken" in taken.notes[0]
+    assert "does not exist in Europe/Berlin" in found.reason[0] and found.line[0] == 4
+    assert rows.predicted_at["t1"] == pd.Timestamp("2026-10-25T00:30Z")
+    assert rows.predicted_at["t0"] == pd.Timestamp("2026-07-01T10:00Z")
+
+
+def test_one_time_without_an_offset_among_others_costs_its_row(bench):
+    text = f"{HEAD}\na,2026-03-01T00:00:00Z,0.5\nb,2026-03-01T00:00:00,0.5\n"
+    taken, found, _ = given_file(bench, "f.csv", text)
+    assert taken == Ingested(loaded=1, quarantined=1) and "--naive-timezone" in found.reason[0]
+
+
+def test_days_of_a_parquet_file_are_no_times_and_stay_days(bench):
+    path = bench.root / "made.parquet"
+    for column in ("predicted_at", "x"):
+        other = "predicted_at" if column == "x" else "x"
+        duckdb.sql(
+            f"""COPY (SELECT i::VARCHAR AS prediction_id, 0.5 AS score,
+                             CASE WHEN i > 0 THEN DATE '2026-03-01' END AS {column},
+                             TIMESTAMPTZ '2026-03-01 06:00Z' AS {other} FROM range(3) t(i))
+                TO '{path}' (FORMAT parquet)"""
+        )
+        if column == "predicted_at":
+            with pytest.raises(StoreError, match="numbers or days .such as '2026-03-01'"):
+                given_file(bench, "f.parquet", path.read_bytes(), naive_timezone="UTC")
+    _, _, rows = given_file(bench, "f.parquet", path.read_bytes())
+    assert rows["feature:x"].isna().tolist() == [True, False, False]
+    assert rows["feature:x"].iloc[1] == "2026-03-01"
+
+
+@pytest.mark.parametrize("when", ["1772323200", "1772323200000", "2026-03-01", "01.03.2026"])
+def test_numbers_and_days_are_no_times(bench, when):
+    with pytest.raises(StoreError, match="holds numbers or days .*such as"):
+        given_file(bench, "f.csv", f"{HEAD}\na,{when},0.5\n", naive_timezone="UTC")
+
+
+def test_percent_is_refused_or_said(bench):
+    def text(scores):
+        return f"{HEAD}\n" + "".join(f"{i},2026-03-01T00:00:00Z,{s}\n" for i, s in scores.items())
+
+    few = dict(enumerate([83, 0.4, 1, 12.5]))
+    many = dict(enumerate([0.5] * 900 + [2, 99.5] * 5))
+    for scores in (few, many):
+        with pytest.raises(StoreError, match="--score-scale percent"):
+            given_file(bench, "f.csv", text(scores))
+    taken, _, rows = given_file(bench, "f.csv", text(few), score_scale="percent")
+    assert taken == Ingested(loaded=4) and rows.score["0"] == 0.83 and rows.score["1"] == 0.004
+    odd = {f"o{i}": s for i, s in enumerate([0.5] * 50 + [83])}
+    assert given_file(bench, "g.csv", text(odd))[0] == Ingested(loaded=50, quarantined=1)
+    beyond = {f"b{i}": s for i, s in enumerate([50] * 30 + [101])}
+    assert given_file(bench, "h.csv", text(beyond))[0] == Ingested(quarantined=31)
+
+
+def test_numbers_with_the_marks_that_a_person_names(bench):
+    text = f"{HEAD.replace(',', ';')};latency_ms;x\nA1;2026-03-01T00:00:00Z;0,25;1.234,5;1,5\n"
+    text += "1,5;2026-03-01T00:00:00Z;0.5;7;-2,25e1\n"
+    taken, _, rows = given_file(bench, "f.csv", text, decimal=",", thousands=".")
+    assert taken == Ingested(loaded=2) and rows.score.to_dict() == {"A1": 0.25, "1,5": 0.5}
+    assert rows["feature:x"].tolist() == [-22.5, 1.5]
+    assert rows.latency_ms.tolist() == [7, 1234.5]
+
+
+def test_a_name_in_capitals_and_packed(bench):
+    spool = bench.data / "spool" / "predictions"
+    spool.mkdir(parents=True)
+    text = HEAD + ",model,version\n{},2026-03-01T00:00:00Z,0.2,late,v1\n"
+    (spool / "SCORES.CSV").write_text(text.format("A"))
+    (spool / "s.Csv.Gz").write_bytes(gzip.compress(text.format("B").encode()))
+    assert bench.ingest() == Ingested(loaded=2) and not list(spool.iterdir())
+
+
+def test_names_that_are_no_text_are_loaded_or_set_aside_and_said(bench):
+    spool = bench.data / "spool" / "predictions"
+    bench.log(events(days=1))
+    segment = next(spool.glob("*.parquet"))
+    segment.rename(f"{spool}/Gef\udcfchl.parquet")
+    text = HEAD + ",model,version\n{},2026-03-01T00:00:00Z,{},late,v1\n"
+    for name, score in (("good", 0.5), ("Gef\udcfchl", 0.5), ("\udcff", "many")):
+        with open(f"{spool}/{name}.csv", "w") as handle:
+            handle.write(text.format(name[:1].encode(errors="replace").decode(), score))
+    with open(f"{spool}/b\udcfc.csv", "w") as handle:
+        handle.write("no header of ours\n1\n")
+    taken = bench.ingest()
+    assert (taken.loaded, taken.quarantined) == (42, 1) and len(taken.refused) == 1
+    assert str(taken).encode() and "b\\udcfc.csv" in taken.refused[0]
+    assert not list(spool.iterdir()) and len(list((bench.data / "rejected").iterdir())) == 1
+    with bench.store() as store:
+        assert set(store.frame("SELECT name FROM segments").name) >= {"Gef\\udcfchl.csv"}
+        store.publish()
+
+
+def test_what_is_not_taken_is_named_and_the_rest_goes_in(bench, monkeypatch):
+    spool = bench.data / "spool" / "predictions"
+    bench.log(events(days=1))
+    secret = bench.root / "shadow.csv"
+    secret.write_text("root:hash\nuser:hash\n")
+    (spool / "link.csv").symlink_to(secret)
+    os.mkfifo(spool / "fifo.csv")
+    (spool / "folder.csv").mkdir()
+    (spool / "x.txt").write_text("x")
+    (spool / "locked.csv").write_text("x")
+    opened = os.open
+
+    def forbidding(path, *rest, **named):
+        if str(path).endswith("locked.csv"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *rest, **named)
+
+    monkeypatch.setattr(os, "open", forbidding)
+    taken = bench.ingest()
+    assert taken.loaded == 40 and [t.split()[0] for t in taken.passed_over] == [
+        "fifo.csv",
+        "folder.csv",
+        "link.csv",
+        "x.txt",
+    ]
+    assert taken.refused == ("locked.csv cannot be read: Permission denied.",)
+    assert sorted(p.name for p in spool.iterdir()) == [
+        "fifo.csv",
+        "folder.csv",
+        "link.csv",
+        "x.txt",
+    ]
+    again = bench.ingest()
+    assert again.passed_over == taken.passed_over and not again.refused and "hash" not in str(taken)
+
+
+def test_a_loaded_file_that_cannot_be_removed_is_said_and_published(bench, monkeypatch):
+    bench.log(events(days=1))
+    segment = next((bench.data / "spool" / "predictions").glob("*.parquet"))
+    unlink = type(segment).unlink
+
+    def forbidding(path, *rest, **named):
+        if path == segment:
+            raise PermissionError(13, "Permission denied", str(path))
+        return unlink(path, *rest, **named)
+
+    monkeypatch.setattr(type(segment), "unlink", forbidding)
+    taken = bench.ingest()
+    assert taken.loaded == 40 and "cannot be removed: Permission denied" in taken.passed_over[0]
+    assert bench.ingest().duplicates == 40
+
+
+def test_a_file_that_needs_too_much_memory_is_set_aside_and_the_others_go_in(bench, monkeypatch):
+    frame = events(days=1)
+    for part in (frame[:10], frame[10:20], frame[20:]):
+        bench.log(part)
+    spool = bench.data / "spool" / "predictions"
+    heavy = sorted(spool.glob("*.parquet"))[1]
+    load = ingest_module._load
+
+    def small(store, kind, chunk, *rest):
+        if any(delivered.path == heavy for delivered in chunk):
+            raise duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate 8 GB")
+        return load(store, kind, chunk, *rest)
+
+    monkeypatch.setattr(ingest_module, "_load", small)
+    taken = bench.ingest()
+    assert taken.loaded == 30 and len(taken.refused) == 1 and not list(spool.iterdir())
+    assert taken.refused[0].startswith(f"{heavy.name} needs more memory than is allowed")
+
+
+def test_a_small_file_that_holds_much_text_is_loaded_within_the_memory_or_set_aside(bench):
+    "Canonical: the database itself reads it."
+    bench.log(events(days=1))
+    segment = next((bench.data / "spool" / "predictions").glob("*.parquet"))
+    text = "repeat('x', 20_000) || i % 50"
+    duckdb.sql(
+        f"""COPY (SELECT s.* REPLACE (prediction_id || '-' || i AS prediction_id,
+                                      {text} AS entity_id)
+                  FROM '{segment}' s, range(250) t(i))
+            TO '{segment.with_name("bomb.parquet")}' (FORMAT parquet, COMPRESSION zstd)"""
+    )
+    code = f"""
+import resource
+from datetime import UTC, datetime
+from aiops_wb.log.ingest import ingest
+from aiops_wb.log.reading import Limits, ReadOptions
+from aiops_wb.log.store import open_store
+options = ReadOptions(limits=Limits(memory=100))
+with open_store({str(bench.data)!r}, "test") as store:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    taken = ingest(store, datetime(2026, 3, 20, tzinfo=UTC), "test", options=options)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(taken.loaded, len(taken.refused), grown // 1024)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded, refused, grown = map(int, told.stdout.split())
+    assert (loaded, refused) in ((10_040, 0), (40, 1)) and grown < 180  # of 200 MB of text
+
+
+def test_a_file_that_another_process_took_is_no_fault(bench, monkeypatch):
+    bench.log(events(days=1))
+    spool = bench.data / "spool" / "predictions"
+    found = ingest_module.waiting(spool)
+    gone = [spool / "gone.csv", spool / "gone.parquet"]
+    monkeypatch.setattr(
+        ingest_module,
+        "waiting",
+        lambda folder: found._replace(files=[*found.files, *gone] if folder == spool else []),
+    )
+    taken = bench.ingest()
+    assert taken == Ingested(loaded=40)
+
+
+def written(frame, way, path):
+    "A frame as somebody would write it; returns the file."
+    if way.startswith("csv"):
+        delimiter, end = (",", "\n") if way == "csv" else (";", "\r\n")
+        quoting = csv.QUOTE_MINIMAL if way == "csv" else csv.QUOTE_ALL
+        path = path.with_suffix(".csv")
+        frame.to_csv(path, index=False, sep=delimiter, lineterminator=end, quoting=quoting)
+    elif way == "jsonl":
+        path = path.with_suffix(".jsonl")
+        path.write_text("".join(json.dumps(r) + "\n" for r in frame.to_dict("records")))
+    else:
+        path = path.with_suffix(".parquet")
+        with duckdb.connect() as con:
+            con.register("frame", frame)
+            con.execute(f"COPY frame TO '{path}' (FORMAT parquet)")
+    return path
+
+
+@pytest.mark.parametrize("way", ["csv", "csv of another program", "jsonl", "parquet"])
+def test_the_same_rows_types_and_scores_from_any_format(bench, way):
+    rng = np.random.default_rng(7)
+    alphabet = list("abcüß🙂 ,;|\t\"'#\n\\{}[]%=*?")
+    words = ["".join(rng.choice(alphabet, rng.integers(1, 9))).strip() or "-" for _ in range(300)]
+    frame = pd.DataFrame(
+        {
+            "prediction_id": [f"{word}{i}" for i, word in enumerate(words)],
+            "predicted_at": pd.date_range("2026-03-01", periods=300, freq="97s").strftime(
+                "%Y-%m-%dT%H:%M:%S.%f+00:00"
+            ),
+            "score": rng.random(300) ** 8,
+            "entity_id": rng.permutation(words),
+            "x": rng.normal(size=300),
+            "word": rng.permutation(words),
+        }
+    )
+    path = written(frame, way, bench.root / "made")
+    taken, found, rows = given_file(bench, path.name, path.read_bytes())
+    assert taken == Ingested(loaded=300), found
+    mine = frame.set_index("prediction_id").loc[rows.index]
+    assert (rows.score == mine.score).all() and (rows["feature:x"] == mine.x).all()
+    assert (rows.points == Grid().quantise(mine.score.to_numpy())).all()
+    assert (rows.entity_id == mine.entity_id).all() and (rows["feature:word"] == mine.word).all()
+    assert (rows.predicted_at == pd.to_datetime(mine.predicted_at)).all()

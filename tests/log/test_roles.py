@@ -54,7 +54,7 @@ def features(bench):
 def test_what_only_numbers_the_rows_is_no_feature_and_is_said(bench, name):
     text = f"{name},{HEAD},x\n0,{ROWS[0]},5\n1,{ROWS[1]},6\n"
     taken = take(bench, "f.csv", text)
-    assert features(bench) == {"x": [5, 6]} and "not taken" in taken.said[0]
+    assert features(bench) == {"x": [5, 6]} and "not taken" in taken.notes[0]
 
 
 def test_the_index_of_a_parquet_file_is_no_feature(bench):
@@ -77,7 +77,7 @@ def test_a_column_that_is_called_index_and_numbers_nothing_is_a_feature(bench):
 @pytest.mark.parametrize("name", ["label", "LABEL", "observed_at", "source"])
 def test_columns_of_outcomes_are_no_features(bench, name):
     taken = take(bench, "f.csv", csv(f"x,{name}", "1,1", "2,0"))
-    assert features(bench) == {"x": [1, 2]} and (name.lower() == "source") <= bool(taken.said)
+    assert features(bench) == {"x": [1, 2]} and (name.lower() == "source") <= bool(taken.notes)
 
 
 def test_a_source_of_ones_own_is_a_feature_when_it_is_asked_for(bench):
@@ -125,7 +125,7 @@ def test_later_files_and_the_spool_know_an_outcome_too(bench):
     folder.mkdir(parents=True)
     (folder / "s.jsonl").write_text(json.dumps(spooled))
     with bench.store() as store:
-        assert "seen" in ingest(store, NOW, "test").said[0]
+        assert "seen" in ingest(store, NOW, "test").notes[0]
         columns = store.frame("SELECT path FROM data_files WHERE kind = 'predictions'").path
         newest = duckdb.sql(f"DESCRIBE FROM '{bench.data / columns.iloc[-1]}'").df()
         assert "seen" not in newest.column_type.str.cat()
@@ -179,8 +179,8 @@ def test_one_file_ingested_twice_trains_to_an_honest_figure_and_its_drift_knows_
         assert early.card["metrics"]["roc_auc"] > 0.999
         register(store, early, held_out, NOW, "test")
         taken = ingest_file(store, NOW, "test", path, "outcomes", outcomes)
-        assert "trained on it: early" in taken.said[0]
-        assert not ingest_file(store, NOW, "test", path, "outcomes", outcomes).said
+        assert "trained on it: early" in taken.notes[0]
+        assert not ingest_file(store, NOW, "test", path, "outcomes", outcomes).notes
         rows = store.labelled_rows(MODEL, DAY, date(2026, 4, 9))
         trained, _ = train(rows, MODEL, "honest")
         assert trained.features == ["x", "z"]
@@ -230,7 +230,7 @@ OWN = {
 @pytest.mark.parametrize("name", OWN)
 def test_own_columns_that_are_called_like_the_logs_are_features_and_said(bench, name):
     taken = take(bench, "f.csv", csv(name, *OWN[name]), constants={"model": MODEL, "version": "v1"})
-    assert taken.loaded == 2 and taken.said[0].endswith(name)
+    assert taken.loaded == 2 and taken.notes[0].endswith(name)
     assert [str(v).removesuffix(".0") for v in features(bench)[name]] == list(OWN[name])
     kept = logged(bench)[name]
     assert kept.isna().all() or name in ("grid", "points")
@@ -256,8 +256,8 @@ def test_columns_of_the_log_stay_what_they_are_and_an_odd_cell_costs_its_row(ben
 def test_a_column_of_our_name_beside_a_mapped_one_is_said(bench):
     text = csv("p,version", "0.6,8", "0.7,9")
     taken = take(bench, "f.csv", text, mapping={"score": "p"})
-    assert "version (--set gives version)" in taken.said[0]
-    assert "score (p is read as score)" in taken.said[0]
+    assert "version (--set gives version)" in taken.notes[0]
+    assert "score (p is read as score)" in taken.notes[0]
     assert logged(bench).score.tolist() == [0.6, 0.7] and features(bench) == {}
 
 

@@ -182,7 +182,7 @@ def test_a_label_that_came_first_finds_a_prediction_under_another_spelling_once(
     with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0) as log:
         log.log([0.5, 0.6], ["2026-03-01T07:00:00Z"] * 2, prediction_id=["4711", "4712"])
     taken = bench.ingest()
-    assert taken == Ingested(loaded=2) and "another spelling of their id: 1" in taken.said[0]
+    assert taken == Ingested(loaded=2) and "another spelling of their id: 1" in taken.notes[0]
     assert known(bench) == ["4711"]
     predict(bench, "4713")  # the label is loaded once, not each time predictions come
     with bench.store() as store:
@@ -212,7 +212,7 @@ def test_an_ingester_that_is_stopped_before_labels_are_matched_matches_them_next
         predict(bench, "4711")
     monkeypatch.undo()
     assert known(bench) == []
-    assert bench.ingest().said and known(bench) == ["4711"]
+    assert bench.ingest().notes and known(bench) == ["4711"]
     with bench.store() as store:
         batches = store.known_batch()
         assert ingest(store, NOW, "test") == Ingested() and store.known_batch() == batches
