@@ -108,7 +108,7 @@ class BatchReads(Connected):
         )
 
 
-class BatchWrites(BatchReads, QuarantineWrites, Recounting, OutcomeColumnWrites):
+class BatchWrites(BatchReads, Recounting, OutcomeColumnWrites, QuarantineWrites):
     "One ingested batch, recorded and counted."
 
     def commit_batch(

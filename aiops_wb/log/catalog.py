@@ -35,8 +35,8 @@ class Reader(
     ResultReads,
     UnmatchedReads,
     BatchReads,
-    QuarantineReads,
     AuditReads,
+    QuarantineReads,
 ):
     """Questions to a catalog or a snapshot of it; every answer can be asked as of a time (None: all
     that is known)."""
