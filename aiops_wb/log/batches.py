@@ -1,7 +1,7 @@
 """Batches: what became known when, and the files that hold it."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 
 import pandas as pd
@@ -138,13 +138,15 @@ class BatchWrites(BatchReads, Recounting):
         segments: Sequence[tuple],
         files: pd.DataFrame,
         touched: Iterable[tuple] = (),
+        also: Callable[[int], None] = lambda batch: None,
     ) -> int:
         """Record one ingested batch and recount the days it touched, in one transaction; returns
         the batch id.
 
         files: kind, path, event_date, tenant, model, version, grid, rows, bytes, sites, min_id,
         max_id. touched: (event_date, tenant, model, version) whose labels changed. segments: (id,
-        kind, name, bytes, state, detail). Known-at times never run backwards.
+        kind, name, bytes, state, detail). also: called with the batch id in the same transaction.
+        Known-at times never run backwards.
         """
         batch, keys = self.known_batch() + 1, set(touched)
         with self.transaction():
@@ -161,6 +163,7 @@ class BatchWrites(BatchReads, Recounting):
                     self._count_new(batch, key, list(group.path))
             with self.one_thread():
                 self._recount_days(batch, keys)
+            also(batch)
         told = "batch %d of %s: %d loaded, %d duplicates, %d conflicts, %d quarantined"
         logger.info(told, batch, kind, *numbers)
         return batch

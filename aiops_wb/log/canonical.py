@@ -26,8 +26,8 @@ _LABELS = {"true": 1, "false": 0}
 
 
 def canonical_frame(kind: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """Canonical columns (features as `feature:...`) of a frame of loosely typed ones, and the
-    reason against each row (None: it is good)."""
+    """Canonical columns of a frame of loosely typed ones, features as they stand (`feature:...`),
+    and the reason against each row (None: it is good)."""
     table = _Table(frame.reset_index(drop=True))
     for name in _TEXTS:
         if name in COLUMNS[kind]:
@@ -144,7 +144,7 @@ def _predictions(table):
             lambda v: _BOOLEANS.get(str(v).strip().lower())
         )
     features = _features(table.frame)
-    table.out |= {f"feature:{c}": _typed(features[c]) for c in features.columns}
+    table.out |= {f"feature:{c}": features[c] for c in features.columns}
 
 
 def _score(table, name, logit):
@@ -175,15 +175,6 @@ def _features(frame):
         return loose
     nested = frame["features"].map(lambda f: f if isinstance(f, dict) else {})
     return pd.concat([loose, pd.DataFrame(nested.tolist(), index=loose.index)], axis=1)
-
-
-def _typed(column):
-    "A feature as numbers when every given value is one, as text otherwise."
-    numbers = pd.to_numeric(column, errors="coerce")
-    if (numbers.notna() | missing(column)).all():
-        return numbers.astype(float)
-    kept = column.astype(object).where(~missing(column), None)
-    return kept.map(lambda v: v if v is None else str(v))
 
 
 def _times(column):

@@ -11,6 +11,7 @@ from .drift_events import DriftEventReads
 from .duck import connect, migrations
 from .errors import StoreError
 from .events import EventReads
+from .feature_schema import FeatureSchemaReads
 from .known_days import CalendarReads
 from .results import ResultReads
 from .sites import SiteReads
@@ -26,6 +27,7 @@ class Reader(
     FeatureCountReads,
     CalibrationReads,
     VersionReads,
+    FeatureSchemaReads,
     CaseReads,
     SiteReads,
     DriftEventReads,

@@ -12,6 +12,7 @@ __all__ = [
     "reject_outcomes",
     "count_rejects",
     "quarantine_rows",
+    "unreadable_values",
     "drop_tables",
 ]
 
@@ -267,6 +268,29 @@ def quarantine_rows(con, kind: str, source: str, deliveries) -> pd.DataFrame:
     late = pd.DataFrame(columns | {"reason": rejected.reason, "raw": rejected.raw})
     early = [d.rejects.assign(kind=kind, source=d.path.name) for d in deliveries if len(d.rejects)]
     return pd.concat([*early, late], ignore_index=True)[["kind", "source", "line", "reason", "raw"]]
+
+
+def unreadable_values(store: Store, source: str, deliveries) -> pd.DataFrame:
+    """Values of loaded rows that did not fit their feature: event_date, tenant, model, version,
+    feature, prediction_id, raw."""
+    lost = [d.unreadable.assign(filename=str(d.canonical)) for d in deliveries if len(d.unreadable)]
+    if not lost:
+        return pd.DataFrame(columns=_UNREADABLE)
+    store.con.register("lost", pd.concat(lost, ignore_index=True))
+    found = store.con.execute(
+        f"""
+        SELECT CAST(predicted_at AT TIME ZONE {literal(store.timezone)} AS DATE) AS event_date,
+               tenant, model, version, feature, prediction_id, raw
+        FROM (SELECT filename, row AS file_row_number, feature, raw FROM lost) AS lost
+        JOIN {source} USING (filename, file_row_number)
+        ANTI JOIN rejects USING (filename, file_row_number)
+        ORDER BY ALL"""
+    ).df()
+    store.con.unregister("lost")
+    return found[_UNREADABLE]
+
+
+_UNREADABLE = ["event_date", "tenant", "model", "version", "feature", "prediction_id", "raw"]
 
 
 def drop_tables(con) -> None:

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -12,10 +12,9 @@ import pandas as pd
 
 from .canonical import canonical_frame, missing
 from .columns import COLUMNS, DEFAULTS, REQUIRED
-from .duck import identifier, literal, parquet
+from .duck import parquet
 from .durable import write_segment
 from .errors import StoreError
-from .features import NUMBERS
 from .formats import read_delivery
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "from_spool",
     "from_file",
     "column_types",
-    "with_plain_features",
 ]
 
 
@@ -41,6 +39,14 @@ class Delivered:
     rejects: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=["line", "reason", "raw"])
     )
+    # values that did not fit their feature: row (place in the canonical file), feature, raw
+    unreadable: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["row", "feature", "raw"])
+    )
+
+
+Settle = Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
+"Brings the features of canonical rows to what they are; returns the rows and what did not fit."
 
 
 def content_id(path: Path) -> str:
@@ -49,7 +55,7 @@ def content_id(path: Path) -> str:
         return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def from_spool(con, kind: str, path: Path, folder: Path) -> Delivered:
+def from_spool(con, kind: str, path: Path, folder: Path, settle: Settle) -> Delivered:
     """A delivery from a spool file, as it is where it is canonical, else made so in `folder`.
 
     StoreError when it cannot be read to its last row.
@@ -62,20 +68,21 @@ def from_spool(con, kind: str, path: Path, folder: Path) -> Delivered:
             raise StoreError(
                 f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}"
             ) from None
-    return from_file(path, kind, folder)
+    return from_file(path, kind, folder, settle)
 
 
 def from_file(
     path: Path,
     kind: str,
     folder: Path,
+    settle: Settle,
     mapping: Mapping[str, str] | None = None,
     constants: Mapping[str, str] | None = None,
 ) -> Delivered:
     """`normalise`, with whatever a file's content can break said in a sentence; trouble with the
     disk is not the file's fault."""
     try:
-        return normalise(path, kind, folder, mapping, constants)
+        return normalise(path, kind, folder, settle, mapping, constants)
     except (StoreError, OSError, MemoryError, duckdb.IOException):
         raise
     except Exception as error:
@@ -87,14 +94,15 @@ def normalise(
     path: Path,
     kind: str,
     folder: Path,
+    settle: Settle,
     mapping: Mapping[str, str] | None = None,
     constants: Mapping[str, str] | None = None,
 ) -> Delivered:
     """Make a canonical segment in `folder` from a CSV, JSON-lines or Parquet file.
 
     `mapping` is canonical name -> the file's column; `constants` fills whole columns (model,
-    version, tenant, threshold as a score ...). Raises StoreError when the file cannot be used at
-    all; single bad rows become rejects.
+    version, tenant, threshold as a score ...); `settle` brings features to what they are. Raises
+    StoreError when the file cannot be used at all; single bad rows become rejects.
     """
     frame, lines, rejects = read_delivery(path)
     mapping, constants = dict(mapping or {}), dict(constants or {})
@@ -113,11 +121,10 @@ def normalise(
     bad = reason.notna().to_numpy()
     refused = {"line": lines[bad], "reason": reason[bad].to_numpy(), "raw": _raw(frame[bad])}
     rejects = pd.concat([rejects, pd.DataFrame(refused)], ignore_index=True)
-    features = {
-        c.removeprefix("feature:"): c for c in canonical.columns if c.startswith("feature:")
-    }
-    written = write_segment(folder, canonical[~bad], COLUMNS[kind], features)
-    return Delivered(path, content_id(path), written, lines[~bad], rejects)
+    good, unreadable = settle(canonical[~bad])
+    features = {c.removeprefix("feature:"): c for c in good.columns if c.startswith("feature:")}
+    written = write_segment(folder, good, COLUMNS[kind], features)
+    return Delivered(path, content_id(path), written, lines[~bad], rejects, unreadable)
 
 
 def _check_names(path, kind, frame, mapping, constants):
@@ -176,27 +183,3 @@ def _is_canonical(kind, types):
         *columns,
         "features",
     }
-
-
-def with_plain_features(con, delivery: Delivered, folder: Path) -> Delivered:
-    """The delivery with features that are neither numbers, booleans nor text as text: files are
-    read together, and a list in one cannot be read beside a number in another."""
-    rows = parquet([delivery.canonical])
-    source = con.sql(f"FROM {rows}")
-    features = dict(zip(source.columns, source.types)).get("features")
-    kinds = {name: kind.id for name, kind in features.children} if features is not None else {}
-    plain = NUMBERS | {"varchar", "null"}  # a column without any value has no type
-    if plain.issuperset(kinds.values()):
-        return delivery
-    fields = ", ".join(
-        f"{identifier(f)} := features.{identifier(f)}" + ("" if kind in plain else "::VARCHAR")
-        for f, kind in kinds.items()
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f"{delivery.segment_id}-plain.parquet"
-    con.execute(
-        f"""
-        COPY (SELECT * REPLACE (struct_pack({fields}) AS features) FROM {rows})
-        TO {literal(made)} (FORMAT parquet)"""
-    )
-    return replace(delivery, canonical=made)

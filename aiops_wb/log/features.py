@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .duck import identifier
+from .values import category_codes, typed
 
 __all__ = [
     "NUMBERS",
@@ -36,45 +37,20 @@ NUMBERS = {
 }
 "DuckDB's names of the types that are counted as numbers."
 
-_SPELT = {"true": 1.0, "false": 0.0}  # booleans of a file that was read beside one with text
-
-
-def _scalars(values):
-    "Values with lists and structs, which are no feature, as missing."
-    series = pd.Series(values)
-    if series.dtype != object:
-        return series
-    return series.map(lambda v: None if isinstance(v, (list, tuple, dict, np.ndarray)) else v)
-
-
-def _number(value):
-    "A boolean as 0 or 1, spelt out or not; anything else as it is."
-    if isinstance(value, (bool, np.bool_)):
-        return float(value)
-    return _SPELT.get(value, value) if isinstance(value, str) else value
-
 
 def as_numbers(values) -> np.ndarray:
     """A feature as float64: booleans are 0 and 1, spelt out or not; what is missing or no number
     is NaN."""
-    series = _scalars(values)
-    if series.dtype.kind in "biuf" and isinstance(series.dtype, np.dtype):
-        return series.to_numpy(dtype=np.float64, copy=True)
-    if series.dtype == object or isinstance(series.dtype, pd.StringDtype):
-        series = series.astype(object).map(_number)
-    numbers = pd.to_numeric(series, errors="coerce").astype(float)
-    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    series = values if isinstance(values, pd.Series) else pd.Series(values)
+    return typed(series, "number")[0].to_numpy(dtype=np.float64, copy=True)
 
 
 def bin_values(values, rule: Mapping) -> np.ndarray:
     """Bin of each value by a rule {'cuts': [...]} (ascending numbers) or {'categories': [...]};
     -1 missing, -2 unseen category."""
-    series = _scalars(values)
     if "categories" in rule:
-        codes = {category: i for i, category in enumerate(rule["categories"])}
-        placed = series.map(lambda v: -1 if pd.isna(v) else codes.get(v, -2))
-        return placed.to_numpy(dtype=np.int32, na_value=-1)
-    numbers = as_numbers(series)
+        return category_codes(values, rule["categories"])
+    numbers = as_numbers(values)
     placed = np.searchsorted(rule["cuts"], numbers, side="right")
     return np.where(np.isnan(numbers), -1, placed).astype(np.int32)
 

@@ -14,11 +14,13 @@ from .checks import (
     quarantine_rows,
     reject_outcomes,
     reject_predictions,
+    unreadable_values,
 )
 from .day_files import write_day_files
-from .delivered import column_types, content_id, from_file, from_spool, with_plain_features
+from .delivered import column_types, content_id, from_file, from_spool
 from .duck import literal, parquet
 from .errors import StoreError
+from .feature_types import FeatureTypes
 from .formats import SUFFIXES
 from .store import Store
 
@@ -34,6 +36,8 @@ class Ingested:
     conflicts: int = 0  # the same id with other content: in quarantine
     quarantined: int = 0  # rows in quarantine, conflicts included
     refused: tuple[str, ...] = ()  # files set aside, with the reason
+    unreadable: int = 0  # values that did not fit their feature: missing, their text is kept
+    told: tuple[str, ...] = ()  # what somebody should know of the features
 
     def __add__(self, other: "Ingested") -> "Ingested":
         return Ingested(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -42,8 +46,10 @@ class Ingested:
         numbers = (
             f"{self.loaded:,} loaded, {self.duplicates:,} duplicates, "
             f"{self.conflicts:,} conflicts, {self.quarantined:,} quarantined"
+            + (f", {self.unreadable:,} values unreadable" if self.unreadable else "")
         )
-        return "\n".join([numbers, *(f"set aside: {reason}" for reason in self.refused)])
+        aside = (f"set aside: {reason}" for reason in self.refused)
+        return "\n".join([numbers, *aside, *self.told])
 
 
 def ingest(
@@ -57,11 +63,12 @@ def ingest(
     """Load everything in the spool, predictions before outcomes; spool files are removed once they
     are committed."""
     result, spool = Ingested(), Path(spool or store.root / "spool")
+    types = FeatureTypes(store)
     for kind in ("predictions", "outcomes"):
         done, chunk, size = store.ingested(kind), [], 0
         for path in _waiting(spool / kind):
             try:
-                delivered = from_spool(store.con, kind, path, store.root / "tmp" / "made")
+                delivered = _from_spool(store, kind, path, types)
             except StoreError as error:
                 result += _set_aside(store, kind, path, str(error), now, owner)
                 continue
@@ -74,9 +81,9 @@ def ingest(
             chunk.append(delivered)
             size += rows
             if size >= chunk_rows:
-                result += _load_or_set_aside(store, kind, chunk, now, owner)
+                result += _load_or_set_aside(store, kind, chunk, types, now, owner)
                 chunk, size = [], 0
-        result += _load_or_set_aside(store, kind, chunk, now, owner)
+        result += _load_or_set_aside(store, kind, chunk, types, now, owner)
     return result
 
 
@@ -94,8 +101,24 @@ def ingest_file(
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"{path} is not a file.")
-    delivered = from_file(path, kind, store.root / "tmp" / "made", mapping, constants)
-    return _load(store, kind, [delivered], now, owner)
+    types = FeatureTypes(store)
+    made = store.root / "tmp" / "made"
+    delivered = from_file(path, kind, made, types.settle_frame, mapping, constants)
+    return _load(store, kind, [delivered], types, now, owner)
+
+
+def _from_spool(store, kind, path, types):
+    "A spool file with its features as what they are; StoreError when it cannot be used."
+    made = store.root / "tmp" / "made"
+    delivered = from_spool(store.con, kind, path, made, types.settle_frame)
+    if kind == "outcomes" or delivered.canonical != path:
+        return delivered
+    try:
+        return types.settle_segment(delivered, made)
+    except duckdb.Error as error:
+        for reason in _damaged(store.con, [delivered]).values():
+            raise StoreError(reason) from None
+        raise _not_written(kind, error) from None
 
 
 def _waiting(folder):
@@ -113,11 +136,9 @@ def _count_rows(con, path):
     return rows.fetchall()[0][0] or 0
 
 
-def _load(store, kind, deliveries, now, owner):
+def _load(store, kind, deliveries, types, now, owner):
     "One batch: check, write, commit."
-    con, made = store.con, store.root / "tmp" / "made"
-    if kind == "predictions":
-        deliveries = [with_plain_features(con, delivered, made) for delivered in deliveries]
+    con = store.con
     groups = _by_features(con, kind, deliveries)
     paths = [delivered.canonical for delivered in deliveries]
     source, touched = parquet(paths, filename=True, file_row_number=True), []
@@ -127,6 +148,12 @@ def _load(store, kind, deliveries, now, owner):
         reject_predictions(store, source)
     duplicates, conflicts = count_rejects(con)
     quarantine = quarantine_rows(con, kind, source, deliveries)
+    unreadable = unreadable_values(store, source, deliveries)
+
+    def keep_features(batch):
+        types.keep(batch, now, owner)
+        store.add_unreadable(batch, now, unreadable)
+
     files = write_day_files(store, kind, groups, store.known_batch() + 1)
     loaded = int(files.rows.sum())
     store.commit_batch(
@@ -139,13 +166,32 @@ def _load(store, kind, deliveries, now, owner):
         quarantine=quarantine,
         files=files,
         touched=touched,
+        also=keep_features,
         segments=[
             (d.segment_id, kind, d.path.name, d.path.stat().st_size, "ingested", None)
             for d in deliveries
         ],
     )
     drop_tables(con)
-    return Ingested(loaded, duplicates, conflicts, len(quarantine))
+    told = (*types.told(), *_told(unreadable))
+    return Ingested(loaded, duplicates, conflicts, len(quarantine), (), len(unreadable), told)
+
+
+def _told(unreadable):
+    "What did not fit, in a sentence for each feature."
+    for (model, feature), rows in unreadable.groupby(["model", "feature"]):
+        yield (
+            f"{feature} of {model}: {len(rows):,} values could not be read and are missing, such "
+            f"as {rows.raw.iloc[0][:40]!r}; their text is kept, and 'aiops-wb features set' reads "
+            "it again"
+        )
+
+
+def _not_written(kind, error):
+    return StoreError(
+        f"{kind} could not be written: {str(error).splitlines()[0]} Nothing was loaded "
+        "from this batch; free some space or fix the folder and run it again."
+    )
 
 
 def _by_features(con, kind, deliveries):
@@ -159,24 +205,21 @@ def _by_features(con, kind, deliveries):
     return groups
 
 
-def _load_or_set_aside(store, kind, chunk, now, owner):
+def _load_or_set_aside(store, kind, chunk, types, now, owner):
     "Load a chunk; when it holds a damaged file, set that aside and load the rest."
     result = Ingested()
     if not chunk:
         return result
     try:
-        result += _load(store, kind, chunk, now, owner)
+        result += _load(store, kind, chunk, types, now, owner)
     except duckdb.Error as error:
         damaged = _damaged(store.con, chunk)
         if not damaged:
-            raise StoreError(
-                f"{kind} could not be written: {str(error).splitlines()[0]} Nothing was loaded "
-                "from this batch; free some space or fix the folder and run it again."
-            ) from None
+            raise _not_written(kind, error) from None
         for path, reason in damaged.items():
             result += _set_aside(store, kind, path, reason, now, owner)
         whole = [delivered for delivered in chunk if delivered.path not in damaged]
-        return result + _load_or_set_aside(store, kind, whole, now, owner)
+        return result + _load_or_set_aside(store, kind, whole, types, now, owner)
     for delivered in chunk:
         delivered.path.unlink()
         if delivered.canonical != delivered.path:

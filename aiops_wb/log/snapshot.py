@@ -4,9 +4,9 @@ import logging
 import uuid
 from pathlib import Path
 
-from .batches import BatchReads
 from .duck import literal, parquet, statements
 from .durable import fsync
+from .feature_schema import FeatureSchemaReads
 from .schema import EMPTY
 
 __all__ = ["Publishing"]
@@ -14,7 +14,7 @@ __all__ = ["Publishing"]
 logger = logging.getLogger(__name__)
 
 
-class Publishing(BatchReads):
+class Publishing(FeatureSchemaReads):
     "Writes snapshots."
 
     def publish(self, keep: int = 3) -> Path:
@@ -34,6 +34,7 @@ class Publishing(BatchReads):
         published = sorted(folder.glob("aiops-*.duckdb"), key=lambda p: p.stat().st_mtime_ns)
         for old in published[:-keep]:
             old.unlink()
+        self.publish_features()
         logger.info("published %s", target)
         return target
 
