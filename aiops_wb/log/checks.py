@@ -5,7 +5,9 @@ import pandas as pd
 from ..stats.points import LIMIT
 from .columns import LONGEST_NAME, PREDICTION
 from .duck import identifier, literal, parquet
+from .features import stored_types
 from .store import Store
+from .values import content_sql
 
 __all__ = [
     "reject_predictions",
@@ -135,15 +137,17 @@ def _reject_repeated(con, source, stored):
             UNION ALL BY NAME
             SELECT *, NULL AS filename, -1 AS file_row_number FROM {parquet(stored)}
             WHERE prediction_id IN (FROM suspects)"""
-    columns = ", ".join(identifier(c) for c in PREDICTION if c != "prediction_id")
+    rows = f"""
+        SELECT * FROM {source} WHERE prediction_id IN (FROM suspects) {before}
+        UNION ALL BY NAME
+        SELECT NULL AS features WHERE false"""
+    columns = [identifier(c) for c in PREDICTION if c != "prediction_id"]
+    content = ", ".join([*columns, *_contents(con, rows)])
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE compared AS
-        SELECT prediction_id, filename, file_row_number,
-               hash({columns}, to_json(features)::VARCHAR) AS content
-        FROM (SELECT * FROM {source} WHERE prediction_id IN (FROM suspects) {before}
-              UNION ALL BY NAME
-              SELECT NULL AS features WHERE false)
+        SELECT prediction_id, filename, file_row_number, hash({content}) AS content
+        FROM ({rows})
         ANTI JOIN rejects USING (filename, file_row_number)"""
     )
     con.execute(
@@ -158,6 +162,13 @@ def _reject_repeated(con, source, stored):
                   ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))
         WHERE place > 1 AND filename IS NOT NULL"""
     )
+
+
+def _contents(con, rows):
+    "The features of some rows as SQL by which the same value is the same, however it is stored."
+    for feature, physical in stored_types(con, f"({rows})").items():
+        value = f"features.{identifier(feature)}"
+        yield content_sql(value) if physical == "varchar" else value
 
 
 def reject_outcomes(store: Store, source: str) -> list[tuple]:

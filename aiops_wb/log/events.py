@@ -140,5 +140,6 @@ def _of_kind(column, kind):
         return column
     values = typed(column, kind)[0]
     if kind == "boolean":
-        return values.astype(object).where(values.notna(), None) if values.hasnans else values
+        whole = not values.isna().any()
+        return values.astype(bool) if whole else values.astype(object).where(values.notna(), None)
     return values

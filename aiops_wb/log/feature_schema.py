@@ -20,6 +20,7 @@ from .values import typed, wider
 __all__ = [
     "ENOUGH_DAYS",
     "ENOUGH_VALUES",
+    "LATEST",
     "FeatureSchemaReads",
     "FeatureSchemaWrites",
     "kinds_of_card",
@@ -31,9 +32,10 @@ UNREADABLE_DAYS = 30
 "Days for which the text of values that could not be read is kept."
 _KEPT, _LONGEST = 10_000, 1_000  # texts of a feature and batch that are kept, characters of each
 
-_LATEST = """
+LATEST = """
     SELECT * FROM features{where}
     QUALIFY row_number() OVER (PARTITION BY model, feature ORDER BY seq DESC) = 1"""
+"Every feature as it is, in SQL; `where` chooses among all rows."
 
 
 class FeatureSchemaReads(BatchReads, AuditReads):
@@ -51,7 +53,7 @@ class FeatureSchemaReads(BatchReads, AuditReads):
 
     def _features(self, model=None, as_of=None):
         where, values = conditions(model=model, batch_id__le=self.known_batch(as_of))
-        return self.frame(f"{_LATEST.format(where=where)} ORDER BY model, feature", values)
+        return self.frame(f"{LATEST.format(where=where)} ORDER BY model, feature", values)
 
     def features(self, model: str | None = None) -> pd.DataFrame:
         """Every feature with its kind: model, feature, kind, fixed, since, who, why, unreadable

@@ -11,7 +11,7 @@ import pandas as pd
 from .delivered import Delivered
 from .duck import identifier, literal, parquet
 from .feature_schema import ENOUGH_DAYS, ENOUGH_VALUES
-from .features import NUMBERS
+from .features import NUMBERS, stored_types
 from .store import Store
 from .values import infer, typed, wider
 
@@ -44,11 +44,11 @@ class _Feature:
         if physical == "null":
             return True
         if not self.fixed:
-            return physical == "boolean" or physical in NUMBERS and self.kind != "boolean"
+            return physical in NUMBERS and self.kind in (None, _kind_stored(physical))
         return {
             "number": physical in NUMBERS,
             "boolean": physical == "boolean",
-            "text": physical == "varchar" or physical in NUMBERS,
+            "text": physical == "varchar",
             "time": physical in NUMBERS and physical != "boolean",
         }[self.kind]
 
@@ -81,10 +81,10 @@ class FeatureTypes:
     def settle_segment(self, delivered: Delivered, folder: Path) -> Delivered:
         """A segment of the log's own form whose features can be read as what they are: as it is
         where their stored types say so, else written anew."""
-        stored = _stored_types(self.store.con, delivered.canonical)
+        source = parquet([delivered.canonical])
+        stored = stored_types(self.store.con, source)
         if not stored:
             return delivered
-        source = parquet([delivered.canonical])
         models = self._models_in(source)
         known = [(m, f, self._of(m, f)) for m in models for f in stored]
         reread = {f for _, f, state in known if not state.holds(stored[f])}
@@ -176,7 +176,7 @@ class FeatureTypes:
             at = features.index(feature) + 2
             days = {row[1]: row[at] for row in rows if row[0] == model and row[at]}
             if days:
-                state.see("boolean" if stored[feature] == "boolean" else "number", days)
+                state.see(_kind_stored(stored[feature]), days)
 
     def _rewritten(self, delivered, stored, features, folder):
         "A segment with some of its features read from what is stored."
@@ -231,13 +231,9 @@ class FeatureTypes:
         state.stored = (kind, fixed)
 
 
-def _stored_types(con, path):
-    "Feature -> DuckDB's name of the type that it is stored as."
-    relation = con.sql(f"FROM {parquet([path])}")
-    kind = dict(zip(relation.columns, relation.types)).get("features")
-    if getattr(kind, "id", "") != "struct":
-        return {}
-    return {name: child.id for name, child in kind.children}
+def _kind_stored(physical):
+    "The kind of numbers or booleans that are stored as a type."
+    return "boolean" if physical == "boolean" else "number"
 
 
 def _nothing_lost():

@@ -17,6 +17,7 @@ __all__ = [
     "binned_days",
     "count_numbers",
     "feature_counts",
+    "stored_types",
 ]
 
 NUMBERS = {
@@ -106,7 +107,7 @@ def feature_counts(
 
     Features that were not logged count as missing.
     """
-    kinds = _logged_kinds(con, source)
+    kinds = stored_types(con, source)
     size = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
     numeric = [f for f, rule in bins.items() if "cuts" in rule and kinds.get(f) in NUMBERS]
     counted = _count_numeric(con, source, bins, numeric, size)
@@ -121,8 +122,8 @@ def feature_counts(
     return pd.DataFrame({"feature": feature[kept], "bin": places[kept], "n": n[kept]})
 
 
-def _logged_kinds(con, source):
-    "Feature -> DuckDB's name of its type, of the features that rows hold."
+def stored_types(con: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    "Feature -> DuckDB's name of the type that it is stored as, of the features that rows hold."
     columns = con.sql(f"FROM {source}")
     kind = dict(zip(columns.columns, columns.types)).get("features")
     if getattr(kind, "id", "") != "struct":

@@ -4,10 +4,12 @@ import logging
 import uuid
 from pathlib import Path
 
-from .duck import literal, parquet, statements
+from .duck import identifier, literal, parquet, statements
 from .durable import fsync
-from .feature_schema import FeatureSchemaReads
+from .feature_schema import LATEST, FeatureSchemaReads
+from .features import stored_types
 from .schema import EMPTY
+from .values import kind_sql
 
 __all__ = ["Publishing"]
 
@@ -46,10 +48,46 @@ class Publishing(FeatureSchemaReads):
             self.con.execute("USE snapshot")
             for kind, empty in EMPTY.items():
                 paths = [(self.root / file[0]).resolve() for file in self.files(kind)]
-                rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
+                rows = f"{self._shown(kind, parquet(paths))} UNION ALL BY NAME " if paths else ""
                 self.con.execute(f"CREATE VIEW {kind} AS {rows}{empty}")
             for sql in statements("views.sql").values():
                 self.con.execute(sql)
         finally:
             self.con.execute("USE catalog")
             self.con.execute("DETACH snapshot")
+
+    def _shown(self, kind, rows):
+        """Rows of the log as SQL, with features that are stored in more than one way as what they
+        are, and what was read again in its place."""
+        mixed = {
+            feature: kinds[0] if len(kinds) == 1 else "text"
+            for feature, kinds in self._rows(
+                f"""
+                SELECT feature, list(DISTINCT kind) FROM ({LATEST.format(where="")})
+                WHERE feature IN (FROM (SELECT feature FROM features GROUP BY feature
+                                        HAVING count(DISTINCT kind) > 1)
+                                  UNION SELECT feature FROM read_again)
+                GROUP BY feature"""
+            )
+        }
+        stored = stored_types(self.con, rows) if kind == "predictions" and mixed else {}
+        if not mixed.keys() & stored.keys():
+            return f"SELECT * FROM {rows}"
+        again = [f for f in self._column("SELECT DISTINCT feature FROM read_again ORDER BY 1")]
+        fields = []
+        for feature, physical in stored.items():
+            value = f"p.features.{identifier(feature)}"
+            if feature in mixed and physical == "varchar":
+                value = kind_sql(value, mixed[feature])
+            if feature in again:
+                value = (
+                    f"coalesce({value}, {kind_sql(f'a.r{again.index(feature)}', mixed[feature])})"
+                )
+            fields.append(f"{identifier(feature)} := {value}")
+        shown = f"SELECT p.* REPLACE (struct_pack({', '.join(fields)}) AS features) FROM {rows} p"
+        if not again:
+            return shown
+        raw = (f"max(raw) FILTER (feature = {literal(f)}) AS r{i}" for i, f in enumerate(again))
+        return f"""{shown} LEFT JOIN (
+            SELECT model, prediction_id, {", ".join(raw)} FROM read_again GROUP BY ALL) a
+            ON a.model = p.model AND a.prediction_id = p.prediction_id"""

@@ -18,8 +18,11 @@ __all__ = [
     "as_seconds",
     "canonical_text",
     "category_codes",
+    "content_sql",
     "infer",
     "is_null",
+    "kind_sql",
+    "number_sql",
     "text_sql",
     "typed",
     "wider",
@@ -385,3 +388,29 @@ def text_sql(value: str) -> str:
         f"WHEN lower({text}) IN ('true', 'false') THEN lower({text}) "
         f"WHEN regexp_full_match({text}, '-0\\.0+') THEN '0' ELSE {whole} END"
     )
+
+
+def number_sql(value: str) -> str:
+    "`as_number` in SQL, of an expression that is a text; NULL where it is missing or no number."
+    text = f"trim(({value})::VARCHAR)"
+    patterns = "|".join((_NUMBER.pattern, "[-+]?(?i:inf(?:inity)?)"))
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{patterns}') THEN TRY_CAST({text} AS DOUBLE) "
+        f"WHEN lower({text}) = 'true' THEN 1 WHEN lower({text}) = 'false' THEN 0 END"
+    )
+
+
+def kind_sql(value: str, kind: str) -> str:
+    "A text as a kind, in SQL."
+    if kind == "text":
+        return text_sql(value)
+    if kind == "boolean":
+        return f"CASE {number_sql(value)} WHEN 1 THEN true WHEN 0 THEN false END"
+    if kind == "number":
+        return number_sql(value)
+    return f"coalesce({number_sql(value)}, epoch(TRY_CAST({value} AS TIMESTAMPTZ)))"
+
+
+def content_sql(value: str) -> str:
+    "A text by which the same value is the same, whether it is a number or its spelling."
+    return f"coalesce({text_sql(f'({number_sql(value)})::VARCHAR')}, {text_sql(value)})"
