@@ -297,5 +297,6 @@ def kinds_of_card(card: Mapping) -> dict[str, str]:
     by_rule = {
         feature: "text" if "categories" in rule else "number"
         for feature, rule in card.get("bins", {}).items()
+        if any(rule.values())  # it had a value
     }
     return by_rule | card.get("kinds", {})
