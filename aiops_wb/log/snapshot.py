@@ -77,8 +77,10 @@ class Publishing(FeatureSchemaReads):
         fields = []
         for feature, physical in stored.items():
             value = f"p.features.{identifier(feature)}"
-            if feature in mixed and physical == "varchar":
+            if feature in mixed and (physical == "varchar" or mixed[feature] == "text"):
                 value = kind_sql(value, mixed[feature])
+            elif feature in mixed:
+                value = f"{value}::{'BOOLEAN' if mixed[feature] == 'boolean' else 'DOUBLE'}"
             if feature in again:
                 value = (
                     f"coalesce({value}, {kind_sql(f'a.r{again.index(feature)}', mixed[feature])})"
