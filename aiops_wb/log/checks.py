@@ -5,6 +5,7 @@ import pandas as pd
 from ..stats.points import LIMIT
 from .columns import LONGEST_NAME, PREDICTION
 from .duck import identifier, literal, parquet
+from .feature_schema import UNREADABLE
 from .features import stored_types
 from .store import Store
 from .values import content_sql
@@ -286,7 +287,7 @@ def unreadable_values(store: Store, source: str, deliveries) -> pd.DataFrame:
     feature, prediction_id, raw."""
     lost = [d.unreadable.assign(filename=str(d.canonical)) for d in deliveries if len(d.unreadable)]
     if not lost:
-        return pd.DataFrame(columns=_UNREADABLE)
+        return pd.DataFrame(columns=UNREADABLE)
     store.con.register("lost", pd.concat(lost, ignore_index=True))
     found = store.con.execute(
         f"""
@@ -298,10 +299,7 @@ def unreadable_values(store: Store, source: str, deliveries) -> pd.DataFrame:
         ORDER BY ALL"""
     ).df()
     store.con.unregister("lost")
-    return found[_UNREADABLE]
-
-
-_UNREADABLE = ["event_date", "tenant", "model", "version", "feature", "prediction_id", "raw"]
+    return found[UNREADABLE]
 
 
 def drop_tables(con) -> None:

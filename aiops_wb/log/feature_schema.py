@@ -11,9 +11,9 @@ import pandas as pd
 from .audit import AuditReads, AuditWrites
 from .base import conditions
 from .batches import BatchReads, BatchWrites
-from .duck import literal
+from .duck import identifier, literal, parquet
 from .errors import StoreError
-from .features import bin_values
+from .features import NUMBERS, bin_values, stored_types
 from .published import KINDS, schema_path, write_schema
 from .values import typed, wider
 
@@ -21,6 +21,7 @@ __all__ = [
     "ENOUGH_DAYS",
     "ENOUGH_VALUES",
     "LATEST",
+    "UNREADABLE",
     "FeatureSchemaReads",
     "FeatureSchemaWrites",
     "kinds_of_card",
@@ -32,6 +33,8 @@ UNREADABLE_DAYS = 30
 "Days for which the text of values that could not be read is kept."
 _KEPT, _LONGEST = 10_000, 1_000  # texts of a feature and batch that are kept, characters of each
 
+UNREADABLE = ["event_date", "tenant", "model", "version", "feature", "prediction_id", "raw"]
+"Columns of values that could not be read."
 LATEST = """
     SELECT * FROM features{where}
     QUALIFY row_number() OVER (PARTITION BY model, feature ORDER BY seq DESC) = 1"""
@@ -168,14 +171,34 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
             {"model": model, "feature": feature},
         )
         lost = typed(raw.raw, kind)[1]
+        misfits = self._misfits(model, feature, known[feature], kind)
         with self.transaction():
             batch = self.known_batch() + 1
             self._add_batch(batch, "features", now, who, (0, 0, 0, 0))
             self.record(now, who, "feature", f"{model}/{feature}", kind, why)
             self._add_feature(now, who, model, feature, kind, True, why, batch)
             self._read_again(batch, model, feature, kind, raw[~lost])
+            self.add_unreadable(batch, now, misfits)
+            self._rebin(batch, misfits, known[feature], -1)
         self.publish_features()
-        return int((~lost).sum()), int(lost.sum())
+        return int((~lost).sum()), int(lost.sum()) + len(misfits)
+
+    def _misfits(self, model, feature, before, kind):
+        "Logged values that can be read as what a feature was, but not as what it is to be."
+        paths = [self.root / file[0] for file in self.files("predictions", model=model)]
+        stored = stored_types(self.con, parquet(paths)).get(feature) if paths else None
+        fits = kind == "text" or stored in NUMBERS and kind != "boolean"
+        if stored is None or fits:
+            return pd.DataFrame(columns=UNREADABLE)
+        value = f"features.{identifier(feature)}"
+        rows = self.frame(
+            f"""
+            SELECT event_date, tenant, model, version, $feature AS feature, prediction_id,
+                   {value}::VARCHAR AS raw
+            FROM {parquet(paths)} WHERE {value} IS NOT NULL""",
+            {"feature": feature},
+        )
+        return rows[typed(rows.raw, kind)[1] & ~typed(rows.raw, before)[1]]
 
     def _read_again(self, batch, model, feature, kind, rows):
         "Rows of `unreadable` stand in for missing values from a batch on, and are counted so."
@@ -190,23 +213,18 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
                  WHERE batch_id = $batch AND model = $model AND feature = $feature)""",
             {"batch": batch, "model": model, "feature": feature},
         )
-        day = ["event_date", "tenant", "model", "version", "feature"]
-        counts = rows.groupby(day, as_index=False).size().rename(columns={"size": "n"})
-        self._insert("unreadable_counts", counts.assign(n=-counts.n, batch_id=batch))
-        for version, part in rows.groupby("version"):
+        self._insert("unreadable_counts", _counted(rows, -1).assign(batch_id=batch))
+        self._rebin(batch, rows, kind, 1)
+
+    def _rebin(self, batch, rows, kind, sign):
+        """Move values from the missing ones of their day to the bins where they belong as a kind,
+        or back (sign -1)."""
+        for (model, version, feature), part in rows.groupby(["model", "version", "feature"]):
             rule = self._bins(model, version).get(feature)
             if rule is not None:
-                self._rebin(batch, part, rule, kind)
-
-    def _rebin(self, batch, rows, rule, kind):
-        "Move values from the missing ones of their day to the bins where they belong."
-        placed = rows.assign(bin=bin_values(typed(rows.raw, kind)[0], rule))
-        day = ["event_date", "tenant", "model", "version", "feature", "bin"]
-        came = placed.groupby(day, as_index=False).size().rename(columns={"size": "n"})
-        left = placed.assign(bin=-1).groupby(day, as_index=False).size()
-        left = left.rename(columns={"size": "n"}).assign(n=lambda t: -t.n)
-        changes = pd.concat([came, left]).assign(batch_id=batch)
-        self._insert("feature_counts", changes)
+                placed = part.assign(bin=bin_values(typed(part.raw, kind)[0], rule))
+                changes = [_counted(placed, sign), _counted(placed.assign(bin=-1), -sign)]
+                self._insert("feature_counts", pd.concat(changes).assign(batch_id=batch))
 
     def add_unreadable(self, batch: int, now: datetime, rows: pd.DataFrame) -> None:
         """Count the values of a batch that did not fit (event_date, tenant, model, version,
@@ -220,9 +238,7 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
         )
         if not len(rows):
             return
-        day = ["event_date", "tenant", "model", "version", "feature"]
-        counts = rows.groupby(day, as_index=False).size().rename(columns={"size": "n"})
-        self._insert("unreadable_counts", counts.assign(batch_id=batch))
+        self._insert("unreadable_counts", _counted(rows, 1).assign(batch_id=batch))
         kept = rows.groupby(["model", "feature"]).head(_KEPT)
         self._insert("unreadable", kept.assign(raw=kept.raw.str[:_LONGEST], batch_id=batch))
 
@@ -290,6 +306,13 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
                     kind = {"BYTE_ARRAY": "text", "BOOLEAN": "boolean"}.get(kind, "number")
                     rows.append((model, name.removeprefix("features, "), day, kind, n))
         return pd.DataFrame(rows, columns=["model", "feature", "event_date", "kind", "n"])
+
+
+def _counted(rows, sign):
+    "Values of each day, or of each bin of it: a change of counts."
+    day = ["event_date", "tenant", "model", "version", "feature", "bin"]
+    counts = rows.groupby([c for c in day if c in rows], as_index=False).size()
+    return counts.rename(columns={"size": "n"}).assign(n=lambda counted: sign * counted.n)
 
 
 def kinds_of_card(card: Mapping) -> dict[str, str]:

@@ -20,7 +20,6 @@ __all__ = [
     "category_codes",
     "content_sql",
     "infer",
-    "is_null",
     "kind_sql",
     "number_sql",
     "text_sql",
@@ -49,13 +48,6 @@ _TIME = re.compile(
 # what Python's float takes and the pattern above does not: leading zeros, underscores, other digits
 _NOT_PLAIN = re.compile(r"^\s*[-+]?0[0-9]|_|[^\x00-\x7f]|^\s*[-+]?[0-9]{16}", re.MULTILINE)
 _EXACT = 2**53  # whole numbers up to here are exact as float64
-
-
-def is_null(value) -> bool:
-    "Whether a single value is missing whatever kind it should be: nothing, or a word for nothing."
-    if isinstance(value, str):
-        return value.strip().lower() in NULL_TEXTS
-    return _is_nothing(value)
 
 
 def _is_nothing(value):

@@ -296,12 +296,32 @@ def test_what_is_read_again_moves_to_its_bins(log):
         assert counted(store) == [0, 2, 1, 1, 1] and counted(store, later) == [0, 3, 1, 1]
 
 
+def test_what_fits_no_longer_is_unreadable_and_comes_back(log):
+    with open_store(log.data, "ana") as store:
+        card = {"bins": {"amount": {"categories": ["5", "A3"]}}}
+        store.add_version(NOW, "ana", "m", "1", Grid(), "nowhere", card, 0)
+    log.deliver(amount=["5", "A3", "N/A"])
+    assert log.rows().amount.tolist()[:2] == ["5", "A3"]
+    times = iter(NOW + timedelta(hours=h) for h in (1, 2, 3))
+    with open_store(log.data, "ana") as store:
+        assert counted(store) == [0, 1, 1, 1]
+        assert store.set_feature(next(times), "ana", "m", "amount", "number", "sums") == (0, 1)
+        assert counted(store) == [0, 2, 1, 0] and store.features("m").unreadable.tolist() == [1]
+        store.publish()
+    assert plain(log.rows().amount) == [5, None, None] == log.seen_by_analysts("amount")
+    with open_store(log.data, "ana") as store:
+        assert store.set_feature(next(times), "ana", "m", "amount", "text", "codes") == (1, 0)
+        assert counted(store) == [0, 1, 1, 1] and store.features("m").unreadable.tolist() == [0]
+        store.publish()
+    assert plain(log.rows().amount) == ["5", "A3", None] == log.seen_by_analysts("amount")
+
+
 def test_a_stopped_setting_changes_nothing(log, monkeypatch):
     fixed_log(log, amount=float)
     log.deliver(amount=["A3"])
     with open_store(log.data, "ana") as store:
         before = store.known_batch()
-        monkeypatch.setattr(store, "_insert", lambda *_: 1 / 0)
+        monkeypatch.setattr(store, "add_unreadable", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             store.set_feature(NOW, "ana", "m", "amount", "text", "codes")
     with open_store(log.data, "ana") as store:
