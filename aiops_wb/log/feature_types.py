@@ -17,6 +17,10 @@ from .values import infer, typed, wider
 
 __all__ = ["FeatureTypes"]
 
+_POSSIBLE = (
+    "predicted_at BETWEEN TIMESTAMPTZ '1900-01-01 00:00Z' AND TIMESTAMPTZ '2200-01-01 00:00Z'"
+)
+
 
 @dataclass
 class _Feature:
@@ -170,7 +174,7 @@ class FeatureTypes:
             f"""
             SELECT model, CAST(predicted_at AT TIME ZONE {literal(self.store.timezone)} AS DATE),
                    {counts}
-            FROM {source} WHERE predicted_at IS NOT NULL GROUP BY ALL"""
+            FROM {source} WHERE {_POSSIBLE} GROUP BY ALL"""
         ).fetchall()
         for model, feature, state in open_:
             at = features.index(feature) + 2
@@ -185,7 +189,8 @@ class FeatureTypes:
             f"features.{identifier(f)} AS {identifier(f'feature:{f}')}" for f in features
         )
         frame = con.execute(
-            f"SELECT file_row_number, model, predicted_at, {picked} FROM {rows} ORDER BY 1"
+            f"SELECT file_row_number, model, CASE WHEN {_POSSIBLE} THEN predicted_at END "
+            f"AS predicted_at, {picked} FROM {rows} ORDER BY 1"
         ).df()
         settled, lost = self.settle_frame(frame)
         places = {f: f"t.{identifier(f'feature:{f}')}" for f in features}

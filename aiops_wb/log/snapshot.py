@@ -48,48 +48,70 @@ class Publishing(FeatureSchemaReads):
             self.con.execute("USE snapshot")
             for kind, empty in EMPTY.items():
                 paths = [(self.root / file[0]).resolve() for file in self.files(kind)]
-                rows = f"{self._shown(kind, parquet(paths))} UNION ALL BY NAME " if paths else ""
+                rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
                 self.con.execute(f"CREATE VIEW {kind} AS {rows}{empty}")
+                if kind == "predictions" and paths and (shown := self._shown(parquet(paths))):
+                    view = f"CREATE OR REPLACE VIEW {kind} AS {shown} UNION ALL BY NAME {empty}"
+                    self.con.execute(view)
             for sql in statements("views.sql").values():
                 self.con.execute(sql)
         finally:
             self.con.execute("USE catalog")
             self.con.execute("DETACH snapshot")
 
-    def _shown(self, kind, rows):
-        """Rows of the log as SQL, with features that are stored in more than one way as what they
-        are, and what was read again in its place."""
-        mixed = {
-            feature: kinds[0] if len(kinds) == 1 else "text"
-            for feature, kinds in self._rows(
-                f"""
-                SELECT feature, list(DISTINCT kind) FROM ({LATEST.format(where="")})
-                WHERE feature IN (FROM (SELECT feature FROM features GROUP BY feature
-                                        HAVING count(DISTINCT kind) > 1)
-                                  UNION SELECT feature FROM read_again)
-                GROUP BY feature"""
-            )
-        }
-        stored = stored_types(self.con, rows) if kind == "predictions" and mixed else {}
-        if not mixed.keys() & stored.keys():
-            return f"SELECT * FROM {rows}"
-        again = [f for f in self._column("SELECT DISTINCT feature FROM read_again ORDER BY 1")]
-        fields = []
-        for feature, physical in stored.items():
-            value = f"p.features.{identifier(feature)}"
-            if feature in mixed and (physical == "varchar" or mixed[feature] == "text"):
-                value = kind_sql(value, mixed[feature])
-            elif feature in mixed:
-                value = f"{value}::{'BOOLEAN' if mixed[feature] == 'boolean' else 'DOUBLE'}"
+    def _shown(self, rows):
+        """Predictions as SQL, with features that are stored as something else as what they are, and
+        what was read again in its place; None where nothing of the kind is known."""
+        stored = self._stored_in_view()
+        again = self._column("SELECT DISTINCT feature FROM read_again ORDER BY 1")
+        fields = {f: f"p.features.{identifier(f)}" for f in stored}
+        plain = dict(fields)
+        for feature, kind in self._kinds_over_models().items():
+            if feature not in fields:
+                continue
+            value, physical = fields[feature], stored[feature]
+            if physical == "varchar" or kind == "text":
+                value = kind_sql(value, kind) if self._mixed(feature, physical, kind) else value
+            elif kind == "boolean" and physical != "boolean":
+                value = f"{value}::BOOLEAN"
             if feature in again:
-                value = (
-                    f"coalesce({value}, {kind_sql(f'a.r{again.index(feature)}', mixed[feature])})"
-                )
-            fields.append(f"{identifier(feature)} := {value}")
-        shown = f"SELECT p.* REPLACE (struct_pack({', '.join(fields)}) AS features) FROM {rows} p"
+                value = f"coalesce({value}, {kind_sql(f'a.r{again.index(feature)}', kind)})"
+            fields[feature] = value
+        if fields == plain:
+            return None
+        packed = ", ".join(f"{identifier(f)} := {value}" for f, value in fields.items())
+        shown = f"SELECT p.* REPLACE (struct_pack({packed}) AS features) FROM {rows} p"
         if not again:
             return shown
         raw = (f"max(raw) FILTER (feature = {literal(f)}) AS r{i}" for i, f in enumerate(again))
         return f"""{shown} LEFT JOIN (
             SELECT model, prediction_id, {", ".join(raw)} FROM read_again GROUP BY ALL) a
             ON a.model = p.model AND a.prediction_id = p.prediction_id"""
+
+    def _stored_in_view(self):
+        "Feature -> DuckDB's name of its type in the view of predictions; no file is opened."
+        kinds = self._column(
+            """
+            SELECT data_type FROM duckdb_columns()
+            WHERE database_name = 'snapshot' AND table_name = 'predictions'
+              AND column_name = 'features'"""
+        )
+        if not kinds[0].startswith("STRUCT"):  # no row has a feature
+            return {}
+        return stored_types(self.con, f"(SELECT NULL::{kinds[0]} AS features)")
+
+    def _kinds_over_models(self):
+        "Feature -> its kind; a text where models differ."
+        kinds = self._rows(
+            f"""
+            SELECT feature, list(DISTINCT kind) FROM ({LATEST.format(where="")}) GROUP BY feature"""
+        )
+        return {f: known[0] if len(known) == 1 else "text" for f, known in kinds}
+
+    def _mixed(self, feature, physical, kind):
+        "Whether a feature that is shown as a text was ever anything else, or is to be."
+        if kind != "text" or physical != "varchar":
+            return True
+        return feature in self._column(
+            "SELECT feature FROM features GROUP BY feature HAVING count(DISTINCT kind) > 1"
+        )

@@ -125,6 +125,20 @@ def test_numbers_that_turn_out_to_be_codes_are_read_as_texts(log):
     assert any("gate" in said and "'A3'" in said for said in taken.told)
 
 
+@pytest.mark.parametrize("value", [None, "NA"])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("later", "read"),
+    [([5, 6.5], [5, 6.5]), (["True", "false"], [True, False]), (["x", "NA"],) * 2],
+)
+def test_a_feature_that_begins_without_values_is_what_comes_later(log, value, ending, later, read):
+    log.deliver(ending=ending, new=[value], old=[1])
+    assert log.kinds() == {"old": "number"}
+    log.deliver(prediction_id=["B1", "B2"], new=later)
+    first = value if read == ["x", "NA"] else None
+    assert plain(log.rows().new) == [first, *read] == log.seen_by_analysts("new")
+
+
 def test_what_was_known_before_a_feature_widened_stays(log):
     log.deliver(gate=["12", "7"], now=NOW)
     log.deliver(prediction_id=["B1"], gate=["A3"], now=NOW + timedelta(days=1))
@@ -438,6 +452,18 @@ def test_a_feature_whose_type_changes_is_one_alarm_about_the_data(log):
     alarms = {a.stream: a for a in drift.alarms}
     assert set(alarms) == {"amount"} and alarms["amount"].kind == "data quality"
     assert "unreadable" in alarms["amount"].says()
+
+
+def test_odd_names_and_no_features_are_published(log):
+    log.deliver(pd.DataFrame(index=[0]))
+    assert log.kinds() == {} and len(log.rows()) == 1
+    name = 'a "b", c\'s'
+    log.deliver(prediction_id=["B1"], **{name: [5]})
+    log.deliver(prediction_id=["C1"], **{name: ["A3"]})
+    assert log.rows()[name].tolist()[1:] == ["5", "A3"]
+    with open_snapshot(log.data) as reader:
+        rows = reader.frame("SELECT features FROM noc_fraud_prediction_log ORDER BY prediction_id")
+    assert rows.features[1] == {name: "5"}
 
 
 def test_a_schema_that_was_lost_is_published_again(log):
