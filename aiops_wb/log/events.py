@@ -122,7 +122,7 @@ LOOKS_BACK = {"automation_rate": 1, "width_distribution": 7, "false_positives_by
 
 def _spread(rows, kinds, again):
     "A frame with the struct of features as columns of their own, each of its kind."
-    logged = rows.pop("features").map(lambda features: features or {}).tolist()
+    logged = [f if isinstance(f, dict) else {} for f in rows.pop("features")]
     features = pd.json_normalize(logged).set_index(rows.index)
     for feature, part in again.groupby("feature") if again is not None else ():
         if feature in features:
