@@ -27,6 +27,7 @@ COMMANDS = {
     "config": ("config", "print each setting, its value and where that comes from"),
     "models": ("models", "list, train and promote versions of a model; go back"),
     "retrain": ("retrain", "train a challenger, compare, propose; never activates"),
+    "features": ("features", "what the features of a model are; say what one is"),
     "calibrations": ("calibrations", "list calibrations of a version, or make one by hand"),
     "thresholds": ("thresholds", "show, try, change or put back a model's threshold"),
     "drift": ("drift", "list alarms about drift, or explain what differs"),

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ..log.errors import StoreError
 from ..models.registry import register
 from ..models.training import train
 from .arguments import FirstDay, LastDay, Model, as_name
@@ -24,11 +25,32 @@ def train_version(
     ],
     start: FirstDay,
     end: LastDay,
+    allow_feature: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="use this feature although it alone separates the labels: it is known when an "
+            "event is scored; remembered for later trainings; may be repeated",
+            show_default=False,
+        ),
+    ] = None,
 ):
+    chosen = set(allow_feature or ())
     with call.writing() as log:
         rows = log.labelled_rows(log.require_model(model), start, end)
-        trained, held_out = train(rows, model, version)
+        for name in sorted(chosen):
+            if f"feature:{name}" not in rows:
+                raise StoreError(f"{model} has no feature {name!r} on these days.")
+        trained, held_out = train(
+            rows,
+            model,
+            version,
+            kinds=log.feature_kinds(model),
+            allowed=log.allowed_features(model) | chosen,
+        )
         register(log, trained, held_out, call.now(), call.who, **call.settings.certainty)
+        with log.transaction():
+            log.allow_features(call.now(), call.who, model, chosen, f"for version {version}")
     metrics = trained.card["metrics"]
     figures = {k: round(metrics[k], 3) for k in SHOWN if metrics.get(k) is not None}
     line(

@@ -192,7 +192,8 @@ def _train(replay, one):
     if "v1" not in set(store.versions(one.model).version):
         labelled = "label IS NOT NULL"
         rows = store.rows(one.model, story.first, story.eve, as_of=now, where=labelled)
-        trained, held_out = train(rows, one.model, "v1", rounds=replay.rounds)
+        kinds = store.feature_kinds(one.model, now)
+        trained, held_out = train(rows, one.model, "v1", rounds=replay.rounds, kinds=kinds)
         register(store, trained, held_out, now, _WHO, **replay.settings.certainty)
     with store.transaction():
         history = f"{one.model}/history"

@@ -1,7 +1,7 @@
 """Batches: what became known when, and the files that hold it."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 
 import pandas as pd
@@ -108,7 +108,7 @@ class BatchReads(Connected):
         )
 
 
-class BatchWrites(BatchReads, Recounting, OutcomeColumnWrites, QuarantineWrites):
+class BatchWrites(QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting):
     "One ingested batch, recorded and counted."
 
     def commit_batch(
@@ -125,6 +125,7 @@ class BatchWrites(BatchReads, Recounting, OutcomeColumnWrites, QuarantineWrites)
         files: pd.DataFrame,
         touched: Iterable[tuple] = (),
         outcome_columns: Iterable[tuple] = (),
+        also: Callable[[int], None] = lambda batch: None,
     ) -> int:
         """Record one ingested batch and recount the days it touched, in one transaction; returns
         the batch id.
@@ -132,6 +133,7 @@ class BatchWrites(BatchReads, Recounting, OutcomeColumnWrites, QuarantineWrites)
         files: kind, path, event_date, tenant, model, version, grid, rows, bytes, sites, min_id,
         max_id. touched: (event_date, tenant, model, version) whose labels changed. segments: (id,
         kind, name, bytes, state, detail). outcome_columns: (model, column, what it was mapped as).
+        also: called with the batch id in the same transaction.
         Known-at times never run backwards.
         """
         batch, keys = self.known_batch() + 1, set(touched)
@@ -150,6 +152,7 @@ class BatchWrites(BatchReads, Recounting, OutcomeColumnWrites, QuarantineWrites)
             with self.one_thread():
                 self._recount_days(batch, keys)
             self.add_outcome_columns(batch, now, owner, outcome_columns)
+            also(batch)
         told = "batch %d of %s: %d loaded, %d duplicates, %d conflicts, %d quarantined"
         logger.info(told, batch, kind, *numbers)
         return batch

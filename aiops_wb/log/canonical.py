@@ -38,8 +38,8 @@ def canonical_frame(
     say: Callable[[str], None] = lambda _: None,
     refuse: Callable[[str], None] = lambda _: None,
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """Canonical columns (features as `feature:...`) of a frame of loosely typed ones, and the
-    reason against each row (None: it is good).
+    """Canonical columns of a frame of loosely typed ones, features as they stand (`feature:...`),
+    and the reason against each row (None: it is good).
 
     Times without an offset are of the `zone`. `say` takes sentences about a column, and `refuse`
     those that speak against the whole file: its times or its scores are of another kind.
@@ -295,7 +295,7 @@ def _predictions(table):
             dtype=object,
         )
     features = _features(table.frame)
-    table.out |= {f"feature:{c}": _typed(features[c]) for c in features.columns}
+    table.out |= {f"feature:{c}": features[c] for c in features.columns}
 
 
 def _score(table, name, logit):
@@ -347,15 +347,6 @@ def _features(frame):
         return loose
     nested = frame["features"].map(lambda f: f if isinstance(f, dict) else {})
     return pd.concat([loose, pd.DataFrame(nested.tolist(), index=loose.index)], axis=1)
-
-
-def _typed(column):
-    "A feature as numbers when every given value is one, as text otherwise."
-    numbers = _numbers(column)
-    if not numbers.hasnans or (numbers.notna() | missing(column)).all():
-        return numbers
-    kept = column.astype(object).where(~missing(column), None)
-    return kept.map(lambda v: v if v is None else str(v))
 
 
 def _is_too_long(name):

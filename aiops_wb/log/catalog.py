@@ -11,6 +11,7 @@ from .drift_events import DriftEventReads
 from .duck import connect, migrations
 from .errors import StoreError
 from .events import EventReads
+from .feature_schema import FeatureSchemaReads
 from .known_days import CalendarReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
@@ -28,15 +29,16 @@ class Reader(
     FeatureCountReads,
     CalibrationReads,
     VersionReads,
+    FeatureSchemaReads,
     CaseReads,
     SiteReads,
     DriftEventReads,
     CalendarReads,
     ResultReads,
     UnmatchedReads,
+    QuarantineReads,
     BatchReads,
     AuditReads,
-    QuarantineReads,
 ):
     """Questions to a catalog or a snapshot of it; every answer can be asked as of a time (None: all
     that is known)."""

@@ -7,9 +7,12 @@ import pandas as pd
 from ..stats.points import LIMIT
 from .columns import LONGEST_NAME, PREDICTION
 from .duck import identifier, literal, parquet, spelt
+from .feature_schema import UNREADABLE
+from .features import stored_types
 from .reading import shown
 from .spelling import spellings
 from .store import Store
+from .values import content_sql
 
 __all__ = [
     "reject_predictions",
@@ -19,6 +22,7 @@ __all__ = [
     "models_of_predictions",
     "unmatched_outcomes",
     "quarantine_rows",
+    "unreadable_values",
     "drop_tables",
 ]
 
@@ -145,15 +149,17 @@ def _reject_repeated(con, source, stored):
             UNION ALL BY NAME
             SELECT *, NULL AS filename, -1 AS file_row_number FROM {parquet(stored)}
             WHERE prediction_id IN (FROM suspects)"""
-    columns = ", ".join(identifier(c) for c in PREDICTION if c != "prediction_id")
+    rows = f"""
+        SELECT * FROM {source} WHERE prediction_id IN (FROM suspects) {before}
+        UNION ALL BY NAME
+        SELECT NULL AS features WHERE false"""
+    columns = [identifier(c) for c in PREDICTION if c != "prediction_id"]
+    content = ", ".join([*columns, *_contents(con, rows)])
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE compared AS
-        SELECT prediction_id, filename, file_row_number,
-               hash({columns}, to_json(features)::VARCHAR) AS content
-        FROM (SELECT * FROM {source} WHERE prediction_id IN (FROM suspects) {before}
-              UNION ALL BY NAME
-              SELECT NULL AS features WHERE false)
+        SELECT prediction_id, filename, file_row_number, hash({content}) AS content
+        FROM ({rows})
         ANTI JOIN rejects USING (filename, file_row_number)"""
     )
     con.execute(
@@ -168,6 +174,13 @@ def _reject_repeated(con, source, stored):
                   ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))
         WHERE place > 1 AND filename IS NOT NULL"""
     )
+
+
+def _contents(con, rows):
+    "The features of some rows as SQL by which the same value is the same, however it is stored."
+    for feature, physical in stored_types(con, f"({rows})").items():
+        value = f"features.{identifier(feature)}"
+        yield content_sql(value) if physical == "varchar" else value
 
 
 def reject_outcomes(store: Store, source: str) -> list[tuple]:
@@ -348,6 +361,28 @@ def quarantine_rows(con, kind: str, source: str, deliveries) -> pd.DataFrame:
         d.rejects.assign(kind=kind, source=shown(d.path.name)) for d in deliveries if len(d.rejects)
     ]
     return pd.concat([*early, late], ignore_index=True)[["kind", "source", "line", "reason", "raw"]]
+
+
+def unreadable_values(store: Store, source: str, deliveries) -> pd.DataFrame:
+    """Values of loaded rows that did not fit their feature: event_date, tenant, model, version,
+    feature, prediction_id, raw."""
+    lost = [
+        d.unreadable.assign(filename=spelt(d.canonical)) for d in deliveries if len(d.unreadable)
+    ]
+    if not lost:
+        return pd.DataFrame(columns=UNREADABLE)
+    store.con.register("lost", pd.concat(lost, ignore_index=True))
+    found = store.con.execute(
+        f"""
+        SELECT CAST(predicted_at AT TIME ZONE {literal(store.timezone)} AS DATE) AS event_date,
+               tenant, model, version, feature, prediction_id, raw
+        FROM (SELECT filename, row AS file_row_number, feature, raw FROM lost) AS lost
+        JOIN {source} USING (filename, file_row_number)
+        ANTI JOIN rejects USING (filename, file_row_number)
+        ORDER BY ALL"""
+    ).df()
+    store.con.unregister("lost")
+    return found[UNREADABLE]
 
 
 def _delivered(raw):

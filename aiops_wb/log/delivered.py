@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,10 +12,9 @@ import pandas as pd
 
 from .canonical import canonical_frame, missing
 from .columns import COLUMNS, DEFAULTS, REQUIRED
-from .duck import identifier, parquet, source, target
+from .duck import parquet, source
 from .durable import write_segment
 from .errors import StoreError
-from .features import NUMBERS
 from .formats import kind_of_file, read_delivery
 from .numbers import plain_numbers
 from .reading import ReadOptions, shown
@@ -30,7 +29,6 @@ __all__ = [
     "from_spool",
     "from_file",
     "column_types",
-    "with_plain_features",
 ]
 
 
@@ -53,6 +51,14 @@ class Delivered:
     waiting: int = 0  # rows of outcomes whose label is not known yet
     notes: tuple[str, ...] = ()  # what is to be said of the file
     outcome_columns: tuple[tuple[str, str], ...] = ()  # (column, what it was mapped as)
+    # values that did not fit their feature: row (place in the canonical file), feature, raw
+    unreadable: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["row", "feature", "raw"])
+    )
+
+
+Settle = Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
+"Brings the features of canonical rows to what they are; returns the rows and what did not fit."
 
 
 def content_id(path: Path) -> str:
@@ -66,6 +72,7 @@ def from_spool(
     kind: str,
     path: Path,
     folder: Path,
+    settle: Settle,
     outcomes: Outcomes = NONE,
     options: ReadOptions | None = None,
 ) -> Delivered:
@@ -74,7 +81,7 @@ def from_spool(
     StoreError when it cannot be read to its last row.
     """
     if kind_of_file(path) != ".parquet":
-        return from_file(path, kind, folder, outcomes=outcomes, options=options)
+        return from_file(path, kind, folder, settle, outcomes=outcomes, options=options)
     given = _openable(path, folder)
     try:
         if _is_canonical(kind, column_types(con, given)):
@@ -83,7 +90,7 @@ def from_spool(
         raise StoreError(
             f"{shown(path.name)} cannot be read as Parquet: {str(error).splitlines()[0]}"
         ) from None
-    made = from_file(given, kind, folder, outcomes=outcomes, options=options)
+    made = from_file(given, kind, folder, settle, outcomes=outcomes, options=options)
     return replace(made, path=path)
 
 
@@ -104,6 +111,7 @@ def from_file(
     path: Path,
     kind: str,
     folder: Path,
+    settle: Settle,
     choice: Choice = Choice(),
     outcomes: Outcomes = NONE,
     options: ReadOptions | None = None,
@@ -111,7 +119,7 @@ def from_file(
     """`normalise`, with whatever a file's content can break said in a sentence; trouble with the
     disk is not the file's fault."""
     try:
-        return normalise(path, kind, folder, choice, outcomes, options)
+        return normalise(path, kind, folder, settle, choice, outcomes, options)
     except MemoryError:
         raise StoreError(
             f"{shown(path.name)} cannot be used: the memory of this machine does not hold it."
@@ -127,17 +135,20 @@ def normalise(
     path: Path,
     kind: str,
     folder: Path,
+    settle: Settle,
     choice: Choice = Choice(),
     outcomes: Outcomes = NONE,
     options: ReadOptions | None = None,
 ) -> Delivered:
     """Make a canonical segment in `folder` from a CSV, JSON-lines or Parquet file.
 
-    Raises StoreError when the file cannot be used at all; single bad rows become rejects.
+    `settle` brings features to what they are. Raises StoreError when the file cannot be used at
+    all; single bad rows become rejects.
     """
     read = read_rows(path, kind, choice, outcomes, options)
-    features = {c.removeprefix(FEATURE): c for c in read.canonical.columns if c.startswith(FEATURE)}
-    written = write_segment(folder, read.canonical, COLUMNS[kind], features)
+    good, unreadable = settle(read.canonical)
+    features = {c.removeprefix(FEATURE): c for c in good.columns if c.startswith(FEATURE)}
+    written = write_segment(folder, good, COLUMNS[kind], features)
     return Delivered(
         path,
         content_id(path),
@@ -147,6 +158,7 @@ def normalise(
         read.waiting,
         (*read.notes, *read.roles.said()),
         choice.outcome_columns(kind),
+        unreadable,
     )
 
 
@@ -273,27 +285,3 @@ def _is_canonical(kind, types):
         *columns,
         "features",
     }
-
-
-def with_plain_features(con, delivery: Delivered, folder: Path) -> Delivered:
-    """The delivery with features that are neither numbers, booleans nor text as text: files are
-    read together, and a list in one cannot be read beside a number in another."""
-    rows = parquet([delivery.canonical])
-    source = con.sql(f"FROM {rows}")
-    features = dict(zip(source.columns, source.types)).get("features")
-    kinds = {name: kind.id for name, kind in features.children} if features is not None else {}
-    plain = NUMBERS | {"varchar", "null"}  # a column without any value has no type
-    if plain.issuperset(kinds.values()):
-        return delivery
-    fields = ", ".join(
-        f"{identifier(f)} := features.{identifier(f)}" + ("" if kind in plain else "::VARCHAR")
-        for f, kind in kinds.items()
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f"{delivery.segment_id}-plain.parquet"
-    con.execute(
-        f"""
-        COPY (SELECT * REPLACE (struct_pack({fields}) AS features) FROM {rows})
-        TO {target(made)} (FORMAT parquet)"""
-    )
-    return replace(delivery, canonical=made)

@@ -5,15 +5,16 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 
 from .base import Connected
-from .batches import BatchReads
 from .duck import parquet, statements
+from .feature_schema import FeatureSchemaReads
 from .outcome_columns import OutcomeColumnReads
 from .schema import EMPTY
+from .values import typed
 
 __all__ = ["EventReads"]
 
 
-class EventReads(BatchReads, OutcomeColumnReads):
+class EventReads(FeatureSchemaReads, OutcomeColumnReads):
     "The log's rows."
 
     def rows(
@@ -28,7 +29,8 @@ class EventReads(BatchReads, OutcomeColumnReads):
         columns: str = "*",
     ) -> pd.DataFrame:
         """Predictions of a model with the label known as of a time (NaN when none), features as
-        columns named `feature:...`. What is known to be an outcome is none, whenever it was logged.
+        what they are in columns named `feature:...`. What is known to be an outcome is none,
+        whenever it was logged.
 
         `where` and `columns` are SQL over the prediction columns and `label`.
         """
@@ -47,7 +49,11 @@ class EventReads(BatchReads, OutcomeColumnReads):
                      LEFT JOIN labels l ON p.prediction_id = l.prediction_id)
             SELECT {columns} FROM joined WHERE {where} ORDER BY predicted_at, prediction_id"""
         )
-        return self._without_outcomes(model, _spread(rows)) if "features" in rows else rows
+        if "features" not in rows:
+            return rows
+        again = self.read_again(model, start, end, batch) if "prediction_id" in rows else None
+        spread = _spread(rows, self.feature_kinds(model, as_of), again)
+        return self._without_outcomes(model, spread)
 
     def _without_outcomes(self, model, rows):
         "Rows without features that are known to be outcomes."
@@ -123,8 +129,26 @@ LOOKS_BACK = {"automation_rate": 1, "width_distribution": 7, "false_positives_by
 "Days that each question of `sql/operator.sql` looks back: files of other days are not opened."
 
 
-def _spread(rows):
-    "A frame with the struct of features as columns of their own."
-    logged = rows.pop("features").map(lambda f: f if isinstance(f, dict) else {}).tolist()
-    features = pd.json_normalize(logged).add_prefix("feature:").set_index(rows.index)
-    return pd.concat([rows, features], axis=1)
+def _spread(rows, kinds, again):
+    "A frame with the struct of features as columns of their own, each of its kind."
+    logged = [f if isinstance(f, dict) else {} for f in rows.pop("features")]
+    features = pd.json_normalize(logged).set_index(rows.index)
+    for feature, part in again.groupby("feature") if again is not None else ():
+        if feature in features:
+            raw = dict(zip(part.prediction_id, part.raw))
+            standing_in = rows.prediction_id.map(raw)
+            column = features[feature].astype(object)
+            features[feature] = column.where(standing_in.isna(), standing_in)
+    columns = {f: _of_kind(features[f], kinds.get(f)) for f in features}
+    return pd.concat([rows, pd.DataFrame(columns).add_prefix("feature:")], axis=1)
+
+
+def _of_kind(column, kind):
+    "A logged feature as what it is; as it stands where nobody knows that."
+    if kind is None:
+        return column
+    values = typed(column, kind)[0]
+    if kind == "boolean":
+        whole = not values.isna().any()
+        return values.astype(bool) if whole else values.astype(object).where(values.notna(), None)
+    return values

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .duck import identifier
+from .values import category_codes, typed
 
 __all__ = [
     "NUMBERS",
@@ -16,6 +17,7 @@ __all__ = [
     "binned_days",
     "count_numbers",
     "feature_counts",
+    "stored_types",
 ]
 
 NUMBERS = {
@@ -36,45 +38,20 @@ NUMBERS = {
 }
 "DuckDB's names of the types that are counted as numbers."
 
-_SPELT = {"true": 1.0, "false": 0.0}  # booleans of a file that was read beside one with text
-
-
-def _scalars(values):
-    "Values with lists and structs, which are no feature, as missing."
-    series = pd.Series(values)
-    if series.dtype != object:
-        return series
-    return series.map(lambda v: None if isinstance(v, (list, tuple, dict, np.ndarray)) else v)
-
-
-def _number(value):
-    "A boolean as 0 or 1, spelt out or not; anything else as it is."
-    if isinstance(value, (bool, np.bool_)):
-        return float(value)
-    return _SPELT.get(value, value) if isinstance(value, str) else value
-
 
 def as_numbers(values) -> np.ndarray:
     """A feature as float64: booleans are 0 and 1, spelt out or not; what is missing or no number
     is NaN."""
-    series = _scalars(values)
-    if series.dtype.kind in "biuf" and isinstance(series.dtype, np.dtype):
-        return series.to_numpy(dtype=np.float64, copy=True)
-    if series.dtype == object or isinstance(series.dtype, pd.StringDtype):
-        series = series.astype(object).map(_number)
-    numbers = pd.to_numeric(series, errors="coerce").astype(float)
-    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    series = values if isinstance(values, pd.Series) else pd.Series(values)
+    return typed(series, "number")[0].to_numpy(dtype=np.float64, copy=True)
 
 
 def bin_values(values, rule: Mapping) -> np.ndarray:
     """Bin of each value by a rule {'cuts': [...]} (ascending numbers) or {'categories': [...]};
     -1 missing, -2 unseen category."""
-    series = _scalars(values)
     if "categories" in rule:
-        codes = {category: i for i, category in enumerate(rule["categories"])}
-        placed = series.map(lambda v: -1 if pd.isna(v) else codes.get(v, -2))
-        return placed.to_numpy(dtype=np.int32, na_value=-1)
-    numbers = as_numbers(series)
+        return category_codes(values, rule["categories"])
+    numbers = as_numbers(values)
     placed = np.searchsorted(rule["cuts"], numbers, side="right")
     return np.where(np.isnan(numbers), -1, placed).astype(np.int32)
 
@@ -130,7 +107,7 @@ def feature_counts(
 
     Features that were not logged count as missing.
     """
-    kinds = _logged_kinds(con, source)
+    kinds = stored_types(con, source)
     size = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
     numeric = [f for f, rule in bins.items() if "cuts" in rule and kinds.get(f) in NUMBERS]
     counted = _count_numeric(con, source, bins, numeric, size)
@@ -145,8 +122,8 @@ def feature_counts(
     return pd.DataFrame({"feature": feature[kept], "bin": places[kept], "n": n[kept]})
 
 
-def _logged_kinds(con, source):
-    "Feature -> DuckDB's name of its type, of the features that rows hold."
+def stored_types(con: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    "Feature -> DuckDB's name of the type that it is stored as, of the features that rows hold."
     columns = con.sql(f"FROM {source}")
     kind = dict(zip(columns.columns, columns.types)).get("features")
     if getattr(kind, "id", "") != "struct":

@@ -20,18 +20,13 @@ from .checks import (
     reject_outcomes,
     reject_predictions,
     unmatched_outcomes,
+    unreadable_values,
 )
 from .day_files import write_day_files
-from .delivered import (
-    Delivered,
-    column_types,
-    content_id,
-    from_file,
-    from_spool,
-    with_plain_features,
-)
+from .delivered import Delivered, column_types, content_id, from_file, from_spool
 from .duck import parquet, source, target
 from .errors import StoreError
+from .feature_types import FeatureTypes
 from .quarantine import NO_ROWS
 from .reading import ReadOptions, shown
 from .roles import Choice
@@ -53,6 +48,7 @@ class Ingested:
     quarantined: int = 0  # rows new in quarantine, conflicts included
     refused: tuple[str, ...] = ()  # files set aside, with the reason
     passed_over: tuple[str, ...] = ()  # what is still in the spool, with the reason
+    unreadable: int = 0  # values that did not fit their feature: missing, their text is kept
     # beside the numbers: what is to be known of files that were loaded, labels that are not known
     # yet, labels without a prediction and some of their ids
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -68,6 +64,7 @@ class Ingested:
         numbers = (
             f"{self.loaded:,} loaded, {self.duplicates:,} duplicates, "
             f"{self.conflicts:,} conflicts, {self.quarantined:,} quarantined"
+            + (f", {self.unreadable:,} values unreadable" if self.unreadable else "")
         )
         if self.waiting:
             numbers += f", {self.waiting:,} without a label yet"
@@ -104,16 +101,18 @@ def ingest(
     """Load everything in the spool, predictions before outcomes; spool files are removed once they
     are committed."""
     result, spool = Ingested(), Path(spool or store.root / "spool")
-    options = options or ReadOptions()
+    options, types = options or ReadOptions(), FeatureTypes(store)
     with _limited(store.con, options):
         for kind in ("predictions", "outcomes"):
-            result += _ingest_folder(store, kind, spool / kind, now, owner, chunk_rows, options)
+            result += _ingest_folder(
+                store, kind, spool / kind, types, now, owner, chunk_rows, options
+            )
             if kind == "predictions":
-                result += _match_waiting(store, now, owner)
+                result += _match_waiting(store, types, now, owner)
     return result
 
 
-def _ingest_folder(store, kind, folder, now, owner, chunk_rows, options):
+def _ingest_folder(store, kind, folder, types, now, owner, chunk_rows, options):
     "Load what waits in one folder of the spool."
     found = waiting(folder)
     result = Ingested(passed_over=tuple(found.passed_over))
@@ -122,9 +121,7 @@ def _ingest_folder(store, kind, folder, now, owner, chunk_rows, options):
     done, chunk, size = store.ingested(kind), [], 0
     for path in found.files:
         try:
-            delivered = from_spool(
-                store.con, kind, path, store.root / "tmp" / "made", store.outcome_columns(), options
-            )
+            delivered = _from_spool(store, kind, path, types, options)
             rows = _count_rows(store.con, delivered.canonical)
             options.limits.check_rows(rows)
         except (StoreError, FileNotFoundError) as error:
@@ -138,9 +135,9 @@ def _ingest_folder(store, kind, folder, now, owner, chunk_rows, options):
         chunk.append(delivered)
         size += rows
         if size >= chunk_rows:
-            result += _load_or_set_aside(store, kind, chunk, now, owner)
+            result += _load_or_set_aside(store, kind, chunk, types, now, owner)
             chunk, size = [], 0
-    return result + _load_or_set_aside(store, kind, chunk, now, owner)
+    return result + _load_or_set_aside(store, kind, chunk, types, now, owner)
 
 
 def _reason(path, error):
@@ -185,18 +182,34 @@ def ingest_file(
         raise StoreError(f"{shown(path)} is not a file.")
     only = None if features is None else tuple(features)
     choice = Choice(dict(mapping or {}), dict(constants or {}), only, tuple(exclude))
-    made, outcomes = store.root / "tmp" / "made", store.outcome_columns()
-    delivered = (
-        from_file(path, kind, made, choice, outcomes, options)
-        if choice  # else it may be a file of the log's own form
-        else from_spool(store.con, kind, path, made, outcomes, options)
-    )
+    types = FeatureTypes(store)
+    if choice:  # else it may be a file of the log's own form
+        made, outcomes = store.root / "tmp" / "made", store.outcome_columns()
+        delivered = from_file(path, kind, made, types.settle_frame, choice, outcomes, options)
+    else:
+        delivered = _from_spool(store, kind, path, types, options)
     with _limited(store.con, options):
-        loaded = _load(store, kind, [delivered], now, owner)
-        return loaded + _match_waiting(store, now, owner) if kind == "predictions" else loaded
+        loaded = _load(store, kind, [delivered], types, now, owner)
+        if kind == "predictions":
+            loaded += _match_waiting(store, types, now, owner)
+        return loaded
 
 
-def _match_waiting(store, now, owner):
+def _from_spool(store, kind, path, types, options):
+    "A spool file with its features as what they are; StoreError when it cannot be used."
+    made, outcomes = store.root / "tmp" / "made", store.outcome_columns()
+    delivered = from_spool(store.con, kind, path, made, types.settle_frame, outcomes, options)
+    if kind == "outcomes" or delivered.lines is not None:  # it was made, and settled, from others
+        return delivered
+    try:
+        return types.settle_segment(delivered, made)
+    except duckdb.Error as error:
+        for reason in _damaged(store.con, [delivered]).values():
+            raise StoreError(reason) from None
+        raise _not_written(kind, error) from None
+
+
+def _match_waiting(store, types, now, owner):
     "Load labels that waited for predictions which spell their ids otherwise, under these ids."
     rows = store.labels_spelt_otherwise()
     if rows is None:
@@ -205,7 +218,7 @@ def _match_waiting(store, now, owner):
     path = store.root / "tmp" / "made" / f"labels-that-waited-{store.known_batch()}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     store.con.execute(f"COPY ({rows}) TO {target(path)} (FORMAT parquet)")
-    taken = _load(store, "outcomes", [Delivered(path, content_id(path), path)], now, owner)
+    taken = _load(store, "outcomes", [Delivered(path, content_id(path), path)], types, now, owner)
     path.unlink()
     store.labels_matched()  # an ingester that is stopped before this does it once more: duplicates
     note = f"labels that waited, found under another spelling of their id: {taken.loaded:,}"
@@ -218,11 +231,9 @@ def _count_rows(con, path):
     return rows.fetchall()[0][0] or 0
 
 
-def _load(store, kind, deliveries, now, owner):
+def _load(store, kind, deliveries, types, now, owner):
     "One batch: check, write, commit."
-    con, made = store.con, store.root / "tmp" / "made"
-    if kind == "predictions":
-        deliveries = [with_plain_features(con, delivered, made) for delivered in deliveries]
+    con = store.con
     groups = _by_features(con, kind, deliveries)
     paths = [delivered.canonical for delivered in deliveries]
     rows, touched = parquet(paths, filename=True, file_row_number=True), []
@@ -244,6 +255,12 @@ def _load(store, kind, deliveries, now, owner):
         quarantine_rows(con, kind, rows, deliveries)
     )
     duplicates, conflicts = duplicates + again, conflicts - conflicts_again
+    unreadable = unreadable_values(store, rows, deliveries)
+
+    def keep_features(batch):
+        types.keep(batch, now, owner)
+        store.add_unreadable(batch, now, unreadable)
+
     files = write_day_files(store, kind, groups, store.known_batch() + 1)
     loaded = int(files.rows.sum())
     store.commit_batch(
@@ -257,6 +274,7 @@ def _load(store, kind, deliveries, now, owner):
         files=files,
         touched=touched,
         outcome_columns=found,
+        also=keep_features,
         segments=[
             (d.segment_id, kind, shown(d.path.name), d.path.stat().st_size, "ingested", None)
             for d in deliveries
@@ -268,7 +286,8 @@ def _load(store, kind, deliveries, now, owner):
         duplicates,
         conflicts,
         len(quarantine),
-        notes=tuple(dict.fromkeys(notes)),
+        unreadable=len(unreadable),
+        notes=tuple(dict.fromkeys([*notes, *types.told(), *_said_of_unreadable(unreadable)])),
         waiting=waiting + sum(delivered.waiting for delivered in deliveries),
         unmatched=unmatched,
         examples=examples,
@@ -288,6 +307,23 @@ def _said_of(store, found):
         yield f"no features of {model}, because they are mapped for outcomes: {names}{again}"
 
 
+def _said_of_unreadable(unreadable):
+    "What did not fit, in a sentence for each feature."
+    for (model, feature), rows in unreadable.groupby(["model", "feature"]):
+        yield (
+            f"{feature} of {model}: {len(rows):,} values could not be read and are missing, such "
+            f"as {rows.raw.iloc[0][:40]!r}; their text is kept, and 'aiops-wb features set' reads "
+            "it again"
+        )
+
+
+def _not_written(kind, error):
+    return StoreError(
+        f"{kind} could not be written: {str(error).splitlines()[0]} Nothing was loaded "
+        "from this batch; free some space or fix the folder and run it again."
+    )
+
+
 def _by_features(con, kind, deliveries):
     "Type of the features -> the segments that have it; outcomes have none and go together."
     if kind == "outcomes":
@@ -299,27 +335,24 @@ def _by_features(con, kind, deliveries):
     return groups
 
 
-def _load_or_set_aside(store, kind, chunk, now, owner):
+def _load_or_set_aside(store, kind, chunk, types, now, owner):
     """Load a chunk; when it holds a damaged file, set that aside and load the rest. What is too
     large to be loaded together is tried file by file."""
     if not chunk:
         return Ingested()
     try:
-        result = _load(store, kind, chunk, now, owner)
+        result = _load(store, kind, chunk, types, now, owner)
     except duckdb.OutOfMemoryException as error:
-        return _load_alone(store, kind, chunk, error, now, owner)
+        return _load_alone(store, kind, chunk, error, types, now, owner)
     except duckdb.Error as error:
         damaged = _damaged(store.con, chunk)
         if not damaged:
-            raise StoreError(
-                f"{kind} could not be written: {str(error).splitlines()[0]} Nothing was loaded "
-                "from this batch; free some space or fix the folder and run it again."
-            ) from None
+            raise _not_written(kind, error) from None
         result = Ingested()
         for path, reason in damaged.items():
             result += _set_aside(store, kind, path, reason, now, owner)
         whole = [delivered for delivered in chunk if delivered.path not in damaged]
-        return result + _load_or_set_aside(store, kind, whole, now, owner)
+        return result + _load_or_set_aside(store, kind, whole, types, now, owner)
     for delivered in chunk:
         result += _remove(delivered.path)
         if delivered.canonical != delivered.path:
@@ -327,7 +360,7 @@ def _load_or_set_aside(store, kind, chunk, now, owner):
     return result
 
 
-def _load_alone(store, kind, chunk, error, now, owner):
+def _load_alone(store, kind, chunk, error, types, now, owner):
     "Load the files of a chunk that needs too much memory, each alone; a single one is set aside."
     drop_tables(store.con)
     if len(chunk) == 1:
@@ -338,8 +371,8 @@ def _load_alone(store, kind, chunk, error, now, owner):
         )
         return _set_aside(store, kind, path, reason, now, owner)
     half = len(chunk) // 2
-    result = _load_or_set_aside(store, kind, chunk[:half], now, owner)
-    return result + _load_or_set_aside(store, kind, chunk[half:], now, owner)
+    result = _load_or_set_aside(store, kind, chunk[:half], types, now, owner)
+    return result + _load_or_set_aside(store, kind, chunk[half:], types, now, owner)
 
 
 def _damaged(con, deliveries):

@@ -55,7 +55,7 @@ class OutcomeColumnReads(Connected):
         return [name for name in names if name not in outcomes]
 
 
-class OutcomeColumnWrites(OutcomeColumnReads, AuditWrites):
+class OutcomeColumnWrites(AuditWrites, OutcomeColumnReads):
     "What turned out to be an outcome."
 
     def add_outcome_columns(

@@ -11,6 +11,7 @@ from .delivered import NONE, Outcomes, read_rows
 from .errors import StoreError
 from .reading import ReadOptions
 from .roles import FEATURE, Choice
+from .values import infer
 
 __all__ = ["Preview", "preview"]
 
@@ -67,6 +68,4 @@ def _own(column, roles):
 
 def _type(column):
     "What a feature's values are in this file."
-    if not column.notna().any():
-        return "nothing but gaps"
-    return "number" if pd.api.types.is_numeric_dtype(column) else "text"
+    return infer(column) or "nothing but gaps"

@@ -18,7 +18,7 @@ TOGETHER = 20_000
 "Days of at most so many predictions are counted in one query: planning one costs more."
 
 
-class Recounting(OutcomeColumnReads, Writing):
+class Recounting(Writing, OutcomeColumnReads):
     "Brings the counts of days up to date."
 
     def count_sql(self, keys: Iterable[tuple]) -> dict[tuple, str]:

@@ -4,17 +4,19 @@ import logging
 import uuid
 from pathlib import Path
 
-from .batches import BatchReads
-from .duck import parquet, statements, target
+from .duck import identifier, literal, parquet, statements, target
 from .durable import fsync
+from .feature_schema import LATEST, FeatureSchemaReads
+from .features import stored_types
 from .schema import EMPTY
+from .values import kind_sql
 
 __all__ = ["Publishing"]
 
 logger = logging.getLogger(__name__)
 
 
-class Publishing(BatchReads):
+class Publishing(FeatureSchemaReads):
     "Writes snapshots."
 
     def publish(self, keep: int = 3) -> Path:
@@ -34,6 +36,7 @@ class Publishing(BatchReads):
         published = sorted(folder.glob("aiops-*.duckdb"), key=lambda p: p.stat().st_mtime_ns)
         for old in published[:-keep]:
             old.unlink()
+        self.publish_features()
         logger.info("published %s", target)
         return target
 
@@ -47,8 +50,68 @@ class Publishing(BatchReads):
                 paths = [(self.root / file[0]).resolve() for file in self.files(kind)]
                 rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
                 self.con.execute(f"CREATE VIEW {kind} AS {rows}{empty}")
+                if kind == "predictions" and paths and (shown := self._shown(parquet(paths))):
+                    view = f"CREATE OR REPLACE VIEW {kind} AS {shown} UNION ALL BY NAME {empty}"
+                    self.con.execute(view)
             for sql in statements("views.sql").values():
                 self.con.execute(sql)
         finally:
             self.con.execute("USE catalog")
             self.con.execute("DETACH snapshot")
+
+    def _shown(self, rows):
+        """Predictions as SQL, with features that are stored as something else as what they are, and
+        what was read again in its place; None where nothing of the kind is known."""
+        stored = self._stored_in_view()
+        again = self._column("SELECT DISTINCT feature FROM read_again ORDER BY 1")
+        fields = {f: f"p.features.{identifier(f)}" for f in stored}
+        plain = dict(fields)
+        for feature, kind in self._kinds_over_models().items():
+            if feature not in fields:
+                continue
+            value, physical = fields[feature], stored[feature]
+            if physical == "varchar" or kind == "text":
+                value = kind_sql(value, kind) if self._mixed(feature, physical, kind) else value
+            elif kind == "boolean" and physical != "boolean":
+                value = f"{value}::BOOLEAN"
+            if feature in again:
+                value = f"coalesce({value}, {kind_sql(f'a.r{again.index(feature)}', kind)})"
+            fields[feature] = value
+        if fields == plain:
+            return None
+        packed = ", ".join(f"{identifier(f)} := {value}" for f, value in fields.items())
+        shown = f"SELECT p.* REPLACE (struct_pack({packed}) AS features) FROM {rows} p"
+        if not again:
+            return shown
+        raw = (f"max(raw) FILTER (feature = {literal(f)}) AS r{i}" for i, f in enumerate(again))
+        return f"""{shown} LEFT JOIN (
+            SELECT model, prediction_id, {", ".join(raw)} FROM read_again GROUP BY ALL) a
+            ON a.model = p.model AND a.prediction_id = p.prediction_id"""
+
+    def _stored_in_view(self):
+        "Feature -> DuckDB's name of its type in the view of predictions; no file is opened."
+        kinds = self._column(
+            """
+            SELECT data_type FROM duckdb_columns()
+            WHERE database_name = 'snapshot' AND table_name = 'predictions'
+              AND column_name = 'features'"""
+        )
+        if not kinds[0].startswith("STRUCT"):  # no row has a feature
+            return {}
+        return stored_types(self.con, f"(SELECT NULL::{kinds[0]} AS features)")
+
+    def _kinds_over_models(self):
+        "Feature -> its kind; a text where models differ."
+        kinds = self._rows(
+            f"""
+            SELECT feature, list(DISTINCT kind) FROM ({LATEST.format(where="")}) GROUP BY feature"""
+        )
+        return {f: known[0] if len(known) == 1 else "text" for f, known in kinds}
+
+    def _mixed(self, feature, physical, kind):
+        "Whether a feature that is shown as a text was ever anything else, or is to be."
+        if kind != "text" or physical != "varchar":
+            return True
+        return feature in self._column(
+            "SELECT feature FROM features GROUP BY feature HAVING count(DISTINCT kind) > 1"
+        )

@@ -15,6 +15,7 @@ from .counts import CountWrites
 from .drift_events import DriftEventWrites
 from .duck import connect
 from .errors import StoreError
+from .feature_schema import FeatureSchemaWrites
 from .known_days import CalendarWrites
 from .locks import lock_catalog
 from .results import ResultWrites
@@ -31,9 +32,11 @@ logger = logging.getLogger(__name__)
 
 class Store(
     Reader,
+    Publishing,
+    VersionWrites,
+    FeatureSchemaWrites,
     BatchWrites,
     CountWrites,
-    VersionWrites,
     CalibrationWrites,
     CaseWrites,
     SiteWrites,
@@ -41,7 +44,6 @@ class Store(
     CalendarWrites,
     ResultWrites,
     UnmatchedWrites,
-    Publishing,
 ):
     "The one writer. Times are arguments: nothing here reads a clock."
 
@@ -99,6 +101,7 @@ def open_store(root: str | Path, owner: str, timezone: str | None = None):
         try:
             migrate(store.con, timezone)
             store.clear_interrupted()
+            store.adopt_features(owner)
             yield store
         finally:
             store.close()

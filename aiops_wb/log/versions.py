@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from ..stats.points import Grid
-from .audit import AuditReads, AuditWrites
+from .audit import AuditReads
 from .base import conditions
-from .batches import BatchReads
 from .errors import StoreError
+from .feature_schema import FeatureSchemaWrites, kinds_of_card
 
 __all__ = ["VersionReads", "VersionWrites"]
 
@@ -52,7 +52,7 @@ class VersionReads(AuditReads):
         return named.iloc[0]
 
 
-class VersionWrites(VersionReads, BatchReads, AuditWrites):
+class VersionWrites(VersionReads, FeatureSchemaWrites):
     "Register, activate, set thresholds, put back."
 
     def add_version(
@@ -66,8 +66,8 @@ class VersionWrites(VersionReads, BatchReads, AuditWrites):
         card: dict,
         threshold: int,
     ) -> None:
-        """Register a version with its threshold (points); StoreError when the name is taken. It
-        does not become active."""
+        """Register a version with its threshold (points), and fix the kinds of the features that
+        it was trained on; StoreError when the name is taken. It does not become active."""
         if version in set(self.versions(model).version):
             raise StoreError(
                 f"{model} already has a version {version!r}: versions are never replaced, "
@@ -88,6 +88,8 @@ class VersionWrites(VersionReads, BatchReads, AuditWrites):
             )
             self.record(now, who, "registered", subject, version, "trained", card.get("metrics"))
             self.record(now, who, "threshold", subject, str(threshold), why)
+            trained_on = f"version {version} was trained on it"
+            self.fix_features(now, who, model, kinds_of_card(card), trained_on)
 
     def activate(self, now: datetime, who: str, model: str, version: str, why: str) -> None:
         "Make a registered version the one that scores."

@@ -84,7 +84,14 @@ def challenge(
     _check_fair(champion, windows)
     earlier, later = _labelled_rows(store, model, windows, now)
     with training(store.root):
-        trained, held_out = train(earlier, model, f"challenger-{day:%Y%m%d}", rounds=rounds)
+        trained, held_out = train(
+            earlier,
+            model,
+            f"challenger-{day:%Y%m%d}",
+            rounds=rounds,
+            kinds=store.feature_kinds(model, now),
+            allowed=store.allowed_features(model),
+        )
         challenger = register(store, trained, held_out, now, who, **(options or {}))
     unknown = store.outcomes_among(model, champion.features)
     result = _compared(champion, challenger, feature_columns(later, unknown), later, windows)

@@ -1,22 +1,26 @@
 """Training a version, and what its held-out days say of it."""
 
+import shlex
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import xgboost as xgb
+from scipy.stats import rankdata
 
 from ..config import packages
 from ..log.errors import StoreError
-from ..log.features import binned_days
+from ..log.features import as_numbers, bin_values, binned_days
 from ..stats.counts import ScoreCounts, total
 from ..stats.performance import summary
 from ..stats.thresholds import best_f1
 from .version import ModelVersion, feature_columns, feature_matrix
 
-__all__ = ["PARAMETERS", "ROUNDS", "quantile_bins", "train"]
+__all__ = ["PARAMETERS", "ROUNDS", "SEPARATES", "quantile_bins", "separating", "train"]
 
 
 PARAMETERS = {
@@ -30,6 +34,9 @@ PARAMETERS = {
     "seed": 0,
 }
 ROUNDS = 200
+SEPARATES, LEAST_EACH = 0.995, 10
+"""Held-out ROC AUC above which a feature alone separates the labels, where there are so many of
+each label."""
 
 
 def train(
@@ -41,18 +48,23 @@ def train(
     parameters: dict[str, Any] | None = None,
     rounds: int = ROUNDS,
     min_labelled: int = 100,
+    kinds: Mapping[str, str] = MappingProxyType({}),
+    allowed: Collection[str] = (),
 ) -> tuple[ModelVersion, dict[date, ScoreCounts]]:
     """Train on labelled rows (columns `event_date`, `label`, `feature:...`); returns the version
     and the counts of each of its held-out days.
 
-    Raises StoreError when there are too few labelled rows, one class only, or no days to hold out.
+    `kinds` says what features are where that is known. Raises StoreError when there are too few
+    labelled rows, one class only, no days to hold out, or a feature that is not `allowed` to alone
+    separates the labels.
     """
     known = _labelled(rows, model, min_labelled)
     split = _split_days(known, model, holdout)
     frame = feature_columns(known)
     fitted = PARAMETERS | (parameters or {})
     learned, label = frame[~split.held], known.label[~split.held]
-    card = _feature_rules(learned)
+    card = _feature_rules(learned, kinds)
+    _refuse_leaks(model, frame, known.label, split.held, card["bins"], allowed)
     trained = ModelVersion(model, version, _boosted(learned, label, card, fitted, rounds), card)
     held_days = _held_out_days(trained, frame[split.held], known[split.held])
     card |= _described(split, total(held_days.values()), fitted, rounds)
@@ -118,16 +130,64 @@ def _cuts(numbers, bins):
     return [float(c) for c in cuts]
 
 
-def _feature_rules(learned):
-    "The features of a version, how each is binned, and the categories of those that have some."
+def separating(column: pd.Series, label: pd.Series, held: pd.Series, rule: Mapping) -> float:
+    """How well a feature alone tells the labels of held-out days apart: ROC AUC, at least .5; NaN
+    with fewer than 10 of each label.
+
+    By its order, and by the share of positives that each of its bins had on the other days: a
+    leak may be a category, or that there is a value at all.
+    """
+    judged = label[held].to_numpy() == 1
+    if min(judged.sum(), (~judged).sum()) < LEAST_EACH:
+        return np.nan
+    places = bin_values(column, rule) + 2
+    learned, base = label[~held].to_numpy() == 1, label[~held].mean()
+    size = places.max() + 1
+    positives = np.bincount(places[~held], weights=learned, minlength=size)
+    share = (positives + base) / (np.bincount(places[~held], minlength=size) + 1)
+    by_bin = _auc(share[places[held]], judged)
+    if "categories" in rule:
+        return max(by_bin, 1 - by_bin)
+    numbers = as_numbers(column[held])
+    given = ~np.isnan(numbers)
+    enough = min(judged[given].sum(), (~judged[given]).sum()) >= LEAST_EACH
+    by_order = _auc(numbers[given], judged[given]) if enough else 0.5
+    return max(by_bin, 1 - by_bin, by_order, 1 - by_order)
+
+
+def _auc(values, positive):
+    "The chance that a positive has a larger value than a negative; ties count half."
+    ranks, n = rankdata(values), positive.sum()
+    return (ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(values) - n))
+
+
+def _refuse_leaks(model, frame, label, held, bins, allowed):
+    "StoreError names the features that alone separate the labels."
+    held = held.to_numpy()
+    leaks = {f: separating(frame[f], label, held, bins[f]) for f in frame if f not in allowed}
+    leaks = {f: auc for f, auc in leaks.items() if auc > SEPARATES}
+    if leaks:
+        named = ", ".join(f"{f} (ROC AUC {auc:.3f})" for f, auc in leaks.items())
+        options = " ".join(f"--allow-feature {shlex.quote(f)}" for f in leaks)
+        raise StoreError(
+            f"{model}: on the held-out days the labels are told apart by {named} alone, as if it "
+            "were known only afterwards: leave it out of the log, or say that it is known when an "
+            f"event is scored with {options}."
+        )
+
+
+def _feature_rules(learned, kinds):
+    """The features of a version, what each is, how it is binned, and the categories of those that
+    have some."""
     bins = {f: quantile_bins(learned[f]) for f in learned}
     categories = {f: rule["categories"] for f, rule in bins.items() if "categories" in rule}
-    return {"features": list(learned), "categories": categories, "bins": bins}
+    known = {f: kinds[f] for f in learned if f in kinds}
+    return {"features": list(learned), "categories": categories, "bins": bins, "kinds": known}
 
 
 def _boosted(learned, label, card, parameters, rounds):
     "A booster that learned from the rows that are not held out."
-    matrix = feature_matrix(learned, card["features"], card["categories"])
+    matrix = feature_matrix(learned, card["features"], card["categories"], card["kinds"])
     matrix.set_label(label)
     return xgb.train(parameters, matrix, rounds)
 

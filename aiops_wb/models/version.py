@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import xgboost as xgb
 
 from ..log.errors import StoreError
-from ..log.features import as_numbers
+from ..log.values import category_codes, typed
 from ..stats.points import Grid
 
 __all__ = ["ModelVersion", "feature_matrix", "feature_columns"]
@@ -22,7 +23,7 @@ class ModelVersion:
     version: str
     booster: xgb.Booster = field(repr=False)
     # the model card, what is stored when a version is registered: features, categories, bins,
-    # window, threshold, metrics, packages ...
+    # kinds, window, threshold, metrics, packages ...
     card: dict = field(repr=False)
     grid: Grid = Grid()
     # after training: how the features lay, by day (event_date, feature, bin, n)
@@ -40,7 +41,9 @@ class ModelVersion:
 
     def matrix(self, frame: pd.DataFrame) -> xgb.DMatrix:
         "The features of a frame as the booster wants them; StoreError names a missing column."
-        return feature_matrix(frame, self.features, self.card["categories"])
+        return feature_matrix(
+            frame, self.features, self.card["categories"], self.card.get("kinds", {})
+        )
 
     def score(self, frame: pd.DataFrame) -> np.ndarray:
         "Probability of a positive for each row."
@@ -69,10 +72,13 @@ def feature_columns(rows: pd.DataFrame, unknown: Iterable[str] = ()) -> pd.DataF
 
 
 def feature_matrix(
-    frame: pd.DataFrame, features: Sequence[str], categories: Mapping[str, Sequence]
+    frame: pd.DataFrame,
+    features: Sequence[str],
+    categories: Mapping[str, Sequence],
+    kinds: Mapping[str, str] = MappingProxyType({}),
 ) -> xgb.DMatrix:
-    """Features as the booster wants them, categories by their place in a list; StoreError names a
-    missing column.
+    """Features as the booster wants them, however they are spelt: categories by their place in a
+    list, everything else as a number, or as what `kinds` says; StoreError names a missing column.
     """
     lacking = [f for f in features if f not in frame]
     if lacking:
@@ -80,7 +86,9 @@ def feature_matrix(
             f"feature {lacking[0]!r} is missing: the model needs {', '.join(features)}."
         )
     columns = {
-        f: _codes(frame[f], categories[f]) if f in categories else _float32(frame[f])
+        f: _codes(frame[f], categories[f])
+        if f in categories
+        else _float32(frame[f], kinds.get(f, "number"))
         for f in features
     }
     if len(frame):
@@ -97,13 +105,13 @@ def feature_matrix(
 
 def _codes(column, categories):
     "The place of each value among the categories; what is not among them is missing."
-    known = pd.Index(categories, dtype=object)
-    codes = known.get_indexer(column.astype(object)).astype(np.float32)
+    codes = category_codes(column, categories).astype(np.float32)
     return np.where(codes < 0, np.nan, codes)
 
 
-def _float32(column):
+def _float32(column, kind):
     "Numbers as the booster holds them; what float32 cannot hold is missing."
+    values = typed(column, kind)[0].to_numpy(dtype=np.float64, na_value=np.nan)
     with np.errstate(over="ignore"):
-        numbers = as_numbers(column).astype(np.float32)
+        numbers = values.astype(np.float32)
     return np.where(np.isfinite(numbers), numbers, np.nan)

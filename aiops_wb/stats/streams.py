@@ -153,9 +153,20 @@ def _stream_name(feature):
     return f"feature {feature}" if taken else feature
 
 
+def _with_unreadable(sets, daily, unreadable):
+    "The sets and what was counted, with the values that could not be read; the reference has none."
+    counts = unreadable, np.zeros(len(daily[1].n))
+    together = [d._replace(hits=np.column_stack([c, d.hits])) for c, d in zip(counts, daily)]
+    members = np.column_stack([np.zeros(len(sets.members)), sets.members])
+    return WatchedSets(members, ("unreadable", *sets.names), (True, *sets.quality)), together
+
+
 def feature_questions(days, tables, reference_days, reference_tables, bins: Mapping, tolerance: float,
-                      recent: int, weight: float) -> list[Question]:
-    "A question for each feature with a reference and counts; `days` are those of the tables' rows."
+                      recent: int, weight: float, unreadable: Mapping = {}) -> list[Question]:
+    """A question for each feature with a reference and counts; `days` are those of the tables' rows.
+
+    `unreadable` (days,) counts missing values of a feature that were delivered and could not be read.
+    """
     questions = []
     for name, rule in bins.items():
         if name not in tables or name not in reference_tables:
@@ -164,6 +175,8 @@ def feature_questions(days, tables, reference_days, reference_tables, bins: Mapp
         sets = watched_sets(rule, before.sum(axis=0))
         daily = [Daily(t @ sets.members, t.sum(axis=1), _weekdays(d))
                  for t, d in ((now, days), (before, reference_days))]
+        if np.any(unreadable.get(name, 0)):
+            sets, daily = _with_unreadable(sets, daily, unreadable[name])
         questions.append(
             _share_question(_stream_name(name), "feature", *daily, tolerance, weight, sets, recent))
     return [q for q in questions if q is not None]

@@ -148,6 +148,8 @@ class Observed:
     bins: Mapping[str, Mapping] = field(default_factory=dict)
     latency: Mapping[date, float] = field(default_factory=dict)  # mean milliseconds
     calendar: pd.DataFrame = field(default_factory=_no_calendar)
+    # feature -> day -> values that were delivered and could not be read; they are missing, too
+    unreadable: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
 
     @property
     def compared(self) -> list[str]:
@@ -210,7 +212,16 @@ def observe(
         bins or {},
         {d: h.mean for d, h in latency.items()},
         reader.calendar(model, as_of),
+        _by_feature(reader.unreadable_counts(model, version, as_of)),
     )
+
+
+def _by_feature(counted):
+    "Feature -> day -> n, of a frame event_date, feature, n."
+    return {
+        feature: dict(zip(rows.event_date.dt.date, rows.n))
+        for feature, rows in counted.groupby("feature")
+    }
 
 
 def drift_of(
@@ -343,6 +354,7 @@ def _questions(seen, span, tables, labelled, settings):
             tolerance,
             recent,
             inputs,
+            {f: np.array([n.get(d, 0) for d in days]) for f, n in seen.unreadable.items()},
         ),
         *_about_labels(span, labelled, settings),
         *(

@@ -842,3 +842,52 @@ def test_the_readme_recipe_for_one_file_teaches_no_label(tmp_path, capsys, monke
         rows = log.labelled_rows("m", date(2026, 3, 1), date(2026, 3, 1))
     assert [c for c in rows if c.startswith("feature:")] == ["feature:x"]
     assert rows.label.tolist() == [1]
+
+
+def test_features_are_listed_and_set(logged, capsys):
+    days = [f"2026-03-{1 + i % 10:02d}T12:00:00Z" for i in range(1200)]
+    header = "prediction_id,predicted_at,score,gate\n"
+    rows = (f"g{i},{day},0.2,{i % 7}\n" for i, day in enumerate(days))
+    (logged / "g.csv").write_text(header + "".join(rows))
+    (logged / "h.csv").write_text(f"{header}h1,{days[0]},0.2,A3\nh2,{days[0]},0.2,N/A\n")
+    take = ["ingest", "--set", "model=m,version=v", "--file"]
+    assert main([*take, "g.csv"]) == 0 and main([*take, "h.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "1 values unreadable" in said and "gate of m" in said and "'A3'" in said
+    (listed,) = printed(capsys, "features", "list", "--json")
+    assert (listed["feature"], listed["kind"], listed["fixed"]) == ("gate", "number", True)
+    assert listed["unreadable"] == 1 and "1,200 values on 10 days" in listed["why"]
+    assert main(["features", "list", "--model", "m"]) == 0
+    assert "m gate  number, fixed since" in capsys.readouterr().out
+    assert "needs a reason" in refused(capsys, "features", "set", "m", "gate", "text")
+    why = ["--why", "gates have names"]
+    assert "features are gate" in refused(capsys, "features", "set", "m", "gat", "text", *why)
+    assert main(["features", "set", "m", "gate", "colour", *why]) == 2
+    capsys.readouterr()
+    assert main(["features", "set", "m", "gate", "text", *why]) == 0
+    assert "1 values that could not be read were read" in capsys.readouterr().out
+    with open_snapshot(logged / "data") as reader:
+        assert reader.audit("m/gate").why.tolist()[-1] == "gates have names"
+        found = reader.rows("m", date(2026, 3, 1), date(2026, 3, 1)).set_index("prediction_id")
+    assert found["feature:gate"]["h1"] == "A3" and found["feature:gate"]["g0"] == "0"
+
+
+def test_training_refuses_a_leak_by_name(logged, capsys):
+    lines = (logged / "p.csv").read_text().splitlines()
+    told = ["leak", *(str(i % 2) for i in range(len(lines) - 1))]
+    with_leak = (f"{line},{leak}\n" for line, leak in zip(lines, told))
+    (logged / "q.csv").write_text("".join(with_leak))
+    data = ["--data", "other"]
+    main(["ingest", *data, "--file", "q.csv", "--set", "model=m,version=v"])
+    main(["ingest", *data, "--file", "o.csv", "--kind", "outcomes"])
+    train = ["models", "train", *data, "--model", "m", "--from", "2026-01-01", "--to", "2026-02-28"]
+    said = refused(capsys, *train, "--version", "a")
+    assert "told apart by leak (ROC AUC 1.000)" in said and "--allow-feature leak" in said
+    assert "no feature 'leek'" in refused(
+        capsys, *train, "--version", "a", "--allow-feature", "leek"
+    )
+    assert main([*train, "--version", "a", "--allow-feature", "leak"]) == 0
+    assert main([*train, "--version", "b"]) == 0
+    capsys.readouterr()
+    (listed,) = printed(capsys, "features", "list", *data, "--json")
+    assert listed["allowed"]

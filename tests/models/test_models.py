@@ -131,7 +131,7 @@ def test_booleans_infinities_and_odd_names_train():
             "feature:bias": 1.0,
         }
     )
-    version, held = train(made, MODEL, "v3", rounds=10)
+    version, held = train(made, MODEL, "v3", rounds=10, allowed=("flag", "x[0] <b>"))
     assert roc_auc(total(held.values())).value > 0.99
     assert version.card["bins"]["flag"] == {"cuts": [0.5]}
     assert len(reasons(version, features(made).head(3))) == 3
@@ -279,3 +279,96 @@ def test_a_challenge_proposes_and_activates_nothing(bench, trained):
         assert checked(store, later)["flag"].passed
         assert store.roll_back(later, "ana", "model", MODEL, "it was worse") == "v1"
         assert store.active_version(MODEL) == "v1"
+
+
+def leaky(**columns):
+    made = rows()
+    return made.assign(**{f"feature:{name}": values(made) for name, values in columns.items()})
+
+
+LEAKS = {
+    "the label": lambda made: made.label,
+    "its opposite": lambda made: -made.label,
+    "a word": lambda made: np.where(made.label == 1, "fraud", "fine"),
+    "a truth": lambda made: made.label == 1,
+    "a value at all": lambda made: np.where(made.label == 1, made["feature:noise"], np.nan),
+    "in the middle": lambda made: np.where(made.label == 1, 0.0, np.sign(made["feature:noise"])),
+    "a fine number": lambda made: made.label + made["feature:noise"] / 1000,
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_feature_that_alone_separates_the_labels_is_refused(leak):
+    made = leaky(**{leak: LEAKS[leak]})
+    with pytest.raises(StoreError, match=f"{leak} \\(ROC AUC .*--allow-feature '?{leak}"):
+        train(made, MODEL, "v1", rounds=2)
+    version, _ = train(made, MODEL, "v1", rounds=2, allowed={leak})
+    assert leak in version.features
+
+
+def test_few_labels_prove_no_leak():
+    made = leaky(leak=LEAKS["the label"])
+    held = made.event_date >= "2026-02-17"
+    few = made[~held | (made.label == 1) | (made.label[held].eq(0).cumsum() <= 9)]
+    assert "leak" in train(few, MODEL, "v1", rounds=2)[0].features
+
+
+def test_an_allowed_feature_is_remembered(bench):
+    with bench.store() as store:
+        assert store.allowed_features(MODEL) == set()
+        for _ in range(2):
+            with store.transaction():
+                store.allow_features(NOW, "ana", MODEL, {"a/b", "x"}, "known at the gate")
+        assert store.allowed_features(MODEL) == {"a/b", "x"} and store.verify_audit() == 2
+        assert store.allowed_features(MODEL[:-1]) == set()
+
+
+SPELLINGS = [
+    {"gate": "12", "on": "True", "x": "0.5", "day": "2026-01-02"},
+    {"gate": 12, "on": True, "x": 0.5, "day": date(2026, 1, 2)},
+    {"gate": 12.0, "on": 1, "x": " 5e-1", "day": pd.Timestamp("2026-01-02")},
+    {"gate": "12.0", "on": "TRUE", "x": ".5", "day": "2026-01-02 00:00:00"},
+    {"gate": np.int64(12), "on": "1", "x": np.float64(0.5), "day": "2026-01-02"},
+]
+
+
+def test_the_same_event_has_the_same_score_however_it_is_spelt():
+    made = rows()
+    rng = np.random.default_rng(1)
+    n = len(made)
+    gate, on = rng.choice(["12", "007", "A3"], n), rng.random(n) < 0.5
+    moved = 1 / (1 + np.exp(-2 * ((gate == "12") - on * 1.0 + made["feature:x"].fillna(0))))
+    made["label"] = (rng.random(n) < moved).astype(float)
+    made["feature:gate"], made["feature:on"] = gate, on
+    made["feature:day"] = rng.choice(["2026-01-02", "2026-01-03"], n)
+    kinds = {"gate": "text", "on": "boolean", "day": "text"}
+    version, _ = train(made, MODEL, "v1", rounds=20, kinds=kinds)
+    rest = {"noise": 0.1, "kind": "a"}
+    scores = {version.score(pd.DataFrame([rest | event]))[0] for event in SPELLINGS}
+    assert len(scores) == 1
+    for change in ({"gate": "007"}, {"gate": None}, {"on": "false"}, {"x": "0,5"}):
+        assert version.score(pd.DataFrame([rest | SPELLINGS[0] | change]))[0] not in scores
+
+
+def test_a_time_is_scored_as_the_seconds_it_was_trained_on():
+    made = rows()
+    seconds = pd.Series(np.random.default_rng(2).integers(1_700_000_000, 1_800_000_000, len(made)))
+    made["label"] = (seconds % 2 == 0).astype(float)
+    made["feature:since"] = seconds.astype(float)
+    version, _ = train(made, MODEL, "v1", rounds=5, kinds={"since": "time"})
+    rest = {"x": 0.5, "noise": 0.1, "kind": "a"}
+    spelt = ["2026-01-02T00:00:00Z", pd.Timestamp("2026-01-02", tz="UTC"), 1767312000]
+    codes = [
+        version.matrix(pd.DataFrame([rest | {"since": at}])).get_data().toarray()[0, 3]
+        for at in spelt
+    ]
+    assert codes == [np.float32(1767312000)] * 3
+    missing = pd.DataFrame([rest | {"since": pd.NaT}, rest | {"since": "soon"}])
+    assert version.matrix(missing).num_nonmissing() == 6
+
+
+def test_a_trained_version_fixes_what_its_features_are(bench, trained):
+    with bench.store() as store:
+        register(store, *trained, NOW, "ana")
+        assert store.fixed_kinds(MODEL) == {"x": "number", "noise": "number", "kind": "text"}
+        assert store.audit(f"{MODEL}/kind").why.tolist() == ["version v1 was trained on it"]

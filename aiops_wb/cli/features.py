@@ -1,0 +1,62 @@
+"""What the features of models are: listed, set."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from ..log.errors import StoreError
+from .arguments import AsJson, Why
+from .call import Call, command, group
+from .lines import counted, line, printable
+from .output import as_rows, show
+
+app = group()
+LISTED = ("model", "feature", "kind", "fixed", "since", "who", "why", "unreadable", "allowed")
+
+
+@command(app, "list")
+def list_features(
+    call: Call,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="only features of this model (default: of every model)"),
+    ] = None,
+    as_json: AsJson = False,
+):
+    "List features: what each is, since when and why, and how many values could not be read."
+    with call.reading() as log:
+        rows = as_rows(log.features(model and log.require_model(model)), LISTED)
+    show(rows, _text, counted(len(rows), "feature"), as_json)
+
+
+def _text(row):
+    state = "fixed" if row["fixed"] else "so far"
+    since = f" since {row['since']:%Y-%m-%d}" if row["since"] else ""
+    return (
+        f"{printable(row['model'])} {printable(row['feature'])}  {row['kind']}, {state}{since}: "
+        f"{printable(row['why'])}"
+        + (f"; {row['unreadable']:,} values unreadable" if row["unreadable"] else "")
+        + ("; allowed although it alone separates the labels" if row["allowed"] else "")
+    )
+
+
+@command(app, "set")
+def set_feature(
+    call: Call,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="the model")],
+    feature: Annotated[str, typer.Argument(metavar="FEATURE", help="the feature")],
+    kind: Annotated[
+        Literal["number", "boolean", "text", "time"],
+        typer.Argument(help="what it is; a time is kept as seconds since 1970"),
+    ],
+    why: Why = None,
+):
+    "Say what a feature is, for all files to come; what did not fit so far is read again."
+    if not why:
+        raise StoreError("a change of a feature needs a reason: add --why.")
+    with call.writing() as log:
+        again, left = log.set_feature(call.now(), call.who, model, feature, kind, why)
+    line(
+        f"{feature} of {model} is a {kind}; {again:,} values that could not be read were read"
+        + (f", {left:,} still cannot be" if left else "")
+    )

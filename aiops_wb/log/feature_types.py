@@ -1,0 +1,258 @@
+"""Features of delivered rows as what they are: the kinds of a model's features while files come
+in, and how each file is brought to them."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .delivered import Delivered
+from .duck import identifier, literal, parquet, target
+from .feature_schema import ENOUGH_DAYS, ENOUGH_VALUES
+from .features import NUMBERS, stored_types
+from .store import Store
+from .values import infer, typed, wider
+
+__all__ = ["FeatureTypes"]
+
+_POSSIBLE = (
+    "predicted_at BETWEEN TIMESTAMPTZ '1900-01-01 00:00Z' AND TIMESTAMPTZ '2200-01-01 00:00Z'"
+)
+
+
+@dataclass
+class _Feature:
+    "What is known of a feature, the rows included that are being loaded."
+
+    kind: str | None = None
+    fixed: bool = False
+    days: dict = field(default_factory=dict)  # day -> values seen, while it is not fixed
+    new: dict = field(default_factory=dict)  # of those, what is not stored yet
+    stored: tuple = (None, False)  # kind and fixed, as the catalog has them
+
+    def see(self, kind, days):
+        "Values of a kind were seen on some days."
+        self.kind = wider(self.kind, kind)
+        if self.fixed or self.kind is None:
+            return
+        for day, n in days.items():
+            if n:
+                self.days[day] = self.days.get(day, 0) + int(n)
+                self.new[day] = self.new.get(day, 0) + int(n)
+        self.fixed = sum(self.days.values()) >= ENOUGH_VALUES and len(self.days) >= ENOUGH_DAYS
+
+    def holds(self, physical):
+        "Whether a stored type can be read as this kind as it stands."
+        if physical == "null":
+            return True
+        if not self.fixed:
+            return physical in NUMBERS and self.kind in (None, _kind_stored(physical))
+        return {
+            "number": physical in NUMBERS,
+            "boolean": physical == "boolean",
+            "text": physical == "varchar",
+            "time": physical in NUMBERS and physical != "boolean",
+        }[self.kind]
+
+
+class FeatureTypes:
+    "The kinds of all features of a log while files come in; what changed is kept by `keep`."
+
+    def __init__(self, store: Store):
+        self.store, self._models, self._told = store, {}, []
+
+    def settle_frame(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Rows with their features (`feature:...`) as what they are, and the values that did not
+        fit: row (its place), feature, raw."""
+        names = [c for c in frame.columns if c.startswith("feature:")]
+        if not names or not len(frame):
+            return frame, _nothing_lost()
+        frame = frame.reset_index(drop=True)
+        by_model = frame.groupby("model").groups
+        days = self._days(frame.predicted_at)
+        columns, lost = {}, []
+        for name in names:
+            feature, parts = name.removeprefix("feature:"), []
+            for model, rows in by_model.items():
+                values, unread = self._settle(model, feature, frame[name][rows], days[rows])
+                parts.append(values)
+                lost.append(_lost(feature, frame[name][rows][unread]))
+            columns[name] = _together(parts, frame.index)
+        return frame.assign(**columns), pd.concat(lost, ignore_index=True)
+
+    def settle_segment(self, delivered: Delivered, folder: Path) -> Delivered:
+        """A segment of the log's own form whose features can be read as what they are: as it is
+        where their stored types say so, else written anew."""
+        source = parquet([delivered.canonical])
+        stored = stored_types(self.store.con, source)
+        if not stored:
+            return delivered
+        models = self._models_in(source)
+        known = [(m, f, self._of(m, f)) for m in models for f in stored]
+        reread = {f for _, f, state in known if not state.holds(stored[f])}
+        self._see_stored(source, [k for k in known if k[1] not in reread], stored)
+        return self._rewritten(delivered, stored, sorted(reread), folder) if reread else delivered
+
+    def told(self) -> list[str]:
+        "What changed and somebody should know, once."
+        told, self._told = self._told, []
+        return told
+
+    def _days(self, instants):
+        "The day of each instant in the log's zone."
+        return instants.dt.tz_convert(self.store.timezone).dt.date
+
+    def _of(self, model, feature):
+        if model not in self._models:
+            self._models[model] = self._load(model)
+        return self._models[model].setdefault(feature, _Feature())
+
+    def _load(self, model):
+        "What the catalog knows of a model's features."
+        store = self.store
+        fixed = store.fixed_kinds(model)
+        known = {
+            feature: _Feature(kind, feature in fixed, stored=(kind, feature in fixed))
+            for feature, kind in store.feature_kinds(model).items()
+        }
+        seen = store.con.execute(
+            "SELECT feature, event_date, sum(n)::BIGINT FROM feature_values WHERE model = $model "
+            "GROUP BY ALL",
+            {"model": model},
+        ).fetchall()
+        for feature, day, n in seen:
+            if feature in known and not known[feature].fixed:
+                known[feature].days[day] = n
+        return known
+
+    def _settle(self, model, feature, column, days):
+        "Values of one feature of one model, and which could not be read."
+        state = self._of(model, feature)
+        if state.fixed:
+            return typed(column, state.kind)
+        found = infer(column)
+        if state.kind == "boolean" and found == "number":
+            values, lost = typed(column, "boolean")
+            if not lost.any():  # 1 and 0 are a boolean where booleans came before
+                state.see("boolean", days[values.notna()].value_counts())
+                return values, lost
+        kind = wider(state.kind, found)
+        if kind == "text" and state.kind != "text":
+            self._tell_text(model, feature, column, state.kind)
+        values, lost = typed(column, kind)
+        state.see(kind, days[values.notna()].value_counts() if found else {})
+        return values, lost
+
+    def _tell_text(self, model, feature, column, before):
+        "Say that a feature is a text because of a few words among its numbers."
+        words = column[typed(column, "number")[1]]
+        numbers = int(typed(column, "number")[0].notna().sum())
+        if len(words) and (before or numbers > len(words)):
+            self._told.append(
+                f"{feature} of {model} is taken as text"
+                + (f", it was a {before}" if before else "")
+                + f": {len(words):,} of {numbers + len(words):,} values are no numbers, such as "
+                f"{str(words.iloc[0])[:40]!r}; 'aiops-wb features set' makes it what it is"
+            )
+
+    def _models_in(self, source):
+        rows = self.store.con.execute(
+            f"SELECT DISTINCT model FROM {source} WHERE coalesce(model, '') <> ''"
+        )
+        return [model for (model,) in rows.fetchall()]
+
+    def _see_stored(self, source, known, stored):
+        "Count the values, by day, of features that are not fixed and are stored as what they are."
+        open_ = [(m, f, s) for m, f, s in known if not s.fixed and stored[f] != "null"]
+        features = list(dict.fromkeys(f for _, f, _ in open_))
+        if not features:
+            return
+        counts = ", ".join(f"count(features.{identifier(f)})" for f in features)
+        rows = self.store.con.execute(
+            f"""
+            SELECT model, CAST(predicted_at AT TIME ZONE {literal(self.store.timezone)} AS DATE),
+                   {counts}
+            FROM {source} WHERE {_POSSIBLE} GROUP BY ALL"""
+        ).fetchall()
+        for model, feature, state in open_:
+            at = features.index(feature) + 2
+            days = {row[1]: row[at] for row in rows if row[0] == model and row[at]}
+            if days:
+                state.see(_kind_stored(stored[feature]), days)
+
+    def _rewritten(self, delivered, stored, features, folder):
+        "A segment with some of its features read from what is stored."
+        con, rows = self.store.con, parquet([delivered.canonical], file_row_number=True)
+        picked = ", ".join(
+            f"features.{identifier(f)} AS {identifier(f'feature:{f}')}" for f in features
+        )
+        frame = con.execute(
+            f"SELECT file_row_number, model, CASE WHEN {_POSSIBLE} THEN predicted_at END "
+            f"AS predicted_at, {picked} FROM {rows} ORDER BY 1"
+        ).df()
+        settled, lost = self.settle_frame(frame)
+        places = {f: f"t.{identifier(f'feature:{f}')}" for f in features}
+        fields = ", ".join(
+            f"{identifier(f)} := {places.get(f, f's.features.{identifier(f)}')}" for f in stored
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        made = folder / f"{delivered.segment_id}-typed.parquet"
+        con.register("settled", settled.drop(columns=["model", "predicted_at"]))
+        con.execute(
+            f"""
+            COPY (SELECT s.* EXCLUDE (file_row_number)
+                         REPLACE (struct_pack({fields}) AS features)
+                  FROM {rows} s JOIN settled t USING (file_row_number)
+                  ORDER BY file_row_number)
+            TO {target(made)} (FORMAT parquet)"""
+        )
+        con.unregister("settled")
+        return replace(delivered, canonical=made, unreadable=lost)
+
+    def keep(self, batch: int, now: datetime, who: str) -> None:
+        "Write down what changed; inside the transaction of the batch that changed it."
+        for model, features in self._models.items():
+            for feature, state in features.items():
+                if state.kind is None:
+                    continue
+                if state.new and not state.fixed:
+                    columns = {"event_date": list(state.new), "n": list(state.new.values())}
+                    named = pd.DataFrame(columns).assign(
+                        model=model, feature=feature, batch_id=batch
+                    )
+                    self.store._insert("feature_values", named)
+                state.new = {}
+                if (state.kind, state.fixed) != state.stored:
+                    self._keep_kind(batch, now, who, model, feature, state)
+
+    def _keep_kind(self, batch, now, who, model, feature, state):
+        seen = f"{sum(state.days.values()):,} values on {len(state.days)} days"
+        if state.fixed:
+            self.store.record(now, who, "feature", f"{model}/{feature}", state.kind, seen)
+        kind, fixed = state.kind, state.fixed
+        self.store._add_feature(now, who, model, feature, kind, fixed, seen, batch)
+        state.stored = (kind, fixed)
+
+
+def _kind_stored(physical):
+    "The kind of numbers or booleans that are stored as a type."
+    return "boolean" if physical == "boolean" else "number"
+
+
+def _nothing_lost():
+    return pd.DataFrame({"row": np.array([], dtype=np.int64), "feature": [], "raw": []})
+
+
+def _lost(feature, column):
+    "The values of a column that could not be read."
+    raw = [str(value) for value in column]
+    return pd.DataFrame({"row": column.index.to_numpy(np.int64), "feature": feature, "raw": raw})
+
+
+def _together(parts, index):
+    "A column of parts; as text where the parts are of different types."
+    if len({str(part.dtype) for part in parts}) > 1:
+        parts = [typed(part, "text")[0] for part in parts]
+    return pd.concat(parts).reindex(index) if parts else pd.Series(None, index=index, dtype="str")

@@ -1,0 +1,68 @@
+"""The types of a model's features, published beside the spool for whoever logs: read without the
+database, with the standard library alone."""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from .names import file_name
+
+__all__ = ["KINDS", "schema_path", "read_schema", "write_schema"]
+
+KINDS = ("number", "boolean", "text", "time")
+"What the values of a feature can be."
+
+
+def schema_path(spool: str | Path, model: str) -> Path:
+    "Where the types of a model's features stand. ValueError when no file can have its name."
+    return Path(spool) / "schemas" / f"{file_name(model)}.json"
+
+
+def read_schema(spool: str | Path, model: str) -> dict[str, str]:
+    """Feature -> its kind, for those whose kind is fixed; empty where nothing is published or
+    nothing can be read: a live service does not stop for it."""
+    try:
+        published = json.loads(schema_path(spool, model).read_text(encoding="utf-8"))
+        features = published["features"] if published["model"] == model else {}
+        return {name: kind for name, kind in features.items() if kind in KINDS}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
+
+
+def write_schema(spool: str | Path, model: str, features: Mapping[str, str]) -> None:
+    """Publish the fixed kinds of a model's features, whole or not at all; none: no file.
+
+    Nothing is written where the same stands there already.
+    """
+    path = schema_path(spool, model)
+    if not features:
+        path.unlink(missing_ok=True)
+        return
+    text = json.dumps({"model": model, "features": dict(features)}, sort_keys=True)
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return
+    except (OSError, ValueError):  # none yet, or not readable: written anew
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _fsync_folder(path.parent)
+
+
+def _fsync_folder(folder):
+    "Force a renaming in a folder to the disk."
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
