@@ -13,10 +13,10 @@ import pandas as pd
 from .canonical import canonical_frame, missing
 from .columns import COLUMNS, DEFAULTS, REQUIRED
 from .duck import identifier, literal, parquet
-from .durable import write_segment
 from .errors import StoreError
 from .features import NUMBERS
 from .formats import read_delivery
+from .segment import write_segment
 
 __all__ = [
     "Delivered",

@@ -20,6 +20,7 @@ from .delivered import column_types, content_id, from_file, from_spool, with_pla
 from .duck import literal, parquet
 from .errors import StoreError
 from .formats import SUFFIXES
+from .leftovers import finish_leftovers
 from .store import Store
 
 __all__ = ["Ingested", "ingest", "ingest_file"]
@@ -34,6 +35,7 @@ class Ingested:
     conflicts: int = 0  # the same id with other content: in quarantine
     quarantined: int = 0  # rows in quarantine, conflicts included
     refused: tuple[str, ...] = ()  # files set aside, with the reason
+    notes: tuple[str, ...] = ()  # what else is worth a sentence
 
     def __add__(self, other: "Ingested") -> "Ingested":
         return Ingested(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -43,7 +45,8 @@ class Ingested:
             f"{self.loaded:,} loaded, {self.duplicates:,} duplicates, "
             f"{self.conflicts:,} conflicts, {self.quarantined:,} quarantined"
         )
-        return "\n".join([numbers, *(f"set aside: {reason}" for reason in self.refused)])
+        aside = [f"set aside: {reason}" for reason in self.refused]
+        return "\n".join([numbers, *aside, *self.notes])
 
 
 def ingest(
@@ -54,10 +57,11 @@ def ingest(
     spool: Path | None = None,
     chunk_rows: int = 2_000_000,
 ) -> Ingested:
-    """Load everything in the spool, predictions before outcomes; spool files are removed once they
-    are committed."""
+    """Load everything in the spool, predictions before outcomes, with what dead processes left in
+    their open files; spool files are removed once they are committed."""
     result, spool = Ingested(), Path(spool or store.root / "spool")
     for kind in ("predictions", "outcomes"):
+        result += Ingested(notes=tuple(finish_leftovers(spool / kind)))
         done, chunk, size = store.ingested(kind), [], 0
         for path in _waiting(spool / kind):
             try:

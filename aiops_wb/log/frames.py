@@ -1,0 +1,161 @@
+"""Frames, arrays and lists that a logger is given, checked and as batches."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ..stats.points import Grid
+from .tables import Batch, cells, texts
+
+__all__ = ["instants", "prediction_batch", "outcome_batch"]
+
+_FIRST, _LAST = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
+
+
+def instants(values, name: str) -> pd.Series:
+    """Times as UTC instants; refuses those without an offset and those that are missing.
+
+    Give strings with an offset or aware datetimes.
+    """
+    series = pd.Series(values if isinstance(values, pd.Series) else np.atleast_1d(values))
+    series = series.reset_index(drop=True)
+    parsed, naive = _parsed(series)
+    if naive:
+        raise ValueError(
+            f"{name} has times without an offset (such as {series.iloc[0]}): "
+            "give '2013-04-01T12:00:00+00:00' or aware datetimes."
+        )
+    parsed = pd.to_datetime(parsed, utc=True).astype("datetime64[us, UTC]")
+    if parsed.isna().any():
+        position = int(np.flatnonzero(parsed.isna())[0])
+        raise ValueError(f"{name} is missing at position {position}: every event needs its time.")
+    return parsed
+
+
+def _parsed(series):
+    "Times as far as they parse with their offsets, and whether one has none."
+    if isinstance(series.dtype, pd.DatetimeTZDtype):
+        return series, False
+    text = series.map(lambda v: isinstance(v, str)).any()
+    try:
+        parsed = pd.to_datetime(series, format="ISO8601" if text else None, utc=False)
+        return parsed, parsed.dt.tz is None
+    except (AttributeError, ValueError, TypeError):  # a mix of offsets parses only to UTC
+        aware = series.map(lambda v: getattr(pd.Timestamp(v), "tzinfo", None) is not None)
+        return series, not aware.all()
+
+
+def _moments(values, name):
+    "Times as a column of a batch."
+    found = instants(values, name)
+    if len(found) and not _FIRST <= found.min() <= found.max() <= _LAST:
+        odd = found[(found < _FIRST) | (found > _LAST)].iloc[0]
+        raise ValueError(f"{name} {odd} is not between 1900 and 2200.")
+    return found.dt.tz_localize(None).to_numpy()
+
+
+def prediction_batch(
+    score, predicted_at, ids, features, columns: Mapping, grid: Grid, check_names
+) -> Batch:
+    """Predictions as a batch; ValueError before anything is kept.
+
+    `ids` makes ids for a number of rows where none are given; `check_names` takes the names of
+    features and returns them as text.
+    """
+    score = np.array(np.atleast_1d(score), dtype=np.float64)
+    told = {
+        "prediction_id": ids(len(score)) if callable(ids) else ids,
+        "predicted_at": _moments(predicted_at, "predicted_at"),
+        "score": score,
+        "points": grid.quantise(score),
+    }
+    named = _feature_columns(features)
+    names = check_names(tuple(named))
+    _check_lengths(told | dict(columns), named, len(score))
+    told["prediction_id"] = _ids(told["prediction_id"])
+    for name, values in columns.items():
+        if values is not None:
+            column = _READ.get(name, texts)(values, name)
+            told[name] = column if np.ndim(values) else np.repeat(column, len(score))
+    found = {name: cells(named[key], f"feature {name}") for name, key in zip(names, named)}
+    return Batch(len(score), told, found)
+
+
+def _ids(values):
+    column = texts(values, "prediction_id")
+    for at, value in enumerate(column.tolist()):
+        if not value:
+            raise ValueError(f"prediction_id is missing at position {at}.")
+    return column
+
+
+def _feature_columns(features):
+    "Name -> column, whatever the features came in."
+    if features is None:
+        return {}
+    if isinstance(features, pd.DataFrame):
+        if not features.columns.is_unique:
+            raise ValueError(
+                "feature names must differ, in more than case, and must not be empty: "
+                f"{', '.join(map(str, features.columns))}."
+            )
+        return dict(features.items())
+    return {name: _column(values, name) for name, values in features.items()}
+
+
+def _column(values, name):
+    if np.ndim(values) == 0 or isinstance(values, (dict, str)):
+        return [values]
+    if isinstance(values, np.ndarray) and values.ndim > 1:
+        raise ValueError(f"feature {name} has {values.ndim} dimensions: give a column of values.")
+    return values
+
+
+def _check_lengths(columns, features, rows):
+    "Refuse columns that are not as long as the scores."
+    lengths = {name: np.size(v) for name, v in columns.items() if np.ndim(v)}
+    lengths |= {f"feature {name}": len(v) for name, v in features.items() if len(v) != rows}
+    if any(length != rows for length in lengths.values()):
+        raise ValueError(f"columns have different lengths: {lengths}; score has {rows}.")
+
+
+def _latency(values, name):
+    told = pd.Series(np.atleast_1d(values), dtype=object)
+    latency = pd.to_numeric(told, errors="coerce").astype(float)
+    if not ((latency >= 0) & np.isfinite(latency) | told.isna()).all():
+        raise ValueError("latency_ms must be numbers of at least 0, or missing.")
+    return latency.to_numpy()
+
+
+def _automated(values, name):
+    told = np.atleast_1d(values).tolist()
+    if not all(v is None or v is pd.NA or isinstance(v, (bool, np.bool_)) for v in told):
+        raise ValueError("automated must be True, False or missing.")
+    return np.array([np.nan if v is None or v is pd.NA else v for v in told], dtype=np.float64)
+
+
+_READ = {"latency_ms": _latency, "automated": _automated}
+
+
+def outcome_batch(prediction_id, label, observed_at, predicted_at) -> Batch:
+    "Labels as a batch; ValueError before anything is kept."
+    ids, label = _ids(prediction_id), np.atleast_1d(label)
+    allowed = pd.Series(label).isin([0, 1])
+    if not allowed.all():
+        raise ValueError(
+            f"label {pd.Series(label)[~allowed].iloc[0]!r} is not allowed: a label is 0 or 1; "
+            "log nothing for an unknown one."
+        )
+    observed = _moments(observed_at, "observed_at")
+    if len(observed) != len(ids):
+        observed = observed.repeat(len(ids))
+    predicted = None if predicted_at is None else _moments(predicted_at, "predicted_at")
+    known = len(ids) if predicted is None else len(predicted)
+    if not len(ids) == len(label) == len(observed) == known:
+        raise ValueError(
+            f"columns have different lengths: {len(ids)} ids, {len(label)} labels, "
+            f"{len(observed)} observed_at, {known} predicted_at."
+        )
+    told = {"prediction_id": ids, "label": label.astype(np.int8), "observed_at": observed}
+    return Batch(len(ids), told if predicted is None else told | {"predicted_at": predicted})

@@ -1,0 +1,210 @@
+"""Rows of one process on their way into a segment: in memory, then in the open file, then finished.
+
+Whoever puts a row waits for no disk, unless the segment is full with it.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+from .durable import time_ordered_id
+from .errors import BufferFull, NotWritten
+from .lifeline import LIFELINE, Turn
+from .open_file import OpenFile
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """Buffers events (tuples) and batches, and writes them: to one open file every `seconds`, as a
+    segment after `segment_seconds` or `rows` rows. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        folder: Path,
+        header: Callable[[], dict],
+        *,
+        rows: int,
+        seconds: float | None,
+        segment_seconds: float,
+        most_rows: int,
+        sigterm: bool,
+        cursor=None,
+    ):
+        self.folder, self._header, self._cursor = folder, header, cursor
+        self._rows, self._most_rows = rows, most_rows
+        self._seconds, self._segment_seconds = seconds, segment_seconds
+        self._sigterm = sigterm
+        self.reborn()
+
+    def reborn(self) -> None:
+        "Begin anew, empty: a forked child has none of its parent's rows, nor its file."
+        if getattr(self, "_file", None) is not None:
+            self._file.let_go()
+        self._turn, self._small = Turn(), Turn()
+        self._items, self._more = [], 0  # a batch is one item of several rows
+        self._file, self._secured = None, 0  # how many items stand in the open file
+        self._awake, self._timer, self._began = False, None, 0.0
+        self._failure, self._due = None, self._rows
+        LIFELINE.watch(self, self._sigterm)
+
+    def __len__(self) -> int:
+        return len(self._items) + self._more
+
+    def put(self, item, rows: int = 1) -> None:
+        """Keep an event or a batch, and write when there is enough.
+
+        NotWritten when something could not be written, now or in the background: the item is kept
+        all the same. BufferFull when it is not.
+        """
+        if len(self._items) + self._more >= self._most_rows:
+            raise BufferFull(
+                f"{len(self):,} rows wait for {self.folder} to take them, and more are not kept: "
+                f"this one is lost unless it is logged again later.{self._reason()}"
+            )
+        if rows != 1:
+            with self._small:
+                self._more += rows - 1
+        self._items.append(item)
+        if not self._awake:
+            self._wake()
+        if len(self._items) + self._more >= self._due:
+            self._write_full()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise self._not_written(failure) from failure
+
+    def flush(self) -> Path | None:
+        "Write a segment of what there is; None when there is nothing. NotWritten: rows are kept."
+        try:
+            with self._turn:
+                path = self._finish()
+        except Exception as error:
+            raise self._not_written(error) from error
+        self._rest()
+        return path
+
+    def secure(self) -> None:
+        "Force every row to the disk, into the open file."
+        with self._turn:
+            self._secure()
+
+    def is_busy_here(self) -> bool:
+        "Whether this very thread is writing: to wait for it would be for ever."
+        return self._turn.is_mine() or self._small.is_mine()
+
+    def standing_still(self) -> Turn:
+        "What to hold so that nobody writes."
+        return self._turn
+
+    def last_flush(self) -> None:
+        "A segment, or at least everything in the open file."
+        self.secure()
+        with suppress(NotWritten):
+            self.flush()
+
+    def close(self) -> Path | None:
+        "The last flush of a logger."
+        path = self.flush()
+        LIFELINE.forget(self)
+        return path
+
+    def _reason(self):
+        return "" if self._failure is None else f" The last attempt failed: {self._failure}"
+
+    def _not_written(self, failure):
+        return NotWritten(
+            f"{len(self):,} buffered rows could not be written to {self.folder}: they are still "
+            f"in memory and are tried again, log none of them again. {failure}"
+        )
+
+    def _wake(self):
+        with self._small:
+            if self._awake:
+                return
+            self._awake, self._began = True, monotonic()
+        LIFELINE.watch(self, self._sigterm)
+        LIFELINE.hold(self)
+        self._start_timer()
+
+    def _start_timer(self):
+        if self._seconds is None:
+            return
+        self._timer = threading.Timer(self._seconds, self._tick)
+        self._timer.daemon = True
+        try:
+            self._timer.start()
+        except RuntimeError:  # the interpreter ends: nobody will come back to these rows
+            self.secure()
+
+    def _tick(self):
+        "What the timer does, for as long as there are rows."
+        try:
+            with self._turn:
+                self._secure()
+                if monotonic() - self._began >= self._segment_seconds:
+                    self._finish()
+        except Exception as error:  # kept, and raised where somebody sees it
+            self._failure = error
+        if self._items:
+            self._start_timer()
+        else:
+            self._rest()
+
+    def _rest(self):
+        "Nothing to do until the next row."
+        if self._items:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._awake = False
+        LIFELINE.release(self)
+        if self._items:  # one came just now
+            self._wake()
+
+    def _write_full(self):
+        with self._turn:
+            if len(self) < self._due:  # another thread was faster
+                return
+            try:
+                self._finish()
+            except Exception as error:
+                self._failure, self._due = error, len(self) + self._rows
+
+    def _secure(self):
+        if self._file is not None and not self._file.is_there():
+            self._file.let_go()
+            self._file, self._secured = None, 0
+        waiting = self._items[self._secured :]
+        if not waiting:
+            return
+        if self._file is None:
+            self._file = OpenFile(self.folder, self._header())
+        self._file.append(item if type(item) is tuple else item.encoded() for item in waiting)
+        self._secured += len(waiting)
+        self._failure = None
+
+    def _finish(self):
+        from .segment import write_rows  # numpy and DuckDB: a service loads them here, not before
+
+        if self._file is not None:
+            with suppress(OSError):  # the same rows here and there, for whoever finishes it
+                self._secure()
+        items = self._items[:]
+        if not items:
+            return None
+        named = self._file is not None
+        header = self._file.header if named else self._header()
+        name = self._file.name if named else time_ordered_id()
+        path = write_rows(self.folder, name, header, items, self._cursor)
+        with self._small:
+            self._more -= sum(len(i) - 1 for i in items if type(i) is not tuple)
+            del self._items[: len(items)]
+        if self._file is not None:
+            self._file.remove()
+        self._file, self._secured = None, 0
+        self._failure, self._due, self._began = None, self._rows, monotonic()
+        return path

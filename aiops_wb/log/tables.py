@@ -1,0 +1,300 @@
+"""Events and batches of a logger as columns: what comes in as frames, and what a segment is of."""
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from .columns import COLUMNS
+from .plain import plain, spelt
+
+__all__ = ["Batch", "Cells", "Table", "cells", "of_items", "table", "texts"]
+
+_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2})?")
+_EXACT = 2**53  # whole numbers up to here are exact beside missing ones
+_DTYPES = {
+    "VARCHAR": object,
+    "DOUBLE": np.float64,
+    "SMALLINT": np.int16,
+    "TINYINT": np.int8,
+    "BOOLEAN": np.float64,  # with NaN where it is missing
+    "TIMESTAMP WITH TIME ZONE": "datetime64[us]",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    "Values of one feature: their kind (null, boolean, integer, number, text) and an array."
+
+    kind: str
+    values: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    "Rows that were logged together; a column that is not there is missing."
+
+    rows: int
+    columns: dict[str, np.ndarray]
+    features: dict[str, Cells] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def encoded(self) -> dict:
+        "As JSON: numbers as their bytes, texts as they are."
+        return {
+            "rows": self.rows,
+            "columns": {name: _encoded(array) for name, array in self.columns.items()},
+            "features": {
+                name: [cells.kind, _encoded(cells.values)] for name, cells in self.features.items()
+            },
+        }
+
+    @classmethod
+    def decoded(cls, told: Mapping) -> "Batch":
+        "What `encoded` was made of."
+        columns = {name: _decoded(array) for name, array in told["columns"].items()}
+        features = {n: Cells(kind, _decoded(v)) for n, (kind, v) in told["features"].items()}
+        return cls(told["rows"], columns, features)
+
+
+def _encoded(array):
+    if array is None:
+        return None
+    if array.dtype == object:
+        return array.tolist()
+    return {"dtype": array.dtype.str, "bytes": b64encode(array.tobytes()).decode()}
+
+
+def _decoded(told):
+    if told is None:
+        return None
+    if isinstance(told, list):
+        return _objects(told)
+    dtype = np.dtype(told["dtype"])
+    return np.frombuffer(b64decode(told["bytes"]), dtype=dtype)
+
+
+def _objects(values):
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def texts(values, name: str) -> np.ndarray:
+    "A column of text, None where it is missing."
+    given = _listed(np.atleast_1d(values) if np.ndim(values) == 0 else values)
+    if not set(map(type, given)) <= {str, type(None)}:
+        given = [_id_text(value, name) for value in given]
+    _check_encodes(given, name)
+    return _objects(given)
+
+
+def _listed(values):
+    "Values of a column one by one, missing texts as None; numpy's own times stay its own."
+    if isinstance(values, pd.Series):
+        values = values.to_numpy(dtype=object)
+    numpys = isinstance(values, np.ndarray) and values.dtype.kind in "OU"
+    given = values.tolist() if numpys else list(values)
+    if set(map(type, given)) == {str, float}:
+        return [None if value != value else value for value in given]
+    return given
+
+
+def _id_text(value, name):
+    value = plain(value, name)
+    if value is None or type(value) is str:
+        return value
+    return spelt(value) if type(value) is bool else repr(value)
+
+
+def _check_encodes(values, name):
+    "Refuse half characters; looked at together, which costs little."
+    joined = "".join(filter(None, values))
+    if not joined.isascii():
+        try:
+            joined.encode()
+        except UnicodeEncodeError:
+            for at, value in enumerate(values):
+                plain(value, f"{name} at position {at}")
+
+
+def cells(values, name: str) -> Cells:
+    "The values of a feature, copied; ValueError names what no file can hold."
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        array = np.array(values)
+        if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+            array = array.astype(np.float64)
+        return Cells({"b": "boolean", "f": "number"}.get(dtype.kind, "integer"), array)
+    given = _listed(values)
+    if set(map(type, given)) <= {str, type(None)}:
+        _check_encodes(given, name)
+    else:
+        given = [plain(value, name) for value in given]
+    return _settled(given)
+
+
+def _settled(values):
+    "Plain values as one kind: booleans are numbers among numbers, and everything is a text."
+    kinds = set(map(type, values))
+    absent = type(None) in kinds
+    kinds.discard(type(None))
+    if not kinds:
+        return Cells("null", None)
+    if kinds == {bool}:
+        return Cells("boolean", np.array(values, dtype=np.float64 if absent else bool))
+    if kinds == {int}:
+        if not absent:
+            return Cells("integer", np.array(values, dtype=np.int64))
+        if all(value is None or -_EXACT <= value <= _EXACT for value in values):
+            return Cells("integer", np.array(values, dtype=np.float64))
+    elif str not in kinds and _exact(values):
+        return Cells("number", np.array(values, dtype=np.float64))
+    return Cells("text", _objects([v if v is None else spelt(v) for v in values]))
+
+
+def _exact(values):
+    return all(type(v) is not int or -_EXACT <= v <= _EXACT for v in values)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    "Columns of a segment, and its features: name -> the type they are cast to."
+
+    arrays: dict[str, np.ndarray]
+    features: dict[str, str | None]
+
+
+def of_items(header: Mapping, items: Sequence) -> list[Batch]:
+    "Events that follow each other as one batch, and the batches between them."
+    batches, events = [], []
+    for item in items:
+        if isinstance(item, Batch):
+            if events:
+                batches.append(_of_events(header, events))
+                events = []
+            batches.append(item)
+        else:
+            events.append(item)
+    return [*batches, _of_events(header, events)] if events else batches
+
+
+def _of_events(header, events):
+    types = COLUMNS[header["kind"]]
+    *columns, features = zip(*events, strict=True)
+    named = zip(header["columns"], columns, strict=True)
+    made = {name: _column(values, types[name]) for name, values in named}
+    names = dict.fromkeys(name for one in features if one for name in one)
+    gone: dict = {}
+    return Batch(
+        len(events),
+        {name: array for name, array in made.items() if array is not None},
+        {name: _settled([(one or gone).get(name) for one in features]) for name in names},
+    )
+
+
+def _column(values, kind):
+    "A column of events; None when nothing stands there."
+    if not any(value is not None for value in values):
+        return None
+    if kind == "VARCHAR":
+        return _objects(values)
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        nothing = np.iinfo(np.int64).min
+        passed = [nothing if value is None else value for value in values]
+        return np.array(passed, dtype=np.int64).view("datetime64[us]")
+    return np.array(values, dtype=_DTYPES[kind])
+
+
+def table(header: Mapping, items: Sequence) -> Table:
+    "All rows as columns; types of features as `header` has them published, else the widest."
+    batches = of_items(header, items)
+    types, arrays = COLUMNS[header["kind"]], {}
+    for name in dict.fromkeys(name for batch in batches for name in batch.columns):
+        arrays[name] = _together(
+            [_or_missing(batch.columns.get(name), batch.rows, types[name]) for batch in batches]
+        )
+    names = dict.fromkeys(name for batch in batches for name in batch.features)
+    casts = {}
+    for at, name in enumerate(names):
+        pieces = [(batch.features.get(name, Cells("null", None)), batch.rows) for batch in batches]
+        array, casts[name] = _widened(pieces, header.get("schema", {}).get(name))
+        arrays[f"feature{at}"] = array
+    return Table(arrays, casts)
+
+
+def _together(pieces):
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _or_missing(array, rows, kind):
+    if array is not None:
+        return array
+    nothing = {"VARCHAR": None, "TIMESTAMP WITH TIME ZONE": "NaT"}.get(kind, np.nan)
+    return np.full(rows, nothing, dtype=_DTYPES[kind])
+
+
+_CASTS = {"number": "DOUBLE", "boolean": "BOOLEAN", "text": "VARCHAR", "time": "VARCHAR"}
+
+
+def _widened(pieces, fixed):
+    "One array for a feature's pieces, and the type it is cast to where that does not follow."
+    kinds = {cells.kind for cells, _ in pieces} - {"null"}
+    if not kinds:
+        return _objects([None] * sum(rows for _, rows in pieces)), _CASTS.get(fixed)
+    if fixed == "text" or "text" in kinds or not _fit(pieces, kinds):
+        spelled = [_as_texts(cells, rows) for cells, rows in pieces]
+        return _numbers_again(_together(spelled), fixed), None
+    if fixed == "number" and kinds == {"boolean"}:
+        kinds = {"number", "boolean"}
+    arrays = [
+        np.full(rows, np.nan) if cells.values is None else cells.values for cells, rows in pieces
+    ]
+    if len(kinds) > 1:
+        arrays = [array.astype(np.float64) for array in arrays]
+    together = _together(arrays)
+    if len(kinds) == 1 and together.dtype.kind == "f":
+        return together, {"boolean": "BOOLEAN", "integer": "BIGINT"}.get(*kinds)
+    return together, None
+
+
+def _fit(pieces, kinds):
+    "Whether whole numbers stay exact beside what else there is."
+    if "integer" not in kinds:
+        return True
+    arrays = [cells.values for cells, _ in pieces if cells.kind == "integer"]
+    same = {array.dtype.kind for array in arrays}
+    if (
+        kinds == {"integer"}
+        and len(same) == 1
+        and all(cells.values is not None for cells, _ in pieces)
+    ):
+        return True
+    return all(np.nanmax(np.abs(array.astype(np.float64)), initial=0) < _EXACT for array in arrays)
+
+
+def _as_texts(cells, rows):
+    if cells.values is None:
+        return _objects([None] * rows)
+    if cells.kind == "text":
+        return cells.values
+    values = cells.values.tolist()
+    if cells.values.dtype.kind == "f":
+        exact = {"boolean": bool, "integer": int}.get(cells.kind, float)
+        return _objects([None if v != v else spelt(exact(v)) for v in values])
+    return _objects([spelt(value) for value in values])
+
+
+def _numbers_again(array, fixed):
+    "Texts that are all numbers, where the feature is known to be one."
+    if fixed != "number":
+        return array
+    given = [value for value in array.tolist() if value is not None]
+    if not all(_NUMBER.fullmatch(value) for value in given):
+        return array  # as it was given: the ingester keeps what it cannot read
+    return np.array(array, dtype=np.float64)
