@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .columns import COLUMNS
-from .plain import plain, spelt
+from .plain import LONGEST_TEXT, plain, spelt
 
 __all__ = ["Batch", "Cells", "Table", "cells", "of_items", "table", "texts"]
 
@@ -90,7 +90,7 @@ def texts(values, name: str) -> np.ndarray:
     given = _listed(np.atleast_1d(values) if np.ndim(values) == 0 else values)
     if not set(map(type, given)) <= {str, type(None)}:
         given = [_id_text(value, name) for value in given]
-    _check_encodes(given, name)
+    _check_texts(given, name)
     return _objects(given)
 
 
@@ -112,15 +112,16 @@ def _id_text(value, name):
     return spelt(value) if type(value) is bool else repr(value)
 
 
-def _check_encodes(values, name):
-    "Refuse half characters; looked at together, which costs little."
+def _check_texts(values, name):
+    "Refuse half characters and endless texts; looked at together, which costs little."
     joined = "".join(filter(None, values))
-    if not joined.isascii():
-        try:
-            joined.encode()
-        except UnicodeEncodeError:
-            for at, value in enumerate(values):
-                plain(value, f"{name} at position {at}")
+    try:
+        odd = len(joined) > LONGEST_TEXT or not joined.isascii() and not joined.encode()
+    except UnicodeEncodeError:
+        odd = True
+    if odd:
+        for at, value in enumerate(values):
+            plain(value, f"{name} at position {at}")
 
 
 def cells(values, name: str) -> Cells:
@@ -133,19 +134,21 @@ def cells(values, name: str) -> Cells:
         return Cells({"b": "boolean", "f": "number"}.get(dtype.kind, "integer"), array)
     given = _listed(values)
     if set(map(type, given)) <= {str, type(None)}:
-        _check_encodes(given, name)
+        _check_texts(given, name)
     else:
         given = [plain(value, name) for value in given]
     return _settled(given)
 
 
-def _settled(values):
+def _settled(values, fixed=None):
     "Plain values as one kind: booleans are numbers among numbers, and everything is a text."
     kinds = set(map(type, values))
     absent = type(None) in kinds
     kinds.discard(type(None))
     if not kinds:
         return Cells("null", None)
+    if fixed == "text":
+        kinds.add(str)
     if kinds == {bool}:
         return Cells("boolean", np.array(values, dtype=np.float64 if absent else bool))
     if kinds == {int}:
@@ -190,11 +193,15 @@ def _of_events(header, events):
     named = zip(header["columns"], columns, strict=True)
     made = {name: _column(values, types[name]) for name, values in named}
     names = dict.fromkeys(name for one in features if one for name in one)
-    gone: dict = {}
+    nothing: dict = {}
+    fixed = header.get("schema", nothing)
     return Batch(
         len(events),
         {name: array for name, array in made.items() if array is not None},
-        {name: _settled([(one or gone).get(name) for one in features]) for name in names},
+        {
+            name: _settled([(one or nothing).get(name) for one in features], fixed.get(name))
+            for name in names
+        },
     )
 
 
