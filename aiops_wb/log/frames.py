@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ..stats.points import Grid
-from .tables import Batch, cells, texts
+from .plain import LONGEST_TEXT, plain, spelt
+from .tables import Batch, Cells, objects, settled
 
 __all__ = ["instants", "prediction_batch", "outcome_batch"]
 
@@ -159,3 +160,58 @@ def outcome_batch(prediction_id, label, observed_at, predicted_at) -> Batch:
         )
     told = {"prediction_id": ids, "label": label.astype(np.int8), "observed_at": observed}
     return Batch(len(ids), told if predicted is None else told | {"predicted_at": predicted})
+
+
+def texts(values, name: str) -> np.ndarray:
+    "A column of text, None where it is missing."
+    given = _listed(np.atleast_1d(values) if np.ndim(values) == 0 else values)
+    if not set(map(type, given)) <= {str, type(None)}:
+        given = [_id_text(value, name) for value in given]
+    _check_texts(given, name)
+    return objects(given)
+
+
+def _listed(values):
+    "Values of a column one by one, missing texts as None; numpy's own times stay its own."
+    if isinstance(values, pd.Series):
+        values = values.to_numpy(dtype=object)
+    numpys = isinstance(values, np.ndarray) and values.dtype.kind in "OU"
+    given = values.tolist() if numpys else list(values)
+    if set(map(type, given)) == {str, float}:
+        return [None if value != value else value for value in given]
+    return given
+
+
+def _id_text(value, name):
+    value = plain(value, name)
+    if value is None or type(value) is str:
+        return value
+    return spelt(value) if type(value) is bool else repr(value)
+
+
+def _check_texts(values, name):
+    "Refuse half characters and endless texts; looked at together, which costs little."
+    joined = "".join(filter(None, values))
+    try:
+        odd = len(joined) > LONGEST_TEXT or not joined.isascii() and not joined.encode()
+    except UnicodeEncodeError:
+        odd = True
+    if odd:
+        for at, value in enumerate(values):
+            plain(value, f"{name} at position {at}")
+
+
+def cells(values, name: str) -> Cells:
+    "The values of a feature, copied; ValueError names what no file can hold."
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        array = np.array(values)
+        if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+            array = array.astype(np.float64)
+        return Cells({"b": "boolean", "f": "number"}.get(dtype.kind, "integer"), array)
+    given = _listed(values)
+    if set(map(type, given)) <= {str, type(None)}:
+        _check_texts(given, name)
+    else:
+        given = [plain(value, name) for value in given]
+    return settled(given)

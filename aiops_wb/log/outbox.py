@@ -72,9 +72,8 @@ class Outbox:
             self._wake()
         if len(self._items) + self._more >= self._due:
             self._write_full()
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise self._not_written(failure) from failure
+        if self._failure is not None:
+            self._say_failure()
 
     def flush(self) -> Path | None:
         "Write a segment of what there is; None when there is nothing. NotWritten: rows are kept."
@@ -113,6 +112,11 @@ class Outbox:
 
     def _reason(self):
         return "" if self._failure is None else f" The last attempt failed: {self._failure}"
+
+    def _say_failure(self):
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise self._not_written(failure) from failure
 
     def _not_written(self, failure):
         return NotWritten(

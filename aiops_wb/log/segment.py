@@ -1,15 +1,20 @@
 """Parquet segments: what a logger hands over."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 
 from .columns import COLUMNS
 from .duck import connect, identifier, literal
 from .durable import fsync, time_ordered_id
 from .tables import Table, table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Cursor", "write_rows", "write_segment"]
 

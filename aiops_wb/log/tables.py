@@ -1,4 +1,4 @@
-"""Events and batches of a logger as columns: what comes in as frames, and what a segment is of."""
+"""Events and batches of a logger as columns: what a segment is made of."""
 
 import re
 from base64 import b64decode, b64encode
@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 
 from .columns import COLUMNS
-from .plain import LONGEST_TEXT, plain, spelt
+from .plain import spelt
 
-__all__ = ["Batch", "Cells", "Table", "cells", "of_items", "table", "texts"]
+__all__ = ["Batch", "Cells", "Table", "objects", "settled", "table"]
 
 _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2})?")
 _EXACT = 2**53  # whole numbers up to here are exact beside missing ones
@@ -74,73 +73,19 @@ def _decoded(told):
     if told is None:
         return None
     if isinstance(told, list):
-        return _objects(told)
+        return objects(told)
     dtype = np.dtype(told["dtype"])
     return np.frombuffer(b64decode(told["bytes"]), dtype=dtype)
 
 
-def _objects(values):
+def objects(values) -> np.ndarray:
+    "Values as they are, as an array."
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
 
 
-def texts(values, name: str) -> np.ndarray:
-    "A column of text, None where it is missing."
-    given = _listed(np.atleast_1d(values) if np.ndim(values) == 0 else values)
-    if not set(map(type, given)) <= {str, type(None)}:
-        given = [_id_text(value, name) for value in given]
-    _check_texts(given, name)
-    return _objects(given)
-
-
-def _listed(values):
-    "Values of a column one by one, missing texts as None; numpy's own times stay its own."
-    if isinstance(values, pd.Series):
-        values = values.to_numpy(dtype=object)
-    numpys = isinstance(values, np.ndarray) and values.dtype.kind in "OU"
-    given = values.tolist() if numpys else list(values)
-    if set(map(type, given)) == {str, float}:
-        return [None if value != value else value for value in given]
-    return given
-
-
-def _id_text(value, name):
-    value = plain(value, name)
-    if value is None or type(value) is str:
-        return value
-    return spelt(value) if type(value) is bool else repr(value)
-
-
-def _check_texts(values, name):
-    "Refuse half characters and endless texts; looked at together, which costs little."
-    joined = "".join(filter(None, values))
-    try:
-        odd = len(joined) > LONGEST_TEXT or not joined.isascii() and not joined.encode()
-    except UnicodeEncodeError:
-        odd = True
-    if odd:
-        for at, value in enumerate(values):
-            plain(value, f"{name} at position {at}")
-
-
-def cells(values, name: str) -> Cells:
-    "The values of a feature, copied; ValueError names what no file can hold."
-    dtype = getattr(values, "dtype", None)
-    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
-        array = np.array(values)
-        if dtype.kind == "f" and dtype.itemsize not in (4, 8):
-            array = array.astype(np.float64)
-        return Cells({"b": "boolean", "f": "number"}.get(dtype.kind, "integer"), array)
-    given = _listed(values)
-    if set(map(type, given)) <= {str, type(None)}:
-        _check_texts(given, name)
-    else:
-        given = [plain(value, name) for value in given]
-    return _settled(given)
-
-
-def _settled(values, fixed=None):
+def settled(values: Sequence, fixed: str | None = None) -> Cells:
     "Plain values as one kind: booleans are numbers among numbers, and everything is a text."
     kinds = set(map(type, values))
     absent = type(None) in kinds
@@ -158,7 +103,7 @@ def _settled(values, fixed=None):
             return Cells("integer", np.array(values, dtype=np.float64))
     elif str not in kinds and _exact(values):
         return Cells("number", np.array(values, dtype=np.float64))
-    return Cells("text", _objects([v if v is None else spelt(v) for v in values]))
+    return Cells("text", objects([v if v is None else spelt(v) for v in values]))
 
 
 def _exact(values):
@@ -173,7 +118,7 @@ class Table:
     features: dict[str, str | None]
 
 
-def of_items(header: Mapping, items: Sequence) -> list[Batch]:
+def _batches(header: Mapping, items: Sequence) -> list[Batch]:
     "Events that follow each other as one batch, and the batches between them."
     batches, events = [], []
     for item in items:
@@ -199,7 +144,7 @@ def _of_events(header, events):
         len(events),
         {name: array for name, array in made.items() if array is not None},
         {
-            name: _settled([(one or nothing).get(name) for one in features], fixed.get(name))
+            name: settled([(one or nothing).get(name) for one in features], fixed.get(name))
             for name in names
         },
     )
@@ -210,7 +155,7 @@ def _column(values, kind):
     if not any(value is not None for value in values):
         return None
     if kind == "VARCHAR":
-        return _objects(values)
+        return objects(values)
     if kind == "TIMESTAMP WITH TIME ZONE":
         nothing = np.iinfo(np.int64).min
         passed = [nothing if value is None else value for value in values]
@@ -220,7 +165,7 @@ def _column(values, kind):
 
 def table(header: Mapping, items: Sequence) -> Table:
     "All rows as columns; types of features as `header` has them published, else the widest."
-    batches = of_items(header, items)
+    batches = _batches(header, items)
     types, arrays = COLUMNS[header["kind"]], {}
     for name in dict.fromkeys(name for batch in batches for name in batch.columns):
         arrays[name] = _together(
@@ -253,7 +198,7 @@ def _widened(pieces, fixed):
     "One array for a feature's pieces, and the type it is cast to where that does not follow."
     kinds = {cells.kind for cells, _ in pieces} - {"null"}
     if not kinds:
-        return _objects([None] * sum(rows for _, rows in pieces)), _CASTS.get(fixed)
+        return objects([None] * sum(rows for _, rows in pieces)), _CASTS.get(fixed)
     if fixed == "text" or "text" in kinds or not _fit(pieces, kinds):
         spelled = [_as_texts(cells, rows) for cells, rows in pieces]
         return _numbers_again(_together(spelled), fixed), None
@@ -287,14 +232,14 @@ def _fit(pieces, kinds):
 
 def _as_texts(cells, rows):
     if cells.values is None:
-        return _objects([None] * rows)
+        return objects([None] * rows)
     if cells.kind == "text":
         return cells.values
     values = cells.values.tolist()
     if cells.values.dtype.kind == "f":
         exact = {"boolean": bool, "integer": int}.get(cells.kind, float)
-        return _objects([None if v != v else spelt(exact(v)) for v in values])
-    return _objects([spelt(value) for value in values])
+        return objects([None if v != v else spelt(exact(v)) for v in values])
+    return objects([spelt(value) for value in values])
 
 
 def _numbers_again(array, fixed):
