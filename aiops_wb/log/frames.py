@@ -53,7 +53,7 @@ def _moments(values, name):
     if len(found) and not _FIRST <= found.min() <= found.max() <= _LAST:
         odd = found[(found < _FIRST) | (found > _LAST)].iloc[0]
         raise ValueError(f"{name} {odd} is not between 1900 and 2200.")
-    return found.dt.tz_localize(None).to_numpy()
+    return found.dt.tz_localize(None).to_numpy().view(np.int64)
 
 
 def prediction_batch(
@@ -61,34 +61,34 @@ def prediction_batch(
 ) -> Batch:
     """Predictions as a batch; ValueError before anything is kept.
 
-    `ids` makes ids for a number of rows where none are given; `check_names` takes the names of
-    features and returns them as text.
+    `ids` is a column or makes one for a number of rows; `check_names` takes the names of features
+    and returns them as text.
     """
     score = np.array(np.atleast_1d(score), dtype=np.float64)
     told = {
-        "prediction_id": ids(len(score)) if callable(ids) else ids,
+        "prediction_id": texts(
+            ids(len(score)) if callable(ids) else ids, "prediction_id", required=True
+        ),
         "predicted_at": _moments(predicted_at, "predicted_at"),
         "score": score,
         "points": grid.quantise(score),
     }
-    named = _feature_columns(features)
-    names = check_names(tuple(named))
-    _check_lengths(told | dict(columns), named, len(score))
-    told["prediction_id"] = _ids(told["prediction_id"])
     for name, values in columns.items():
         if values is not None:
             column = _READ.get(name, texts)(values, name)
-            told[name] = column if np.ndim(values) else np.repeat(column, len(score))
+            told[name] = column if _is_column(values) else np.repeat(column, len(score))
+    named = _feature_columns(features)
+    names = check_names(tuple(named))
+    _check_lengths(told, named, len(score))
     found = {name: cells(named[key], f"feature {name}") for name, key in zip(names, named)}
     return Batch(len(score), told, found)
 
 
-def _ids(values):
-    column = texts(values, "prediction_id")
-    for at, value in enumerate(column.tolist()):
-        if not value:
-            raise ValueError(f"prediction_id is missing at position {at}.")
-    return column
+def _is_column(values):
+    "Whether these are values, one a row, and not one value."
+    if isinstance(values, (str, bytes, Mapping)):
+        return False
+    return getattr(values, "ndim", 0) > 0 or isinstance(values, (list, tuple))
 
 
 def _feature_columns(features):
@@ -106,16 +106,16 @@ def _feature_columns(features):
 
 
 def _column(values, name):
-    if np.ndim(values) == 0 or isinstance(values, (dict, str)):
+    if not _is_column(values):
         return [values]
-    if isinstance(values, np.ndarray) and values.ndim > 1:
+    if getattr(values, "ndim", 1) > 1:
         raise ValueError(f"feature {name} has {values.ndim} dimensions: give a column of values.")
     return values
 
 
 def _check_lengths(columns, features, rows):
     "Refuse columns that are not as long as the scores."
-    lengths = {name: np.size(v) for name, v in columns.items() if np.ndim(v)}
+    lengths = {name: len(v) for name, v in columns.items()}
     lengths |= {f"feature {name}": len(v) for name, v in features.items() if len(v) != rows}
     if any(length != rows for length in lengths.values()):
         raise ValueError(f"columns have different lengths: {lengths}; score has {rows}.")
@@ -131,9 +131,11 @@ def _latency(values, name):
 
 def _automated(values, name):
     told = np.atleast_1d(values).tolist()
-    if not all(v is None or v is pd.NA or isinstance(v, (bool, np.bool_)) for v in told):
+    if not set(map(type, told)) <= {bool, np.bool_, type(None), type(pd.NA)}:
         raise ValueError("automated must be True, False or missing.")
-    return np.array([np.nan if v is None or v is pd.NA else v for v in told], dtype=np.float64)
+    if pd.NA in set(told):
+        told = [None if value is pd.NA else value for value in told]
+    return np.array(told, dtype=np.float64)
 
 
 _READ = {"latency_ms": _latency, "automated": _automated}
@@ -141,7 +143,7 @@ _READ = {"latency_ms": _latency, "automated": _automated}
 
 def outcome_batch(prediction_id, label, observed_at, predicted_at) -> Batch:
     "Labels as a batch; ValueError before anything is kept."
-    ids, label = _ids(prediction_id), np.atleast_1d(label)
+    ids, label = texts(prediction_id, "prediction_id", required=True), np.atleast_1d(label)
     allowed = pd.Series(label).isin([0, 1])
     if not allowed.all():
         raise ValueError(
@@ -162,24 +164,34 @@ def outcome_batch(prediction_id, label, observed_at, predicted_at) -> Batch:
     return Batch(len(ids), told if predicted is None else told | {"predicted_at": predicted})
 
 
-def texts(values, name: str) -> np.ndarray:
+_TEXTS = {str, type(None)}
+
+
+def texts(values, name: str, required: bool = False) -> np.ndarray:
     "A column of text, None where it is missing."
-    given = _listed(np.atleast_1d(values) if np.ndim(values) == 0 else values)
-    if not set(map(type, given)) <= {str, type(None)}:
+    given, kinds = _listed(values if _is_column(values) else [values])
+    if not kinds <= _TEXTS:
         given = [_id_text(value, name) for value in given]
-    _check_texts(given, name)
+        kinds = set(map(type, given))
+    _check_texts(given, kinds, name)
+    if required and not all(given):
+        at = [bool(value) for value in given].index(False)
+        raise ValueError(f"{name} is missing at position {at}.")
     return objects(given)
 
 
 def _listed(values):
-    "Values of a column one by one, missing texts as None; numpy's own times stay its own."
-    if isinstance(values, pd.Series):
+    "Values of a column one by one, missing texts as None, and their types."
+    if isinstance(values, (pd.Series, pd.Index)):
         values = values.to_numpy(dtype=object)
+    # a list of numpy's own times would be one of numbers
     numpys = isinstance(values, np.ndarray) and values.dtype.kind in "OU"
     given = values.tolist() if numpys else list(values)
-    if set(map(type, given)) == {str, float}:
-        return [None if value != value else value for value in given]
-    return given
+    kinds = set(map(type, given))
+    if kinds == {str, float}:
+        given = [None if value != value else value for value in given]
+        kinds = set(map(type, given))
+    return given, kinds
 
 
 def _id_text(value, name):
@@ -189,9 +201,9 @@ def _id_text(value, name):
     return spelt(value) if type(value) is bool else repr(value)
 
 
-def _check_texts(values, name):
+def _check_texts(values, kinds, name):
     "Refuse half characters and endless texts; looked at together, which costs little."
-    joined = "".join(filter(None, values))
+    joined = "".join(filter(None, values) if type(None) in kinds else values)
     try:
         odd = len(joined) > LONGEST_TEXT or not joined.isascii() and not joined.encode()
     except UnicodeEncodeError:
@@ -209,9 +221,9 @@ def cells(values, name: str) -> Cells:
         if dtype.kind == "f" and dtype.itemsize not in (4, 8):
             array = array.astype(np.float64)
         return Cells({"b": "boolean", "f": "number"}.get(dtype.kind, "integer"), array)
-    given = _listed(values)
-    if set(map(type, given)) <= {str, type(None)}:
-        _check_texts(given, name)
+    given, kinds = _listed(values)
+    if kinds <= _TEXTS:
+        _check_texts(given, kinds, name)
     else:
         given = [plain(value, name) for value in given]
     return settled(given)

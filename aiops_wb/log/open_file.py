@@ -68,8 +68,10 @@ class OpenFile:
 
     def let_go(self) -> None:
         "Close this process's hold of the file, which stays."
-        with suppress(OSError):
-            os.close(self._fd)
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            with suppress(OSError):
+                os.close(fd)
 
 
 def _created(path):

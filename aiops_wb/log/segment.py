@@ -11,7 +11,7 @@ import duckdb
 from .columns import COLUMNS
 from .duck import connect, identifier, literal
 from .durable import fsync, time_ordered_id
-from .tables import Table, table
+from .tables import NO_TIME, Table, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def _expression(made: Table, header, column, kind):
     if column not in made.arrays:
         return f"CAST(NULL AS {kind})"
     if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"({identifier(column)} AT TIME ZONE 'UTC')"
+        return f"make_timestamptz(nullif({identifier(column)}, {NO_TIME}))"
     return f"CAST({identifier(column)} AS {kind})"
 
 

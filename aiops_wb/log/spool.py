@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from .columns import LONGEST_NAME
 from .durable import time_ordered_id
-from .errors import BufferFull, NotWritten
 from .event import FeatureNames, automated, feature_values, latency, number
 from .one_point import LIMITS, points_of
 from .outbox import Outbox
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from ..stats.points import Grid
     from .segment import Cursor
 
-__all__ = ["instants", "PredictionLogger", "OutcomeLogger", "NotWritten", "BufferFull"]
+__all__ = ["instants", "PredictionLogger", "OutcomeLogger"]
 
 
 def instants(values, name: str) -> pd.Series:

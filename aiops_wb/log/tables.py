@@ -10,7 +10,7 @@ import numpy as np
 from .columns import COLUMNS
 from .plain import spelt
 
-__all__ = ["Batch", "Cells", "Table", "objects", "settled", "table"]
+__all__ = ["NO_TIME", "Batch", "Cells", "Table", "objects", "settled", "table"]
 
 _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2})?")
 _EXACT = 2**53  # whole numbers up to here are exact beside missing ones
@@ -20,8 +20,10 @@ _DTYPES = {
     "SMALLINT": np.int16,
     "TINYINT": np.int8,
     "BOOLEAN": np.float64,  # with NaN where it is missing
-    "TIMESTAMP WITH TIME ZONE": "datetime64[us]",
+    "TIMESTAMP WITH TIME ZONE": np.int64,  # microseconds since 1970
 }
+NO_TIME = int(np.iinfo(np.int64).min)
+"Stands where a time is missing."
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +105,9 @@ def settled(values: Sequence, fixed: str | None = None) -> Cells:
             return Cells("integer", np.array(values, dtype=np.float64))
     elif str not in kinds and _exact(values):
         return Cells("number", np.array(values, dtype=np.float64))
-    return Cells("text", objects([v if v is None else spelt(v) for v in values]))
+    if kinds != {str}:
+        values = [v if v is None else spelt(v) for v in values]
+    return Cells("text", objects(values))
 
 
 def _exact(values):
@@ -157,9 +161,7 @@ def _column(values, kind):
     if kind == "VARCHAR":
         return objects(values)
     if kind == "TIMESTAMP WITH TIME ZONE":
-        nothing = np.iinfo(np.int64).min
-        passed = [nothing if value is None else value for value in values]
-        return np.array(passed, dtype=np.int64).view("datetime64[us]")
+        values = [NO_TIME if value is None else value for value in values]
     return np.array(values, dtype=_DTYPES[kind])
 
 
@@ -187,7 +189,7 @@ def _together(pieces):
 def _or_missing(array, rows, kind):
     if array is not None:
         return array
-    nothing = {"VARCHAR": None, "TIMESTAMP WITH TIME ZONE": "NaT"}.get(kind, np.nan)
+    nothing = {"VARCHAR": None, "TIMESTAMP WITH TIME ZONE": NO_TIME}.get(kind, np.nan)
     return np.full(rows, nothing, dtype=_DTYPES[kind])
 
 
