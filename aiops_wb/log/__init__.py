@@ -1,8 +1,9 @@
 """The log and its catalog, one file a subject, its reads beside its writes.
 
-Writing down: `spool` (loggers of any process), `outbox` (rows on their way), `open_file`, `lifeline`
-(what becomes of rows when a process ends), `event`, `plain`, `one_point` and `published` (one event,
-with the standard library alone), `frames`, `tables` and `segment` (many), `durable`, `columns`.
+Writing down: `spool` (loggers of any process), `outbox` (rows on their way), `open_file`,
+`lifeline` (what becomes of rows when a process ends); one event with the standard library alone:
+`event`, `plain`, `one_point`, `published`; many: `frames`, `tables`, `segment`; `durable`,
+`columns`.
 Taking in: `ingest` (the run), `leftovers` (of dead processes), `formats`, `canonical`, `delivered`,
 `checks`, `day_files`.
 Subjects: `batches`, `events`, `counts` and `recount`, `features`, `versions`, `calibrations`,

@@ -1,11 +1,20 @@
 """The parts of one event, checked with the standard library alone."""
 
 from collections.abc import Mapping
+from math import inf
 from threading import Lock
 
 from .plain import LARGEST_INT, LONGEST_TEXT, Several, plain
 
-__all__ = ["MOST_FEATURES", "FeatureNames", "automated", "feature_values", "latency", "number"]
+__all__ = [
+    "MOST_FEATURES",
+    "FeatureNames",
+    "automated",
+    "feature_values",
+    "label",
+    "latency",
+    "number",
+]
 
 MOST_FEATURES = 5_000
 "Different features that one logger takes."
@@ -15,17 +24,18 @@ _MOST_SHAPES = 1_000
 
 def number(value) -> float:
     "A score as a number; Several when it is not simply one."
-    if isinstance(value, (float, int)) or type(value).__module__ == "numpy" and not value.ndim:
+    if isinstance(value, (float, int)) or _is_of_numpy(value):
         return float(value)
     raise Several
 
 
 def latency(value) -> float | None:
     "A latency; Several when it is not simply a number of at least 0."
-    if value is None or type(value) is float and 0.0 <= value < float("inf"):
+    if value is None or type(value) is float and 0.0 <= value < inf:
         return value
-    if type(value) is int and 0 <= value <= LARGEST_INT:
-        return float(value)
+    taken = number(value)
+    if 0.0 <= taken < inf:
+        return taken
     raise Several
 
 
@@ -33,7 +43,23 @@ def automated(value) -> bool | None:
     "Whether nobody was asked; Several when it is not simply true, false or missing."
     if value is None or type(value) is bool:
         return value
+    if _is_of_numpy(value) and value.dtype.kind == "b":
+        return bool(value)
     raise Several
+
+
+def label(value) -> int:
+    "A label; Several when it is not simply 0 or 1."
+    if _is_of_numpy(value):
+        value = value.item()
+    if isinstance(value, (int, float)) and value in (0, 1):
+        return int(value)
+    raise Several
+
+
+def _is_of_numpy(value):
+    "Whether this is one value of numpy."
+    return type(value).__module__ == "numpy" and not value.ndim
 
 
 class FeatureNames:

@@ -104,10 +104,7 @@ class _Lifeline:
     def at_exit(self) -> None:
         "The last flush of every buffer with rows; what fails is said."
         for buffer in list(self._held.values()):
-            try:
-                buffer.last_flush()
-            except Exception as error:
-                logger.error("%s", error)
+            _or_said(buffer, buffer.last_flush)
 
     def _watch_sigterm(self):
         "Only where SIGTERM would simply end the process: every other handler is somebody's."
@@ -128,10 +125,7 @@ class _Lifeline:
             return
         self._terminating = False
         for buffer in held:
-            try:
-                buffer.secure()
-            except Exception as error:
-                logger.error("%s", error)
+            _or_said(buffer, buffer.secure)
         # a handler that calls this one in its turn ends the process as it likes
         if signal.getsignal(signal.SIGTERM) == self._on_sigterm:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -159,6 +153,14 @@ class _Lifeline:
         self._forking = threading.Lock()
         for buffer in still:
             buffer.reborn()
+
+
+def _or_said(buffer, write):
+    "Write what a buffer has; what cannot be written now is lost with the process, and said."
+    try:
+        write()
+    except Exception as error:
+        logger.error("%s could not be written before the process ended: %s", buffer, error)
 
 
 LIFELINE = _Lifeline()

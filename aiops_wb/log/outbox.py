@@ -34,7 +34,7 @@ class Outbox:
         cursor=None,
     ):
         self.folder, self._header, self._cursor = folder, header, cursor
-        self._rows, self._most_rows = rows, most_rows
+        self._rows, self._most_rows = min(rows, most_rows), most_rows
         self._seconds, self._segment_seconds = seconds, segment_seconds
         self._sigterm = sigterm
         self.reborn()
@@ -48,10 +48,14 @@ class Outbox:
         self._file, self._secured = None, 0  # how many items stand in the open file
         self._awake, self._timer, self._began = False, None, 0.0
         self._failure, self._due = None, self._rows
+        self._next_try, self._full_since = 0.0, None
         LIFELINE.watch(self, self._sigterm)
 
     def __len__(self) -> int:
         return len(self._items) + self._more
+
+    def __str__(self) -> str:
+        return f"{len(self):,} rows for {self.folder}"
 
     def put(self, item, rows: int = 1) -> None:
         """Keep an event or a batch, and write when there is enough.
@@ -60,10 +64,7 @@ class Outbox:
         all the same. BufferFull when it is not.
         """
         if len(self._items) + self._more >= self._most_rows:
-            raise BufferFull(
-                f"{len(self):,} rows wait for {self.folder} to take them, and more are not kept: "
-                f"this one is lost unless it is logged again later.{self._reason()}"
-            )
+            self._make_room()
         if rows != 1:
             with self._small:
                 self._more += rows - 1
@@ -110,8 +111,21 @@ class Outbox:
         LIFELINE.forget(self)
         return path
 
-    def _reason(self):
-        return "" if self._failure is None else f" The last attempt failed: {self._failure}"
+    def _make_room(self):
+        "Try to write a full buffer, once a second at most; BufferFull when that fails."
+        with self._turn:
+            try:
+                if monotonic() >= self._next_try:
+                    self._next_try = monotonic() + 1
+                    self._finish()
+            except Exception as error:
+                self._full_since = error
+        if len(self) >= self._most_rows:
+            raise BufferFull(
+                f"{len(self):,} rows wait for {self.folder} to take them, and more are not kept: "
+                "this one is lost unless it is logged again later. The last attempt failed: "
+                f"{self._full_since}"
+            ) from self._full_since
 
     def _say_failure(self):
         failure, self._failure = self._failure, None

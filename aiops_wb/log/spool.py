@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from .columns import LONGEST_NAME
 from .durable import time_ordered_id
 from .event import FeatureNames, automated, feature_values, latency, number
+from .event import label as one_label
 from .one_point import LIMITS, points_of
 from .outbox import Outbox
 from .plain import Several, microseconds, text_of
@@ -242,7 +243,7 @@ class OutcomeLogger(_Logger):
         try:
             row = (
                 _given_id(prediction_id),
-                _one_label(label),
+                one_label(label),
                 microseconds(observed_at, "observed_at"),
                 None if predicted_at is None else microseconds(predicted_at, "predicted_at"),
                 None,
@@ -285,9 +286,3 @@ def _given_id(value):
 
 def _made_ids(rows):
     return [time_ordered_id() for _ in range(rows)]
-
-
-def _one_label(label):
-    if type(label) is int and 0 <= label <= 1:
-        return label
-    raise Several

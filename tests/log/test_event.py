@@ -16,7 +16,7 @@ import pytest
 from aiops_wb.log.event import MOST_FEATURES
 from aiops_wb.log.plain import plain, spelt
 from aiops_wb.log.published import write_schema
-from aiops_wb.log.spool import PredictionLogger
+from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 
 AT = "2026-11-02T07:00:00+01:00"
 KINDS = {
@@ -250,6 +250,50 @@ def test_spelling_is_that_of_the_ingester():
             continue
         ours = plain(value, "x")
         assert values.canonical_text(value) == (None if ours in (None, "") else spelt(ours)), kind
+
+
+@pytest.mark.parametrize(
+    ("label", "stored"), [(1, 1), (True, 1), (0.0, 0), (np.int64(1), 1), (np.bool_(False), 0)]
+)
+def test_any_spelling_of_a_label_is_one(tmp_path, label, stored):
+    log = OutcomeLogger(tmp_path, "s", flush_seconds=None)
+    log.log("a", label, AT)
+    log.log(["b"], [label], [AT])
+    assert rows(log.flush()).label.tolist() == [stored, stored]
+
+
+@pytest.mark.parametrize(
+    ("columns", "stored"),
+    [
+        ({"latency_ms": np.float32(2.5), "automated": np.bool_(True)}, (2.5, True)),
+        ({"latency_ms": 3, "automated": None}, (3.0, None)),
+        ({"latency_ms": math.nan, "automated": pd.NA}, (None, None)),
+        ({"latency_ms": "3.5"}, (3.5, None)),
+    ],
+)
+def test_latency_and_automated_in_other_types(tmp_path, columns, stored):
+    _, path = written(tmp_path, [columns])
+    assert duckdb.sql(f"SELECT latency_ms, automated FROM '{path}'").fetchall() == [stored]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [({"x": True}, {"x": 2.5}, 2), ({"Age": 1}, {"age": 2}, 1), ({"x": "\ud83d"}, {"x": "ok"}, 1)],
+)
+def test_two_ordinary_calls_do_not_poison_the_buffer(tmp_path, first, second, together):
+    refused, path = written(tmp_path, [{"features": first}, {"features": second}])
+    assert len(rows(path)) == together == 2 - refused
+
+
+@pytest.mark.parametrize("folder", ["log[1]", "a=b", "*", "it's"])
+def test_a_folder_is_no_pattern(tmp_path, folder):
+    log = PredictionLogger(tmp_path / folder, "m", "1", threshold=0, flush_seconds=None)
+    log.log(0.5, AT)
+    log.secure()
+    path = log.flush()
+    assert path.parent == tmp_path / folder / "predictions"
+    assert list(path.parent.iterdir()) == [path]
+    assert [p.name for p in tmp_path.iterdir()] == [folder]
 
 
 @pytest.mark.parametrize("given", ["4711", 4711, np.int64(4711), uuid.UUID(int=1)])

@@ -257,9 +257,13 @@ def test_children_of_multiprocessing(tmp_path, way):
             f"""
             import multiprocessing
             def work(k):
-                log = new()
-                for i in range(10):
-                    log.log(0.5, AT, prediction_id=f"{{k}}-{{i}}")
+                log = new(flush_rows=30)
+                def some(t):
+                    for i in range(5):
+                        log.log(0.5, AT, prediction_id=f"{{k}}-{{t}}-{{i}}")
+                threads = [threading.Thread(target=some, args=(t,)) for t in range(16)]
+                for t in threads: t.start()
+                for t in threads: t.join()
             if __name__ == "__main__":
                 context = multiprocessing.get_context({way!r})
                 children = [context.Process(target=work, args=(k,)) for k in range(8)]
@@ -272,7 +276,8 @@ def test_children_of_multiprocessing(tmp_path, way):
     spool = tmp_path / "spool"
     done = subprocess.run([sys.executable, script, spool], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert ids(spool) == sorted(f"{k}-{i}" for k in range(8) for i in range(10))
+    expected = [f"{k}-{t}-{i}" for k in range(8) for t in range(16) for i in range(5)]
+    assert ids(spool) == sorted(expected)
 
 
 def test_a_full_disk_that_is_freed_again(tmp_path):
@@ -299,6 +304,20 @@ def test_a_full_disk_that_is_freed_again(tmp_path):
     )
     assert (done, out) == (0, "said\n"), err
     assert ids(tmp_path) == [*(f"{i:03d}" for i in range(300)), "warm"]
+
+
+def test_rows_that_die_with_their_process_are_said(tmp_path):
+    done, _, err = run(
+        tmp_path,
+        """
+        import resource
+        log = new()
+        log.log(0.5, AT)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
+        """,
+    )
+    assert done == 0 and "1 rows for" in err and "before the process ended" in err
+    assert ids(tmp_path) == []
 
 
 def killed(tmp_path, seed):

@@ -161,6 +161,27 @@ def test_the_buffer_has_an_end(tmp_path, disk):
     assert ids(tmp_path) == list("abcd")
 
 
+def test_a_full_buffer_writes_itself_when_there_is_room_again(tmp_path, disk, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(outbox, "monotonic", lambda: clock[0])
+    log = new(tmp_path, flush_rows=100, buffer_rows=2)
+    disk.full = True
+    log.log(0.5, AT, prediction_id="a")
+    with pytest.raises(NotWritten):
+        log.log(0.5, AT, prediction_id="b")
+    with pytest.raises(BufferFull, match="No space"):
+        log.log(0.5, AT, prediction_id="c")
+    tried = disk.refused
+    with pytest.raises(BufferFull):
+        log.log(0.5, AT, prediction_id="c")
+    assert disk.refused == tried  # not at each call
+    disk.full = False
+    clock[0] += 2
+    log.log(0.5, AT, prediction_id="d")
+    log.close()
+    assert ids(tmp_path) == ["a", "b", "d"]
+
+
 def test_rows_are_safe_before_a_segment_is_finished(tmp_path):
     log = new(tmp_path, flush_seconds=0.01, segment_seconds=1e9)
     log.log(0.5, AT, prediction_id="a")
