@@ -27,7 +27,11 @@ class Turn:
 
     def __enter__(self):
         self._inside.add(threading.get_ident())
-        self._lock.acquire()
+        try:
+            self._lock.acquire()
+        except BaseException:  # Ctrl-C while it waits
+            self._inside.discard(threading.get_ident())
+            raise
 
     def __exit__(self, *_):
         self._lock.release()

@@ -46,7 +46,7 @@ class Outbox:
         self._turn, self._small = Turn(), Turn()
         self._items, self._more = [], 0  # a batch is one item of several rows
         self._file, self._secured = None, 0  # how many items stand in the open file
-        self._awake, self._timer, self._began = False, None, 0.0
+        self._awake, self._timer, self._beat, self._began = False, None, 0, 0.0
         self._failure, self._due = None, self._rows
         self._next_try, self._full_since = 0.0, None
         LIFELINE.watch(self, self._sigterm)
@@ -87,9 +87,12 @@ class Outbox:
         return path
 
     def secure(self) -> None:
-        "Force every row to the disk, into the open file."
-        with self._turn:
-            self._secure()
+        "Force every row to the disk, into the open file. NotWritten: rows are kept."
+        try:
+            with self._turn:
+                self._secure()
+        except Exception as error:
+            raise self._not_written(error) from error
 
     def is_busy_here(self) -> bool:
         "Whether this very thread is writing: to wait for it would be for ever."
@@ -118,13 +121,13 @@ class Outbox:
                 if monotonic() >= self._next_try:
                     self._next_try = monotonic() + 1
                     self._finish()
+                    self._full_since = None
             except Exception as error:
                 self._full_since = error
         if len(self) >= self._most_rows:
             raise BufferFull(
                 f"{len(self):,} rows wait for {self.folder} to take them, and more are not kept: "
-                "this one is lost unless it is logged again later. The last attempt failed: "
-                f"{self._full_since}"
+                f"this one is lost unless it is logged again later. {self._full_since or ''}"
             ) from self._full_since
 
     def _say_failure(self):
@@ -143,22 +146,27 @@ class Outbox:
             if self._awake:
                 return
             self._awake, self._began = True, monotonic()
+            LIFELINE.hold(self)
+            comes_back = self._start_timer()
         LIFELINE.watch(self, self._sigterm)
-        LIFELINE.hold(self)
-        self._start_timer()
+        if not comes_back:
+            self.secure()
 
     def _start_timer(self):
+        "False when nobody will come back to these rows: the interpreter ends."
         if self._seconds is None:
-            return
-        self._timer = threading.Timer(self._seconds, self._tick)
+            return True
+        self._beat += 1
+        self._timer = threading.Timer(self._seconds, self._tick, (self._beat,))
         self._timer.daemon = True
         try:
             self._timer.start()
-        except RuntimeError:  # the interpreter ends: nobody will come back to these rows
-            self.secure()
+        except RuntimeError:
+            return False
+        return True
 
-    def _tick(self):
-        "What the timer does, for as long as there are rows."
+    def _tick(self, beat):
+        "What the timer does, for as long as there are rows and no later timer does it."
         try:
             with self._turn:
                 self._secure()
@@ -166,20 +174,23 @@ class Outbox:
                     self._finish()
         except Exception as error:  # kept, and raised where somebody sees it
             self._failure = error
-        if self._items:
-            self._start_timer()
-        else:
+        with self._small:
+            goes_on = bool(self._items) and beat == self._beat
+            if goes_on:
+                self._start_timer()
+        if not goes_on:
             self._rest()
 
     def _rest(self):
         "Nothing to do until the next row."
-        if self._items:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._awake = False
-        LIFELINE.release(self)
+        with self._small:
+            if self._items:
+                return
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer, self._awake = None, False
+            self._beat += 1
+            LIFELINE.release(self)
         if self._items:  # one came just now
             self._wake()
 

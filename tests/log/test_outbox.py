@@ -86,7 +86,7 @@ def test_a_failure_in_the_background_is_said_once_and_the_next_row_is_kept(tmp_p
     log = new(tmp_path, flush_seconds=600)
     disk.full = True
     log.log(0.5, AT, prediction_id="a")
-    log._rows._tick()  # as the timer does
+    log._rows._tick(log._rows._beat)  # as the timer does
     with pytest.raises(NotWritten, match="log none of them again"):
         log.log(0.5, AT, prediction_id="b")
     disk.full = False
