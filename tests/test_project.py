@@ -96,7 +96,7 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
     "watch.sinks": {"urllib3", "pybreaker"},
     # a service that logs single events loads numpy and DuckDB at its first segment, not before
     "log.spool": {"aiops_wb.log.frames", "aiops_wb.stats.points"},
-    "log.outbox": {"aiops_wb.log.segment"},
+    "log.buffer": {"aiops_wb.log.segment"},
     "watch.cases": {"aiops_wb.models.explain"},
     "render": {"jinja2", "papermill", "nbformat", "nbconvert", "IPython", "aiops_wb.render"},
     "cli": {"aiops_wb", "pandas", "rich", "tqdm"},  # groups of commands are loaded by name

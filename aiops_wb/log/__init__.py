@@ -1,6 +1,6 @@
 """The log and its catalog, one file a subject, its reads beside its writes.
 
-Writing down: `spool` (loggers of any process), `outbox` (rows on their way), `open_file`,
+Writing down: `spool` (loggers of any process), `buffer` (rows on their way), `open_file`,
 `lifeline` (what becomes of rows when a process ends); one event with the standard library alone:
 `event`, `plain`, `one_point`, `published`; many: `frames`, `tables`, `segment`; `durable`,
 `columns`.

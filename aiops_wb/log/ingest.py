@@ -35,7 +35,7 @@ class Ingested:
     conflicts: int = 0  # the same id with other content: in quarantine
     quarantined: int = 0  # rows in quarantine, conflicts included
     refused: tuple[str, ...] = ()  # files set aside, with the reason
-    notes: tuple[str, ...] = ()  # what else is worth a sentence
+    told: tuple[str, ...] = ()  # what else is worth a sentence
 
     def __add__(self, other: "Ingested") -> "Ingested":
         return Ingested(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -46,7 +46,7 @@ class Ingested:
             f"{self.conflicts:,} conflicts, {self.quarantined:,} quarantined"
         )
         aside = [f"set aside: {reason}" for reason in self.refused]
-        return "\n".join([numbers, *aside, *self.notes])
+        return "\n".join([numbers, *aside, *self.told])
 
 
 def ingest(
@@ -61,7 +61,7 @@ def ingest(
     their open files; spool files are removed once they are committed."""
     result, spool = Ingested(), Path(spool or store.root / "spool")
     for kind in ("predictions", "outcomes"):
-        result += Ingested(notes=tuple(finish_leftovers(spool / kind)))
+        result += Ingested(told=tuple(finish_leftovers(spool / kind)))
         done, chunk, size = store.ingested(kind), [], 0
         for path in _waiting(spool / kind):
             try:

@@ -17,12 +17,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .buffer import Buffer
 from .columns import LONGEST_NAME
 from .durable import time_ordered_id
 from .event import FeatureNames, automated, feature_values, latency, number
 from .event import label as one_label
 from .one_point import LIMITS, points_of
-from .outbox import Outbox
 from .plain import Several, microseconds, text_of
 from .published import read_schema
 
@@ -64,7 +64,7 @@ class _Logger:
     ):
         self.spool, self.folder = Path(spool), Path(spool) / self.kind
         # without a cursor each segment has a DuckDB of its own, which a fork cannot harm
-        self._rows = Outbox(
+        self._rows = Buffer(
             self.folder,
             self._header,
             rows=flush_rows,

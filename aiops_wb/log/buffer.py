@@ -14,10 +14,10 @@ from .errors import BufferFull, NotWritten
 from .lifeline import LIFELINE, Turn
 from .open_file import OpenFile
 
-__all__ = ["Outbox"]
+__all__ = ["Buffer"]
 
 
-class Outbox:
+class Buffer:
     """Buffers events (tuples) and batches, and writes them: to one open file every `seconds`, as a
     segment after `segment_seconds` or `rows` rows. Safe to use from several threads."""
 
@@ -33,7 +33,7 @@ class Outbox:
         sigterm: bool,
         cursor=None,
     ):
-        self.folder, self._header, self._cursor = folder, header, cursor
+        self.folder, self._disk = folder, _Disk(folder, header, cursor)
         self._rows, self._most_rows = min(rows, most_rows), most_rows
         self._seconds, self._segment_seconds = seconds, segment_seconds
         self._sigterm = sigterm
@@ -41,11 +41,9 @@ class Outbox:
 
     def reborn(self) -> None:
         "Begin anew, empty: a forked child has none of its parent's rows, nor its file."
-        if getattr(self, "_file", None) is not None:
-            self._file.let_go()
+        self._disk.let_go()
         self._turn, self._small = Turn(), Turn()
         self._items, self._more = [], 0  # a batch is one item of several rows
-        self._file, self._secured = None, 0  # how many items stand in the open file
         self._awake, self._timer, self._beat, self._began = False, None, 0, 0.0
         self._failure, self._due = None, self._rows
         self._next_try, self._full_since = 0.0, None
@@ -204,36 +202,59 @@ class Outbox:
                 self._failure, self._due = error, len(self) + self._rows
 
     def _secure(self):
-        if self._file is not None and not self._file.is_there():
-            self._file.let_go()
-            self._file, self._secured = None, 0
-        waiting = self._items[self._secured :]
-        if not waiting:
-            return
-        if self._file is None:
-            self._file = OpenFile(self.folder, self._header())
-        self._file.append(item if type(item) is tuple else item.encoded() for item in waiting)
-        self._secured += len(waiting)
-        self._failure = None
+        if self._disk.secure(self._items):
+            self._failure = None
 
     def _finish(self):
+        items = self._items[:]
+        if not items:
+            return None
+        path = self._disk.finish(items)
+        with self._small:
+            self._more -= sum(len(i) - 1 for i in items if type(i) is not tuple)
+            del self._items[: len(items)]
+        self._failure, self._due, self._began = None, self._rows, monotonic()
+        return path
+
+
+class _Disk:
+    "Where the items of a buffer go: their open file, and the segment that it becomes."
+
+    def __init__(self, folder, header, cursor):
+        self._folder, self._header, self._cursor = folder, header, cursor
+        self._file, self._secured = None, 0  # how many items stand in the open file
+
+    def secure(self, items) -> bool:
+        "Force items to the disk, those that are not there yet; whether there were any."
+        if self._file is not None and not self._file.is_there():
+            self.let_go()
+        waiting = items[self._secured :]
+        if not waiting:
+            return False
+        if self._file is None:
+            self._file = OpenFile(self._folder, self._header())
+        self._file.append(item if type(item) is tuple else item.encoded() for item in waiting)
+        self._secured += len(waiting)
+        return True
+
+    def finish(self, items) -> Path:
+        "Make a segment of items, and take their open file away."
         from .segment import write_rows  # numpy and DuckDB: a service loads them here, not before
 
         if self._file is not None:
             with suppress(OSError):  # the same rows here and there, for whoever finishes it
-                self._secure()
-        items = self._items[:]
-        if not items:
-            return None
+                self.secure(items)
         named = self._file is not None
         header = self._file.header if named else self._header()
         name = self._file.name if named else time_ordered_id()
-        path = write_rows(self.folder, name, header, items, self._cursor)
-        with self._small:
-            self._more -= sum(len(i) - 1 for i in items if type(i) is not tuple)
-            del self._items[: len(items)]
+        path = write_rows(self._folder, name, header, items, self._cursor)
         if self._file is not None:
             self._file.remove()
-        self._file, self._secured = None, 0
-        self._failure, self._due, self._began = None, self._rows, monotonic()
+        self.let_go()
         return path
+
+    def let_go(self) -> None:
+        "Know no open file any more; one that is there stays there."
+        if self._file is not None:
+            self._file.let_go()
+        self._file, self._secured = None, 0

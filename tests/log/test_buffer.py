@@ -9,7 +9,7 @@ from contextlib import suppress
 import duckdb
 import pytest
 
-from aiops_wb.log import open_file, outbox
+from aiops_wb.log import buffer, open_file
 from aiops_wb.log.errors import BufferFull, NotWritten
 from aiops_wb.log.leftovers import finish_leftovers
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
@@ -163,7 +163,7 @@ def test_the_buffer_has_an_end(tmp_path, disk):
 
 def test_a_full_buffer_writes_itself_when_there_is_room_again(tmp_path, disk, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(outbox, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(buffer, "monotonic", lambda: clock[0])
     log = new(tmp_path, flush_rows=100, buffer_rows=2)
     disk.full = True
     log.log(0.5, AT, prediction_id="a")
@@ -185,7 +185,7 @@ def test_a_full_buffer_writes_itself_when_there_is_room_again(tmp_path, disk, mo
 def test_rows_are_safe_before_a_segment_is_finished(tmp_path):
     log = new(tmp_path, flush_seconds=0.01, segment_seconds=1e9)
     log.log(0.5, AT, prediction_id="a")
-    assert until(lambda: list(tmp_path.rglob("*.open"))) and until(lambda: log._rows._secured)
+    assert until(lambda: list(tmp_path.rglob("*.open"))) and until(lambda: log._rows._disk._secured)
     assert not list(tmp_path.rglob("*.parquet"))
     assert finish_leftovers(log.folder) == [] and ids(tmp_path) == []  # its process lives
     path = log.flush()
@@ -241,7 +241,7 @@ def test_a_segment_is_finished_even_where_the_open_file_cannot_grow(tmp_path, mo
     log.secure()
     log.log(0.5, AT, prediction_id="b")
     monkeypatch.setattr(
-        outbox.OpenFile, "append", lambda *_: (_ for _ in ()).throw(OSError("broken"))
+        buffer.OpenFile, "append", lambda *_: (_ for _ in ()).throw(OSError("broken"))
     )
     assert log.flush() and ids(tmp_path) == ["a", "b"]
 
