@@ -14,7 +14,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from .config import Settings, SettingsError, load_settings
     from .log.catalog import Reader, open_snapshot
-    from .log.errors import Busy, StoreError
+    from .log.errors import BufferFull, Busy, NotWritten, StoreError
     from .log.ingest import Ingested, ingest_file
     from .log.spool import OutcomeLogger, PredictionLogger
     from .log.store import Store, open_store
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .watch.view import View, open_view
 
 _HOME = {
+    "BufferFull": "log.errors",
     "Busy": "log.errors",
     "Calibration": "stats.conformal",
     "Certainty": "stats.automation",
@@ -38,6 +39,7 @@ _HOME = {
     "Histogram": "stats.counts",
     "Ingested": "log.ingest",
     "ModelVersion": "models.version",
+    "NotWritten": "log.errors",
     "OutcomeLogger": "log.spool",
     "PredictionLogger": "log.spool",
     "Reader": "log.catalog",

@@ -12,7 +12,7 @@ STATISTICS = (
     "sequential thresholds decisions retrain automation coverage"
 )
 MOVED = {name: (f"stats.{name}",) for name in STATISTICS.split()} | {
-    "spool": ("log.spool", "log.columns", "log.durable"),
+    "spool": ("log.spool", "log.columns", "log.durable", "log.segment"),
     "catalog": ("log.catalog", "log.duck", "log.errors", "log.audit"),
     "store": ("log.store", "log.features", "log.locks"),
     "ingest": ("log.ingest", "log.columns", "log.canonical", "log.delivered", "log.formats"),

@@ -6,13 +6,16 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("counts", "rollup", "ingest", "daily", "conformal", "drift")
+SCRIPTS = ("counts", "rollup", "ingest", "spool", "daily", "conformal", "drift")
 TARGETS = {
     "counts_vs_scan": 6,
     "segment_counts_vs_scan": 8,
     "rollup_vs_raw": 0.1,
     "rollup_growth": 1.2,
     "ingest_vs_copy": 3,
+    "log_call_us": 15,
+    "log_vs_json": 2,
+    "spool_import_ms": 80,
     "daily_vs_papermill": 2,
     "morning_vs_papermill": 3.0,
     "demo_vs_papermill": 4.3,

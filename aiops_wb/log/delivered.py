@@ -13,12 +13,12 @@ import pandas as pd
 from .canonical import canonical_frame, missing
 from .columns import COLUMNS, DEFAULTS, REQUIRED
 from .duck import parquet, source
-from .durable import write_segment
 from .errors import StoreError
 from .formats import kind_of_file, read_delivery
 from .numbers import plain_numbers
 from .reading import ReadOptions, shown
 from .roles import FEATURE, Choice, Roles, assign_roles
+from .segment import write_segment
 
 __all__ = [
     "Delivered",

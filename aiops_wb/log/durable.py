@@ -2,19 +2,9 @@
 
 import os
 import time
-import uuid
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import duckdb
-import pandas as pd
-
-from .duck import connect, identifier, target
-
-__all__ = ["Cursor", "fsync", "time_ordered_id", "write_segment"]
-
-Cursor = Callable[[], duckdb.DuckDBPyConnection]
-"Opens a connection to a database that is open already."
+__all__ = ["fsync", "time_ordered_id"]
 
 
 def fsync(path: Path) -> None:
@@ -31,48 +21,13 @@ def time_ordered_id() -> str:
 
     Ids of one day lie together.
     """
-    stamp, rest = time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10))
+    rest = int.from_bytes(os.urandom(10))
     value = (
-        (stamp & (1 << 48) - 1) << 80
+        (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80
         | 7 << 76
         | (rest >> 68 & 0xFFF) << 64
         | 2 << 62
         | rest & (1 << 62) - 1
     )
-    return str(uuid.UUID(int=value))
-
-
-def write_segment(
-    folder: Path,
-    frame: pd.DataFrame,
-    columns: Mapping[str, str],
-    features: Mapping[str, str] | None = None,
-    cursor: Cursor | None = None,
-) -> Path:
-    """Write one Parquet segment and return its path; the rows are safe when this returns.
-
-    `columns` maps names to DuckDB types; `features` maps feature names to the frame's columns that
-    hold them. `cursor` opens a connection to write with: to start a DuckDB costs most of a segment.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{time_ordered_id()}.parquet"
-    temporary, final = folder / f".{name}.tmp", folder / name
-    with cursor() if cursor else connect(":memory:", threads=1) as con:
-        con.register("frame", frame)
-        con.execute(
-            f"COPY (SELECT {_selected(columns, features)} FROM frame) "
-            f"TO {target(temporary)} (FORMAT parquet)"
-        )
-    fsync(temporary)
-    temporary.rename(final)
-    fsync(folder)
-    return final
-
-
-def _selected(columns, features):
-    "A segment's columns, features as one STRUCT, from the columns of a frame."
-    fields = [f"CAST({identifier(c)} AS {t}) AS {identifier(c)}" for c, t in columns.items()]
-    if features:
-        packed = ", ".join(f"{identifier(f)} := {identifier(c)}" for f, c in features.items())
-        fields.append(f"struct_pack({packed}) AS features")
-    return ", ".join(fields)
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -27,6 +27,7 @@ from .delivered import Delivered, column_types, content_id, from_file, from_spoo
 from .duck import parquet, source, target
 from .errors import StoreError
 from .feature_types import FeatureTypes
+from .leftovers import finish_leftovers
 from .quarantine import NO_ROWS
 from .reading import ReadOptions, shown
 from .roles import Choice
@@ -98,12 +99,13 @@ def ingest(
     chunk_rows: int = 2_000_000,
     options: ReadOptions | None = None,
 ) -> Ingested:
-    """Load everything in the spool, predictions before outcomes; spool files are removed once they
-    are committed."""
+    """Load everything in the spool, predictions before outcomes, with what dead processes left in
+    their open files; spool files are removed once they are committed."""
     result, spool = Ingested(), Path(spool or store.root / "spool")
     options, types = options or ReadOptions(), FeatureTypes(store)
     with _limited(store.con, options):
         for kind in ("predictions", "outcomes"):
+            result += Ingested(notes=tuple(finish_leftovers(spool / kind)))
             result += _ingest_folder(
                 store, kind, spool / kind, types, now, owner, chunk_rows, options
             )

@@ -1,15 +1,37 @@
-"""Writing predictions down, from any process, without a database."""
+"""Writing predictions down, from any process, without a database.
 
-import threading
+What survives what: a row is in memory until the next write to the open file, `flush_seconds` later
+at most. From then on it is on the disk, and the next ingest takes it whatever becomes of the
+process. A normal end without `close`, an exception and a SIGTERM write what is in memory; a forked
+child begins empty and never writes its parent's rows; on a full disk rows wait in memory. A kill -9
+or a power failure loses what was logged since the last write, and nothing else.
+
+Single events need the standard library alone; numpy and DuckDB are loaded when a frame is logged or
+a segment is finished.
+"""
+
+from __future__ import annotations
+
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
+from .buffer import Buffer
+from .columns import LONGEST_NAME
+from .durable import time_ordered_id
+from .event import FeatureNames, automated, feature_values, latency, number
+from .event import label as one_label
+from .one_point import LIMITS, points_of
+from .plain import Several, microseconds, text_of
+from .published import read_schema
 
-from ..stats.points import Grid
-from .columns import LONGEST_NAME, OUTCOME, PREDICTION
-from .durable import Cursor, time_ordered_id, write_segment
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from ..stats.points import Grid
+    from .segment import Cursor
 
 __all__ = ["instants", "PredictionLogger", "OutcomeLogger"]
 
@@ -19,93 +41,59 @@ def instants(values, name: str) -> pd.Series:
 
     Give strings with an offset or aware datetimes.
     """
-    series = pd.Series(values if isinstance(values, pd.Series) else np.atleast_1d(values))
-    series = series.reset_index(drop=True)
-    parsed, naive = _parsed(series)
-    if naive:
-        raise ValueError(
-            f"{name} has times without an offset (such as {series.iloc[0]}): "
-            "give '2013-04-01T12:00:00+00:00' or aware datetimes."
-        )
-    parsed = pd.to_datetime(parsed, utc=True).astype("datetime64[us, UTC]")
-    if parsed.isna().any():
-        position = int(np.flatnonzero(parsed.isna())[0])
-        raise ValueError(f"{name} is missing at position {position}: every event needs its time.")
-    return parsed
+    from .frames import instants
 
-
-def _parsed(series):
-    "Times as far as they parse with their offsets, and whether one has none."
-    if isinstance(series.dtype, pd.DatetimeTZDtype):
-        return series, False
-    text = series.map(lambda v: isinstance(v, str)).any()
-    try:
-        parsed = pd.to_datetime(series, format="ISO8601" if text else None, utc=False)
-        return parsed, parsed.dt.tz is None
-    except (AttributeError, ValueError, TypeError):  # a mix of offsets parses only to UTC
-        aware = series.map(lambda v: getattr(pd.Timestamp(v), "tzinfo", None) is not None)
-        return series, not aware.all()
+    return instants(values, name)
 
 
 class _Logger:
-    "Buffers frames and writes segments; safe to use from several threads."
+    "One kind of rows on their way into the spool; safe to use from several threads."
 
-    kind = None
+    kind = ""
 
-    def __init__(self, spool, flush_rows, flush_seconds, cursor):
-        self.folder = Path(spool) / self.kind
-        self.flush_rows, self.flush_seconds = flush_rows, flush_seconds
-        self.cursor = cursor  # None: a DuckDB of its own for each segment, which a fork cannot harm
-        self._frames, self._rows = [], 0
-        self._lock, self._timer, self._failure = threading.RLock(), None, None
+    def __init__(
+        self,
+        spool: str | Path,
+        *,
+        flush_rows: int = 20_000,
+        flush_seconds: float | None = 5,
+        segment_seconds: float = 60,
+        buffer_rows: int = 200_000,
+        sigterm: bool = True,
+        cursor: Cursor | None = None,
+    ):
+        self.spool, self.folder = Path(spool), Path(spool) / self.kind
+        # without a cursor each segment has a DuckDB of its own, which a fork cannot harm
+        self._rows = Buffer(
+            self.folder,
+            self._header,
+            rows=flush_rows,
+            seconds=flush_seconds,
+            segment_seconds=segment_seconds,
+            most_rows=buffer_rows,
+            sigterm=sigterm,
+            cursor=cursor,
+        )
 
-    def _append(self, frame):
-        with self._lock:
-            self._raise_late_failure()
-            self._frames.append(frame)
-            self._rows += len(frame)
-            if self._rows >= self.flush_rows:
-                self.flush()
-            elif self._timer is None and self.flush_seconds is not None:
-                self._timer = threading.Timer(self.flush_seconds, self._flush_in_background)
-                self._timer.daemon = True
-                self._timer.start()
-
-    def _flush_in_background(self):
-        try:
-            self.flush()
-        except Exception as error:  # kept, and raised where somebody sees it
-            self._failure = error
-
-    def _raise_late_failure(self):
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise OSError(
-                f"{self._rows} buffered rows could not be written to {self.folder} "
-                f"and are still in memory: {failure}"
-            ) from failure
+    @property
+    def buffered(self) -> int:
+        "Rows that stand in no finished segment yet."
+        return len(self._rows)
 
     def flush(self) -> Path | None:
-        """Write what is buffered; the rows are safe when it returns.
+        """Write what is buffered as a finished segment; the rows are safe when it returns.
 
-        None when there was nothing. On failure the rows stay buffered.
+        None when there was nothing. On failure the rows stay buffered, and NotWritten says why.
         """
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            if not self._frames:
-                return None
-            one = len(self._frames) == 1
-            path = self._write(
-                self._frames[0] if one else pd.concat(self._frames, ignore_index=True)
-            )
-            self._frames, self._rows, self._failure = [], 0, None
-            return path
+        return self._rows.flush()
+
+    def secure(self) -> None:
+        "Force what is buffered to the disk now, without finishing a segment."
+        self._rows.secure()
 
     def close(self) -> Path | None:
         "The last flush."
-        return self.flush()
+        return self._rows.close()
 
     def __enter__(self):
         return self
@@ -114,57 +102,22 @@ class _Logger:
         self.close()
 
 
-def _check_columns(columns):
-    "Refuse values that could not be written later, when good rows are buffered with them."
-    told = pd.Series(np.atleast_1d(columns.get("latency_ms", 0.0)), dtype=object)
-    latency = pd.to_numeric(told, errors="coerce").astype(float)
-    if not ((latency >= 0) & np.isfinite(latency) | told.isna()).all():
-        raise ValueError("latency_ms must be numbers of at least 0, or missing.")
-    automated = np.atleast_1d(columns.get("automated", True)).tolist()
-    if not all(v is None or v is pd.NA or isinstance(v, (bool, np.bool_)) for v in automated):
-        raise ValueError("automated must be True, False or missing.")
-
-
-def _feature_frame(features):
-    "Features as a frame; refuses names that a file could not hold apart."
-    if features is None:
-        return pd.DataFrame()
-    if not isinstance(features, pd.DataFrame):
-        features = pd.DataFrame({name: np.atleast_1d(v) for name, v in features.items()})
-    names = [str(name).lower() for name in features.columns]
-    if len(set(names)) < len(names) or "" in names:
-        raise ValueError(
-            "feature names must differ, in more than case, and must not be empty: "
-            f"{', '.join(map(str, features.columns))}."
-        )
-    return features
-
-
-def _check_lengths(columns, features, rows):
-    "Refuse columns that are not as long as the scores."
-    lengths = {name: np.size(v) for name, v in columns.items() if np.ndim(v)}
-    if features.shape[1]:
-        lengths["features"] = len(features)
-    if any(length != rows for length in lengths.values()):
-        raise ValueError(f"columns have different lengths: {lengths}; score has {rows}.")
-
-
-_OPTIONAL = (
-    "entity_id",
-    "site_id",
-    "calibration_id",
-    "risk_level",
-    "route",
-    "automated",
-    "latency_ms",
-)
+_TEXTS = ("entity_id", "site_id", "calibration_id", "risk_level", "route")
+_OPTIONAL = (*_TEXTS, "automated", "latency_ms")
+_ALLOWED = frozenset(_OPTIONAL)
 
 
 class PredictionLogger(_Logger):
     """Logs the predictions of one model version into a spool folder.
 
     Scores are quantised here, once. `threshold` is in points. A bad row raises ValueError before
-    anything is buffered.
+    anything is buffered; NotWritten says that rows could not be written and are kept, BufferFull
+    that a row is not.
+
+    Rows are forced to the disk every `flush_seconds` (None: only by `flush`), and become a segment
+    after `segment_seconds` or `flush_rows` rows. At most `buffer_rows` rows wait for a disk that
+    takes none. SIGTERM writes what is buffered and then ends the process as before, where nobody
+    handles it otherwise; `sigterm=False` leaves it alone.
     """
 
     kind = "predictions"
@@ -177,26 +130,30 @@ class PredictionLogger(_Logger):
         *,
         threshold: int,
         tenant: str = "default",
-        grid: Grid = Grid(),
-        flush_rows: int = 20_000,
-        flush_seconds: float | None = 60,
-        cursor: Cursor | None = None,
+        grid: Grid | None = None,
+        **buffering,
     ):
-        super().__init__(spool, flush_rows, flush_seconds, cursor)
-        self.constant = {"tenant": tenant, "model": model, "version": version, "grid": grid.name}
-        for name, value in self.constant.items():
-            if not value or not isinstance(value, str) or len(value.encode()) > LONGEST_NAME:
-                raise ValueError(
-                    f"{name} is {value!r}: give a name of at most {LONGEST_NAME} bytes."
-                )
-        if grid.step != 1:
+        kind, step = ("logit", 1) if grid is None else (grid.kind, grid.step)
+        if step != 1:
             raise ValueError(f"predictions are logged on the fine grid, not on {grid.name}.")
-        if threshold != int(threshold) or abs(threshold) > grid.limit:
+        self.constant = {"tenant": tenant, "model": model, "version": version, "grid": kind}
+        for name, value in self.constant.items():
+            _check_name(name, value)
+        if threshold != int(threshold) or abs(threshold) > LIMITS[kind]:
             raise ValueError(
-                f"threshold {threshold} is not in points: give a whole number up to {grid.limit}, "
-                "such as Grid().quantise(0.6)."
+                f"threshold {threshold} is not in points: give a whole number up to "
+                f"{LIMITS[kind]}, such as Grid().quantise(0.6)."
             )
-        self.grid, self.threshold = grid, int(threshold)
+        self.threshold, self._kind = int(threshold), kind
+        self._names = FeatureNames(read_schema(spool, model))
+        super().__init__(spool, **buffering)
+
+    @cached_property
+    def grid(self) -> Grid:
+        "The grid of the scores."
+        from ..stats.points import Grid
+
+        return Grid(self._kind)
 
     def log(
         self,
@@ -206,97 +163,126 @@ class PredictionLogger(_Logger):
         prediction_id=None,
         features: pd.DataFrame | Mapping | None = None,
         **columns,
-    ) -> np.ndarray:
+    ) -> np.ndarray | list[str]:
         """Log one prediction or many (arrays of equal length) and return their ids (made here
-        unless given).
+        unless given): a list for a single one.
 
         Further columns: entity_id, site_id, calibration_id, risk_level, route, automated,
-        latency_ms.
+        latency_ms. ValueError: the row is refused. NotWritten: it is kept, and earlier rows wait
+        for the disk. BufferFull: it is not kept.
         """
-        unknown = sorted(set(columns) - set(_OPTIONAL))
-        if unknown:
+        if not columns.keys() <= _ALLOWED:
+            unknown = sorted(set(columns) - _ALLOWED)
             raise ValueError(f"unknown column {unknown[0]!r}: allowed are {', '.join(_OPTIONAL)}.")
-        score = np.atleast_1d(np.asarray(score, dtype=np.float64))
-        if prediction_id is None:
-            ids = [time_ordered_id() for _ in score]
-        else:
-            ids = np.atleast_1d(prediction_id)
-        logged = {
-            "prediction_id": ids,
-            "predicted_at": instants(predicted_at, "predicted_at"),
-            "score": score,
-            "points": self.grid.quantise(score),
-            "threshold": np.full(score.shape, self.threshold),
-        }
-        _check_columns(columns)
-        for name, values in columns.items():  # by position, whatever the index
-            logged[name] = values.to_numpy() if isinstance(values, pd.Series) else values
-        features = _feature_frame(features)
-        _check_lengths(logged, features, len(score))
-        frame = pd.DataFrame(
-            {c: logged.get(c, self.constant.get(c)) for c in PREDICTION}, index=range(len(score))
-        )
-        named = features.reset_index(drop=True).add_prefix("feature:")
-        self._append(pd.concat([frame, named], axis=1))
-        return np.asarray(ids)
+        try:
+            row = self._event(score, predicted_at, prediction_id, features, columns)
+        except Several:
+            return self._log_batch(score, predicted_at, prediction_id, features, columns)
+        self._rows.put(row)
+        return [row[0]]
 
-    def _write(self, frame):
-        features = {
-            c.removeprefix("feature:"): c for c in frame.columns if c.startswith("feature:")
+    def _event(self, score, predicted_at, prediction_id, features, columns):
+        "One prediction as a row; Several when it is not simply one."
+        if type(score) is not float:
+            score = number(score)
+        moment = microseconds(predicted_at, "predicted_at")
+        points = points_of(score, self._kind)
+        if prediction_id is None:
+            prediction_id = time_ordered_id()
+        else:
+            prediction_id = _given_id(prediction_id)
+        told = columns.get
+        return (
+            prediction_id,
+            moment,
+            score,
+            points,
+            *[text_of(told(name), name) for name in _TEXTS],
+            automated(told("automated")),
+            latency(told("latency_ms")),
+            feature_values(features, self._names),
+        )
+
+    def _log_batch(self, score, predicted_at, prediction_id, features, columns):
+        from .frames import prediction_batch
+
+        ids = _made_ids if prediction_id is None else prediction_id
+        batch = prediction_batch(
+            score, predicted_at, ids, features, columns, self.grid, self._names.checked
+        )
+        if len(batch):
+            self._rows.put(batch, len(batch))
+        return batch.columns["prediction_id"]
+
+    def _header(self):
+        "What an open file says about all of its rows."
+        return {
+            "kind": self.kind,
+            "constant": self.constant | {"threshold": self.threshold},
+            "columns": ["prediction_id", "predicted_at", "score", "points", *_OPTIONAL],
+            "schema": read_schema(self.spool, self.constant["model"]),
         }
-        return write_segment(self.folder, frame, PREDICTION, features, self.cursor)
 
 
 class OutcomeLogger(_Logger):
-    "Logs labels as they become known. A later row for the same prediction is a correction."
+    """Logs labels as they become known. A later row for the same prediction is a correction.
+
+    Rows are written as those of a PredictionLogger are, and survive the same.
+    """
 
     kind = "outcomes"
 
-    def __init__(
-        self,
-        spool: str | Path,
-        source: str,
-        *,
-        flush_rows: int = 20_000,
-        flush_seconds: float | None = 60,
-        cursor: Cursor | None = None,
-    ):
-        super().__init__(spool, flush_rows, flush_seconds, cursor)
+    def __init__(self, spool: str | Path, source: str, **buffering):
+        _check_name("source", source)
         self.source = source
+        super().__init__(spool, **buffering)
 
     def log(self, prediction_id, label, observed_at, *, predicted_at=None) -> None:
         """Log labels (0 or 1) of predictions; `predicted_at`, where known, saves the ingester a
-        search."""
-        ids, label = np.atleast_1d(prediction_id), np.atleast_1d(label)
-        allowed = pd.Series(label).isin([0, 1])
-        if not allowed.all():
-            raise ValueError(
-                f"label {pd.Series(label)[~allowed].iloc[0]!r} is not allowed: a label is 0 or 1; "
-                "log nothing for an unknown one."
+        search. Errors as those of `PredictionLogger.log`."""
+        try:
+            row = (
+                _given_id(prediction_id),
+                one_label(label),
+                microseconds(observed_at, "observed_at"),
+                None if predicted_at is None else microseconds(predicted_at, "predicted_at"),
+                None,
             )
-        observed = instants(observed_at, "observed_at")
-        if len(observed) != len(ids):
-            observed = observed.repeat(len(ids)).reset_index(drop=True)
-        if predicted_at is None:
-            predicted = pd.Series(pd.NaT, index=range(len(ids)), dtype="datetime64[us, UTC]")
-        else:
-            predicted = instants(predicted_at, "predicted_at")
-        if not len(ids) == len(label) == len(observed) == len(predicted):
-            raise ValueError(
-                f"columns have different lengths: {len(ids)} ids, {len(label)} labels, "
-                f"{len(observed)} observed_at, {len(predicted)} predicted_at."
-            )
-        self._append(
-            pd.DataFrame(
-                {
-                    "prediction_id": ids,
-                    "label": label,
-                    "observed_at": observed,
-                    "source": self.source,
-                    "predicted_at": predicted,
-                }
-            )
-        )
+        except Several:
+            from .frames import outcome_batch
 
-    def _write(self, frame):
-        return write_segment(self.folder, frame, OUTCOME, cursor=self.cursor)
+            row = outcome_batch(prediction_id, label, observed_at, predicted_at)
+        if type(row) is tuple:
+            self._rows.put(row)
+        elif len(row):
+            self._rows.put(row, len(row))
+
+    def _header(self):
+        return {
+            "kind": self.kind,
+            "constant": {"source": self.source},
+            "columns": ["prediction_id", "label", "observed_at", "predicted_at"],
+        }
+
+
+def _check_name(name, value):
+    if (
+        not value
+        or not isinstance(value, str)
+        or len(value.encode(errors="replace")) > LONGEST_NAME
+    ):
+        raise ValueError(f"{name} is {value!r}: give a name of at most {LONGEST_NAME} bytes.")
+    text_of(value, name)
+
+
+def _given_id(value):
+    if type(value) is float:  # an id that was read as a number: as pandas writes it
+        raise Several
+    value = text_of(value, "prediction_id")
+    if not value:
+        raise ValueError("prediction_id is missing at position 0.")
+    return value
+
+
+def _made_ids(rows):
+    return [time_ordered_id() for _ in range(rows)]

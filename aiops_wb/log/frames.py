@@ -1,0 +1,229 @@
+"""Frames, arrays and lists that a logger is given, checked and as batches."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ..stats.points import Grid
+from .plain import LONGEST_TEXT, plain, spelt
+from .tables import Batch, Cells, objects, settled
+
+__all__ = ["instants", "prediction_batch", "outcome_batch"]
+
+_FIRST, _LAST = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
+
+
+def instants(values, name: str) -> pd.Series:
+    """Times as UTC instants; refuses those without an offset and those that are missing.
+
+    Give strings with an offset or aware datetimes.
+    """
+    series = pd.Series(values if isinstance(values, pd.Series) else np.atleast_1d(values))
+    series = series.reset_index(drop=True)
+    parsed, naive = _parsed(series)
+    if naive:
+        raise ValueError(
+            f"{name} has times without an offset (such as {series.iloc[0]}): "
+            "give '2013-04-01T12:00:00+00:00' or aware datetimes."
+        )
+    parsed = pd.to_datetime(parsed, utc=True).astype("datetime64[us, UTC]")
+    if parsed.isna().any():
+        position = int(np.flatnonzero(parsed.isna())[0])
+        raise ValueError(f"{name} is missing at position {position}: every event needs its time.")
+    return parsed
+
+
+def _parsed(series):
+    "Times as far as they parse with their offsets, and whether one has none."
+    if isinstance(series.dtype, pd.DatetimeTZDtype):
+        return series, False
+    text = series.map(lambda v: isinstance(v, str)).any()
+    try:
+        parsed = pd.to_datetime(series, format="ISO8601" if text else None, utc=False)
+        return parsed, parsed.dt.tz is None
+    except (AttributeError, ValueError, TypeError):  # a mix of offsets parses only to UTC
+        aware = series.map(lambda v: getattr(pd.Timestamp(v), "tzinfo", None) is not None)
+        return series, not aware.all()
+
+
+def _moments(values, name):
+    "Times as a column of a batch."
+    found = instants(values, name)
+    if len(found) and not _FIRST <= found.min() <= found.max() <= _LAST:
+        odd = found[(found < _FIRST) | (found > _LAST)].iloc[0]
+        raise ValueError(f"{name} {odd} is not between 1900 and 2200.")
+    return found.dt.tz_localize(None).to_numpy().view(np.int64)
+
+
+def prediction_batch(
+    score, predicted_at, ids, features, columns: Mapping, grid: Grid, check_names
+) -> Batch:
+    """Predictions as a batch; ValueError before anything is kept.
+
+    `ids` is a column or makes one for a number of rows; `check_names` takes the names of features
+    and returns them as text.
+    """
+    score = np.array(np.atleast_1d(score), dtype=np.float64)
+    told = {
+        "prediction_id": texts(
+            ids(len(score)) if callable(ids) else ids, "prediction_id", required=True
+        ),
+        "predicted_at": _moments(predicted_at, "predicted_at"),
+        "score": score,
+        "points": grid.quantise(score),
+    }
+    for name, values in columns.items():
+        if values is not None:
+            column = _READ.get(name, texts)(values, name)
+            told[name] = column if _is_column(values) else np.repeat(column, len(score))
+    named = _feature_columns(features)
+    names = check_names(tuple(named))
+    _check_lengths(told, named, len(score))
+    found = {name: cells(named[key], f"feature {name}") for name, key in zip(names, named)}
+    return Batch(len(score), told, found)
+
+
+def _is_column(values):
+    "Whether these are values, one a row, and not one value."
+    if isinstance(values, (str, bytes, Mapping)):
+        return False
+    return getattr(values, "ndim", 0) > 0 or isinstance(values, (list, tuple))
+
+
+def _feature_columns(features):
+    "Name -> column, whatever the features came in."
+    if features is None:
+        return {}
+    if isinstance(features, pd.DataFrame):
+        if not features.columns.is_unique:
+            raise ValueError(
+                "feature names must differ, in more than case, and must not be empty: "
+                f"{', '.join(map(str, features.columns))}."
+            )
+        return dict(features.items())
+    return {name: _column(values, name) for name, values in features.items()}
+
+
+def _column(values, name):
+    if not _is_column(values):
+        return [values]
+    if getattr(values, "ndim", 1) > 1:
+        raise ValueError(f"feature {name} has {values.ndim} dimensions: give a column of values.")
+    return values
+
+
+def _check_lengths(columns, features, rows):
+    "Refuse columns that are not as long as the scores."
+    lengths = {name: len(v) for name, v in columns.items()}
+    lengths |= {f"feature {name}": len(v) for name, v in features.items() if len(v) != rows}
+    if any(length != rows for length in lengths.values()):
+        raise ValueError(f"columns have different lengths: {lengths}; score has {rows}.")
+
+
+def _latency(values, name):
+    told = pd.Series(np.atleast_1d(values), dtype=object)
+    latency = pd.to_numeric(told, errors="coerce").astype(float)
+    if not ((latency >= 0) & np.isfinite(latency) | told.isna()).all():
+        raise ValueError("latency_ms must be numbers of at least 0, or missing.")
+    return latency.to_numpy()
+
+
+def _automated(values, name):
+    told = np.atleast_1d(values).tolist()
+    if not set(map(type, told)) <= {bool, np.bool_, type(None), type(pd.NA)}:
+        raise ValueError("automated must be True, False or missing.")
+    if pd.NA in set(told):
+        told = [None if value is pd.NA else value for value in told]
+    return np.array(told, dtype=np.float64)
+
+
+_READ = {"latency_ms": _latency, "automated": _automated}
+
+
+def outcome_batch(prediction_id, label, observed_at, predicted_at) -> Batch:
+    "Labels as a batch; ValueError before anything is kept."
+    ids, label = texts(prediction_id, "prediction_id", required=True), np.atleast_1d(label)
+    allowed = pd.Series(label).isin([0, 1])
+    if not allowed.all():
+        raise ValueError(
+            f"label {pd.Series(label)[~allowed].iloc[0]!r} is not allowed: a label is 0 or 1; "
+            "log nothing for an unknown one."
+        )
+    observed = _moments(observed_at, "observed_at")
+    if len(observed) != len(ids):
+        observed = observed.repeat(len(ids))
+    predicted = None if predicted_at is None else _moments(predicted_at, "predicted_at")
+    known = len(ids) if predicted is None else len(predicted)
+    if not len(ids) == len(label) == len(observed) == known:
+        raise ValueError(
+            f"columns have different lengths: {len(ids)} ids, {len(label)} labels, "
+            f"{len(observed)} observed_at, {known} predicted_at."
+        )
+    told = {"prediction_id": ids, "label": label.astype(np.int8), "observed_at": observed}
+    return Batch(len(ids), told if predicted is None else told | {"predicted_at": predicted})
+
+
+_TEXTS = {str, type(None)}
+
+
+def texts(values, name: str, required: bool = False) -> np.ndarray:
+    "A column of text, None where it is missing."
+    given, kinds = _listed(values if _is_column(values) else [values])
+    if not kinds <= _TEXTS:
+        given = [_id_text(value, name) for value in given]
+        kinds = set(map(type, given))
+    _check_texts(given, kinds, name)
+    if required and not all(given):
+        at = [bool(value) for value in given].index(False)
+        raise ValueError(f"{name} is missing at position {at}.")
+    return objects(given)
+
+
+def _listed(values):
+    "Values of a column one by one, missing texts as None, and their types."
+    if isinstance(values, (pd.Series, pd.Index)):
+        values = values.to_numpy(dtype=object)
+    # a list of numpy's own times would be one of numbers
+    numpys = isinstance(values, np.ndarray) and values.dtype.kind in "OU"
+    given = values.tolist() if numpys else list(values)
+    kinds = set(map(type, given))
+    if kinds == {str, float}:
+        given = [None if value != value else value for value in given]
+        kinds = set(map(type, given))
+    return given, kinds
+
+
+def _id_text(value, name):
+    value = plain(value, name)
+    if value is None or type(value) is str:
+        return value
+    return spelt(value) if type(value) is bool else repr(value)
+
+
+def _check_texts(values, kinds, name):
+    "Refuse half characters and endless texts; looked at together, which costs little."
+    joined = "".join(filter(None, values) if type(None) in kinds else values)
+    try:
+        odd = len(joined) > LONGEST_TEXT or not joined.isascii() and not joined.encode()
+    except UnicodeEncodeError:
+        odd = True
+    if odd:
+        for at, value in enumerate(values):
+            plain(value, f"{name} at position {at}")
+
+
+def cells(values, name: str) -> Cells:
+    "The values of a feature, copied; ValueError names what no file can hold."
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        array = np.array(values)
+        if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+            array = array.astype(np.float64)
+        return Cells({"b": "boolean", "f": "number"}.get(dtype.kind, "integer"), array)
+    given, kinds = _listed(values)
+    if kinds <= _TEXTS:
+        _check_texts(given, kinds, name)
+    else:
+        given = [plain(value, name) for value in given]
+    return settled(given)
