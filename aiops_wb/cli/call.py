@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, wraps
 from pathlib import Path
+from signal import SIGINT
 from typing import Annotated
 
 import duckdb
@@ -21,6 +22,7 @@ from ..log.errors import StoreError
 from ..log.store import Store, open_store
 from .later import Table, loading, needs
 from .lines import line
+from .signals import interrupting, told
 
 __all__ = ["Call", "alone", "command", "group"]
 
@@ -68,10 +70,12 @@ class Call:
 
     @contextmanager
     def writing(self, zone: str | None = None) -> Iterator[Store]:
-        "The log, to be written; published when all went well. A new log has the days of the zone."
-        with open_store(self.settings.data, self.who, zone) as store:
+        """The log, to be written; what was committed is published, however the work ends. A new log
+        has the days of the zone."""
+        kept = self.settings.snapshots_kept
+        with open_store(self.settings.data, self.who, zone) as store, store.published(kept):
             yield store
-            store.publish(self.settings.snapshots_kept)
+            store.publish(kept)
 
 
 def _every_command(
@@ -151,9 +155,20 @@ def command(app: typer.Typer, name: str | None = None) -> Callable:
 
 def _ended(work: Callable[[], int | None], call: Call) -> int:
     "The exit code of some work; what stops it is told in one sentence."
+    with interrupting() as received:
+        code, message = _worked(work, call)
+        if received.number is not None:  # whatever became of it on its way here
+            code, message = 128 + received.number, told(received.number)
+    if message:
+        print(f"aiops-wb: {message}", file=sys.stderr)
+    return code
+
+
+def _worked(work, call) -> tuple[int, str | None]:
+    "The exit code of some work, and what stopped it."
     with _logging(call) as log:
         try:
-            return work() or 0
+            return work() or 0, None
         except (StoreError, SettingsError) as error:
             message = str(error)
         except ModuleNotFoundError as error:
@@ -163,15 +178,14 @@ def _ended(work: Callable[[], int | None], call: Call) -> int:
         except OSError as error:
             message = f"{error.filename or 'the disk'}: {error.strerror or error}."
         except KeyboardInterrupt:
-            message = "interrupted; run it again to go on."
+            return 128 + SIGINT, told(SIGINT)
         except Exception as error:
             log.debug("where it happened", exc_info=True)
             message = (
                 f"this should not happen ({type(error).__name__}: {' '.join(str(error).split())}): "
                 "-vv shows where."
             )
-    print(f"aiops-wb: {message}", file=sys.stderr)
-    return 1
+    return 1, message
 
 
 @contextmanager

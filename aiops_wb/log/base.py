@@ -1,7 +1,7 @@
 """What every part of a reader and of the store stands on: a connection, and rows in and out."""
 
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -76,18 +76,28 @@ class Connected:
 class Writing(Connected):
     "Rows into the catalog, all or nothing."
 
+    unpublished = False  # whether something was written since the last snapshot
+    _within = False  # whether a transaction is open: an act inside another is part of it
+
     @contextmanager
     def transaction(self):
-        "All or nothing."
+        "All or nothing; inside another transaction a part of that one."
+        if self._within:
+            yield
+            return
         self.con.execute("BEGIN")
+        self._within = True
         try:
             yield
+            self.con.execute("COMMIT")
+            self.unpublished = True
         except BaseException:
-            self.con.execute("ROLLBACK")
+            with suppress(duckdb.Error):  # the database may have ended it already
+                self.con.execute("ROLLBACK")
             raise
         finally:
+            self._within = False
             self._batches.clear()
-        self.con.execute("COMMIT")
 
     @contextmanager
     def one_thread(self):
@@ -102,3 +112,4 @@ class Writing(Connected):
         self.con.register("incoming", frame)
         self.con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
         self.con.unregister("incoming")
+        self.unpublished = True

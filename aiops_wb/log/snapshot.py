@@ -2,8 +2,11 @@
 
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from .base import Writing
 from .batches import BatchReads
 from .duck import literal, parquet, statements
 from .durable import fsync
@@ -14,7 +17,7 @@ __all__ = ["Publishing"]
 logger = logging.getLogger(__name__)
 
 
-class Publishing(BatchReads):
+class Publishing(BatchReads, Writing):
     "Writes snapshots."
 
     def publish(self, keep: int = 3) -> Path:
@@ -35,7 +38,26 @@ class Publishing(BatchReads):
         for old in published[:-keep]:
             old.unlink()
         logger.info("published %s", target)
+        self.unpublished = False
         return target
+
+    @contextmanager
+    def published(self, keep: int = 3) -> Iterator[None]:
+        """What the work inside commits is published, however it ends: by an error, by a message
+        that nobody could be told, or by a signal."""
+        try:
+            yield
+        except BaseException:
+            if self.unpublished:
+                self._publish_after_all(keep)
+            raise
+
+    def _publish_after_all(self, keep):
+        "Publish while something else went wrong, which is what is told."
+        try:
+            self.publish(keep)
+        except Exception as error:
+            logger.warning("what was committed is not published before the next run: %s", error)
 
     def _copy(self, path):
         "Copy the catalog into a new file, with the log's files and the views over them."

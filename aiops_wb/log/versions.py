@@ -1,5 +1,6 @@
 """Versions of models: registered, active, each with its threshold in force."""
 
+import hashlib
 import json
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,10 @@ from .base import conditions
 from .batches import BatchReads
 from .errors import StoreError
 
-__all__ = ["VersionReads", "VersionWrites"]
+__all__ = ["LEAST_LABELLED", "VersionReads", "VersionWrites"]
+
+LEAST_LABELLED = 30
+"A first calibration from fewer labels of held-out days would say next to nothing."
 
 
 class VersionReads(AuditReads):
@@ -50,6 +54,37 @@ class VersionReads(AuditReads):
                 + (f"choose one of {choices}." if choices else "none is registered.")
             )
         return named.iloc[0]
+
+    def require_whole(self, model: str, version: str) -> pd.Series:
+        """One registered version with all that belongs to it; StoreError names what is missing.
+
+        A run of version 0.1 that was stopped could leave a version without some of it.
+        """
+        row = self.version(model, version)
+        lacking = [name for name, there in self._parts(row) if not there]
+        if lacking:
+            raise StoreError(
+                f"{model} {version} is not whole: it lacks {' and '.join(lacking)}, so it cannot "
+                "score. Train it again under another name."
+            )
+        return row
+
+    def _parts(self, row):
+        "What belongs to a version, and whether it is there."
+        card, named = row.card, {"model": row.model, "version": row.version}
+        path = self.root / row.path
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        yield "the file that was registered", digest == card.get("sha256", digest or "")
+        of_version = "WHERE model = $model AND version = $version"
+        held = f"SELECT coalesce(sum(n), 0)::BIGINT FROM held_out_counts {of_version}"
+        yield "held-out days", self._value(held, named) == card.get("held_out_rows", 0)
+        # cards of version 0.1 do not say what was kept beside them
+        kept = card.get("has_reference", "bins" in card)
+        reference = f"SELECT count(*) > 0 FROM reference_counts {of_version}"
+        yield "its reference", not kept or self._value(reference, named)
+        kept = card.get("has_calibration", card.get("held_out_rows", 0) >= LEAST_LABELLED)
+        first = f"SELECT count(*) > 0 FROM calibrations {of_version}"
+        yield "its first calibration", not kept or self._value(first, named)
 
 
 class VersionWrites(VersionReads, BatchReads, AuditWrites):
@@ -90,8 +125,8 @@ class VersionWrites(VersionReads, BatchReads, AuditWrites):
             self.record(now, who, "threshold", subject, str(threshold), why)
 
     def activate(self, now: datetime, who: str, model: str, version: str, why: str) -> None:
-        "Make a registered version the one that scores."
-        self.version(model, version)
+        "Make a registered version the one that scores; StoreError when it is not whole."
+        self.require_whole(model, version)
         if self.active_version(model) == version:
             raise StoreError(f"{model} {version} is already active.")
         with self.transaction():
