@@ -161,6 +161,12 @@ def compute(
     """
     began, run_id, as_of = perf_counter(), time_ordered_id(), as_of or now
     error, stored = None, False
+
+    def ended():
+        "What the log records of this."
+        state, seconds = "failed" if error else "ok", perf_counter() - began
+        return [_Step(day, model, "figures", state, as_of, now, seconds, error, run_id)]
+
     try:
         view = View(store, model, day, as_of, settings)
         later = _states_of_later_days(store, view, now)
@@ -173,14 +179,13 @@ def compute(
             # mornings whose alarms failed are made up for
             if decides and "ok" not in later and not error:
                 record_alarms(store, view, as_of, now)
+            _record_steps(store, ended())
         stored = True
     except Exception as problem:  # whatever it is, it costs this day of this model and no other
         raise_if_interrupted(problem)
         error = _reason(problem)
-    state, seconds = "failed" if error else "ok", perf_counter() - began
-    step = _Step(day, model, "figures", state, as_of, now, seconds, error, run_id)
-    _record_steps(store, [step])
-    return DayResult(day, model, state, error, stored)
+        _record_steps(store, ended())
+    return DayResult(day, model, "failed" if error else "ok", error, stored)
 
 
 def _states_of_later_days(store, view, now):

@@ -38,13 +38,13 @@ class Publishing(BatchReads, Writing):
         for old in published[:-keep]:
             old.unlink()
         logger.info("published %s", target)
-        self.unpublished = False
+        self._is_published()
         return target
 
     @contextmanager
     def published(self, keep: int = 3) -> Iterator[None]:
-        """What the work inside commits is published, however it ends: by an error, by a message
-        that nobody could be told, or by a signal."""
+        """What the work inside commits, or a stopped process before, is published however the work
+        ends: by an error, by a message that nobody could be told, or by a signal."""
         try:
             yield
         except BaseException:

@@ -148,6 +148,8 @@ class VersionWrites(VersionReads, BatchReads, AuditWrites):
         if not self.files("predictions", model=model, version=version):
             self.version(model, version)
         subject = f"{model}/{version}"
+        if self._is_latest("threshold", subject, who, why, new=str(int(points))):
+            return
         with self.transaction():
             if logged is not None and self.threshold(model, version) is None:
                 as_logged = "as logged with the predictions"
@@ -156,7 +158,10 @@ class VersionWrites(VersionReads, BatchReads, AuditWrites):
 
     def roll_back(self, now: datetime, who: str, what: str, subject: str, why: str) -> str:
         """Put back what stood before the latest change of a subject; returns it. StoreError when
-        nothing stood before."""
+        nothing stood before. The same person's, for the same reason, is not a further one."""
+        evidence = {"rolled_back": True}
+        if self._is_latest(what, subject, who, why, evidence=json.dumps(evidence)):
+            return self.in_force(what, subject)
         old = self._value(
             """
             SELECT old FROM audit
@@ -170,5 +175,5 @@ class VersionWrites(VersionReads, BatchReads, AuditWrites):
                 f"there is nothing to roll back: {what} of {subject} has no earlier value."
             )
         with self.transaction():
-            self.record(now, who, what, subject, old, why)
+            self.record(now, who, what, subject, old, why, evidence)
         return old

@@ -85,9 +85,10 @@ def challenge(
     earlier, later = _labelled_rows(store, model, windows, now)
     with training(store.root):
         trained, held_out = train(earlier, model, f"challenger-{day:%Y%m%d}", rounds=rounds)
+    with store.transaction():  # a challenger without its verdict could never be given one
         challenger = register(store, trained, held_out, now, who, **(options or {}))
-    result = _compared(champion, challenger, later, windows)
-    _record(store, result, now, who, why)
+        result = _compared(champion, challenger, later, windows)
+        _record(store, result, now, who, why)
     return result
 
 
@@ -136,8 +137,7 @@ def _compared(
 def _record(store, result, now, who, why):
     proposed = "proposed" if result.verdict.propose else "not proposed"
     why = f"{why}; {proposed}: {result.verdict.reason}"
-    with store.transaction():
-        store.record(now, who, "challenge", result.model, result.challenger, why, asdict(result))
+    store.record(now, who, "challenge", result.model, result.challenger, why, asdict(result))
 
 
 def last_challenge(reader: Reader, model: str, as_of: datetime | None = None) -> Challenge | None:
