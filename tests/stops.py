@@ -22,13 +22,15 @@ from pathlib import Path
 import duckdb
 from conftest import MODEL, Bench, events
 
-from aiops_wb.cli import main
 from aiops_wb.cli import call as calls
+from aiops_wb.cli import main
 from aiops_wb.log.store import open_store
 
 NOW = datetime(2026, 3, 20, 2, tzinfo=UTC)
 STOPPED = 77
-WRITES = re.compile(r"\s*(?!CREATE TEMP)(BEGIN|COMMIT|INSERT|CREATE|COPY|ATTACH|UPDATE|DELETE|DROP)")
+WRITES = re.compile(
+    r"\s*(?!CREATE TEMP)(BEGIN|COMMIT|INSERT|CREATE|COPY|ATTACH|UPDATE|DELETE|DROP)"
+)
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,9 @@ def with_version(bench):
 
 
 def with_champion(bench):
-    long_log(bench)
-    train = [*TRAIN[:-1], "2026-03-10"]
-    give(bench, train)
+    "A champion that learned from days before those that it is compared on."
+    taken_in(bench, days=70)
+    give(bench, [*TRAIN[:-3], "2026-01-09", "--to", "2026-02-12"])
     give(bench, PROMOTE)
 
 
@@ -83,9 +85,18 @@ def with_sites(bench):
     taken_in(bench)
 
 
-TRAIN = (
-    "models train --model late --version v2 --from 2026-03-02 --to 2026-03-19"
-).split()
+TRAIN = [
+    "models",
+    "train",
+    "--model",
+    "late",
+    "--version",
+    "v2",
+    "--from",
+    "2026-03-02",
+    "--to",
+    "2026-03-19",
+]
 PROMOTE = ("models", "promote", "--model", MODEL, "--version", "v2", "--why", "better")
 TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {
@@ -201,7 +212,8 @@ def state(bench):
         for table in ("batches", "models", "audit", "score_counts", "cases", "calendar", "sites")
     }
     log = published.execute(
-        "SELECT prediction_id, points, actual_fraud_detected FROM noc_fraud_prediction_log ORDER BY ALL"
+        "SELECT prediction_id, points, actual_fraud_detected "
+        "FROM noc_fraud_prediction_log ORDER BY ALL"
     ).fetchall()
     cases = bench.root / "cases.jsonl"
     keys = [json.loads(line)["idempotency_key"] for line in open(cases)] if cases.exists() else []

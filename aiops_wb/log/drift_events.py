@@ -79,4 +79,5 @@ class DriftEventWrites(DriftEventReads, Writing):
         newest = self._value("SELECT max(recorded_at) FROM drift_events")
         # the latest row counts, whatever the clock says
         recorded_at = [max(at, newest) if newest else at for at in frame.recorded_at]
-        self._insert("drift_events", frame.assign(recorded_at=recorded_at))
+        rows = frame.drop(columns="is_update", errors="ignore")  # of what waits for a sink
+        self._insert("drift_events", rows.assign(recorded_at=recorded_at))
