@@ -16,7 +16,7 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -44,7 +44,7 @@ class Command:
 
 def logged(bench, days=3, per_day=30):
     "A log with labels, in the spool."
-    frame = events(days=days, per_day=per_day, start=date(2026, 3, 20 - days))
+    frame = events(days=days, per_day=per_day, start=date(2026, 3, 20) - timedelta(days))
     bench.log(frame, route="ticket", automated=True)
     bench.label(frame)
 
@@ -85,18 +85,8 @@ def with_sites(bench):
     taken_in(bench)
 
 
-TRAIN = [
-    "models",
-    "train",
-    "--model",
-    "late",
-    "--version",
-    "v2",
-    "--from",
-    "2026-03-02",
-    "--to",
-    "2026-03-19",
-]
+TRAIN = ["models", "train", "--model", MODEL, "--version", "v2"]
+TRAIN += ["--from", "2026-03-02", "--to", "2026-03-19"]
 PROMOTE = ("models", "promote", "--model", MODEL, "--version", "v2", "--why", "better")
 TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {

@@ -596,14 +596,13 @@ def test_a_page_of_a_past_day_speaks_of_that_day(bench):
     def told(as_of):
         with open_snapshot(bench.data) as reader:
             view = View(reader, MODEL, day, as_of, Settings(data=bench.data))
-            parts = [
-                headlines.certainty_headline(view),
-                headlines.thresholds_headline(view),
+            shown = [
                 *tables.operator_tables(view),
                 tables.calibration_table(view),
                 tables.version_table(view),
             ]
-            return view.threshold, [part._repr_mimebundle_()["text/html"] for part in parts]
+            says = headlines.certainty_headline(view), headlines.thresholds_headline(view)
+            return view.threshold, says, [table._repr_html_() for table in shown]
 
     texts.append(told(NOW))
     with bench.store() as store:

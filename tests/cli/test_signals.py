@@ -75,18 +75,8 @@ PLACES = {
         "aiops_wb.daily:record_alarms",
     ),
     "train": (
-        [
-            "models",
-            "train",
-            "--model",
-            "late",
-            "--version",
-            "v2",
-            "--from",
-            "2026-03-01",
-            "--to",
-            "2026-03-04",
-        ],
+        ("models", "train", "--model", MODEL, "--version", "v2")
+        + ("--from", "2026-03-01", "--to", "2026-03-04"),
         "aiops_wb.models.training:_boosted",
     ),
     "demo": (("demo", "--case", "attendance"), "aiops_wb.examples.demo:_set_up"),

@@ -4,6 +4,7 @@ import http.server
 import json
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -557,10 +558,8 @@ def test_a_stop_between_sending_and_recording_repeats_one_message_under_its_key(
                 add(self, attempt)
 
             broken.setattr(Outbox, "add", stops)
-            try:
+            with suppress(KeyboardInterrupt):
                 hand_on(bench.data, NOW, settings, "t", lambda _: None)
-            except KeyboardInterrupt:
-                pass
     hand_on(bench.data, NOW, settings, "t", lambda _: None)
     sent = keys(bench.root / "cases.jsonl")
     assert len(sent) == len(set(sent)) == 40  # the file is looked at
