@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, wraps
 from pathlib import Path
-from signal import SIGINT
 from typing import Annotated
 
 import duckdb
@@ -70,8 +69,7 @@ class Call:
 
     @contextmanager
     def writing(self, zone: str | None = None) -> Iterator[Store]:
-        """The log, to be written; what was committed is published, however the work ends. A new log
-        has the days of the zone."""
+        "The log, to be written and published however the work ends; a new one counts days by zone."
         kept = self.settings.snapshots_kept
         with open_store(self.settings.data, self.who, zone) as store, store.published(kept):
             yield store
@@ -157,16 +155,14 @@ def _ended(work: Callable[[], int | None], call: Call) -> int:
     "The exit code of some work; what stops it is told in one sentence."
     with interrupting() as received:
         code, message = _worked(work, call)
-        if received.number is not None:  # whatever became of it on its way here
-            code, message = 128 + received.number, told(received.number)
+    code, message = received.instead_of(code, message)
     if message:
         print(f"aiops-wb: {message}", file=sys.stderr)
     return code
 
 
 def _worked(work, call) -> tuple[int, str | None]:
-    "The exit code of some work, and what stopped it."
-    with _logging(call) as log:
+    with _logging(call) as log:  # the exit code, and what stopped it
         try:
             return work() or 0, None
         except (StoreError, SettingsError) as error:
@@ -178,7 +174,7 @@ def _worked(work, call) -> tuple[int, str | None]:
         except OSError as error:
             message = f"{error.filename or 'the disk'}: {error.strerror or error}."
         except KeyboardInterrupt:
-            return 128 + SIGINT, told(SIGINT)
+            return 130, told()
         except Exception as error:
             log.debug("where it happened", exc_info=True)
             message = (

@@ -24,7 +24,7 @@ _TOLD = {
 }
 
 
-def told(number: int) -> str:
+def told(number: int = signal.SIGINT) -> str:
     "What ended a call, and how to go on."
     return f"{_TOLD[number]}; run it again to go on."
 
@@ -33,6 +33,10 @@ class Received:
     "The first signal that came; None while there was none."
 
     number: int | None = None
+
+    def instead_of(self, code: int, message: str | None) -> tuple[int, str | None]:
+        "The exit code and the sentence, whatever became of a signal on its way through the work."
+        return (code, message) if self.number is None else (128 + self.number, told(self.number))
 
 
 @contextmanager
