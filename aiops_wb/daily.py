@@ -2,7 +2,8 @@
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from importlib.resources import files as package_files
@@ -18,8 +19,9 @@ import pandas as pd
 from .config import PRIVATE, Settings
 from .log.catalog import Reader, open_snapshot
 from .log.durable import time_ordered_id
-from .log.errors import Busy, StoreError
+from .log.errors import Busy, StoreError, raise_if_interrupted
 from .log.ingest import Ingested, ingest
+from .log.outbox import Outbox
 from .log.reading import Limits, ReadOptions
 from .log.store import Store, open_store
 from .render.engine import Job, ReportResult, require_reports, run_jobs
@@ -162,6 +164,12 @@ def compute(
     """
     began, run_id, as_of = perf_counter(), time_ordered_id(), as_of or now
     error, stored = None, False
+
+    def ended():
+        "What the log records of this."
+        state, seconds = "failed" if error else "ok", perf_counter() - began
+        return [_Step(day, model, "figures", state, as_of, now, seconds, error, run_id)]
+
     try:
         view = View(store, model, day, as_of, settings)
         later = _states_of_later_days(store, view, now)
@@ -174,13 +182,13 @@ def compute(
             # mornings whose alarms failed are made up for
             if decides and "ok" not in later and not error:
                 record_alarms(store, view, as_of, now)
+            _record_steps(store, ended())
         stored = True
     except Exception as problem:  # whatever it is, it costs this day of this model and no other
+        raise_if_interrupted(problem)
         error = _reason(problem)
-    state, seconds = "failed" if error else "ok", perf_counter() - began
-    step = _Step(day, model, "figures", state, as_of, now, seconds, error, run_id)
-    _record_steps(store, [step])
-    return DayResult(day, model, state, error, stored)
+        _record_steps(store, ended())
+    return DayResult(day, model, "failed" if error else "ok", error, stored)
 
 
 def _states_of_later_days(store, view, now):
@@ -199,6 +207,7 @@ def _figures(view):
     try:
         return pd.concat([whole, drift_figures(view)], ignore_index=True), None
     except Exception as problem:
+        raise_if_interrupted(problem)
         error = f"{ALARMS_FAILED}: {_reason(problem)}"
         return pd.concat([whole, unknown_drift(view)], ignore_index=True), error
 
@@ -280,21 +289,62 @@ def make_reports(
     settings: Settings,
     on_done: Callable[[ReportResult], None] = lambda _: None,
 ) -> list[ReportResult]:
-    "Run the reports of (day, model, as_of), write manifests and pages."
+    """Run the reports of (day, model, as_of), write manifests and pages.
+
+    Manifests and pages are written whatever becomes of the reports; where those of a day cannot
+    be, that is a failed result behind those of the reports, and the other days have theirs.
+    """
     wanted = sorted(DayReports(*pair) for pair in pairs)
     jobs = [job for one in wanted for job in report_jobs(data, reports, *one, settings)]
-    results = run_jobs(jobs, settings.jobs, settings.report_timeout, on_done)
+    results = run_jobs(jobs, settings.jobs, settings.report_timeout, _harmless(on_done))
     by_name = {result.name: result for result in results}
-    with open_snapshot(data) as reader:
+    failed = []
+    with ExitStack() as open_until_here:
+        reader = _snapshot(data, open_until_here)
         for day, of_day in groupby(wanted, key=lambda one: one.day):
-            models, as_of = {}, None
-            for one in of_day:
-                as_of = max(one.as_of, as_of or one.as_of)
-                models[one.model] = entry(reader, day, one.model, one.as_of, settings)
-                models[one.model]["reports"] = _reported(one, by_name, reports)
-            write_manifest(reader, reports, day, as_of, settings, models)
-    write_pages(reports, [str(one.day) for one in wanted])
-    return results
+            try:
+                _write_manifest(reader, reports, day, list(of_day), by_name, settings)
+            except Exception as problem:
+                failed.append(_not_written(f"{day} manifest", problem))
+    return results + failed + _write_pages(reports, [str(one.day) for one in wanted])
+
+
+def _snapshot(data, stack):
+    "The published snapshot; what there is to be said about it when it cannot be read."
+    try:
+        return stack.enter_context(open_snapshot(data))
+    except Exception as problem:
+        return _reason(problem)
+
+
+def _not_written(what, problem):
+    raise_if_interrupted(problem)
+    return ReportResult(what, "failed", f"{what} could not be written: {_reason(problem)}")
+
+
+def _write_pages(reports, days):
+    "The pages of days, and the front door; a result for what could not be written."
+    try:
+        write_pages(reports, days)
+    except Exception as problem:
+        return [_not_written("pages", problem)]
+    return []
+
+
+def _write_manifest(reader, reports, day, of_day, by_name, settings):
+    "A day's manifest, with what came of the reports of each model."
+    models = {}
+    for one in of_day:
+        try:
+            if isinstance(reader, str):
+                raise StoreError(reader)
+            models[one.model] = entry(reader, day, one.model, one.as_of, settings)
+        except Exception as problem:  # whatever it is: its reports are told all the same
+            raise_if_interrupted(problem)
+            models[one.model] = {"state": "failed", "error": _reason(problem)}
+        models[one.model]["reports"] = _reported(one, by_name, reports)
+    known = None if isinstance(reader, str) else reader
+    write_manifest(known, reports, day, max(one.as_of for one in of_day), settings, models)
 
 
 def _reported(one: DayReports, by_name: Mapping[str, ReportResult], reports: Path):
@@ -305,7 +355,8 @@ def _reported(one: DayReports, by_name: Mapping[str, ReportResult], reports: Pat
         results[name] = {k: v for k, v in asdict(result).items() if k not in ("picture", "name")}
         if result.picture:
             place = Path(reports) / str(one.day) / folder(one.model)
-            write_whole(place / f"{name}.svg", result.picture)
+            with suppress(OSError):  # a page without its picture says as much
+                write_whole(place / f"{name}.svg", result.picture)
     return results
 
 
@@ -331,10 +382,17 @@ class Morning:
         "Cases from before this time are not sent any more."
         return self.now - timedelta(hours=self.settings.case_max_age_hours)
 
-    def open(self):
-        "The store; a new one has its days in the zone that the settings name."
+    @contextmanager
+    def open(self) -> Iterator[Store]:
+        """The store, what is committed to be published however the work ends; a new one has its
+        days in the zone that the settings name."""
         named = "timezone" in self.settings.model_fields_set
-        return open_store(self.data, self.who, self.settings.timezone if named else None)
+        zone = self.settings.timezone if named else None
+        with (
+            open_store(self.data, self.who, zone) as store,
+            store.published(self.settings.snapshots_kept),
+        ):
+            yield store
 
 
 @dataclass(frozen=True)
@@ -387,26 +445,40 @@ def run(
         raise StoreError(f"reports {show!r} is not one of all, last, none.")
     if show != "none":
         require_reports()
+    say, on_done = _harmless(say), _harmless(on_done)
     morning = Morning(data, reports, now, settings, as_of, who, say)
-    to = sinks(settings)
-    with morning.open() as store:
-        ingested = _take_in(morning, store)
-        cases = _cases(morning, store, to)
-        asked = _asked_for(morning, store, days, models)
-        figures = _figure(morning, store, asked)
-        waiting = _with_drift(morning, store, to, cases.waiting)
-        chosen = _chosen(morning, store, figures, show, models if days is None else None)
-        if not asked and not chosen:
-            say("nothing is due: every day up to yesterday has its figures.")
-        _publish(morning, store, chosen)
-    attempts = _hand_on(morning, waiting, to)
+    with ExitStack() as turn:  # to hand on: until all that waits is sent, nobody else does
+        with morning.open() as store:
+            to = _take_turn(morning, store, turn)
+            ingested = _take_in(morning, store)
+            cases = _cases(morning, store, to)
+            asked = _asked_for(morning, store, days, models)
+            figures = _figure(morning, store, asked)
+            waiting = _with_drift(morning, store, to, cases.waiting)
+            chosen = _chosen(morning, store, figures, show, models if days is None else None)
+            if not asked and not chosen:
+                say("nothing is due: every day up to yesterday has its figures.")
+            _publish(morning, store, chosen)
+        attempts = _hand_on(morning, waiting, to)
     expect(len(chosen) * len(QUESTIONS))
     results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
     _record(morning, chosen, results, attempts)
     if not results:
-        write_pages(reports, [])
+        results = _write_pages(reports, [])
     refused = cases.state == "failed" or (attempts.state == "failed").any()
     return Ran(ingested, figures, results, "failed" if refused else "ok")
+
+
+def _harmless(tell):
+    "Telling somebody, which costs nothing else where they cannot be told."
+
+    def told(*what):
+        try:
+            tell(*what)
+        except Exception as problem:
+            logger.debug("nobody could be told: %s", problem)
+
+    return told
 
 
 def _take_in(morning, store):
@@ -431,6 +503,7 @@ def _cases(morning, store, to):
     try:
         opened = open_cases(store, morning.now, morning.settings)
     except Exception as problem:  # the figures do not depend on it
+        raise_if_interrupted(problem)
         morning.say(f"cases could not be opened: {problem}")
         return _Cases("failed", {})
     if opened != Opened():
@@ -530,9 +603,27 @@ def _publish(morning, store, chosen):
     store.publish(morning.settings.snapshots_kept)
 
 
+def _take_turn(morning, store, turn):
+    "The sinks that this run hands on to; none while another process does."
+    outbox = Outbox(morning.data)
+    try:
+        turn.enter_context(outbox.held())
+    except Busy as error:
+        morning.say(f"cases wait for the next run: {error}.")
+        return []
+    _record_sent(store, outbox)
+    return sinks(morning.settings)
+
+
+def _record_sent(store, outbox):
+    "Take what was sent, by this run or one that was stopped, into the catalog."
+    store.add_deliveries(outbox.attempts())
+    outbox.clear()
+
+
 def _hand_on(morning, waiting, to):
-    "Send what waits; the attempts, as rows for the store."
-    attempts = deliver(waiting, to, morning.now)
+    "Send what waits, each attempt on the disk before the next one; the attempts."
+    attempts = deliver(waiting, to, morning.now, Outbox(morning.data).add)
     if len(attempts):
         morning.say(delivered(attempts))
     return attempts
@@ -571,15 +662,12 @@ def _record(morning, chosen, results, attempts):
         for result, one in zip(results, of_results)
     ]
     try:
-        with morning.open() as store:
-            store.add_deliveries(attempts)
+        with ExitStack() as turn, morning.open() as store:
+            _take_turn(morning, store, turn)
             _record_steps(store, steps)
             store.publish(morning.settings.snapshots_kept)
     except Busy as error:
-        morning.say(
-            "the reports are made and cases sent, but not recorded, "
-            f"and both will be done again: {error}"
-        )
+        morning.say(f"the reports are made, but not recorded, and will be made again: {error}")
 
 
 def hand_on(
@@ -593,19 +681,18 @@ def hand_on(
 
     Whether everything was taken.
     """
+    say = _harmless(say)
     morning = Morning(data, settings.reports, now, settings, who=who, say=say)
-    to = sinks(settings)
-    with morning.open() as store:
-        _take_in(morning, store)
-        opened = open_cases(store, now, settings)
-        expired = _expire(morning, store, to)
-        cases = store.undelivered([s.name for s in to], morning.oldest_case)
-        waiting = _with_drift(morning, store, to, cases)
-        store.publish(settings.snapshots_kept)
-    say(f"cases: {opened}")
-    attempts = _hand_on(morning, waiting, to)
-    if len(attempts):
+    with ExitStack() as turn:
         with morning.open() as store:
-            store.add_deliveries(attempts)
+            to = _take_turn(morning, store, turn)
+            _take_in(morning, store)
+            opened = open_cases(store, now, settings)
+            expired = _expire(morning, store, to)
+            cases = store.undelivered([s.name for s in to], morning.oldest_case)
+            waiting = _with_drift(morning, store, to, cases)
             store.publish(settings.snapshots_kept)
+        say(f"cases: {opened}")
+        attempts = _hand_on(morning, waiting, to)
+    _record(morning, [], [], attempts)
     return not expired and not (attempts.state == "failed").any()

@@ -15,14 +15,16 @@ from read_pages import held
 
 from aiops_wb import daily
 from aiops_wb.config import Settings
-from aiops_wb.daily import due, run, unfinished
+from aiops_wb.daily import compute, due, run, unfinished
 from aiops_wb.examples import demo, stories
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.errors import StoreError
+from aiops_wb.render import tables
 from aiops_wb.render.engine import Job, run_jobs
 from aiops_wb.render.pages import QUESTIONS, RENAMED, folder, write_pages
 from aiops_wb.stats.performance import summary
-from aiops_wb.watch import model_day
+from aiops_wb.watch import headlines, model_day
+from aiops_wb.watch.calibrate import calibrate_now
 from aiops_wb.watch.figures import day_figures
 from aiops_wb.watch.view import View, open_view
 
@@ -579,3 +581,48 @@ def test_a_day_whose_figures_failed_says_so_in_its_manifest(logged, monkeypatch,
     assert shown["models"][MODEL]["state"] == "failed"
     assert "odd counts" in shown["models"][MODEL]["error"]
     assert "odd counts" in (logged.root / "reports" / "index.html").read_text()
+
+
+def test_a_page_of_a_past_day_speaks_of_that_day(bench):
+    """Made again weeks later, after the threshold, the calibration and the version were changed and
+    another training ran: what it says and shows is what it said then."""
+    frame = events(days=5, per_day=60)
+    bench.log(frame, route=np.where(frame.score > 0.6, "alert", "monitor"), automated=False)
+    bench.label(frame, at="2026-03-05T12:00:00Z")
+    go(bench)
+    day, texts = date(2026, 3, 5), []
+    weeks_later = NOW + timedelta(days=40)
+
+    def told(as_of):
+        with open_snapshot(bench.data) as reader:
+            view = View(reader, MODEL, day, as_of, Settings(data=bench.data))
+            shown = [
+                *tables.operator_tables(view),
+                tables.calibration_table(view),
+                tables.version_table(view),
+            ]
+            says = headlines.certainty_headline(view), headlines.thresholds_headline(view)
+            return view.threshold, says, [table._repr_html_() for table in shown]
+
+    texts.append(told(NOW))
+    with bench.store() as store:
+        store.set_threshold(weeks_later, "ana", MODEL, "v1", 700, "later", logged=0)
+        made = calibrate_now(
+            store, weeks_later, "ana", MODEL, "v1", "prediction_log", Settings(data=bench.data)
+        )
+        assert made.calibration_id
+        store.publish()
+    texts.append(told(weeks_later))
+    assert texts[0] == texts[1]
+
+
+def test_figures_made_again_are_those_of_the_threshold_that_stood(logged):
+    go(logged)
+    with logged.store() as store:
+        before = store.frame("SELECT count(*) AS n FROM metrics").n[0]
+        later = NOW + timedelta(days=40)
+        store.set_threshold(later, "ana", MODEL, "v1", 700, "later", logged=0)
+        done = compute(store, date(2026, 3, 4), MODEL, later, Settings(data=logged.data))
+        assert done.state == "ok", done.error
+        assert store.frame("SELECT count(*) AS n FROM metrics").n[0] == before
+        assert View(store, MODEL, date(2026, 3, 4)).threshold == 700  # all that is known

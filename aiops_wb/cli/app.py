@@ -7,6 +7,7 @@ DuckDB.
 import gc
 import sys
 from collections.abc import Sequence
+from signal import SIGINT
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from .. import __version__
 from .later import loading
 from .lines import finish, line, speak_any_terminal, tell
 from .old import translate
+from .signals import ending_at_once, told
 
 __all__ = ["COMMANDS", "app", "main"]
 
@@ -70,6 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     "Run the command; returns the exit code."
     if argv is None:  # called as a command: no module comes from where one stands
         sys.path[:] = [place for place in sys.path if place]
+    with ending_at_once():  # but while a command works, which then ends in order
+        return _run(argv)
+
+
+def _run(argv):
     gc.set_threshold(100_000)  # by default cycles are looked for every 700 objects, 3 % of a replay
     speak_any_terminal()
     arguments, warning = translate(sys.argv[1:] if argv is None else argv)
@@ -80,6 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:  # wrong usage, or a package that is not installed
         code = error.exit_code
         tell(_sentence(error))
+    except (typer.Abort, KeyboardInterrupt):  # between the work and its end
+        code = 128 + SIGINT
+        tell(told(SIGINT))
     except SystemExit as stop:  # of a completion, or of a help text that nobody reads to its end
         code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
     except OSError as error:  # of a help text that could not be written

@@ -22,6 +22,7 @@ from ..log.store import Store, open_store
 from .later import Table, loading, needs
 from .lines import line, printable, tell
 from .once import Once
+from .signals import interrupting, told
 
 __all__ = ["Call", "alone", "command", "group"]
 
@@ -69,10 +70,11 @@ class Call:
 
     @contextmanager
     def writing(self, zone: str | None = None) -> Iterator[Store]:
-        "The log, to be written; published when all went well. A new log has the days of the zone."
-        with open_store(self.settings.data, self.who, zone) as store:
+        "The log, to be written and published however the work ends; a new one counts days by zone."
+        kept = self.settings.snapshots_kept
+        with open_store(self.settings.data, self.who, zone) as store, store.published(kept):
             yield store
-            store.publish(self.settings.snapshots_kept)
+            store.publish(kept)
 
 
 def _every_command(
@@ -152,9 +154,18 @@ def command(app: typer.Typer, name: str | None = None) -> Callable:
 
 def _ended(work: Callable[[], int | None], call: Call) -> int:
     "The exit code of some work; what stops it is told in one sentence."
-    with _logging(call) as log:
+    with interrupting() as received:
+        code, message = _worked(work, call)
+    code, message = received.instead_of(code, message)
+    if message:
+        tell(message)
+    return code
+
+
+def _worked(work, call) -> tuple[int, str | None]:
+    with _logging(call) as log:  # the exit code, and what stopped it
         try:
-            return work() or 0
+            return work() or 0, None
         except typer.TyperException:  # wrong usage that only the command can see
             raise
         except (StoreError, SettingsError) as error:
@@ -168,15 +179,14 @@ def _ended(work: Callable[[], int | None], call: Call) -> int:
         except UnicodeEncodeError as error:
             message = f"{error.object!a} is not valid text, which is UTF-8."
         except KeyboardInterrupt:
-            message = "interrupted; run it again to go on."
+            return 130, told()
         except Exception as error:
             log.debug("where it happened", exc_info=True)
             message = (
                 f"this should not happen ({type(error).__name__}: {' '.join(str(error).split())}): "
                 "-vv shows where."
             )
-    tell(message)
-    return 1
+    return 1, message
 
 
 @contextmanager

@@ -198,7 +198,7 @@ def _train(replay, one):
     with store.transaction():
         history = f"{one.model}/history"
         store.record(now, _WHO, "watch", history, "off", "made before the first model")
-    store.activate(now, _WHO, one.model, "v1", "first model, trained on January to March")
+        store.activate(now, _WHO, one.model, "v1", "first model, trained on January to March")
 
 
 def _live_day(replay, day):

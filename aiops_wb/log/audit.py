@@ -30,6 +30,16 @@ class AuditReads(Connected):
         where, values = conditions(subject=subject)
         return self.frame(f"SELECT * FROM audit{where} ORDER BY seq", values)
 
+    def _is_latest(self, what, subject, who, why, **told):
+        """Whether the latest change of a subject is this very one: the same person, for the same
+        reason. A command that was stopped after it had done its work is given again."""
+        where, values = conditions(what=what, subject=subject)
+        rows = self._rows(
+            f"SELECT who, why, new, evidence FROM audit{where} ORDER BY seq DESC LIMIT 1", values
+        )
+        latest = dict(zip(("who", "why", "new", "evidence"), rows[0])) if rows else {}
+        return bool(latest) and latest | {"who": who, "why": why} | told == latest
+
     def verify_audit(self) -> int:
         """The number of audit rows when the hash chain is intact; StoreError names the first row
         that does not fit."""

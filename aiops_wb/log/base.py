@@ -1,7 +1,7 @@
 """What every part of a reader and of the store stands on: a connection, and rows in and out."""
 
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from .duck import session
 
 __all__ = ["Connected", "Writing", "conditions"]
 
+_UNPUBLISHED = "unpublished"
 _OPERATORS = {"le": "<=", "ge": ">="}
 
 
@@ -76,18 +77,43 @@ class Connected:
 class Writing(Connected):
     "Rows into the catalog, all or nothing."
 
+    _marked = False  # whether the mark is known to be there
+    _within = False  # whether a transaction is open: an act inside another is part of it
+
     @contextmanager
     def transaction(self):
-        "All or nothing."
+        "All or nothing; inside another transaction a part of that one."
+        if self._within:
+            yield
+            return
+        self._will_write()
         self.con.execute("BEGIN")
+        self._within = True
         try:
             yield
+            self.con.execute("COMMIT")
         except BaseException:
-            self.con.execute("ROLLBACK")
+            with suppress(duckdb.Error):  # the database may have ended it already
+                self.con.execute("ROLLBACK")
             raise
         finally:
+            self._within = False
             self._batches.clear()
-        self.con.execute("COMMIT")
+
+    @property
+    def unpublished(self) -> bool:
+        "Whether something was, or may have been, written since the last snapshot."
+        return (self.root / _UNPUBLISHED).exists()
+
+    def _will_write(self):
+        "A mark beside the catalog until the next snapshot, which a stopped process leaves."
+        if not self._marked:
+            (self.root / _UNPUBLISHED).touch()
+            self._marked = True
+
+    def _is_published(self):
+        (self.root / _UNPUBLISHED).unlink(missing_ok=True)
+        self._marked = False
 
     @contextmanager
     def one_thread(self):
@@ -99,6 +125,7 @@ class Writing(Connected):
             self.con.execute("RESET threads")
 
     def _insert(self, table, frame):
+        self._will_write()
         self.con.register("incoming", frame)
         self.con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
         self.con.unregister("incoming")

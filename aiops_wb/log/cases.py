@@ -5,9 +5,32 @@ from datetime import date, datetime
 
 import pandas as pd
 
+from ..stats.decisions import LEVELS
 from .base import Connected, Writing, conditions
 
 __all__ = ["CaseReads", "CaseWrites"]
+
+_WAITING = """
+WITH told AS (
+    SELECT *, coalesce(list_position($levels, upper(risk_level)), 0) AS gravity
+    FROM cases
+    WHERE state IN ('opened', 'joined')),
+opener AS (
+    SELECT case_id, opened_at AS since, predicted_at AS began, gravity AS first_gravity
+    FROM told WHERE state = 'opened'),
+sent AS (  -- deliveries of older versions do not say how grave the event was: as it was opened
+    SELECT case_id, max(coalesce(list_position($levels, upper(level)), first_gravity)) AS so_far
+    FROM deliveries JOIN opener USING (case_id)
+    WHERE sink = $sink AND state = 'delivered'
+    GROUP BY case_id)
+SELECT told.* EXCLUDE (gravity, opened_at), since AS opened_at, so_far IS NOT NULL AS is_update
+FROM told JOIN opener USING (case_id) LEFT JOIN sent USING (case_id)
+WHERE CASE WHEN so_far IS NULL THEN began >= $since
+           ELSE predicted_at >= $since AND gravity > so_far END
+QUALIFY row_number() OVER (
+    PARTITION BY case_id ORDER BY gravity DESC, state = 'opened' DESC, predicted_at, prediction_id
+    ) = 1
+ORDER BY predicted_at, case_id"""
 
 
 class CaseReads(Connected):
@@ -55,15 +78,11 @@ class CaseReads(Connected):
         return openers
 
     def undelivered(self, sinks: Sequence[str], newest_before: datetime) -> dict[str, pd.DataFrame]:
-        """For each sink, the opened cases about predictions after a time that it has not taken yet,
-        oldest first."""
-        waiting = """
-            SELECT * FROM cases
-            WHERE state = 'opened' AND predicted_at >= $since
-              AND case_id NOT IN (
-                  SELECT case_id FROM deliveries WHERE sink = $sink AND state = 'delivered')
-            ORDER BY predicted_at, case_id"""
-        return {sink: self.frame(waiting, {"sink": sink, "since": newest_before}) for sink in sinks}
+        """For each sink, what it has not taken yet of opened cases about predictions after a time,
+        oldest first: the gravest event of a case, and once more when a graver one joined (then
+        `is_update`)."""
+        asked = {"since": newest_before, "levels": list(LEVELS)}
+        return {sink: self.frame(_WAITING, asked | {"sink": sink}) for sink in sinks}
 
 
 class CaseWrites(CaseReads, Writing):
@@ -83,19 +102,31 @@ class CaseWrites(CaseReads, Writing):
             )
 
     def add_deliveries(self, frame: pd.DataFrame) -> None:
-        "Append attempts at delivery."
-        self._insert("deliveries", frame)
+        "Append attempts at delivery that are not there already."
+        if not len(frame):
+            return
+        self.con.register("attempts", frame)
+        self.con.execute(
+            """
+            INSERT INTO deliveries BY NAME
+            SELECT * REPLACE (attempted_at::TIMESTAMPTZ AS attempted_at) FROM attempts
+            ANTI JOIN deliveries known
+                ON known.key = attempts.key AND known.state = attempts.state
+                AND known.attempted_at = attempts.attempted_at::TIMESTAMPTZ"""
+        )
+        self.con.unregister("attempts")
 
     def expire(self, sinks: Sequence[str], before: datetime, now: datetime) -> int:
         "Mark the cases that a sink refused until they were too old; returns how many."
         expired = [(case, sink) for sink in sinks for case in self._too_old(sink, before)]
-        for case, sink in expired:
-            self.con.execute(
-                """
-                INSERT INTO deliveries VALUES (
-                    ?, ?, 'expired', 'refused until it was too old to be sent', ?)""",
-                [case, sink, now],
-            )
+        with self.transaction():
+            for case, sink in expired:
+                self.con.execute(
+                    """
+                    INSERT INTO deliveries (case_id, sink, state, detail, attempted_at)
+                    VALUES (?, ?, 'expired', 'refused until it was too old to be sent', ?)""",
+                    [case, sink, now],
+                )
         return len(expired)
 
     def _too_old(self, sink, before):

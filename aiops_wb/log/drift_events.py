@@ -5,9 +5,31 @@ from datetime import date, datetime
 
 import pandas as pd
 
+from ..stats.drift import ALARM_SEVERITIES
 from .base import Connected, Writing, conditions
 
 __all__ = ["DriftEventReads", "DriftEventWrites"]
+
+_WAITING = """
+WITH latest AS (
+    SELECT * FROM drift_events
+    QUALIFY row_number() OVER (
+        PARTITION BY event_id ORDER BY event_date DESC, recorded_at DESC, rowid DESC) = 1),
+taken AS (  -- deliveries of older versions do not say how grave the alarm was: look it up
+    SELECT case_id AS event_id, attempted_at,
+           coalesce(lower(level), arg_max(severity, recorded_at)) AS severity
+    FROM deliveries
+    LEFT JOIN drift_events ON event_id = case_id AND recorded_at <= attempted_at
+    WHERE sink = $sink AND deliveries.state = 'delivered'
+    GROUP BY case_id, attempted_at, level),
+sent AS (
+    SELECT event_id, max(list_position($severities, severity)) AS so_far
+    FROM taken GROUP BY event_id)
+SELECT latest.*, so_far IS NOT NULL AS is_update
+FROM latest LEFT JOIN sent USING (event_id)
+WHERE state <> 'closed' AND NOT muted
+  AND (so_far IS NULL OR list_position($severities, severity) > so_far)
+ORDER BY opened_on, event_id"""
 
 
 class DriftEventReads(Connected):
@@ -41,19 +63,10 @@ class DriftEventReads(Connected):
         )
 
     def undelivered_drift(self, sinks: Sequence[str]) -> dict[str, pd.DataFrame]:
-        """For each sink, the alarms that are still open, not muted, and that it has not taken yet,
-        oldest first; an alarm waits as long as it is open."""
-        waiting = """
-            SELECT *
-            FROM (SELECT * FROM drift_events
-                  QUALIFY row_number() OVER (
-                      PARTITION BY event_id
-                      ORDER BY event_date DESC, recorded_at DESC, rowid DESC) = 1)
-            WHERE state <> 'closed' AND NOT muted
-              AND event_id NOT IN (
-                  SELECT case_id FROM deliveries WHERE sink = $sink AND state = 'delivered')
-            ORDER BY opened_on, event_id"""
-        return {sink: self.frame(waiting, {"sink": sink}) for sink in sinks}
+        """For each sink, the alarms that are still open, not muted, and that it has not taken yet
+        as grave as they are now, oldest first; an alarm waits as long as it is open."""
+        asked = {"severities": list(ALARM_SEVERITIES)}
+        return {sink: self.frame(_WAITING, asked | {"sink": sink}) for sink in sinks}
 
 
 class DriftEventWrites(DriftEventReads, Writing):
@@ -66,4 +79,5 @@ class DriftEventWrites(DriftEventReads, Writing):
         newest = self._value("SELECT max(recorded_at) FROM drift_events")
         # the latest row counts, whatever the clock says
         recorded_at = [max(at, newest) if newest else at for at in frame.recorded_at]
-        self._insert("drift_events", frame.assign(recorded_at=recorded_at))
+        rows = frame.drop(columns="is_update", errors="ignore")  # of what waits for a sink
+        self._insert("drift_events", rows.assign(recorded_at=recorded_at))

@@ -1,6 +1,6 @@
 """What goes wrong with stored data, in sentences."""
 
-__all__ = ["StoreError", "Busy", "NotWritten", "BufferFull"]
+__all__ = ["StoreError", "Busy", "NotWritten", "BufferFull", "raise_if_interrupted"]
 
 
 class StoreError(RuntimeError):
@@ -19,3 +19,12 @@ class NotWritten(OSError):
 class BufferFull(OSError):
     """A logger holds as many rows as it may, since none could be written: the row of this call is
     not kept."""
+
+
+def raise_if_interrupted(problem: Exception) -> None:
+    """KeyboardInterrupt for a query that ended because somebody interrupted this process.
+
+    DuckDB makes another error of what a signal raises: whoever goes on after any error asks first.
+    """
+    if isinstance(problem, RuntimeError) and str(problem) == "Query interrupted":
+        raise KeyboardInterrupt from problem

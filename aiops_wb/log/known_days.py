@@ -48,7 +48,8 @@ class CalendarWrites(CalendarReads, BatchReads, AuditWrites):
         """Enter what is known beforehand about days, for one model or all; with `mutes` these days
         raise no alarm and count for none.
 
-        Returns the entry's id; StoreError for a range that ends before it begins.
+        Returns the entry's id, that of the same entry where there is one; StoreError for a range
+        that ends before it begins.
         """
         name = name.strip()
         if last < first:
@@ -57,6 +58,8 @@ class CalendarWrites(CalendarReads, BatchReads, AuditWrites):
             raise StoreError("an entry of the calendar needs a name.")
         if model is not None:
             self.require_model(model)
+        if same := self._standing(first, last, name, model, mutes):
+            return same
         key = f"C-{self._value('SELECT count(DISTINCT entry_id) FROM calendar') + 1}"
         told = f"{first} to {last}: {name}" + (" (muted)" if mutes else "")
         with self.transaction():
@@ -77,6 +80,19 @@ class CalendarWrites(CalendarReads, BatchReads, AuditWrites):
             )
             self.record(now, who, "calendar", key, told, why, {"model": model})
         return key
+
+    def _standing(self, first, last, name, model, mutes):
+        "The id of an entry that says just this; None when there is none."
+        entries = self.calendar()
+        told = zip(
+            entries.entry_id,
+            entries["first"].dt.date,
+            entries["last"].dt.date,
+            entries["name"],
+            entries.model.where(entries.model.notna(), None),
+            entries.mutes.astype(bool),
+        )
+        return next((key for key, *said in told if said == [first, last, name, model, mutes]), None)
 
     def strike(self, now: datetime, who: str, entry_id: str, why: str) -> None:
         "Take an entry out of the calendar; StoreError names the entries there are."

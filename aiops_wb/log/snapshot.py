@@ -2,8 +2,11 @@
 
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from .base import Writing
 from .duck import identifier, literal, parquet, statements, target
 from .durable import fsync
 from .feature_schema import LATEST, FeatureSchemaReads
@@ -16,7 +19,7 @@ __all__ = ["Publishing"]
 logger = logging.getLogger(__name__)
 
 
-class Publishing(FeatureSchemaReads):
+class Publishing(FeatureSchemaReads, Writing):
     "Writes snapshots."
 
     def publish(self, keep: int = 3) -> Path:
@@ -38,7 +41,26 @@ class Publishing(FeatureSchemaReads):
             old.unlink()
         self.publish_features()
         logger.info("published %s", target)
+        self._is_published()
         return target
+
+    @contextmanager
+    def published(self, keep: int = 3) -> Iterator[None]:
+        """What the work inside commits, or a stopped process before, is published however the work
+        ends: by an error, by a message that nobody could be told, or by a signal."""
+        try:
+            yield
+        except BaseException:
+            if self.unpublished:
+                self._publish_after_all(keep)
+            raise
+
+    def _publish_after_all(self, keep):
+        "Publish while something else went wrong, which is what is told."
+        try:
+            self.publish(keep)
+        except Exception as error:
+            logger.warning("what was committed is not published before the next run: %s", error)
 
     def _copy(self, path):
         "Copy the catalog into a new file, with the log's files and the views over them."

@@ -1,5 +1,6 @@
 """Versions of models: registered, active, each with its threshold in force."""
 
+import hashlib
 import json
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,10 @@ from .base import conditions
 from .errors import StoreError
 from .feature_schema import FeatureSchemaWrites, kinds_of_card
 
-__all__ = ["VersionReads", "VersionWrites"]
+__all__ = ["LEAST_LABELLED", "VersionReads", "VersionWrites"]
+
+LEAST_LABELLED = 30
+"A first calibration from fewer labels of held-out days would say next to nothing."
 
 
 class VersionReads(AuditReads):
@@ -50,6 +54,37 @@ class VersionReads(AuditReads):
                 + (f"choose one of {choices}." if choices else "none is registered.")
             )
         return named.iloc[0]
+
+    def require_whole(self, model: str, version: str) -> pd.Series:
+        """One registered version with all that belongs to it; StoreError names what is missing.
+
+        A run of version 0.1 that was stopped could leave a version without some of it.
+        """
+        row = self.version(model, version)
+        lacking = [name for name, there in self._parts(row) if not there]
+        if lacking:
+            raise StoreError(
+                f"{model} {version} is not whole: it lacks {' and '.join(lacking)}, so it cannot "
+                "score. Train it again under another name."
+            )
+        return row
+
+    def _parts(self, row):
+        "What belongs to a version, and whether it is there."
+        card, named = row.card, {"model": row.model, "version": row.version}
+        path = self.root / row.path
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        yield "the file that was registered", "sha256" not in card or digest == card["sha256"]
+        of_version = "WHERE model = $model AND version = $version"
+        held = f"SELECT coalesce(sum(n), 0)::BIGINT FROM held_out_counts {of_version}"
+        yield "held-out days", self._value(held, named) == card.get("held_out_rows", 0)
+        # cards of version 0.1 do not say what was kept beside them
+        kept = card.get("has_reference", "bins" in card)
+        reference = f"SELECT count(*) > 0 FROM reference_counts {of_version}"
+        yield "its reference", not kept or self._value(reference, named)
+        kept = card.get("has_calibration", card.get("held_out_rows", 0) >= LEAST_LABELLED)
+        first = f"SELECT count(*) > 0 FROM calibrations {of_version}"
+        yield "its first calibration", not kept or self._value(first, named)
 
 
 class VersionWrites(VersionReads, FeatureSchemaWrites):
@@ -92,8 +127,8 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
             self.fix_features(now, who, model, kinds_of_card(card), trained_on)
 
     def activate(self, now: datetime, who: str, model: str, version: str, why: str) -> None:
-        "Make a registered version the one that scores."
-        self.version(model, version)
+        "Make a registered version the one that scores; StoreError when it is not whole."
+        self.require_whole(model, version)
         if self.active_version(model) == version:
             raise StoreError(f"{model} {version} is already active.")
         with self.transaction():
@@ -115,6 +150,8 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
         if not self.files("predictions", model=model, version=version):
             self.version(model, version)
         subject = f"{model}/{version}"
+        if self._is_latest("threshold", subject, who, why, new=str(int(points))):
+            return
         with self.transaction():
             if logged is not None and self.threshold(model, version) is None:
                 as_logged = "as logged with the predictions"
@@ -123,7 +160,10 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
 
     def roll_back(self, now: datetime, who: str, what: str, subject: str, why: str) -> str:
         """Put back what stood before the latest change of a subject; returns it. StoreError when
-        nothing stood before."""
+        nothing stood before. The same person's, for the same reason, is not a further one."""
+        evidence = {"rolled_back": True}
+        if self._is_latest(what, subject, who, why, evidence=json.dumps(evidence)):
+            return self.in_force(what, subject)
         old = self._value(
             """
             SELECT old FROM audit
@@ -137,5 +177,5 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
                 f"there is nothing to roll back: {what} of {subject} has no earlier value."
             )
         with self.transaction():
-            self.record(now, who, what, subject, old, why)
+            self.record(now, who, what, subject, old, why, evidence)
         return old

@@ -43,20 +43,25 @@ def check(
     enabled: bool = False,
     cooldown_days: int = 7,
     min_labelled: int = 100,
+    job_active: bool | None = None,
+    as_of: datetime | None = None,
 ) -> list[Check]:
-    """The five safeguards for a model; a flag recorded in the audit trail overrides the `enabled`
-    of the settings.
+    """The five safeguards for a model at a time; a flag recorded in the audit trail overrides the
+    `enabled` of the settings.
+
+    `job_active`: whether a training is running (None: look). `as_of`: which labels are known
+    (None: those of `now`).
     """
     flag = reader.in_force("retrain", model, now)
     last = reader.versions(model, now).registered_at.max()
-    counts = reader.score_counts(model, *plan(day).training, as_of=now)
+    counts = reader.score_counts(model, *plan(day).training, as_of=as_of or now)
     return safeguards(
         enabled=enabled if flag is None else flag == "on",
         severity=severity,
         labelled=sum(c.total[1] for c in counts.values()),
         now=now,
         last_trained=None if pd.isna(last) else last.to_pydatetime(),
-        job_active=is_training(reader.root),
+        job_active=is_training(reader.root) if job_active is None else job_active,
         cooldown_days=cooldown_days,
         min_labelled=min_labelled,
     )
@@ -92,10 +97,11 @@ def challenge(
             kinds=store.feature_kinds(model, now),
             allowed=store.allowed_features(model),
         )
-        challenger = register(store, trained, held_out, now, who, **(options or {}))
     unknown = store.outcomes_among(model, champion.features)
-    result = _compared(champion, challenger, feature_columns(later, unknown), later, windows)
-    _record(store, result, now, who, why)
+    with store.transaction():  # a challenger without its verdict could never be given one
+        challenger = register(store, trained, held_out, now, who, **(options or {}))
+        result = _compared(champion, challenger, feature_columns(later, unknown), later, windows)
+        _record(store, result, now, who, why)
     return result
 
 
@@ -147,8 +153,7 @@ def _compared(
 def _record(store, result, now, who, why):
     proposed = "proposed" if result.verdict.propose else "not proposed"
     why = f"{why}; {proposed}: {result.verdict.reason}"
-    with store.transaction():
-        store.record(now, who, "challenge", result.model, result.challenger, why, asdict(result))
+    store.record(now, who, "challenge", result.model, result.challenger, why, asdict(result))
 
 
 def last_challenge(reader: Reader, model: str, as_of: datetime | None = None) -> Challenge | None:

@@ -12,15 +12,13 @@ from ..log.durable import fsync
 from ..log.errors import StoreError
 from ..log.names import checked_name, file_name
 from ..log.store import Store
-from ..stats.automation import certainty
+from ..log.versions import LEAST_LABELLED
+from ..stats.automation import Certainty, certainty
 from ..stats.counts import ScoreCounts, total
 from ..stats.points import Grid
 from .version import ModelVersion
 
 __all__ = ["register", "load"]
-
-# a calibration from fewer labels would say next to nothing
-LEAST_LABELLED = 30
 
 
 def register(
@@ -32,7 +30,9 @@ def register(
     **options,
 ) -> ModelVersion:
     """Store a trained version with its threshold and first calibration (options of
-    `automation.certainty`); StoreError when the name is taken.
+    `automation.certainty`); StoreError when the name is taken or it cannot be calibrated.
+
+    All of it is there afterwards, or nothing: one transaction, which the file comes before.
     """
     model, version = _named(trained)
     if version in set(store.versions(model).version):
@@ -40,15 +40,28 @@ def register(
             f"{model} already has a version {version!r}: versions are never "
             "replaced, choose a new name."
         )
-    path = _save(trained, store.root)
-    card = trained.card | {"sha256": _sha256(path)}
-    place = str(path.relative_to(store.root))
-    store.add_version(now, who, model, version, trained.grid, place, card, trained.threshold)
-    store.add_held_out(model, version, held_out)
-    if trained.reference is not None:
-        store.add_reference(model, version, trained.reference)
-    if total(held_out.values()).total[1] >= LEAST_LABELLED:
-        _add_first_calibration(store, trained, held_out, now, who, options)
+    first = _first_calibration(trained, held_out, now, options)
+    target = _place(store.root, model, version)
+    written = _written_aside(trained, target)
+    kept = {
+        "sha256": _sha256(written),
+        "has_reference": trained.reference is not None and len(trained.reference) > 0,
+        "has_calibration": first is not None,
+    }
+    place = str(target.relative_to(store.root))
+    with store.transaction():
+        card, chosen = trained.card | kept, trained.threshold
+        store.add_version(now, who, model, version, trained.grid, place, card, chosen)
+        store.add_held_out(model, version, held_out)
+        if trained.reference is not None:
+            store.add_reference(model, version, trained.reference)
+        if first is not None:
+            why = "held-out days of the training window"
+            store.add_calibration(now, who, model, version, first, why)
+        # what a stopped registration left there has no row in the catalog: it gives way
+        written.replace(target)
+        for folder in target.parents[:3]:  # each may be new
+            fsync(folder)
     return load(store, model, version)
 
 
@@ -60,35 +73,38 @@ def _named(trained):
         raise StoreError(f"{error}.") from None
 
 
-def _save(trained, root) -> Path:
-    "Write the booster's file; under its name it is whole or not there."
-    folder = root / "models" / file_name(trained.model) / file_name(trained.version)
-    folder.mkdir(parents=True, exist_ok=True)
-    target, temporary = folder / "model.ubj", folder / "writing.ubj"
-    trained.booster.save_model(temporary)
-    fsync(temporary)
-    temporary.rename(target)
-    fsync(folder)
-    return target
+def _first_calibration(trained, held_out, now, options) -> Certainty | None:
+    "From the held-out days; None where they hold too few labels to say anything."
+    if total(held_out.values()).total[1] < LEAST_LABELLED:
+        return None
+    # the labels of held-out days are in: there is none to wait for
+    options = options | {"label_delay_days": 0}
+    named = {"model": trained.model, "version": trained.version, "created_at": now}
+    try:
+        return certainty(held_out, max(held_out), **options, **named)
+    except ValueError as error:
+        raise StoreError(
+            f"{trained.model} {trained.version} cannot be calibrated on its held-out days "
+            f"({error}), so nothing was registered: train on a range with more labels."
+        ) from None
+
+
+def _place(root, model, version) -> Path:
+    "Where a version's file lies."
+    return root / "models" / file_name(model) / file_name(version) / "model.ubj"
+
+
+def _written_aside(trained, target) -> Path:
+    "The booster's file, on the disk, beside the place where it will be."
+    target.parent.mkdir(parents=True, exist_ok=True)
+    written = target.with_name("writing.ubj")
+    trained.booster.save_model(written)
+    fsync(written)
+    return written
 
 
 def _sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _add_first_calibration(store, trained, held_out, now, who, options):
-    # the labels of held-out days are in: there is none to wait for
-    options = options | {"label_delay_days": 0}
-    first = certainty(
-        held_out,
-        max(held_out),
-        **options,
-        model=trained.model,
-        version=trained.version,
-        created_at=now,
-    )
-    why = "held-out days of the training window"
-    store.add_calibration(now, who, trained.model, trained.version, first, why)
 
 
 def load(

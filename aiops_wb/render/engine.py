@@ -16,6 +16,7 @@ import importlib.util
 import json
 import logging
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -25,6 +26,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -87,35 +89,68 @@ def run_jobs(
     if not jobs:
         return []
     order = {"jobs": [asdict(job) for job in jobs], "parallel": parallel, "timeout": timeout}
-    results, exit_code = _ask_helper(json.dumps(order, default=str), on_done)
-    died = f"the helper process that runs reports died (exit code {exit_code})."
-    lost = ReportResult("", "failed", died)
-    return [results.get(i) or replace(lost, name=job.name) for i, job in enumerate(jobs)]
+    results, why = _ask_helper(json.dumps(order, default=str).encode(), len(jobs), on_done)
+    return [results.get(i) or _failed(job, why) for i, job in enumerate(jobs)]
 
 
-def _ask_helper(order, on_done):
-    "Results by the place of their job, and the helper's exit code."
-    served = "import os; from aiops_wb.render.engine import serve; serve(); os._exit(0)"
-    command = [sys.executable, "-P", "-c", served]  # what it holds is not taken apart at the end
+def _ask_helper(order, jobs, on_done):
+    "Results by the place of their job, and why there is none for the others."
     results = {}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with (
-        _home() as home,
-        subprocess.Popen(command, cwd=os.sep, env=_environment() | home, **pipes) as helper,
-    ):
+    with _home() as home:
         try:
-            helper.stdin.write(order + "\n")
-            helper.stdin.flush()  # not closed: its end tells the helper that this process has ended
-            for line in helper.stdout:
-                answer = json.loads(line)
-                result = ReportResult(**answer["result"])
-                results[answer["index"]] = result
-                logger.info("report %s: %s, %s", result.name, result.state, result.seconds)
-                on_done(result)
-        except BaseException:
-            helper.kill()
-            raise
-    return results, helper.returncode
+            helper = _started(home)
+        except OSError as error:
+            return results, f"the helper process that runs reports could not be started: {error}."
+        with helper:
+            try:
+                with suppress(BrokenPipeError):  # it died already, as its exit code will say
+                    helper.stdin.write(order + b"\n")
+                    # not closed: its end tells the helper that this process has ended
+                    helper.stdin.flush()
+                for line in helper.stdout:
+                    index, result = _read_answer(line)
+                    if index not in range(jobs):
+                        told = "a line that is no result came from the reports: %.80r"
+                        logger.warning(told, line)
+                        continue
+                    results[index] = result
+                    logger.info("report %s: %s, %s", result.name, result.state, result.seconds)
+                    on_done(result)
+            except BaseException:
+                _end(helper)
+                raise
+    return results, f"the helper process that runs reports died (exit code {helper.returncode})."
+
+
+def _started(home):
+    "A helper that waits for its order."
+    served = "import os; from aiops_wb.render.engine import serve; serve(); os._exit(0)"
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", served],  # what it holds is not taken apart at the end
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=os.sep,
+        env=_environment() | home,
+        start_new_session=True,  # Ctrl-C at a terminal is for this process, which ends them all
+    )
+
+
+def _read_answer(line):
+    "The place of a job and its result; (None, None) for a line that is no answer."
+    try:
+        answer = json.loads(line)
+        return answer["index"], ReportResult(**answer["result"])
+    except (ValueError, TypeError, KeyError):
+        return None, None
+
+
+def _end(helper):
+    "The helper ends its reports when it is told to; where it does not listen, it is killed."
+    helper.terminate()
+    try:
+        helper.wait(5)
+    except subprocess.TimeoutExpired:
+        helper.kill()
 
 
 def _has_home():
@@ -194,7 +229,7 @@ def _asker():
 
 def _silence(*descriptors):
     "Lead file descriptors to the null device, for code that writes below Python as well."
-    null = os.open(os.devnull, os.O_WRONLY)
+    null = os.open(os.devnull, os.O_RDWR)
     for descriptor in descriptors:
         os.dup2(null, descriptor)
     os.close(null)
@@ -219,16 +254,52 @@ def _preload():
     notebook.rehearse(), chart.rehearse()
 
 
+MOST = 1 << 27
+"Bytes of a result: pictures are a few MB at most, and what never ends must not fill the memory."
+
+
 @dataclass
 class _Running:
-    "A report in a process of its own; `pipe` brings its result."
+    "A report in a process and a group of its own; `pipe` brings its result."
 
     index: int
     job: Job
     process: int
     pipe: int
     deadline: float
-    received: list[bytes] = field(default_factory=list)
+    received: bytearray = field(default_factory=bytearray)
+    silent: bool = False  # it has closed its pipe
+    exit_code: int | None = None
+
+    def take(self) -> None:
+        "Read what came."
+        with suppress(BlockingIOError):
+            while chunk := os.read(self.pipe, 1 << 16):
+                self.received += chunk
+                if len(self.received) > MOST:
+                    break
+            self.silent = True
+
+    def is_over(self) -> bool:
+        """Whether its process has ended.
+
+        The pipe does not say: another process, which the report started, may hold it open, and a
+        report may close it and go on.
+        """
+        if self.exit_code is None:
+            process, status = os.waitpid(self.process, os.WNOHANG)
+            if process:
+                self.exit_code = os.waitstatus_to_exitcode(status)
+        return self.exit_code is not None
+
+    def end(self) -> None:
+        "Kill it, unless it is over, and all that it started."
+        for kill in (os.killpg, os.kill) if self.exit_code is None else (os.killpg,):
+            with suppress(OSError):
+                kill(self.process, signal.SIGKILL)
+        if self.exit_code is None:
+            self.exit_code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+        os.close(self.pipe)
 
 
 @dataclass
@@ -241,79 +312,117 @@ class _Helper:
     answers: TextIO
     asker: int  # ends with the process that asked
     alive: tuple[int, int]  # a pipe whose end tells reports that this process has ended
+    running: dict[int, _Running] = field(default_factory=dict)
 
     def run(self) -> None:
-        "Until every job has its answer."
-        waiting, running = list(enumerate(self.jobs)), {}
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.asker, selectors.EVENT_READ)
-            while waiting or running:
-                while waiting and len(running) < self.parallel:
-                    report = self._start(*waiting.pop(0))
-                    running[report.index] = report
-                    selector.register(report.pipe, selectors.EVENT_READ, report)
-                for report, failure in self._ended(selector, running.values()):
-                    selector.unregister(report.pipe)
-                    del running[report.index]
-                    self._answer(report, failure)
+        "Until every job has its answer; a helper that is told to end ends its reports."
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        waiting = list(enumerate(self.jobs))
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.asker, selectors.EVENT_READ)
+                while waiting or self.running:
+                    while waiting and len(self.running) < self.parallel:
+                        self._begin(selector, *waiting.pop(0))
+                    self._listen(selector)
+                    for report in list(self.running.values()):
+                        self._look_after(selector, report)
+        finally:
+            for report in self.running.values():
+                report.end()
 
-    def _start(self, index, job):
-        "Fork a process for a job; it can't write where results go, and ends when this one does."
-        read, write = os.pipe()
-        process = os.fork()
-        if process == 0:
-            try:
-                for ours in (read, self.answers.fileno(), self.asker, self.alive[1]):
-                    os.close(ours)
-                _end_with(self.alive[0])
-                _child(job, write)
-            finally:
-                os._exit(0)
-        os.close(write)
-        return _Running(index, job, process, read, monotonic() + self.timeout)
+    def _begin(self, selector, index, job):
+        "Start a report; one that cannot be started has failed."
+        try:
+            report = _start(index, job, monotonic() + self.timeout, self.alive[0])
+        except OSError as error:
+            why = f"the report's process could not be started: {error}."
+            self._answer(index, _failed(job, why))
+            return
+        self.running[index] = report
+        selector.register(report.pipe, selectors.EVENT_READ, report)
 
-    def _ended(self, selector, running):
-        "Wait for news; the reports that have said all, and those whose time is over, with why."
-        pause = max(0.0, min(report.deadline for report in running) - monotonic())
-        ended = []
-        for key, _ in selector.select(pause):
+    def _listen(self, selector):
+        "Wait for news, but look after all of them now and then."
+        reports = self.running.values()
+        closing = any(report.silent for report in reports)
+        until = min((report.deadline for report in reports), default=0.0)
+        for key, _ in selector.select(max(0.0, min(until - monotonic(), _PAUSE[closing]))):
             if key.fd == self.asker:  # nobody wants the results any more
-                os._exit(1)
-            chunk = os.read(key.fd, 1 << 16)
-            key.data.received.append(chunk)
-            if not chunk:
-                ended.append((key.data, None))
-        done = [report.index for report, _ in ended]
-        late = f"the report took longer than {self.timeout:g} seconds and was stopped."
-        return ended + [
-            (report, late)
-            for report in running
-            if report.index not in done and monotonic() >= report.deadline
-        ]
+                sys.exit(1)
+            key.data.take()
+            if key.data.silent:
+                selector.unregister(key.fd)
 
-    def _answer(self, report, failure):
-        "Write the result of a report that ended (failure None) or has to end."
-        os.close(report.pipe)
-        if failure:
-            os.kill(report.process, signal.SIGKILL)
-        _, status = os.waitpid(report.process, 0)
-        text = b"".join(report.received)
-        if failure is None and not text:
-            code = os.waitstatus_to_exitcode(status)
-            failure = f"the report's process died (exit code {code})."
-        result = None if failure else _as_result(text)
-        if result is None:
-            failure = failure or "the report's process sent no readable result."
-            result = asdict(_failed(report.job, failure))
-        print(json.dumps({"index": report.index, "result": result}), file=self.answers, flush=True)
+    def _look_after(self, selector, report):
+        "Answer for a report that is over, or has to end."
+        why = None
+        if report.is_over():
+            if not report.silent:
+                report.take()  # the last it said
+        elif len(report.received) > MOST:
+            why = f"the report sent a result of more than {MOST >> 20} MB and was stopped."
+        elif monotonic() >= report.deadline:
+            why = f"the report took longer than {self.timeout:g} seconds and was stopped."
+        else:
+            return
+        if report.pipe in selector.get_map():
+            selector.unregister(report.pipe)
+        del self.running[report.index]
+        report.end()
+        self._answer(report.index, _result_of(report, why))
+
+    def _answer(self, index, result):
+        "Write a result for the process that asked."
+        answer = {"index": index, "result": asdict(result)}
+        print(json.dumps(answer), file=self.answers, flush=True)
+
+
+_PAUSE = {False: 0.5, True: 0.005}
+"Seconds between two looks at the reports: while none has closed its pipe, and while one ends."
+
+
+def _result_of(report, why):
+    "What a report sent, or how it failed: why it was ended, where it was."
+    text = bytes(report.received)
+    if why is None and not text:
+        why = f"the report's process died (exit code {report.exit_code})."
+    result = None if why else _as_result(text)
+    return result or _failed(report.job, why or "the report's process sent no readable result.")
 
 
 def _as_result(text):
     "What a report's process sent; None where something else wrote there as well."
     try:
-        return asdict(ReportResult(**json.loads(text)))
+        return ReportResult(**json.loads(text))
     except (ValueError, TypeError):
         return None
+
+
+def _start(index, job, deadline, alive):
+    """Fork a process for a job; all it has of this one is the pipe for its result, and one that
+    ends with this process, and the report with it."""
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    process = os.fork()
+    if process == 0:
+        try:
+            os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _close_all_but(write, alive)
+            _end_with(alive)
+            _child(job, write)
+        finally:
+            os._exit(0)
+    os.close(write)
+    return _Running(index, job, process, read, deadline)
+
+
+def _close_all_but(*pipes):
+    "Close what this process has open of the helper: its answers, results of other reports."
+    most = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 16)
+    for low, high in pairwise([2, *sorted(pipes), most]):
+        os.closerange(low + 1, high)
 
 
 def _end_with(pipe):
@@ -333,7 +442,8 @@ def _end_with(pipe):
 
 def _child(job, pipe):
     "The life of a report's process: always sends a result, unless it is killed."
-    _silence(1, 2)
+    process = os.getpid()
+    _silence(0, 1, 2)
     with open(os.devnull, "w", encoding="utf-8") as silence:
         sys.stdout = sys.stderr = silence
         try:
@@ -342,11 +452,16 @@ def _child(job, pipe):
             result = run_job(job)
         except BaseException as error:
             result = _failed(job, "".join(traceback.format_exception(error)))
+        if os.getpid() != process:  # a fork of the notebook that came to its end, too
+            return
         with os.fdopen(pipe, "w") as out:
             json.dump(asdict(result), out)
 
 
 def _failed(job, error):
-    "The result of a report that failed, whose page says so."
-    write_whole(job.target, failure_page(job.title, error, job.navigation))
+    "The result of a report that failed, whose page says so where it can be written."
+    try:
+        write_whole(job.target, failure_page(job.title, error, job.navigation))
+    except Exception as problem:  # the result is told all the same
+        logger.warning("the page of %s could not be written: %s", job.name, problem)
     return ReportResult(job.name, "failed", error)

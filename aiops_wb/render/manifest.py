@@ -98,24 +98,41 @@ def _digest(counts):
 
 
 def write_manifest(
-    reader: Reader, reports: Path, day: date, as_of: datetime, settings: Settings, models: dict
+    reader: Reader | None,
+    reports: Path,
+    day: date,
+    as_of: datetime,
+    settings: Settings,
+    models: dict,
 ) -> None:
-    "Write a day's manifest with the parts of some models; those of others stay."
+    """Write a day's manifest with the parts of some models; those of others stay.
+
+    Without a reader (the log cannot be read) it says nothing of the log.
+    """
     before = manifests(reports).get(str(day), {}).get("models", {})
-    audit = reader.audit()
     document = {
         "day": str(day),
         "as_of": as_of.isoformat(),
-        "timezone": reader.timezone,
-        "batch": reader.known_batch(as_of),
-        "audit_rows": len(audit),
-        "audit_head": audit.hash.iloc[-1] if len(audit) else "",
+        **_of_log(reader, as_of),
         "git": _git(),
         "packages": packages(),
         "settings": settings.model_dump(mode="json", exclude=PRIVATE),
         "models": before | models,
     }
     write_whole(Path(reports) / str(day) / "manifest.json", json.dumps(document, indent=1))
+
+
+def _of_log(reader, as_of):
+    "What a day's pages rest on in the log."
+    if reader is None:
+        return {"timezone": "UTC", "batch": 0, "audit_rows": 0, "audit_head": ""}
+    audit = reader.audit()
+    return {
+        "timezone": reader.timezone,
+        "batch": reader.known_batch(as_of),
+        "audit_rows": len(audit),
+        "audit_head": audit.hash.iloc[-1] if len(audit) else "",
+    }
 
 
 def _git():

@@ -94,10 +94,25 @@ def manifests(reports: Path) -> dict[str, dict]:
     by_day = {}
     for path in sorted(Path(reports).glob("*/manifest.json"), reverse=True):
         try:
-            by_day[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
+            manifest = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
+        if _is_manifest(manifest):
+            by_day[path.parent.name] = manifest
     return by_day
+
+
+def _is_manifest(document):
+    "Whether a page can be made from a document: it may come from anywhere."
+    if not isinstance(document, dict) or not isinstance(document.get("models"), dict):
+        return False
+    entries = document["models"].values()
+    of_models = all(
+        isinstance(e, dict) and isinstance(e.get("reports"), dict) and "state" in e for e in entries
+    )
+    of_reports = [r for e in entries for r in e["reports"].values()] if of_models else []
+    told = {"as_of", "batch", "audit_rows", "audit_head"} <= document.keys()
+    return told and of_models and all(isinstance(r, dict) and "state" in r for r in of_reports)
 
 
 def navigation(model: str, day: str, names: Sequence[str], current: str) -> tuple[Link, ...]:
@@ -281,7 +296,8 @@ def _cell(reports, day, model, entry):
 def write_pages(reports: Path, days: Iterable[str] | None = None) -> None:
     """Write the day pages (all, or those given and their neighbours) and the index.
 
-    They are made from the manifests. Without jinja2 (extra `lab`) no report can have been made
+    They are made from the manifests; what is wrong with a day is raised when all others are
+    written. Without jinja2 (extra `lab`) no report can have been made
     here, and there is nothing to write.
     """
     if importlib.util.find_spec("jinja2") is None:
@@ -295,6 +311,13 @@ def write_pages(reports: Path, days: Iterable[str] | None = None) -> None:
         for near in (place - 1, place, place + 1)
         if 0 <= near < len(order)
     }
+    problems = []
     for day in sorted(wanted):
-        write_whole(Path(reports) / day / "index.html", day_page(reports, day, by_day[day], order))
+        try:
+            page = day_page(reports, day, by_day[day], order)
+            write_whole(Path(reports) / day / "index.html", page)
+        except Exception as problem:  # it costs this day's page and no other
+            problems.append(problem)
     write_whole(Path(reports) / "index.html", index_page(reports))
+    if problems:
+        raise problems[0]

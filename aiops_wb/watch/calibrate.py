@@ -159,6 +159,9 @@ def calibrate_now(
     except ValueError as error:
         raise StoreError(f"{model} {version} from {file or source}: {error}") from None
     why, through = f"by hand, from {file or source}", last if source != "csv" else None
+    stands = store.calibration(model, version)
+    if stands and stands[1].to_json() == made.to_json():  # asked for again, and nothing is new
+        return Calibrated(stands[0], summary, _rule_in_words(made.rule), NOTES.get(source, ""))
     key = store.add_calibration(now, who, model, version, made, why, through)
     return Calibrated(key, summary, _rule_in_words(made.rule), NOTES.get(source, ""))
 

@@ -180,7 +180,7 @@ def certainty_headline(view: View) -> Headline:
             "Nothing is automated until the cause is known and 'aiops-wb calibrations make' starts "
             "anew.",
         )
-    stale = stands.calibration.stale(view.known_at)
+    stale = stands.calibration.stale(view.spoken_at)
     if stale:
         return Headline(
             "look",

@@ -1,9 +1,10 @@
 """What every question about a model on a day rests on."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from math import isnan
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -41,7 +42,7 @@ class ModelDay:
             days = reader.days(model, as_of)
             covers = f": its log covers {days[0]} to {days[-1]}." if days else "."
             raise StoreError(f"{model} has no predictions on {day}{covers}")
-        active = reader.active_version(model, as_of)
+        active = reader.active_version(model, self.stood_at)
         self.version = active if active in set(scored.version) else scored.version[0]
         self.other_versions = int(scored.n[scored.version != self.version].sum())
 
@@ -58,6 +59,26 @@ class ModelDay:
     def known_at(self) -> datetime:
         "The time that is spoken of: as_of, else that of the latest batch."
         return self.as_of or self.reader.last_committed()
+
+    @property
+    def spoken_at(self) -> datetime:
+        """The time at which the day is spoken of: its end, or `known_at` where that is earlier.
+
+        What is stale, what stood and what the last hours were is asked of this time: a page of a
+        past day says the same whenever it is made, but for labels that came later.
+        """
+        zone = ZoneInfo(self.reader.timezone)
+        return min(datetime.combine(self.day + timedelta(1), time(), zone), self.known_at)
+
+    @cached_property
+    def stood_at(self) -> datetime | None:
+        """The time up to which changes of version, threshold and calibration count for the day:
+        that of its first figures; `as_of` where there are none yet, or all that is known counts."""
+        if self.as_of is None:
+            return None
+        runs = self.reader.runs(self.model, self.day, "figures")
+        known = runs.as_of[(runs.state == "ok") & (runs.as_of <= self.as_of)]
+        return known.min().to_pydatetime() if len(known) else self.as_of
 
     @cached_property
     def card(self) -> Mapping:
@@ -97,11 +118,11 @@ class ModelDay:
 
     @cached_property
     def threshold(self) -> int:
-        """The threshold in force (points).
+        """The threshold in force (points) when the day was first looked at.
 
         From the audit trail, else as logged with the predictions, else even odds.
         """
-        recorded = self.reader.threshold(self.model, self.version, self.as_of)
+        recorded = self.reader.threshold(self.model, self.version, self.stood_at)
         if recorded is not None:
             return recorded
         logged = self.reader.rows(

@@ -1,6 +1,7 @@
 """Where cases go: a file, a webhook, and what both are sent."""
 
 import base64
+import hashlib
 import json
 import logging
 import os
@@ -8,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote
@@ -15,9 +17,21 @@ from urllib.parse import unquote
 import pandas as pd
 
 from ..config import Settings
+from ..log.durable import fsync
 from ..log.errors import StoreError
+from ..log.outbox import ATTEMPT
 
-__all__ = ["SENT", "Sink", "JsonLines", "Webhook", "sinks", "message", "drift_messages", "deliver"]
+__all__ = [
+    "SENT",
+    "Sink",
+    "JsonLines",
+    "Webhook",
+    "sinks",
+    "message",
+    "idempotency_key",
+    "drift_messages",
+    "deliver",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +49,11 @@ class Sink(Protocol):
 
 
 class JsonLines:
-    "Appends each case to a file, one JSON object a line, on disk when `send` returns."
+    """Appends each message to a file, one JSON object a line, on disk when `send` returns.
+
+    A message that stands in the file already, by its key, is not written again: a run that was
+    stopped before it could record a delivery sends that one once more.
+    """
 
     name = "file"
 
@@ -43,19 +61,54 @@ class JsonLines:
         self.path = Path(path)
 
     def send(self, case: dict) -> None:
-        "Append one case."
+        "Append one message, unless it is there."
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        key = case.get("idempotency_key")
+        if key is not None and key in self._written:
+            return
+        new = not self.path.exists()
         line = json.dumps(case, ensure_ascii=False) + "\n"
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(("\n" if self._cut_off() else "") + line)
+        # half a character, as some sources deliver it, is written as JSON escapes it
+        with open(self.path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(("\n" if _cut_off(self.path) else "") + line)
             file.flush()
             os.fsync(file.fileno())
+        if new:
+            fsync(self.path.parent)
+        self._written.add(key)
 
-    def _cut_off(self):
-        "Whether the last line was not written to its end, by a full disk, say."
-        if not self.path.exists() or not self.path.stat().st_size:
+    @cached_property
+    def _written(self) -> set[str | None]:
+        """Keys at the end of the file.
+
+        What was not recorded are the last lines: no more is read of a file that grows for years.
+        """
+        if not self.path.exists():
+            return set()
+        with open(self.path, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+            return {_key(line) for line in file.read().splitlines()}
+
+
+TAIL = 1 << 24
+"Bytes of a file of cases in which keys are looked for."
+
+
+def _cut_off(path):
+    "Whether the last line was not written to its end, by a full disk, say."
+    with open(path, "rb") as file:
+        if not file.seek(0, os.SEEK_END):
             return False
-        return not self.path.read_bytes().endswith(b"\n")
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+
+
+def _key(line):
+    "The key of a line, None where it has none."
+    try:
+        return json.loads(line).get("idempotency_key")
+    except (ValueError, AttributeError):
+        return None
 
 
 class Webhook:
@@ -116,7 +169,8 @@ class Webhook:
                 "POST",
                 self.url,
                 json=case,
-                headers=self.headers | {"Idempotency-Key": case["case_id"]},
+                headers=self.headers
+                | {"Idempotency-Key": case.get("idempotency_key") or case["case_id"]},
                 redirect=False,
                 preload_content=False,
             )  # the body is nobody's business, and may never end
@@ -205,9 +259,23 @@ SENT = (
 )
 
 
-def message(case) -> dict:
-    "What a sink gets of a row of cases: plain JSON values."
-    return {column: _plain(case[column]) for column in SENT}
+def message(case, sink: str = "") -> dict:
+    """What a sink gets of a row of cases: plain JSON values.
+
+    `idempotency_key` is the same however often this is sent to the sink, and another one when the
+    event has become graver: then `update` is true and `case_id` the same.
+    """
+    update = case.get("is_update")
+    return {column: _plain(case[column]) for column in SENT} | {
+        "idempotency_key": idempotency_key(case.case_id, sink, case.risk_level),
+        "update": bool(update) and not pd.isna(update),
+    }
+
+
+def idempotency_key(case_id: str, sink: str, level: str | None) -> str:
+    "The key of what a sink is told of an event while it is so grave."
+    named = f"{case_id} {sink} {level or ''}"
+    return f"{case_id}-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
 
 def _plain(value):
@@ -225,7 +293,7 @@ def drift_messages(events: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """
     if events.empty:
         return pd.DataFrame()
-    nothing = {column: None for column in SENT if column not in events}
+    nothing = {column: None for column in (*SENT, "is_update") if column not in events}
     shaped = events.assign(**nothing).assign(
         lower=None,
         upper=None,
@@ -239,37 +307,44 @@ def drift_messages(events: pd.DataFrame, settings: Settings) -> pd.DataFrame:
         predicted_at=None,
         opened_at=events.recorded_at,
     )
-    return shaped[list(SENT)].astype(object)
-
-
-ATTEMPT = ["case_id", "sink", "state", "detail", "attempted_at"]
+    return shaped[[*SENT, "is_update"]].astype(object)
 
 
 def deliver(
     waiting: Mapping[str, pd.DataFrame],
     to: Sequence[Sink],
     now: datetime,
-    on_done: Callable[[str, str], None] = lambda sink, state: None,
+    record: Callable[[dict], None] = lambda attempt: None,
 ) -> pd.DataFrame:
     """Hand the waiting cases of each sink over; returns the attempts as rows for the store.
 
-    A sink that refuses does not stop the others.
+    `record` is called with each attempt before the next one is made. A sink that refuses does not
+    stop the others.
     """
     attempts = []
     for sink in to:
         for _, case in waiting.get(sink.name, pd.DataFrame()).iterrows():
-            problem = _refused(sink, case)
-            state = "failed" if problem else "delivered"
-            attempts.append((case.case_id, sink.name, state, problem, now))
+            told = message(case, sink.name)
+            problem = _refused(sink, told)
+            attempt = {
+                "case_id": told["case_id"],
+                "sink": sink.name,
+                "state": "failed" if problem else "delivered",
+                "detail": problem,
+                "attempted_at": now,
+                "key": told["idempotency_key"],
+                "level": told["risk_level"],
+            }
+            record(attempt)
+            attempts.append(attempt)
             logger.debug("case %s to the %s: %s", case.case_id, sink.name, problem or "taken")
-            on_done(sink.name, state)
-    return pd.DataFrame(attempts, columns=ATTEMPT)
+    return pd.DataFrame(attempts, columns=list(ATTEMPT))
 
 
-def _refused(sink, case):
-    "Send a case; why it was refused, None when it was taken."
+def _refused(sink, told):
+    "Send a message; why it was refused, None when it was taken."
     try:
-        sink.send(message(case))
-    except (StoreError, OSError) as error:
+        sink.send(told)
+    except Exception as error:  # whatever a receiver does costs this message, and no other
         return str(error) or type(error).__name__
     return None

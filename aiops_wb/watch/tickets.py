@@ -36,7 +36,8 @@ class Tickets:
         stored = of.reader.calibrations([key]) if key else {}
         if stored:
             return key, stored[key]
-        return of.reader.calibration(of.model, of.version, of.as_of, of.day - timedelta(1))
+        before = of.day - timedelta(1)
+        return of.reader.calibration(of.model, of.version, of.stood_at, before)
 
     @cached_property
     def decisions(self) -> dict[str, int]:

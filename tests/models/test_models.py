@@ -372,3 +372,65 @@ def test_a_trained_version_fixes_what_its_features_are(bench, trained):
         register(store, *trained, NOW, "ana")
         assert store.fixed_kinds(MODEL) == {"x": "number", "noise": "number", "kind": "text"}
         assert store.audit(f"{MODEL}/kind").why.tolist() == ["version v1 was trained on it"]
+
+
+def test_a_version_that_cannot_be_calibrated_is_not_registered(bench, trained):
+    "Of the held-out days, those that a calibration looks at hold too few labels."
+    version, held = trained
+    with bench.store() as store:
+        with pytest.raises(StoreError, match="cannot be calibrated.*nothing was registered"):
+            register(store, version, {max(held): held[max(held)]}, NOW, "ana", min_samples=10_000)
+        assert store.versions(MODEL).empty and store.audit().empty
+        assert store.frame("SELECT * FROM held_out_counts").empty
+        register(store, version, held, NOW, "ana")
+        assert load(store, MODEL, "v1").version == "v1"
+
+
+@pytest.mark.parametrize(
+    "moment", ["add_version", "add_held_out", "add_reference", "add_calibration", "record"]
+)
+def test_a_registration_that_is_stopped_leaves_nothing(bench, trained, monkeypatch, moment):
+    with bench.store() as store:
+        with monkeypatch.context() as broken:
+            real = getattr(store, moment)
+
+            def stops(*arguments, **options):
+                real(*arguments, **options)
+                raise KeyboardInterrupt
+
+            broken.setattr(store, moment, stops)
+            with pytest.raises(KeyboardInterrupt):
+                register(store, *trained, NOW, "ana")
+        for table in ("models", "held_out_counts", "reference_counts", "calibrations", "audit"):
+            assert store.frame(f"SELECT * FROM {table}").empty, table
+        register(store, *trained, NOW, "ana")  # what is left of the file is not in the way
+        store.activate(NOW, "ana", MODEL, "v1", "whole")
+
+
+@pytest.mark.parametrize("lost", ["held_out_counts", "reference_counts", "calibrations", "file"])
+def test_a_version_that_is_not_whole_is_not_activated(bench, trained, lost):
+    with bench.store() as store:
+        registered = register(store, *trained, NOW, "ana")
+        if lost == "file":
+            (bench.data / store.version(MODEL, "v1").path).write_bytes(b"another")
+        elif lost == "held_out_counts":
+            store.con.execute("DELETE FROM held_out_counts WHERE event_date > '2026-02-17'")
+        else:
+            store.con.execute(f"DELETE FROM {lost}")
+        with pytest.raises(StoreError, match="is not whole: it lacks .*Train it again"):
+            store.activate(NOW, "ana", MODEL, "v1", "half")
+        assert store.active_version(MODEL) is None and registered.version == "v1"
+
+
+def test_a_challenger_has_its_verdict_or_is_not_there(bench, monkeypatch):
+    champion = rows(days=20, start=date(2026, 1, 1))
+    with bench.store() as store:
+        register(store, *train(champion, MODEL, "v1", rounds=5), NOW, "ana")
+        store.activate(NOW, "ana", MODEL, "v1", "first")
+        later = rows(days=60, start=date(2026, 1, 1))
+        monkeypatch.setattr(store, "rows", lambda *a, **k: later)
+        module = "aiops_wb.models.challenge._compared"
+        monkeypatch.setattr(module, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            challenge(store, MODEL, date(2026, 3, 20), NOW, "ana", why="w", rounds=5)
+        assert list(store.versions(MODEL).version) == ["v1"]

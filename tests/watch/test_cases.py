@@ -4,6 +4,7 @@ import http.server
 import json
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,9 +14,11 @@ from conftest import MODEL, events
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiops_wb import daily
 from aiops_wb.config import Settings
 from aiops_wb.daily import hand_on, run
 from aiops_wb.log.errors import StoreError
+from aiops_wb.log.outbox import Outbox
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.stats.automation import certainty
 from aiops_wb.stats.counts import ScoreCounts
@@ -491,3 +494,140 @@ def test_messages_are_plain_json_and_sinks_follow_the_settings(bench, tmp_path):
     assert sinks(Settings()) == [] and isinstance(
         sinks(Settings(case_file=tmp_path / "c"))[0], JsonLines
     )
+
+
+def forty(bench, settings, now=NOW):
+    for number in range(40):
+        log(bench, "2026-03-02T10:00:00Z", entity=f"guard-{number}")
+    return settings(
+        data=bench.data,
+        reports=bench.root / "reports",
+        case_file=bench.root / "cases.jsonl",
+    )
+
+
+def stopped(monkeypatch, name, after=1):
+    "A process that ends when it calls a function of `daily` for the so-manieth time."
+    real, calls = getattr(daily, name), []
+
+    def call(*arguments, **options):
+        calls.append(name)
+        if len(calls) >= after:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(daily, name, call)
+
+
+def keys(path):
+    return [json.loads(line)["idempotency_key"] for line in path.read_text().splitlines()]
+
+
+def test_mornings_that_crash_send_a_case_once(bench, server, monkeypatch):
+    "Forty cases over three mornings, each of which ends after sending: 40 lines, 40 keys."
+    settings = forty(bench, lambda **k: Settings(webhook_url=server, **k))
+    for morning in range(3):
+        with monkeypatch.context() as broken:
+            stopped(broken, "make_reports")
+            stopped(broken, "_record")
+            with pytest.raises(KeyboardInterrupt):
+                now = NOW + timedelta(hours=morning)
+                run(bench.data, settings.reports, now, settings, show="none", say=lambda _: None)
+    sent = keys(bench.root / "cases.jsonl")
+    assert len(sent) == len(set(sent)) == 40
+    assert len(Server.seen) == len({key for key, _ in Server.seen}) == 40
+    assert hand_on(bench.data, NOW, settings, "t", lambda _: None)
+    with bench.store() as store:
+        taken = store.frame("SELECT sink, state, count(*) AS n FROM deliveries GROUP BY ALL")
+    assert taken.n.tolist() == [40, 40] and set(taken.state) == {"delivered"}
+    assert not list((bench.data / "outbox").glob("*.jsonl"))
+
+
+def test_a_stop_between_sending_and_recording_repeats_one_message_under_its_key(
+    bench, server, monkeypatch
+):
+    settings = forty(bench, lambda **k: Settings(webhook_url=server, **k))
+    for after in (7, 45, 60):
+        with monkeypatch.context() as broken:
+            add, calls = Outbox.add, []
+
+            def stops(self, attempt, add=add, calls=calls, after=after):
+                calls.append(attempt)
+                if len(calls) >= after:
+                    raise KeyboardInterrupt
+                add(self, attempt)
+
+            broken.setattr(Outbox, "add", stops)
+            with suppress(KeyboardInterrupt):
+                hand_on(bench.data, NOW, settings, "t", lambda _: None)
+    hand_on(bench.data, NOW, settings, "t", lambda _: None)
+    sent = keys(bench.root / "cases.jsonl")
+    assert len(sent) == len(set(sent)) == 40  # the file is looked at
+    received = [key for key, _ in Server.seen]
+    assert len(set(received)) == 40 and len(received) <= 43
+    assert {body["idempotency_key"] for _, body in Server.seen} == set(received)
+
+
+def test_a_case_that_becomes_graver_is_sent_as_an_update_of_it(bench, tmp_path):
+    settings = Settings(data=bench.data, case_file=tmp_path / "cases.jsonl")
+    say = lambda _: None
+    for hour, level in ((8, "HIGH"), (9, "HIGH"), (10, "CRITICAL"), (11, "HIGH"), (12, "CRITICAL")):
+        with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0) as out:
+            at = f"2026-03-02T{hour}:00:00Z".replace("T8", "T08").replace("T9", "T09")
+            out.log(0.9, at, entity_id="guard", risk_level=level, route="alert", automated=False)
+        assert hand_on(bench.data, NOW, settings, "t", say)
+    first, update = map(json.loads, (tmp_path / "cases.jsonl").read_text().splitlines())
+    assert first["case_id"] == update["case_id"] and (first["update"], update["update"]) == (
+        False,
+        True,
+    )
+    assert (first["risk_level"], update["risk_level"]) == ("HIGH", "CRITICAL")
+    assert first["idempotency_key"] != update["idempotency_key"]
+    assert first["opened_at"] == update["opened_at"] and update["predicted_at"].startswith(
+        "2026-03-02T10"
+    )
+
+
+def test_a_delivery_of_an_older_version_counts(bench):
+    "It has neither key nor level: as grave as the case was when it was opened."
+    log(bench, "2026-03-02T10:00:00Z")
+    _, cases = opened(bench)
+    with bench.store() as store:
+        store.con.execute(
+            "INSERT INTO deliveries (case_id, sink, state, attempted_at) "
+            "VALUES (?, 'file', 'delivered', ?)",
+            [cases.case_id[0], NOW],
+        )
+        assert store.undelivered(["file"], START)["file"].empty
+
+
+def test_two_processes_do_not_hand_on_at_once(bench, tmp_path):
+    log(bench, "2026-03-02T10:00:00Z")
+    settings, said = Settings(data=bench.data, case_file=tmp_path / "cases.jsonl"), []
+    with Outbox(bench.data).held():
+        assert hand_on(bench.data, NOW, settings, "t", said.append)
+    assert not settings.case_file.exists() and any("another process" in s for s in said)
+    assert hand_on(bench.data, NOW, settings, "t", said.append)
+    assert len(keys(settings.case_file)) == 1
+
+
+def test_a_case_that_no_receiver_can_take_costs_no_other(bench, tmp_path):
+    "Half a character in an id is written as JSON escapes it."
+    sink = JsonLines(tmp_path / "cases.jsonl")
+    sink.send({"case_id": "T-1", "idempotency_key": "a", "title": "half \ud83d"})
+    (tmp_path / "cases.jsonl").open("a").write('{"case_id": "T-')  # a full disk
+    for _ in range(2):
+        sink.send({"case_id": "T-2", "idempotency_key": "b", "title": "whole"})
+        sink = JsonLines(tmp_path / "cases.jsonl")
+    first, _, second = (tmp_path / "cases.jsonl").read_text().splitlines()
+    assert json.loads(first)["title"] == "half \ud83d" and json.loads(second)["case_id"] == "T-2"
+
+    class Broken:
+        name = "broken"
+
+        def send(self, case):
+            raise ValueError("no")
+
+    waiting = pd.DataFrame([dict.fromkeys(("case_id", *message_columns))] * 2)
+    attempts = deliver({"broken": waiting}, [Broken()], NOW)
+    assert attempts.state.tolist() == ["failed"] * 2 and attempts.detail[0] == "no"

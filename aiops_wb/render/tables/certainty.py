@@ -92,7 +92,7 @@ def _calibrated(view, calibration):
     return (
         f"{made:%Y-%m-%d %H:%M}Z, {calibration.n:,} labelled events of "
         f"{view.settings.calibration_days} days; "
-        f"{calibration.stale(view.known_at) or 'not stale'}"
+        f"{calibration.stale(view.spoken_at) or 'not stale'}"
     )
 
 
@@ -113,11 +113,11 @@ def coverage_table(view: View) -> Table:
 
 
 def operator_tables(view: View) -> list[Table]:
-    """The three questions an operator lives by, asked of the log at the time of this view.
+    """The three questions an operator lives by, asked of the log at the end of the day.
 
     In plain SQL: `sql/operator.sql`.
     """
-    answers = view.reader.operator_answers(view.model, view.known_at, view.as_of)
+    answers = view.reader.operator_answers(view.model, view.spoken_at, view.as_of)
     tables = []
     for name, answer in answers.items():
         if len(answer):

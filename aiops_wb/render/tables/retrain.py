@@ -29,7 +29,7 @@ def check_table(checks: Sequence[Check]) -> Table:
 
 def version_table(view: View) -> Table:
     "Registered versions with their windows and held-out figures; which is active."
-    versions = view.reader.versions(view.model, view.known_at)
+    versions = view.reader.versions(view.model, view.spoken_at)
     if versions.empty:
         return note("no version is registered: this model was trained elsewhere")
     active = view.reader.active_version(view.model, view.as_of)

@@ -1,0 +1,62 @@
+"""The outbox keeps attempts at delivery until the catalog has them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from aiops_wb.log.errors import Busy
+from aiops_wb.log.outbox import ATTEMPT, Outbox
+
+AT = datetime(2026, 3, 3, 2, tzinfo=UTC)
+
+
+def attempt(number, state="delivered"):
+    return {
+        "case_id": f"T-{number}",
+        "sink": "file",
+        "state": state,
+        "detail": None,
+        "attempted_at": AT,
+        "key": f"T-{number}-key",
+        "level": "HIGH",
+    }
+
+
+def test_attempts_come_back_and_are_taken_in_once(bench):
+    outbox = Outbox(bench.data)
+    assert outbox.attempts().empty
+    for number in range(3):
+        outbox.add(attempt(number))
+    assert outbox.attempts().to_dict("records") == [attempt(n) for n in range(3)]
+    with bench.store() as store:
+        store.add_deliveries(outbox.attempts())
+        store.add_deliveries(outbox.attempts())  # stopped before the outbox was emptied
+        store.add_deliveries(outbox.attempts().assign(state="failed"))
+        outbox.clear()
+        taken = store.frame("SELECT * FROM deliveries ORDER BY state, case_id")
+    assert list(taken.columns) == list(ATTEMPT) and taken.state.value_counts().to_dict() == {
+        "delivered": 3,
+        "failed": 3,
+    }
+    assert taken.attempted_at[0] == AT and outbox.attempts().empty
+
+
+def test_a_line_that_was_cut_off_costs_no_other(bench):
+    outbox = Outbox(bench.data)
+    outbox.add(attempt(1))
+    with open(outbox.path, "a", encoding="utf-8") as file:
+        file.write('{"case_id": "T-2", "si')
+    assert list(outbox.attempts().case_id) == ["T-1"]
+    outbox.add(attempt(3))
+    assert list(outbox.attempts().case_id) == ["T-1", "T-3"]
+
+
+def test_one_process_hands_on_at_a_time(bench):
+    with (
+        Outbox(bench.data).held(),
+        pytest.raises(Busy, match="another process"),
+        Outbox(bench.data).held(),
+    ):
+        pass
+    with Outbox(bench.data).held():
+        pass

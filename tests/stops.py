@@ -1,0 +1,269 @@
+"""Stop a command before its n-th rename, fsync, removal or statement; run it again; compare.
+
+    python tests/stops.py NAME [EVERY_NTH]
+
+A process that has only imported forks for each trial, so that a trial costs the command and not its
+imports. It prints a JSON object: the number of places, those that were tried, and what differed. A
+further command is a line in `COMMANDS`.
+"""
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+from conftest import MODEL, Bench, events
+
+from aiops_wb.cli import call as calls
+from aiops_wb.cli import main
+from aiops_wb.log.store import open_store
+
+NOW = datetime(2026, 3, 20, 2, tzinfo=UTC)
+STOPPED = 77
+WRITES = re.compile(
+    r"\s*(?!CREATE TEMP)(BEGIN|COMMIT|INSERT|CREATE|COPY|ATTACH|UPDATE|DELETE|DROP)"
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    "A command, what is there before, and whether its work is done once however often it is given."
+
+    arguments: tuple[str, ...]
+    before: Callable[[Bench], None] = lambda bench: None
+    settings: str = ""
+
+
+def logged(bench, days=3, per_day=30):
+    "A log with labels, in the spool."
+    frame = events(days=days, per_day=per_day, start=date(2026, 3, 20) - timedelta(days))
+    bench.log(frame, route="ticket", automated=True)
+    bench.label(frame)
+
+
+def taken_in(bench, **size):
+    logged(bench, **size)
+    bench.ingest(NOW)
+
+
+def with_figures(bench):
+    taken_in(bench)
+    give(bench, ("daily", "--reports", "none"))
+
+
+def long_log(bench):
+    taken_in(bench, days=18, per_day=60)
+
+
+def with_version(bench):
+    long_log(bench)
+    give(bench, TRAIN)
+
+
+def with_champion(bench):
+    "A champion that learned from days before those that it is compared on."
+    taken_in(bench, days=70)
+    give(bench, [*TRAIN[:-3], "2026-01-09", "--to", "2026-02-12"])
+    give(bench, PROMOTE)
+
+
+def with_threshold(bench):
+    taken_in(bench)
+    give(bench, ("thresholds", "set", "0.7", "--model", MODEL, "--why", "first"))
+
+
+def with_sites(bench):
+    (bench.root / "sites.csv").write_text("site_id,manager\nnorth,M. One\nsouth,N. Two\n")
+    taken_in(bench)
+
+
+TRAIN = ["models", "train", "--model", MODEL, "--version", "v2"]
+TRAIN += ["--from", "2026-03-02", "--to", "2026-03-19"]
+PROMOTE = ("models", "promote", "--model", MODEL, "--version", "v2", "--why", "better")
+TO_FILE = 'case_file = "cases.jsonl"\n'
+COMMANDS = {
+    "ingest": Command(("ingest",), logged),
+    "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
+    "reports": Command(("daily",), taken_in, TO_FILE),
+    "train": Command(tuple(TRAIN), long_log),
+    "promote": Command(PROMOTE, with_version),
+    "set": Command(("thresholds", "set", "0.6", "--model", MODEL, "--why", "fewer"), taken_in),
+    "rollback": Command(
+        ("thresholds", "rollback", "--model", MODEL, "--why", "too few"), with_threshold
+    ),
+    "calibrate": Command(("calibrations", "make", "--model", MODEL, "--version", "v1"), taken_in),
+    "send": Command(("cases", "send"), logged, TO_FILE),
+    "sites": Command(("sites", "load", "sites.csv", "--why", "new"), with_sites),
+    "calendar": Command(
+        ("calendar", "add", "Easter", "--from", "2026-03-18", "--why", "holiday"), taken_in
+    ),
+    "retrain": Command(
+        ("retrain", "--model", MODEL, "--override", "a test", "--date", "2026-03-19"), with_champion
+    ),
+}
+
+
+def give(bench, arguments):
+    "Give a command in this process, its folders those of the bench, its clock that of the test."
+    calls.Call.now = lambda self: NOW
+    os.chdir(bench.root)
+    folders = ["--data", "data", "--reports-dir", "reports", "-q"]
+    if (bench.root / "aiops.toml").exists():
+        folders += ["--config", "aiops.toml"]
+    return main([*arguments, *folders])
+
+
+def count_down(number, seen):
+    "End this process before the place of that number; each place is told to `seen`."
+    left = [number]
+
+    def place(what):
+        seen(what)
+        left[0] -= 1
+        if left[0] == 0:
+            os._exit(STOPPED)
+
+    def stopping(name, what=None):
+        real = getattr(os, name)
+
+        def act(*arguments, **options):
+            place(name)
+            return real(*arguments, **options)
+
+        setattr(os, name, act)
+
+    for name in ("rename", "replace", "fsync", "unlink", "symlink"):
+        stopping(name)
+    execute = duckdb.DuckDBPyConnection.execute
+
+    def executed(self, query, *arguments, **options):
+        if isinstance(query, str) and WRITES.match(query):
+            place(" ".join(query.split())[:60])
+        return execute(self, query, *arguments, **options)
+
+    duckdb.DuckDBPyConnection.execute = executed
+
+
+def forked(work) -> tuple[int, object]:
+    "The exit code of some work in a process of its own, and what it returned."
+    read, write = os.pipe()
+    process = os.fork()
+    if process == 0:
+        code = 70
+        try:
+            os.close(read)
+            silence = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silence, 1)
+            result = work()
+            with os.fdopen(write, "w") as out:
+                json.dump(result, out, default=str)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(write)
+    with os.fdopen(read) as told:
+        text = told.read()
+    _, status = os.waitpid(process, 0)
+    return os.waitstatus_to_exitcode(status), json.loads(text) if text else None
+
+
+TOLD = {  # what is not the same twice, and what is said more than once
+    "data_files": "SELECT * EXCLUDE (bytes) FROM data_files",
+    "runs": "SELECT DISTINCT event_date, model, step, state FROM runs WHERE state <> 'begun'",
+    "metrics": "SELECT DISTINCT * EXCLUDE (run_id) FROM metrics",
+    "deliveries": "SELECT DISTINCT key, sink, state, level FROM deliveries",
+}
+
+
+def state(bench):
+    "All that is there in the end: the catalog, what is published, the log, the spool, the cases."
+    with open_store(bench.data, "test") as store:
+        tables = store._column("SELECT table_name FROM information_schema.tables ORDER BY ALL")
+        catalog = {
+            table: sorted(map(str, store._rows(TOLD.get(table, f'SELECT * FROM "{table}"'))))
+            for table in tables
+        }
+        named = sorted(store._column("SELECT path FROM data_files"))
+        store.verify_audit()
+    files = sorted(str(p.relative_to(bench.data)) for p in (bench.data / "log").rglob("*.parquet"))
+    published = duckdb.connect(str((bench.data / "aiops.duckdb").resolve()), read_only=True)
+    sizes = {
+        table: published.execute(f'SELECT count(*) FROM "{table}"').fetchall()[0][0]
+        for table in ("batches", "models", "audit", "score_counts", "cases", "calendar", "sites")
+    }
+    log = published.execute(
+        "SELECT prediction_id, points, actual_fraud_detected "
+        "FROM noc_fraud_prediction_log ORDER BY ALL"
+    ).fetchall()
+    cases = bench.root / "cases.jsonl"
+    keys = [json.loads(line)["idempotency_key"] for line in open(cases)] if cases.exists() else []
+    return {
+        **catalog,
+        "files": [files, named],
+        "published": sizes,
+        "log": log,
+        "spool": [str(p) for p in (bench.data / "spool").rglob("*") if p.is_file()],
+        "outbox": [str(p) for p in (bench.data / "outbox").glob("*.jsonl")],
+        "cases that were sent": sorted(keys),
+        "files of versions": sorted(
+            str(p.relative_to(bench.data)) for p in (bench.data / "models").rglob("*.ubj")
+        ),
+    }
+
+
+def tried(command, base, number, folder):
+    "How the end differs after a stop at a place; the place's name when there was one."
+    bench = Bench(folder)
+    shutil.copytree(base.root, folder, symlinks=True)
+    places = []
+
+    def stopped():
+        log = os.open(folder / "places", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        count_down(number, lambda what: os.write(log, f"{what}\n".encode()))
+        return give(bench, command.arguments)
+
+    code, _ = forked(stopped)
+    places = (folder / "places").read_text().splitlines()
+    if code == STOPPED:
+        forked(lambda: give(bench, command.arguments))
+    ended, found = forked(lambda: state(bench))
+    shutil.rmtree(folder)
+    return code, places, found if ended == 0 else {"unreadable": ended}
+
+
+def trials(name, step):
+    "Every `step`-th place of a command: how many there are, and what differed where."
+    command, root = COMMANDS[name], Path(tempfile.mkdtemp(prefix="stops-"))
+    try:
+        base = Bench(root / "base")
+        base.root.mkdir()
+        if command.settings:
+            (base.root / "aiops.toml").write_text(command.settings)
+        assert forked(lambda: command.before(base))[0] == 0
+        code, places, calm = tried(command, base, 0, root / "trial")
+        assert code == 0 and "unreadable" not in calm, code
+        differences = {}
+        numbers = range(1 + (len(places) - 1) % step, len(places) + 1, step)
+        for number in numbers:
+            code, reached, found = tried(command, base, number, root / "trial")
+            assert code == STOPPED, (number, code, reached)
+            wrong = {k: (calm[k], found.get(k)) for k in calm if found.get(k) != calm[k]}
+            if wrong:
+                differences[f"{number} {reached[-1]}"] = wrong
+        return {"places": len(places), "tried": len(numbers), "differences": differences}
+    finally:
+        shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    print(json.dumps(trials(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1)))
