@@ -29,6 +29,7 @@ from .watch.alarm_rows import record_alarms
 from .watch.cases import Opened, open_cases
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
 from .watch.recalibrate import recalibrate
+from .watch.registered import Versions
 from .watch.sinks import deliver, drift_messages, sinks
 from .watch.view import View
 
@@ -151,16 +152,17 @@ def compute(
     settings: Settings,
     who: str = "daily",
     as_of: datetime | None = None,
+    versions: Versions | None = None,
 ) -> DayResult:
     """Compute the figures of a day and model and store them; recalibrate on the model's newest day.
 
     One view answers everything, and its alarms are followed once. What fails is recorded and
-    returned, not raised.
+    returned, not raised. `versions` of this store serve many days.
     """
     began, run_id, as_of = perf_counter(), time_ordered_id(), as_of or now
     error, stored = None, False
     try:
-        view = View(store, model, day, as_of, settings)
+        view = View(store, model, day, as_of, settings, versions)
         later = _states_of_later_days(store, view, now)
         decides = as_of >= now  # looking back changes nothing that decides
         if decides and not later:
@@ -478,10 +480,10 @@ def _nothing_logged(store, first, last, models):
 
 def _figure(morning, store, pairs):
     "Compute and store the figures of each day and model."
-    made = []
+    made, versions = [], Versions(store)
     for day, model in pairs:
         figures = compute(
-            store, day, model, morning.now, morning.settings, morning.who, morning.as_of
+            store, day, model, morning.now, morning.settings, morning.who, morning.as_of, versions
         )
         why = f" - {figures.error}" if figures.error else ""
         morning.say(f"{day} {model}: figures {figures.state}{why}")

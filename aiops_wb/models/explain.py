@@ -66,16 +66,16 @@ def in_words(row: pd.Series, top: int = 3) -> str:
 
 # %% ../../nbs/models/explain.ipynb #4726e742
 def alert_reasons(reader: Reader, model: str, version: str, alerts: pd.DataFrame,
-                  top: int = 3) -> pd.DataFrame:
+                  top: int = 3, loaded: ModelVersion | None = None) -> pd.DataFrame:
     """`reasons` for rows of the log (features as `feature:...`), by the version that scored them.
 
-    Empty without rows.
+    Empty without rows. `loaded` is that version, where it has been loaded already.
     """
     if alerts.empty:
         columns = [f"{c}_{k}" for k in range(1, top + 1) for c in ("reason", "value", "push")]
         return pd.DataFrame(columns=columns + ["rest", "bias"])
     features = alerts.filter(like="feature:").rename(columns=lambda c: c.removeprefix("feature:"))
-    return reasons(load(reader, model, version), features, top)
+    return reasons(loaded or load(reader, model, version), features, top)
 
 # %% ../../nbs/models/explain.ipynb #f2439efa
 def importance(version: ModelVersion, frame: pd.DataFrame) -> pd.Series:

@@ -1,5 +1,6 @@
 """What is in force for a model at one moment, deciding and logging."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,15 +36,14 @@ class Scorer:
         model: str,
         as_of: datetime | None = None,
         cuts: tuple[float, ...] = RISK_CUTS,
-        loaded: ModelVersion | None = None,
+        loaded: Mapping[tuple[str, str], ModelVersion] | None = None,
     ) -> "Scorer":
         """The active version of a model with its threshold and calibration.
 
-        `loaded` serves again while it is the active one: its file is not read another time.
+        Where it is among those `loaded`, by model and version, its file is not read another time.
         """
         active = reader.active_version(model, as_of)
-        same = loaded is not None and (loaded.model, loaded.version) == (model, active)
-        version = loaded if same else load(reader, model, active, as_of)
+        version = (loaded or {}).get((model, active)) or load(reader, model, active, as_of)
         threshold = reader.threshold(model, version.version, as_of)
         key, stands = reader.calibration(model, version.version, as_of) or (None, None)
         return cls(version, threshold, key, stands, cuts)

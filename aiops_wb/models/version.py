@@ -13,6 +13,9 @@ from ..stats.points import Grid
 
 __all__ = ["ModelVersion", "feature_matrix", "feature_columns"]
 
+ALONE = 20_000
+"So many rows are scored by one thread: others would cost more in waiting than they take over."
+
 
 @dataclass(frozen=True, eq=False)
 class ModelVersion:
@@ -38,15 +41,21 @@ class ModelVersion:
         "The threshold chosen at training (points); the one in force is in the audit trail."
         return self.card["threshold"]
 
-    def matrix(self, frame: pd.DataFrame) -> xgb.DMatrix:
+    def matrix(self, frame: pd.DataFrame, threads: int | None = None) -> xgb.DMatrix:
         "The features of a frame as the booster wants them; StoreError names a missing column."
-        return feature_matrix(frame, self.features, self.card["categories"])
+        return feature_matrix(frame, self.features, self.card["categories"], threads)
 
     def score(self, frame: pd.DataFrame) -> np.ndarray:
         "Probability of a positive for each row."
         if not len(frame):
             return np.empty(0)
-        return self.booster.predict(self.matrix(frame)).astype(np.float64)
+        return self._predict(frame, len(frame)).astype(np.float64)
+
+    def _predict(self, frame, work, **options):
+        "What the booster says of a frame that takes as long as scoring so many rows."
+        threads = 1 if work <= ALONE else 0  # 0: all there are
+        self.booster.set_param({"nthread": threads})
+        return self.booster.predict(self.matrix(frame, threads), **options)
 
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Exact path-dependent TreeSHAP values in log-odds, one column a feature and `(bias)`; a
@@ -54,7 +63,8 @@ class ModelVersion:
         """
         columns = [*self.features, "(bias)"]
         if len(frame):
-            values = self.booster.predict(self.matrix(frame), pred_contribs=True)
+            # a row takes some hundred times as long as its score
+            values = self._predict(frame, 100 * len(frame), pred_contribs=True)
         else:
             values = np.empty((0, len(columns)))
         return pd.DataFrame(values.astype(np.float64), columns=columns, index=frame.index)
@@ -67,10 +77,13 @@ def feature_columns(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def feature_matrix(
-    frame: pd.DataFrame, features: Sequence[str], categories: Mapping[str, Sequence]
+    frame: pd.DataFrame,
+    features: Sequence[str],
+    categories: Mapping[str, Sequence],
+    threads: int | None = None,
 ) -> xgb.DMatrix:
     """Features as the booster wants them, categories by their place in a list; StoreError names a
-    missing column.
+    missing column. `threads` fill it (None: as many as XGBoost likes).
     """
     lacking = [f for f in features if f not in frame]
     if lacking:
@@ -90,6 +103,7 @@ def feature_matrix(
         feature_names=[f"f{i}" for i in range(len(features))],
         feature_types=["c" if f in categories else "q" for f in features],
         enable_categorical=True,
+        nthread=threads,
     )
 
 
