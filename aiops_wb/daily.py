@@ -214,13 +214,15 @@ def _store_figures(store, view, figures, run_id, as_of, complete):
     frame = figures.assign(
         run_id=run_id, as_of=as_of, event_date=view.day, model=view.model, version=view.version
     )
-    fresh = frame.set_index(keys)
-    known = store.metrics(
-        view.model, view.day, view.day, segment=None, tenant=None, as_of=as_of
-    ).set_index(keys)
-    known_too = fresh.index.isin(known.index).all() and (not complete or len(known) == len(fresh))
-    if not (known_too and _same(known.loc[fresh.index], fresh)):
+    known = store.metrics(view.model, view.day, view.day, segment=None, tenant=None, as_of=as_of)
+    if known.empty or not _told(known.set_index(keys), frame.set_index(keys), complete):
         store.add_metrics(frame)
+
+
+def _told(known, fresh, complete):
+    "Whether fresh figures are among the known ones; `complete`: and there are no others."
+    known_too = fresh.index.isin(known.index).all() and (not complete or len(known) == len(fresh))
+    return known_too and _same(known.loc[fresh.index], fresh)
 
 
 def _same(known, fresh):

@@ -50,7 +50,7 @@ class Story:
     end: date
     # of the labels
     source: str
-    # streams up to a day; where a second day is given, at least what is scored or labelled from it on
+    # streams up to a day; with a second day, at least what is scored or labelled from it on
     events: Callable[..., dict[DemoModel, pd.DataFrame]]
     # what differs from the defaults in this story
     settings: Mapping = field(default_factory=dict)

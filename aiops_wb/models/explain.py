@@ -53,7 +53,7 @@ def _value_in_words(value):
     return f"{value:.4g}" if isinstance(value, (int, float, np.number)) else str(value)
 
 
-def in_words(row: pd.Series, top: int = 3) -> str:
+def in_words(row: pd.Series | dict, top: int = 3) -> str:
     "One row of `reasons` as a sentence: features, their values, and how much each multiplied the odds."
     parts = []
     for k in range(1, top + 1):

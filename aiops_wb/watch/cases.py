@@ -103,10 +103,25 @@ def _openers(store, model, rows, state, settings):
         if (of_tenant, of_model) == (tenant, model)
     }
     events = [
-        Event(r.prediction_id, r.route, _text(r.entity_id), r.predicted_at)
-        for r in rows.itertuples()
+        Event(prediction, route, _text(entity), at)
+        for prediction, route, entity, at in zip(
+            rows.prediction_id, rows.route, rows.entity_id, rows.predicted_at
+        )
     ]
     return deduplicate(events, own, window)
+
+
+_TOLD_FROM = [
+    "tenant",
+    "site_id",
+    "entity_id",
+    "predicted_at",
+    "points",
+    "grid",
+    "route",
+    "risk_level",
+    "calibration_id",
+]
 
 
 def _described(store, model, rows, settings, loaded):
@@ -119,7 +134,7 @@ def _described(store, model, rows, settings, loaded):
     ]
     reasons = pd.concat(by_version)
     told = []
-    for row, words in zip(rows.itertuples(), reasons[rows.index]):
+    for row, words in zip(rows[_TOLD_FROM].itertuples(), reasons[rows.index]):
         decided = _decided(row, stood.get(row.calibration_id), settings)
         site = sites.get((row.tenant, row.site_id))
         told.append(_told(row, model, decided, site, words, zone, settings))
@@ -137,7 +152,8 @@ def _words(store, model, version, rows, loaded):
         reasons = alert_reasons(store, model, version, rows, loaded=known)
     except (ModuleNotFoundError, StoreError):
         return nothing
-    return [[in_words(row)] for _, row in reasons.iterrows()]
+    rows = (dict(zip(reasons, row)) for row in reasons.itertuples(index=False, name=None))
+    return [[in_words(row)] for row in rows]
 
 
 @dataclass(frozen=True)
