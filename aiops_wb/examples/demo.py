@@ -80,7 +80,7 @@ class _Replay(NamedTuple):
     streams: Mapping[DemoModel, pd.DataFrame]
     settings: Settings
     rounds: int
-    loaded: dict[tuple[str, str], ModelVersion]  # what scored so far, by model and version
+    loaded: dict[str, ModelVersion]  # what scored the day before, by model
     versions: Versions
 
     @property
@@ -217,7 +217,7 @@ def _live_day(replay, day):
         _score(replay, one, rows, day)
     _log_outcomes(replay, day, day)
     ingest(replay.store, night, _WHO)
-    open_cases(replay.store, night, replay.settings, replay.loaded)
+    open_cases(replay.store, night, replay.settings, replay.loaded.values())
     for one in replay.streams:
         figures = compute(
             replay.store, day, one.model, night, replay.settings, versions=replay.versions
@@ -230,8 +230,9 @@ def _score(replay, one, rows, day):
     "Score and log a day's events by what is in force."
     today = _unlogged(replay.store, one, _scored_on(rows, day), day, day)
     cuts = replay.settings.risk_cuts
-    scorer = Scorer.in_force(replay.store, one.model, cuts=cuts, loaded=replay.loaded)
-    replay.loaded[one.model, scorer.version.version] = scorer.version
+    loaded = replay.loaded.get(one.model)
+    scorer = Scorer.in_force(replay.store, one.model, cuts=cuts, loaded=loaded)
+    replay.loaded[one.model] = scorer.version
     with scorer.logger(replay.spool, **replay.logging) as log:
         # a call costs more than its rows: two, the earlier half of the events and the later one
         for _, part in today.groupby(2 * np.arange(len(today)) // max(1, len(today))):

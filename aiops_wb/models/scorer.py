@@ -1,6 +1,5 @@
 """What is in force for a model at one moment, deciding and logging."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,14 +35,15 @@ class Scorer:
         model: str,
         as_of: datetime | None = None,
         cuts: tuple[float, ...] = RISK_CUTS,
-        loaded: Mapping[tuple[str, str], ModelVersion] | None = None,
+        loaded: ModelVersion | None = None,
     ) -> "Scorer":
         """The active version of a model with its threshold and calibration.
 
-        Where it is among those `loaded`, by model and version, its file is not read another time.
+        `loaded` serves again while it is the active one: its file is not read another time.
         """
         active = reader.active_version(model, as_of)
-        version = (loaded or {}).get((model, active)) or load(reader, model, active, as_of)
+        same = loaded is not None and (loaded.model, loaded.version) == (model, active)
+        version = loaded if same else load(reader, model, active, as_of)
         threshold = reader.threshold(model, version.version, as_of)
         key, stands = reader.calibration(model, version.version, as_of) or (None, None)
         return cls(version, threshold, key, stands, cuts)

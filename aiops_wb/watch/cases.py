@@ -1,7 +1,7 @@
 """From decisions to cases: assigned, in words, one for each entity and window."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isnan, nan
@@ -47,19 +47,20 @@ def open_cases(
     store: Store,
     now: datetime,
     settings: Settings,
-    loaded: Mapping[tuple[str, str], "ModelVersion"] | None = None,
+    loaded: Iterable["ModelVersion"] = (),
 ) -> Opened:
     """Turn new decisions of high risk into cases, assigned and in words; idempotent.
 
-    Versions that are `loaded`, by model and version, give their reasons without being read again.
+    Versions that are `loaded` give their reasons without being read again.
     """
     oldest = pd.Timestamp(now) - timedelta(hours=settings.case_max_age_hours)
     parts, through = [], store.known_batch()
+    known = {(version.model, version.version): version for version in loaded}
     for model, rows in _new_rows(store, store.cases_from()):
         for (_, late), group in rows.groupby(["tenant", rows.predicted_at < oldest]):
             # what is too old to be sent must not swallow what is not
             state = "late" if late else "opened"
-            parts.append(_cases_of(store, model, group, state, now, settings, loaded or {}))
+            parts.append(_cases_of(store, model, group, state, now, settings, known))
     columns = store.case_columns()
     cases = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     if store.cases_from() <= through:
