@@ -227,16 +227,15 @@ def _live_day(replay, day):
 
 
 def _score(replay, one, rows, day):
-    "Score and log a day's events by what is in force."
+    "Score and log a day's events by what is in force, in one call: it costs more than its rows."
     today = _unlogged(replay.store, one, _scored_on(rows, day), day, day)
     cuts = replay.settings.risk_cuts
     loaded = replay.loaded.get(one.model)
     scorer = Scorer.in_force(replay.store, one.model, cuts=cuts, loaded=loaded)
     replay.loaded[one.model] = scorer.version
     with scorer.logger(replay.spool, **replay.logging) as log:
-        # a call costs more than its rows: two, the earlier half of the events and the later one
-        for _, part in today.groupby(2 * np.arange(len(today)) // max(1, len(today))):
-            scorer.score_and_log(part, log, part.scored_at, **_identity(part))
+        if len(today):
+            scorer.score_and_log(today, log, today.scored_at, **_identity(today))
 
 
 def _scored_on(rows, day):
