@@ -32,6 +32,7 @@ from .watch.alarm_rows import record_alarms
 from .watch.cases import Opened, open_cases
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
 from .watch.recalibrate import recalibrate
+from .watch.registered import Versions
 from .watch.sinks import deliver, drift_messages, sinks
 from .watch.view import View
 
@@ -156,11 +157,12 @@ def compute(
     settings: Settings,
     who: str = "daily",
     as_of: datetime | None = None,
+    versions: Versions | None = None,
 ) -> DayResult:
     """Compute the figures of a day and model and store them; recalibrate on the model's newest day.
 
     One view answers everything, and its alarms are followed once. What fails is recorded and
-    returned, not raised.
+    returned, not raised. `versions` of this store serve many days.
     """
     began, run_id, as_of = perf_counter(), time_ordered_id(), as_of or now
     error, stored = None, False
@@ -171,7 +173,7 @@ def compute(
         return [_Step(day, model, "figures", state, as_of, now, seconds, error, run_id)]
 
     try:
-        view = View(store, model, day, as_of, settings)
+        view = View(store, model, day, as_of, settings, versions)
         later = _states_of_later_days(store, view, now)
         decides = as_of >= now  # looking back changes nothing that decides
         if decides and not later:
@@ -224,13 +226,15 @@ def _store_figures(store, view, figures, run_id, as_of, complete):
     frame = figures.assign(
         run_id=run_id, as_of=as_of, event_date=view.day, model=view.model, version=view.version
     )
-    fresh = frame.set_index(keys)
-    known = store.metrics(
-        view.model, view.day, view.day, segment=None, tenant=None, as_of=as_of
-    ).set_index(keys)
-    known_too = fresh.index.isin(known.index).all() and (not complete or len(known) == len(fresh))
-    if not (known_too and _same(known.loc[fresh.index], fresh)):
+    known = store.metrics(view.model, view.day, view.day, segment=None, tenant=None, as_of=as_of)
+    if known.empty or not _told(known.set_index(keys), frame.set_index(keys), complete):
         store.add_metrics(frame)
+
+
+def _told(known, fresh, complete):
+    "Whether fresh figures are among the known ones; `complete`: and there are no others."
+    known_too = fresh.index.isin(known.index).all() and (not complete or len(known) == len(fresh))
+    return known_too and _same(known.loc[fresh.index], fresh)
 
 
 def _same(known, fresh):
@@ -556,10 +560,10 @@ def _nothing_logged(store, first, last, models):
 
 def _figure(morning, store, pairs):
     "Compute and store the figures of each day and model."
-    made = []
+    made, versions = [], Versions(store)
     for day, model in pairs:
         figures = compute(
-            store, day, model, morning.now, morning.settings, morning.who, morning.as_of
+            store, day, model, morning.now, morning.settings, morning.who, morning.as_of, versions
         )
         why = f" - {figures.error}" if figures.error else ""
         morning.say(f"{day} {model}: figures {figures.state}{why}")

@@ -338,7 +338,7 @@ def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
         for one, rows in stories.flight_streams(live).items()
     }
     story, notebooks, whole, calls = (
-        replace(stories.STORIES["flights"], first=first, events=lambda until: streams),
+        replace(stories.STORIES["flights"], first=first, events=lambda *_: streams),
         short_reports(tmp_path),
         demo._log_outcomes,
         [],

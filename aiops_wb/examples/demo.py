@@ -22,6 +22,7 @@ from ..models.training import train
 from ..models.version import ModelVersion
 from ..render.jobs import ReportResult
 from ..watch.cases import open_cases
+from ..watch.registered import Versions
 from .stories import STORIES, DemoModel, Story
 
 __all__ = ["demo"]
@@ -51,12 +52,15 @@ def demo(
     """
     days = _days(story, until or story.until)
     settings = _told_by(story, settings)
-    say(f"reading the {story.name} of {story.first.year}")
-    streams = story.events(days[-1])
     with open_store(data, _WHO, story.zone) as store:
-        replay = _Replay(store, story, streams, settings, rounds, {})
+        left = _left_to_do(store, days)
+        say(f"reading the {story.name} of {story.first.year}")
+        # a replay that is taken up again needs no history
+        since = [] if _untrained(store, story) else [min(left, default=days[-1])]
+        streams = story.events(days[-1], *since)
+        replay = _Replay(store, story, streams, settings, rounds, {}, Versions(store))
         _set_up(replay, say)
-        for day in progress(_left_to_do(store, days), "replaying days"):
+        for day in progress(left, "replaying days"):
             _live_day(replay, day)
             if day == days[-1] - timedelta(report_days):
                 _challenge(replay, day)
@@ -77,6 +81,7 @@ class _Replay(NamedTuple):
     settings: Settings
     rounds: int
     loaded: dict[str, ModelVersion]  # what scored the day before, by model
+    versions: Versions
 
     @property
     def logging(self) -> dict:
@@ -128,11 +133,16 @@ def _set_up(replay, say):
     _refuse_foreign_models(store, story)
     if story.sites:
         store.set_sites(replay.eve, _WHO, story.sites(), "the demo's table of sites")
-    untrained = [one for one in story.models if store.active_version(one.model) is None]
+    untrained = _untrained(store, story)
     if untrained:
         _log_history(replay)
     for one in untrained:
         _train(replay, one)
+
+
+def _untrained(store, story):
+    "The story's models without a version that scores."
+    return [one for one in story.models if store.active_version(one.model) is None]
 
 
 def _refuse_foreign_models(store, story):
@@ -208,24 +218,25 @@ def _live_day(replay, day):
         _score(replay, one, rows, day)
     _log_outcomes(replay, day, day)
     ingest(replay.store, night, _WHO)
-    open_cases(replay.store, night, replay.settings)
+    open_cases(replay.store, night, replay.settings, replay.loaded.values())
     for one in replay.streams:
-        figures = compute(replay.store, day, one.model, night, replay.settings)
+        figures = compute(
+            replay.store, day, one.model, night, replay.settings, versions=replay.versions
+        )
         if figures.state == "failed":
             raise StoreError(f"{day} {one.model}: {figures.error}")
 
 
 def _score(replay, one, rows, day):
-    "Score and log a day's events by what is in force."
+    "Score and log a day's events by what is in force, in one call: it costs more than its rows."
     today = _unlogged(replay.store, one, _scored_on(rows, day), day, day)
-    loaded = replay.loaded.get(one.model)
     cuts = replay.settings.risk_cuts
+    loaded = replay.loaded.get(one.model)
     scorer = Scorer.in_force(replay.store, one.model, cuts=cuts, loaded=loaded)
     replay.loaded[one.model] = scorer.version
     with scorer.logger(replay.spool, **replay.logging) as log:
-        # a call costs more than its rows
-        for _, part in today.groupby(today.scored_at.dt.floor("6h")):
-            scorer.score_and_log(part, log, part.scored_at, **_identity(part))
+        if len(today):
+            scorer.score_and_log(today, log, today.scored_at, **_identity(today))
 
 
 def _scored_on(rows, day):

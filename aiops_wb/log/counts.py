@@ -167,6 +167,13 @@ def _by_day(rows, grids):
     }
 
 
+def _each_day(day):
+    "Each day with the places of its rows, in the order in which they were stored."
+    order = np.argsort(day, kind="stable")
+    days, starts = np.unique(day[order], return_index=True)
+    yield from zip(map(_day, days), np.split(order, starts[1:]))
+
+
 class TrafficReads(BatchReads):
     "How fast answers were, and who decided."
 
@@ -182,10 +189,13 @@ class TrafficReads(BatchReads):
     ) -> dict[date, Histogram]:
         "Latency histogram (milliseconds) of each day."
         where, values = self._between(model, start, end, as_of, version=version, tenant=tenant)
-        rows = self.frame(f"SELECT event_date, bin, n, total_ms FROM latency_counts{where}", values)
+        rows = self.con.execute(
+            f"SELECT {_DAY_NUMBER}, bin, n, total_ms FROM latency_counts{where}", values
+        ).fetchnumpy()
+        bins, n, total = (np.asarray(rows[c]) for c in ("bin", "n", "total_ms"))
         return {
-            day.date(): Histogram.of(group["bin"], group.n, group.total_ms.sum())
-            for day, group in rows.groupby("event_date")
+            day: Histogram.of(bins[at], n[at], total[at].sum())
+            for day, at in _each_day(np.asarray(rows["day"]))
         }
 
     def decisions(

@@ -99,6 +99,8 @@ def open_store(root: str | Path, owner: str, timezone: str | None = None):
             )
         store = Store(connect(root / "catalog.duckdb"), root)
         try:
+            # the log's files never change: what stands at their ends is read once
+            store.con.execute("SET parquet_metadata_cache = true")
             migrate(store.con, timezone)
             store.clear_interrupted()
             store.adopt_features(owner)

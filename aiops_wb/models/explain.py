@@ -53,7 +53,7 @@ def _value_in_words(value):
     return f"{value:.4g}" if isinstance(value, (int, float, np.number)) else str(value)
 
 
-def in_words(row: pd.Series, top: int = 3) -> str:
+def in_words(row: pd.Series | dict, top: int = 3) -> str:
     "One row of `reasons` as a sentence: features, their values, and how much each multiplied the odds."
     parts = []
     for k in range(1, top + 1):
@@ -66,15 +66,15 @@ def in_words(row: pd.Series, top: int = 3) -> str:
 
 # %% ../../nbs/models/explain.ipynb #4726e742
 def alert_reasons(reader: Reader, model: str, version: str, alerts: pd.DataFrame,
-                  top: int = 3) -> pd.DataFrame:
+                  top: int = 3, loaded: ModelVersion | None = None) -> pd.DataFrame:
     """`reasons` for rows of the log (features as `feature:...`), by the version that scored them.
 
-    Empty without rows.
+    Empty without rows. `loaded` is that version, where it has been loaded already.
     """
     if alerts.empty:
         columns = [f"{c}_{k}" for k in range(1, top + 1) for c in ("reason", "value", "push")]
         return pd.DataFrame(columns=columns + ["rest", "bias"])
-    scored_by = load(reader, model, version)
+    scored_by = loaded or load(reader, model, version)
     unknown = reader.outcomes_among(model, scored_by.features)  # when they were scored
     return reasons(scored_by, feature_columns(alerts, unknown), top)
 

@@ -14,6 +14,9 @@ from ..stats.points import Grid
 
 __all__ = ["ModelVersion", "feature_matrix", "feature_columns"]
 
+ALONE = 20_000
+"So many rows are scored by one thread: others would cost more in waiting than they take over."
+
 
 @dataclass(frozen=True, eq=False)
 class ModelVersion:
@@ -39,17 +42,22 @@ class ModelVersion:
         "The threshold chosen at training (points); the one in force is in the audit trail."
         return self.card["threshold"]
 
-    def matrix(self, frame: pd.DataFrame) -> xgb.DMatrix:
+    def matrix(self, frame: pd.DataFrame, threads: int | None = None) -> xgb.DMatrix:
         "The features of a frame as the booster wants them; StoreError names a missing column."
-        return feature_matrix(
-            frame, self.features, self.card["categories"], self.card.get("kinds", {})
-        )
+        kinds = self.card.get("kinds", {})
+        return feature_matrix(frame, self.features, self.card["categories"], kinds, threads)
 
     def score(self, frame: pd.DataFrame) -> np.ndarray:
         "Probability of a positive for each row."
         if not len(frame):
             return np.empty(0)
-        return self.booster.predict(self.matrix(frame)).astype(np.float64)
+        return self._predict(frame, len(frame)).astype(np.float64)
+
+    def _predict(self, frame, work, **options):
+        "What the booster says of a frame that takes as long as scoring so many rows."
+        threads = 1 if work <= ALONE else 0  # 0: all there are
+        self.booster.set_param({"nthread": threads})
+        return self.booster.predict(self.matrix(frame, threads), **options)
 
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Exact path-dependent TreeSHAP values in log-odds, one column a feature and `(bias)`; a
@@ -57,7 +65,8 @@ class ModelVersion:
         """
         columns = [*self.features, "(bias)"]
         if len(frame):
-            values = self.booster.predict(self.matrix(frame), pred_contribs=True)
+            # a row takes some hundred times as long as its score
+            values = self._predict(frame, 100 * len(frame), pred_contribs=True)
         else:
             values = np.empty((0, len(columns)))
         return pd.DataFrame(values.astype(np.float64), columns=columns, index=frame.index)
@@ -76,9 +85,11 @@ def feature_matrix(
     features: Sequence[str],
     categories: Mapping[str, Sequence],
     kinds: Mapping[str, str] = MappingProxyType({}),
+    threads: int | None = None,
 ) -> xgb.DMatrix:
     """Features as the booster wants them, however they are spelt: categories by their place in a
     list, everything else as a number, or as what `kinds` says; StoreError names a missing column.
+    `threads` fill it (None: as many as XGBoost likes).
     """
     lacking = [f for f in features if f not in frame]
     if lacking:
@@ -100,6 +111,7 @@ def feature_matrix(
         feature_names=[f"f{i}" for i in range(len(features))],
         feature_types=["c" if f in categories else "q" for f in features],
         enable_categorical=True,
+        nthread=threads,
     )
 
 

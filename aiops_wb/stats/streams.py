@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SHARES', 'SCORE_QUANTILES', 'BUILT_IN', 'RATIO', 'ADVICE', 'WatchedSets', 'places', 'padded', 'watched_sets',
-           'Question', 'Daily', 'feature_questions', 'score_question', 'calibration_question', 'positive_question',
-           'loss_question', 'labelled_question', 'later', 'ranked_question', 'label_offset', 'mix_offset', 'Alarm',
-           'Findings', 'open_alarms']
+           'Question', 'Daily', 'feature_questions', 'score_question', 'reference_fit', 'calibration_question',
+           'positive_question', 'loss_question', 'labelled_question', 'later', 'ranked_question', 'label_offset',
+           'mix_offset', 'Alarm', 'Findings', 'open_alarms']
 
 # %% ../../nbs/stats/12_streams.ipynb #bb279924
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from . import drift, sequential
-from .conformal import venn_abers
+from .conformal import VennAbers, venn_abers
 from .counts import ScoreCounts, total
 from .estimates import mlls
 from .performance import Figure, squared_errors
@@ -224,19 +224,27 @@ def _over_days(values, days):
     "Sums over the last days up to each day; days without a value count for nothing."
     return np.array([np.nansum(values[max(0, i - days + 1) : i + 1]) for i in range(len(values))])
 
+# %% ../../nbs/stats/12_streams.ipynb #5b0de4c2
+def reference_fit(reference: Mapping[date, ScoreCounts]) -> VennAbers | None:
+    "The probability of each score by the labels of a reference; None where scores are no probabilities."
+    known = total(reference.values())
+    return venn_abers(known.coarsen(50)) if known.grid.kind == "logit" and known.total[1] else None
+
 # %% ../../nbs/stats/12_streams.ipynb #25badff2
 def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts],
-                         tolerance: float, recent: int, weight: float) -> Question | None:
+                         tolerance: float, recent: int, weight: float,
+                         fit: VennAbers | None = None) -> Question | None:
     """Do labels come out as the reference's probabilities say? In logits.
 
-    None where the reference is too short or the scores are no probabilities.
+    None where the reference is too short or the scores are no probabilities. `fit` is that of the
+    reference, where it has been made already.
     """
     coarse = [c.coarsen(50) for c in reference.values() if c.total[1]]
     if not coarse or coarse[0].grid.kind != "logit":
         return None
     now = [c.coarsen(50) for c in days.values()]
     cells = np.unique(np.concatenate([c.points for c in (*coarse, *now)]))
-    fitted = venn_abers(total(coarse)).probability(cells)
+    fitted = (fit or reference_fit(reference)).probability(cells)
     before, after = _on_cells(coarse, cells), _on_cells(now, cells)
     variance, unsure = sequential.offset_variance(*before, fitted)
     if isnan(variance):
@@ -376,10 +384,11 @@ def label_offset(question: Question | None) -> Figure:
 
 
 def mix_offset(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts], recent: int,
-               delay: int) -> Figure:
+               delay: int, fit: VennAbers | None = None) -> Figure:
     """The change of the prior's log-odds that the scores of recent days suggest (MLLS).
 
-    Of the `recent` days that end `delay` days ago: those that the labels speak of.
+    Of the `recent` days that end `delay` days ago: those that the labels speak of. `fit` as in
+    `calibration_question`.
     """
     known = total(reference.values()) if reference else ScoreCounts.empty()
     last = list(days.values())[-recent - delay :][:recent]
@@ -387,7 +396,7 @@ def mix_offset(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreC
     if known.grid.kind != "logit" or not both_kinds or not sum(c.total[0] for c in last):
         return Figure(nan)
     coarse, base = total(c.coarsen(50) for c in last), known.total[2] / known.total[1]
-    share = mlls(coarse, venn_abers(known.coarsen(50)).probability(coarse.points), base)
+    share = mlls(coarse, (fit or reference_fit(reference)).probability(coarse.points), base)
     change = [float(logit(min(max(s, 1e-6), 1 - 1e-6)) - logit(base)) for s in share[:3]]
     return Figure(*change, share.n)
 

@@ -14,6 +14,7 @@ from ..config import Settings
 from ..log.catalog import Reader
 from ..log.features import binned_days
 from ..stats import sequential
+from ..stats.conformal import VennAbers
 from ..stats.counts import ScoreCounts
 from ..stats.drift import FeatureShift, feature_shift
 from ..stats.performance import Figure
@@ -35,8 +36,10 @@ from ..stats.streams import (
     places,
     positive_question,
     ranked_question,
+    reference_fit,
     score_question,
 )
+from .registered import Registered
 
 __all__ = [
     "Drift",
@@ -196,19 +199,20 @@ def observe(
     day: date,
     as_of: datetime | None = None,
     bins: Mapping | None = None,
-    held_out: Mapping[date, ScoreCounts] | None = None,
+    registered: Registered | None = None,
 ) -> Observed:
     """Read what was counted of a version up to a day, as known at a time.
 
-    `held_out` are the days that its training left out, where they have been read already.
+    `registered` is what the version was registered with, where that has been read already.
     """
+    registered = registered or Registered(reader, model, version)
     counts = reader.score_counts(model, None, day, version=version, as_of=as_of)
     latency = reader.latency(model, None, day, version=version, as_of=as_of)
     return Observed(
         counts,
-        reader.held_out_counts(model, version) if held_out is None else held_out,
+        registered.held_out,
         *reader.feature_counts(model, version, None, day, as_of=as_of),
-        *reader.reference_counts(model, version),
+        *registered.features,
         bins or {},
         {d: h.mean for d, h in latency.items()},
         reader.calendar(model, as_of),
@@ -232,30 +236,33 @@ def drift_of(
     settings: Settings,
     as_of: datetime | None = None,
     card: Mapping | None = None,
-    held_out: Mapping[date, ScoreCounts] | None = None,
+    registered: Registered | None = None,
 ) -> Drift:
     """Follow a version by what is stored, as known at a time.
 
-    `card` is the model card, stored when the version was registered; `held_out` as in `observe`.
+    `card` is the model card, stored when the version was registered; `registered` as in `observe`.
     """
-    bins = (card or {}).get("bins")
-    seen = observe(reader, model, version, day, as_of, bins, held_out)
-    return follow_version(seen, day, settings)
+    registered = registered or Registered(reader, model, version)
+    seen = observe(reader, model, version, day, as_of, (card or {}).get("bins"), registered)
+    return follow_version(seen, day, settings, registered.fit if seen.reference else None)
 
 
-def follow_version(seen: Observed, day: date, settings: Settings) -> Drift:
+def follow_version(
+    seen: Observed, day: date, settings: Settings, fit: VennAbers | None = None
+) -> Drift:
     """Follow a version from its first day to `day`.
 
     Days of labels count when they are `label_delay_days` old. References: the days of training for
     features, the held-out days for the score and the labels; for a version trained elsewhere its
     own first 28 days with events, and no features. What came before a silence of more than 60 days
-    is left out.
+    is left out. `fit` is `reference_fit` of the held-out days, where it has been made already.
     """
     span = _span(seen, day)
     muted = _muted_days(span.days, seen.calendar)
     tables = _on_days(seen, span.days)
     labelled = _labelled_reference(seen, span, settings)
-    questions = _questions(seen, span, tables, labelled, settings)
+    fit = fit or reference_fit(labelled)
+    questions = _questions(seen, span, tables, labelled, fit, settings)
     for q in questions:
         _count_for_nothing(q, muted, span.learned)
     calibration = next((q for q in questions if q.stream.name == "calibration"), None)
@@ -267,7 +274,7 @@ def follow_version(seen: Observed, day: date, settings: Settings) -> Drift:
         muted,
         seen.calendar,
         label_offset(calibration),
-        mix_offset(span.counts, labelled, settings.recent_days, settings.label_delay_days),
+        mix_offset(span.counts, labelled, settings.recent_days, settings.label_delay_days, fit),
         settings.drift_level,
         _vectors(seen, tables, settings.recent_days),
     )
@@ -336,7 +343,7 @@ def _labelled_reference(seen, span, settings):
     return {d: c for d, c in known.items() if d in span.reference and c.total[1]}
 
 
-def _questions(seen, span, tables, labelled, settings):
+def _questions(seen, span, tables, labelled, fit, settings):
     "All questions to a version, in the order in which people read them."
     tolerance, recent, days = settings.drift_tolerance, settings.recent_days, span.days
     inputs = SHARES["inputs"] / (1 + len(seen.compared))
@@ -356,7 +363,7 @@ def _questions(seen, span, tables, labelled, settings):
             inputs,
             {f: np.array([n.get(d, 0) for d in days]) for f, n in seen.unreadable.items()},
         ),
-        *_about_labels(span, labelled, settings),
+        *_about_labels(span, labelled, fit, settings),
         *(
             ranked_question(name, days, values, lots(name, days), SHARES[name], recent)
             for name, values in ranked.items()
@@ -365,7 +372,7 @@ def _questions(seen, span, tables, labelled, settings):
     return [q for q in asked if q is not None]
 
 
-def _about_labels(span, labelled, settings):
+def _about_labels(span, labelled, fit, settings):
     "Questions about labels, asked when the labels of their days are complete."
     tolerance, recent = settings.drift_tolerance, settings.recent_days
     lag, mornings = settings.label_delay_days, len(span.days)
@@ -374,7 +381,7 @@ def _about_labels(span, labelled, settings):
     long_known = _older_than(span, 3 * lag)
     late = [
         calibration_question(
-            known, labelled, settings.calibration_tolerance, recent, SHARES["calibration"]
+            known, labelled, settings.calibration_tolerance, recent, SHARES["calibration"], fit
         ),
         positive_question(known, labelled, tolerance, recent, SHARES["positive rate"]),
         loss_question(known, labelled, tolerance, recent, SHARES["loss"]),

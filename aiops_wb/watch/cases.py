@@ -1,10 +1,11 @@
 """From decisions to cases: assigned, in words, one for each entity and window."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isnan, nan
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -15,6 +16,9 @@ from ..log.store import Store
 from ..stats.automation import level_at
 from ..stats.decisions import Event, assign, deduplicate, ticket_text
 from ..stats.points import Grid
+
+if TYPE_CHECKING:  # it needs an extra
+    from ..models.version import ModelVersion
 
 __all__ = ["case_id", "Opened", "open_cases"]
 
@@ -39,15 +43,24 @@ class Opened:
         return f"{self.opened:,} cases opened, {self.joined:,} further events joined them{late}"
 
 
-def open_cases(store: Store, now: datetime, settings: Settings) -> Opened:
-    "Turn new decisions of high risk into cases, assigned and in words; idempotent."
+def open_cases(
+    store: Store,
+    now: datetime,
+    settings: Settings,
+    loaded: Iterable["ModelVersion"] = (),
+) -> Opened:
+    """Turn new decisions of high risk into cases, assigned and in words; idempotent.
+
+    Versions that are `loaded` give their reasons without being read again.
+    """
     oldest = pd.Timestamp(now) - timedelta(hours=settings.case_max_age_hours)
     parts, through = [], store.known_batch()
+    known = {(version.model, version.version): version for version in loaded}
     for model, rows in _new_rows(store, store.cases_from()):
         for (_, late), group in rows.groupby(["tenant", rows.predicted_at < oldest]):
             # what is too old to be sent must not swallow what is not
             state = "late" if late else "opened"
-            parts.append(_cases_of(store, model, group, state, now, settings))
+            parts.append(_cases_of(store, model, group, state, now, settings, known))
     columns = store.case_columns()
     cases = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     if store.cases_from() <= through:
@@ -69,11 +82,11 @@ def _new_rows(store, since) -> Iterator[tuple[str, pd.DataFrame]]:
             yield model, pd.concat(with_rows, ignore_index=True)
 
 
-def _cases_of(store, model, rows, state, now, settings):
+def _cases_of(store, model, rows, state, now, settings, loaded):
     "Rows of one tenant with the case that each opens (in `state`) or joins."
     opener = rows.prediction_id.map(_openers(store, model, rows, state, settings))
     opens = opener == rows.prediction_id
-    return _described(store, model, rows, settings).assign(
+    return _described(store, model, rows, settings, loaded).assign(
         case_id=[case_id(kind, prediction) for kind, prediction in zip(rows.route, opener)],
         state=pd.Series(state, index=rows.index).where(opens, "joined"),
         kind=rows.route,
@@ -91,41 +104,57 @@ def _openers(store, model, rows, state, settings):
         if (of_tenant, of_model) == (tenant, model)
     }
     events = [
-        Event(r.prediction_id, r.route, _text(r.entity_id), r.predicted_at)
-        for r in rows.itertuples()
+        Event(prediction, route, _text(entity), at)
+        for prediction, route, entity, at in zip(
+            rows.prediction_id, rows.route, rows.entity_id, rows.predicted_at
+        )
     ]
     return deduplicate(events, own, window)
 
 
-def _described(store, model, rows, settings):
+_TOLD_FROM = [
+    "tenant",
+    "site_id",
+    "entity_id",
+    "predicted_at",
+    "points",
+    "grid",
+    "route",
+    "risk_level",
+    "calibration_id",
+]
+
+
+def _described(store, model, rows, settings, loaded):
     "Rows of the log with interval, words and assignee."
     stood = store.calibrations(rows.calibration_id.dropna().unique())
     sites, zone = store.sites(), ZoneInfo(store.timezone)
     by_version = [
-        pd.Series(_words(store, model, version, part), index=part.index, dtype=object)
+        pd.Series(_words(store, model, version, part, loaded), index=part.index, dtype=object)
         for version, part in rows.groupby("version")
     ]
     reasons = pd.concat(by_version)
     told = []
-    for row, words in zip(rows.itertuples(), reasons[rows.index]):
+    for row, words in zip(rows[_TOLD_FROM].itertuples(), reasons[rows.index]):
         decided = _decided(row, stood.get(row.calibration_id), settings)
         site = sites.get((row.tenant, row.site_id))
         told.append(_told(row, model, decided, site, words, zone, settings))
     return rows.drop(columns=["risk_level", "automated"]).join(pd.DataFrame(told, index=rows.index))
 
 
-def _words(store, model, version, rows):
+def _words(store, model, version, rows, loaded):
     "The reasons of each row in words; none for a version that cannot be loaded here."
-    nothing = [[] for _ in range(len(rows))]
-    if version not in set(store.versions(model).version):
+    nothing, known = [[] for _ in range(len(rows))], loaded.get((model, version))
+    if known is None and version not in set(store.versions(model).version):
         return nothing
     try:
         from ..models.explain import alert_reasons, in_words
 
-        reasons = alert_reasons(store, model, version, rows)
+        reasons = alert_reasons(store, model, version, rows, loaded=known)
     except (ModuleNotFoundError, StoreError):
         return nothing
-    return [[in_words(row)] for _, row in reasons.iterrows()]
+    rows = (dict(zip(reasons, row)) for row in reasons.itertuples(index=False, name=None))
+    return [[in_words(row)] for row in rows]
 
 
 @dataclass(frozen=True)

@@ -182,9 +182,7 @@ def _promised(view):
 
 def _became_of_tickets(view):
     "What became of the tickets of the newest complete day."
-    day = view.labels.complete_day
-    by_day = view.reader.ticket_outcomes(view.model, view.version, day, day, view.as_of)
-    tickets, labelled, false = by_day.get(day, (0, 0, 0))
+    tickets, labelled, false = view.tickets.outcomes(view.labels.complete_day)
     return {
         "mature_tickets": Figure(labelled, n=tickets),
         "mature_false_tickets": Figure(false, n=tickets),

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from ..stats.conformal import VennAbers, venn_abers
+from ..stats.conformal import VennAbers
 from ..stats.counts import total
 from ..stats.estimates import Adjusted, Maturation, delay_adjusted, expected_performance, maturation
 from ..stats.performance import Figure, summary
@@ -32,15 +32,13 @@ class Labels:
         days = [c for d, c in self._of.counts_by_day.items() if first <= d <= last]
         return summary(total(days, self._of.grid), self._of.threshold)
 
-    @cached_property
+    @property
     def reference_probability(self) -> VennAbers | None:
         """The calibrated probability by the held-out days of training.
 
         None for a version trained elsewhere, or without probabilities.
         """
-        held = total(self._of.held_out.values(), self._of.grid)
-        both_kinds = 0 < held.total[2] < held.total[1]
-        return venn_abers(held) if self._of.grid.kind == "logit" and both_kinds else None
+        return self._of.registered.probability
 
     @cached_property
     def maturation(self) -> Maturation | None:

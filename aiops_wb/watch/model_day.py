@@ -15,6 +15,7 @@ from ..stats.counts import Histogram, ScoreCounts, total
 from ..stats.drift import ALARM_SEVERITIES
 from ..stats.points import Grid
 from .alarms import Drift, drift_of
+from .registered import Registered, Versions
 
 __all__ = ["ModelDay"]
 
@@ -23,7 +24,7 @@ class ModelDay:
     """One model on one day, as known at a time, all tenants together.
 
     Where two versions scored that day, the active one. StoreError when there is no such model or
-    day.
+    day. `versions` of the same reader serve the views of many days.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class ModelDay:
         day: date,
         as_of: datetime | None = None,
         settings: Settings | None = None,
+        versions: Versions | None = None,
     ):
         self.reader, self.model = reader, reader.require_model(model)
         self.day, self.as_of = day, as_of
@@ -45,6 +47,7 @@ class ModelDay:
         active = reader.active_version(model, self.stood_at)
         self.version = active if active in set(scored.version) else scored.version[0]
         self.other_versions = int(scored.n[scored.version != self.version].sum())
+        self._versions = versions or Versions(reader)
 
     def versions_between(self, first: date) -> list[str]:
         "Versions that scored from a day to this one."
@@ -81,16 +84,19 @@ class ModelDay:
         return known.min().to_pydatetime() if len(known) else self.as_of
 
     @cached_property
+    def registered(self) -> Registered:
+        "What this version was registered with."
+        return self._versions.of(self.model, self.version)
+
+    @property
     def card(self) -> Mapping:
         "The model card, stored when the version was registered; empty for one trained elsewhere."
-        versions = self.reader.versions(self.model)
-        cards = versions.card[versions.version == self.version]
-        return cards.iloc[0] if len(cards) else {}
+        return self.registered.card
 
-    @cached_property
+    @property
     def held_out(self) -> dict[date, ScoreCounts]:
         "Counts of the days that the training of this version left out."
-        return self.reader.held_out_counts(self.model, self.version)
+        return self.registered.held_out
 
     def counts(self, first: date, last: date, tenant: str | None = None) -> dict[date, ScoreCounts]:
         "Counts by day from `first` to `last`, this version."
@@ -182,5 +188,5 @@ class ModelDay:
             self.settings,
             self.as_of,
             self.card,
-            self.held_out,
+            self.registered,
         )

@@ -80,7 +80,8 @@ def learnt(
         rule = stood[keys[day]].rule if keys.get(day) in stood else None
         # only tickets that this promise opened
         if rule and rule.method in WATCHED and rule.target == watch.target:
-            watch = _after(watch, store, view, day)
+            _, labelled, false = view.tickets.outcomes(day)
+            watch = watch.after(day, labelled, false)
         if control is not None:
             control = control.after(counts, rule.threshold if rule else None)
     complete = view.labels.complete_day
@@ -103,10 +104,3 @@ def _ripe(view, counted):
     days = sorted(view.counts_by_day.items())
     first = counted + timedelta(1) if counted else days[0][0]
     return {day: counts for day, counts in days if first <= day <= view.labels.complete_day}
-
-
-def _after(watch, store, view, day):
-    "The watch after what became of a day's tickets."
-    by_day = store.ticket_outcomes(view.model, view.version, day, day, view.as_of)
-    _, labelled, false = by_day.get(day, (0, 0, 0))
-    return watch.after(day, labelled, false)

@@ -21,10 +21,16 @@ class Scores:
         settings = self._of.settings
         spans = windows(self._of.day, settings.recent_days, settings.reference_days)
         recent, reference = (
-            total(self._of.counts(first, last, tenant).values(), self._of.grid)
+            total(self._counts(first, last, tenant), self._of.grid)
             for first, last in (spans.recent, spans.reference)
         )
         return recent, reference
+
+    def _counts(self, first, last, tenant):
+        "Counts of each day; those of all tenants have been read."
+        if tenant is not None:
+            return self._of.counts(first, last, tenant).values()
+        return [c for d, c in self._of.counts_by_day.items() if first <= d <= last]
 
     @cached_property
     def ks(self) -> KS:

@@ -1,7 +1,7 @@
 """What was decided, with what, and whether the promises were kept."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from math import nan
 
@@ -24,6 +24,7 @@ class Tickets:
 
     def __init__(self, of: ModelDay, labels: Labels):
         self._of, self._labels = of, labels
+        self._outcomes = {}
 
     @cached_property
     def stands(self) -> tuple[str, Certainty] | None:
@@ -53,6 +54,14 @@ class Tickets:
         by_route = frame.groupby("route").n.sum()
         automated = int(frame.n[frame.automated.astype(bool)].sum())
         return {r: int(by_route.get(r, 0)) for r in ROUTES} | {"automated": automated}
+
+    def outcomes(self, day: date) -> tuple[int, int, int]:
+        "How many tickets a day had, how many of them have a label, and how many were false."
+        if day not in self._outcomes:
+            of = self._of
+            by_day = of.reader.ticket_outcomes(of.model, of.version, day, day, of.as_of)
+            self._outcomes[day] = by_day.get(day, (0, 0, 0))
+        return self._outcomes[day]
 
     def kept(self, days: int = 60) -> pd.DataFrame:
         """Back-test: what became of the tickets of the last complete days.

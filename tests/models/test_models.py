@@ -11,7 +11,7 @@ from aiops_wb.log.errors import StoreError
 from aiops_wb.log.locks import training
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.models.challenge import challenge, check, last_challenge, plan
-from aiops_wb.models.explain import in_words, reasons
+from aiops_wb.models.explain import alert_reasons, in_words, reasons
 from aiops_wb.models.registry import load, register
 from aiops_wb.models.scorer import Scorer
 from aiops_wb.models.training import train
@@ -58,6 +58,33 @@ def test_reproducible(trained):
     again, _ = train(rows(), MODEL, "v1", rounds=30)
     frame = features(rows(seed=5))
     assert np.array_equal(again.score(frame), trained[0].score(frame))
+
+
+def test_scores_and_reasons_do_not_depend_on_threads(trained, monkeypatch):
+    frame, said = features(rows(seed=5)), []
+    for alone in (0, 10**9):
+        monkeypatch.setattr("aiops_wb.models.version.ALONE", alone)
+        said.append((trained[0].score(frame), trained[0].contributions(frame)))
+    (score, pushes), (again, pushes_again) = said
+    assert np.array_equal(score, again) and pushes.equals(pushes_again)
+
+
+def test_a_loaded_version_serves_again_while_it_is_active(bench, trained):
+    "Its file is not read another time, and no other version is taken for it."
+    frame = rows(seed=5).head(20)
+    with bench.store() as store:
+        register(store, *trained, NOW, "ana")
+        store.activate(NOW, "ana", MODEL, "v1", "first")
+        first = Scorer.in_force(store, MODEL).version
+        (store.root / store.version(MODEL, "v1").path).unlink()
+        assert Scorer.in_force(store, MODEL, loaded=first).version is first
+        why = alert_reasons(store, MODEL, "v1", frame, loaded=first)
+        assert why.equals(reasons(first, features(frame)))
+        register(store, *train(rows(seed=1), MODEL, "v2", rounds=3), NOW, "ana")
+        store.activate(NOW, "ana", MODEL, "v2", "newer")
+        assert Scorer.in_force(store, MODEL, loaded=first).version.version == "v2"
+        with pytest.raises(StoreError, match="missing"):
+            alert_reasons(store, MODEL, "v1", frame)
 
 
 def test_registered_scores_are_the_trained_ones(bench, trained):
