@@ -47,7 +47,7 @@ class Arrivals:
             return Arrivals(self.events.sum(axis=1, keepdims=True), labels, self.followed)
         return Arrivals(self.events[:, band:band + 1], self.labels[:, band:band + 1], self.followed)
 
-# %% ../../nbs/stats/13_arrival.ipynb #b66d0ea3
+# %% ../../nbs/stats/13_arrival.ipynb #4c70eb1f
 def arrivals(day, band, age, label, today: int, bands: int = 3) -> Arrivals:
     """The table of single events: `day` (0 is the first), `band` of the score, `age` at which the label
     became known (NaN: it has none), `label` 0 or 1.
@@ -65,7 +65,7 @@ def arrivals(day, band, age, label, today: int, bands: int = 3) -> Arrivals:
     events = np.bincount(day * bands + band, minlength=days * bands)
     return Arrivals(events.reshape(days, bands), labels.reshape(shape), followed)
 
-# %% ../../nbs/stats/13_arrival.ipynb #386fd7ba
+# %% ../../nbs/stats/13_arrival.ipynb #7aafcb54
 def known_share(a: Arrivals) -> np.ndarray:
     """(ages, 2) share of events with a known label 0, and 1, by age, from days old enough for each age.
 
@@ -85,7 +85,7 @@ def still_to_come(a: Arrivals) -> np.ndarray:
     ever = np.nanmax(share, initial=0.0)
     return 1 - share / ever if ever > 0 else np.full(len(share), nan)
 
-# %% ../../nbs/stats/13_arrival.ipynb #6281a3d4
+# %% ../../nbs/stats/13_arrival.ipynb #cab30e22
 _STAKES = np.array([0.25, 0.5, 0.75, 0.9, 1.0])  # as a share of the largest that cannot lose more than all
 _CAPITAL = np.array([0.05, 0.05, 0.05, 0.05, 0.8])
 
@@ -108,7 +108,7 @@ def upper_mean(shares: np.ndarray, confidence: float = 0.95) -> float:
         low, high = (low, middle) if middle < 1 and refuted(middle) else (middle, high)
     return high
 
-# %% ../../nbs/stats/13_arrival.ipynb #d8142381
+# %% ../../nbs/stats/13_arrival.ipynb #7a90c56f
 PATIENCE = 14
 "Days that a day is followed at least beyond the age at which it counts as complete."
 
@@ -141,7 +141,7 @@ class _Seen(NamedTuple):
         days = self.watched(age)
         return upper_mean(self.late[days, age] / self.known[days], confidence)
 
-# %% ../../nbs/stats/13_arrival.ipynb #7869af74
+# %% ../../nbs/stats/13_arrival.ipynb #d8852e3b
 def days_needed(share: float, confidence: float = 0.95) -> int:
     "Days without any late label that bound what may still come by a share."
     return next(n for n in range(ceil(log(1 - confidence) / log(1 - share)), 100_000)
@@ -167,7 +167,7 @@ def _first_age(a: Arrivals, share, confidence, each_day=True) -> int | None:
             return age
     return None
 
-# %% ../../nbs/stats/13_arrival.ipynb #041be4ff
+# %% ../../nbs/stats/13_arrival.ipynb #3ed105ab
 def _middle_age(a: Arrivals) -> int:
     "The age by which half of the labels had come that have come at all."
     share = known_share(a).sum(axis=1)
@@ -193,7 +193,7 @@ def bands_differ(a: Arrivals, confidence: float = 0.95) -> bool:
     came, ever = a.labels[old, :, :age + 1].sum(axis=(2, 3)), a.labels[old].sum(axis=(2, 3))
     return any(_apart(came, ever, band, (1 - confidence) / bands) for band in range(bands))
 
-# %% ../../nbs/stats/13_arrival.ipynb #27463628
+# %% ../../nbs/stats/13_arrival.ipynb #2754c51e
 @dataclass(frozen=True)
 class Completeness:
     "What a log says about when its labels are in."
@@ -210,7 +210,7 @@ class Completeness:
     def __repr__(self) -> str:
         return f"Completeness({self.reason})"
 
-# %% ../../nbs/stats/13_arrival.ipynb #7df6a747
+# %% ../../nbs/stats/13_arrival.ipynb #6b505cbe
 def _weekly(a: Arrivals) -> tuple[float, int]:
     "Share of the known labels that came in the last week of ages that many days have reached, and its end."
     share = known_share(a).sum(axis=1)
@@ -234,7 +234,7 @@ def _none(a: Arrivals, share, by_band, confidence) -> Completeness:
                   f"come by {share:.0%}")
     return Completeness(None, reason, share, days, nan, nan, Figure(nan), by_band)
 
-# %% ../../nbs/stats/13_arrival.ipynb #c5eb6e0b
+# %% ../../nbs/stats/13_arrival.ipynb #e2dba7b7
 def _never(whole: Arrivals, age) -> Figure:
     "Share of the events of complete days that have no label."
     old = whole.followed >= age
@@ -262,7 +262,7 @@ def complete_age(a: Arrivals, share: float = 0.05, confidence: float = 0.95) -> 
     never = _never(whole, age)
     return Completeness(age, reason, share, int(seen.watched(age).sum()), to_come, bound, never, apart)
 
-# %% ../../nbs/stats/13_arrival.ipynb #440ab403
+# %% ../../nbs/stats/13_arrival.ipynb #a6cfe3b7
 def chance_to_come(a: Arrivals) -> np.ndarray:
     "(ages,) chance that an event without a label at an age gets one later, by `known_share`; 1.0 beyond it."
     share = known_share(a).sum(axis=1)
