@@ -210,7 +210,7 @@ class Completeness:
     def __repr__(self) -> str:
         return f"Completeness({self.reason})"
 
-# %% ../../nbs/stats/13_arrival.ipynb #6b505cbe
+# %% ../../nbs/stats/13_arrival.ipynb #30541541
 def _weekly(a: Arrivals) -> tuple[float, int]:
     "Share of the known labels that came in the last week of ages that many days have reached, and its end."
     share = known_share(a).sum(axis=1)
@@ -234,7 +234,7 @@ def _none(a: Arrivals, share, by_band, confidence) -> Completeness:
                   f"come by {share:.0%}")
     return Completeness(None, reason, share, days, nan, nan, Figure(nan), by_band)
 
-# %% ../../nbs/stats/13_arrival.ipynb #e2dba7b7
+# %% ../../nbs/stats/13_arrival.ipynb #c863615d
 def _never(whole: Arrivals, age) -> Figure:
     "Share of the events of complete days that have no label."
     old = whole.followed >= age
@@ -262,7 +262,7 @@ def complete_age(a: Arrivals, share: float = 0.05, confidence: float = 0.95) -> 
     never = _never(whole, age)
     return Completeness(age, reason, share, int(seen.watched(age).sum()), to_come, bound, never, apart)
 
-# %% ../../nbs/stats/13_arrival.ipynb #a6cfe3b7
+# %% ../../nbs/stats/13_arrival.ipynb #106238be
 def chance_to_come(a: Arrivals) -> np.ndarray:
     "(ages,) chance that an event without a label at an age gets one later, by `known_share`; 1.0 beyond it."
     share = known_share(a).sum(axis=1)
