@@ -219,7 +219,7 @@ _WORDS = {
 
 def _fits(name, column, grid):
     "Whether at least half of what a column holds is what the log's column of its name may hold."
-    told = column[~missing(column)]
+    told = column[~missing(column) & ~column.map(lambda v: isinstance(v, (list, dict)))]
     if name in _WORDS:
         spelt = told.map(lambda v: str(v).strip())
         good = (spelt.str.lower() if name == "automated" else spelt).isin(_WORDS[name])
