@@ -261,7 +261,7 @@ def _load(store, kind, deliveries, types, now, owner):
 
     def keep_features(batch):
         types.keep(batch, now, owner)
-        store.add_unreadable(batch, now, unreadable)
+        store.add_unreadable(batch, unreadable)
 
     files = write_day_files(store, kind, groups, store.known_batch() + 1)
     loaded = int(files.rows.sum())

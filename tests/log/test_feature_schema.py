@@ -245,7 +245,11 @@ def test_the_text_is_kept_for_a_while_only(log):
     fixed_log(log, amount=float)
     log.deliver(amount=["abc"])
     log.deliver(prediction_id=["B1"], amount=["def"], now=NOW + timedelta(days=29))
-    log.deliver(prediction_id=["C1"], amount=["x" * 5000], now=NOW + timedelta(days=31))
+    later = NOW + timedelta(days=31)
+    log.deliver(prediction_id=["C1"], amount=["x" * 5000], now=later)
+    with open_store(log.data, "test") as store:
+        store.drop_quarantined_text(later, 30)
+        store.publish()
     with open_snapshot(log.data) as reader:
         assert reader.frame("SELECT raw FROM unreadable ORDER BY batch_id").raw.tolist() == [
             "def",
