@@ -41,7 +41,7 @@ def _templates():
 
 def filled(template: str, title: str, **values: Any) -> str:
     "A template as a complete HTML page."
-    frame = {"navigation": (), "footer": "", "policy": POLICY}
+    frame = {"navigation": (), "footer": "", "body": "", "policy": POLICY}
     return _templates().get_template(template).render(frame | {"title": title} | values)
 
 
