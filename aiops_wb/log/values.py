@@ -13,6 +13,7 @@ import pandas as pd
 __all__ = [
     "NULL_WORDS",
     "NULL_TEXTS",
+    "PLAIN_SQL",
     "as_boolean",
     "as_number",
     "as_seconds",
@@ -48,6 +49,11 @@ _TIME = re.compile(
 # what Python's float takes and the pattern above does not: leading zeros, underscores, other digits
 _NOT_PLAIN = re.compile(r"^\s*[-+]?0[0-9]|_|[^\x00-\x7f]|^\s*[-+]?[0-9]{16}", re.MULTILINE)
 _EXACT = 2**53  # whole numbers up to here are exact as float64
+
+
+PLAIN_SQL = f"json_valid({{0}}) AND abs(TRY_CAST({{0}} AS DOUBLE)) < {_EXACT}"
+"""Whether a text is, in SQL, a number that every reader reads alike and that a float64 holds. JSON
+knows no leading zeros, no underscores and no plus sign, all of which the cast would take."""
 
 
 def _is_nothing(value):
