@@ -85,7 +85,9 @@ class _Lines:
         shortest, longest = lengths.min(), lengths.max()
         if end == b"\r\n" and not raw.count(b"\r") == raw.count(end) == len(ends):
             return None
-        if shortest <= len(end) or longest > min(_LONGEST, options.limits.line, options.limits.value):
+        if shortest <= len(end) or longest > min(
+            _LONGEST, options.limits.line, options.limits.value
+        ):
             return None
         return cls(raw, end.decode(), ends, options)
 

@@ -106,8 +106,8 @@ def _write(con, rows, by, batch, folder, same):
         f"""
         COPY (SELECT {columns}, {batch}::BIGINT AS batch_id FROM {source})
         TO {target(folder)} (
-            FORMAT parquet, PARTITION_BY ({', '.join(map(identifier, by))}), FILENAME_PATTERN '{{uuid}}',
-            WRITE_PARTITION_COLUMNS true, RETURN_STATS true)"""
+            FORMAT parquet, PARTITION_BY ({", ".join(map(identifier, by))}),
+            FILENAME_PATTERN '{{uuid}}', WRITE_PARTITION_COLUMNS true, RETURN_STATS true)"""
     ).fetchall()
     return [_Written(*row[:5], same | row[5]) for row in written]
 

@@ -84,7 +84,9 @@ class FeatureTypes:
             return frame, _nothing_lost()
         frame = frame.reset_index(drop=True)
         by_model = frame.groupby("model").groups
-        days = {m: _Days(frame.predicted_at[rows], self.store.timezone) for m, rows in by_model.items()}
+        days = {
+            m: _Days(frame.predicted_at[rows], self.store.timezone) for m, rows in by_model.items()
+        }
         columns, lost = {}, []
         for name in names:
             feature, parts = name.removeprefix("feature:"), []

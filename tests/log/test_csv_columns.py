@@ -18,10 +18,38 @@ from aiops_wb.log.reading import Limits, ReadOptions
 from aiops_wb.log.roles import Choice
 from aiops_wb.log.values import infer, typed
 
-NUMBERS = ["0", "1", "-1", "0.5", "1.50", "-0.0", "-0", "1e3", "2E-2", "5e-324", "1e400", "0.1e-400"]
+NUMBERS = [
+    "0",
+    "1",
+    "-1",
+    "0.5",
+    "1.50",
+    "-0.0",
+    "-0",
+    "1e3",
+    "2E-2",
+    "5e-324",
+    "1e400",
+    "0.1e-400",
+]
 NUMBERS += ["9007199254740991", "9007199254740992", "12345678901234567890", "0.30000000000000004"]
 ODD = ["", "007", "-01", "+1", "1_0", "1e5_0", ".5", "1.", " 1", "1 ", "\t1", "+-1", "0x10", "1,5"]
-ODD += ["nan", "NaN", "-inf", "Infinity", "true", "null", "[1]", "{}", "1d", "１", "N/A", "a", "ü", "'"]
+ODD += [
+    "nan",
+    "NaN",
+    "-inf",
+    "Infinity",
+    "true",
+    "null",
+    "[1]",
+    "{}",
+    "1d",
+    "１",
+    "N/A",
+    "a",
+    "ü",
+    "'",
+]
 cell = st.one_of(st.sampled_from(NUMBERS), st.sampled_from(ODD), st.floats().map(repr))
 column = st.one_of(
     st.lists(st.sampled_from(["", *NUMBERS]), min_size=6, max_size=6),
@@ -85,7 +113,9 @@ def both(path, folder, kinds, options=None, choice=Choice()):
     st.lists(column, min_size=1, max_size=4),
     st.sampled_from([",", ";", "\t", "|"]),
     st.sampled_from(["\n", "\r\n"]),
-    st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["text", "boolean", "time", "number"])),
+    st.dictionaries(
+        st.sampled_from("abcd"), st.sampled_from(["text", "boolean", "time", "number"])
+    ),
     st.lists(st.sampled_from(["0.5", "1", "0.25", "1.5", "", "x", "07"]), min_size=6, max_size=6),
     st.booleans(),
 )
@@ -101,12 +131,30 @@ def test_a_file_becomes_the_same_on_either_way(
         given = [f"0{i}", "m", "v", f"2026-11-02T06:00:0{i}Z", scores[i], *cells]
         lines.append(delimiter.join(given))
     path = folder / "f.csv"
-    path.write_bytes("".join(line + end for line in lines).encode("utf-8-sig" if marked else "utf-8"))
+    path.write_bytes(
+        "".join(line + end for line in lines).encode("utf-8-sig" if marked else "utf-8")
+    )
     fast, slow = both(path, folder, Kinds(**known))
     assert fast == slow
 
 
-DAMAGE = ["\n", "\r", "\r\n", '"', ",", "\0", "\ufeff", "é", " ", "0", "-", "sep=,\n", "\n\n", "1_", ""]
+DAMAGE = [
+    "\n",
+    "\r",
+    "\r\n",
+    '"',
+    ",",
+    "\0",
+    "\ufeff",
+    "é",
+    " ",
+    "0",
+    "-",
+    "sep=,\n",
+    "\n\n",
+    "1_",
+    "",
+]
 
 
 @pytest.mark.parametrize("seed", range(60))
