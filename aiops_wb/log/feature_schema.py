@@ -52,6 +52,10 @@ class FeatureSchemaReads(BatchReads, AuditReads):
         known = self._features(model)
         return dict(zip(known.feature[known.fixed], known.kind[known.fixed]))
 
+    def kinds_in_log(self) -> list[tuple[str, str]]:
+        "Feature and kind, of all models."
+        return self._rows(f"SELECT feature, kind FROM ({LATEST.format(where='')})")
+
     def _features(self, model=None, as_of=None):
         where, values = conditions(model=model, batch_id__le=self.known_batch(as_of))
         return self.frame(f"{LATEST.format(where=where)} ORDER BY model, feature", values)
