@@ -24,6 +24,7 @@ from conftest import MODEL, Bench, events
 
 from aiops_wb.cli import call as calls
 from aiops_wb.cli import main
+from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import open_store
 
 NOW = datetime(2026, 3, 20, 2, tzinfo=UTC)
@@ -80,6 +81,56 @@ def with_threshold(bench):
     give(bench, ("thresholds", "set", "0.7", "--model", MODEL, "--why", "first"))
 
 
+def damaged(bench):
+    "A log among files of which one is no Parquet, one no table, one has bad rows, one is left open."
+    logged(bench, days=2)
+    spool = bench.data / "spool" / "predictions"
+    (spool / "0.parquet").write_bytes(b"PAR1 and then nothing of the kind")
+    (spool / "1.csv").write_bytes(b"no,table\n1,2\n")
+    rows = [f"bad{i},2026-03-18T00:00:00Z,{'0.5' if i else 'many'},late,v1\n" for i in range(3)]
+    (spool / "2.csv").write_text("prediction_id,predicted_at,score,model,version\n" + "".join(rows))
+    (bench.data / "spool" / "outcomes" / "3.jsonl").write_text("[1]\n{}\n")
+    log = PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None)
+    for i in range(3):
+        log.log(0.5, "2026-03-18T00:00:00Z", prediction_id=f"left{i}", features={"x": 1.0})
+    log.secure()  # and the process that makes this dies without more
+
+
+def spelt_otherwise(bench):
+    "Labels that came before predictions which spell their ids otherwise."
+    at = "2026-03-18T00:00:00Z"
+    labels = "".join(f"{i}.0,{i % 2},{at}\n" for i in range(10, 30))
+    (bench.root / "labels.csv").write_text("prediction_id,label,observed_at\n" + labels)
+    give(bench, ("ingest", "--kind", "outcomes", "--file", "labels.csv"))
+    spool = bench.data / "spool" / "predictions"
+    spool.mkdir(parents=True, exist_ok=True)
+    rows = "".join(f"{i},{at},0.{i},late,v1\n" for i in range(10, 30))
+    (spool / "p.csv").write_text("prediction_id,predicted_at,score,model,version\n" + rows)
+    late = "".join(f"{i}.0,{i % 2},{at}\n" for i in range(30, 33))
+    (bench.data / "spool" / "outcomes").mkdir(parents=True, exist_ok=True)
+    (bench.data / "spool" / "outcomes" / "l.csv").write_text(
+        "prediction_id,label,observed_at\n" + late
+    )
+
+
+def of_ones_own(bench, model="late", prefix="own"):
+    "A file of somebody's own, of several days."
+    rows = [
+        f"{prefix}{i},2026-03-1{i % 7}T00:00:00Z,0.{i + 10},{i % 9 or 'none'}" for i in range(60)
+    ]
+    (bench.root / "own.csv").write_text("id,when,p,amount\n" + "\n".join(rows) + "\n")
+
+
+def with_unreadable(bench):
+    "A feature that is fixed, and a later file with values that do not fit it."
+    of_ones_own(bench)
+    give(bench, OWN)
+    give(bench, ("features", "set", MODEL, "amount", "number", "--why", "it is"))
+    rows = [f"odd{i},2026-03-18T00:00:00Z,0.5,A{i}" for i in range(20)]
+    (bench.root / "own.csv").write_text("id,when,p,amount\n" + "\n".join(rows) + "\n")
+    give(bench, OWN)
+
+
 def with_sites(bench):
     (bench.root / "sites.csv").write_text("site_id,manager\nnorth,M. One\nsouth,N. Two\n")
     taken_in(bench)
@@ -88,9 +139,17 @@ def with_sites(bench):
 TRAIN = ["models", "train", "--model", MODEL, "--version", "v2"]
 TRAIN += ["--from", "2026-03-02", "--to", "2026-03-19"]
 PROMOTE = ("models", "promote", "--model", MODEL, "--version", "v2", "--why", "better")
+OWN = ("ingest", "--file", "own.csv", "--map", "prediction_id=id,predicted_at=when,score=p")
+OWN += ("--set", f"model={MODEL},version=v1,threshold=0.5")
 TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {
     "ingest": Command(("ingest",), logged),
+    "damaged": Command(("ingest",), damaged),
+    "spelling": Command(("ingest",), spelt_otherwise),
+    "file": Command(OWN, of_ones_own),
+    "features": Command(
+        ("features", "set", MODEL, "amount", "text", "--why", "codes"), with_unreadable
+    ),
     "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
     "reports": Command(("daily",), taken_in, TO_FILE),
     "train": Command(tuple(TRAIN), long_log),

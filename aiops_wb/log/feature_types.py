@@ -12,6 +12,7 @@ from .delivered import Delivered
 from .duck import identifier, literal, parquet, target
 from .feature_schema import ENOUGH_DAYS, ENOUGH_VALUES
 from .features import NUMBERS, stored_types
+from .numbers import spelling_of
 from .store import Store
 from .values import infer, typed, wider
 
@@ -149,7 +150,12 @@ class FeatureTypes:
         "Say that a feature is a text because of a few words among its numbers."
         words = column[typed(column, "number")[1]]
         numbers = int(typed(column, "number")[0].notna().sum())
-        if len(words) and (before or numbers > len(words)):
+        if options := spelling_of(map(str, words)):
+            self._told.append(
+                f"{feature} of {model} is taken as text, such as {words.iloc[0]!r}: "
+                f"{options} reads them as numbers"
+            )
+        elif len(words) and (before or numbers > len(words)):
             self._told.append(
                 f"{feature} of {model} is taken as text"
                 + (f", it was a {before}" if before else "")

@@ -399,21 +399,26 @@ def _remove(path):
 
 
 def _set_aside(store, kind, path, reason, now, owner):
-    "Move a file that cannot be used out of the spool, and record why."
+    """Move a file that cannot be used out of the spool, and record why.
+
+    It is recorded first: an ingester that is stopped before it moves the file finds it again, and
+    what stands recorded is not recorded twice.
+    """
     folder = store.root / "rejected"
     folder.mkdir(exist_ok=True)
     identity, size = _identity(path), path.lstat().st_size
-    store.commit_batch(
-        kind,
-        now,
-        owner,
-        loaded=0,
-        duplicates=0,
-        conflicts=0,
-        quarantine=NO_ROWS,
-        files=pd.DataFrame(columns=["event_date", "tenant", "model", "version"]),
-        segments=[(identity, kind, shown(path.name), size, "corrupt", reason)],
-    )
+    if identity not in store.ingested(kind, "corrupt"):
+        store.commit_batch(
+            kind,
+            now,
+            owner,
+            loaded=0,
+            duplicates=0,
+            conflicts=0,
+            quarantine=NO_ROWS,
+            files=pd.DataFrame(columns=["event_date", "tenant", "model", "version"]),
+            segments=[(identity, kind, shown(path.name), size, "corrupt", reason)],
+        )
     try:
         shutil.move(path, folder / _set_aside_name(identity, path.name))
     except OSError as error:
