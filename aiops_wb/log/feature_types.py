@@ -42,7 +42,21 @@ class _Feature:
             if n:
                 self.days[day] = self.days.get(day, 0) + int(n)
                 self.new[day] = self.new.get(day, 0) + int(n)
-        self.fixed = sum(self.days.values()) >= ENOUGH_VALUES and len(self.days) >= ENOUGH_DAYS
+        self.fixed = self._is_sure()
+
+    def count(self, days):
+        "Of the values that were seen, those on these days are in the log: no others count."
+        if self.stored[1]:
+            return
+        for day, n in self.new.items():
+            self.days[day] -= n
+        for day, n in days.items():
+            self.days[day] = self.days.get(day, 0) + n
+        self.days = {day: n for day, n in self.days.items() if n}
+        self.new, self.fixed = dict(days), self._is_sure()
+
+    def _is_sure(self):
+        return sum(self.days.values()) >= ENOUGH_VALUES and len(self.days) >= ENOUGH_DAYS
 
     def holds(self, physical):
         "Whether a stored type can be read as this kind as it stands."
@@ -217,12 +231,18 @@ class FeatureTypes:
         con.unregister("settled")
         return replace(delivered, canonical=made, unreadable=lost)
 
-    def keep(self, batch: int, now: datetime, who: str) -> None:
-        "Write down what changed; inside the transaction of the batch that changed it."
+    def keep(self, batch: int, now: datetime, who: str, files: pd.DataFrame) -> None:
+        """Write down what changed, inside the transaction of the batch that changed it.
+
+        What counts is in the batch's day files (path, event_date, model): rows that are delivered
+        again and rows that are rejected were seen all the same.
+        """
+        loaded = self._loaded(files)
         for model, features in self._models.items():
             for feature, state in features.items():
                 if state.kind is None:
                     continue
+                state.count(loaded.get((model, feature), {}))
                 if state.new and not state.fixed:
                     columns = {"event_date": list(state.new), "n": list(state.new.values())}
                     named = pd.DataFrame(columns).assign(
@@ -232,6 +252,16 @@ class FeatureTypes:
                 state.new = {}
                 if (state.kind, state.fixed) != state.stored:
                     self._keep_kind(batch, now, who, model, feature, state)
+
+    def _loaded(self, files):
+        "(model, feature) -> day -> values in day files, where a kind is not fixed yet."
+        counted = {}
+        for path, day, model in files[["path", "event_date", "model"]].itertuples(index=False):
+            if any(not state.stored[1] for state in self._models.get(model, {}).values()):
+                for feature, _, n in self.store.stored_values(path):
+                    days = counted.setdefault((model, feature), {})
+                    days[day] = days.get(day, 0) + n
+        return counted
 
     def _keep_kind(self, batch, now, who, model, feature, state):
         seen = f"{sum(state.days.values()):,} values on {len(state.days)} days"
