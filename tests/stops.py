@@ -1,20 +1,26 @@
-"""Stop a command before its n-th rename, fsync, removal or statement; run it again; compare.
+"""Stop a command before its n-th rename, fsync, removal or statement, or kill it at any moment; run
+it again; compare with a calm run, and the calm run with a count of the delivered files themselves.
 
-    python tests/stops.py NAME [EVERY_NTH]
+    python tests/stops.py NAME [STOPS] [KILLS]
 
 A process that has only imported forks for each trial, so that a trial costs the command and not its
-imports. It prints a JSON object: the number of places, those that were tried, and what differed. A
-further command is a line in `COMMANDS`.
+imports. It prints a JSON object: the number of places, those that were tried, the kills that met
+the command at work, and what differed. Without a number of stops every place is tried. A further
+command is a line in `COMMANDS`.
 """
 
 import json
 import os
+import random
 import re
 import shutil
+import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,6 +30,7 @@ from conftest import MODEL, Bench, events
 
 from aiops_wb.cli import call as calls
 from aiops_wb.cli import main
+from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import open_store
 
 NOW = datetime(2026, 3, 20, 2, tzinfo=UTC)
@@ -40,6 +47,7 @@ class Command:
     arguments: tuple[str, ...]
     before: Callable[[Bench], None] = lambda bench: None
     settings: str = ""
+    again: bool = False  # given twice, it leaves a further trace: a file of one's own is duplicates
 
 
 def logged(bench, days=3, per_day=30):
@@ -80,6 +88,56 @@ def with_threshold(bench):
     give(bench, ("thresholds", "set", "0.7", "--model", MODEL, "--why", "first"))
 
 
+def damaged(bench):
+    "A log among files of which one is no Parquet, one no table, one has bad rows, one is open."
+    logged(bench, days=2)
+    spool = bench.data / "spool" / "predictions"
+    (spool / "0.parquet").write_bytes(b"PAR1 and then nothing of the kind")
+    (spool / "1.csv").write_bytes(b"no,table\n1,2\n")
+    rows = [f"bad{i},2026-03-18T00:00:00Z,{'0.5' if i else 'many'},late,v1\n" for i in range(3)]
+    (spool / "2.csv").write_text("prediction_id,predicted_at,score,model,version\n" + "".join(rows))
+    (bench.data / "spool" / "outcomes" / "3.jsonl").write_text("[1]\n{}\n")
+    log = PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None)
+    for i in range(3):
+        log.log(0.5, "2026-03-18T00:00:00Z", prediction_id=f"left{i}", features={"x": 1.0})
+    log.secure()  # and the process that makes this dies without more
+
+
+def spelt_otherwise(bench):
+    "Labels that came before predictions which spell their ids otherwise."
+    at = "2026-03-18T00:00:00Z"
+    labels = "".join(f"{i}.0,{i % 2},{at}\n" for i in range(10, 30))
+    (bench.root / "labels.csv").write_text("prediction_id,label,observed_at\n" + labels)
+    give(bench, ("ingest", "--kind", "outcomes", "--file", "labels.csv"))
+    spool = bench.data / "spool" / "predictions"
+    spool.mkdir(parents=True, exist_ok=True)
+    rows = "".join(f"{i},{at},0.{i},late,v1\n" for i in range(10, 30))
+    (spool / "p.csv").write_text("prediction_id,predicted_at,score,model,version\n" + rows)
+    late = "".join(f"{i}.0,{i % 2},{at}\n" for i in range(30, 33))
+    (bench.data / "spool" / "outcomes").mkdir(parents=True, exist_ok=True)
+    (bench.data / "spool" / "outcomes" / "l.csv").write_text(
+        "prediction_id,label,observed_at\n" + late
+    )
+
+
+def of_ones_own(bench, model="late", prefix="own"):
+    "A file of somebody's own, of several days."
+    rows = [
+        f"{prefix}{i},2026-03-1{i % 7}T00:00:00Z,0.{i + 10},{i % 9 or 'none'}" for i in range(60)
+    ]
+    (bench.root / "own.csv").write_text("id,when,p,amount\n" + "\n".join(rows) + "\n")
+
+
+def with_unreadable(bench):
+    "A feature that is fixed, and a later file with values that do not fit it."
+    of_ones_own(bench)
+    give(bench, OWN)
+    give(bench, ("features", "set", MODEL, "amount", "number", "--why", "it is"))
+    rows = [f"odd{i},2026-03-18T00:00:00Z,0.5,A{i}" for i in range(20)]
+    (bench.root / "own.csv").write_text("id,when,p,amount\n" + "\n".join(rows) + "\n")
+    give(bench, OWN)
+
+
 def with_sites(bench):
     (bench.root / "sites.csv").write_text("site_id,manager\nnorth,M. One\nsouth,N. Two\n")
     taken_in(bench)
@@ -88,9 +146,17 @@ def with_sites(bench):
 TRAIN = ["models", "train", "--model", MODEL, "--version", "v2"]
 TRAIN += ["--from", "2026-03-02", "--to", "2026-03-19"]
 PROMOTE = ("models", "promote", "--model", MODEL, "--version", "v2", "--why", "better")
+OWN = ("ingest", "--file", "own.csv", "--map", "prediction_id=id,predicted_at=when,score=p")
+OWN += ("--set", f"model={MODEL},version=v1,threshold=0.5")
 TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {
     "ingest": Command(("ingest",), logged),
+    "damaged": Command(("ingest",), damaged),
+    "spelling": Command(("ingest",), spelt_otherwise),
+    "file": Command(OWN, of_ones_own, again=True),
+    "features": Command(
+        ("features", "set", MODEL, "amount", "text", "--why", "codes"), with_unreadable
+    ),
     "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
     "reports": Command(("daily",), taken_in, TO_FILE),
     "train": Command(tuple(TRAIN), long_log),
@@ -152,13 +218,15 @@ def count_down(number, seen):
     duckdb.DuckDBPyConnection.execute = executed
 
 
-def forked(work) -> tuple[int, object]:
-    "The exit code of some work in a process of its own, and what it returned."
+def forked(work, kill_after=None) -> tuple[int, object]:
+    """The exit code of some work in a process of its own, and what it returned; killed after some
+    seconds, with whatever it started."""
     read, write = os.pipe()
     process = os.fork()
     if process == 0:
         code = 70
         try:
+            os.setpgid(0, 0)
             os.close(read)
             silence = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silence, 1)
@@ -171,14 +239,20 @@ def forked(work) -> tuple[int, object]:
         finally:
             os._exit(code)
     os.close(write)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        with suppress(ProcessLookupError):  # it was faster
+            os.killpg(process, signal.SIGKILL)
     with os.fdopen(read) as told:
         text = told.read()
     _, status = os.waitpid(process, 0)
-    return os.waitstatus_to_exitcode(status), json.loads(text) if text else None
+    code = os.waitstatus_to_exitcode(status)
+    return code, json.loads(text) if text and code == 0 else None
 
 
-TOLD = {  # what is not the same twice, and what is said more than once
-    "data_files": "SELECT * EXCLUDE (bytes) FROM data_files",
+TOLD = {  # what is not the same twice (numbers of files), and what is said more than once
+    "data_files": "SELECT * EXCLUDE (bytes) REPLACE (path[:-14] AS path) FROM data_files",
+    "workbench": "SELECT * FROM workbench WHERE key <> 'labels matched to batch'",
     "runs": "SELECT DISTINCT event_date, model, step, state FROM runs WHERE state <> 'begun'",
     "metrics": "SELECT DISTINCT * EXCLUDE (run_id) FROM metrics",
     "deliveries": "SELECT DISTINCT key, sink, state, level FROM deliveries",
@@ -196,6 +270,7 @@ def state(bench):
         named = sorted(store._column("SELECT path FROM data_files"))
         store.verify_audit()
     files = sorted(str(p.relative_to(bench.data)) for p in (bench.data / "log").rglob("*.parquet"))
+    assert files == named, (files, named)
     published = duckdb.connect(str((bench.data / "aiops.duckdb").resolve()), read_only=True)
     sizes = {
         table: published.execute(f'SELECT count(*) FROM "{table}"').fetchall()[0][0]
@@ -209,7 +284,7 @@ def state(bench):
     keys = [json.loads(line)["idempotency_key"] for line in open(cases)] if cases.exists() else []
     return {
         **catalog,
-        "files": [files, named],
+        "rows": counted(bench.data / "log"),
         "published": sizes,
         "log": log,
         "spool": [str(p) for p in (bench.data / "spool").rglob("*") if p.is_file()],
@@ -221,28 +296,46 @@ def state(bench):
     }
 
 
-def tried(command, base, number, folder):
-    "How the end differs after a stop at a place; the place's name when there was one."
+def counted(folder):
+    "Ids, scores and labels of each row of Parquet files: read off the files themselves."
+    found = {"predictions": [], "outcomes": []}
+    for kind, value in (("predictions", "score"), ("outcomes", "label")):
+        for path in (folder / kind).rglob("*.parquet"):
+            query = f"SELECT prediction_id, {value} FROM read_parquet(?)"
+            found[kind] += duckdb.execute(query, [str(path)]).fetchall()
+    labels = dict(found["outcomes"])
+    return [[one, score, labels.get(one)] for one, score in sorted(found["predictions"])]
+
+
+def tried(command, base, folder, number=0, kill_after=None, again=False):
+    "How it ends after a stop before a place, or a kill: the exit code, the places, the state."
     bench = Bench(folder)
     shutil.copytree(base.root, folder, symlinks=True)
-    places = []
 
     def stopped():
         log = os.open(folder / "places", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         count_down(number, lambda what: os.write(log, f"{what}\n".encode()))
         return give(bench, command.arguments)
 
-    code, _ = forked(stopped)
-    places = (folder / "places").read_text().splitlines()
-    if code == STOPPED:
+    code, _ = forked(
+        lambda: give(bench, command.arguments) if kill_after else stopped(), kill_after
+    )
+    if code != 0 or again:
         forked(lambda: give(bench, command.arguments))
     ended, found = forked(lambda: state(bench))
+    places = [] if kill_after else (folder / "places").read_text().splitlines()
     shutil.rmtree(folder)
-    return code, places, found if ended == 0 else {"unreadable": ended}
+    return code, places, found if ended == 0 else {"no state": ended}
 
 
-def trials(name, step):
-    "Every `step`-th place of a command: how many there are, and what differed where."
+def differing(calm, found):
+    "What is otherwise than in each of the calm runs: the difference from the first."
+    wrong = [{k: (one[k], found.get(k)) for k in one if found.get(k) != one[k]} for one in calm]
+    return wrong[0] if all(wrong) else {}
+
+
+def trials(name, stops=None, kills=0):
+    "Stops of a command, at all places unless told how many, and kills: what differed where."
     command, root = COMMANDS[name], Path(tempfile.mkdtemp(prefix="stops-"))
     try:
         base = Bench(root / "base")
@@ -250,20 +343,105 @@ def trials(name, step):
         if command.settings:
             (base.root / "aiops.toml").write_text(command.settings)
         assert forked(lambda: command.before(base))[0] == 0
-        code, places, calm = tried(command, base, 0, root / "trial")
-        assert code == 0 and "unreadable" not in calm, code
-        differences = {}
-        numbers = range(1 + (len(places) - 1) % step, len(places) + 1, step)
+        began = time.monotonic()
+        code, places, calm = tried(command, base, root / "trial")
+        took = time.monotonic() - began
+        assert code == 0 and "no state" not in calm, code
+        ends = [calm]
+        if command.again:
+            ends.append(tried(command, base, root / "trial", again=True)[2])
+        if command.before is logged:
+            _, delivered = forked(lambda: counted(base.data / "spool"))
+            assert len(delivered) > 50 and calm["rows"] == delivered
+        differences, dice, met = {}, random.Random(name), 0
+        numbers = dice.sample(range(1, len(places) + 1), stops or len(places))
         for number in numbers:
-            code, reached, found = tried(command, base, number, root / "trial")
+            code, reached, found = tried(command, base, root / "trial", number)
             assert code == STOPPED, (number, code, reached)
-            wrong = {k: (calm[k], found.get(k)) for k in calm if found.get(k) != calm[k]}
-            if wrong:
+            if wrong := differing(ends, found):
                 differences[f"{number} {reached[-1]}"] = wrong
-        return {"places": len(places), "tried": len(numbers), "differences": differences}
+        for kill in range(kills or 0):
+            after = dice.uniform(0, took)
+            code, _, found = tried(command, base, root / "trial", kill_after=after)
+            met += code != 0
+            if wrong := differing(ends, found):
+                differences[f"kill {kill} after {after:.3f} s"] = wrong
+        return {
+            "places": len(places),
+            "tried": len(numbers),
+            "kills": met,
+            "differences": differences,
+        }
+    finally:
+        shutil.rmtree(root)
+
+
+LOGGED = 60
+
+
+def logging_events(root, told):
+    "Log events one by one and tell which are safe; some are made safe, some are in segments."
+    log = PredictionLogger(root / "data" / "spool", MODEL, "v1", threshold=0, flush_seconds=None)
+    for i in range(LOGGED):
+        log.log(0.5, "2026-03-18T00:00:00Z", prediction_id=f"{i:03d}", features={"x": float(i)})
+        if i % 6 == 5:
+            log.flush() if i % 4 == 1 else log.secure()
+            os.write(told, b"%d\n" % (i + 1))
+    log.close()
+
+
+def logger_trials(stops=None, kills=0):
+    "A logger that is stopped or killed, then an ingest: no row is lost that was safe, none double."
+    root = Path(tempfile.mkdtemp(prefix="stops-"))
+    began, took = time.monotonic(), 0.0
+
+    def tried(number=0, kill_after=None):
+        bench = Bench(root / "trial")
+        bench.root.mkdir()
+        told, places = bench.root / "safe", bench.root / "places"
+
+        def work():
+            safe, seen = (
+                os.open(p, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for p in (told, places)
+            )
+            count_down(number, lambda what: os.write(seen, f"{what}\n".encode()))
+            logging_events(bench.root, safe)
+
+        code, _ = forked(work, kill_after)
+        assert code in (0, STOPPED, -signal.SIGKILL), code
+        for _ in range(2):  # the second finds nothing
+            assert forked(lambda: give(bench, ("ingest",)))[0] == 0
+        ids = [row[0] for row in forked(lambda: counted(bench.data / "log"))[1]]
+        safe = int(told.read_text().split()[-1]) if told.exists() and told.stat().st_size else 0
+        reached = places.read_text().splitlines() if places.exists() else []
+        shutil.rmtree(bench.root)
+        right = ids == [f"{i:03d}" for i in range(len(ids))] and len(ids) >= safe
+        return reached, {} if right else {"safe": safe, "found": ids}
+
+    try:
+        places, wrong = tried()
+        took = time.monotonic() - began
+        assert not wrong, wrong
+        dice, differences = random.Random(0), {}
+        for number in dice.sample(range(1, len(places) + 1), stops or len(places)):
+            reached, wrong = tried(number)
+            differences |= {f"{number} {reached[-1]}": wrong} if wrong else {}
+        for kill in range(kills or 0):
+            _, wrong = tried(kill_after=dice.uniform(0, took / 3))
+            differences |= {f"kill {kill}": wrong} if wrong else {}
+        tries = stops or len(places)
+        return {
+            "places": len(places),
+            "tried": tries,
+            "kills": kills or 0,
+            "differences": differences,
+        }
     finally:
         shutil.rmtree(root)
 
 
 if __name__ == "__main__":
-    print(json.dumps(trials(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1)))
+    name, *numbers = sys.argv[1:]
+    numbers = [int(number) or None for number in numbers]
+    told = logger_trials(*numbers) if name == "logger" else trials(name, *numbers)
+    print(json.dumps(told))

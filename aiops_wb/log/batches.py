@@ -88,14 +88,10 @@ class BatchReads(Connected):
             values,
         )
 
-    def ingested(self, kind: str) -> set[str]:
-        "Ids of the segments that were loaded."
-        return set(
-            self._column(
-                "SELECT segment_id FROM segments WHERE state = 'ingested' AND kind = $kind",
-                {"kind": kind},
-            )
-        )
+    def ingested(self, kind: str, state: str = "ingested") -> set[str]:
+        "Ids of the segments that were loaded (`corrupt`: that were set aside)."
+        where, values = conditions(state=state, kind=kind)
+        return set(self._column(f"SELECT segment_id FROM segments{where}", values))
 
     def _between(self, model, start, end, as_of, **where):
         "Conditions on a model's days from start to end, both included, as known at a time."

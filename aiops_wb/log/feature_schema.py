@@ -11,7 +11,7 @@ import pandas as pd
 from .audit import AuditReads, AuditWrites
 from .base import conditions
 from .batches import BatchReads, BatchWrites
-from .duck import identifier, literal, parquet
+from .duck import identifier, parquet, source
 from .errors import StoreError
 from .features import NUMBERS, bin_values, stored_types
 from .published import KINDS, schema_path, write_schema
@@ -105,6 +105,18 @@ class FeatureSchemaReads(BatchReads, AuditReads):
         )
         return self.frame(f"SELECT feature, prediction_id, raw FROM read_again{where}", values)
 
+    def stored_values(self, path: str) -> list[tuple[str, str, int]]:
+        "Of a file of the log: each feature with values, its kind as stored, and how many."
+        found = self._rows(
+            f"""
+            SELECT path_in_schema[11:], any_value(type),
+                   sum(num_values - coalesce(stats_null_count, 0))::BIGINT AS n
+            FROM parquet_metadata({source(self.root / path)})
+            WHERE starts_with(path_in_schema, 'features, ') GROUP BY 1 HAVING n > 0"""
+        )
+        kinds = {"BYTE_ARRAY": "text", "BOOLEAN": "boolean"}
+        return [(name, kinds.get(kind, "number"), n) for name, kind, n in found]
+
     def publish_features(self) -> None:
         "Write the fixed kinds of each model beside the spool, for whoever logs."
         known, spool = self._features(), self.root / "spool"
@@ -172,6 +184,9 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
             "SELECT * FROM unreadable WHERE model = $model AND feature = $feature",
             {"model": model, "feature": feature},
         )
+        if self.fixed_kinds(model).get(feature) == kind:  # said again, after a stop for one
+            self.publish_features()
+            return 0, len(raw)
         lost = typed(raw.raw, kind)[1]
         misfits = self._misfits(model, feature, known[feature], kind)
         with self.transaction():
@@ -279,7 +294,7 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
     def _stored_features(self):
         "How the features of the log's files are stored: model, feature, event_date, kind, n."
         files = {
-            str(self.root / path): (model, day)
+            path: (model, day)
             for path, model, day in self._rows(
                 "SELECT path, model, event_date FROM data_files WHERE kind = 'predictions'"
             )
@@ -287,19 +302,10 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
         rows = []
         for path, (model, day) in files.items():
             try:
-                found = self._rows(
-                    f"""
-                    SELECT path_in_schema, any_value(type),
-                           sum(num_values - coalesce(stats_null_count, 0))::BIGINT
-                    FROM parquet_metadata({literal(path)})
-                    WHERE starts_with(path_in_schema, 'features, ') GROUP BY 1"""
-                )
+                found = self.stored_values(path)
             except duckdb.Error:  # a file that is gone says nothing of its features
                 continue
-            for name, kind, n in found:
-                if n > 0:
-                    kind = {"BYTE_ARRAY": "text", "BOOLEAN": "boolean"}.get(kind, "number")
-                    rows.append((model, name.removeprefix("features, "), day, kind, n))
+            rows += [(model, name, day, kind, n) for name, kind, n in found]
         return pd.DataFrame(rows, columns=["model", "feature", "event_date", "kind", "n"])
 
 

@@ -12,6 +12,7 @@ from .delivered import Delivered
 from .duck import identifier, literal, parquet, target
 from .feature_schema import ENOUGH_DAYS, ENOUGH_VALUES
 from .features import NUMBERS, stored_types
+from .numbers import spelling_of
 from .store import Store
 from .values import infer, typed, wider
 
@@ -41,7 +42,21 @@ class _Feature:
             if n:
                 self.days[day] = self.days.get(day, 0) + int(n)
                 self.new[day] = self.new.get(day, 0) + int(n)
-        self.fixed = sum(self.days.values()) >= ENOUGH_VALUES and len(self.days) >= ENOUGH_DAYS
+        self.fixed = self._is_sure()
+
+    def count(self, days):
+        "Of the values that were seen, those on these days are in the log: no others count."
+        if self.stored[1]:
+            return
+        for day, n in self.new.items():
+            self.days[day] -= n
+        for day, n in days.items():
+            self.days[day] = self.days.get(day, 0) + n
+        self.days = {day: n for day, n in self.days.items() if n}
+        self.new, self.fixed = dict(days), self._is_sure()
+
+    def _is_sure(self):
+        return sum(self.days.values()) >= ENOUGH_VALUES and len(self.days) >= ENOUGH_DAYS
 
     def holds(self, physical):
         "Whether a stored type can be read as this kind as it stands."
@@ -167,7 +182,12 @@ class FeatureTypes:
         "Say that a feature is a text because of a few words among its numbers."
         words = column[typed(column, "number")[1]]
         numbers = int(typed(column, "number")[0].notna().sum())
-        if len(words) and (before or numbers > len(words)):
+        if options := spelling_of(map(str, words)):
+            self._told.append(
+                f"{feature} of {model} is taken as text, such as {words.iloc[0]!r}: "
+                f"{options} reads them as numbers"
+            )
+        elif len(words) and (before or numbers > len(words)):
             self._told.append(
                 f"{feature} of {model} is taken as text"
                 + (f", it was a {before}" if before else "")
@@ -229,12 +249,18 @@ class FeatureTypes:
         con.unregister("settled")
         return replace(delivered, canonical=made, unreadable=lost)
 
-    def keep(self, batch: int, now: datetime, who: str) -> None:
-        "Write down what changed; inside the transaction of the batch that changed it."
+    def keep(self, batch: int, now: datetime, who: str, files: pd.DataFrame) -> None:
+        """Write down what changed, inside the transaction of the batch that changed it.
+
+        What counts is in the batch's day files (path, event_date, model): rows that are delivered
+        again and rows that are rejected were seen all the same.
+        """
+        loaded = self._loaded(files)
         for model, features in self._models.items():
             for feature, state in features.items():
                 if state.kind is None:
                     continue
+                state.count(loaded.get((model, feature), {}))
                 if state.new and not state.fixed:
                     columns = {"event_date": list(state.new), "n": list(state.new.values())}
                     named = pd.DataFrame(columns).assign(
@@ -244,6 +270,16 @@ class FeatureTypes:
                 state.new = {}
                 if (state.kind, state.fixed) != state.stored:
                     self._keep_kind(batch, now, who, model, feature, state)
+
+    def _loaded(self, files):
+        "(model, feature) -> day -> values in day files, where a kind is not fixed yet."
+        counted = {}
+        for path, day, model in files[["path", "event_date", "model"]].itertuples(index=False):
+            if any(not state.stored[1] for state in self._models.get(model, {}).values()):
+                for feature, _, n in self.store.stored_values(path):
+                    days = counted.setdefault((model, feature), {})
+                    days[day] = days.get(day, 0) + n
+        return counted
 
     def _keep_kind(self, batch, now, who, model, feature, state):
         seen = f"{sum(state.days.values()):,} values on {len(state.days)} days"

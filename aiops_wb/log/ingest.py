@@ -220,9 +220,9 @@ def _match_waiting(store, types, now, owner):
     path = store.root / "tmp" / "made" / f"labels-that-waited-{store.known_batch()}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     store.con.execute(f"COPY ({rows}) TO {target(path)} (FORMAT parquet)")
-    taken = _load(store, "outcomes", [Delivered(path, content_id(path), path)], types, now, owner)
+    found = Delivered(path, content_id(path), path)
+    taken = _load(store, "outcomes", [found], types, now, owner, store.labels_matched)
     path.unlink()
-    store.labels_matched()  # an ingester that is stopped before this does it once more: duplicates
     note = f"labels that waited, found under another spelling of their id: {taken.loaded:,}"
     return Ingested(notes=(note,)) if taken.loaded else Ingested()
 
@@ -233,8 +233,8 @@ def _count_rows(con, path):
     return rows.fetchall()[0][0] or 0
 
 
-def _load(store, kind, deliveries, types, now, owner):
-    "One batch: check, write, commit."
+def _load(store, kind, deliveries, types, now, owner, also=lambda: None):
+    "One batch: check, write, commit, and what else belongs to it."
     con = store.con
     groups = _by_features(con, kind, deliveries)
     paths = [delivered.canonical for delivered in deliveries]
@@ -259,9 +259,10 @@ def _load(store, kind, deliveries, types, now, owner):
     duplicates, conflicts = duplicates + again, conflicts - conflicts_again
     unreadable = unreadable_values(store, rows, deliveries)
 
-    def keep_features(batch):
-        types.keep(batch, now, owner)
+    def keep(batch):
+        types.keep(batch, now, owner, files)
         store.add_unreadable(batch, unreadable)
+        also()
 
     files = write_day_files(store, kind, groups, store.known_batch() + 1)
     loaded = int(files.rows.sum())
@@ -276,7 +277,7 @@ def _load(store, kind, deliveries, types, now, owner):
         files=files,
         touched=touched,
         outcome_columns=found,
-        also=keep_features,
+        also=keep,
         segments=[
             (d.segment_id, kind, shown(d.path.name), d.path.stat().st_size, "ingested", None)
             for d in deliveries
@@ -399,21 +400,26 @@ def _remove(path):
 
 
 def _set_aside(store, kind, path, reason, now, owner):
-    "Move a file that cannot be used out of the spool, and record why."
+    """Move a file that cannot be used out of the spool, and record why.
+
+    It is recorded first: an ingester that is stopped before it moves the file finds it again, and
+    what stands recorded is not recorded twice.
+    """
     folder = store.root / "rejected"
     folder.mkdir(exist_ok=True)
     identity, size = _identity(path), path.lstat().st_size
-    store.commit_batch(
-        kind,
-        now,
-        owner,
-        loaded=0,
-        duplicates=0,
-        conflicts=0,
-        quarantine=NO_ROWS,
-        files=pd.DataFrame(columns=["event_date", "tenant", "model", "version"]),
-        segments=[(identity, kind, shown(path.name), size, "corrupt", reason)],
-    )
+    if identity not in store.ingested(kind, "corrupt"):
+        store.commit_batch(
+            kind,
+            now,
+            owner,
+            loaded=0,
+            duplicates=0,
+            conflicts=0,
+            quarantine=NO_ROWS,
+            files=pd.DataFrame(columns=["event_date", "tenant", "model", "version"]),
+            segments=[(identity, kind, shown(path.name), size, "corrupt", reason)],
+        )
     try:
         shutil.move(path, folder / _set_aside_name(identity, path.name))
     except OSError as error:
