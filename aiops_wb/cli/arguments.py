@@ -103,7 +103,12 @@ def as_names(text: str) -> tuple[str, ...]:
 
 def _listed(text):
     "What stands between commas; what holds one is put in double quotes."
-    return next(csv.reader([text], skipinitialspace=True), [])
+    if '"' not in text:
+        return text.split(",") if text else []
+    try:
+        return next(csv.reader([text], skipinitialspace=True), [])
+    except csv.Error as error:
+        raise ValueError(f"{text!r} is not a list: {error}") from None
 
 
 as_name = checked_name

@@ -2,8 +2,6 @@
 
 import getpass
 import inspect
-import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,17 +10,15 @@ from functools import cached_property, wraps
 from pathlib import Path
 from typing import Annotated
 
-import duckdb
 import typer
 
-from ..config import Settings, SettingsError, load_settings
+from ..config import Settings, load_settings
 from ..log.catalog import Reader, open_snapshot
-from ..log.errors import StoreError
 from ..log.store import Store, open_store
-from .later import Table, loading, needs
-from .lines import line, printable, tell
+from .ended import ended
+from .later import Table, loading
+from .lines import line, printable
 from .once import Once
-from .signals import interrupting, told
 
 __all__ = ["Call", "alone", "command", "group"]
 
@@ -142,7 +138,7 @@ def command(app: typer.Typer, name: str | None = None) -> Callable:
         @wraps(handler)
         def called(**arguments):
             call = Call(**{p.name: arguments.pop(p.name) for p in COMMON})
-            return _ended(lambda: handler(call, **arguments), call)
+            return ended(lambda: handler(call, **arguments), call.verbose, call.quiet)
 
         parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*own, *COMMON)]
         called.__signature__ = inspect.Signature(parameters)
@@ -150,56 +146,3 @@ def command(app: typer.Typer, name: str | None = None) -> Callable:
         return handler
 
     return add
-
-
-def _ended(work: Callable[[], int | None], call: Call) -> int:
-    "The exit code of some work; what stops it is told in one sentence."
-    with interrupting() as received:
-        code, message = _worked(work, call)
-    code, message = received.instead_of(code, message)
-    if message:
-        tell(message)
-    return code
-
-
-def _worked(work, call) -> tuple[int, str | None]:
-    with _logging(call) as log:  # the exit code, and what stopped it
-        try:
-            return work() or 0, None
-        except typer.TyperException:  # wrong usage that only the command can see
-            raise
-        except (StoreError, SettingsError) as error:
-            message = str(error)
-        except ModuleNotFoundError as error:
-            message = needs(error)
-        except duckdb.Error as error:
-            message = f"the database says: {str(error).splitlines()[0]}"
-        except OSError as error:
-            message = f"{error.filename or 'the disk'}: {error.strerror or error}."
-        except UnicodeEncodeError as error:
-            message = f"{error.object!a} is not valid text, which is UTF-8."
-        except KeyboardInterrupt:
-            return 130, told()
-        except Exception as error:
-            log.debug("where it happened", exc_info=True)
-            message = (
-                f"this should not happen ({type(error).__name__}: {' '.join(str(error).split())}): "
-                "-vv shows where."
-            )
-    return 1, message
-
-
-@contextmanager
-def _logging(call):
-    "What the package logs goes to standard error while a command runs."
-    log, handler = logging.getLogger("aiops_wb"), logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("aiops-wb: %(levelname)s: %(message)s"))
-    before = log.level
-    levels = (logging.WARNING, logging.INFO, logging.DEBUG)
-    log.setLevel(logging.ERROR if call.quiet else levels[min(call.verbose, 2)])
-    log.addHandler(handler)
-    try:
-        yield log
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(before)

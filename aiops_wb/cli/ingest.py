@@ -154,6 +154,8 @@ def _show(file: Path, seen: Preview):
         line(f"  {'feature':<16} {printable(name)} ({kind})")
     for name, why in seen.left_out.items():
         line(f"  {'not taken':<16} {printable(name) or repr('')} ({printable(why)})")
+    for note in seen.notes:
+        line(f"note: {printable(note)}")
     if seen.waiting:
         line(f"{counted(seen.waiting, 'row')} without a label yet")
     for reason, n in list(seen.reasons.items())[:5]:

@@ -27,6 +27,7 @@ class Preview:
     waiting: int  # rows of outcomes whose label is not known yet
     reasons: Mapping[str, int]  # why rows would be in quarantine -> how many
     first: pd.DataFrame  # rows as they would be logged
+    notes: tuple[str, ...]  # what is to be known of how it was read
 
 
 def preview(
@@ -57,6 +58,7 @@ def preview(
         read.waiting,
         dict(Counter(read.rejects.reason).most_common()),
         read.canonical[told].head(rows),
+        read.notes,
     )
 
 
