@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     webhook_timeout: Annotated[float, Field(gt=0)] = 5  # seconds
     webhook_retries: Annotated[int, Field(ge=0)] = 3  # of one case, after the first attempt
 
-    quarantine_days: Days = 30  # the text of rows in quarantine is kept so long
+    quarantine_days: Days = 30  # what could not be loaded or read is kept so long, as text
     # limits of a file that is taken in: rows, columns, characters of a line and of a value
     file_rows: Count = 20_000_000
     file_columns: Count = 5_000

@@ -57,7 +57,7 @@ def canonical_frame(
         _predictions(table)
     features = {c: v for c, v in table.out.items() if c.startswith("feature:")}
     columns = {c: table.out.get(c) for c in COLUMNS[kind]} | features
-    return pd.DataFrame(columns, index=table.frame.index), table.reason()
+    return pd.DataFrame(columns, index=table.frame.index, copy=False), table.reason()
 
 
 def missing(column: pd.Series) -> pd.Series:

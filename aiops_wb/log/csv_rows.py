@@ -7,6 +7,7 @@ reading goes on with the next line of the file.
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from .errors import StoreError
 from .reading import ReadOptions, Rejects
 from .text_files import is_broken
 
-__all__ = ["read_csv"]
+__all__ = ["header_of", "kept_names", "read_csv"]
 
 DELIMITERS = ",;\t|"
 _KNOWN = {*PREDICTION, *OUTCOME, "features"}
@@ -63,10 +64,10 @@ def read_csv(
 
     `say` takes sentences about names that cannot be columns.
     """
-    first, dialect, names = _header(lines, options)
+    first, delimiter, names = header_of(lines, options)
     options.limits.check_columns(len(names))
-    reader = _Reader(lines, dialect, len(names), options)
-    cells, kept = reader.read(first), _kept_names(names, say)
+    reader = _Reader(lines, _Dialect(delimiter), len(names), options)
+    cells, kept = reader.read(first), kept_names(names, say)
     if len(kept) < len(names):
         cells = cells[list(kept)]
     frame = pd.DataFrame(cells.T, columns=list(kept.values()), dtype=object, copy=False)
@@ -176,8 +177,9 @@ def _quotes_wrong(text):
     return 'a quote stands inside a cell: such a cell is quoted, and the quote doubled ("")'
 
 
-def _header(lines, options):
-    "(position after the header, dialect, names); StoreError when there is no header to be sure of."
+def header_of(lines: list[str], options: ReadOptions) -> tuple[int, str, list[str]]:
+    """The position after the header, the delimiter and the names; StoreError when there is no
+    header to be sure of. `lines` may be the first of a file."""
     at = options.skip_lines
     while at < len(lines) and not lines[at].strip("\r\n"):
         at += 1
@@ -196,7 +198,7 @@ def _header(lines, options):
     if names is None:
         raise StoreError(f"line {start + 1}, the header, cannot be read: {_quotes_wrong(text)}.")
     _refuse_titles(lines, start, after, names, dialect)
-    return after, dialect, [name.strip() for name in names]
+    return after, dialect.delimiter, [name.strip() for name in names]
 
 
 def _whole_header(lines, at, longest):
@@ -258,7 +260,7 @@ def _no_header(at, text, skip):
     )
 
 
-def _kept_names(names, say):
+def kept_names(names: list[str], say: Callable[[str], None]) -> dict[int, str]:
     """Position -> name of the columns that can be told apart; the others are said, or refused where
     the log's own columns are among them."""
     kept, exact = {}, Counter(names)

@@ -40,12 +40,12 @@ def write_day_files(store: Store, kind: str, groups: dict, batch: int) -> pd.Dat
     shutil.rmtree(tmp, ignore_errors=True)
     rejects = store.con.execute("SELECT count(*) FROM rejects").fetchall()[0][0]
     for number, (features, paths) in enumerate(groups.items()):
-        rows, by = (
-            _predictions(paths, features, store.timezone, rejects)
-            if kind == "predictions"
-            else _outcomes(rejects)
-        )
-        for written in _write(store.con, rows, by, batch, tmp / str(number)):
+        if kind == "predictions":
+            rows = _predictions(paths, features, store.timezone, rejects)
+            by, same = _apart(store.con, rows[1])
+        else:
+            rows, by, same = _outcomes(rejects), ("event_date",), {}
+        for written in _write(store.con, rows, by, batch, tmp / str(number), same):
             final = _place(store.root / "log" / kind, written, f"b{batch:08d}-{len(files):04d}")
             files.append(_described(store, kind, written, final))
     for folder in {(store.root / file[1]).parent for file in files}:
@@ -58,20 +58,33 @@ _NOT_REJECTED = "ANTI JOIN rejects USING (filename, file_row_number)"
 
 
 def _predictions(paths, features, zone, rejects):
-    "(columns, source), and what they are written apart by."
+    "Columns and source, in SQL."
     columns = [*map(identifier, PREDICTION), *(["features"] if features else [])]
     day = f"CAST(predicted_at AT TIME ZONE {literal(zone)} AS DATE) AS event_date"
     if rejects:
         source = f"{parquet(paths, filename=True, file_row_number=True)} {_NOT_REJECTED}"
     else:
         source = parquet(paths)
-    return (", ".join([*columns, day]), source), 'event_date, tenant, model, version, "grid"'
+    return ", ".join([*columns, day]), source
+
+
+_NAMES = ("tenant", "model", "version", "grid")
+
+
+def _apart(con, source):
+    """What predictions are written apart by, and what is the same in all of them: most batches are
+    of one version, and each name that DuckDB need not look at saves a tenth of the writing."""
+    names = ", ".join(map(identifier, _NAMES))
+    found = con.execute(f"SELECT DISTINCT {names} FROM {source} LIMIT 2").fetchall()
+    if len(found) == 1:
+        return ("event_date",), dict(zip(_NAMES, found[0]))
+    return ("event_date", *_NAMES), {}
 
 
 def _outcomes(rejects):
-    "(columns, source), and what they are written apart by."
+    "Columns and source, in SQL."
     columns = "prediction_id, label, observed_at, source, event_date"
-    return (columns, f"resolved {_NOT_REJECTED}" if rejects else "resolved"), "event_date"
+    return columns, f"resolved {_NOT_REJECTED}" if rejects else "resolved"
 
 
 class _Written(NamedTuple):
@@ -85,7 +98,7 @@ class _Written(NamedTuple):
     keys: dict
 
 
-def _write(con, rows, by, batch, folder):
+def _write(con, rows, by, batch, folder, same):
     "Write rows into a folder, a file for each partition."
     folder.mkdir(parents=True)
     columns, source = rows
@@ -93,10 +106,10 @@ def _write(con, rows, by, batch, folder):
         f"""
         COPY (SELECT {columns}, {batch}::BIGINT AS batch_id FROM {source})
         TO {target(folder)} (
-            FORMAT parquet, PARTITION_BY ({by}), FILENAME_PATTERN '{{uuid}}',
-            WRITE_PARTITION_COLUMNS true, RETURN_STATS true)"""
+            FORMAT parquet, PARTITION_BY ({", ".join(map(identifier, by))}),
+            FILENAME_PATTERN '{{uuid}}', WRITE_PARTITION_COLUMNS true, RETURN_STATS true)"""
     ).fetchall()
-    return [_Written(*row[:6]) for row in written]
+    return [_Written(*row[:5], same | row[5]) for row in written]
 
 
 def _day(written):

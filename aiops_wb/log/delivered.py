@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 import numpy as np
@@ -57,8 +58,14 @@ class Delivered:
     )
 
 
-Settle = Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
-"Brings the features of canonical rows to what they are; returns the rows and what did not fit."
+class Settling(Protocol):
+    "Knows what the features of the log are."
+
+    def settle_frame(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        "Canonical rows with their features as what they are, and what did not fit."
+
+    def not_numbers(self) -> set[str]:
+        "Features of any model that are known to be something else than numbers."
 
 
 def content_id(path: Path) -> str:
@@ -72,7 +79,7 @@ def from_spool(
     kind: str,
     path: Path,
     folder: Path,
-    settle: Settle,
+    types: Settling,
     outcomes: Outcomes = NONE,
     options: ReadOptions | None = None,
 ) -> Delivered:
@@ -81,7 +88,7 @@ def from_spool(
     StoreError when it cannot be read to its last row.
     """
     if kind_of_file(path) != ".parquet":
-        return from_file(path, kind, folder, settle, outcomes=outcomes, options=options)
+        return from_file(path, kind, folder, types, outcomes=outcomes, options=options)
     given = _openable(path, folder)
     try:
         if _is_canonical(kind, column_types(con, given)):
@@ -90,7 +97,7 @@ def from_spool(
         raise StoreError(
             f"{shown(path.name)} cannot be read as Parquet: {str(error).splitlines()[0]}"
         ) from None
-    made = from_file(given, kind, folder, settle, outcomes=outcomes, options=options)
+    made = from_file(given, kind, folder, types, outcomes=outcomes, options=options)
     return replace(made, path=path)
 
 
@@ -111,7 +118,7 @@ def from_file(
     path: Path,
     kind: str,
     folder: Path,
-    settle: Settle,
+    types: Settling,
     choice: Choice = Choice(),
     outcomes: Outcomes = NONE,
     options: ReadOptions | None = None,
@@ -119,7 +126,7 @@ def from_file(
     """`normalise`, with whatever a file's content can break said in a sentence; trouble with the
     disk is not the file's fault."""
     try:
-        return normalise(path, kind, folder, settle, choice, outcomes, options)
+        return normalise(path, kind, folder, types, choice, outcomes, options)
     except MemoryError:
         raise StoreError(
             f"{shown(path.name)} cannot be used: the memory of this machine does not hold it."
@@ -135,18 +142,18 @@ def normalise(
     path: Path,
     kind: str,
     folder: Path,
-    settle: Settle,
+    types: Settling,
     choice: Choice = Choice(),
     outcomes: Outcomes = NONE,
     options: ReadOptions | None = None,
 ) -> Delivered:
     """Make a canonical segment in `folder` from a CSV, JSON-lines or Parquet file.
 
-    `settle` brings features to what they are. Raises StoreError when the file cannot be used at
+    `types` brings features to what they are. Raises StoreError when the file cannot be used at
     all; single bad rows become rejects.
     """
-    read = read_rows(path, kind, choice, outcomes, options)
-    good, unreadable = settle(read.canonical)
+    read = _read_quickly(path, kind, types.not_numbers(), choice, outcomes, options)
+    good, unreadable = types.settle_frame(read.canonical)
     features = {c.removeprefix(FEATURE): c for c in good.columns if c.startswith(FEATURE)}
     written = write_segment(folder, good, COLUMNS[kind], features)
     return Delivered(
@@ -174,16 +181,39 @@ class Read:
     notes: tuple[str, ...]  # what is to be said of how it was read
 
 
+def _read_quickly(path, kind, not_numbers, choice, outcomes, options):
+    """`read_rows`, with numbers read as such where each row of the file is good: of a bad one is
+    said, and kept, what stands in the file."""
+    if options is None or (options.decimal, options.thousands) == (".", None):
+        texts = _texts(kind, choice, not_numbers)
+        read = read_rows(path, kind, choice, outcomes, options, texts)
+        if not len(read.rejects):
+            return read
+    return read_rows(path, kind, choice, outcomes, options)
+
+
+def _texts(kind, choice, not_numbers):
+    "Columns of a file that are texts, whatever they look like."
+    roles = [c for c, t in COLUMNS[kind].items() if t in ("VARCHAR", "BOOLEAN", _INSTANT)]
+    mapped = [choice.mapping[role] for role in roles if role in choice.mapping]
+    named = (name for feature in not_numbers for name in (feature, FEATURE + feature))
+    return {"features", *roles, *mapped, *named}
+
+
 def read_rows(
     path: Path,
     kind: str,
     choice: Choice,
     outcomes: Outcomes,
     options: ReadOptions | None = None,
+    texts: Collection[str] | None = None,
 ) -> Read:
-    "Read a file and make its columns those of the log; StoreError when it cannot be used at all."
+    """Read a file and make its columns those of the log; StoreError when it cannot be used at all.
+
+    `texts`: as in `read_delivery`.
+    """
     options, notes = options or ReadOptions(), []
-    delivered, lines, rejects = read_delivery(path, options, notes.append)
+    delivered, lines, rejects = read_delivery(path, options, notes.append, texts)
     roles = assign_roles(shown(path.name), kind, delivered, choice, outcomes)
     frame = _filled(kind, _respelt(kind, roles.frame, options), choice.constants)
     lacking = [c for c in REQUIRED[kind] if c not in frame]
@@ -193,15 +223,19 @@ def read_rows(
             f"--map {lacking[0]}=<column> or --set {lacking[0]}=<value>."
         )
     told = _told(kind, frame)
-    waiting = int((~told).sum())
-    frame, delivered, lines = frame[told], delivered[told], lines[told]
-    unreadable = roles.reason[told].reset_index(drop=True)
+    waiting, unreadable = int((~told).sum()), roles.reason
+    if waiting:
+        frame, delivered, lines = frame[told], delivered[told], lines[told]
+        unreadable = unreadable[told].reset_index(drop=True)
     if len(frame):
         canonical, reason = _canonical(path, kind, frame, options, notes)
-        reason = unreadable.where(unreadable.notna(), reason)
+        if unreadable.notna().any():
+            reason = unreadable.where(unreadable.notna(), reason)
     else:
         canonical, reason = pd.DataFrame(columns=list(COLUMNS[kind])), unreadable
     bad = reason.notna().to_numpy()
+    if not bad.any():
+        return Read(roles, canonical, lines, rejects, waiting, tuple(notes))
     refused = {"line": lines[bad], "reason": reason[bad].to_numpy(), "raw": _raw(delivered[bad])}
     rejects = pd.concat([rejects, pd.DataFrame(refused)], ignore_index=True)
     return Read(roles, canonical[~bad], lines[~bad], rejects, waiting, tuple(notes))

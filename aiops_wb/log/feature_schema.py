@@ -3,7 +3,7 @@ and published."""
 
 import json
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import duckdb
 import pandas as pd
@@ -29,8 +29,6 @@ __all__ = [
 
 ENOUGH_VALUES, ENOUGH_DAYS = 1_000, 7
 "Values, and days with some, after which the kind of a feature is fixed."
-UNREADABLE_DAYS = 30
-"Days for which the text of values that could not be read is kept."
 _KEPT, _LONGEST = 10_000, 1_000  # texts of a feature and batch that are kept, characters of each
 
 UNREADABLE = ["event_date", "tenant", "model", "version", "feature", "prediction_id", "raw"]
@@ -53,6 +51,10 @@ class FeatureSchemaReads(BatchReads, AuditReads):
         "Feature -> its kind, of those whose kind is fixed."
         known = self._features(model)
         return dict(zip(known.feature[known.fixed], known.kind[known.fixed]))
+
+    def kinds_in_log(self) -> list[tuple[str, str]]:
+        "Feature and kind, of all models."
+        return self._rows(f"SELECT feature, kind FROM ({LATEST.format(where='')})")
 
     def _features(self, model=None, as_of=None):
         where, values = conditions(model=model, batch_id__le=self.known_batch(as_of))
@@ -193,7 +195,7 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
             self.record(now, who, "feature", f"{model}/{feature}", kind, why)
             self._add_feature(now, who, model, feature, kind, True, why, batch)
             self._read_again(batch, model, feature, kind, raw[~lost])
-            self.add_unreadable(batch, now, misfits)
+            self.add_unreadable(batch, misfits)
             self._rebin(batch, misfits, known[feature], -1)
         self.publish_features()
         return int((~lost).sum()), int(lost.sum()) + len(misfits)
@@ -241,16 +243,9 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
                 changes = [_counted(placed, sign), _counted(placed.assign(bin=-1), -sign)]
                 self._insert("feature_counts", pd.concat(changes).assign(batch_id=batch))
 
-    def add_unreadable(self, batch: int, now: datetime, rows: pd.DataFrame) -> None:
+    def add_unreadable(self, batch: int, rows: pd.DataFrame) -> None:
         """Count the values of a batch that did not fit (event_date, tenant, model, version,
         feature, prediction_id, raw), and keep their text for a while."""
-        old = now - timedelta(days=UNREADABLE_DAYS)
-        self.con.execute(
-            """
-            DELETE FROM unreadable
-            WHERE batch_id IN (SELECT batch_id FROM batches WHERE committed_at < $old)""",
-            {"old": old},
-        )
         if not len(rows):
             return
         self._insert("unreadable_counts", _counted(rows, 1).assign(batch_id=batch))

@@ -72,6 +72,19 @@ class _Feature:
         }[self.kind]
 
 
+class _Days:
+    "The days of some instants in a zone."
+
+    def __init__(self, instants, zone):
+        local = instants.dt.tz_convert(zone).dt.tz_localize(None).to_numpy("datetime64[D]")
+        self.days, self.places = np.unique(local, return_inverse=True)
+
+    def count(self, values):
+        "Day -> how many of the values, one for each instant, are there."
+        n = np.bincount(self.places[values.notna().to_numpy()], minlength=len(self.days))
+        return {day.item(): n for day, n in zip(self.days, n.tolist()) if not np.isnat(day)}
+
+
 class FeatureTypes:
     "The kinds of all features of a log while files come in; what changed is kept by `keep`."
 
@@ -86,16 +99,25 @@ class FeatureTypes:
             return frame, _nothing_lost()
         frame = frame.reset_index(drop=True)
         by_model = frame.groupby("model").groups
-        days = self._days(frame.predicted_at)
+        days = {
+            m: _Days(frame.predicted_at[rows], self.store.timezone) for m, rows in by_model.items()
+        }
         columns, lost = {}, []
         for name in names:
             feature, parts = name.removeprefix("feature:"), []
             for model, rows in by_model.items():
-                values, unread = self._settle(model, feature, frame[name][rows], days[rows])
+                column = frame[name] if len(rows) == len(frame) else frame[name][rows]
+                values, unread = self._settle(model, feature, column, days[model])
                 parts.append(values)
-                lost.append(_lost(feature, frame[name][rows][unread]))
+                lost.append(_lost(feature, column[unread]))
             columns[name] = _together(parts, frame.index)
         return frame.assign(**columns), pd.concat(lost, ignore_index=True)
+
+    def not_numbers(self) -> set[str]:
+        "Features of any model that are known to be something else than numbers."
+        known = self.store.kinds_in_log()
+        seen = [(f, s.kind) for features in self._models.values() for f, s in features.items()]
+        return {feature for feature, kind in [*known, *seen] if kind not in (None, "number")}
 
     def settle_segment(self, delivered: Delivered, folder: Path) -> Delivered:
         """A segment of the log's own form whose features can be read as what they are: as it is
@@ -114,10 +136,6 @@ class FeatureTypes:
         "What changed and somebody should know, once."
         told, self._told = self._told, []
         return told
-
-    def _days(self, instants):
-        "The day of each instant in the log's zone."
-        return instants.dt.tz_convert(self.store.timezone).dt.date
 
     def _of(self, model, feature):
         if model not in self._models:
@@ -151,13 +169,13 @@ class FeatureTypes:
         if state.kind == "boolean" and found == "number":
             values, lost = typed(column, "boolean")
             if not lost.any():  # 1 and 0 are a boolean where booleans came before
-                state.see("boolean", days[values.notna()].value_counts())
+                state.see("boolean", days.count(values))
                 return values, lost
         kind = wider(state.kind, found)
         if kind == "text" and state.kind != "text":
             self._tell_text(model, feature, column, state.kind)
         values, lost = typed(column, kind)
-        state.see(kind, days[values.notna()].value_counts() if found else {})
+        state.see(kind, days.count(values) if found else {})
         return values, lost
 
     def _tell_text(self, model, feature, column, before):
@@ -291,4 +309,6 @@ def _together(parts, index):
     "A column of parts; as text where the parts are of different types."
     if len({str(part.dtype) for part in parts}) > 1:
         parts = [typed(part, "text")[0] for part in parts]
+    if len(parts) == 1 and len(parts[0]) == len(index):
+        return parts[0]
     return pd.concat(parts).reindex(index) if parts else pd.Series(None, index=index, dtype="str")

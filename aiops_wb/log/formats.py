@@ -1,12 +1,13 @@
 """Reading what others deliver: CSV, JSON lines, Parquet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 
+from .csv_columns import read_columns
 from .csv_rows import read_csv
 from .duck import connect, identifier, parquet, source
 from .errors import StoreError
@@ -27,12 +28,16 @@ def kind_of_file(path: Path) -> str | None:
 
 
 def read_delivery(
-    path: Path, options: ReadOptions | None = None, say: Callable[[str], None] = lambda _: None
+    path: Path,
+    options: ReadOptions | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    texts: Collection[str] | None = None,
 ) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
     """A file's rows as they stand there, the line of each, and what is no row: line, reason, raw.
 
-    Cells of text are text or None; `say` takes sentences about what is left out. StoreError when
-    the file cannot be read at all.
+    Cells of text are text or None; where `texts` names the columns that have to be, others may be
+    numbers if nothing is lost by it but their spelling. `say` takes sentences about what is left
+    out. StoreError when the file cannot be read at all.
     """
     options, suffix = options or ReadOptions(), kind_of_file(path)
     name = shown(path.name)
@@ -42,9 +47,9 @@ def read_delivery(
         if suffix == ".parquet":
             frame, numbers, rejects = _read_parquet(path, options)
         else:
-            read = read_csv if suffix.startswith(".csv") else read_json_lines
-            lines = physical_lines(path, options)
-            frame, numbers, rejects = read(lines, options, lambda told: say(f"{name}: {told}"))
+            frame, numbers, rejects = _read_text(
+                path, suffix, options, lambda told: say(f"{name}: {told}"), texts
+            )
     except StoreError as error:
         raise StoreError(f"{name} cannot be read: {error}") from None
     except FileNotFoundError:
@@ -53,6 +58,14 @@ def read_delivery(
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise StoreError(f"{name} cannot be read: {shown(reason).rstrip('.')}.") from None
     return frame, numbers, pd.DataFrame(rejects.rows, columns=list(Rejects.columns))
+
+
+def _read_text(path, suffix, options, say, texts):
+    "The rows of a file of text."
+    if suffix == ".csv" and (plain := read_columns(path, options, say, texts)) is not None:
+        return *plain, Rejects()
+    read = read_csv if suffix.startswith(".csv") else read_json_lines
+    return read(physical_lines(path, options), options, say)
 
 
 def _read_parquet(path, options):

@@ -187,7 +187,7 @@ def ingest_file(
     types = FeatureTypes(store)
     if choice:  # else it may be a file of the log's own form
         made, outcomes = store.root / "tmp" / "made", store.outcome_columns()
-        delivered = from_file(path, kind, made, types.settle_frame, choice, outcomes, options)
+        delivered = from_file(path, kind, made, types, choice, outcomes, options)
     else:
         delivered = _from_spool(store, kind, path, types, options)
     with _limited(store.con, options):
@@ -200,7 +200,7 @@ def ingest_file(
 def _from_spool(store, kind, path, types, options):
     "A spool file with its features as what they are; StoreError when it cannot be used."
     made, outcomes = store.root / "tmp" / "made", store.outcome_columns()
-    delivered = from_spool(store.con, kind, path, made, types.settle_frame, outcomes, options)
+    delivered = from_spool(store.con, kind, path, made, types, outcomes, options)
     if kind == "outcomes" or delivered.lines is not None:  # it was made, and settled, from others
         return delivered
     try:
@@ -261,7 +261,7 @@ def _load(store, kind, deliveries, types, now, owner, also=lambda: None):
 
     def keep(batch):
         types.keep(batch, now, owner, files)
-        store.add_unreadable(batch, now, unreadable)
+        store.add_unreadable(batch, unreadable)
         also()
 
     files = write_day_files(store, kind, groups, store.known_batch() + 1)

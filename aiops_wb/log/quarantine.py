@@ -62,17 +62,17 @@ class QuarantineWrites(QuarantineReads, Writing):
         return Quarantined(kept.assign(raw=kept.raw.map(_capped)), int(again.sum()), conflicts)
 
     def drop_quarantined_text(self, now: datetime, days: int) -> int:
-        "Forget what rows held that came into quarantine longer ago; returns how many did."
-        old = """
-            FROM quarantine
-            WHERE raw IS NOT NULL AND batch_id IN (
-                SELECT batch_id FROM batches WHERE committed_at < $before)"""
+        """Forget what rows held that came into quarantine longer ago, and what values were that did
+        not fit their feature; returns how many rows did."""
+        long_ago = "batch_id IN (SELECT batch_id FROM batches WHERE committed_at < $before)"
+        old = f"FROM quarantine WHERE raw IS NOT NULL AND {long_ago}"
         before = {"before": now - timedelta(days=days)}
         n = self._value(f"SELECT count(*) {old}", before)
         if n:
             self.con.execute(
                 f"UPDATE quarantine SET raw = NULL WHERE rowid IN (SELECT rowid {old})", before
             )
+        self.con.execute(f"DELETE FROM unreadable WHERE {long_ago}", before)
         return n
 
 

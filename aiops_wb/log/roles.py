@@ -219,16 +219,16 @@ _WORDS = {
 
 def _fits(name, column, grid):
     "Whether at least half of what a column holds is what the log's column of its name may hold."
-    told = column[~missing(column)]
+    if name not in (*_WORDS, "threshold", "latency_ms"):
+        return True
+    told = column[~missing(column) & ~column.map(lambda v: isinstance(v, (list, dict)))]
     if name in _WORDS:
         spelt = told.map(lambda v: str(v).strip())
         good = (spelt.str.lower() if name == "automated" else spelt).isin(_WORDS[name])
-    elif name in ("threshold", "latency_ms"):
+    else:
         numbers = pd.to_numeric(told, errors="coerce").astype(float)
         top = 1 if name == "threshold" and grid == "logit" else np.inf
         good = numbers.between(-np.inf if grid == "linear" else 0, top)
-    else:
-        return True
     return not len(told) or bool(good.mean() >= 0.5)
 
 
@@ -268,7 +268,7 @@ def _models(frame, ours, choice):
         return [choice.constants["model"]]
     if "model" not in ours:
         return []
-    return frame[ours["model"]].dropna().astype(str).str.strip().unique().tolist()
+    return list({str(name).strip(): None for name in frame[ours["model"]].dropna().tolist()})
 
 
 def _check_chosen(file, frame, choice, never):
@@ -314,7 +314,7 @@ def _taken(frame, ours, features):
     "Columns of the log under their names, and features."
     columns = {name: frame[column] for name, column in ours.items()}
     named = {FEATURE + name.removeprefix(FEATURE): frame[name] for name in features}
-    return pd.DataFrame(columns | named, index=frame.index)
+    return pd.DataFrame(columns | named, index=frame.index, copy=False)
 
 
 def _shown(name):

@@ -33,7 +33,11 @@ def read_times(column: pd.Series, zone: str | None = None) -> Times:
         return Times(column.astype(_UTC), nothing, nothing, nothing)
     if column.dtype.kind == "M":
         return _placed(column, column.notna().to_numpy(), None, zone)
-    written = [_written(cell) for cell in column.tolist()]
+    cells = column.tolist()
+    if _are_alike(cells):
+        instants = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
+        return Times(instants.astype(_UTC), nothing, nothing, nothing)
+    written = [_written(cell) for cell in cells]
     naive = np.fromiter((naive for _, naive in written), bool, len(written))
     texts = pd.Series([text for text, _ in written], index=column.index, dtype=object)
     told = texts.where(~naive, None)
@@ -42,6 +46,19 @@ def read_times(column: pd.Series, zone: str | None = None) -> Times:
         return Times(instants, naive, nothing, nothing)
     local = pd.to_datetime(texts.where(naive, None), format="ISO8601", errors="coerce")
     return _placed(local, naive, instants, zone)
+
+
+def _are_alike(cells):
+    """Whether all cells are texts of one form with an offset, such as 2026-11-02T06:00:00+00:00: to
+    look at each would take as long as to read it."""
+    if set(map(type, cells)) != {str} or len(wide := set(map(len, cells))) > 1:
+        return False
+    (width,), joined = wide, "".join(cells)
+    if width not in (20, 25) or not joined.isascii():
+        return False
+    letters = np.frombuffer(joined.encode(), "S1").reshape(-1, width)
+    offset = letters[:, -1] == b"Z" if width == 20 else np.isin(letters[:, -6], (b"+", b"-"))
+    return bool((letters[:, 10] == b"T").all() and (letters[:, 16] == b":").all() and offset.all())
 
 
 def _written(cell):

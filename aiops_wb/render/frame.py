@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..log.durable import fsync
 
-__all__ = ["POLICY", "Link", "filled", "failure_page", "write_whole"]
+__all__ = ["POLICY", "Link", "filled", "page", "failure_page", "write_whole"]
 
 POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
@@ -41,8 +41,13 @@ def _templates():
 
 def filled(template: str, title: str, **values: Any) -> str:
     "A template as a complete HTML page."
-    frame = {"navigation": (), "footer": "", "policy": POLICY}
+    frame = {"navigation": (), "footer": "", "body": "", "policy": POLICY}
     return _templates().get_template(template).render(frame | {"title": title} | values)
+
+
+def page(title: str, body: str, navigation: Sequence[Link] = (), footer: str = "") -> str:
+    "A complete HTML page around a body that is HTML already."
+    return filled("frame.html", title, body=body, navigation=navigation, footer=footer)
 
 
 def failure_page(title: str, error: str, navigation: Sequence[Link] = ()) -> str:

@@ -122,7 +122,7 @@ def test_numbers_that_turn_out_to_be_codes_are_read_as_texts(log):
     assert log.rows().gate.tolist() == [12, 7]
     taken = log.deliver(prediction_id=["B1"], gate=["A3"])
     assert log.rows().gate.tolist() == ["12", "7", "A3"] == log.seen_by_analysts("gate")
-    assert any("gate" in said and "'A3'" in said for said in taken.told)
+    assert any("gate" in said and "'A3'" in said for said in taken.notes)
 
 
 @pytest.mark.parametrize("value", [None, "NA"])
@@ -222,7 +222,7 @@ def test_what_does_not_fit_is_missing_and_counted_and_its_text_is_kept(log, endi
     fixed_log(log, amount=float)
     taken = log.deliver(ending=ending, amount=["5", "abc", "N/A", None])
     assert (taken.loaded, taken.quarantined, taken.unreadable) == (4, 0, 1)
-    assert "amount" in taken.told[0] and "'abc'" in taken.told[0]
+    assert "amount" in taken.notes[0] and "'abc'" in taken.notes[0]
     assert plain(log.rows().amount.iloc[:4]) == [5, None, None, None]
     assert log.kinds() == {"amount": "number"}
     with open_snapshot(log.data) as reader:
@@ -245,7 +245,11 @@ def test_the_text_is_kept_for_a_while_only(log):
     fixed_log(log, amount=float)
     log.deliver(amount=["abc"])
     log.deliver(prediction_id=["B1"], amount=["def"], now=NOW + timedelta(days=29))
-    log.deliver(prediction_id=["C1"], amount=["x" * 5000], now=NOW + timedelta(days=31))
+    later = NOW + timedelta(days=31)
+    log.deliver(prediction_id=["C1"], amount=["x" * 5000], now=later)
+    with open_store(log.data, "test") as store:
+        store.drop_quarantined_text(later, 30)
+        store.publish()
     with open_snapshot(log.data) as reader:
         assert reader.frame("SELECT raw FROM unreadable ORDER BY batch_id").raw.tolist() == [
             "def",

@@ -73,7 +73,7 @@ def test_a_torn_last_line_is_left_out_and_said(bench, cut):
     path.write_bytes(whole[:-cut])
     taken = bench.ingest()
     assert taken.loaded == 1 and stored(bench) == ["a"]
-    assert path.name in taken.told[0] and taken.told[0] in str(taken)
+    assert path.name in taken.notes[0] and taken.notes[0] in str(taken)
     assert not path.exists()
 
 
@@ -82,7 +82,7 @@ def test_a_torn_line_of_zeros_is_torn_too(bench):
     with open(path, "ab") as handle:
         handle.write(b"\0" * 300 + b"\n" + b"\0" * 9)
     taken = bench.ingest()
-    assert taken.loaded == 2 and "310 bytes" in taken.told[0]
+    assert taken.loaded == 2 and "310 bytes" in taken.notes[0]
 
 
 def test_a_damaged_line_costs_itself_and_is_kept(bench):
@@ -92,7 +92,7 @@ def test_a_damaged_line_costs_itself_and_is_kept(bench):
     path.write_bytes(b"".join(lines))
     taken = bench.ingest()
     assert taken.loaded == 2 and stored(bench) == ["a", "c"]
-    assert "1 line" in taken.told[0]
+    assert "1 line" in taken.notes[0]
     assert path.with_suffix(".damaged").read_bytes() == b"".join(lines)
     assert bench.ingest() == Ingested()
 
@@ -120,8 +120,8 @@ def test_a_strange_file_stops_nothing(bench, content):
     (folder / ".strange.open").write_bytes(content)
     left_by_a_dead_process(bench, ["a"])
     taken = bench.ingest()
-    assert taken.loaded == 1 and bool(taken.told) == bool(content)
-    assert all("\n" not in note for note in taken.told)
+    assert taken.loaded == 1 and bool(taken.notes) == bool(content)
+    assert all("\n" not in note for note in taken.notes)
     assert not (folder / ".strange.open").exists()
     assert bench.ingest() == Ingested()
 
@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_the_file_for_the_next_time(bench, monkeypatch):
             leftovers, "write_rows", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
         )
         taken = bench.ingest()
-    assert taken.loaded == 0 and "stays" in taken.told[0] and path.exists()
+    assert taken.loaded == 0 and "stays" in taken.notes[0] and path.exists()
     assert bench.ingest() == Ingested(loaded=1)
 
 
