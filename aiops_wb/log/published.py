@@ -47,7 +47,8 @@ def write_schema(spool: str | Path, model: str, features: Mapping[str, str]) -> 
     except (OSError, ValueError):  # none yet, or not readable: written anew
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    # a name of its own and always the same: what a stopped writer left is written over
+    temporary = path.with_name(f".{uuid.uuid5(uuid.NAMESPACE_OID, path.name).hex}.tmp")
     try:
         with open(temporary, "w", encoding="utf-8") as handle:
             handle.write(text)

@@ -141,7 +141,7 @@ def _good(random, prefix):
     return pd.DataFrame(rows)
 
 
-def _damaged(random, raw):
+def damaged(random, raw):
     "A file's bytes with a few of them gone, changed, put in, repeated or swapped."
     raw = bytearray(raw)
     for _ in range(random.choice([1, 1, 2, 5, 40])):
@@ -186,7 +186,7 @@ def test_damaged_files_load_or_are_quarantined_or_refused_in_a_sentence(bench, s
         frame = _good(dice, f"s{seed}-")
         raw = _written(frame, suffix, tmp_path / "made.parquet")
         spool.mkdir(parents=True, exist_ok=True)
-        (spool / f"damaged{suffix}").write_bytes(_damaged(dice, raw))
+        (spool / f"damaged{suffix}").write_bytes(damaged(dice, raw))
         other = frame.assign(prediction_id=lambda f: "other-" + f.prediction_id)
         (spool / f"good{suffix}").write_bytes(_written(other, suffix, tmp_path / "made.parquet"))
         taken = bench.ingest()

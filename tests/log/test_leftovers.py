@@ -10,9 +10,11 @@ from zlib import crc32
 import duckdb
 import pytest
 from conftest import MODEL, events
+from test_formats import damaged
 
 from aiops_wb.log import leftovers
 from aiops_wb.log.ingest import Ingested
+from aiops_wb.log.leftovers import finish_leftovers
 from aiops_wb.log.open_file import OpenFile, locked, read
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 
@@ -305,3 +307,29 @@ def test_what_comes_through_the_open_file_is_what_was_logged(bench):
     common = [c for c in one if c not in ("batch_id", "prediction_batch", "features")]
     assert one[common].reset_index(drop=True).equals(other[common].reset_index(drop=True))
     assert one["feature:x"].tolist() == other["feature:x"].tolist() == frame.x.tolist()
+
+
+@pytest.mark.parametrize("form", ["open file", "segment"])
+def test_damaged_files_of_the_logger_cost_themselves(bench, form):
+    folder = bench.data / "spool" / "predictions"
+    for seed in range(10):
+        dice = random.Random(f"{form} {seed}")
+        other = PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0)
+        for i in range(5):
+            other.log(0.5, AT, prediction_id=f"other{seed}-{i}", features={"x": 1.0, "w": "a"})
+        other.close()
+        path = left_by_a_dead_process(bench, [f"{seed}-{i}" for i in range(20)])
+        if form == "segment":
+            assert not finish_leftovers(folder)
+            path = folder / f"{path.name[1:].removesuffix('.open')}.parquet"
+        content = damaged(dice, path.read_bytes())
+        path.write_bytes(content)
+        taken = bench.ingest()
+        assert 5 <= taken.loaded <= 25 and len(taken.refused) <= 1 and not taken.passed_over
+        assert all("\n" not in told for told in (*taken.refused, *taken.notes))
+        said = taken.refused or taken.notes or taken.quarantined
+        assert taken.loaded == 25 or said or not content  # an empty one was only just begun
+        assert {f"other{seed}-{i}" for i in range(5)} <= set(stored(bench))
+        assert not [p for p in folder.iterdir() if p.suffix != ".damaged"]
+    found = stored(bench)
+    assert len(found) == len(set(found))
