@@ -28,6 +28,8 @@ CALLS = [
     ["backfill", *SPAN, "--reports", "none"],
     ["status"],
     ["config"],
+    ["features", "list"],
+    ["features", "set", MODEL, "Größe", "number", *WHY],
     ["models", "list"],
     ["models", "train", *NAMED, "--version", "zwei ½", *SPAN],
     ["models", "promote", *NAMED, "--version", "½", *WHY],
@@ -117,6 +119,7 @@ def usual():
 
 
 STOPPED = [
+    ["features", "set"],
     ["models", "train"],
     ["models", "promote"],
     ["models", "rollback"],
