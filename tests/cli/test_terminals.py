@@ -90,12 +90,18 @@ def house(tmp_path):
     return tmp_path
 
 
-def all_calls(house, redirected="", gone=False, **environment):
-    "Exit codes of all calls in one process, and what it wrote."
+FEW = [["ingest", "--file"], ["daily", "--reports"], ["status"], ["models", "list"]]
+FEW += [["thresholds", "set"], ["drift", "explain"], ["calendar", "remove"], ["audit", "list"]]
+"Calls of every kind: that take in, that work, that list, that change, that are refused."
+
+
+def all_calls(house, redirected="", gone=False, few=False, **environment):
+    "Whether calls in one process ended as usual, and what it wrote."
+    calls = [words for words in CALLS if not few or words[:2] in FEW]
     files = [house / "calls.json", house / "codes.json", house / "data"]
-    here = [house / word if word.endswith(".csv") else word for words in CALLS for word in words]
+    here = [house / word if word.endswith(".csv") else word for words in calls for word in words]
     it = iter(map(str, here))
-    files[0].write_text(json.dumps([[next(it) for _ in words] for words in CALLS]))
+    files[0].write_text(json.dumps([[next(it) for _ in words] for words in calls]))
     below = house / "below"
     below.mkdir()
     words = [sys.executable, "-c", RUN, *files, *([below] if gone else [])]
@@ -109,13 +115,8 @@ def all_calls(house, redirected="", gone=False, **environment):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(files[1].read_text()), done
-
-
-@pytest.fixture(scope="module")
-def usual():
-    "The exit codes of the calls where nothing is odd."
-    return [int(words[:2] in STOPPED) for words in CALLS]
+    codes = zip(calls, json.loads(files[1].read_text()))
+    return [words for words, code in codes if code != int(words[:2] in STOPPED)], done
 
 
 STOPPED = [
@@ -141,19 +142,21 @@ ENVIRONMENTS = {
 CLOSED = {"output": ">&-", "errors": "2>&-", "input": "<&-", "all": "<&- >&- 2>&-"}
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
-def test_every_command_runs_in_any_environment(house, usual, environment):
-    codes, done = all_calls(house, **BARE | environment)
-    assert codes == usual, done.stderr
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_command_runs_in_any_environment(house, name):
+    few = name in ("bare", "posix", "a name that is no text")
+    odd, done = all_calls(house, few=few, **BARE | ENVIRONMENTS[name])
+    assert not odd, done.stderr
     assert "Traceback" not in done.stderr and "should not happen" not in done.stderr
     assert all(said.startswith("aiops-wb: ") for said in done.stderr.splitlines())
     assert "ller" in done.stdout and "2 loaded" in done.stdout
 
 
-@pytest.mark.parametrize("closed", CLOSED.values(), ids=CLOSED)
-def test_every_command_runs_whatever_was_closed(house, usual, closed):
-    codes, done = all_calls(house, closed, **BARE)
-    assert codes == usual, done.stderr
+@pytest.mark.parametrize("name", CLOSED)
+def test_every_command_runs_whatever_was_closed(house, name):
+    closed = CLOSED[name]
+    odd, done = all_calls(house, closed, few=name != "all", **BARE)
+    assert not odd, done.stderr
     assert "should not happen" not in done.stderr
     if "2>" in closed:
         assert "aiops-wb:" not in done.stdout, "what is no result stays out of the results"
@@ -161,9 +164,9 @@ def test_every_command_runs_whatever_was_closed(house, usual, closed):
         assert log.known_batch() >= 2
 
 
-def test_every_command_runs_where_the_working_directory_is_gone(house, usual):
-    codes, done = all_calls(house, gone=True, **BARE)
-    assert codes == usual, done.stderr
+def test_every_command_runs_where_the_working_directory_is_gone(house):
+    odd, done = all_calls(house, gone=True, few=True, **BARE)
+    assert not odd, done.stderr
 
 
 def command(*words, **options):
