@@ -173,27 +173,10 @@ class FeatureTypes:
                 return values, lost
         kind = wider(state.kind, found)
         if kind == "text" and state.kind != "text":
-            self._tell_text(model, feature, column, state.kind)
+            self._told += _said_of_text(f"{feature} of {model}", column, state.kind)
         values, lost = typed(column, kind)
         state.see(kind, days.count(values) if found else {})
         return values, lost
-
-    def _tell_text(self, model, feature, column, before):
-        "Say that a feature is a text because of a few words among its numbers."
-        words = column[typed(column, "number")[1]]
-        numbers = int(typed(column, "number")[0].notna().sum())
-        if options := spelling_of(map(str, words)):
-            self._told.append(
-                f"{feature} of {model} is taken as text, such as {words.iloc[0]!r}: "
-                f"{options} reads them as numbers"
-            )
-        elif len(words) and (before or numbers > len(words)):
-            self._told.append(
-                f"{feature} of {model} is taken as text"
-                + (f", it was a {before}" if before else "")
-                + f": {len(words):,} of {numbers + len(words):,} values are no numbers, such as "
-                f"{str(words.iloc[0])[:40]!r}; 'aiops-wb features set' makes it what it is"
-            )
 
     def _models_in(self, source):
         rows = self.store.con.execute(
@@ -288,6 +271,23 @@ class FeatureTypes:
         kind, fixed = state.kind, state.fixed
         self.store._add_feature(now, who, model, feature, kind, fixed, seen, batch)
         state.stored = (kind, fixed)
+
+
+def _said_of_text(named, column, before):
+    "Sentences about a feature that is a text because of a few words among its numbers."
+    values, lost = typed(column, "number")
+    words, numbers = column[lost], int(values.notna().sum())
+    if options := spelling_of(map(str, words)):
+        yield (
+            f"{named} is taken as text, such as {words.iloc[0]!r}: {options} reads them as numbers"
+        )
+    elif len(words) and (before or numbers > len(words)):
+        yield (
+            f"{named} is taken as text"
+            + (f", it was a {before}" if before else "")
+            + f": {len(words):,} of {numbers + len(words):,} values are no numbers, such as "
+            f"{str(words.iloc[0])[:40]!r}; 'aiops-wb features set' makes it what it is"
+        )
 
 
 def _kind_stored(physical):
