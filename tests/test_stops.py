@@ -2,6 +2,7 @@
 again: as if never stopped."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ def trials(name, stops, kills):
         capture_output=True,
         text=True,
         check=False,
+        env=os.environ
+        | {"OMP_NUM_THREADS": "1"},  # two trainings at once would wait for each other
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
