@@ -49,7 +49,7 @@ def read_columns(
     kept = kept_names(names, told.append)
     wanted = set() if texts is None else set(kept.values()) - set(texts)
     try:
-        cells = _Cells(source(path), first, delimiter, len(names), lines.end)
+        cells = _Cells(path, first, delimiter, len(names), lines.end)
         with connect(":memory:", threads=1) as con:
             n, columns = _columns(con, cells, kept, wanted)
     except (duckdb.Error, StoreError):  # a ragged row, a path that DuckDB cannot be told
@@ -102,8 +102,8 @@ def _is_utf8(raw):
 class _Cells:
     "The cells of a plain file as a table of DuckDB's, in SQL: columns c0, c1 ... (NULL: empty)."
 
-    def __init__(self, file, first, delimiter, width, end):
-        self.file, self.width = file, width
+    def __init__(self, path, first, delimiter, width, end):
+        self.path, self.width = path, width
         end = literal(end.encode("unicode_escape").decode())
         self.fixed = (
             f"skip = {first}, delim = {literal(delimiter)}, new_line = {end}, quote = '', "
@@ -116,7 +116,7 @@ class _Cells:
         "All rows, some columns as numbers; duckdb.Error where a row is not of the header's width."
         kinds = ("DOUBLE" if at in numbers else "VARCHAR" for at in range(self.width))
         columns = ", ".join(f"c{at}: '{kind}'" for at, kind in enumerate(kinds))
-        return f"read_csv({self.file}, columns = {{{columns}}}, {self.fixed})"
+        return f"read_csv({source(self.path)}, columns = {{{columns}}}, {self.fixed})"
 
 
 def _columns(con, cells, kept, maybe_numbers):
