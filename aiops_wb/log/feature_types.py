@@ -173,7 +173,7 @@ class FeatureTypes:
                 return values, lost
         kind = wider(state.kind, found)
         if kind == "text" and state.kind != "text":
-            self._told += _said_of_text(f"{feature} of {model}", column, state.kind)
+            self._told += _said_of_text(model, feature, column, state.kind)
         values, lost = typed(column, kind)
         state.see(kind, days.count(values) if found else {})
         return values, lost
@@ -273,26 +273,27 @@ class FeatureTypes:
         state.stored = (kind, fixed)
 
 
-def _said_of_text(named, column, before):
-    "Sentences about a feature that is a text because of a few words among its numbers."
-    values, lost = typed(column, "number")
-    words, numbers = column[lost], int(values.notna().sum())
-    if options := spelling_of(map(str, words)):
-        yield (
-            f"{named} is taken as text, such as {words.iloc[0]!r}: {options} reads them as numbers"
-        )
-    elif len(words) and (before or numbers > len(words)):
-        yield (
-            f"{named} is taken as text"
-            + (f", it was a {before}" if before else "")
-            + f": {len(words):,} of {numbers + len(words):,} values are no numbers, such as "
-            f"{str(words.iloc[0])[:40]!r}; 'aiops-wb features set' makes it what it is"
-        )
-
-
 def _kind_stored(physical):
     "The kind of numbers or booleans that are stored as a type."
     return "boolean" if physical == "boolean" else "number"
+
+
+def _said_of_text(model, feature, column, before):
+    "That a feature is a text because of words among its numbers, or of how these are spelt."
+    numbers, lost = typed(column, "number")
+    words, known = column[lost], int(numbers.notna().sum())
+    if options := spelling_of(map(str, words)):
+        yield (
+            f"{feature} of {model} is taken as text, such as {words.iloc[0]!r}: "
+            f"{options} reads them as numbers"
+        )
+    elif len(words) and (before or known > len(words)):
+        yield (
+            f"{feature} of {model} is taken as text"
+            + (f", it was a {before}" if before else "")
+            + f": {len(words):,} of {known + len(words):,} values are no numbers, such as "
+            f"{str(words.iloc[0])[:40]!r}; 'aiops-wb features set' makes it what it is"
+        )
 
 
 def _nothing_lost():

@@ -195,6 +195,24 @@ def test_few_days_or_values_fix_nothing(log, days, a_day):
     assert log.fixed() == {} and read_schema(log.data / "spool", "m") == {}
 
 
+def test_rows_that_are_delivered_again_fix_nothing(log):
+    frame = season(days=8, a_day=90, amount=float)
+    assert log.deliver(frame).loaded == 720
+    assert log.deliver(frame).duplicates == 720
+    assert log.fixed() == {}
+    log.deliver(frame.assign(amount=1.0, prediction_id="T" + frame.prediction_id))
+    assert log.fixed() == {"amount": "number"}
+
+
+def test_to_set_a_feature_again_to_what_it_is_changes_nothing(log):
+    log.deliver(amount=["5", "A3"])
+    with open_store(log.data, "ana") as store:
+        for _ in range(2):
+            store.set_feature(NOW, "ana", "m", "amount", "number", "it is one")
+            before = store.known_batch(), len(store.audit())
+        assert before == (2, 1)
+
+
 def test_files_that_wait_together_are_as_if_each_had_come_alone(log):
     "The kind is fixed by the first files; what the last one holds does not fit."
     frame = season(days=10, a_day=150, amount=lambda i: str(float(i)))

@@ -305,6 +305,21 @@ def test_a_corrupt_segment_is_set_aside_and_the_rest_goes_in(bench):
         ]
 
 
+def test_a_stop_before_a_corrupt_file_is_moved_records_it_once(bench, monkeypatch):
+    spool = bench.data / "spool" / "predictions"
+    spool.mkdir(parents=True)
+    (spool / "bad.parquet").write_bytes(b"no such thing")
+    monkeypatch.setattr(
+        ingest_module.shutil, "move", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        bench.ingest()
+    monkeypatch.undo()
+    assert len(bench.ingest().refused) == 1 and not list(spool.iterdir())
+    with bench.store() as store:
+        assert store.known_batch() == 1 and len(store.ingested("predictions", "corrupt")) == 1
+
+
 def test_impossible_rows_in_a_segment_of_our_own_format_are_quarantined(bench):
     "A writer in another language follows the format but not the rules."
     bench.log(events(days=1).head(6))
