@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import xgboost as xgb
-from scipy.stats import rankdata
 
 from ..config import packages
 from ..log.errors import StoreError
@@ -157,7 +156,7 @@ def separating(column: pd.Series, label: pd.Series, held: pd.Series, rule: Mappi
 
 def _auc(values, positive):
     "The chance that a positive has a larger value than a negative; ties count half."
-    ranks, n = rankdata(values), positive.sum()
+    ranks, n = pd.Series(values).rank().to_numpy(), positive.sum()
     return (ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(values) - n))
 
 

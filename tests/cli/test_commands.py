@@ -164,3 +164,19 @@ def test_help_costs_little():
     costs = [run.stdout.splitlines()[-1].split() for run in runs]
     assert min(float(seconds) for seconds, *_ in costs) < 0.4
     assert all(not loaded for _, *loaded in costs)
+
+
+def test_a_command_loads_no_optional_part_that_costs_most_of_its_start(tmp_path):
+    "XGBoost imports scikit-learn where that is installed, as it is here."
+    script = (
+        "import sys; from aiops_wb.cli import main; code = main(); "
+        "print(code, *(bool(sys.modules.get(n)) for n in ('xgboost', 'sklearn', 'scipy.stats')))"
+    )
+    words = ["demo", "--until", "1999-01-01", "--data", tmp_path / "data"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["1", "True", "False", "False"], done.stderr
