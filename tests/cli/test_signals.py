@@ -32,6 +32,12 @@ sys.exit(main(arguments))
 """
 
 
+def heard():
+    "Signals are heard as at a terminal, whoever runs the tests in the background."
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(bench, *arguments, code=COMMAND):
     folders = ("--data", bench.data, "--reports-dir", bench.root / "reports", "-q")
     return subprocess.Popen(
@@ -40,6 +46,7 @@ def start(bench, *arguments, code=COMMAND):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heard,
     )
 
 
