@@ -42,10 +42,13 @@ class InlineEngine(Engine):
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, **_):
         "Run cell by cell until one fails (papermill calls this)."
+        process = os.getpid()
         for index, cell in enumerate(nb_man.nb.cells):
             nb_man.cell_start(cell, index)
             if cell.cell_type == "code":
                 cell.outputs, error = _run_cell(shell(), cell.source)
+                if os.getpid() != process:  # forked by the cell, whose end is its end: the report
+                    os._exit(0)  # and its files are those of the process that began it
                 cell.execution_count = index
                 if error is not None:
                     nb_man.cell_exception(cell, index, exception=error)

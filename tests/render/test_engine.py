@@ -163,3 +163,12 @@ def test_a_report_ends_with_the_processes_that_wanted_it(tmp_path, killed, cell)
             for process in (report, helper, asker.pid):
                 with suppress(ProcessLookupError, TypeError):
                     os.kill(process, signal.SIGKILL)
+
+
+def test_a_process_that_a_cell_forked_ends_with_that_cell(tmp_path):
+    "Else it would run the other cells and write the report's files, too."
+    ran = tmp_path / "ran"
+    fork = "import os, time\nif os.fork(): time.sleep(1)"
+    note = f"print(os.getpid(), file=open({str(ran)!r}, 'a'))"
+    (result,) = run_jobs([job(tmp_path, fork, note)])
+    assert result.state == "ok" and len(ran.read_text().split()) == 1

@@ -59,7 +59,6 @@ def jobs(folder, **sources):
     ]
 
 
-@pytest.mark.slow
 def test_what_a_report_does_to_itself_it_does_to_no_other(tmp_path):
     sources = {name: source for name, (source, _) in HARM.items()}
     sources |= {f"fine_{i}": FINE for i in range(4)}
