@@ -1,5 +1,6 @@
 """A small log that tests share: made events of one model, known truth, any number of days."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,8 +15,7 @@ from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
 
 MODEL = "late"
-# a busy machine is no failure, and what needs many examples says so
-settings.register_profile("steady", deadline=None, max_examples=30)
+settings.register_profile("steady", deadline=None)  # a busy machine is no failure
 settings.load_profile("steady")
 
 
@@ -40,6 +40,14 @@ def events(days=3, per_day=40, seed=0, start=date(2026, 3, 1), version="v1"):
             "x": x,
         }
     )
+
+
+def until(true, seconds=20):
+    "Wait for what another thread does."
+    end = time.monotonic() + seconds
+    while not (found := true()) and time.monotonic() < end:
+        time.sleep(0.005)
+    return found
 
 
 @dataclass

@@ -4,6 +4,7 @@ import re
 import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import nbformat
 import numpy as np
@@ -387,14 +388,13 @@ def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
         assert log.frame("SELECT count(*) AS n FROM quarantine").n[0] == 0
 
 
+def a_job(folder, name, source):
+    path = notebook(folder / f"{name}.ipynb", source)
+    return Job(name, path, folder / "out" / f"{name}.html", {"x": 2}, name)
+
+
 def test_a_slow_report_is_stopped_and_a_dead_one_is_noticed(tmp_path):
-    job = lambda name, source: Job(
-        name,
-        notebook(tmp_path / f"{name}.ipynb", source),
-        tmp_path / "out" / f"{name}.html",
-        {"x": 2},
-        name,
-    )
+    job = partial(a_job, tmp_path)
     (slow,) = run_jobs([job("slow", "import time; time.sleep(600)")], timeout=1)
     dead, fine = run_jobs(
         [
@@ -417,13 +417,7 @@ def test_a_report_cannot_write_where_results_go(tmp_path):
         "    with contextlib.suppress(OSError):\n"
         "        os.write(descriptor, b'garbage\\n')"
     )
-    job = lambda name, source: Job(
-        name,
-        notebook(tmp_path / f"{name}.ipynb", source),
-        tmp_path / "out" / f"{name}.html",
-        {"x": 2},
-        name,
-    )
+    job = partial(a_job, tmp_path)
     hostile, fine = run_jobs([job("hostile", everywhere), job("fine", "assert x == 2")], parallel=2)
     assert fine.state == "ok"
     assert hostile.state == "failed" and "no readable result" in hostile.error

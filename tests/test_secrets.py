@@ -18,8 +18,6 @@ from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.errors import StoreError
 from aiops_wb.watch.sinks import Webhook
 
-pytestmark = pytest.mark.slow  # processes by the dozen
-
 USER, WORD, PATH, QUERY = "canaryuser", "canary w\u00f6rd", "canarypath", "canaryquery"
 HEADER = base64.b64encode(f"{USER}:{WORD}".encode()).decode()
 CANARIES = ("canary", "w\u00f6rd", "w%c3%b6rd", HEADER.lower(), "fowl")

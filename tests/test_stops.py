@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from stops import COMMANDS
 
-pytestmark = pytest.mark.slow  # processes by the dozen
-
 NAMES = sorted([*COMMANDS, "logger"])
 LONG = {"calendar", "calibrate", "promote", "reports", "retrain", "rollback", "send", "set"}
 "Commands that take long, or whose places are like those of others."

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from .durable import fsync
 from .names import file_name
 
 __all__ = ["KINDS", "schema_path", "read_schema", "write_schema"]
@@ -57,13 +58,4 @@ def write_schema(spool: str | Path, model: str, features: Mapping[str, str]) -> 
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _fsync_folder(path.parent)
-
-
-def _fsync_folder(folder):
-    "Force a renaming in a folder to the disk."
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    fsync(path.parent)

@@ -334,12 +334,13 @@ class _Helper:
     def _begin(self, selector, index, job):
         "Start a report; one that cannot be started has failed."
         try:
-            report = _start(index, job, monotonic() + self.timeout, self.alive[0])
+            with _told_afterwards():
+                report = _start(index, job, monotonic() + self.timeout, self.alive[0])
+                self.running[index] = report
         except OSError as error:
             why = f"the report's process could not be started: {error}."
             self._answer(index, _failed(job, why))
             return
-        self.running[index] = report
         selector.register(report.pipe, selectors.EVENT_READ, report)
 
     def _listen(self, selector):
@@ -399,6 +400,17 @@ def _as_result(text):
         return None
 
 
+@contextmanager
+def _told_afterwards():
+    """Meanwhile SIGTERM waits: during a fork its exception would be lost in what Python runs then,
+    and before the report is known nobody would end it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start(index, job, deadline, alive):
     """Fork a process for a job; all it has of this one is the pipe for its result, and one that
     ends with this process, and the report with it."""
@@ -409,6 +421,7 @@ def _start(index, job, deadline, alive):
         try:
             os.setsid()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             _close_all_but(write, alive)
             _end_with(alive)
             _child(job, write)

@@ -10,8 +10,6 @@ import pytest
 from conftest import MODEL, Bench, events
 from test_daily import short_reports
 
-pytestmark = pytest.mark.slow  # processes by the dozen
-
 SIGNALS = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "SIGTERM")}
 COMMAND = "import sys; from aiops_wb.cli import main; sys.exit(main(sys.argv[1:]))"
 # a command that waits for its signal where a function of it is called

@@ -17,8 +17,6 @@ from aiops_wb.cli import app, lines, main
 from aiops_wb.cli.lines import finish, line
 from aiops_wb.log.catalog import open_snapshot
 
-pytestmark = pytest.mark.slow  # processes by the dozen
-
 MODEL = "Müller 🦉"
 NAMED = ["--model", MODEL]
 WHY = ["--why", "weiß ich nicht"]

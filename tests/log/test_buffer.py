@@ -3,11 +3,11 @@
 import errno
 import os
 import threading
-import time
 from contextlib import suppress
 
 import duckdb
 import pytest
+from conftest import until
 
 from aiops_wb.log import buffer, open_file
 from aiops_wb.log.errors import BufferFull, NotWritten
@@ -15,14 +15,6 @@ from aiops_wb.log.leftovers import finish_leftovers
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 
 AT = "2026-03-01T12:00:00+01:00"
-
-
-def until(true, seconds=20):
-    "Wait for what another thread does."
-    end = time.monotonic() + seconds
-    while not (found := true()) and time.monotonic() < end:
-        time.sleep(0.005)
-    return found
 
 
 def ids(folder):

@@ -108,7 +108,7 @@ def both(path, folder, kinds, options=None, choice=Choice()):
         return fast, outcome(path, folder, kinds, options, choice)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(column, min_size=1, max_size=4),
     st.sampled_from([",", ";", "\t", "|"]),
@@ -157,7 +157,9 @@ DAMAGE = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    "seed", [*range(12), *(pytest.param(s, marks=pytest.mark.slow) for s in range(12, 60))]
+)
 def test_a_damaged_file_becomes_the_same_on_either_way(tmp_path, seed):
     rng, path = random.Random(seed), tmp_path / "f.csv"
     lines = [f"{HEAD},latency_ms,a,b,zip"]

@@ -546,7 +546,7 @@ def rows_or_reasons(kind, rows):
         assert good.label.isin([0, 1]).all() and good.observed_at.notna().all()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(*any_rows)
 def test_any_cells_make_rows_or_reasons(kind, rows):
     rows_or_reasons(kind, rows)

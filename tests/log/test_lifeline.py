@@ -12,8 +12,6 @@ import pytest
 
 from aiops_wb.log.leftovers import finish_leftovers
 
-pytestmark = pytest.mark.slow  # processes by the dozen
-
 HEAD = """
 import os, signal, sys, threading, time
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger

@@ -17,8 +17,6 @@ from aiops_wb.log.ingest import Ingested, ingest_file
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.stats.points import Grid
 
-pytestmark = pytest.mark.slow  # processes by the dozen
-
 MODEL, NOW = "m", datetime(2026, 3, 20, tzinfo=UTC)
 DAYS = date(2026, 1, 1), date(2026, 12, 31)
 ROWS = 5

@@ -1,11 +1,11 @@
 import threading
-import time
 import uuid
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import until
 
 from aiops_wb.log.columns import PREDICTION
 from aiops_wb.log.durable import time_ordered_id
@@ -13,14 +13,6 @@ from aiops_wb.log.spool import OutcomeLogger, PredictionLogger, instants
 from aiops_wb.stats.points import Grid
 
 AT = "2026-03-01T12:00:00+01:00"
-
-
-def until(true, seconds=20):
-    "Wait for what another thread does."
-    end = time.monotonic() + seconds
-    while not (found := true()) and time.monotonic() < end:
-        time.sleep(0.005)
-    return found
 
 
 def rows(folder):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from conftest import MODEL, Bench, events
@@ -102,10 +104,26 @@ def test_a_helper_that_dies_fails_its_reports_and_raises_nothing(tmp_path):
     assert "exit code -9" in (tmp_path / "out" / "next.html").read_text(encoding="utf-8")
 
 
+def test_a_helper_that_is_told_to_end_while_it_forks_ends(tmp_path):
+    path = notebook(tmp_path / "a.ipynb", "import time; time.sleep(600)")
+    told = f"""
+import os, signal, sys
+from pathlib import Path
+from aiops_wb.render.engine import Job, _Helper
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
+job = Job("a", Path({str(path)!r}), Path({str(tmp_path / "a.html")!r}), {{}}, "a")
+_Helper([job], 1, 600, sys.stdout, os.pipe()[0], os.pipe()).run()
+"""
+    run = [sys.executable, "-c", told]
+    ended = subprocess.run(run, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
+
+
 def test_an_error_of_who_asked_ends_the_helper_and_its_reports(tmp_path):
     "As Ctrl-C does."
     waits = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    sources = {"a": f"import os, time; {waits}", "b": FINE}
+    until = f"from pathlib import Path\nwhile not Path({str(tmp_path / 'pid')!r}).exists(): pass"
+    sources = {"a": f"import os, time; {waits}", "b": until}
     with pytest.raises(RuntimeError):
         run_jobs(jobs(tmp_path, **sources), on_done=lambda _: fail())
     with pytest.raises(ProcessLookupError):
