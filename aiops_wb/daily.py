@@ -173,18 +173,19 @@ def compute(
         return [_Step(day, model, "figures", state, as_of, now, seconds, error, run_id)]
 
     try:
-        view = View(store, model, day, as_of, settings, versions)
-        later = _states_of_later_days(store, view, now)
-        decides = as_of >= now  # looking back changes nothing that decides
-        if decides and not later:
-            recalibrate(store, view, now, who)
-        figures, error = _figures(view)
-        with store.transaction():
-            _store_figures(store, view, figures, run_id, as_of, complete=not error)
-            # mornings whose alarms failed are made up for
-            if decides and "ok" not in later and not error:
-                record_alarms(store, view, as_of, now)
-            _record_steps(store, ended())
+        with store.one_thread():
+            view = View(store, model, day, as_of, settings, versions)
+            later = _states_of_later_days(store, view, now)
+            decides = as_of >= now  # looking back changes nothing that decides
+            if decides and not later:
+                recalibrate(store, view, now, who)
+            figures, error = _figures(view)
+            with store.transaction():
+                _store_figures(store, view, figures, run_id, as_of, complete=not error)
+                # mornings whose alarms failed are made up for
+                if decides and "ok" not in later and not error:
+                    record_alarms(store, view, as_of, now)
+                _record_steps(store, ended())
         stored = True
     except Exception as problem:  # whatever it is, it costs this day of this model and no other
         raise_if_interrupted(problem)

@@ -61,7 +61,8 @@ def demo(
         replay = _Replay(store, story, streams, settings, rounds, {}, Versions(store))
         _set_up(replay, say)
         for day in progress(left, "replaying days"):
-            _live_day(replay, day)
+            with store.one_thread():
+                _live_day(replay, day)
             if day == days[-1] - timedelta(report_days):
                 _challenge(replay, day)
         store.publish(settings.snapshots_kept)

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +37,7 @@ from .waiting import waiting
 __all__ = ["Ingested", "ingest", "ingest_file", "said_of_unmatched"]
 
 _LISTED = 20  # sentences of one sort that are printed
+_SMALL = 1 << 20  # bytes of a batch that one thread takes in
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,13 @@ def _count_rows(con, path):
 
 def _load(store, kind, deliveries, types, now, owner, also=lambda: None):
     "One batch: check, write, commit, and what else belongs to it."
+    small = sum(delivered.canonical.stat().st_size for delivered in deliveries) < _SMALL
+    with store.one_thread() if small else nullcontext():
+        return _loaded(store, kind, deliveries, types, now, owner, also)
+
+
+def _loaded(store, kind, deliveries, types, now, owner, also):
+    "What came of one batch."
     con = store.con
     groups = _by_features(con, kind, deliveries)
     paths = [delivered.canonical for delivered in deliveries]

@@ -4,10 +4,15 @@
 what the instruments measure, `log` makes the table of check-ins of it, `people` that of the sites.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .calendar import holiday_calendar
-from .log import check_ins
 from .people import sites
 from .world import FEATURES, LATE_MINUTES, MATCH, PATTERNS, SHIFTS, ZONE, World
+
+if TYPE_CHECKING:
+    from .log import check_ins
 
 __all__ = [
     "ZONE",
@@ -21,3 +26,10 @@ __all__ = [
     "check_ins",
     "sites",
 ]
+
+
+def __getattr__(name):
+    "`check_ins` when it is first asked for: other stories need not load what it is made with."
+    if name != "check_ins":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(".log", __name__).check_ins
