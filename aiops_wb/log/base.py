@@ -35,7 +35,7 @@ class Connected:
 
     def __init__(self, con: duckdb.DuckDBPyConnection, root: Path):
         self.con, self.root = con, Path(root)
-        self._batches = {}  # as_of -> the last batch known then, until something is written
+        self._kept = {}  # question -> its answer, until something is written
 
     def close(self) -> None:
         "Close the connection."
@@ -68,6 +68,12 @@ class Connected:
         rows = self._rows(sql, parameters)
         return rows[0][0] if rows else None
 
+    def _until_written(self, question, answer):
+        "An answer that is asked for again and again."
+        if question not in self._kept:
+            self._kept[question] = answer()
+        return self._kept[question]
+
     @cached_property
     def timezone(self) -> str:
         "The zone whose calendar days are the days of this log."
@@ -99,7 +105,7 @@ class Writing(Connected):
             raise
         finally:
             self._within = False
-            self._batches.clear()
+            self._kept.clear()
 
     @property
     def unpublished(self) -> bool:
@@ -130,8 +136,13 @@ class Writing(Connected):
             self.con.execute("RESET threads")
             self._alone = False
 
-    def _insert(self, table, frame):
+    def _write(self, sql, parameters=None):
+        "Run what changes the catalog."
         self._will_write()
+        self.con.execute(sql, parameters or {})
+        self._kept.clear()
+
+    def _insert(self, table, frame):
         self.con.register("incoming", frame)
-        self.con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
+        self._write(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
         self.con.unregister("incoming")

@@ -23,11 +23,9 @@ class BatchReads(Connected):
     def known_batch(self, as_of: datetime | None = None) -> int:
         "The last batch committed at or before a time; 0 when there is none."
         moment = as_of, getattr(as_of, "fold", 0)  # when clocks go back, an hour is there twice
-        if moment not in self._batches:  # asked before every other question
-            where, values = conditions(committed_at__le=as_of)
-            newest = f"SELECT coalesce(max(batch_id), 0) FROM batches{where}"
-            self._batches[moment] = self._value(newest, values)
-        return self._batches[moment]
+        where, values = conditions(committed_at__le=as_of)
+        newest = f"SELECT coalesce(max(batch_id), 0) FROM batches{where}"
+        return self._until_written(("batch", *moment), lambda: self._value(newest, values))
 
     def last_committed(self) -> datetime | None:
         "When the last batch was committed, None before the first."
@@ -142,9 +140,9 @@ class BatchWrites(QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting)
             if len(files):
                 self._insert("data_files", files.assign(batch_id=batch))
             if kind == "predictions":
-                for key, group in files.groupby(["event_date", "tenant", "model", "version"]):
-                    keys.add(key)
-                    self._count_new(batch, key, list(group.path))
+                keys.update(zip(files.event_date, files.tenant, files.model, files.version))
+                if len(files):
+                    self._count_new(batch, files)
             with self.one_thread():
                 self._recount_days(batch, keys)
             self.add_outcome_columns(batch, now, owner, outcome_columns)
@@ -154,10 +152,9 @@ class BatchWrites(QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting)
         return batch
 
     def _add_batch(self, batch, kind, now, owner, numbers):
-        self._batches.clear()
         last = self.last_committed()
         loaded, duplicates, conflicts, quarantined = numbers
-        self.con.execute(
+        self._write(
             """
             INSERT INTO batches VALUES (
                 $batch, $kind, greatest($now::TIMESTAMPTZ, $last::TIMESTAMPTZ), $owner,

@@ -57,8 +57,12 @@ class FeatureSchemaReads(BatchReads, AuditReads):
         return self._rows(f"SELECT feature, kind FROM ({LATEST.format(where='')})")
 
     def _features(self, model=None, as_of=None):
-        where, values = conditions(model=model, batch_id__le=self.known_batch(as_of))
-        return self.frame(f"{LATEST.format(where=where)} ORDER BY model, feature", values)
+        batch = self.known_batch(as_of)
+        where, values = conditions(model=model, batch_id__le=batch)
+        latest = f"{LATEST.format(where=where)} ORDER BY model, feature"
+        return self._until_written(
+            ("features", model, batch), lambda: self.frame(latest, values)
+        ).copy()
 
     def features(self, model: str | None = None) -> pd.DataFrame:
         """Every feature with its kind: model, feature, kind, fixed, since, who, why, unreadable
@@ -149,7 +153,7 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
             self.record(now, who, "feature allowed", f"{model}/{feature}", "yes", why)
 
     def _add_feature(self, now, who, model, feature, kind, fixed, why, batch=None):
-        self.con.execute(
+        self._write(
             """
             INSERT INTO features
             SELECT (SELECT coalesce(max(seq), 0) + 1 FROM features), $model, $feature, $kind,

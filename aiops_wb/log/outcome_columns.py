@@ -18,14 +18,12 @@ class OutcomeColumnReads(Connected):
     def outcome_columns(self) -> dict[str, dict[str, str]]:
         """Model -> column, in lower case -> what it was mapped as in a file of outcomes; "" holds
         those whose model is not known yet."""
-        rows = self._rows(
-            """
+        newest = """
             SELECT coalesce(model, ''), name, role FROM outcome_columns
             QUALIFY row_number() OVER (PARTITION BY model, name ORDER BY rowid DESC) = 1
                 AND is_outcome
             ORDER BY rowid"""
-        )
-        known = {}
+        known, rows = {}, self._until_written("outcome columns", lambda: self._rows(newest))
         for model, name, role in rows:
             known.setdefault(model, {})[name] = role
         return known
@@ -69,7 +67,7 @@ class OutcomeColumnWrites(AuditWrites, OutcomeColumnReads):
                 new.setdefault(model, {})[column.casefold()] = role
         for model, named in new.items():
             for name, role in named.items():
-                self.con.execute(
+                self._write(
                     "INSERT INTO outcome_columns VALUES (?, ?, ?, true, ?)",
                     [model, name, role, batch],
                 )
@@ -84,7 +82,7 @@ class OutcomeColumnWrites(AuditWrites, OutcomeColumnReads):
         role = self.outcome_columns().get(model, {}).get(name)
         if role is not None:
             with self.transaction():
-                self.con.execute(
+                self._write(
                     "INSERT INTO outcome_columns VALUES (?, ?, ?, false, ?)",
                     [model, name, role, self._value("SELECT max(batch_id) FROM batches")],
                 )

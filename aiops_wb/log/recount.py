@@ -4,6 +4,8 @@ is stored."""
 import json
 from collections.abc import Iterable
 
+import pandas as pd
+
 from ..stats.points import Grid
 from .base import Writing
 from .duck import parquet, statements
@@ -13,6 +15,7 @@ from .schema import EMPTY
 
 __all__ = ["Recounting"]
 
+_KEY = ("event_date", "tenant", "model", "version")
 _DAY = ("day", "tenant", "model", "version")
 TOGETHER = 20_000
 "Days of at most so many predictions are counted in one query: planning one costs more."
@@ -145,24 +148,25 @@ class Recounting(Writing, OutcomeColumnReads):
             )
         )
 
-    def _count_new(self, batch, key, paths):
-        "Counts that only new predictions change: latencies, decisions, features."
-        source, sql = parquet(self.root / path for path in paths), statements("reductions.sql")
-        for table, columns in (
-            ("latency_counts", "bin, n, total_ms"),
-            ("decision_counts", "route, automated, n"),
-        ):
+    def _count_new(self, batch, files):
+        """Counts that only new predictions change, from their files: latencies, decisions,
+        features."""
+        source, sql = parquet(self.root / path for path in files.path), statements("reductions.sql")
+        for table in ("latency_counts", "decision_counts"):
             self.con.execute(
                 f"""
-                INSERT INTO {table} WITH predictions AS (SELECT * FROM {source})
-                SELECT $day, $tenant, $model, $version, {columns}, $batch FROM ({sql[table]})""",
-                dict(zip(_DAY, key)) | {"batch": batch},
+                INSERT INTO {table} BY NAME WITH predictions AS (SELECT * FROM {source})
+                SELECT *, $batch AS batch_id FROM ({sql[table]})""",
+                {"batch": batch},
             )
-        bins = self._bins(*key[2:])
-        if bins:
-            counted = feature_counts(self.con, source, bins)
-            day = dict(zip(("event_date", "tenant", "model", "version"), key))
-            self._insert("feature_counts", counted.assign(**day, batch_id=batch))
+        counted = {}
+        for key, of_day in files.groupby(list(_KEY)):
+            bins = self._bins(*key[2:])
+            if bins:
+                rows = parquet(self.root / path for path in of_day.path)
+                counted[key] = feature_counts(self.con, rows, bins).assign(**dict(zip(_KEY, key)))
+        if counted:
+            self._insert("feature_counts", pd.concat(counted.values()).assign(batch_id=batch))
 
     def _bins(self, model, version):
         "Feature -> the rule of its bins, as registered with a version; empty for one that is not."

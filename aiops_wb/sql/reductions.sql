@@ -61,15 +61,18 @@ FROM events
 GROUP BY points
 
 -- name: decision_counts
-SELECT route, automated, COUNT(*) AS n
+-- `predictions` of several days, tenants, models or versions; so below.
+SELECT event_date, tenant, model, version, route, automated, COUNT(*) AS n
 FROM predictions
 WHERE route IS NOT NULL AND automated IS NOT NULL
-GROUP BY route, automated
+GROUP BY event_date, tenant, model, version, route, automated
 
 -- name: latency_counts
-SELECT bin, COUNT(*) AS n, SUM(latency_ms) AS total_ms
-FROM (SELECT CAST(FLOOR(16 * LN(CASE WHEN latency_ms < 0.000001 THEN 0.000001 ELSE latency_ms END)
-                        / LN(2)) AS INTEGER) AS bin, latency_ms
+SELECT event_date, tenant, model, version, bin, COUNT(*) AS n, SUM(latency_ms) AS total_ms
+FROM (SELECT event_date, tenant, model, version,
+             CAST(FLOOR(16 * LN(CASE WHEN latency_ms < 0.000001 THEN 0.000001 ELSE latency_ms END)
+                        / LN(2)) AS INTEGER) AS bin,
+             latency_ms
       FROM predictions
       WHERE latency_ms IS NOT NULL) AS placed
-GROUP BY bin
+GROUP BY event_date, tenant, model, version, bin
