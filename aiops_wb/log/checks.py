@@ -9,6 +9,7 @@ from .columns import LONGEST_NAME, PREDICTION
 from .duck import identifier, literal, parquet, spelt
 from .feature_schema import UNREADABLE
 from .features import stored_types
+from .quarantine import NO_ROWS
 from .reading import shown
 from .spelling import spellings
 from .store import Store
@@ -341,12 +342,14 @@ def count_rejects(con) -> tuple[int, int, int]:
 def quarantine_rows(con, kind: str, source: str, deliveries) -> pd.DataFrame:
     """Rejected rows that are no duplicates and known, as quarantine rows (kind, source, line,
     reason, raw), with those rejected while the file was read."""
+    kept = f"FROM rejects WHERE NOT duplicate AND reason <> {literal(_NOT_YET)}"
+    late = con.execute(f"SELECT count(*) {kept}").fetchall()[0][0]
+    if not late and not any(len(d.rejects) for d in deliveries):
+        return NO_ROWS
     rejected = con.execute(
         f"""
         SELECT filename, file_row_number, reason, to_json(s)::VARCHAR AS raw
-        FROM (SELECT * FROM {source}) s
-        JOIN (FROM rejects WHERE NOT duplicate AND reason <> {literal(_NOT_YET)})
-            USING (filename, file_row_number)
+        FROM (SELECT * FROM {source}) s JOIN ({kept}) USING (filename, file_row_number)
         ORDER BY ALL"""
     ).df()
     by_path = {spelt(d.canonical): d for d in deliveries}

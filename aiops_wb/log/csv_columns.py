@@ -18,7 +18,7 @@ from .csv_rows import header_of, kept_names
 from .duck import connect, literal, source
 from .errors import StoreError
 from .reading import ReadOptions
-from .values import PLAIN_SQL
+from .values import EXACT
 
 __all__ = ["read_columns"]
 
@@ -50,8 +50,11 @@ def read_columns(
     wanted = set() if texts is None else set(kept.values()) - set(texts)
     try:
         cells = _Cells(path, first, delimiter, len(names), lines.end)
+        numbers = _seem_numbers(lines.top[first:], delimiter) & {
+            at for at, name in kept.items() if name in wanted
+        }
         with connect(":memory:", threads=1) as con:
-            n, columns = _columns(con, cells, kept, wanted)
+            n, columns = _columns(con, cells, kept, numbers)
     except (duckdb.Error, StoreError):  # a ragged row, a path that DuckDB cannot be told
         return None
     if n != rows:
@@ -112,25 +115,47 @@ class _Cells:
             "compression = 'none', hive_partitioning = false"
         )
 
-    def read(self, numbers=frozenset()):
-        "All rows, some columns as numbers; duckdb.Error where a row is not of the header's width."
-        kinds = ("DOUBLE" if at in numbers else "VARCHAR" for at in range(self.width))
-        columns = ", ".join(f"c{at}: '{kind}'" for at, kind in enumerate(kinds))
+    def read(self):
+        "All rows; duckdb.Error where a row is not of the header's width."
+        columns = ", ".join(f"c{at}: 'VARCHAR'" for at in range(self.width))
         return f"read_csv({source(self.path)}, columns = {{{columns}}}, {self.fixed})"
 
 
-def _columns(con, cells, kept, maybe_numbers):
+_NUMBER = """CASE WHEN json_valid({0}) THEN coalesce(TRY_CAST({0} AS DOUBLE), 'NaN')
+    WHEN {0} IS NOT NULL THEN 'NaN'::DOUBLE END AS {0}"""
+# JSON knows no leading zeros, no underscores and no plus sign, all of which the cast would take
+
+
+def _seem_numbers(lines, delimiter):
+    "Places of columns in which the first lines hold nothing else: what is worth to be tried."
+    columns = zip(*(line.rstrip("\r\n").split(delimiter) for line in lines))
+    return {at for at, cells in enumerate(columns) if all(map(_seems_number, cells))}
+
+
+def _seems_number(cell):
+    try:
+        return not cell or bool(float(cell)) or True
+    except ValueError:
+        return False
+
+
+def _are_plain(numbers):
+    "Whether every reader reads all of them alike, and a float64 holds them."
+    told = numbers.compressed() if np.ma.isMaskedArray(numbers) else numbers
+    return len(told) > 0 and bool(np.abs(told).max() < EXACT)  # NaN is not
+
+
+def _columns(con, cells, kept, tried):
     "How many rows there are, and name -> column."
-    tried = [at for at, name in kept.items() if name in maybe_numbers]
-    numbers = set()
-    if tried:
-        asked = ", ".join(f"bool_and({PLAIN_SQL.format(f'c{at}')})" for at in tried)
-        answers = con.execute(f"SELECT {asked} FROM {cells.read()}").fetchall()[0]
-        numbers = {at for at, plain in zip(tried, answers) if plain}
-    fields = ", ".join(f"c{at}" for at in kept)
-    arrays = con.execute(f"SELECT {fields} FROM {cells.read(numbers)}").fetchnumpy()
+    fields = ", ".join(_NUMBER.format(f"c{at}") if at in tried else f"c{at}" for at in kept)
+    arrays = con.execute(f"SELECT {fields} FROM {cells.read()}").fetchnumpy()
+    texts = [at for at in tried if not _are_plain(arrays[f"c{at}"])]
+    if texts:  # a cell further below was no plain number
+        again = ", ".join(f"c{at}" for at in texts)
+        arrays |= con.execute(f"SELECT {again} FROM {cells.read()}").fetchnumpy()
     columns = {}
     for at, name in kept.items():
-        empty, kind = (np.nan, np.float64) if at in numbers else ("", object)
+        number = at in tried and at not in texts
+        empty, kind = (np.nan, np.float64) if number else ("", object)
         columns[name] = pd.Series(np.ma.filled(arrays[f"c{at}"], empty), dtype=kind, copy=False)
     return len(next(iter(columns.values()), ())), columns

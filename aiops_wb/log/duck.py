@@ -20,6 +20,7 @@ __all__ = [
     "source",
     "target",
     "parquet",
+    "footers",
     "statements",
     "migrations",
 ]
@@ -98,9 +99,17 @@ def target(path: str | Path) -> str:
 
 def parquet(paths: Iterable[str | Path], **options) -> str:
     "A read_parquet call over files, merged by column name."
-    listed = ", ".join(map(source, paths))
     extra = "".join(f", {k}={'true' if v is True else v}" for k, v in options.items())
-    return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false{extra})"
+    return f"read_parquet({_list(paths)}, union_by_name=true, hive_partitioning=false{extra})"
+
+
+def footers(paths: Iterable[str | Path]) -> str:
+    "A call that reads what the footers of Parquet files tell of each column, in SQL."
+    return f"parquet_metadata({_list(paths)})"
+
+
+def _list(paths):
+    return f"[{', '.join(map(source, paths))}]"
 
 
 @cache

@@ -2,7 +2,7 @@
 and published."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
 import duckdb
@@ -11,7 +11,7 @@ import pandas as pd
 from .audit import AuditReads, AuditWrites
 from .base import conditions
 from .batches import BatchReads, BatchWrites
-from .duck import identifier, parquet, source
+from .duck import footers, identifier, parquet, spelt
 from .errors import StoreError
 from .features import NUMBERS, bin_values, stored_types
 from .published import KINDS, schema_path, write_schema
@@ -109,17 +109,21 @@ class FeatureSchemaReads(BatchReads, AuditReads):
         )
         return self.frame(f"SELECT feature, prediction_id, raw FROM read_again{where}", values)
 
-    def stored_values(self, path: str) -> list[tuple[str, str, int]]:
-        "Of a file of the log: each feature with values, its kind as stored, and how many."
+    def stored_values(self, paths: Iterable[str]) -> list[tuple[str, str, str, int]]:
+        """Of files of the log: path, each feature with values, its kind as stored, and how
+        many."""
+        told = {spelt(self.root / path): path for path in paths}
+        if not told:
+            return []
         found = self._rows(
             f"""
-            SELECT path_in_schema[11:], any_value(type),
+            SELECT file_name, path_in_schema[11:], any_value(type),
                    sum(num_values - coalesce(stats_null_count, 0))::BIGINT AS n
-            FROM parquet_metadata({source(self.root / path)})
-            WHERE starts_with(path_in_schema, 'features, ') GROUP BY 1 HAVING n > 0"""
+            FROM {footers(told)}
+            WHERE starts_with(path_in_schema, 'features, ') GROUP BY 1, 2 HAVING n > 0"""
         )
         kinds = {"BYTE_ARRAY": "text", "BOOLEAN": "boolean"}
-        return [(name, kinds.get(kind, "number"), n) for name, kind, n in found]
+        return [(told[file], name, kinds.get(kind, "number"), n) for file, name, kind, n in found]
 
     def publish_features(self) -> None:
         "Write the fixed kinds of each model beside the spool, for whoever logs."
@@ -306,10 +310,10 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
         rows = []
         for path, (model, day) in files.items():
             try:
-                found = self.stored_values(path)
+                found = self.stored_values([path])
             except duckdb.Error:  # a file that is gone says nothing of its features
                 continue
-            rows += [(model, name, day, kind, n) for name, kind, n in found]
+            rows += [(model, name, day, kind, n) for _, name, kind, n in found]
         return pd.DataFrame(rows, columns=["model", "feature", "event_date", "kind", "n"])
 
 

@@ -256,12 +256,16 @@ class FeatureTypes:
 
     def _loaded(self, files):
         "(model, feature) -> day -> values in day files, where a kind is not fixed yet."
+        wanted = {
+            path: (day, model)
+            for path, day, model in zip(files.path, files.event_date, files.model)
+            if any(not state.stored[1] for state in self._models.get(model, {}).values())
+        }
         counted = {}
-        for path, day, model in files[["path", "event_date", "model"]].itertuples(index=False):
-            if any(not state.stored[1] for state in self._models.get(model, {}).values()):
-                for feature, _, n in self.store.stored_values(path):
-                    days = counted.setdefault((model, feature), {})
-                    days[day] = days.get(day, 0) + n
+        for path, feature, _, n in self.store.stored_values(wanted):
+            day, model = wanted[path]
+            days = counted.setdefault((model, feature), {})
+            days[day] = days.get(day, 0) + n
         return counted
 
     def _keep_kind(self, batch, now, who, model, feature, state):

@@ -37,7 +37,7 @@ from .waiting import waiting
 __all__ = ["Ingested", "ingest", "ingest_file", "said_of_unmatched"]
 
 _LISTED = 20  # sentences of one sort that are printed
-_SMALL = 1 << 20  # bytes of a batch that one thread takes in
+_SMALL = 1 << 25  # bytes of a batch that one thread takes in
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,9 @@ def _fits(name, column, grid):
     "Whether at least half of what a column holds is what the log's column of its name may hold."
     if name not in (*_WORDS, "threshold", "latency_ms"):
         return True
-    told = column[~missing(column) & ~column.map(lambda v: isinstance(v, (list, dict)))]
+    told = column[~missing(column)]
+    if told.dtype == object:
+        told = told[~told.map(lambda v: isinstance(v, (list, dict)))]
     if name in _WORDS:
         spelt = told.map(lambda v: str(v).strip())
         good = (spelt.str.lower() if name == "automated" else spelt).isin(_WORDS[name])
@@ -268,7 +270,8 @@ def _models(frame, ours, choice):
         return [choice.constants["model"]]
     if "model" not in ours:
         return []
-    return list({str(name).strip(): None for name in frame[ours["model"]].dropna().tolist()})
+    told = dict.fromkeys(map(str, frame[ours["model"]].dropna().tolist()))
+    return list(dict.fromkeys(name.strip() for name in told))
 
 
 def _check_chosen(file, frame, choice, never):

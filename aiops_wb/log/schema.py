@@ -29,16 +29,14 @@ def migrate(con, timezone: str | None) -> None:
             f"this catalog has schema version {done}, this aiops_wb knows {known[-1][0]}: "
             "upgrade aiops_wb."
         )
-    for version, name, text in known:
-        if version > done:
-            con.execute("BEGIN")
+    pending = [migration for migration in known if migration[0] > done]
+    if pending:
+        con.execute("BEGIN")
+        for version, name, text in pending:
             con.execute(text)
-            con.execute(
-                "INSERT INTO migrations VALUES ($version, $name)",
-                {"version": version, "name": name},
-            )
-            con.execute("COMMIT")
-            con.execute("CHECKPOINT")
+            con.execute("INSERT INTO migrations VALUES (?, ?)", [version, name])
+        con.execute("COMMIT")
+        con.execute("CHECKPOINT")
     _keep_zone(con, timezone)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
+    "EXACT",
     "NULL_WORDS",
     "NULL_TEXTS",
-    "PLAIN_SQL",
     "as_boolean",
     "as_number",
     "as_seconds",
@@ -49,12 +49,8 @@ _TIME = re.compile(
 # what Python's float takes and the pattern above does not, beside underscores and digits of other
 # scripts; it begins with a plain character because those are looked for ten times faster
 _NOT_PLAIN = re.compile(r"\n\s*[-+]?(?:0[0-9]|[0-9]{16})")
-_EXACT = 2**53  # whole numbers up to here are exact as float64
-
-
-PLAIN_SQL = f"json_valid({{0}}) AND abs(TRY_CAST({{0}} AS DOUBLE)) < {_EXACT}"
-"""Whether a text is, in SQL, a number that every reader reads alike and that a float64 holds. JSON
-knows no leading zeros, no underscores and no plus sign, all of which the cast would take."""
+EXACT = 2**53
+"Whole numbers up to here are exact as float64."
 
 
 def _is_nothing(value):
@@ -233,7 +229,7 @@ def _kind_of_dtype(column):
     if pd.api.types.is_bool_dtype(present.dtype):
         return "boolean"
     if pd.api.types.is_integer_dtype(present.dtype):
-        return "number" if present.min() >= -_EXACT and present.max() <= _EXACT else "text"
+        return "number" if present.min() >= -EXACT and present.max() <= EXACT else "text"
     numeric = pd.api.types.is_numeric_dtype(present.dtype) or present.dtype.kind == "m"
     return "number" if numeric else "text"
 
@@ -253,10 +249,10 @@ def _kind_of(value):
         text = value.strip()
         if text.lower() in _BOOLEANS:
             return "boolean"
-        if _DIGITS.fullmatch(text) and abs(int(text)) > _EXACT:
+        if _DIGITS.fullmatch(text) and abs(int(text)) > EXACT:
             return "text"
     elif isinstance(value, (int, np.integer)):
-        return "number" if -_EXACT <= value <= _EXACT else "text"
+        return "number" if -EXACT <= value <= EXACT else "text"
     return "text" if math.isnan(as_number(value)) else "number"
 
 
@@ -356,9 +352,7 @@ def _plain_numbers(values):
             return numbers if np.isfinite(numbers).all() else None
         if kinds <= {int, float}:
             numbers = np.fromiter(map(float, values), dtype=np.float64, count=len(values))
-            exact = (
-                int not in kinds or np.abs(numbers[np.isfinite(numbers)]).max(initial=0) < _EXACT
-            )
+            exact = int not in kinds or np.abs(numbers[np.isfinite(numbers)]).max(initial=0) < EXACT
             return numbers if exact else None
     except (ValueError, OverflowError):
         pass
