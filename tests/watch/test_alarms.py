@@ -149,6 +149,37 @@ def test_reference_days_that_resemble_the_day_before_take_the_promise_away():
     assert not claims(0.0) and "not independent" in claims(0.8)[0]
 
 
+def test_independent_days_are_said_to_be_so_when_it_could_have_been_seen():
+    "Five days cannot show it, a year can; the days of a change are no sign against it."
+    year = Year(9, days=250, features=2, rows=800, labels=800, change=215, concept=0.8)
+    at = lambda day: follow_version(observed(year), year.days[day], SETTINGS)
+    early, late, changed = (at(day) for day in (4, 210, 249))
+    assert early.independence.state == "unknown"
+    assert set(early.independence.waiting) >= {"score", "calibration", "x00", "volume"}
+    assert late.independence.state == "holds" and not late.caveats
+    assert "calibration" in {a.stream for a in changed.alarms}
+    assert changed.independence.state == "holds"
+
+
+@pytest.mark.parametrize("lag", [1, 7])
+def test_the_days_of_an_alarm_are_those_it_speaks_of_and_not_its_mornings(lag):
+    year = Year(9, days=80, features=1, labels=800, change=50, concept=0.8)
+    seen = follow_version(observed(year), year.days[-1], Settings(label_delay_days=lag))
+    calm = seen._disturbed()["calibration"]
+    assert len(calm) == 80 - lag and abs(int(np.argmax(calm)) - 50) <= 1 and calm[52:].all()
+
+
+def test_a_version_that_is_its_own_reference_counts_no_day_twice():
+    year = Year(12, days=60, reference=14, features=1)
+    seen = follow_version(
+        Observed(dict(zip(year.days, year.scores[14:])), {}), year.days[-1], SETTINGS
+    )
+    asked = {q.stream.name: q.apart for q in seen.questions}
+    assert len(asked["score"].before) == 28 and np.isnan(asked["score"].since[:28]).all()
+    assert np.isfinite(asked["score"].since[28:]).all()
+    assert seen.independence.figures["score"].n == 27 + 31
+
+
 @pytest.mark.parametrize(("days", "asked"), [(0, set()), (1, set()), (13, set()), (14, {"score"})])
 def test_short_logs_claim_nothing(days, asked):
     year = Year(10, days=max(1, days), reference=14, features=1)
