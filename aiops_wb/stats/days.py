@@ -16,15 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 from .performance import Figure
-from .sequential import MIN_DAYS, MOST_A_DAY, autocorrelation
-from scipy.special import chdtri, expit, logit, ndtr, ndtri
+from .sequential import MIN_DAYS, MOST_A_DAY, autocorrelation, log_odds
+from scipy.special import chdtri, expit, ndtr, ndtri
 
 # %% ../../nbs/stats/14_days.ipynb #89ad9375
 PRIOR_SHIFT, PRIOR_SLOPE = 1.0, 4.0  # the information of a shift of one logit, of a slope of a half
-
-
-def _log_odds(probability):
-    return logit(np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9))
 
 
 class _Matrix(NamedTuple):
@@ -85,7 +81,7 @@ def day_statements(positive, negative, probability, usual) -> tuple[Statement, S
     Slopes count from one, and turn about the middle of the `usual` labelled counts (cells,), those of the
     reference, so that no day's statement depends on a later one.
     """
-    z, labelled = _log_odds(probability), positive + negative
+    z, labelled = log_odds(probability), positive + negative
     weight = np.asarray(usual, dtype=np.float64) * expit(z) * expit(-z)
     x = z - (float(weight @ z) / weight.sum() if weight.sum() else 0.0)
     shift, slope = _fitted(positive, labelled, z, x)
@@ -110,6 +106,10 @@ class Spread(NamedTuple):
     def at(self, chance) -> np.ndarray:
         "Variance of the statements of days with so much chance."
         return np.maximum(self.variance + np.maximum(chance, self.hidden), self.factor * chance)
+
+    def off(self, statement: Statement) -> np.ndarray:
+        "How far days lie from the mean, in their own standard errors."
+        return (statement.value - self.mean) / np.sqrt(self.at(statement.chance))
 
 
 def _weighed(value, variance):
@@ -154,7 +154,8 @@ def change_bets(statement: Statement, usual: Spread | None, changes: Sequence[fl
     0 on days that say nothing, and everywhere without a spread. Unit: the day. Valid for independent days
     whose statements lie about a mean within `tolerance` and twice its standard error of the reference's,
     with the reference's spread, be they normal or by Student's t from three degrees of freedom on; the
-    spread is estimated, a little high on purpose. A day earns at most a thousandfold. Needs labels that are complete: early ones are no fair sample.
+    spread is estimated, a little high on purpose. A day earns at most a thousandfold. Needs labels that
+    are complete: early ones are no fair sample.
     """
     if usual is None:
         return np.zeros((len(statement.value), len(changes)))

@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['MIN_DAYS', 'SIZES', 'MOST_A_DAY', 'WILD', 'DayReference', 'day_reference', 'share_bets', 'restarted',
-           'conformal_bets', 'level_bets', 'e_bh', 'autocorrelation', 'Stream', 'Followed', 'follow', 'recent_shares']
+           'conformal_bets', 'level_bets', 'log_odds', 'day_offsets', 'offset_variance', 'e_bh', 'autocorrelation',
+           'Stream', 'Followed', 'follow', 'recent_shares']
 
 # %% ../../nbs/stats/06_sequential.ipynb #f5657c88
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log, nan
+from math import log, nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
 from .performance import Figure
-from scipy.special import chdtri, logsumexp, ndtri
+from scipy.special import chdtri, expit, logit, logsumexp, ndtri
 
 # %% ../../nbs/stats/06_sequential.ipynb #aa438ce3
 MIN_DAYS = 14
@@ -210,6 +211,49 @@ def level_bets(values, weekday, tolerance: float, sizes: Sequence[float] = (0.1,
             stake = np.asarray(sizes) / level.variance
             bets[day] = np.minimum(stake * over - stake**2 * level.variance / 2, MOST_A_DAY).ravel()
     return bets, normal
+
+# %% ../../nbs/stats/06_sequential.ipynb #2395da30
+def log_odds(probability) -> np.ndarray:
+    "Of probabilities; those of nought and one are a billionth off."
+    return logit(np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9))
+
+
+def day_offsets(positive, negative, probability) -> tuple[np.ndarray, np.ndarray]:
+    """How far each day's labels lie from a probability (cells,), by counts (days, cells), and by what chance.
+
+    The shift of log-odds under which they are likeliest (within 4 logits), and its variance from chance
+    without a shift; NaN without labels.
+    """
+    z, labelled = log_odds(probability), positive + negative
+    shift, least = np.zeros((len(labelled), 1)), 1e-12
+    for _ in range(40):
+        p = expit(z + shift)
+        slope = (positive - labelled * p).sum(axis=1, keepdims=True)
+        curve = (labelled * p * (1 - p)).sum(axis=1, keepdims=True)
+        step = np.clip(slope / np.maximum(curve, least), -1, 1)
+        shift = np.clip(shift + step, -4, 4)
+        if np.abs(step).max(initial=0) < 1e-9:
+            break
+    information = (labelled * expit(z) * expit(-z)).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        return np.where(information > 0, shift[:, 0], nan), np.where(information > 0, 1 / information, nan)
+
+# %% ../../nbs/stats/06_sequential.ipynb #02016e07
+def offset_variance(positive, negative, probability) -> tuple[float, float]:
+    """Variance of the days' own effects on the log-odds, and the standard error of their mean.
+
+    From days of a reference; NaN below 14 days with labels.
+    """
+    offset, chance = day_offsets(positive, negative, probability)
+    known = ~np.isnan(offset)
+    if known.sum() < MIN_DAYS:
+        return nan, nan
+    offset, chance = offset[known], chance[known]
+    weight = 1 / chance
+    mean = float((weight * offset).sum() / weight.sum())
+    spread = ((offset - mean) ** 2).sum() / chdtri(len(offset) - 1, 0.75)
+    extra = max(0.0, float(spread - chance.mean()))
+    return extra, sqrt(extra / len(offset) + 1 / float(weight.sum()))
 
 # %% ../../nbs/stats/06_sequential.ipynb #0eb39e2b
 def e_bh(log_evidence, level: float, weights=None) -> np.ndarray:

@@ -252,16 +252,15 @@ def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[da
     shifts, slopes = (spread(statement) for statement in learnt)
     if shifts is None:
         return None
-    off, variance = asked[0].value - shifts.mean, shifts.at(asked[0].chance)
-    effect, lower = _recent_offset(off, variance, recent)
+    variance, unsure = sequential.offset_variance(*before, fitted)
+    offset, chance = sequential.day_offsets(*after, fitted)
+    effect, lower = _recent_offset(offset, chance + variance, recent)
     bets = np.concatenate([change_bets(asked[0], shifts, SHIFTS, tolerance),
                            change_bets(asked[1], slopes, SLOPES, SLOPE_TOLERANCE)], axis=1)
-    tolerance += 2 * shifts.error
-    stream = sequential.Stream("calibration", bets, effect, lower, tolerance, weight, "logits")
+    stream = sequential.Stream("calibration", bets, effect, lower, tolerance + 2 * unsure, weight, "logits")
     with_labels = [day for day, counts in reference.items() if counts.total[1]]
-    apart = Residuals.of(with_labels, (learnt[0].value - shifts.mean) / np.sqrt(shifts.at(learnt[0].chance)),
-                         off / np.sqrt(variance))
-    return Question(stream, "labels", np.clip(off, -4, 4), np.zeros(len(off)), ("log-odds of the label",),
+    apart = Residuals.of(with_labels, shifts.off(learnt[0]), shifts.off(asked[0]))
+    return Question(stream, "labels", offset, np.zeros(len(offset)), ("log-odds of the label",),
                     quality=(False,), apart=apart, rests_on=len(coarse), levels=drift.LOGIT_LEVELS)
 
 

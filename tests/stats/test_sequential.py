@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.special import expit
+from scipy.special import expit, log_expit
 from scipy.stats import binom
 
 from aiops_wb.stats.sequential import (
@@ -15,10 +15,12 @@ from aiops_wb.stats.sequential import (
     Stream,
     autocorrelation,
     conformal_bets,
+    day_offsets,
     day_reference,
     e_bh,
     follow,
     level_bets,
+    offset_variance,
     recent_shares,
     restarted,
     share_bets,
@@ -362,3 +364,29 @@ def test_bursts_in_the_reference_are_part_of_what_is_normal():
             share_bets(hits[91:], np.full(365, 2000.0), weekday[91:], reference, 0.005)
         ).max() > np.log(20 * 20)  # one of some twenty streams
     assert alarms / 60 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
+
+
+def test_offsets_of_days_are_found():
+    rng = np.random.default_rng(8)
+    z = np.linspace(-2, 1, 6)
+    positive = rng.binomial(60, expit(z + rng.normal(0, 0.4, (80, 1)))).astype(float)
+    variance, error = offset_variance(positive, 60 - positive, expit(z))
+    assert np.sqrt(variance) == pytest.approx(0.4, rel=0.3) and error == pytest.approx(
+        0.4 / np.sqrt(80), rel=0.35
+    )
+    assert np.isnan(offset_variance(positive[:5], 60 - positive[:5], expit(z))[0])
+
+
+def test_offsets_are_the_likeliest_shifts():
+    from scipy.optimize import minimize_scalar
+
+    rng, z = np.random.default_rng(12), np.linspace(-5, -1, 8)
+    for true in (-2.0, 1.0, 2.0):
+        positive = rng.binomial(300, expit(z + true)).astype(float)
+        loss = lambda a, positive=positive: (
+            -float((positive * log_expit(z + a) + (300 - positive) * log_expit(-z - a)).sum())
+        )
+        assert day_offsets(positive[None], 300 - positive[None], expit(z))[0][0] == pytest.approx(
+            minimize_scalar(loss, bounds=(-4, 4), method="bounded", options={"xatol": 1e-8}).x,
+            abs=1e-4,
+        )

@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ from aiops_wb.stats.streams import loss_question
 from aiops_wb.watch.alarm_rows import event_rows
 from aiops_wb.watch.alarms import Observed, drift_of, follow_version
 from aiops_wb.watch.figures import day_figures, drift_figures
+from aiops_wb.watch.headlines import watch_note
 from aiops_wb.watch.view import View
 from bench.years import Year
 
@@ -159,6 +161,25 @@ def test_independent_days_are_said_to_be_so_when_it_could_have_been_seen():
     assert late.independence.state == "holds" and not late.caveats
     assert "calibration" in {a.stream for a in changed.alarms}
     assert changed.independence.state == "holds"
+
+
+@pytest.mark.parametrize(
+    ("year", "day", "state", "says"),
+    [
+        (Year(9, days=210, features=2), 209, "ok", "show no sign against independence"),
+        (Year(9, days=210, features=2), 4, "unknown", "independent cannot be checked yet"),
+        (
+            Year(9, days=5, features=2, rows=50_000, wobble=0.05, correlation=0.8),
+            4,
+            "unknown",
+            "cannot be claimed",
+        ),
+    ],
+)
+def test_the_page_says_whether_the_level_holds_cannot_be_checked_or_is_gone(year, day, state, says):
+    drift = follow_version(observed(year), year.days[day], SETTINGS)
+    said = watch_note(SimpleNamespace(drift=drift, card={}, day=year.days[day]))
+    assert said.state == state and says in f"{said.says} {said.advice}"
 
 
 @pytest.mark.parametrize("lag", [1, 7])
