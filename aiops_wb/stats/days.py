@@ -93,7 +93,7 @@ def day_statements(positive, negative, probability, usual) -> tuple[Statement, S
     slope_error = of_slope[0] * room.both + of_slope[1] * room.slope
     return _stated(shift, of_shift[0], shift_error), _stated(slope, of_slope[1], slope_error)
 
-# %% ../../nbs/stats/14_days.ipynb #f71bb0f4
+# %% ../../nbs/stats/14_days.ipynb #c6fa0675
 class Spread(NamedTuple):
     "How the statements of a reference's days lie."
 
@@ -111,7 +111,7 @@ class Spread(NamedTuple):
         "How far days lie from the mean, in their own standard errors."
         return (statement.value - self.mean) / np.sqrt(self.at(statement.chance))
 
-
+# %% ../../nbs/stats/14_days.ipynb #1372d545
 def _weighed(value, variance):
     "The mean, and the sum of squared residuals in standard errors."
     mean = float((value / variance).sum() / (1 / variance).sum())
@@ -223,7 +223,7 @@ class Residuals:
         calm = _about_own_mean(np.where(disturbed, np.nan, self.since), self.groups)
         return autocorrelation(np.concatenate([self.before, [np.nan], calm]), confidence=confidence)
 
-# %% ../../nbs/stats/14_days.ipynb #8013ee3e
+# %% ../../nbs/stats/14_days.ipynb #785b413f
 @dataclass(frozen=True)
 class Independence:
     "Whether days of streams are independent of the day before, as far as could be seen."
@@ -257,7 +257,7 @@ class Independence:
                 f"{WORTH_FINDING} from one day to the next would have been found in 4 of 5 cases "
                 f"(that takes {self.needed} pairs of neighbouring days, {seen} were seen).")
 
-
+# %% ../../nbs/stats/14_days.ipynb #4aa7accc
 def independence(residuals: Mapping[str, Residuals], disturbed: Mapping[str, np.ndarray]) -> Independence:
     "Of streams by name; `disturbed` (days,) are the days of each that an alarm speaks of."
     known = {name: r for name, r in residuals.items()
