@@ -393,6 +393,40 @@ def false_alarm_ar1(repetitions):
     )
 
 
+DAY_SLOPES = {"day_shift": 0.5, "day_slope": 0.5}
+
+
+def false_alarm_day_slopes(repetitions):
+    """Independent days whose labels have a shift and a slope of their own, sd .5 each, all events
+    labelled: P(any alarm in a year) <= 5 %, whatever the size of days and the reference.
+    """
+    from bench.years import Year
+
+    repetitions = max(repetitions // 40, 5)
+    share = lambda seed, **world: np.mean(
+        [
+            Year(1000 * seed + i, labels=world["rows"], **DAY_SLOPES, **world).watched()[1].any()
+            for i in range(repetitions)
+        ]
+    )
+    found = {
+        (rows, days): share(60 + i, rows=rows, reference=days)
+        for i, (rows, days) in enumerate((r, d) for r in (48, 300, 2000) for d in (28, 91))
+    }
+    alike = share(70, rows=300, reference=28, correlation=0.3)
+    each = ", ".join(f"{rows} events, {days} days: {x:g}" for (rows, days), x in found.items())
+    return report(
+        "false_alarm_day_slopes",
+        0.05,
+        max(found.values()),
+        repetitions,
+        "share of years with any alarm of 20 features, score, labels, volume or latency, in the "
+        "worst of six settings",
+        False,
+        note=f"{each} of reference; not promised: days of autocorrelation .3 {alike:g}",
+    )
+
+
 def _delay(name, promised, repetitions, seed, what, **world):
     from bench.years import Year
 
@@ -429,6 +463,19 @@ def delay_concept(repetitions):
         42,
         "+.5 logit, 500 labels a day, 22 % positive, labels known at once",
         concept=0.5,
+    )
+
+
+def delay_concept_28(repetitions):
+    "The same with a reference of 28 days: what is known less well is found later."
+    return _delay(
+        "delay_concept_28",
+        6.1,
+        repetitions,
+        42,
+        "+.5 logit, 500 labels a day, 28 days of reference",
+        concept=0.5,
+        reference=28,
     )
 
 
@@ -508,8 +555,10 @@ ALL = {
         false_alarm_weekly,
         false_alarm_bursts,
         false_alarm_ar1,
+        false_alarm_day_slopes,
         delay_mean_shift,
         delay_concept,
+        delay_concept_28,
         delay_prevalence,
         delayed_accuracy_error,
     )

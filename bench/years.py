@@ -10,8 +10,16 @@ from scipy.stats import norm
 
 FIRST = date(2025, 1, 6)  # a Monday
 BINS = 20
+MEAN = -1.8
 CELLS = np.arange(-6000, 3001, 100)  # points of the score: log-odds N(-1.8, 1)
 CUTS = norm.ppf(np.arange(1, BINS) / BINS)
+
+
+def _resembling(effects, correlation):
+    "Effects of days (days, ...) of which each resembles the one before."
+    for t in range(1, len(effects) if correlation else 0):
+        effects[t] = correlation * effects[t - 1] + np.sqrt(1 - correlation**2) * effects[t]
+    return effects
 
 
 class Year:
@@ -22,7 +30,8 @@ class Year:
     weekend: shift of the
     means on Saturday and Sunday; correlation: lag-one autocorrelation of the day effects; shift: of
     the first feature, concept: of the label's log-odds, prevalence: factor on the share of
-    positives, from `change` on.
+    positives, from `change` on; day_shift, day_slope: standard deviations of a day's own shift of
+    the label's log-odds, and of their slope about the mean score.
     """
 
     def __init__(
@@ -40,6 +49,8 @@ class Year:
         shift=0.0,
         concept=0.0,
         prevalence=1.0,
+        day_shift=0.0,
+        day_slope=0.0,
     ):
         rng = np.random.default_rng(seed)
         whole = reference + days
@@ -50,9 +61,7 @@ class Year:
         )
         weekday = np.arange(whole) % 7
         after = np.arange(whole) >= (whole if change is None else reference + change)
-        effects = rng.normal(size=(whole, features + 1))
-        for t in range(1, whole if correlation else 0):
-            effects[t] = correlation * effects[t - 1] + np.sqrt(1 - correlation**2) * effects[t]
+        effects = _resembling(rng.normal(size=(whole, features + 1)), correlation)
         effects = wobble * effects + weekend * (weekday >= 5)[:, None]
         effects[after, 0] += shift
         below = norm.cdf(CUTS - effects[:, :features, None])
@@ -61,13 +70,15 @@ class Year:
         self.features = {
             f"x{i:02d}": np.pad(counts[:, i], ((0, 0), (2, 0))) for i in range(features)
         }
+        of_labels = np.random.default_rng([seed, 1]).normal(size=(whole, 2))
+        own = _resembling(of_labels, correlation) * [day_shift, day_slope]
         self.scores = [
             self._score(
                 rng,
                 rows,
                 labels,
                 effects[t, features],
-                concept if after[t] else 0.0,
+                (concept if after[t] else 0.0) + own[t, 0] + own[t, 1] * (CELLS / 1000 - MEAN),
                 prevalence if after[t] else 1.0,
             )
             for t in range(whole)
@@ -78,7 +89,7 @@ class Year:
     def _score(rng, rows, labels, effect, concept, prevalence):
         from aiops_wb.stats.counts import ScoreCounts
 
-        shape = norm.pdf(CELLS / 1000, -1.8 + effect, 1.0)
+        shape = norm.pdf(CELLS / 1000, MEAN + effect, 1.0)
         shape /= shape.sum()
         p = expit(CELLS / 1000)
         rate = float((shape * p).sum())

@@ -3,7 +3,7 @@
 The ground: `points` (a score, quantised once), `counts` (small tables that add up).
 How good: `performance`, `estimates` (before the labels are in), `thresholds` (what another would do).
 How sure: `conformal` (intervals and sets), `automation` (rules for tickets), `coverage` (kept or not).
-What moved: `drift` (distances, severity), `sequential` (evidence to read every day), `streams` (what
-is asked every morning).
+What moved: `drift` (distances, severity), `sequential` (evidence to read every day), `days` (what
+a day of labels says, and whether days are independent), `streams` (what is asked every morning).
 What follows: `decisions` (route, case, words), `retrain` (safeguards, and which model is better).
 """

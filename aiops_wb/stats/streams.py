@@ -19,6 +19,15 @@ import numpy as np
 from . import drift, sequential
 from .conformal import VennAbers, venn_abers
 from .counts import ScoreCounts, total
+from aiops_wb.stats.days import (
+    SHIFTS,
+    SLOPE_TOLERANCE,
+    SLOPES,
+    Residuals,
+    change_bets,
+    day_statements,
+    spread,
+)
 from .estimates import mlls
 from .performance import Figure, squared_errors
 from scipy.special import logit
@@ -94,7 +103,7 @@ class Question:
     where: tuple[str, ...] = ()   # names of the watched sets
     at: np.ndarray | None = None  # (days,) the set with the largest recent change
     quality: tuple[bool, ...] = ()
-    residual: Figure = Figure(nan)  # lag-one autocorrelation of the reference days
+    apart: Residuals | None = None  # of each day, by which it is seen whether days are independent
     rests_on: int | None = None     # days of the reference; None where none is needed
     lag: int = 0                    # days after which it is asked
     levels: tuple = drift.SHARE_LEVELS
@@ -105,37 +114,56 @@ class Daily(NamedTuple):
 
     hits: np.ndarray     # (days, sets) events in each set, or losses summed
     n: np.ndarray        # (days,) events
-    weekday: np.ndarray  # (days,) 0 to 6
+    days: Sequence[date]
+
+    @property
+    def weekday(self) -> np.ndarray:
+        "(days,) 0 to 6"
+        return _weekdays(self.days)
+
+    @property
+    def by_weekday(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        "As `stats.sequential` takes days."
+        return self.hits, self.n, self.weekday
 
 
 def _weekdays(days):
     return np.array([d.weekday() for d in days], dtype=int)
 
 # %% ../../nbs/stats/12_streams.ipynb #f0874c8e
-def _reference_of(reference: Daily, normal):
-    "How far days of the reference resemble the day before, at the cut whose share varies most by chance."
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = reference.hits / reference.n[:, None]
+def _apart(daily: Daily, normal, of_event=None):
+    "How far days lie from the usual in standard errors, at the cut whose share varies most by chance."
     main = int(np.argmax(normal.share[0] * (1 - normal.share[0])))
-    return sequential.autocorrelation(share[:, main], reference.weekday if normal.by_weekday else None)
+    share, variance = (part[:, main] for part in normal.at(daily.weekday))
+    of_event = share * (1 - share) if of_event is None else of_event
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = daily.hits[:, main] / daily.n - share
+        return np.where(daily.n > 0, off / np.sqrt(of_event / daily.n + variance), nan)
+
+
+def _residuals(now, reference, normal, of_event):
+    "Of the days since and of the reference's, by weekday where the reference knows them."
+    groups = (reference.weekday, now.weekday) if normal.by_weekday else (None, None)
+    off = (_apart(daily, normal, of_event) for daily in (reference, now))
+    return Residuals.of(reference.days, *off, *groups)
 
 
 def _share_question(name, about, now: Daily, reference: Daily, tolerance, weight,
                     sets: WatchedSets | None = None, recent=7, event_variance=None):
     "A question about shares of sets; None where the reference is too short."
-    normal = sequential.day_reference(*reference, event_variance=event_variance)
+    normal = sequential.day_reference(*reference.by_weekday, event_variance=event_variance)
     if normal is None:
         return None
     quality = sets.quality if sets else (False,)
     effect, lower, at = sequential.recent_shares(
-        *now, normal, recent, priority=[1 + q for q in quality] if sets else None)
-    bets = sequential.share_bets(*now, normal, tolerance, quality if sets else False)
+        *now.by_weekday, normal, recent, priority=[1 + q for q in quality] if sets else None)
+    bets = sequential.share_bets(*now.by_weekday, normal, tolerance, quality if sets else False)
     stream = sequential.Stream(name, bets, effect, lower, tolerance, weight, "of events")
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(now.n[:, None] > 0, now.hits / now.n[:, None], nan)
     last, expected = at[-1] if len(at) else 0, normal.at(now.weekday)[0]
     return Question(stream, about, share[:, last], expected[:, last], sets.names if sets else (name,), at,
-                    quality, _reference_of(reference, normal), int((reference.n > 0).sum()))
+                    quality, _residuals(now, reference, normal, event_variance), int((reference.n > 0).sum()))
 
 # %% ../../nbs/stats/12_streams.ipynb #c4e72a2c
 SHARES = {"inputs": 0.5, "calibration": 0.2, "positive rate": 0.1, "loss": 0.05, "share labelled": 0.05,
@@ -173,7 +201,7 @@ def feature_questions(days, tables, reference_days, reference_tables, bins: Mapp
             continue
         now, before = (padded(t[name], places(rule)) for t in (tables, reference_tables))
         sets = watched_sets(rule, before.sum(axis=0))
-        daily = [Daily(t @ sets.members, t.sum(axis=1), _weekdays(d))
+        daily = [Daily(t @ sets.members, t.sum(axis=1), d)
                  for t, d in ((now, days), (before, reference_days))]
         if np.any(unreadable.get(name, 0)):
             sets, daily = _with_unreadable(sets, daily, unreadable[name])
@@ -200,7 +228,7 @@ def score_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, Sc
     at = sorted({int(together.points[i]) + 1 for i in nearest})
     names = tuple(f"below {float(together.grid.inverse(points)):.3g}" for points in at)
     sets = WatchedSets(np.empty((0, 0)), names, (False,) * len(at))
-    daily = [Daily(*_below(by_day.values(), at), _weekdays(by_day)) for by_day in (days, reference)]
+    daily = [Daily(*_below(by_day.values(), at), list(by_day)) for by_day in (days, reference)]
     return _share_question("score", "score", *daily, tolerance, weight, sets, recent)
 
 # %% ../../nbs/stats/12_streams.ipynb #445ada96
@@ -236,7 +264,8 @@ def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[da
                          fit: VennAbers | None = None) -> Question | None:
     """Do labels come out as the reference's probabilities say? In logits.
 
-    None where the reference is too short or the scores are no probabilities. `fit` is that of the
+    The unit is the day: its shift and slope, against how those of the reference's days lie. None
+    where the reference is too short or the scores are no probabilities. `fit` is that of the
     reference, where it has been made already.
     """
     coarse = [c.coarsen(50) for c in reference.values() if c.total[1]]
@@ -246,17 +275,21 @@ def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[da
     cells = np.unique(np.concatenate([c.points for c in (*coarse, *now)]))
     fitted = (fit or reference_fit(reference)).probability(cells)
     before, after = _on_cells(coarse, cells), _on_cells(now, cells)
-    variance, unsure = sequential.offset_variance(*before, fitted)
-    if isnan(variance):
+    usual = sum(before).sum(axis=0)
+    learnt, asked = (day_statements(*part, fitted, usual) for part in (before, after))
+    shifts, slopes = (spread(statement) for statement in learnt)
+    if shifts is None:
         return None
+    variance, unsure = sequential.offset_variance(*before, fitted)
     offset, chance = sequential.day_offsets(*after, fitted)
     effect, lower = _recent_offset(offset, chance + variance, recent)
-    usual, tolerance = sum(before).sum(axis=0), tolerance + 2 * unsure
-    bets = sequential.calibration_bets(*after, fitted, usual, variance, tolerance)
-    stream = sequential.Stream("calibration", bets, effect, lower, tolerance, weight, "logits")
-    residual = sequential.autocorrelation(sequential.day_offsets(*before, fitted)[0])
+    bets = np.concatenate([change_bets(asked[0], shifts, SHIFTS, tolerance),
+                           change_bets(asked[1], slopes, SLOPES, SLOPE_TOLERANCE)], axis=1)
+    stream = sequential.Stream("calibration", bets, effect, lower, tolerance + 2 * unsure, weight, "logits")
+    with_labels = [day for day, counts in reference.items() if counts.total[1]]
+    apart = Residuals.of(with_labels, shifts.off(learnt[0]), shifts.off(asked[0]))
     return Question(stream, "labels", offset, np.zeros(len(offset)), ("log-odds of the label",),
-                    quality=(False,), residual=residual, rests_on=len(coarse), levels=drift.LOGIT_LEVELS)
+                    quality=(False,), apart=apart, rests_on=len(coarse), levels=drift.LOGIT_LEVELS)
 
 
 def _recent_offset(offset, error, recent):
@@ -272,7 +305,7 @@ def _labels(tables):
     "Positives (days, 1) and labels (days,)."
     positives = np.array([[c.total[2]] for c in tables.values()], dtype=np.float64).reshape(-1, 1)
     labels = np.array([c.total[1] for c in tables.values()], dtype=np.float64)
-    return Daily(positives, labels, _weekdays(tables))
+    return Daily(positives, labels, list(tables))
 
 
 def positive_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts],
@@ -297,7 +330,7 @@ def loss_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, Sco
     n, m = np.array([c.total[1] for c in tables], dtype=np.float64), len(reference)
     labelled = max(1.0, n[:m].sum())
     varies = max(0.0, squares[:m].sum() / labelled - (missed[:m].sum() / labelled) ** 2)
-    daily = Daily(missed[m:], n[m:], _weekdays(days)), Daily(missed[:m], n[:m], _weekdays(reference))
+    daily = Daily(missed[m:], n[m:], list(days)), Daily(missed[:m], n[:m], list(reference))
     question = _share_question("loss", "labels", *daily, tolerance, weight, recent=recent,
                                event_variance=varies)
     return None if question is None else _of_rises(question)
@@ -315,15 +348,16 @@ def labelled_question(days: Mapping[date, ScoreCounts], tolerance: float, recent
                       learn: int = 28) -> Question | None:
     "Do as many events get a label as on the version's first 28 days with events? None before that."
     hits = np.array([[c.total[1]] for c in days.values()], dtype=np.float64).reshape(-1, 1)
-    n, weekday = np.array([c.total[0] for c in days.values()], dtype=np.float64), _weekdays(days)
+    n, dates = np.array([c.total[0] for c in days.values()], dtype=np.float64), list(days)
     with_events = np.flatnonzero(n > 0)
     if len(with_events) <= learn or not hits.any():
         return None
     first = slice(int(with_events[learn - 1]) + 1)
-    question = _share_question("share labelled", "labels", Daily(hits, n, weekday),
-                               Daily(hits[first], n[first], weekday[first]), tolerance, weight, recent=recent)
+    question = _share_question("share labelled", "labels", Daily(hits, n, dates),
+                               Daily(hits[first], n[first], dates[first]), tolerance, weight, recent=recent)
     if question is not None:
         question.stream.bets[first] = 0
+        question.apart.since[first] = nan
     return question
 
 # %% ../../nbs/stats/12_streams.ipynb #df340285
@@ -370,7 +404,8 @@ def ranked_question(name: str, days: Sequence[date], values, lots: np.ndarray, w
     # stakes are equal: as many on ranks as on levels
     bets = np.concatenate([levels, np.repeat(ranks, levels.shape[1], axis=1)], axis=1)
     stream = sequential.Stream(name, bets, effect, lower, RATIO, weight, "log ratio")
-    return Question(stream, "volume", np.exp(logs), np.exp(normal), (name,), quality=(True,),
+    apart = Residuals(np.zeros(0), logs, weekday)  # it has no other reference than its own past
+    return Question(stream, "volume", np.exp(logs), np.exp(normal), (name,), quality=(True,), apart=apart,
                     levels=(RATIO, log(1.5), log(2), log(4)))
 
 # %% ../../nbs/stats/12_streams.ipynb #f62936c3

@@ -16,6 +16,7 @@ from ..log.features import binned_days
 from ..stats import sequential
 from ..stats.conformal import VennAbers
 from ..stats.counts import ScoreCounts
+from ..stats.days import Independence, independence
 from ..stats.drift import FeatureShift, feature_shift
 from ..stats.performance import Figure
 from ..stats.points import Grid
@@ -102,21 +103,41 @@ class Drift:
             return heard[0].severity
         return "none" if self.questions else "unknown"
 
+    @cached_property
+    def independence(self) -> Independence:
+        """Whether days are independent, on which the promised level rests.
+
+        Of the reference's days and all later ones but those of an alarm: violated, unknown (it
+        cannot be checked yet), or holds as far as could be seen.
+        """
+        apart = {q.stream.name: q.apart for q in self.questions if q.apart is not None}
+        return independence(apart, self._disturbed())
+
+    def _disturbed(self):
+        "For each stream the days (days,) of its alarms, from when the change most likely began."
+        disturbed = {}
+        for i, question in enumerate(self.questions):
+            mornings = self.followed.open[:, i].copy()
+            for first in np.flatnonzero(np.diff(mornings, prepend=False) & mornings):
+                mornings[max(0, self.followed.since[first, i]) : first] = True
+            apart, lag = question.apart, question.lag
+            if apart is not None:  # a day is looked at `lag` mornings later
+                later = mornings[lag:][: len(apart.since)]
+                disturbed[question.stream.name] = np.pad(later, (0, len(apart.since) - len(later)))
+        return disturbed
+
     @property
     def autocorrelated(self) -> list[str]:
-        "Streams whose reference days are not independent of the day before."
-        return [q.stream.name for q in self.questions if q.residual.lower > 0]
+        "Streams whose days are not independent of the day before."
+        return list(self.independence.resembling)
 
     @property
     def caveats(self) -> list[str]:
-        """Why the promised level cannot be claimed; empty where it can.
-
-        One stream in forty looks autocorrelated by chance, so up to one in five is let pass.
-        """
+        "Why the promised level cannot be claimed; empty where nothing is known against it."
         caveats = []
-        if len(self.autocorrelated) > 0.2 * max(1, len(self.questions)):
+        if self.independence.state == "violated":
             caveats.append(
-                f"the reference days of {', '.join(self.autocorrelated)} resemble the day before, "
+                f"the days of {', '.join(self.autocorrelated)} resemble the day before, "
                 "so days are not independent"
             )
         rests_on = {q.stream.name: q.rests_on for q in self.questions if q.rests_on is not None}
@@ -395,8 +416,11 @@ def _count_for_nothing(question, muted, learned):
     bets, lag = question.stream.bets, question.lag
     events = muted[: max(0, len(bets) - lag)]  # a bet stands `lag` mornings after its day
     bets[lag:][events] = 0
+    counted = question.apart.since
+    counted[muted[: len(counted)]] = nan
     if learned and question.about != "volume":
         bets[: learned + lag] = 0
+        counted[:learned] = nan
 
 
 def lots(name: str, days: list[date]) -> np.ndarray:

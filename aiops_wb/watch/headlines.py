@@ -151,7 +151,9 @@ def watch_note(view: View) -> Headline:
             "An alarm still says that days differ from the reference; "
             f"how often one comes by chance is not known.{known}",
         )
-    return Headline("ok", says, f"The reference days show no sign against it.{known}")
+    independent = drift.independence
+    state = "ok" if independent.state == "holds" else "unknown"
+    return Headline(state, says, f"{independent.says()}{known}")
 
 
 def _known_days(calendar, day):

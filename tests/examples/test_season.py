@@ -59,7 +59,8 @@ def test_the_season_is_told_and_the_features_that_carry_it(flights):
     december = follow_version(seen, date(2013, 12, 31), Settings())
     calibration = [q.stream.name for q in december.questions].index("calibration")
     assert carried["temp"].since.month == 4
-    assert december.followed.open[:, calibration].sum() > 30
+    # its 18 reference days differ by .7 logits of their own: storms are days like others
+    assert not december.followed.open[:, calibration].any()
     missing = {a.stream: a for a in december.alarms if a.kind == "data quality"}
     assert {"temp", "visib"} <= set(missing)
     # the weather of the last two days is not in the source

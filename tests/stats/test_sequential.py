@@ -14,7 +14,6 @@ from aiops_wb.stats.sequential import (
     DayReference,
     Stream,
     autocorrelation,
-    calibration_bets,
     conformal_bets,
     day_offsets,
     day_reference,
@@ -182,53 +181,6 @@ def test_evidence_begins_anew_after_a_horizon():
     assert np.allclose(restarted(bets, horizon=4)[4:], restarted(bets, horizon=4)[:4])
 
 
-def brute_calibration(positive, negative, p, shift, tolerance):
-    z = np.log(p / (1 - p))
-    weight = (positive + negative) * p * (1 - p)
-    centre = (weight * z).sum() / weight.sum()
-    fit = lambda a, b: float(
-        (
-            positive * log_expit(centre + b * (z - centre) + a)
-            + negative * log_expit(-centre - b * (z - centre) - a)
-        ).sum()
-    )
-    return fit(shift, 1.0) - max(
-        fit(a, b) for a in np.linspace(-tolerance, tolerance, 17) for b in (0.9, 1.0, 1.1)
-    )
-
-
-def test_calibration_bets_equal_brute_force_without_day_effects():
-    rng = np.random.default_rng(5)
-    p = expit(np.linspace(-3, 1, 9))
-    n = rng.integers(5, 40, 9)
-    positive = rng.binomial(n, p).astype(float)
-    bets = calibration_bets(positive[None], (n - positive)[None], p, n, 0.0, 0.1)
-    assert bets[0, 4] == pytest.approx(
-        brute_calibration(positive, n - positive, p, 0.5, 0.1), abs=1e-9
-    )
-
-
-@pytest.mark.parametrize("variance", [0.0, 0.09])
-def test_calibration_bets_are_e_values_at_the_edge_of_the_tolerance(variance):
-    """Mean over simulated days whose log-odds are off by the whole tolerance and a day effect: at
-    most 1, within three standard errors.
-    """
-    rng, days = np.random.default_rng(6), 20_000
-    z = np.linspace(-3, 1, 5)
-    effect = 0.1 + np.sqrt(variance / 2) * rng.standard_t(4, days)
-    positive = rng.binomial(8, expit(z + effect[:, None])).astype(float)
-    for bets in np.exp(
-        calibration_bets(positive, 8 - positive, expit(z), np.ones(5), variance, 0.1)
-    ).T:
-        assert bets.mean() <= 1 + 3 * bets.std() / np.sqrt(days)
-
-
-def test_labels_that_never_came_say_nothing_about_calibration():
-    assert not calibration_bets(
-        np.zeros((3, 4)), np.zeros((3, 4)), np.full(4, 0.2), np.ones(4), 0.0, 0.1
-    ).any()
-
-
 def test_day_effects_are_found_and_none_are_invented():
     rng = np.random.default_rng(7)
     weekday, n = np.arange(140) % 7, np.full(140, 20_000.0)
@@ -240,17 +192,6 @@ def test_day_effects_are_found_and_none_are_invented():
     )  # 133 degrees of freedom: 6 % standard error, and a little high on purpose
     assert sd(still) < 0.0035 / 2
     assert day_reference(still[:13, None], n[:13], weekday[:13]) is None
-
-
-def test_offsets_of_days_are_found():
-    rng = np.random.default_rng(8)
-    z = np.linspace(-2, 1, 6)
-    positive = rng.binomial(60, expit(z + rng.normal(0, 0.4, (80, 1)))).astype(float)
-    variance, error = offset_variance(positive, 60 - positive, expit(z))
-    assert np.sqrt(variance) == pytest.approx(0.4, rel=0.3) and error == pytest.approx(
-        0.4 / np.sqrt(80), rel=0.35
-    )
-    assert np.isnan(offset_variance(positive[:5], 60 - positive[:5], expit(z))[0])
 
 
 def brute_e_bh(e, level):
@@ -395,12 +336,6 @@ def test_a_share_that_cannot_rise_is_not_bet_on():
     assert restarted(bets).max() < 0
 
 
-def test_no_days_at_all_are_no_evidence():
-    assert calibration_bets(
-        np.zeros((0, 3)), np.zeros((0, 3)), np.array([0.1, 0.5, 0.9]), np.ones(3), 0.0, 0.1
-    ).shape == (0, 8)
-
-
 def test_levels_of_days_notice_a_change_and_seldom_invent_one():
     rng, weekday, alarms, found = np.random.default_rng(11), np.arange(200) % 7, 0, 0
     for _ in range(100):
@@ -412,21 +347,6 @@ def test_levels_of_days_notice_a_change_and_seldom_invent_one():
     assert alarms / 100 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100) and found >= 95
     bets, normal = level_bets(np.full(50, np.nan), weekday[:50], 0.1)
     assert not bets.any() and np.isnan(normal).all()
-
-
-def test_offsets_are_the_likeliest_shifts():
-    from scipy.optimize import minimize_scalar
-
-    rng, z = np.random.default_rng(12), np.linspace(-5, -1, 8)
-    for true in (-2.0, 1.0, 2.0):
-        positive = rng.binomial(300, expit(z + true)).astype(float)
-        loss = lambda a, positive=positive: (
-            -float((positive * log_expit(z + a) + (300 - positive) * log_expit(-z - a)).sum())
-        )
-        assert day_offsets(positive[None], 300 - positive[None], expit(z))[0][0] == pytest.approx(
-            minimize_scalar(loss, bounds=(-4, 4), method="bounded", options={"xatol": 1e-8}).x,
-            abs=1e-4,
-        )
 
 
 def test_bursts_in_the_reference_are_part_of_what_is_normal():
@@ -444,3 +364,29 @@ def test_bursts_in_the_reference_are_part_of_what_is_normal():
             share_bets(hits[91:], np.full(365, 2000.0), weekday[91:], reference, 0.005)
         ).max() > np.log(20 * 20)  # one of some twenty streams
     assert alarms / 60 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
+
+
+def test_offsets_of_days_are_found():
+    rng = np.random.default_rng(8)
+    z = np.linspace(-2, 1, 6)
+    positive = rng.binomial(60, expit(z + rng.normal(0, 0.4, (80, 1)))).astype(float)
+    variance, error = offset_variance(positive, 60 - positive, expit(z))
+    assert np.sqrt(variance) == pytest.approx(0.4, rel=0.3) and error == pytest.approx(
+        0.4 / np.sqrt(80), rel=0.35
+    )
+    assert np.isnan(offset_variance(positive[:5], 60 - positive[:5], expit(z))[0])
+
+
+def test_offsets_are_the_likeliest_shifts():
+    from scipy.optimize import minimize_scalar
+
+    rng, z = np.random.default_rng(12), np.linspace(-5, -1, 8)
+    for true in (-2.0, 1.0, 2.0):
+        positive = rng.binomial(300, expit(z + true)).astype(float)
+        loss = lambda a, positive=positive: (
+            -float((positive * log_expit(z + a) + (300 - positive) * log_expit(-z - a)).sum())
+        )
+        assert day_offsets(positive[None], 300 - positive[None], expit(z))[0][0] == pytest.approx(
+            minimize_scalar(loss, bounds=(-4, 4), method="bounded", options={"xatol": 1e-8}).x,
+            abs=1e-4,
+        )

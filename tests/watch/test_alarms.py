@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ from aiops_wb.stats.streams import loss_question
 from aiops_wb.watch.alarm_rows import event_rows
 from aiops_wb.watch.alarms import Observed, drift_of, follow_version
 from aiops_wb.watch.figures import day_figures, drift_figures
+from aiops_wb.watch.headlines import watch_note
 from aiops_wb.watch.view import View
 from bench.years import Year
 
@@ -147,6 +149,56 @@ def test_reference_days_that_resemble_the_day_before_take_the_promise_away():
         ).caveats
     )
     assert not claims(0.0) and "not independent" in claims(0.8)[0]
+
+
+def test_independent_days_are_said_to_be_so_when_it_could_have_been_seen():
+    "Five days cannot show it, a year can; the days of a change are no sign against it."
+    year = Year(9, days=250, features=2, rows=800, labels=800, change=215, concept=0.8)
+    at = lambda day: follow_version(observed(year), year.days[day], SETTINGS)
+    early, late, changed = (at(day) for day in (4, 210, 249))
+    assert early.independence.state == "unknown"
+    assert set(early.independence.waiting) >= {"score", "calibration", "x00", "volume"}
+    assert late.independence.state == "holds" and not late.caveats
+    assert "calibration" in {a.stream for a in changed.alarms}
+    assert changed.independence.state == "holds"
+
+
+@pytest.mark.parametrize(
+    ("year", "day", "state", "says"),
+    [
+        (Year(9, days=210, features=2), 209, "ok", "show no sign against independence"),
+        (Year(9, days=210, features=2), 4, "unknown", "independent cannot be checked yet"),
+        (
+            Year(9, days=5, features=2, rows=50_000, wobble=0.05, correlation=0.8),
+            4,
+            "unknown",
+            "cannot be claimed",
+        ),
+    ],
+)
+def test_the_page_says_whether_the_level_holds_cannot_be_checked_or_is_gone(year, day, state, says):
+    drift = follow_version(observed(year), year.days[day], SETTINGS)
+    said = watch_note(SimpleNamespace(drift=drift, card={}, day=year.days[day]))
+    assert said.state == state and says in f"{said.says} {said.advice}"
+
+
+@pytest.mark.parametrize("lag", [1, 7])
+def test_the_days_of_an_alarm_are_those_it_speaks_of_and_not_its_mornings(lag):
+    year = Year(9, days=80, features=1, labels=800, change=50, concept=0.8)
+    seen = follow_version(observed(year), year.days[-1], Settings(label_delay_days=lag))
+    calm = seen._disturbed()["calibration"]
+    assert len(calm) == 80 - lag and abs(int(np.argmax(calm)) - 50) <= 1 and calm[52:].all()
+
+
+def test_a_version_that_is_its_own_reference_counts_no_day_twice():
+    year = Year(12, days=60, reference=14, features=1)
+    seen = follow_version(
+        Observed(dict(zip(year.days, year.scores[14:])), {}), year.days[-1], SETTINGS
+    )
+    asked = {q.stream.name: q.apart for q in seen.questions}
+    assert len(asked["score"].before) == 28 and np.isnan(asked["score"].since[:28]).all()
+    assert np.isfinite(asked["score"].since[28:]).all()
+    assert seen.independence.figures["score"].n == 27 + 31
 
 
 @pytest.mark.parametrize(("days", "asked"), [(0, set()), (1, set()), (13, set()), (14, {"score"})])

@@ -71,12 +71,15 @@ def stream_table(view: View) -> Table:
     is_open = drift.followed.open[-1]
     places = sorted(range(len(drift.questions)), key=lambda i: not is_open[i])
     above = (drift.followed.evidence[-1] - drift.followed.bar) / log(10)
-    rows = [_stream(drift.questions[i], above[i]) for i in places]
+    days = drift.independence.figures
+    rows = [_stream(drift.questions[i], above[i], days) for i in places]
     return Table(pd.DataFrame(rows), ("watched",))
 
 
-def _stream(question, powers):
-    "A row of the table of streams; evidence in powers of ten over what a stream alone needs."
+def _stream(question, powers, days):
+    """A row of the table of streams; evidence in powers of ten over what a stream alone needs, and
+    how far its days resemble the day before.
+    """
     stream, rests_on = question.stream, question.rests_on
     return {
         "stream": stream.name,
@@ -86,7 +89,7 @@ def _stream(question, powers):
         "tolerated": _size(stream, stream.tolerance),
         "evidence": f"10^{round(max(-99, powers))}",
         "reference days": "own past" if rests_on is None else rests_on,
-        "autocorrelation": number(question.residual.value, 2),
+        "autocorrelation": number(days[stream.name].value, 2) if stream.name in days else "-",
     }
 
 
