@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 import pandas as pd
 
+from .arrival import ArrivalCounting
 from .base import Connected, conditions
 from .errors import StoreError
 from .outcome_columns import OutcomeColumnWrites
@@ -102,7 +103,9 @@ class BatchReads(Connected):
         )
 
 
-class BatchWrites(QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting):
+class BatchWrites(
+    QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting, ArrivalCounting
+):
     "One ingested batch, recorded and counted."
 
     def commit_batch(
@@ -145,6 +148,7 @@ class BatchWrites(QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting)
                     self._count_new(batch, files)
             with self.one_thread():
                 self._recount_days(batch, keys)
+                self.count_arrivals(batch, keys)
             self.add_outcome_columns(batch, now, owner, outcome_columns)
             also(batch)
         told = "batch %d of %s: %d loaded, %d duplicates, %d conflicts, %d quarantined"

@@ -124,23 +124,6 @@ class ScoreCountReads(BatchReads):
         where, values = self._between(model, day, day, as_of, version=version, segment="")
         return self._column(f"SELECT DISTINCT tenant FROM score_counts{where} ORDER BY 1", values)
 
-    def label_arrivals(
-        self, model: str, version: str, start: date, end: date, as_of: datetime | None = None
-    ) -> list[tuple[int, int, int]]:
-        """(age in days, positive labels, negative labels) that became known at that age, summed
-        over days from start to end; a correction takes away what it replaces."""
-        where, values = self._between(model, start, end, as_of, version=version)
-        return self._rows(
-            f"""
-            SELECT greatest(0, (committed_at AT TIME ZONE $zone)::DATE - event_date)::INTEGER
-                       AS age,
-                   sum(n_positive)::BIGINT, sum(n_labelled - n_positive)::BIGINT
-            FROM score_counts JOIN batches USING (batch_id){where} AND segment = ''
-            GROUP BY age
-            ORDER BY age""",
-            values | {"zone": self.timezone},
-        )
-
     def held_out_counts(self, model: str, version: str) -> dict[date, ScoreCounts]:
         "Counts of the days that the training of a version left out."
         where, values = conditions(model=model, version=version)
@@ -172,6 +155,47 @@ def _each_day(day):
     order = np.argsort(day, kind="stable")
     days, starts = np.unique(day[order], return_index=True)
     yield from zip(map(_day, days), np.split(order, starts[1:]))
+
+
+class ArrivalReads(BatchReads):
+    "At which age labels became known."
+
+    def arrivals(
+        self, model: str, until: date, as_of: datetime | None = None, days: int = 365
+    ) -> tuple[list[date], Arrivals]:
+        """The days of a model up to `until`, at most so many, and how their labels arrived; all
+        versions and tenants together.
+
+        Days are as old as the last delivery of labels, not as the morning.
+        """
+        first = until - timedelta(days - 1)
+        where, values = self._between(model, first, until, as_of)
+        rows = self.con.execute(
+            f"""
+            SELECT {_DAY_NUMBER}, band, age, sum(n)::BIGINT AS n,
+                   sum(n_negative)::BIGINT AS negative, sum(n_positive)::BIGINT AS positive
+            FROM arrival_counts{where}
+            GROUP BY ALL""",
+            values,
+        ).fetchnumpy()
+        numbers, place = np.unique(np.asarray(rows["day"]), return_inverse=True)
+        known = [_each_day(number) for number in numbers]
+        last = self.last_outcomes(as_of)
+        newest = last.astimezone(ZoneInfo(self.timezone)).date() if last else None
+        followed = np.array([max(0, (newest - d).days) if newest else 0 for d in known], dtype=int)
+        return known, _arrivals(rows, place, followed)
+
+
+def _arrivals(rows, place, followed):
+    "Rows of (day's place, band, age, n, negative, positive) as a table."
+    ages = int(followed.max(initial=0)) + 1
+    shape = (len(followed), BANDS)
+    band, age = np.asarray(rows["band"]), np.minimum(np.asarray(rows["age"]), followed[place])
+    events, labels = np.zeros(shape, np.int64), np.zeros((*shape, ages, 2), np.int64)
+    np.add.at(events, (place, band), np.asarray(rows["n"]))
+    for y, name in enumerate(("negative", "positive")):
+        np.add.at(labels[..., y], (place, band, age), np.asarray(rows[name]))
+    return Arrivals(events, labels, followed)
 
 
 class TrafficReads(BatchReads):

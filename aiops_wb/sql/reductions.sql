@@ -15,6 +15,16 @@ FROM (SELECT prediction_id, label,
       FROM outcomes) AS ranked
 WHERE newest = 1
 
+-- name: observed_labels
+-- The same with the time at which it was first observed that way.
+SELECT prediction_id, label, observed_at
+FROM (SELECT prediction_id, label, observed_at,
+             ROW_NUMBER() OVER (
+                 PARTITION BY prediction_id
+                 ORDER BY batch_id DESC, observed_at DESC, label DESC) AS newest
+      FROM outcomes) AS ranked
+WHERE newest = 1
+
 -- name: events
 SELECT p.site_id, p.points, CAST(FLOOR(p.points / 20.0) AS SMALLINT) AS cell, l.label
 FROM predictions AS p LEFT JOIN labels AS l ON p.prediction_id = l.prediction_id

@@ -1,0 +1,99 @@
+"""At which age labels became known: what each batch changes in these counts."""
+
+from collections.abc import Iterable
+
+from ..stats.arrival import BAND_POINTS
+from .base import Writing
+from .duck import parquet, statements
+
+__all__ = ["ArrivalCounting"]
+
+LIVE_DAYS = 1
+"Days after which a prediction that comes in counts as loaded later: its labels came before it did."
+
+_LOW, _HIGH = BAND_POINTS
+_BAND = f"""CASE WHEN "grid" LIKE 'linear%' OR points < {_LOW} THEN 0
+                 WHEN points < {_HIGH} THEN 1 ELSE 2 END"""
+_AGE = "greatest(0, ({moment} AT TIME ZONE $zone)::DATE - event_date)"
+
+
+class ArrivalCounting(Writing):
+    """Keeps the counts of arrivals up to date.
+
+    The age of a label is that of its batch: what stands in a file that nobody has delivered is not
+    known. Of days that were loaded later, history say, it is the age at which it was observed.
+    """
+
+    def count_arrivals(self, batch: int, keys: Iterable[tuple]) -> None:
+        "What a batch changed on some (event_date, tenant, model, version)."
+        self.con.execute(
+            f"""
+            INSERT INTO arrival_counts
+            SELECT event_date, tenant, model, version, {_BAND} AS band,
+                   {_AGE.format(moment="committed_at")} AS age,
+                   sum(n), sum(n_labelled - n_positive), sum(n_positive), $batch
+            FROM score_counts JOIN batches USING (batch_id)
+            WHERE batch_id = $batch AND segment = ''
+            GROUP BY ALL""",
+            {"batch": batch, "zone": self.timezone},
+        )
+        late = self._loaded_later(keys)
+        for at in range(0, len(late), 200):
+            self._count_observed(batch, late[at : at + 200])
+
+    def _loaded_later(self, keys):
+        "Those of the days whose first predictions came in when the day was over for a while."
+        keys = set(keys)
+        rows = self._rows(
+            f"""
+            SELECT event_date, tenant, model, version
+            FROM data_files JOIN batches USING (batch_id)
+            WHERE data_files.kind = 'predictions' AND event_date IN (SELECT unnest($days::DATE[]))
+            GROUP BY ALL
+            HAVING min((committed_at AT TIME ZONE $zone)::DATE) - event_date > {LIVE_DAYS}
+            ORDER BY ALL""",
+            {"days": sorted({key[0] for key in keys}), "zone": self.timezone},
+        )
+        return [row for row in rows if row in keys]
+
+    def _count_observed(self, batch, keys):
+        "Bring the labels of days to the ages at which they were observed, from the log's files."
+        columns = dict(zip(("days", "tenants", "models", "versions"), map(list, zip(*keys))))
+        predictions, outcomes = self._paths(columns["days"], set(keys))
+        rows = f"SELECT prediction_id, label, observed_at, batch_id FROM {parquet(outcomes)}"
+        empty = "SELECT NULL AS prediction_id, NULL AS label, NULL AS observed_at WHERE false"
+        labels = statements("reductions.sql")["observed_labels"] if outcomes else empty
+        moment = _AGE.format(moment="least(l.observed_at, committed_at)")
+        self.con.execute(
+            f"""
+            INSERT INTO arrival_counts
+            WITH outcomes AS ({rows if outcomes else empty}), labels AS ({labels}),
+                 asked AS (SELECT unnest($days::DATE[]) AS event_date,
+                                  unnest($tenants::VARCHAR[]) AS tenant,
+                                  unnest($models::VARCHAR[]) AS model,
+                                  unnest($versions::VARCHAR[]) AS version),
+                 now AS (SELECT committed_at FROM batches WHERE batch_id = $batch)
+            SELECT event_date, tenant, model, version, band, age,
+                   0, sum(negative), sum(positive), $batch
+            FROM (SELECT event_date, tenant, model, version, {_BAND} AS band, {moment} AS age,
+                         1 - l.label AS negative, l.label AS positive
+                  FROM {parquet(predictions)} JOIN labels l USING (prediction_id) CROSS JOIN now
+                  UNION ALL
+                  SELECT event_date, tenant, model, version, band, age, -n_negative, -n_positive
+                  FROM arrival_counts SEMI JOIN asked USING (event_date, tenant, model, version))
+            GROUP BY ALL
+            HAVING sum(negative) <> 0 OR sum(positive) <> 0""",
+            columns | {"batch": batch, "zone": self.timezone},
+        )
+
+    def _paths(self, days, keys):
+        "Files of predictions of some days and of the outcomes that may be theirs."
+        rows = self._rows(
+            """
+            SELECT kind, path, event_date, tenant, model, version FROM data_files
+            WHERE event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL
+            ORDER BY batch_id, path""",
+            {"days": sorted(set(days))},
+        )
+        predictions = [self.root / r[1] for r in rows if r[0] == "predictions" and r[2:] in keys]
+        return predictions, [self.root / r[1] for r in rows if r[0] == "outcomes"]
