@@ -13,7 +13,7 @@ from math import inf, nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from .counts import ScoreCounts, require_events
+from .counts import ScoreCounts, require_events, total
 from .performance import Figure
 from scipy.special import expit, logit, ndtri, stdtrit
 
@@ -75,6 +75,8 @@ def _figure(value, sd, n, z, top=1.0):
     "A figure with an interval of z standard deviations, in [0, top]; NaN where there is no value."
     if not value == value:
         return Figure(nan)
+    if not sd == sd:
+        return Figure(float(value), n=int(n))
     return Figure(float(value), float(max(0.0, value - z * sd)), float(min(top, value + z * sd)), int(n))
 
 # %% ../../nbs/stats/04_estimates.ipynb #e560e6f1
@@ -148,7 +150,7 @@ def _between_days(by_label, reference: _Residuals, window):
     of_reference = then.sum(axis=0) + will * _in_spells(beyond, len(then)) * (then**2).sum(axis=0)
     return will * _in_spells(beyond, len(now)) * (now**2).sum(axis=0) + scale**2 * of_reference
 
-# %% ../../nbs/stats/04_estimates.ipynb #f7a23e15
+# %% ../../nbs/stats/04_estimates.ipynb #3da5333f
 def expected_over_days(window: Sequence[ScoreCounts], reference: Sequence[ScoreCounts],
                        probability: Callable, threshold: int, confidence: float = 0.95,
                        ever: Callable | None = None) -> dict[str, Figure]:
@@ -159,7 +161,7 @@ def expected_over_days(window: Sequence[ScoreCounts], reference: Sequence[ScoreC
     hold the figure of the labels that come if days are exchangeable, or alike in spells as the reference's
     days in their order are (no concept drift). None below 14 reference days with labels.
     """
-    outcomes, spread = [], []
+    outcomes, spread, whole = [], [], total(window)
     for counts in window:
         p, alert = np.asarray(probability(counts.points), dtype=np.float64), counts.points >= threshold
         comes = np.ones(len(p)) if ever is None else ever(counts.points)
@@ -168,17 +170,19 @@ def expected_over_days(window: Sequence[ScoreCounts], reference: Sequence[ScoreC
         spread.append([each[alert].sum(), each[~alert].sum()])
     days = _Residuals.of(reference, probability, threshold)
     shares = _Shares.of(sum((o.counts for o in outcomes), np.zeros(4)))
-    if len(days.beyond) < FEW_DAYS or not outcomes:
-        return {name: Figure(float(v), n=int(n)) for name, v, n in zip(_NAMES, shares.value, shares.whole)}
-    by_label = shares.slopes[:, ::2] - shares.slopes[:, 1::2]  # a label that is positive instead of negative
-    variance = shares.variance(sum(o.covariance for o in outcomes))
-    sd = np.sqrt(variance + _between_days(by_label, days, np.array(spread)))
-    return _with_intervals(shares, sd, confidence, len(days.beyond))
+    sd = np.full(len(_NAMES), nan)
+    if len(days.beyond) >= FEW_DAYS and outcomes:
+        by_label = shares.slopes[:, ::2] - shares.slopes[:, 1::2]  # positive instead of negative
+        variance = shares.variance(sum(o.covariance for o in outcomes))
+        sd = np.sqrt(variance + _between_days(by_label, days, np.array(spread)))
+    comes = whole.n if ever is None else whole.n * ever(whole.points)
+    auc = Figure(_expected_auc(comes, probability(whole.points)), n=int(whole.n.sum()))
+    return _with_intervals(shares, sd, confidence, len(days.beyond)) | {"roc_auc": auc}
 
-# %% ../../nbs/stats/04_estimates.ipynb #ee9cf8d2
+# %% ../../nbs/stats/04_estimates.ipynb #ac17b9ea
 def _with_intervals(shares: _Shares, sd, confidence, days):
     "Figures with intervals by Student's t over so many days, half a step wider on either side."
-    t, figures = float(stdtrit(days - 1, 0.5 + confidence / 2)), {}
+    t, figures = float(stdtrit(max(days - 1, 1), 0.5 + confidence / 2)), {}
     for name, value, error, whole in zip(_NAMES, shares.value, sd, shares.whole):
         figures[name] = _figure(value, t * error + 0.5 / max(whole, 1.0), whole, 1.0)
     return figures

@@ -40,10 +40,11 @@ def _all_in(a: Arrivals) -> int:
     share, oldest = known_share(a), int(np.sort(a.followed)[-OLD_DAYS])
     return max(_age_of_kind(share[:, y], oldest, kind) for y, kind in enumerate(_KINDS))
 
-# %% ../../nbs/stats/14_pace.ipynb #1715023a
+# %% ../../nbs/stats/14_pace.ipynb #fd640cc6
 def _chain(new, so_far):
     "Share that is in at each age (the last but one axis): 1 at the last; labels new at and known by an age."
     step = np.divide(new, so_far, out=np.zeros(np.shape(new)), where=np.asarray(so_far) > 0)
+    step = np.clip(step, 0, 1)  # a label that was taken back is a step of none
     share = np.ones(step.shape)
     share[..., :-1, :] = np.cumprod(1 - step[..., :0:-1, :], axis=-2)[..., ::-1, :]
     return share
