@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from .arrival import Arrivals, bands_differ, known_share
 
-# %% ../../nbs/stats/14_pace.ipynb #058de1e3
+# %% ../../nbs/stats/14_pace.ipynb #6f16ca9e
 OLD_DAYS = 14
 "Days that must have reached an age before it is looked at."
 _LATE = 0.01  # of a kind's labels may come after the age at which it counts as in
+_MANY = 200   # labels of a kind in a band, so that one in a hundred is more than a straggler
 _KINDS = ("negative", "positive")
 
 
@@ -34,11 +35,16 @@ def _age_of_kind(share, oldest, kind) -> int:
 
 
 def _all_in(a: Arrivals) -> int:
-    "The age at which labels of both kinds are in."
+    "The age at which labels of both kinds are in, for all bands together and for each with many labels."
     if len(a.followed) < OLD_DAYS:
         raise ValueError(f"{len(a.followed)} days of log: {OLD_DAYS} are needed to see how fast labels arrive.")
-    share, oldest = known_share(a), int(np.sort(a.followed)[-OLD_DAYS])
-    return max(_age_of_kind(share[:, y], oldest, kind) for y, kind in enumerate(_KINDS))
+    oldest, known = int(np.sort(a.followed)[-OLD_DAYS]), a.labels.sum(axis=(0, 2))
+    ages = []
+    for band in (None, *range(len(known))):
+        share = known_share(a.band(band))
+        many = [True, True] if band is None else known[band] >= _MANY
+        ages += [_age_of_kind(share[:, y], oldest, _KINDS[y]) for y in (0, 1) if many[y]]
+    return max(ages)
 
 # %% ../../nbs/stats/14_pace.ipynb #fd640cc6
 def _chain(new, so_far):

@@ -33,9 +33,9 @@ BY_BOTH = lambda band, label: np.where(band == 2, 2.0, 1.0) * np.where(label, 4.
 
 @given(st.integers(0, 1000))
 def test_the_chain_is_the_product_of_its_steps(seed):
-    log = made_log(np.random.default_rng(seed), BY_BOTH, days=60, per_day=80)
+    log = made_log(np.random.default_rng(seed), BY_BOTH, days=110, per_day=60)
     day, band, age, label = log
-    pace, today = pace_by_band(table(log, 60), CUTS), 60
+    pace, today = pace_by_band(table(log, 110), CUTS), 110
     for y, found in ((0, pace.negative), (1, pace.positive)):
         b = seed % 3
         share = 1.0
