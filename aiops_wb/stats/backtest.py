@@ -14,11 +14,12 @@ import numpy as np
 from .arrival import upper_mean
 from .performance import Figure
 
-# %% ../../nbs/stats/15_backtest.ipynb #b717a197
+# %% ../../nbs/stats/15_backtest.ipynb #9361649f
 def _hits(figures, truths) -> np.ndarray:
     "1.0 where the interval held the truth, 0.0 where it didn't, NaN where there is nothing to score."
     if len(figures) != len(truths):
-        raise ValueError(f"{len(figures)} figures and {len(truths)} truths: one of each is needed for a morning.")
+        raise ValueError(f"{len(figures)} figures and {len(truths)} truths: one of each is needed for a "
+                         "morning.")
     return np.array([nan if isnan(f.lower) or isnan(f.upper) or isnan(truth) else f.lower <= truth <= f.upper
                      for f, truth in zip(figures, truths)], dtype=np.float64)
 
@@ -28,7 +29,7 @@ def _misses_by_block(hits, window) -> np.ndarray:
     blocks = [hits[at:at + window] for at in range(0, len(hits), window)]
     return np.array([1 - np.nanmean(block) for block in blocks if not np.isnan(block).all()])
 
-# %% ../../nbs/stats/15_backtest.ipynb #c999ed69
+# %% ../../nbs/stats/15_backtest.ipynb #062ae5db
 MORNINGS = 60
 "Scored mornings from which a figure is judged."
 PART = 0.8
@@ -46,22 +47,22 @@ class Held:
     @property
     def reason(self) -> str:
         "The state in words."
-        share, n, kept = self.share, self.share.n, round(self.share.value * self.share.n) if self.share.n else 0
+        share, n = self.share, self.share.n
         if self.state == "unknown":
             return f"intervals cannot be judged yet: {n} of {MORNINGS} mornings are scored"
         word = "unreliable: " if self.state == "unreliable" else ""
-        return (f"{word}intervals held on {kept} of {n} mornings ({share.value:.0%}, at least {share.lower:.0%}), "
-                f"{self.claimed:.0%} are claimed")
+        kept = f"{round(share.value * n)} of {n} mornings ({share.value:.0%}, at least {share.lower:.0%})"
+        return f"{word}intervals held on {kept}, {self.claimed:.0%} are claimed"
 
     def __repr__(self) -> str:
         return f"Held({self.reason})"
 
-
+# %% ../../nbs/stats/15_backtest.ipynb #8a79974e
 def held(figures: Sequence[Figure], truths: Sequence[float], window: int = 7, claimed: float = 0.95) -> Held:
     """How often intervals of consecutive mornings held what the labels said; NaN: not known, not claimed.
 
-    `window` is the number of days of a figure. The lower limit (95 %) assumes that blocks of so many mornings are
-    independent of each other. The state is "unknown" below 60 scored mornings.
+    `window` is the number of days of a figure. The lower limit (95 %) assumes that blocks of so many mornings
+    are independent of each other. The state is "unknown" below 60 scored mornings.
     """
     hits = _hits(figures, truths)
     scored = int((~np.isnan(hits)).sum())

@@ -120,22 +120,25 @@ class _Residuals(NamedTuple):
                 rows.append(np.stack([cells[:, alert].sum(axis=1), cells[:, ~alert].sum(axis=1)], axis=1))
         return cls(*np.array(rows).reshape(-1, 2, 2).swapaxes(0, 1))
 
-# %% ../../nbs/stats/04_estimates.ipynb #97176d87
+# %% ../../nbs/stats/04_estimates.ipynb #9b88fc2c
 FEW_DAYS = 14
 "Reference days below which days cannot be told from chance, and no interval is given."
+
+
+def _over(part, whole):
+    "part / whole, and 0 where there is no whole."
+    return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)
 
 
 def _own_will(beyond, chance):
     "By figure (columns): variance beyond chance in units of chance squared, from days (rows)."
     excess = beyond**2 * len(beyond) / (len(beyond) - 1) - chance
-    squares = (chance**2).sum(axis=0)
-    return np.maximum(0, np.divide(excess.sum(axis=0), squares, out=np.zeros(len(squares)), where=squares > 0))
+    return np.maximum(0, _over(excess.sum(axis=0), (chance**2).sum(axis=0)))
 
 
 def _in_spells(beyond, days):
     "By figure: how much more the sum of so many days varies when a day is like the day before."
-    squares = (beyond**2).sum(axis=0)
-    alike = np.divide((beyond[1:] * beyond[:-1]).sum(axis=0), squares, out=np.zeros(len(squares)), where=squares > 0)
+    alike = _over((beyond[1:] * beyond[:-1]).sum(axis=0), (beyond**2).sum(axis=0))
     alike = np.where(alike > ndtri(0.95) / sqrt(len(beyond)), np.minimum(alike, 0.95), 0.0)
     apart = np.arange(1, days)[:, None]
     return 1 + 2 * ((1 - apart / days) * alike**apart).sum(axis=0)
@@ -146,7 +149,7 @@ def _between_days(by_label, reference: _Residuals, window):
     beyond = reference.beyond @ by_label.T
     then, now = reference.chance @ by_label.T**2, window @ by_label.T**2
     will = _own_will(beyond, then)
-    scale = np.divide(now.sum(axis=0), then.sum(axis=0), out=np.zeros(len(will)), where=then.sum(axis=0) > 0)
+    scale = _over(now.sum(axis=0), then.sum(axis=0))
     of_reference = then.sum(axis=0) + will * _in_spells(beyond, len(then)) * (then**2).sum(axis=0)
     return will * _in_spells(beyond, len(now)) * (now**2).sum(axis=0) + scale**2 * of_reference
 
@@ -222,7 +225,7 @@ class Maturation:
         return float(self.positive[age]) * self.complete, float(self.negative[age]) * self.complete
 
     def chances(self, points, age: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        "At some points and an age: chance that a positive is in, that a negative is, that a label ever comes."
+        "At some points and an age: chance that a positive is in, a negative is, and that a label ever comes."
         known = (0.0, 0.0) if age < 0 else (x[min(age, len(x) - 1)] for x in (self.positive, self.negative))
         return *(np.full(len(points), float(x)) for x in known), np.full(len(points), self.complete)
 
@@ -306,8 +309,8 @@ def _side_by_side(days, probability, pace):
 # %% ../../nbs/stats/04_estimates.ipynb #2db6b4c1
 def _log_likelihood(cells: _Cells, delta):
     up, down = expit(cells.z + delta), expit(-cells.z - delta)
-    terms = cells.positive * np.log(up) + cells.negative * np.log(down) + cells.open * np.log(cells.unseen(up))
-    return float(terms.sum())
+    known = cells.positive * np.log(up) + cells.negative * np.log(down)
+    return float((known + cells.open * np.log(cells.unseen(up))).sum())
 
 
 def _slopes(cells: _Cells, delta):
@@ -420,13 +423,13 @@ def _too_little(cells: _Cells, delta, spread) -> str:
     information = min(float((known * p * (1 - p)).sum()) for p in map(cells.probability, (0.0, delta)))
     if information < ENOUGH:
         error, enough = (1 / sqrt(max(x, 1e-9)) for x in (information, ENOUGH))
-        return (f"too few labels: {int(known.sum())} of {int((known + cells.open).sum())} are known and tell the "
-                f"log-odds to +- {min(error, 99):.2f}, +- {enough:.2f} is needed")
+        return (f"too few labels: {int(known.sum())} of {int((known + cells.open).sum())} are known and tell "
+                f"the log-odds to +- {min(error, 99):.2f}, +- {enough:.2f} is needed")
     if spread.days < FEW_DAYS:
         return f"labels of {spread.days} days are in, {FEW_DAYS} are needed to see how much days differ"
     return ""
 
-# %% ../../nbs/stats/04_estimates.ipynb #9c187a72
+# %% ../../nbs/stats/04_estimates.ipynb #d5568abf
 _NO_SPREAD = DaySpread(0.0, 10**9)  # days that do not differ: labels are tosses
 
 
@@ -435,10 +438,11 @@ def delay_adjusted(days: Sequence[tuple[ScoreCounts, int]], probability: Callabl
     """Maximum likelihood for days of (counts, age in days) whose labels are partly in.
 
     `probability` maps points to the reference probability, `threshold` is in points, `pace` is a `Maturation`
-    or a `Pace` by band of score, `spread` how much days differ. Figures are those of the labels that ever come.
-    Assumes: the log-odds moved by one number since the reference, but for shifts of single days; labels mature as
-    the pace says, whatever the day. Intervals combine the chance of the open labels, the standard errors of the
-    shift and of the pace, and the days' own shifts. NaN where there are too few labels, with the reason.
+    or a `Pace` by band of score, `spread` how much days differ. Figures are those of the labels that ever
+    come. Assumes: the log-odds moved by one number since the reference, but for shifts of single days; labels
+    mature as the pace says, whatever the day. Intervals combine the chance of the open labels, the standard
+    errors of the shift and of the pace, and the days' own shifts. NaN where there are too few labels, with
+    the reason.
     """
     cells = _side_by_side(days, probability, pace)
     n = int((cells.positive + cells.negative + cells.open).sum())

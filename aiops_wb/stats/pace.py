@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from .arrival import Arrivals, bands_differ, known_share
 
-# %% ../../nbs/stats/14_pace.ipynb #6f16ca9e
+# %% ../../nbs/stats/14_pace.ipynb #8ac2dd62
 OLD_DAYS = 14
 "Days that must have reached an age before it is looked at."
 _LATE = 0.01  # of a kind's labels may come after the age at which it counts as in
@@ -37,7 +37,8 @@ def _age_of_kind(share, oldest, kind) -> int:
 def _all_in(a: Arrivals) -> int:
     "The age at which labels of both kinds are in, for all bands together and for each with many labels."
     if len(a.followed) < OLD_DAYS:
-        raise ValueError(f"{len(a.followed)} days of log: {OLD_DAYS} are needed to see how fast labels arrive.")
+        raise ValueError(f"{len(a.followed)} days of log: {OLD_DAYS} are needed to see how fast labels "
+                         "arrive.")
     oldest, known = int(np.sort(a.followed)[-OLD_DAYS]), a.labels.sum(axis=(0, 2))
     ages = []
     for band in (None, *range(len(known))):
@@ -80,7 +81,7 @@ class _Sums:
         kept = np.arange(len(self.new)) != (-1 if group is None else group)
         return _Sums(*(table[kept].sum(axis=0) for table in vars(self).values()))
 
-# %% ../../nbs/stats/14_pace.ipynb #5fa72672
+# %% ../../nbs/stats/14_pace.ipynb #06dd0961
 @dataclass(frozen=True, eq=False)
 class Pace:
     "The chance that a label is in, by age, by band of score and by label."
@@ -93,9 +94,9 @@ class Pace:
 
     def __repr__(self) -> str:
         half = [np.argmax(share >= 0.5, axis=1).tolist() for share in (self.positive, self.negative)]
-        return (f"Pace({len(self.complete)} bands: half of the positives after {half[0]} days, of the negatives "
-                f"after {half[1]}, all after {self.age}; {np.round(100 * self.complete, 1).tolist()} % of events "
-                "get a label)")
+        shares = np.round(100 * self.complete, 1).tolist()
+        return (f"Pace({len(shares)} bands: half of the positives after {half[0]} days, of the negatives "
+                f"after {half[1]}, all after {self.age}; {shares} % of events get a label)")
 
     @property
     def age(self) -> int:
@@ -107,7 +108,7 @@ class Pace:
         return self.complete[np.searchsorted(self.cuts, points, side="right")]
 
     def chances(self, points, age: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        "At some points and an age: chance that a positive is in, that a negative is, that a label ever comes."
+        "At some points and an age: chance that a positive is in, a negative is, and that a label ever comes."
         band, ever = np.searchsorted(self.cuts, points, side="right"), self.ever(points)
         if age < 0:
             return np.zeros(len(band)), np.zeros(len(band)), ever
