@@ -535,6 +535,162 @@ def delayed_accuracy_error(repetitions):
     )
 
 
+HOLDS = (  # never labelled, days' own shift and slope, tails: what the intervals allow for
+    {},
+    {"never": 0.2, "spread": 0.3},
+    {"never": 0.1, "spread": 0.5, "heavy": True},
+)
+
+
+def _interval(name, worlds):
+    """The figure of any of the worlds whose share of intervals that held is farthest from .95; its
+    distance is promised to be at most .03.
+    """
+    from bench import late
+
+    shares = {}
+    for world, runs in worlds.items():
+        held, n = late.share_held(runs)
+        shares |= {(world, figure): (share, n) for figure, share in held.items()}
+    (world, figure), (share, n) = max(shares.items(), key=lambda found: abs(found[1][0] - 0.95))
+    values = [share for share, _ in shares.values()]
+    return report(
+        name,
+        0.03,
+        abs(share - 0.95),
+        n,
+        "largest distance from .95 of the share of intervals that held, "
+        f"of {len(shares)} worlds and figures",
+        False,
+        np.sqrt(0.95 * 0.05 / n),
+        f"{np.mean(values):.3f} on the mean, {min(values):.3f} to {max(values):.3f}; "
+        f"farthest: {figure}, {world}: {share:.3f}",
+    )
+
+
+def adjusted_interval(repetitions):
+    "Adjusted figures of a week, labels late by score, by label and by both, 0-20 % never."
+    from bench import late
+
+    def runs(delay, world):
+        for seed in range(max(repetitions // 8, 20)):
+            log = late.Log(np.random.default_rng([51, seed]), delay, moved=0.3, **world)
+            yield late.adjusted_mornings(log, [149])
+
+    worlds = {f"{delay} {world}": (delay, world) for delay in late.DELAYS for world in HOLDS}
+    return _interval("adjusted_interval", {name: runs(*of) for name, of in worlds.items()})
+
+
+def expected_interval(repetitions):
+    "Expected figures of a week by 28 and by 60 reference days that move together."
+    from aiops_wb.stats.conformal import venn_abers
+    from aiops_wb.stats.counts import total
+    from bench import late
+
+    def runs(reference, world):
+        for seed in range(max(repetitions // 8, 20)):
+            log = late.Log(
+                np.random.default_rng([52, seed]), "exponential", reference + late.WEEK, **world
+            )
+            learned = venn_abers(total(log.counts(day, late.AGES) for day in range(reference)))
+            morning = [reference + late.WEEK - 1]
+            yield late.expected_mornings(log, reference, morning, learned.probability)
+
+    worlds = {
+        f"{days} days {world}": (days, world)
+        for days in (28, 60)
+        for world in (
+            {},
+            {"spread": 0.3},
+            {"spread": 0.5, "heavy": True},
+            {"slope": 0.3, "spread": 0.3},
+        )
+    }
+    return _interval("expected_interval", {name: runs(*of) for name, of in worlds.items()})
+
+
+def _backtests(repetitions, seed, adjusted, expected):
+    "World -> for each log, whether any figure is called unreliable after 60 scored mornings."
+    from aiops_wb.stats.backtest import held
+    from aiops_wb.stats.conformal import venn_abers
+    from aiops_wb.stats.counts import total
+    from bench import late
+
+    def unreliable(found):
+        return any(held(*found[name]).state == "unreliable" for name in late.NAMES)
+
+    def of_adjusted(rng, delay, world):
+        return late.adjusted_mornings(late.Log(rng, delay, 180, **world), range(120, 180))
+
+    def of_expected(rng, world):
+        log = late.Log(rng, "exponential", 126, **world)
+        learned = venn_abers(total(log.counts(day, late.AGES) for day in range(60)))
+        return late.expected_mornings(log, 60, range(66, 126), learned.probability)
+
+    said = {}
+    for run in range(repetitions):
+        for name, world in adjusted.items():
+            found = of_adjusted(np.random.default_rng([seed, run]), *world)
+            said.setdefault(name, []).append(unreliable(found))
+        for name, world in expected.items():
+            found = of_expected(np.random.default_rng([seed, run]), world)
+            said.setdefault(name, []).append(unreliable(found))
+    return said
+
+
+def _unreliable(name, promised, said, at_least):
+    "The world in which it is said least often, or most often where it should not be said."
+    shares = {world: float(np.mean(runs)) for world, runs in said.items()}
+    worst = (min if at_least else max)(shares, key=shares.get)
+    return report(
+        name,
+        promised,
+        shares[worst],
+        len(said[worst]),
+        "share of logs with any of 4 figures called unreliable after 60 mornings, worst world",
+        at_least,
+        note=", ".join(f"{world}: {share:.2f}" for world, share in shares.items()),
+    )
+
+
+def unreliable_kept(repetitions):
+    "Worlds in which the assumptions of expected and adjusted figures hold."
+    together = {"spread": 0.5, "heavy": True}
+    adjusted = {
+        "adjusted, by both": ("by both", {"spread": 0.3, "never": 0.1}),
+        "adjusted, by label": ("by label", together),
+        "adjusted, 60 events a day": ("by score", {"spread": 0.3, "events": 60}),
+    }
+    expected = {
+        "expected, tosses": {},
+        "expected, days": {"spread": 0.3},
+        "expected, heavy tails": together,
+    }
+    said = _backtests(max(repetitions // 20, 20), 53, adjusted, expected)
+    return _unreliable("unreliable_kept", 0.05, said, False)
+
+
+def unreliable_broken(repetitions):
+    "Worlds in which they fail: labels become slower, the relation of score and label moves."
+    from bench import late
+
+    days = {"spread": 0.3}
+    adjusted = {
+        "adjusted, positives twice as late": ("by label", {"slower": (120, 2), **days}),
+        "adjusted, all three times as late": ("by both", {"slower": (120, 3), **days}),
+        "adjusted, high scores -2": ("by score", {"moved": np.where(late.HIGH, -2.0, 0.0), **days}),
+    }
+    moves = {
+        "+.5": 0.5,
+        "-.5": -0.5,
+        "+.7 half way": np.where(np.arange(126) < 96, 0.0, 0.7)[:, None],
+    }
+    after = (np.arange(126) >= 60)[:, None]
+    expected = {f"expected, {name}": {"moved": after * by, **days} for name, by in moves.items()}
+    said = _backtests(max(repetitions // 40, 10), 54, adjusted, expected)
+    return _unreliable("unreliable_broken", 0.9, said, True)
+
+
 ALL = {
     f.__name__: f
     for f in (
@@ -561,6 +717,10 @@ ALL = {
         delay_concept_28,
         delay_prevalence,
         delayed_accuracy_error,
+        adjusted_interval,
+        expected_interval,
+        unreliable_kept,
+        unreliable_broken,
     )
 }
 

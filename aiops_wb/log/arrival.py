@@ -37,6 +37,19 @@ class ArrivalCounting(Writing):
             GROUP BY ALL""",
             {"batch": batch, "zone": self.timezone},
         )
+        self._count_late(batch, keys)
+
+    def adopt_arrivals(self) -> None:
+        "Count, once, the arrivals of days that were loaded later, in a log made before that was."
+        if self._value("SELECT count(*) FROM workbench WHERE key = 'arrivals'"):
+            return
+        with self.transaction():
+            days = "SELECT DISTINCT event_date, tenant, model, version FROM arrival_counts"
+            batch = self._value("SELECT coalesce(max(batch_id), 0) FROM batches")
+            self._count_late(batch, self._rows(days))
+            self._write("INSERT INTO workbench VALUES ('arrivals', 'adopted')")
+
+    def _count_late(self, batch, keys):
         late = self._loaded_later(keys)
         for at in range(0, len(late), 200):
             self._count_observed(batch, late[at : at + 200])
@@ -60,14 +73,15 @@ class ArrivalCounting(Writing):
         "Bring the labels of days to the ages at which they were observed, from the log's files."
         columns = dict(zip(("days", "tenants", "models", "versions"), map(list, zip(*keys))))
         predictions, outcomes = self._paths(columns["days"], set(keys))
+        if not outcomes:
+            return
         rows = f"SELECT prediction_id, label, observed_at, batch_id FROM {parquet(outcomes)}"
-        empty = "SELECT NULL AS prediction_id, NULL AS label, NULL AS observed_at WHERE false"
-        labels = statements("reductions.sql")["observed_labels"] if outcomes else empty
+        labels = statements("reductions.sql")["observed_labels"]
         moment = _AGE.format(moment="least(l.observed_at, committed_at)")
         self.con.execute(
             f"""
             INSERT INTO arrival_counts
-            WITH outcomes AS ({rows if outcomes else empty}), labels AS ({labels}),
+            WITH outcomes AS ({rows}), labels AS ({labels}),
                  asked AS (SELECT unnest($days::DATE[]) AS event_date,
                                   unnest($tenants::VARCHAR[]) AS tenant,
                                   unnest($models::VARCHAR[]) AS model,

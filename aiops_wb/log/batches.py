@@ -103,9 +103,7 @@ class BatchReads(Connected):
         )
 
 
-class BatchWrites(
-    QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting, ArrivalCounting
-):
+class BatchWrites(QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting, ArrivalCounting):
     "One ingested batch, recorded and counted."
 
     def commit_batch(

@@ -6,7 +6,7 @@ from .audit import AuditReads
 from .batches import BatchReads
 from .calibrations import CalibrationReads
 from .cases import CaseReads
-from .counts import FeatureCountReads, ScoreCountReads, TrafficReads
+from .counts import ArrivalReads, FeatureCountReads, ScoreCountReads, TrafficReads
 from .drift_events import DriftEventReads
 from .duck import connect, migrations
 from .errors import StoreError
@@ -26,6 +26,7 @@ class Reader(
     EventReads,
     ScoreCountReads,
     TrafficReads,
+    ArrivalReads,
     FeatureCountReads,
     CalibrationReads,
     VersionReads,

@@ -1,11 +1,13 @@
 """Counts of each day: scores and labels, segments, latencies, decisions, features."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
+from ..stats.arrival import BANDS, Arrivals
 from ..stats.counts import Histogram, ScoreCounts
 from ..stats.points import Grid
 from .base import Writing, conditions
@@ -13,7 +15,7 @@ from .batches import BatchReads
 from .errors import StoreError
 from .outcome_columns import OutcomeColumnReads
 
-__all__ = ["ScoreCountReads", "TrafficReads", "FeatureCountReads", "CountWrites"]
+__all__ = ["ArrivalReads", "ScoreCountReads", "TrafficReads", "FeatureCountReads", "CountWrites"]
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY_NUMBER = "(event_date - DATE '1970-01-01')::INTEGER AS day"
@@ -179,7 +181,7 @@ class ArrivalReads(BatchReads):
             values,
         ).fetchnumpy()
         numbers, place = np.unique(np.asarray(rows["day"]), return_inverse=True)
-        known = [_each_day(number) for number in numbers]
+        known = [_day(number) for number in numbers]
         last = self.last_outcomes(as_of)
         newest = last.astimezone(ZoneInfo(self.timezone)).date() if last else None
         followed = np.array([max(0, (newest - d).days) if newest else 0 for d in known], dtype=int)

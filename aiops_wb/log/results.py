@@ -1,9 +1,11 @@
 """What the daily job stored: figures, and what it did."""
 
 from datetime import date, datetime
+from math import nan
 
 import pandas as pd
 
+from ..stats.performance import Figure
 from .base import Connected, Writing, conditions
 
 __all__ = ["ResultReads", "ResultWrites"]
@@ -43,6 +45,36 @@ class ResultReads(Connected):
             ORDER BY event_date, segment, metric""",
             values,
         )
+
+    def first_metrics(
+        self,
+        model: str,
+        version: str,
+        start: date,
+        end: date,
+        as_of: datetime | None = None,
+    ) -> dict[tuple[date, str], Figure]:
+        "(day, metric) -> the figure of a version as it was first stored, all tenants together."
+        where, values = conditions(
+            model=model,
+            version=version,
+            event_date__ge=start,
+            event_date__le=end,
+            segment="",
+            tenant="",
+            as_of__le=as_of,
+        )
+        rows = self._rows(
+            f"""
+            SELECT event_date, metric, value, lower, upper, n FROM metrics{where}
+            QUALIFY row_number() OVER (
+                PARTITION BY event_date, metric ORDER BY as_of, run_id) = 1""",
+            values,
+        )
+        as_float = lambda value: nan if value is None else value
+        return {
+            (day, metric): Figure(*map(as_float, figure), n) for day, metric, *figure, n in rows
+        }
 
     def runs(
         self, model: str | None = None, event_date: date | None = None, step: str | None = None

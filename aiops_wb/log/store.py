@@ -104,6 +104,7 @@ def open_store(root: str | Path, owner: str, timezone: str | None = None):
             migrate(store.con, timezone)
             store.clear_interrupted()
             store.adopt_features(owner)
+            store.adopt_arrivals()
             yield store
         finally:
             store.close()

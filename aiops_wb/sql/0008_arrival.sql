@@ -8,8 +8,8 @@ CREATE TABLE arrival_counts (
     n BIGINT NOT NULL, n_negative BIGINT NOT NULL, n_positive BIGINT NOT NULL,
     batch_id BIGINT NOT NULL);
 
--- days that were logged while they were young tell their pace themselves; of those that were loaded
--- later, only that they were there
+-- by the batch that brought them; days that were loaded later are counted anew by when their labels
+-- were observed, as soon as the log is opened
 INSERT INTO arrival_counts
 SELECT event_date, tenant, model, version,
        CASE WHEN grid LIKE 'linear%' OR points < -1386 THEN 0 WHEN points < 405 THEN 1 ELSE 2 END,

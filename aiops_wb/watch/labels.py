@@ -4,13 +4,18 @@ from datetime import date, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from ..stats.arrival import BAND_POINTS
 from ..stats.conformal import VennAbers
-from ..stats.counts import total
-from ..stats.estimates import Adjusted, Maturation, delay_adjusted, expected_performance, maturation
+from ..stats.counts import ScoreCounts, total
+from ..stats.estimates import Adjusted, day_spread, delay_adjusted, expected_over_days
+from ..stats.pace import Pace, pace_by_band
 from ..stats.performance import Figure, summary
 from .model_day import ModelDay
 
 __all__ = ["Labels"]
+
+SPREAD_DAYS = 60
+"Days whose labels are in that say how much days differ."
 
 
 class Labels:
@@ -41,18 +46,23 @@ class Labels:
         return self._of.registered.probability
 
     @cached_property
-    def maturation(self) -> Maturation | None:
-        "How fast labels of each kind arrive, by complete days; None when they hold not both kinds."
-        of, last = self._of, self.complete_day
-        first = last - timedelta(60)
-        events = sum(c.total[0] for d, c in of.counts_by_day.items() if first <= d <= last)
-        if not events:
-            return None
-        arrivals = of.reader.label_arrivals(of.model, of.version, first, last, of.as_of)
+    def newest(self) -> date | None:
+        "The day of the last delivery of labels: they are as old as that, not as the morning."
+        came = self._of.reader.last_outcomes(self._of.as_of)
+        return came and came.astimezone(ZoneInfo(self._of.reader.timezone)).date()
+
+    @cached_property
+    def _pace(self) -> Pace | str:
+        of = self._of
         try:
-            return maturation(arrivals, events)
-        except ValueError:
-            return None
+            return pace_by_band(of.reader.arrivals(of.model, of.day, of.as_of)[1], BAND_POINTS)
+        except ValueError as error:
+            return str(error)
+
+    @property
+    def pace(self) -> Pace | None:
+        "How fast labels of each kind arrive in each band of score; None where it is not known."
+        return None if isinstance(self._pace, str) else self._pace
 
     @cached_property
     def expected(self) -> dict[str, Figure]:
@@ -60,28 +70,42 @@ class Labels:
 
         Empty without a calibrated probability.
         """
+        of = self._of
         if not self.reference_probability:
             return {}
-        recent = self._of.window(self._of.settings.recent_days)
-        probability = self.reference_probability.probability(recent.points)
-        return expected_performance(recent, probability, self._of.threshold)
+        return expected_over_days(
+            list(self._recent().values()),
+            list(of.registered.held_out.values()),
+            self.reference_probability.probability,
+            of.threshold,
+            ever=self.pace and self.pace.ever,
+        )
 
     @cached_property
     def adjusted(self) -> Adjusted | None:
         """Figures of the recent days with what late labels will add.
 
-        None without a calibrated probability or a pace of labels.
+        None without a calibrated probability, a pace of labels or any label.
         """
-        of = self._of
-        if self.reference_probability is None or self.maturation is None:
+        if self.reference_probability is None or self.pace is None or self.newest is None:
             return None
-        came = of.reader.last_outcomes(of.as_of)
-        if came is None:
-            return None
-        # labels are as old as their last delivery, not as the morning
-        newest = came.astimezone(ZoneInfo(of.reader.timezone)).date()
-        first = of.day - timedelta(of.settings.recent_days - 1)
-        days = [(c, (newest - d).days) for d, c in of.counts_by_day.items() if d >= first]
-        return delay_adjusted(
-            days, self.reference_probability.probability, self.maturation, of.threshold
-        )
+        probability = self.reference_probability.probability
+        last = self.newest - timedelta(self.pace.age)
+        in_ = [c for d, c in self._of.counts(last - timedelta(SPREAD_DAYS - 1), last).items()]
+        days = [(c, (self.newest - d).days) for d, c in self._recent().items()]
+        spread = day_spread(in_, probability)
+        return delay_adjusted(days, probability, self.pace, self._of.threshold, spread=spread)
+
+    @property
+    def not_adjusted(self) -> str:
+        "Why there are no adjusted figures; empty where there are."
+        if self.reference_probability is None:
+            return "no held-out days of training tell what to expect from a score"
+        if isinstance(self._pace, str):
+            return self._pace
+        return self.adjusted.reason if self.adjusted else "no label is known yet"
+
+    def _recent(self) -> dict[date, ScoreCounts]:
+        "Counts of the recent days."
+        first = self._of.day - timedelta(self._of.settings.recent_days - 1)
+        return {d: c for d, c in self._of.counts_by_day.items() if d >= first}

@@ -10,6 +10,7 @@ import pandas as pd
 from ..config import NO_FILE, PRIVATE, Settings
 from ..log.catalog import open_snapshot
 from ..log.errors import StoreError
+from .backtests import Backtests
 from .labels import Labels
 from .model_day import ModelDay
 from .quality import Quality
@@ -35,6 +36,11 @@ class View(ModelDay):
     def labels(self) -> Labels:
         "What is late in labels, and what figures will be when they are in."
         return Labels(self)
+
+    @cached_property
+    def backtests(self) -> Backtests:
+        "How often the intervals of expected and adjusted figures held."
+        return Backtests(self, self.labels)
 
     @cached_property
     def scores(self) -> Scores:

@@ -275,15 +275,14 @@ def test_feature_counts_and_arrivals_equal_the_rows(bench):
                 bin_values(frame.x[frame.day == day], bins) + 2, minlength=tables["x"].shape[1]
             )
             assert np.array_equal(tables["x"][i], expected[: tables["x"].shape[1]])
-        arrived = store.label_arrivals(MODEL, "v1", days[0], days[-1])
-    by_age = {
-        age: (positive, negative) for age, positive, negative in arrived if positive or negative
-    }
+        of, arrived = store.arrivals(MODEL, days[-1])
     known = frame.groupby("day").label.agg(["sum", "size"])
-    assert by_age == {
-        (date(2026, 2, 28) - d).days: (int(r["sum"]), int(r["size"] - r["sum"]))
-        for d, r in known.iterrows()
-    }
+    assert of == list(known.index)
+    for day, labels, n in zip(of, arrived.labels.sum(axis=1), arrived.events.sum(axis=1)):
+        # loaded when it was over, so that its labels are as old as they were when observed
+        assert set(np.nonzero(labels)[0]) == {(date(2026, 2, 27) - day).days}
+        positive, size = known.loc[day]
+        assert n == size and labels.sum(axis=0).tolist() == [size - positive, positive]
 
 
 def test_an_alarm_is_a_row_that_opens_goes_on_and_reaches_the_sink_once(bench):

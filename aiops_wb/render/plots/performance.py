@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from ...stats.counts import ScoreCounts
-from ...stats.estimates import Maturation
+from ...stats.pace import Pace
 from ...stats.performance import proportion, reliability_bins
 from ..vocabulary import heading, metric
 from .chart import BLUE, GREY, STYLE, Chart, as_percent, dates, empty, panels, spare, title
@@ -76,16 +76,20 @@ def reliability(counts: ScoreCounts, bins: int = 10) -> Chart:
 
 
 @mpl.rc_context(STYLE)
-def label_pace(pace: Maturation | None) -> Chart:
-    "Which share of the labels that ever arrive is there after so many days, for each label."
+def label_pace(pace: Pace | None) -> Chart:
+    "Which share of the labels that ever arrive is there by age, for each label and band of score."
     chart, axes = panels(height=2.4, width=6.4)
     ax = axes[0, 0]
     if pace is None:
-        empty(ax, "no complete days with labels of both kinds yet")
+        empty(ax, "the pace of labels is not known yet")
         return chart
-    ages = np.arange(len(pace.positive))
-    ax.step(ages, pace.positive, where="post", color=BLUE, label="positives")
-    ax.step(ages, pace.negative, where="post", color=GREY, label="negatives")
+    ages = np.arange(pace.age + 1)
+    for kind, shares, color in (
+        ("positives", pace.positive, BLUE),
+        ("negatives", pace.negative, GREY),
+    ):
+        for band, share, line in zip(("low", "middle", "high"), shares, (":", "--", "-")):
+            ax.step(ages, share, where="post", color=color, ls=line, label=f"{kind}, {band} score")
     ax.set(title="Labels that are in, by age", xlabel="days after the event", ylim=(0, 1.05))
     as_percent(ax.yaxis)
     ax.legend(loc="lower right")
