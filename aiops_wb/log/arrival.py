@@ -44,7 +44,9 @@ class ArrivalCounting(Writing):
         if self._value("SELECT count(*) FROM workbench WHERE key = 'arrivals'"):
             return
         with self.transaction():
-            days = "SELECT DISTINCT event_date, tenant, model, version FROM arrival_counts"
+            days = """
+                SELECT DISTINCT event_date, tenant, model, version FROM data_files
+                WHERE kind = 'predictions'"""
             batch = self._value("SELECT coalesce(max(batch_id), 0) FROM batches")
             self._count_late(batch, self._rows(days))
             self._write("INSERT INTO workbench VALUES ('arrivals', 'adopted')")

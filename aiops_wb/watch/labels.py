@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from ..stats.arrival import BAND_POINTS
+from ..stats.arrival import BAND_POINTS, Arrivals, Completeness, complete_age
 from ..stats.conformal import VennAbers
 from ..stats.counts import ScoreCounts, total
 from ..stats.estimates import Adjusted, day_spread, delay_adjusted, expected_over_days
@@ -24,9 +24,19 @@ class Labels:
     def __init__(self, of: ModelDay):
         self._of = of
 
+    @cached_property
+    def arrivals(self) -> Arrivals:
+        "How the labels of the model's days arrived, over its versions."
+        return self._of.reader.arrivals(self._of.model, self._of.day, self._of.as_of)[1]
+
+    @cached_property
+    def completeness(self) -> Completeness:
+        "The age from which labels are in, by what the log has seen."
+        return complete_age(self.arrivals)
+
     @property
     def complete_day(self) -> date:
-        "The newest day whose labels count as complete."
+        "The newest day whose labels count as complete: as old as was set."
         return self._of.day - timedelta(self._of.settings.label_delay_days)
 
     @cached_property
@@ -53,9 +63,8 @@ class Labels:
 
     @cached_property
     def _pace(self) -> Pace | str:
-        of = self._of
         try:
-            return pace_by_band(of.reader.arrivals(of.model, of.day, of.as_of)[1], BAND_POINTS)
+            return pace_by_band(self.arrivals, BAND_POINTS)
         except ValueError as error:
             return str(error)
 

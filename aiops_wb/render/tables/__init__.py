@@ -10,6 +10,7 @@ from .certainty import (
 )
 from .drift import alarm_table, drift_table, feature_table, stream_table
 from .performance import (
+    arrival_table,
     false_positive_table,
     label_table,
     performance_table,
@@ -26,6 +27,7 @@ __all__ = [
     "shown",
     "performance_table",
     "label_table",
+    "arrival_table",
     "false_positive_table",
     "segment_table",
     "alarm_table",

@@ -18,6 +18,7 @@ __all__ = [
     "WIDTHS",
     "performance_table",
     "label_table",
+    "arrival_table",
     "false_positive_table",
     "segment_table",
 ]
@@ -80,19 +81,64 @@ def label_table(view: View) -> Table:
     days, last = view.settings.recent_days, view.labels.complete_day
     so_far = _labels_so_far(view)
     adjusted = view.labels.adjusted.figures if view.labels.adjusted else {}
-    expected, complete = view.labels.expected, view.labels.complete
+    expected, complete, held = view.labels.expected, view.labels.complete, view.backtests.held
+
+    def told(kind, figures, name):
+        "A figure, and whether its intervals failed in the past."
+        if name not in figures:
+            return "-"
+        state = held[f"{kind}_{name}_week"].state if held else "unknown"
+        return shown(name, figures[name]) + (" (unreliable)" if state == "unreliable" else "")
+
     span = f"{last - timedelta(days - 1):%d %b} to {last:%d %b}, complete"
     rows = [
         {
             "": metric(name).title,
             f"labels so far, {days} days": shown(name, so_far[name]),
-            "adjusted for late labels": shown(name, adjusted[name]) if adjusted else "-",
-            "expected without labels": shown(name, expected[name]) if expected else "-",
+            "adjusted for late labels": told("adjusted", adjusted, name),
+            "expected without labels": told("expected", expected, name),
             span: shown(name, complete[name]),
         }
         for name in so_far
     ]
     return Table(pd.DataFrame(rows))
+
+
+def arrival_table(view: View) -> Table:
+    "When labels are in, what waits for them, and how far figures without them held, in words."
+    labels, seen = view.labels, view.labels.completeness
+    rows = [
+        ("labels", seen.reason),
+        ("days that count as complete", _waited(view)),
+        (
+            "events that never get a label",
+            "not known" if seen.age is None else shown("labelled_share", seen.never),
+        ),
+        ("adjusted figures", labels.not_adjusted or _held_words(view, "adjusted")),
+        ("expected figures", _held_words(view, "expected")),
+    ]
+    return Table(pd.DataFrame(rows, columns=["", "what is known"]), ("what is known",))
+
+
+def _waited(view):
+    "Which days count as complete, and what the log says of that."
+    waits, seen = view.settings.label_delay_days, view.labels.completeness.age
+    told = f"up to {view.labels.complete_day:%d %b}: label_delay_days = {waits}"
+    if seen is None:
+        return f"{told}, which the log cannot confirm yet"
+    if seen > waits:
+        return f"{told}, too few: labels come for {seen} days, so set at least {seen}"
+    return f"{told}, which the log confirms"
+
+
+def _held_words(view, kind):
+    "How far the intervals of a kind of figures held: the worst of them, or that nothing is known."
+    of_kind = {n: h for n, h in view.backtests.held.items() if n.startswith(kind)}
+    judged = [(h.share.value, n, h) for n, h in of_kind.items() if h.state != "unknown"]
+    if not judged:
+        return "intervals cannot be judged before 60 of them are scored by complete labels"
+    _, name, worst = min(judged, key=lambda one: one[0])
+    return f"{metric(name).title}: {worst.reason}"
 
 
 def _labels_so_far(view):
