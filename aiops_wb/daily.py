@@ -138,6 +138,13 @@ def _record_steps(store, steps):
         store.add_runs(pd.DataFrame([asdict(s) | {"batch_id": batch[s.as_of]} for s in steps]))
 
 
+def _begun(chosen, names, now):
+    "Reports of days as begun, so that a run that is stopped is taken up again."
+    return [
+        _Step(one.day, one.model, name, "begun", one.as_of, now) for one in chosen for name in names
+    ]
+
+
 @dataclass(frozen=True)
 class DayResult:
     "What came of one day and model."
@@ -158,11 +165,13 @@ def compute(
     who: str = "daily",
     as_of: datetime | None = None,
     versions: Versions | None = None,
+    then: Sequence[str] = (),
 ) -> DayResult:
     """Compute the figures of a day and model and store them; recalibrate on the model's newest day.
 
     One view answers everything, and its alarms are followed once. What fails is recorded and
-    returned, not raised. `versions` of this store serve many days.
+    returned, not raised. `versions` of this store serve many days. The reports that follow (`then`)
+    are recorded as begun with the figures: a day that is not due any more is one to be reported.
     """
     began, run_id, as_of = perf_counter(), time_ordered_id(), as_of or now
     error, stored = None, False
@@ -185,7 +194,7 @@ def compute(
                 # mornings whose alarms failed are made up for
                 if decides and "ok" not in later and not error:
                     record_alarms(store, view, as_of, now)
-                _record_steps(store, ended())
+                _record_steps(store, ended() + _begun([DayReports(day, model, as_of)], then, now))
         stored = True
     except Exception as problem:  # whatever it is, it costs this day of this model and no other
         raise_if_interrupted(problem)
@@ -458,12 +467,12 @@ def run(
             ingested = _take_in(morning, store)
             cases = _cases(morning, store, to)
             asked = _asked_for(morning, store, days, models)
-            figures = _figure(morning, store, asked)
+            figures = _figure(morning, store, asked, show)
             waiting = _with_drift(morning, store, to, cases.waiting)
             chosen = _chosen(morning, store, figures, show, models if days is None else None)
             if not asked and not chosen:
                 say("nothing is due: every day up to yesterday has its figures.")
-            _publish(morning, store, chosen)
+            _publish(morning, store, chosen, figures)
         attempts = _hand_on(morning, waiting, to)
     expect(len(chosen) * len(QUESTIONS))
     results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
@@ -559,12 +568,22 @@ def _nothing_logged(store, first, last, models):
     return f"no predictions on {span} for {', '.join(models)}: {'; '.join(covers)}."
 
 
-def _figure(morning, store, pairs):
+def _figure(morning, store, pairs, show):
     "Compute and store the figures of each day and model."
     made, versions = [], Versions(store)
+    newest = max((day for day, _ in pairs), default=None)
     for day, model in pairs:
+        shown = show == "all" or (show == "last" and day == newest)
         figures = compute(
-            store, day, model, morning.now, morning.settings, morning.who, morning.as_of, versions
+            store,
+            day,
+            model,
+            morning.now,
+            morning.settings,
+            morning.who,
+            morning.as_of,
+            versions,
+            then=tuple(QUESTIONS) if shown else (),
         )
         why = f" - {figures.error}" if figures.error else ""
         morning.say(f"{day} {model}: figures {figures.state}{why}")
@@ -597,14 +616,11 @@ def _chosen(morning, store, figures, show, models):
     return sorted(DayReports(day, model, at) for (day, model), at in chosen.items())
 
 
-def _publish(morning, store, chosen):
-    "Record the reports as begun, so that a killed run is taken up again, and publish a snapshot."
-    steps = [
-        _Step(one.day, one.model, name, "begun", one.as_of, morning.now)
-        for one in chosen
-        for name in QUESTIONS
-    ]
-    _record_steps(store, steps)
+def _publish(morning, store, chosen, figures):
+    "Record the reports as begun that are not, and publish a snapshot."
+    begun = {(one.day, one.model) for one in figures if one.stored}
+    others = [one for one in chosen if (one.day, one.model) not in begun]
+    _record_steps(store, _begun(others, QUESTIONS, morning.now))
     store.publish(morning.settings.snapshots_kept)
 
 

@@ -291,6 +291,21 @@ def test_a_day_with_late_predictions_is_due_again(logged):
     assert go(logged).figures == []
 
 
+@pytest.mark.parametrize("show, pages", [("last", 6), ("all", 30)])
+def test_a_morning_that_stops_behind_its_figures_is_reported_by_the_next(
+    logged, monkeypatch, tmp_path, show, pages
+):
+    notebooks = short_reports(tmp_path)
+    monkeypatch.setattr(daily, "report_notebooks", lambda: notebooks)
+    with monkeypatch.context() as broken:
+        broken.setattr(daily, "_with_drift", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            go(logged, show=show)
+    again = go(logged, show=show)
+    assert again.figures == [] and len(again.reports) == pages
+    assert {report.state for report in again.reports} == {"ok"}
+
+
 def test_reports_that_were_cut_off_or_lost_are_made_again(logged, monkeypatch, tmp_path):
     notebooks = short_reports(tmp_path)
     monkeypatch.setattr(daily, "report_notebooks", lambda: notebooks)
