@@ -39,12 +39,15 @@ def _all_in(a: Arrivals) -> int:
     if len(a.followed) < OLD_DAYS:
         raise ValueError(f"{len(a.followed)} days of log: {OLD_DAYS} are needed to see how fast labels "
                          "arrive.")
-    oldest, known = int(np.sort(a.followed)[-OLD_DAYS]), a.labels.sum(axis=(0, 2))
-    ages = []
+    known, ages = a.labels.sum(axis=(0, 2)), []
     for band in (None, *range(len(known))):
-        share = known_share(a.band(band))
+        part = a.band(band)
+        used = part.events[:, 0] > 0  # a band may be empty before a version came
+        old = np.sort(a.followed if band is None else a.followed[used])
         many = [True, True] if band is None else known[band] >= _MANY
-        ages += [_age_of_kind(share[:, y], oldest, _KINDS[y]) for y in (0, 1) if many[y]]
+        if len(old) >= OLD_DAYS:
+            oldest, share = int(old[-OLD_DAYS]), known_share(part)
+            ages += [_age_of_kind(share[:, y], oldest, _KINDS[y]) for y in (0, 1) if many[y]]
     return max(ages)
 
 # %% ../../nbs/stats/15_pace.ipynb #fd640cc6

@@ -154,3 +154,11 @@ def test_an_event_on_a_cut_belongs_to_the_band_above_and_the_last_age_stays():
     assert [c.tolist() for c in pace.chances([0], 99)] == [[1], [1], [0.7]]
     assert [c.tolist() for c in pace.chances([0], -1)] == [[0], [0], [0.7]]
     assert replace(pace, complete=np.ones(2)).ever([5]).tolist() == [1]
+
+
+def test_a_band_that_old_days_do_not_know_keeps_the_others_from_nothing():
+    "A version that scored all events alike was there before."
+    day, band, age, label = made_log(np.random.default_rng(5), BY_BOTH)
+    pace = pace_by_band(table((day, np.where(day < 60, 1, band), age, label), 120), CUTS)
+    assert pace.age >= pace_by_band(table((day, band, age, label), 120), CUTS).age // 2
+    assert np.isfinite(pace.negative).all() and np.isfinite(pace.positive).all()
