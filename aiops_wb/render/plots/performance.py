@@ -92,5 +92,5 @@ def label_pace(pace: Pace | None) -> Chart:
             ax.step(ages, share, where="post", color=color, ls=line, label=f"{kind}, {band} score")
     ax.set(title="Labels that are in, by age", xlabel="days after the event", ylim=(0, 1.05))
     as_percent(ax.yaxis)
-    ax.legend(loc="lower right")
+    ax.legend(loc="upper left")
     return chart
