@@ -1,12 +1,17 @@
 """At which age labels became known: what each batch changes in these counts."""
 
+import logging
 from collections.abc import Iterable
+
+import duckdb
 
 from ..stats.arrival import BAND_POINTS
 from .base import Writing
 from .duck import parquet, statements
 
 __all__ = ["ArrivalCounting"]
+
+logger = logging.getLogger(__name__)
 
 LIVE_DAYS = 1
 "Days after which a prediction that comes in counts as loaded later: its labels came before it did."
@@ -43,15 +48,23 @@ class ArrivalCounting(Writing):
         "Count, once, the arrivals of days that were loaded later, in a log made before that was."
         if self._value("SELECT count(*) FROM workbench WHERE key = 'arrivals'"):
             return
+        days = self._rows(
+            """
+            SELECT DISTINCT event_date, tenant, model, version FROM data_files
+            WHERE kind = 'predictions'"""
+        )
+        try:
+            with self.transaction():
+                self._count_late(self._value("SELECT max(batch_id) FROM batches"), days)
+        except duckdb.Error as error:  # a file that is gone keeps no log from being opened
+            logger.warning(
+                "labels of days that were loaded later are as old as their batch: %s", error
+            )
         with self.transaction():
-            days = """
-                SELECT DISTINCT event_date, tenant, model, version FROM data_files
-                WHERE kind = 'predictions'"""
-            batch = self._value("SELECT coalesce(max(batch_id), 0) FROM batches")
-            self._count_late(batch, self._rows(days))
             self._write("INSERT INTO workbench VALUES ('arrivals', 'adopted')")
 
     def _count_late(self, batch, keys):
+        "Count those of the days that were loaded later by when their labels were observed."
         late = self._loaded_later(keys)
         for at in range(0, len(late), 200):
             self._count_observed(batch, late[at : at + 200])

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -32,10 +33,11 @@ class BatchReads(Connected):
         "When the last batch was committed, None before the first."
         return self._value("SELECT max(committed_at) FROM batches")
 
-    def last_outcomes(self, as_of: datetime | None = None) -> datetime | None:
-        "When labels last came in."
+    def last_outcomes(self, as_of: datetime | None = None) -> date | None:
+        "The day on which labels last came in, in the log's zone."
         where, values = conditions(kind="outcomes", committed_at__le=as_of)
-        return self._value(f"SELECT max(committed_at) FROM batches{where}", values)
+        last = self._value(f"SELECT max(committed_at) FROM batches{where}", values)
+        return last and last.astimezone(ZoneInfo(self.timezone)).date()
 
     def models(self) -> list[str]:
         "Every model that was logged or registered."

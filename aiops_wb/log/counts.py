@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -182,8 +181,7 @@ class ArrivalReads(BatchReads):
         ).fetchnumpy()
         numbers, place = np.unique(np.asarray(rows["day"]), return_inverse=True)
         known = [_day(number) for number in numbers]
-        last = self.last_outcomes(as_of)
-        newest = last.astimezone(ZoneInfo(self.timezone)).date() if last else None
+        newest = self.last_outcomes(as_of)
         followed = np.array([max(0, (newest - d).days) if newest else 0 for d in known], dtype=int)
         return known, _arrivals(rows, place, followed)
 

@@ -53,8 +53,9 @@ class ResultReads(Connected):
         start: date,
         end: date,
         as_of: datetime | None = None,
-    ) -> dict[tuple[date, str], Figure]:
-        "(day, metric) -> the figure of a version as it was first stored, all tenants together."
+    ) -> dict[tuple[date, str], tuple[Figure, datetime]]:
+        """(day, metric) -> the figure of a version as it was first stored, of all tenants together,
+        and as of when."""
         where, values = conditions(
             model=model,
             version=version,
@@ -66,14 +67,15 @@ class ResultReads(Connected):
         )
         rows = self._rows(
             f"""
-            SELECT event_date, metric, value, lower, upper, n FROM metrics{where}
+            SELECT event_date, metric, as_of, value, lower, upper, n FROM metrics{where}
             QUALIFY row_number() OVER (
                 PARTITION BY event_date, metric ORDER BY as_of, run_id) = 1""",
             values,
         )
         as_float = lambda value: nan if value is None else value
         return {
-            (day, metric): Figure(*map(as_float, figure), n) for day, metric, *figure, n in rows
+            (day, metric): (Figure(*map(as_float, figure), n), at)
+            for day, metric, at, *figure, n in rows
         }
 
     def runs(

@@ -16,7 +16,7 @@ FROM (SELECT prediction_id, label,
 WHERE newest = 1
 
 -- name: observed_labels
--- The same with the time at which it was first observed that way.
+-- The same with the time at which it was observed.
 SELECT prediction_id, label, observed_at
 FROM (SELECT prediction_id, label, observed_at,
              ROW_NUMBER() OVER (

@@ -1,6 +1,6 @@
 """Whether expected and adjusted figures held what the labels said in the end."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from math import nan
 
@@ -22,6 +22,8 @@ class Backtests:
 
     def __init__(self, of: ModelDay, labels: Labels):
         self._of, self._labels = of, labels
+        self._truths: dict[tuple[date, int], dict[str, Figure]] = {}
+        self._thresholds: dict[datetime, int] = {}
 
     @property
     def _mornings(self) -> list[date]:
@@ -33,22 +35,6 @@ class Backtests:
         return [last - timedelta(back) for back in reversed(range(MORNINGS_BACK))]
 
     @cached_property
-    def _truths(self) -> dict[date, dict[str, Figure]]:
-        "The figures of each morning's recent days, by the labels that are in now."
-        of, recent = self._of, self._of.settings.recent_days
-        mornings = self._mornings
-        if not mornings:
-            return {}
-        counts = of.counts(mornings[0] - timedelta(recent - 1), mornings[-1])
-        return {
-            day: summary(
-                total((c for d, c in counts.items() if 0 <= (day - d).days < recent), of.grid),
-                of.threshold,
-            )
-            for day in mornings
-        }
-
-    @cached_property
     def held(self) -> dict[str, Held]:
         "How often the intervals of each figure held; keyed by the name under which it is stored."
         of, mornings = self._of, self._mornings
@@ -57,9 +43,36 @@ class Backtests:
         shown = of.reader.first_metrics(of.model, of.version, mornings[0], mornings[-1], of.as_of)
         found = {}
         for name in BACKTESTED:
-            truths = [self._truths[day][name].value for day in mornings]
             for kind in ("adjusted", "expected"):
                 stored = f"{kind}_{name}_week"
-                figures = [shown.get((day, stored), Figure(nan)) for day in mornings]
-                found[stored] = held(figures, truths, window=of.settings.recent_days)
+                scored = [self._scored(day, name, shown.get((day, stored))) for day in mornings]
+                found[stored] = held(*zip(*scored), window=of.settings.recent_days)
         return found
+
+    def _scored(self, day, name, stored):
+        "A figure as it was shown, and what the labels that are in now say; NaN where none was."
+        if stored is None:
+            return Figure(nan), nan
+        figure, as_of = stored
+        return figure, self._truth(day, self._threshold(as_of))[name].value
+
+    def _threshold(self, as_of):
+        "The threshold that was in force at a time."
+        if as_of not in self._thresholds:
+            recorded = self._of.reader.threshold(self._of.model, self._of.version, as_of)
+            self._thresholds[as_of] = self._of.threshold if recorded is None else recorded
+        return self._thresholds[as_of]
+
+    def _truth(self, day, threshold):
+        "The figures of a morning's recent days at the threshold that was in force then."
+        recent, key = self._of.settings.recent_days, (day, threshold)
+        if key not in self._truths:
+            week = (c for d, c in self._counts.items() if 0 <= (day - d).days < recent)
+            self._truths[key] = summary(total(week, self._of.grid), threshold)
+        return self._truths[key]
+
+    @cached_property
+    def _counts(self):
+        "Counts of all days that a morning may speak of, by the labels that are in now."
+        first = self._mornings[0] - timedelta(self._of.settings.recent_days - 1)
+        return self._of.counts(first, self._mornings[-1])

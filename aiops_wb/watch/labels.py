@@ -2,7 +2,6 @@
 
 from datetime import date, timedelta
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
 from ..stats.arrival import BAND_POINTS, Arrivals, Completeness, complete_age
 from ..stats.conformal import VennAbers
@@ -58,8 +57,7 @@ class Labels:
     @cached_property
     def newest(self) -> date | None:
         "The day of the last delivery of labels: they are as old as that, not as the morning."
-        came = self._of.reader.last_outcomes(self._of.as_of)
-        return came and came.astimezone(ZoneInfo(self._of.reader.timezone)).date()
+        return self._of.reader.last_outcomes(self._of.as_of)
 
     @cached_property
     def _pace(self) -> Pace | str:

@@ -177,6 +177,19 @@ def test_latency_and_decision_counts_equal_the_rows(bench):
         assert not decisions[decisions.route == "alert"].automated.any()
 
 
+def test_latencies_are_counted_whatever_features_the_models_of_a_batch_have(bench):
+    frame = events(days=2)
+    kinds = {"a": frame.x, "b": frame.site, "c": frame.x > 0}
+    for model, values in kinds.items():
+        with PredictionLogger(bench.data / "spool", model, "v1", threshold=0) as log:
+            features = pd.DataFrame({"x": values})
+            log.log(frame.score, frame["at"], features=features, latency_ms=3.0, route="monitor")
+    assert bench.ingest().loaded == 240
+    with bench.store() as store:
+        for model in kinds:
+            assert [h.n.sum() for h in store.latency(model).values()] == [40, 40]
+
+
 def test_reductions_are_plain_ansi_sql():
     "No DuckDB dialect in what other engines run: no //, ::, $, QUALIFY, FILTER, GROUP BY ALL."
     text = " ".join(statements("reductions.sql").values())

@@ -93,6 +93,20 @@ def test_upgrade_from_every_earlier_schema(bench, monkeypatch):
         pass
 
 
+def test_what_was_asked_in_a_transaction_that_failed_is_asked_again(bench):
+    bench.log(events(days=1))
+    bench.ingest()
+    with bench.store() as store:
+        asked = store.known_batch(), store.feature_kinds(MODEL), store.outcome_columns()
+        with pytest.raises(ZeroDivisionError), store.transaction():
+            store.set_feature(NOW, "ana", MODEL, "x", "text", "it is a code")
+            store.add_outcome_columns(1, NOW, "ana", [(MODEL, "y", "label")])
+            assert store.feature_kinds(MODEL) == {"x": "text"}
+            assert store.outcome_columns() == {MODEL: {"y": "label"}} and store.known_batch() == 2
+            1 / 0
+        assert (store.known_batch(), store.feature_kinds(MODEL), store.outcome_columns()) == asked
+
+
 def test_second_writer_is_told_who_writes(bench):
     with bench.store(), pytest.raises(Busy, match="test \\(process"), bench.store():
         pass

@@ -1,7 +1,9 @@
 """When labels are in, by what a log has seen, and what is told before."""
 
-from datetime import UTC, date, datetime, timedelta
+import shutil
+from datetime import UTC, date, datetime, time, timedelta
 
+import pandas as pd
 import pytest
 from conftest import MODEL, Bench, events
 from test_alarms import registered
@@ -9,6 +11,8 @@ from test_alarms import registered
 from aiops_wb.config import Settings
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.render import plots, tables
+from aiops_wb.stats.counts import total
+from aiops_wb.stats.performance import summary
 from aiops_wb.watch.view import View
 
 DAYS, START = 100, date(2026, 2, 23)
@@ -41,7 +45,11 @@ def view_of(log, delay):
 
 @pytest.mark.parametrize(
     "delay, told",
-    [(2, "too few: labels come for 12 days, so set at least 12"), (12, "which the log confirms")],
+    [
+        (2, "too few: set at least 12"),
+        (11, "too few: set at least 12"),
+        (12, "which the log confirms"),
+    ],
 )
 def test_what_is_set_is_held_against_what_the_log_says(slow, delay, told):
     with open_snapshot(slow.data) as log:
@@ -49,6 +57,23 @@ def test_what_is_set_is_held_against_what_the_log_says(slow, delay, told):
         assert view.labels.completeness.age == 12
         said = tables.arrival_table(view).frame.set_index("")["what is known"]
         assert said["days that count as complete"].endswith(told)
+
+
+def test_labels_that_come_the_night_after_are_a_day_older(slow, tmp_path):
+    "A morning speaks of the day before: its complete days are a day older than is set."
+    shutil.copytree(slow.root, tmp_path, dirs_exist_ok=True)
+    bench, night = Bench(tmp_path), LAST + timedelta(1)
+    frame = events(days=DAYS, per_day=40, seed=3, start=START)
+    bench.label(frame[frame.day == night - timedelta(12)], at=f"{night}T01:00:00Z")
+    bench.ingest(datetime.combine(night, time(3), UTC))
+    with bench.store() as store:
+        store.publish()
+    with open_snapshot(bench.data) as log:
+        for delay, told in ((10, "set at least 11"), (11, "which the log confirms")):
+            view = view_of(log, delay)
+            assert view.labels.completeness.age == 12
+            said = tables.arrival_table(view).frame.set_index("")["what is known"]
+            assert said["days that count as complete"].endswith(told)
 
 
 def test_the_page_says_how_labels_arrive(slow):
@@ -78,3 +103,41 @@ def test_what_cannot_be_told_is_said(tmp_path):
         assert said["labels"] == "no label is known yet"
         assert "cannot confirm yet" in said["days that count as complete"]
         assert said["events that never get a label"] == "not known"
+
+
+def test_past_figures_are_scored_at_the_threshold_of_their_morning(slow, tmp_path):
+    "Else a change of the threshold would call good intervals unreliable."
+    shutil.copytree(slow.root, tmp_path, dirs_exist_ok=True)
+    bench, mornings = Bench(tmp_path), [LAST - timedelta(12 + back) for back in range(75)]
+    at = {
+        day: datetime(day.year, day.month, day.day, 3, tzinfo=UTC) + timedelta(1)
+        for day in mornings
+    }
+    with bench.store() as store:
+        store.set_threshold(at[mornings[-1]] - timedelta(1), "ana", MODEL, "v1", 900, "few")
+        store.set_threshold(
+            at[LAST - timedelta(12)] + timedelta(1), "ana", MODEL, "v1", -900, "more"
+        )
+        rows = []
+        for day in mornings:
+            week = store.score_counts(MODEL, day - timedelta(6), day, version="v1")
+            for name, add in (("precision", 0.0), ("recall", 0.5)):
+                value = summary(total(week.values()), 900)[name].value + add
+                rows.append(
+                    (day, at[day], f"expected_{name}_week", value, value - 0.001, value + 0.001)
+                )
+        columns = ["event_date", "as_of", "metric", "value", "lower", "upper"]
+        frame = pd.DataFrame(rows, columns=columns).assign(
+            run_id="r", model=MODEL, version="v1", tenant="", segment="", n=280
+        )
+        store.add_metrics(frame)
+        store.publish()
+    with open_snapshot(bench.data) as log:
+        view = view_of(log, 12)
+        held = view.backtests.held
+        assert view.threshold == -900 and held["expected_precision_week"].share.value == 1
+        assert held["expected_precision_week"].share.n == 75
+        assert held["expected_recall_week"].state == "unreliable"
+        said = tables.label_table(view).frame.set_index("")["expected without labels"]
+        assert said["Recall"].endswith("(unreliable)") and "unreliable" not in said["Precision"]
+        assert "unreliable" in tables.arrival_table(view).frame["what is known"].iloc[-1]

@@ -122,12 +122,14 @@ def arrival_table(view: View) -> Table:
 
 def _waited(view):
     "Which days count as complete, and what the log says of that."
-    waits, seen = view.settings.label_delay_days, view.labels.completeness.age
-    told = f"up to {view.labels.complete_day:%d %b}: label_delay_days = {waits}"
-    if seen is None:
+    labels, waits = view.labels, view.settings.label_delay_days
+    told = f"up to {labels.complete_day:%d %b}: label_delay_days = {waits}"
+    if labels.completeness.age is None:
         return f"{told}, which the log cannot confirm yet"
-    if seen > waits:
-        return f"{told}, too few: labels come for {seen} days, so set at least {seen}"
+    # the last labels came the night after the day that is spoken of, or days before
+    more = labels.completeness.age - (labels.newest - labels.complete_day).days
+    if more > 0:
+        return f"{told}, too few: set at least {waits + more}"
     return f"{told}, which the log confirms"
 
 
