@@ -205,12 +205,8 @@ def compute(
 
 def _states_of_later_days(store, view, now):
     "What became of the figures of later days; a day in the future is a clock gone wrong."
-    runs = store.runs(view.model, step="figures")
-    if runs.empty:
-        return set()
     today = now.astimezone(ZoneInfo(store.timezone)).date()
-    days = runs.event_date.dt.date
-    return set(runs.state[(days > view.day) & (days <= today)])
+    return store.figure_states(view.model, view.day, today)
 
 
 def _figures(view):

@@ -173,7 +173,7 @@ def _log_history(replay):
 def _unlogged(store, one, rows, first, last, version=None):
     "The events that an interrupted replay has not logged already."
     columns = "prediction_id, predicted_at"
-    logged = store.rows(one.model, first, last, columns=columns, version=version)
+    logged = store.rows(one.model, first, last, columns=columns, version=version, labels=False)
     return rows[~rows.prediction_id.isin(logged.prediction_id)] if len(logged) else rows
 
 

@@ -31,7 +31,7 @@ class ArrivalCounting(Writing):
 
     def count_arrivals(self, batch: int, keys: Iterable[tuple]) -> None:
         "What a batch changed on some (event_date, tenant, model, version)."
-        self.con.execute(
+        self._write(
             f"""
             INSERT INTO arrival_counts
             SELECT event_date, tenant, model, version, {_BAND} AS band,
@@ -93,7 +93,7 @@ class ArrivalCounting(Writing):
         rows = f"SELECT prediction_id, label, observed_at, batch_id FROM {parquet(outcomes)}"
         labels = statements("reductions.sql")["observed_labels"]
         moment = _AGE.format(moment="least(l.observed_at, committed_at)")
-        self.con.execute(
+        self._write(
             f"""
             INSERT INTO arrival_counts
             WITH outcomes AS ({rows}), labels AS ({labels}),

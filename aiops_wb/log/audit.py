@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from .base import Connected, Writing, conditions
+from .base import Connected, Writing, conditions, moment
 from .errors import StoreError
 
 __all__ = ["CHAIN", "AuditReads", "AuditWrites"]
@@ -23,7 +23,9 @@ class AuditReads(Connected):
         """What the latest audit row says of a subject: the active version of a model, a threshold,
         a flag."""
         where, values = conditions(what=what, subject=subject, changed_at__le=as_of)
-        return self._value(f"SELECT new FROM audit{where} ORDER BY seq DESC LIMIT 1", values)
+        newest = f"SELECT new FROM audit{where} ORDER BY seq DESC LIMIT 1"
+        asked = "in force", what, subject, *moment(as_of)
+        return self._until_written(asked, lambda: self._value(newest, values))
 
     def audit(self, subject: str | None = None) -> pd.DataFrame:
         "The audit trail, oldest first."
@@ -88,7 +90,7 @@ class AuditWrites(AuditReads, Writing):
             raise StoreError(f"a change of {what} needs a reason.")
         rows = self._rows("SELECT seq, hash, changed_at FROM audit ORDER BY seq DESC LIMIT 1")
         seq, before, last = rows[0] if rows else (0, "", None)
-        self.con.execute(
+        self._write(
             _RECORD,
             {
                 "seq": seq + 1,

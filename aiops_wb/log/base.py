@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 
 from .duck import session
 
-__all__ = ["Connected", "Writing", "conditions"]
+__all__ = ["Connected", "Writing", "conditions", "moment"]
 
 _UNPUBLISHED = "unpublished"
 _OPERATORS = {"le": "<=", "ge": ">="}
@@ -28,6 +29,11 @@ def conditions(**values) -> tuple[str, dict[str, Any]]:
         column, _, operator = key.partition("__")
         terms.append(f"{column} {_OPERATORS.get(operator, '=')} ${key}")
     return (" WHERE " + " AND ".join(terms) if terms else ""), kept
+
+
+def moment(at: datetime | None) -> tuple:
+    "A time as part of a question: when clocks go back, an hour is there twice."
+    return at, getattr(at, "fold", 0)
 
 
 class Connected:

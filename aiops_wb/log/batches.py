@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from .arrival import ArrivalCounting
-from .base import Connected, conditions
+from .base import Connected, conditions, moment
 from .errors import StoreError
 from .outcome_columns import OutcomeColumnWrites
 from .quarantine import QuarantineWrites
@@ -24,10 +24,9 @@ class BatchReads(Connected):
 
     def known_batch(self, as_of: datetime | None = None) -> int:
         "The last batch committed at or before a time; 0 when there is none."
-        moment = as_of, getattr(as_of, "fold", 0)  # when clocks go back, an hour is there twice
         where, values = conditions(committed_at__le=as_of)
         newest = f"SELECT coalesce(max(batch_id), 0) FROM batches{where}"
-        return self._until_written(("batch", *moment), lambda: self._value(newest, values))
+        return self._until_written(("batch", *moment(as_of)), lambda: self._value(newest, values))
 
     def last_committed(self) -> datetime | None:
         "When the last batch was committed, None before the first."
@@ -178,4 +177,4 @@ class BatchWrites(QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting,
 
     def _add_segments(self, batch, segments):
         for segment in segments:
-            self.con.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)", [*segment, batch])
+            self._write("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)", [*segment, batch])

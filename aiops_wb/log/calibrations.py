@@ -159,7 +159,7 @@ class CalibrationWrites(AuditWrites):
         quantiles = document["quantiles"]
         told = {k: v for k, v in document.items() if k not in ("bounds", "watch")}
         with self.transaction():
-            self.con.execute(
+            self._write(
                 """
                 INSERT INTO calibrations VALUES (
                     $key, $model, $version, $now, $through, $n, $q90, $q95, $q99, $state)""",

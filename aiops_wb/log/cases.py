@@ -96,7 +96,7 @@ class CaseWrites(CaseReads, Writing):
                 self._insert("cases", cases)
             states = cases.state.value_counts() if len(cases) else {}
             numbers = {state: int(states.get(state, 0)) for state in ("opened", "joined", "late")}
-            self.con.execute(
+            self._write(
                 "INSERT INTO case_batches VALUES ($through, $opened, $joined, $late, $now)",
                 {"through": through, "now": now} | numbers,
             )
@@ -106,7 +106,7 @@ class CaseWrites(CaseReads, Writing):
         if not len(frame):
             return
         self.con.register("attempts", frame)
-        self.con.execute(
+        self._write(
             """
             INSERT INTO deliveries BY NAME
             SELECT * REPLACE (attempted_at::TIMESTAMPTZ AS attempted_at) FROM attempts
@@ -121,7 +121,7 @@ class CaseWrites(CaseReads, Writing):
         expired = [(case, sink) for sink in sinks for case in self._too_old(sink, before)]
         with self.transaction():
             for case, sink in expired:
-                self.con.execute(
+                self._write(
                     """
                     INSERT INTO deliveries (case_id, sink, state, detail, attempted_at)
                     VALUES (?, ?, 'expired', 'refused until it was too old to be sent', ?)""",

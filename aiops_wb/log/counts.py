@@ -50,7 +50,10 @@ class ScoreCountReads(BatchReads):
         where, values = self._between(
             model, start, end, as_of, version=version, tenant=tenant, segment=segment
         )
-        grids = self._column(f"SELECT DISTINCT grid FROM score_counts{where} ORDER BY 1", values)
+        grids = self._grids(model, version, segment)
+        if len(grids) > 1:  # by several versions, or at other times
+            sql = f"SELECT DISTINCT grid FROM score_counts{where} ORDER BY 1"
+            grids = self._column(sql, values)
         if len(grids) > 1:
             raise StoreError(
                 f"{model} was logged on the grids {' and '.join(grids)}: name a version."
@@ -63,6 +66,12 @@ class ScoreCountReads(BatchReads):
             values,
         ).fetchnumpy()
         return _by_day(rows, grids)
+
+    def _grids(self, model, version, segment):
+        "The grids that a version, or any of a model, was ever counted on."
+        where, values = conditions(model=model, version=version, segment=segment)
+        sql, asked = f"SELECT DISTINCT grid FROM score_counts{where}", ("grids", *values.items())
+        return self._until_written(asked, lambda: self._column(sql, values))
 
     def segments(self, model: str, as_of: datetime | None = None) -> list[str]:
         "Names of the segments with counts, such as 'site=EWR'."

@@ -27,12 +27,14 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         as_of: datetime | None = None,
         where: str = "true",
         columns: str = "*",
+        labels: bool = True,
     ) -> pd.DataFrame:
         """Predictions of a model with the label known as of a time (NaN when none), features as
         what they are in columns named `feature:...`. What is known to be an outcome is none,
         whenever it was logged.
 
-        `where` and `columns` are SQL over the prediction columns and `label`.
+        `where` and `columns` are SQL over the prediction columns and `label`; without `labels` no
+        outcome is read.
         """
         batch = self.known_batch(as_of)
         period = {"event_date__ge": start, "event_date__le": end, "batch_id__le": batch}
@@ -41,7 +43,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
             return pd.DataFrame()
         rows = self.frame(
             f"""
-            WITH outcomes AS ({self._outcomes(period)}),
+            WITH outcomes AS ({self._outcomes(period) if labels else EMPTY["outcomes"]}),
                  labels AS ({statements("reductions.sql")["labels"]}),
                  joined AS (
                      SELECT p.*, l.label::DOUBLE AS label

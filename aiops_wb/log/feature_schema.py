@@ -44,25 +44,26 @@ class FeatureSchemaReads(BatchReads, AuditReads):
 
     def feature_kinds(self, model: str, as_of: datetime | None = None) -> dict[str, str]:
         "Feature -> its kind, fixed or not, as known at a time."
-        known = self._features(model, as_of)
-        return dict(zip(known.feature, known.kind))
+        return {feature: kind for feature, kind, _ in self._kinds(model, as_of)}
 
     def fixed_kinds(self, model: str) -> dict[str, str]:
         "Feature -> its kind, of those whose kind is fixed."
-        known = self._features(model)
-        return dict(zip(known.feature[known.fixed], known.kind[known.fixed]))
+        return {feature: kind for feature, kind, fixed in self._kinds(model) if fixed}
 
     def kinds_in_log(self) -> list[tuple[str, str]]:
         "Feature and kind, of all models."
         return self._rows(f"SELECT feature, kind FROM ({LATEST.format(where='')})")
 
-    def _features(self, model=None, as_of=None):
+    def _kinds(self, model, as_of=None):
+        "Rows of feature, kind, fixed, as known at a time."
         batch = self.known_batch(as_of)
         where, values = conditions(model=model, batch_id__le=batch)
-        latest = f"{LATEST.format(where=where)} ORDER BY model, feature"
-        return self._until_written(
-            ("features", model, batch), lambda: self.frame(latest, values)
-        ).copy()
+        latest = f"SELECT feature, kind, fixed FROM ({LATEST.format(where=where)}) ORDER BY feature"
+        return self._until_written(("features", model, batch), lambda: self._rows(latest, values))
+
+    def _features(self, model=None):
+        where, values = conditions(model=model, batch_id__le=self.known_batch())
+        return self.frame(f"{LATEST.format(where=where)} ORDER BY model, feature", values)
 
     def features(self, model: str | None = None) -> pd.DataFrame:
         """Every feature with its kind: model, feature, kind, fixed, since, who, why, unreadable
@@ -231,7 +232,7 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
             return
         rows = rows.assign(batch_id=batch)
         self._insert("read_again", rows)
-        self.con.execute(
+        self._write(
             """
             DELETE FROM unreadable WHERE model = $model AND feature = $feature AND prediction_id IN
                 (SELECT prediction_id FROM read_again
@@ -282,7 +283,7 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
             for model, rows in stored.groupby("model") if len(stored) else ():
                 fixed = trained.get(model, (None, {}))[1]
                 self._adopt(now, who, model, rows[~rows.feature.isin(fixed)])
-            self.con.execute("INSERT INTO workbench VALUES ('features', 'adopted')")
+            self._write("INSERT INTO workbench VALUES ('features', 'adopted')")
 
     def _adopt(self, now, who, model, rows):
         "Features of a model as they are stored: feature, event_date, kind, n."

@@ -63,7 +63,7 @@ class CalendarWrites(CalendarReads, BatchReads, AuditWrites):
         key = f"C-{self._value('SELECT count(DISTINCT entry_id) FROM calendar') + 1}"
         told = f"{first} to {last}: {name}" + (" (muted)" if mutes else "")
         with self.transaction():
-            self.con.execute(
+            self._write(
                 """
                 INSERT INTO calendar VALUES (
                     $key, $first, $last, $model, $name, $mutes, false, $who, $now)""",
@@ -104,7 +104,7 @@ class CalendarWrites(CalendarReads, BatchReads, AuditWrites):
                 + (f"choose one of {choices}." if choices else "it is empty.")
             )
         with self.transaction():
-            self.con.execute(
+            self._write(
                 """
                 INSERT INTO calendar
                 SELECT entry_id, first, last, model, name, mutes, true, $who,

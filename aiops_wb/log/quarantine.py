@@ -69,10 +69,10 @@ class QuarantineWrites(QuarantineReads, Writing):
         before = {"before": now - timedelta(days=days)}
         n = self._value(f"SELECT count(*) {old}", before)
         if n:
-            self.con.execute(
+            self._write(
                 f"UPDATE quarantine SET raw = NULL WHERE rowid IN (SELECT rowid {old})", before
             )
-        self.con.execute(f"DELETE FROM unreadable WHERE {long_ago}", before)
+        self._write(f"DELETE FROM unreadable WHERE {long_ago}", before)
         return n
 
 

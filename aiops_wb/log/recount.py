@@ -56,48 +56,57 @@ class Recounting(Writing, OutcomeColumnReads):
 
     def _recount_days(self, batch, keys):
         "Bring the score counts of days up to date, small ones together."
-        small = self._small_days(keys)
-        for grid, group in small.items():
+        small = self._small_days(batch, keys)
+        for (grid, is_new), group in small.items():
             for at in range(0, len(group), 50):
-                self._recount_together(batch, Grid.parse(grid), group[at : at + 50])
+                self._recount_together(batch, Grid.parse(grid), group[at : at + 50], is_new)
         large = set(keys).difference(*small.values())
         for key, sql in self.count_sql(sorted(large)).items():
             self._recount(batch, key, sql)
 
-    def _small_days(self, keys):
-        "Grid -> those of the (event_date, tenant, model, version) with few predictions."
+    def _small_days(self, batch, keys):
+        """(Grid, whether nothing of them came before this batch) -> those of the (event_date,
+        tenant, model, version) with few predictions."""
         rows = self._rows(
             """
-            SELECT grid, event_date, tenant, model, version FROM data_files
+            SELECT grid, min(batch_id) = $batch, event_date, tenant, model, version FROM data_files
             WHERE kind = 'predictions' AND event_date IN (SELECT unnest($days::DATE[]))
-            GROUP BY ALL HAVING sum(rows) <= $most ORDER BY ALL""",
-            {"days": sorted({key[0] for key in keys}), "most": TOGETHER},
+            GROUP BY grid, event_date, tenant, model, version
+            HAVING sum(rows) <= $most ORDER BY ALL""",
+            {"days": sorted({key[0] for key in keys}), "most": TOGETHER, "batch": batch},
         )
         small, wanted = {}, set(keys)
-        for grid, *key in rows:
+        for grid, is_new, *key in rows:
             if tuple(key) in wanted:
-                small.setdefault(grid, []).append(tuple(key))
+                small.setdefault((grid, is_new), []).append(tuple(key))
         return small
 
-    def _recount_together(self, batch, grid, keys):
-        "`_recount` of several days of one grid."
+    def _recount_together(self, batch, grid, keys, is_new):
+        "`_recount` of several days of one grid; of new ones nothing was counted before."
         predictions, outcomes = self._files_of_days({key[0] for key in keys})
         sql = _reduction_by_day(
             [file for key in keys for file in predictions[key]],
             [file for files in outcomes.values() for file in files],
         )
+        grids = {"fine": grid.name, "coarse": grid.coarsen(20).name}
         columns = dict(zip(("days", "tenants", "models", "versions"), map(list, zip(*keys))))
-        self.con.execute(
+        counted = f"""
+            SELECT event_date, tenant, model, version,
+                   CASE WHEN points IS NULL THEN 'site=' || site_id ELSE '' END AS segment,
+                   CASE WHEN points IS NULL THEN $coarse ELSE $fine END AS grid,
+                   coalesce(points, cell) AS points, n, n_labelled, n_positive
+            FROM ({sql})
+            WHERE points IS NOT NULL OR site_id IS NOT NULL"""
+        if is_new:
+            new = f"INSERT INTO score_counts SELECT *, $batch FROM ({counted})"
+            self._write(new, grids | {"batch": batch})
+            return
+        self._write(
             f"""
             INSERT INTO score_counts
             SELECT event_date, tenant, model, version, segment, grid, points,
                    sum(n), sum(n_labelled), sum(n_positive), $batch
-            FROM (SELECT event_date, tenant, model, version,
-                         CASE WHEN points IS NULL THEN 'site=' || site_id ELSE '' END AS segment,
-                         CASE WHEN points IS NULL THEN $coarse ELSE $fine END AS grid,
-                         coalesce(points, cell) AS points, n, n_labelled, n_positive
-                  FROM ({sql})
-                  WHERE points IS NOT NULL OR site_id IS NOT NULL
+            FROM ({counted}
                   UNION ALL
                   SELECT event_date, tenant, model, version,
                          segment, grid, points, -n, -n_labelled, -n_positive
@@ -109,14 +118,14 @@ class Recounting(Writing, OutcomeColumnReads):
                       USING (event_date, tenant, model, version))
             GROUP BY event_date, tenant, model, version, segment, grid, points
             HAVING sum(n) <> 0 OR sum(n_labelled) <> 0 OR sum(n_positive) <> 0""",
-            columns | {"batch": batch, "fine": grid.name, "coarse": grid.coarsen(20).name},
+            columns | grids | {"batch": batch},
         )
 
     def _recount(self, batch, key, sql):
         """Bring one day's score counts up to date: what the rows say now, minus what the table
         says, is the change."""
         grid = self._grid(*key[2:])
-        self.con.execute(
+        self._write(
             f"""
             INSERT INTO score_counts
             SELECT $day, $tenant, $model, $version, segment, grid, points,
@@ -153,7 +162,7 @@ class Recounting(Writing, OutcomeColumnReads):
         features."""
         source, sql = parquet(self.root / path for path in files.path), statements("reductions.sql")
         for table in ("latency_counts", "decision_counts"):
-            self.con.execute(
+            self._write(
                 f"""
                 INSERT INTO {table} BY NAME WITH predictions AS (SELECT * FROM {source})
                 SELECT *, $batch AS batch_id FROM ({sql[table]})""",

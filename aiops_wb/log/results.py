@@ -85,6 +85,27 @@ class ResultReads(Connected):
         where, values = conditions(model=model, event_date=event_date, step=step)
         return self.frame(f"SELECT * FROM runs{where} ORDER BY started_at, step", values)
 
+    def first_figures_at(
+        self, model: str, day: date, as_of: datetime | None = None
+    ) -> datetime | None:
+        "As of when the first figures of a day speak, of those that speak of a time until `as_of`."
+        where, values = conditions(
+            model=model, event_date=day, step="figures", state="ok", as_of__le=as_of
+        )
+        return self._value(f"SELECT min(as_of) FROM runs{where}", values)
+
+    def figure_states(self, model: str, after: date, until: date) -> set[str]:
+        "What became of the figures of the days after one and until another."
+        return set(
+            self._column(
+                """
+                SELECT DISTINCT state FROM runs
+                WHERE model = $model AND step = 'figures'
+                    AND event_date > $after AND event_date <= $until""",
+                {"model": model, "after": after, "until": until},
+            )
+        )
+
 
 class ResultWrites(ResultReads, Writing):
     "New figures and runs."

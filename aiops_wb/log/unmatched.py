@@ -85,7 +85,7 @@ class UnmatchedWrites(UnmatchedReads, Writing):
         "All predictions of now have been compared with the labels that wait."
         if not self._waiting_labels() or self.known_batch() <= self._matched_to():
             return
-        self.con.execute(
+        self._write(
             "INSERT INTO workbench VALUES ('labels matched to batch', $batch)",
             {"batch": str(self.known_batch())},
         )

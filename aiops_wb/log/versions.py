@@ -110,7 +110,7 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
             )
         subject, why = f"{model}/{version}", "chosen when the version was trained"
         with self.transaction():
-            self.con.execute(
+            self._write(
                 "INSERT INTO models VALUES ($model, $version, $grid, $now, $path, $card)",
                 {
                     "model": model,

@@ -76,7 +76,7 @@ def _new_rows(store, since) -> Iterator[tuple[str, pd.DataFrame]]:
         touched.setdefault(model, set()).add(day)
     where = f"route IN ('ticket', 'alert') AND batch_id >= {int(since)}"
     for model, days in sorted(touched.items()):
-        by_day = [store.rows(model, day, day, where=where) for day in sorted(days)]
+        by_day = [store.rows(model, day, day, where=where, labels=False) for day in sorted(days)]
         with_rows = [rows for rows in by_day if len(rows)]
         if with_rows:
             yield model, pd.concat(with_rows, ignore_index=True)

@@ -79,9 +79,7 @@ class ModelDay:
         that of its first figures; `as_of` where there are none yet, or all that is known counts."""
         if self.as_of is None:
             return None
-        runs = self.reader.runs(self.model, self.day, "figures")
-        known = runs.as_of[(runs.state == "ok") & (runs.as_of <= self.as_of)]
-        return known.min().to_pydatetime() if len(known) else self.as_of
+        return self.reader.first_figures_at(self.model, self.day, self.as_of) or self.as_of
 
     @cached_property
     def registered(self) -> Registered:

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -50,3 +51,23 @@ def test_roll_back_is_one_step_and_recorded(bench):
         with pytest.raises(StoreError, match="already active"):
             store.activate(NOW, "ana", "m", "v1", "again")
         assert store.verify_audit() == 5
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "in a transaction"])
+def test_what_was_changed_is_in_force_at_once(bench, together):
+    with bench.store() as store, store.transaction() if together else nullcontext():
+        for value in ("on", "off", "on"):
+            store.record(NOW, "ana", "watch", "m/v1", value, "because")
+            assert store.in_force("watch", "m/v1") == value
+    with bench.store() as store:
+        assert store.audit().old.tolist()[1:] == ["on", "off"]
+
+
+def test_a_change_that_was_rolled_back_is_not_in_force(bench):
+    with bench.store() as store:
+        store.record(NOW, "ana", "watch", "m/v1", "on", "because")
+        with pytest.raises(ZeroDivisionError), store.transaction():
+            store.record(NOW, "ana", "watch", "m/v1", "off", "because")
+            assert store.in_force("watch", "m/v1") == "off"
+            1 / 0  # noqa: B018
+        assert store.in_force("watch", "m/v1") == "on"

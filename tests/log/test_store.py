@@ -1,5 +1,7 @@
+import re
 import shutil
 from datetime import UTC, date, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -7,6 +9,7 @@ import pandas as pd
 import pytest
 from conftest import MODEL, events
 
+from aiops_wb import log
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.duck import migrations
 from aiops_wb.log.errors import Busy, StoreError
@@ -141,3 +144,14 @@ def test_an_hour_that_is_there_twice_is_asked_about_twice(bench):
     with bench.store() as store:
         assert [store.known_batch(t) for t in (first, first.replace(fold=1), first)] == [0, 1, 0]
         assert len(store.days(MODEL, first.replace(fold=1))) == 1
+
+
+def test_whatever_is_written_makes_what_is_kept_be_asked_again():
+    "Rows that a store writes past `_write` would leave answers that are no more."
+    past = re.compile(r'self\.con\.execute\(\s*f?"+\s*(INSERT|DELETE|UPDATE)')
+    found = {
+        path.name
+        for path in Path(log.__file__).parent.glob("*.py")
+        if past.search(path.read_text())
+    }
+    assert not found
