@@ -85,7 +85,12 @@ class Settings(BaseSettings):
     false_ticket_share: Share = 0.10  # at most this share of tickets may be false
     false_ticket_confidence: Share = 0.90  # of that promise
     ticket_days: Days = 60  # days that the rule for tickets rests on
-    label_delay_days: Days = 7  # the labels of a day count as complete after so many days
+    # the labels of a day count as complete after so many days, at least; auto: as soon as the log
+    # has shown it
+    label_delay_days: Days | Literal["auto"] = "auto"
+    # the share of a day's labels that may still come when it counts as complete; 1: nothing has to
+    # be shown, label_delay_days is taken at its word
+    complete_share: Annotated[float, Field(gt=0, le=1)] = 0.05
     coverage: Literal[0.9, 0.95, 0.99] = 0.9  # of prediction intervals and sets
     # the width rule (automation "width"): an interval narrower than this may act without a person
     narrow_width: Share = 0.20
@@ -165,6 +170,11 @@ class Settings(BaseSettings):
         return ZoneInfo(self.timezone)
 
     @property
+    def label_floor(self) -> int:
+        "Days that a day's labels are waited for at least."
+        return 0 if self.label_delay_days == "auto" else self.label_delay_days
+
+    @property
     def certainty(self) -> dict:
         "How predictions become certain: the arguments of `automation.certainty`."
         return {
@@ -176,7 +186,6 @@ class Settings(BaseSettings):
             "floor": self.risk_cuts[2],
             "calibration_days": self.calibration_days,
             "ticket_days": self.ticket_days,
-            "label_delay_days": self.label_delay_days,
             "time_to_live": timedelta(days=self.calibration_max_age_days),
         }
 

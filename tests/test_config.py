@@ -59,6 +59,7 @@ def test_the_data_folder_has_the_file_when_none_lies_upwards(house, tmp_path, mo
     assert Settings().jobs == 5, "upwards comes first"
 
 
+@pytest.mark.evidence
 def test_without_a_file_folders_are_relative_to_the_working_directory(house):
     settings = Settings()
     assert (settings.data, settings.reports) == (Path("data"), Path("reports"))

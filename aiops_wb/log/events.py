@@ -83,18 +83,21 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
 
         Reads the rows of the days, because a route need not be a function of the points.
         """
-        outcomes = {}
-        tickets = {
-            "where": "route = 'ticket'",
-            "columns": "label, predicted_at, prediction_id",
+        tickets = self.rows(
+            model,
+            start,
+            end,
+            version=version,
+            as_of=as_of,
+            where="route = 'ticket'",
+            columns="event_date, label, predicted_at, prediction_id",
+        )
+        if tickets.empty:
+            return {}
+        return {
+            day: (len(rows), int(rows.label.notna().sum()), int((rows.label == 0).sum()))
+            for day, rows in tickets.groupby(tickets.event_date.dt.date)
         }
-        for day in self.days(model, as_of, version):
-            if start <= day <= end:
-                rows = self.rows(model, day, day, version=version, as_of=as_of, **tickets)
-                if len(rows):
-                    labelled, wrong = rows.label.notna().sum(), (rows.label == 0).sum()
-                    outcomes[day] = len(rows), int(labelled), int(wrong)
-        return outcomes
 
     def operator_answers(
         self, model: str, now: datetime, as_of: datetime | None = None

@@ -78,7 +78,6 @@ def _first_calibration(trained, held_out, now, options) -> Certainty | None:
     if total(held_out.values()).total[1] < LEAST_LABELLED:
         return None
     # the labels of held-out days are in: there is none to wait for
-    options = options | {"label_delay_days": 0}
     named = {"model": trained.model, "version": trained.version, "created_at": now}
     try:
         return certainty(held_out, max(held_out), **options, **named)

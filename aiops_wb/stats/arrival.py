@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['BAND_POINTS', 'BANDS', 'PATIENCE', 'Arrivals', 'arrivals', 'known_share', 'still_to_come', 'upper_mean',
-           'days_needed', 'bands_differ', 'Completeness', 'complete_age', 'chance_to_come']
+           'days_needed', 'bands_differ', 'Completeness', 'complete_age', 'chance_to_come', 'missing_as_negative']
 
 # %% ../../nbs/stats/13_arrival.ipynb #48601214
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log, nan
 from typing import NamedTuple
 
 import numpy as np
+from .counts import ScoreCounts
 from .performance import Figure, over_days
 from scipy.special import stdtr
 
@@ -40,12 +41,11 @@ class Arrivals:
         known, events = int(self.labels.sum()), int(self.events.sum())
         return f"Arrivals({len(self.events)} days, {events:,} events, {known:,} labels known)"
 
-    def band(self, band: int | None) -> "Arrivals":
-        "One band of score, or (None) all of them as one."
-        if band is None:
-            labels = self.labels.sum(axis=1, keepdims=True)
-            return Arrivals(self.events.sum(axis=1, keepdims=True), labels, self.followed)
-        return Arrivals(self.events[:, band:band + 1], self.labels[:, band:band + 1], self.followed)
+    def together(self, *bands: int) -> "Arrivals":
+        "Some bands of score as one; all of them where none is named."
+        chosen = list(bands or range(self.events.shape[1]))
+        events, labels = (t[:, chosen].sum(axis=1, keepdims=True) for t in (self.events, self.labels))
+        return Arrivals(events, labels, self.followed)
 
 # %% ../../nbs/stats/13_arrival.ipynb #4c70eb1f
 BAND_POINTS = -1386, 405
@@ -247,18 +247,34 @@ def _never(whole: Arrivals, age) -> Figure:
     return over_days(events - known, events)
 
 
+def _asked_apart(a: Arrivals, age, needed) -> list[list[int]]:
+    "Bands, from the highest down; one with too few days to judge an age is asked with the next lower."
+    groups, waiting = [], []
+    for band in reversed(range(a.events.shape[1])):
+        waiting.append(band)
+        if _Seen.of(a.together(*waiting)).watched(age).sum() >= needed:
+            groups.append(waiting)
+            waiting = []
+    return groups[:-1] + [groups[-1] + waiting] if groups else []
+
+
 def complete_age(a: Arrivals, share: float = 0.05, confidence: float = 0.95) -> Completeness:
     """The age from which a day counts as complete: at most `share` of its labels are still to come, for the
     mean of days and, with `confidence`, for the next day.
 
     Assumes that days are exchangeable, as far as the pace of their labels goes, and that nothing comes at
-    ages that no day has reached. Bands are pooled until they are shown to differ.
+    ages that no day has reached. Bands are pooled until they are shown to differ, and where one alone has too
+    few days of labels to be judged. A share of 1 asks for nothing:
+    the age is 0.
     """
-    whole, apart = a.band(None), bands_differ(a, confidence)
+    if share >= 1:  # nothing has to be shown
+        return Completeness(0, "labels count as complete when they are told to be", share, 0, nan, nan,
+                            Figure(nan), False)
+    whole, apart = a.together(), bands_differ(a, confidence)
     ages = [_first_age(whole, share, confidence)]
-    if apart:
-        ages += [_first_age(a.band(i), share, confidence, each_day=False) for i in range(a.events.shape[1])
-                 if a.band(i).labels.sum()]
+    if apart and None not in ages:
+        ages += [_first_age(a.together(*bands), share, confidence, each_day=False)
+                 for bands in _asked_apart(a, ages[0], days_needed(share, confidence))]
     if None in ages:
         return _none(whole, share, apart, confidence)
     seen, age = _Seen.of(whole), max(ages)
@@ -275,3 +291,16 @@ def chance_to_come(a: Arrivals) -> np.ndarray:
     open_ = 1 - share
     chance = np.divide(ever - share, open_, out=np.zeros_like(share), where=open_ > 0)
     return np.where(np.isnan(share), 1.0, np.clip(chance, 0, 1))
+
+# %% ../../nbs/stats/13_arrival.ipynb #da611695
+def missing_as_negative(counts: ScoreCounts, chance: float) -> ScoreCounts:
+    """Counts of a day in which events without a label that may still get one count as labelled and negative.
+
+    At or above each score it is `chance` of them, rounded up. ValueError unless 0 <= chance <= 1.
+    """
+    if not 0 <= chance <= 1:
+        raise ValueError(f"a chance of {chance} is not allowed: it must lie between 0 and 1.")
+    open_ = counts.tail(counts.n - counts.n_labelled)
+    feared = np.ceil(chance * open_ - 1e-9).astype(np.int64)
+    more = feared - np.append(feared[1:], 0)
+    return replace(counts, n_labelled=counts.n_labelled + more)

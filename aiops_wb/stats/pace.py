@@ -41,7 +41,7 @@ def _all_in(a: Arrivals) -> int:
                          "arrive.")
     known, ages = a.labels.sum(axis=(0, 2)), []
     for band in (None, *range(len(known))):
-        part = a.band(band)
+        part = a.together() if band is None else a.together(band)
         used = part.events[:, 0] > 0  # a band may be empty before a version came
         old = np.sort(a.followed if band is None else a.followed[used])
         many = [True, True] if band is None else known[band] >= _MANY

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from math import isnan, nan
+from math import isinf, isnan, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -258,32 +258,40 @@ def drift_of(
     as_of: datetime | None = None,
     card: Mapping | None = None,
     registered: Registered | None = None,
+    waits: float | None = None,
 ) -> Drift:
     """Follow a version by what is stored, as known at a time.
 
-    `card` is the model card, stored when the version was registered; `registered` as in `observe`.
+    `card` is the model card, stored when the version was registered; `registered` as in `observe`,
+    `waits` as in `follow_version`.
     """
     registered = registered or Registered(reader, model, version)
     seen = observe(reader, model, version, day, as_of, (card or {}).get("bins"), registered)
-    return follow_version(seen, day, settings, registered.fit if seen.reference else None)
+    return follow_version(seen, day, settings, registered.fit if seen.reference else None, waits)
 
 
 def follow_version(
-    seen: Observed, day: date, settings: Settings, fit: VennAbers | None = None
+    seen: Observed,
+    day: date,
+    settings: Settings,
+    fit: VennAbers | None = None,
+    waits: float | None = None,
 ) -> Drift:
     """Follow a version from its first day to `day`.
 
-    Days of labels count when they are `label_delay_days` old. References: the days of training for
+    Days of labels count when they are `waits` days old (None: as old as is set; infinite: they are
+    never known to be in, and nothing is asked about labels). References: the days of training for
     features, the held-out days for the score and the labels; for a version trained elsewhere its
     own first 28 days with events, and no features. What came before a silence of more than 60 days
     is left out. `fit` is `reference_fit` of the held-out days, where it has been made already.
     """
+    waits = settings.label_floor if waits is None else waits
     span = _span(seen, day)
     muted = _muted_days(span.days, seen.calendar)
     tables = _on_days(seen, span.days)
-    labelled = _labelled_reference(seen, span, settings)
+    labelled = _labelled_reference(span, waits)
     fit = fit or reference_fit(labelled)
-    questions = _questions(seen, span, tables, labelled, fit, settings)
+    questions = _questions(seen, span, tables, _Labels(labelled, fit, waits), settings)
     for q in questions:
         _count_for_nothing(q, muted, span.learned)
     calibration = next((q for q in questions if q.stream.name == "calibration"), None)
@@ -295,7 +303,9 @@ def follow_version(
         muted,
         seen.calendar,
         label_offset(calibration),
-        mix_offset(span.counts, labelled, settings.recent_days, settings.label_delay_days, fit),
+        Figure(nan)
+        if isinf(waits)
+        else mix_offset(span.counts, labelled, settings.recent_days, waits, fit),
         settings.drift_level,
         _vectors(seen, tables, settings.recent_days),
     )
@@ -358,13 +368,21 @@ def _older_than(span, days):
     return {d: span.counts[d] for d in span.days[: max(0, len(span.days) - days)]}
 
 
-def _labelled_reference(seen, span, settings):
+class _Labels(NamedTuple):
+    "What is asked about labels."
+
+    reference: Mapping[date, ScoreCounts]
+    fit: VennAbers | None
+    waits: float  # days after which they are in
+
+
+def _labelled_reference(span, waits):
     "The reference's days with labels; of a version trained elsewhere, those that are complete."
-    known = _older_than(span, settings.label_delay_days) if span.learned else span.reference
+    known = _older_than(span, waits) if span.learned else span.reference
     return {d: c for d, c in known.items() if d in span.reference and c.total[1]}
 
 
-def _questions(seen, span, tables, labelled, fit, settings):
+def _questions(seen, span, tables, labels, settings):
     "All questions to a version, in the order in which people read them."
     tolerance, recent, days = settings.drift_tolerance, settings.recent_days, span.days
     inputs = SHARES["inputs"] / (1 + len(seen.compared))
@@ -384,7 +402,7 @@ def _questions(seen, span, tables, labelled, fit, settings):
             inputs,
             {f: np.array([n.get(d, 0) for d in days]) for f, n in seen.unreadable.items()},
         ),
-        *_about_labels(span, labelled, fit, settings),
+        *_about_labels(span, labels, settings),
         *(
             ranked_question(name, days, values, lots(name, days), SHARES[name], recent)
             for name, values in ranked.items()
@@ -393,10 +411,12 @@ def _questions(seen, span, tables, labelled, fit, settings):
     return [q for q in asked if q is not None]
 
 
-def _about_labels(span, labelled, fit, settings):
+def _about_labels(span, labels, settings):
     "Questions about labels, asked when the labels of their days are complete."
-    tolerance, recent = settings.drift_tolerance, settings.recent_days
-    lag, mornings = settings.label_delay_days, len(span.days)
+    tolerance, recent, mornings = settings.drift_tolerance, settings.recent_days, len(span.days)
+    labelled, fit, lag = labels
+    if isinf(lag):
+        return []
     known = _older_than(span, lag)
     # labels that trickle in later must not look like fewer labels
     long_known = _older_than(span, 3 * lag)

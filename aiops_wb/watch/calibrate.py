@@ -17,6 +17,7 @@ from ..stats.automation import PromiseWatch, certainty
 from ..stats.conformal import CalibrationSet
 from ..stats.counts import ScoreCounts
 from ..stats.points import Grid
+from .complete_days import CompleteDays
 
 __all__ = ["SOURCES", "read_table", "read_pairs", "Calibrated", "calibrate_now"]
 
@@ -137,24 +138,29 @@ def calibrate_now(
     _require_sense(source, file, days, min_samples)
     today = now.astimezone(ZoneInfo(store.timezone)).date()
     newest = _newest_day(store, model, version, today)
+    complete = CompleteDays(store, model, newest, None, settings)
     if source == "csv":
         known, recent, last = _from_file(file, today, newest)
     else:
-        needed = max(days, settings.ticket_days + settings.label_delay_days)
-        known = _logged(store, source, model, version, newest - timedelta(needed - 1), newest)
-        last = max(known.day, default=newest)
+        if complete.newest is None:
+            raise StoreError(f"{model} {version} from {source}: {complete.why_none}.")
+        needed, last = max(days, settings.ticket_days), complete.newest
+        known = _logged(store, source, model, version, last - timedelta(needed - 1), last)
         within = [day > last - timedelta(days) for day in known.day]
         recent = known[np.array(within, dtype=bool)]
     at = {"model": model, "version": version, "created_at": now, "min_samples": min_samples}
     window = {"calibration_days": days if source != "csv" else 100_000}  # a file is used whole
     try:
-        summary = _summary(recent, settings, **at)
+        summary, counted = _summary(recent, settings, **at), _by_day(known, last)
+        if source == "prediction_log":  # with the events that have no label
+            counted = store.score_counts(model, min(counted), last, version=version)
         made = certainty(
-            _by_day(known, last),
+            counted,
             last,
+            owed={day: complete.owed(day) for day in counted} if source != "csv" else {},
             **settings.certainty | window | at,
             watch=PromiseWatch(settings.false_ticket_share),
-            counted=newest - timedelta(settings.label_delay_days),
+            counted=complete.newest or newest,
         )
     except ValueError as error:
         raise StoreError(f"{model} {version} from {file or source}: {error}") from None

@@ -182,7 +182,8 @@ def _promised(view):
 
 def _became_of_tickets(view):
     "What became of the tickets of the newest complete day."
-    tickets, labelled, false = view.tickets.outcomes(view.labels.complete_day)
+    last = view.labels.complete_day
+    tickets, labelled, false = view.tickets.outcomes(last) if last else (0, 0, 0)
     return {
         "mature_tickets": Figure(labelled, n=tickets),
         "mature_false_tickets": Figure(false, n=tickets),

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
-from math import isnan
 
 import pandas as pd
 
+from ..stats.conformal import MIN_SAMPLES
 from ..stats.drift import KINDS
 from ..stats.performance import over_days
 from ..stats.retrain import Challenge, Check
@@ -54,23 +54,18 @@ class Headline:
 
 
 def performance_headline(view: View) -> Headline:
-    "How is the model doing this week?"
-    week, base, days = view.quality.week, view.quality.baseline, view.settings.recent_days
-    if isnan(week["accuracy"].value):
-        return Headline(
-            "unknown",
-            f"No label is known yet for the {week['predictions'].n:,} predictions "
-            f"of the last {days} days.",
-            "Wait for labels; nothing can be said about quality before.",
-        )
+    "How is the model doing, on the newest days whose labels are in?"
+    known, base = view.labels.complete, view.quality.baseline
+    if known["accuracy"].n < MIN_SAMPLES:
+        return _too_few_labels(view, known["accuracy"].n)
     held = lambda name, show: f" (held-out days: {show(base[name])})" if name in base else ""
     says = (
-        f"Of the predictions of the last {days} days {percent(week['labelled_share'].value)} "
+        f"Of the predictions of {_span(view)} {percent(known['labelled_share'].value)} "
         f"are labelled: at the threshold of {number(view.probability(view.threshold))} "
-        f"the model found {percent(week['recall'].value)} of the known positives, "
-        f"and {percent(week['precision'].value)} of its labelled alerts were right; "
-        f"{percent(week['positive_rate'].value)} were positive{held('positive_rate', percent)}, "
-        f"ROC-AUC {number(week['roc_auc'].value)}{held('roc_auc', number)}."
+        f"the model found {percent(known['recall'].value)} of the known positives, "
+        f"and {percent(known['precision'].value)} of its labelled alerts were right; "
+        f"{percent(known['positive_rate'].value)} were positive{held('positive_rate', percent)}, "
+        f"ROC-AUC {number(known['roc_auc'].value)}{held('roc_auc', number)}."
     )
     if view.quality.losses:
         worse = " and ".join(view.quality.losses)
@@ -81,8 +76,38 @@ def performance_headline(view: View) -> Headline:
         return Headline("look", says, advice)
     if not base:
         advice = "There are no held-out days to compare with: this version was trained elsewhere."
-        return Headline("ok", says, advice)
+        return Headline("unknown", says, advice)
     return Headline("ok", says, "Accuracy, ranking and calibration hold.")
+
+
+def _span(view):
+    "The complete days that are spoken of."
+    first, last = view.labels.complete_window
+    if last == view.day:
+        return f"the last {view.settings.recent_days} days"
+    return f"the newest complete days, {first:%-d %B} to {last:%-d %B},"
+
+
+def _too_few_labels(view, n):
+    "What is said of quality where the labels that are in are too few."
+    week = view.quality.week
+    known, of = week["accuracy"].n, f"the {week['predictions'].n:,} predictions of the last "
+    of += f"{view.settings.recent_days} days"
+    if not known:
+        said = f"No label is known yet for {of}"
+    else:
+        said = f"{known:,} label{'s are' if known > 1 else ' is'} known for {of}"
+    if view.labels.complete_day:
+        first, last = view.labels.complete_window
+        said += f", and {n:,} for the newest complete days, {first:%-d %B} to {last:%-d %B}"
+        why = f"Wait for labels: at least {MIN_SAMPLES} of complete days are needed."
+    else:
+        why = f"{_sentence(view.complete_days.why_none)} Labels that came early are no fair sample."
+    return Headline("unknown", f"{said}.", why)
+
+
+def _sentence(text):
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def drift_headline(view: View) -> Headline:
@@ -143,6 +168,9 @@ def watch_note(view: View) -> Headline:
             " Features are not watched: the version was registered before their reference was "
             "kept; one that is trained now has it."
         )
+    if view.complete_days.newest is None:
+        why = view.complete_days.why_none
+        says += f" What labels would tell is not watched: {why}."
     known = _known_days(drift.calendar, view.day)
     if drift.caveats:
         return Headline(
@@ -173,6 +201,13 @@ def certainty_headline(view: View) -> Headline:
     high_risk = routes["ticket"] + routes["alert"]
     if not view.tickets.stands:
         return _uncalibrated(view, routes["ticket"])
+    if not high_risk + routes["monitor"]:
+        return Headline(
+            "unknown",
+            f"The day's {view.window(1).total[0]:,} predictions carry no route: what was decided "
+            "about them is not known.",
+            "Log the route with each prediction, or let the workbench's scorer decide.",
+        )
     stands = view.tickets.stands[1]
     what = _certain_enough(routes, high_risk)
     if stands.watch.broken_on:
@@ -194,10 +229,17 @@ def certainty_headline(view: View) -> Headline:
         advice = f"Nothing is automated: {rule.reason}."
         return Headline("look" if high_risk else "ok", what, advice)
     return Headline(
-        "ok",
+        "look" if _back_test_fails(view) else "ok",
         f"{what} From a score of {number(view.probability(rule.threshold))} on {rule.guarantee}.",
         f"{backtest(view)} A person reviews the rest, riskiest first.",
     )
+
+
+def _back_test_fails(view):
+    "Whether the tickets so far were false more often than is promised."
+    kept = view.tickets.kept
+    share = (kept.false / kept.tickets).mean() if len(kept) else 0.0
+    return bool(share > view.settings.false_ticket_share)
 
 
 def _uncalibrated(view, tickets):
@@ -232,8 +274,7 @@ def _certain_enough(routes, high_risk):
 
 def backtest(view: View) -> str:
     "What became of the tickets so far, in one sentence."
-    kept = view.tickets.kept()
-    kept = kept[kept.tickets > 0]
+    kept = view.tickets.kept
     if kept.empty:
         return "No ticket has a mature label yet, so there is no back-test."
     target = view.settings.false_ticket_share

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from functools import cached_property
 
-from ..stats.arrival import BAND_POINTS, Arrivals, Completeness, complete_age
+from ..stats.arrival import BAND_POINTS, Arrivals, Completeness
 from ..stats.conformal import VennAbers
 from ..stats.counts import ScoreCounts, total
 from ..stats.estimates import Adjusted, day_spread, delay_adjusted, expected_over_days
@@ -23,26 +23,31 @@ class Labels:
     def __init__(self, of: ModelDay):
         self._of = of
 
-    @cached_property
+    @property
     def arrivals(self) -> Arrivals:
         "How the labels of the model's days arrived, over its versions."
-        return self._of.reader.arrivals(self._of.model, self._of.day, self._of.as_of)[1]
-
-    @cached_property
-    def completeness(self) -> Completeness:
-        "The age from which labels are in, by what the log has seen."
-        return complete_age(self.arrivals)
+        return self._of.complete_days.arrivals
 
     @property
-    def complete_day(self) -> date:
-        "The newest day whose labels count as complete: as old as was set."
-        return self._of.day - timedelta(self._of.settings.label_delay_days)
+    def completeness(self) -> Completeness:
+        "The age from which labels are in, by what the log has seen."
+        return self._of.complete_days.completeness
+
+    @property
+    def complete_day(self) -> date | None:
+        "The newest day whose labels are in; None where none is known to be."
+        return self._of.complete_days.newest
+
+    @property
+    def complete_window(self) -> tuple[date, date] | None:
+        "The newest recent days whose labels are in, first and last."
+        last = self.complete_day
+        return last and (last - timedelta(self._of.settings.recent_days - 1), last)
 
     @cached_property
     def complete(self) -> dict[str, Figure]:
-        "Figures of the newest recent days whose labels count as complete."
-        last = self.complete_day
-        first = last - timedelta(self._of.settings.recent_days - 1)
+        "Figures of the `complete_window`; of no events where there is none."
+        first, last = self.complete_window or (date.max, date.min)
         days = [c for d, c in self._of.counts_by_day.items() if first <= d <= last]
         return summary(total(days, self._of.grid), self._of.threshold)
 
@@ -54,10 +59,10 @@ class Labels:
         """
         return self._of.registered.probability
 
-    @cached_property
+    @property
     def newest(self) -> date | None:
         "The day of the last delivery of labels: they are as old as that, not as the morning."
-        return self._of.reader.last_outcomes(self._of.as_of)
+        return self._of.complete_days.delivered
 
     @cached_property
     def _pace(self) -> Pace | str:

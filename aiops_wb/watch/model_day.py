@@ -15,6 +15,7 @@ from ..stats.counts import Histogram, ScoreCounts, total
 from ..stats.drift import ALARM_SEVERITIES
 from ..stats.points import Grid
 from .alarms import Drift, drift_of
+from .complete_days import CompleteDays
 from .registered import Registered, Versions
 
 __all__ = ["ModelDay"]
@@ -91,6 +92,11 @@ class ModelDay:
         "The model card, stored when the version was registered; empty for one trained elsewhere."
         return self.registered.card
 
+    @cached_property
+    def complete_days(self) -> CompleteDays:
+        "Which days' labels are in."
+        return CompleteDays(self.reader, self.model, self.day, self.as_of, self.settings)
+
     @property
     def held_out(self) -> dict[date, ScoreCounts]:
         "Counts of the days that the training of this version left out."
@@ -105,9 +111,9 @@ class ModelDay:
     @cached_property
     def counts_by_day(self) -> dict[date, ScoreCounts]:
         "Counts back to the farthest day that any window asks for, at least 61 days, this version."
-        settings = self.settings
-        tickets = settings.ticket_days + settings.label_delay_days
-        back = max(60, settings.reference_days[1], tickets)
+        settings, newest = self.settings, self.complete_days.newest
+        waits = (self.day - newest).days if newest else 0
+        back = max(60, settings.reference_days[1], settings.ticket_days + waits)
         return self.counts(self.day - timedelta(back), self.day)
 
     def window(self, days: int) -> ScoreCounts:
@@ -187,4 +193,5 @@ class ModelDay:
             self.as_of,
             self.card,
             self.registered,
+            self.complete_days.waits,
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..stats.drift import AccuracyDrop
 from ..stats.performance import Figure, over_days_bootstrap, summary
+from .labels import Labels
 from .model_day import ModelDay
 from .words import number, percent
 
@@ -41,8 +42,8 @@ def _certain(figure, beyond):
 class Quality:
     "Figures of the model at the threshold in force, on labels as they are known."
 
-    def __init__(self, of: ModelDay):
-        self._of = of
+    def __init__(self, of: ModelDay, labels: Labels):
+        self._of, self._labels = of, labels
 
     @cached_property
     def today(self) -> dict[str, Figure]:
@@ -81,8 +82,9 @@ class Quality:
 
     @cached_property
     def losses(self) -> list[str]:
-        "What got clearly worse than on the held-out days, each in words."
-        return quality_losses(self.week, self.baseline)
+        """What got clearly worse than on the held-out days, each in words: on the newest complete
+        days, because labels that came early are no fair sample."""
+        return quality_losses(self._labels.complete, self.baseline)
 
     @property
     def degraded(self) -> bool | None:
@@ -91,6 +93,6 @@ class Quality:
         It should not with a grave alarm, or figures clearly worse than on the held-out days.
         """
         severity = self._of.drift.severity
-        if severity == "unknown" and isnan(self.week["accuracy"].value):
+        if severity == "unknown" and isnan(self._labels.complete["accuracy"].value):
             return None
         return severity in ("high", "critical") or bool(self.losses)

@@ -3,30 +3,41 @@
 import logging
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from math import ceil
 
+from ..log.errors import raise_if_interrupted
 from ..log.store import Store
 from ..stats.automation import WATCHED, Certainty, Control, PromiseWatch, certainty
-from ..stats.counts import total
+from ..stats.conformal import MIN_SAMPLES, LabelConditional
+from ..stats.counts import ScoreCounts, total
 from .view import View
 
-__all__ = ["recalibrate", "learnt"]
+__all__ = ["recalibrate", "learnt", "judged"]
 
 logger = logging.getLogger(__name__)
 
 
 def recalibrate(store: Store, view: View, now: datetime, who: str) -> str | None:
-    """Calibrate from the labelled events of the window and put it in force.
+    """Calibrate from the labelled events of the complete days of the window and put it in force.
 
-    None (nothing changes) when fewer than 30 are known or the scores are no probabilities.
+    None (nothing changes) when fewer than 30 are known, the scores are no probabilities or the
+    alarms cannot be followed. Where no day is known to be complete, what stands automates nothing.
     """
-    settings = view.settings
+    settings, complete = view.settings, view.labels.complete_day
     days = view.held_out | view.counts_by_day
-    first = view.day - timedelta(settings.calibration_days - 1)
-    recent = total((c for d, c in days.items() if first <= d <= view.day), view.grid)
     stands = store.calibration(view.model, view.version)
     before = stands[1] if stands else None
-    if view.grid.kind != "logit" or recent.total[1] < 30:
+    if complete is None:
+        return _unknown(store, view, before, now, who)
+    first = complete - timedelta(settings.calibration_days - 1)
+    settled = total((c for d, c in days.items() if first <= d <= complete), view.grid)
+    if view.grid.kind != "logit" or settled.total[1] < MIN_SAMPLES:
         return _switched_off(store, view, before, now, who)
+    try:
+        changed = _changed(view)
+    except Exception as problem:  # the day says why its alarms could not be followed
+        raise_if_interrupted(problem)
+        return None
     watch, control, counted = learnt(store, view, before)
     fresh = certainty(
         days,
@@ -34,6 +45,9 @@ def recalibrate(store: Store, view: View, now: datetime, who: str) -> str | None
         watch=watch,
         control=control,
         counted=counted,
+        complete=complete,
+        owed={d: view.complete_days.owed(d) for d in view.counts_by_day if d <= complete},
+        changed=changed,
         model=view.model,
         version=view.version,
         created_at=now,
@@ -49,11 +63,37 @@ def recalibrate(store: Store, view: View, now: datetime, who: str) -> str | None
 
 def _switched_off(store, view, before, now, who):
     "Off is off, labels or not: a rule that stands is stopped when automation was switched off."
-    if view.settings.automation != "off" or not before or before.rule.threshold is None:
+    if view.settings.automation != "off" or not before:
         return None
-    why = "automation is switched off"
-    off = replace(before, rule=replace(before.rule, method="off").stopped(why))
+    before = replace(before, rule=replace(before.rule, method="off"))
+    return _stopped(store, view, before, now, who, "automation is switched off")
+
+
+def _stopped(store, view, before, now, who, why):
+    "What stands, with a rule that automates nothing; None where it does so already."
+    if not before or before.rule.threshold is None:
+        return None
+    off = replace(before, rule=before.rule.stopped(why))
     return store.add_calibration(now, who, view.model, view.version, off, why, view.day)
+
+
+def _unknown(store, view, before, now, who):
+    "Where no day is known to be complete: no automation, and sets that exclude nothing."
+    if not before:
+        return None
+    nothing = LabelConditional(ScoreCounts.empty(view.grid))
+    sets = {coverage: nothing.set_bounds(coverage) for coverage in before.set_bounds}
+    why = view.complete_days.why_none
+    if before.rule.threshold is None and before.set_bounds == sets:
+        return None
+    off = replace(before, set_bounds=sets, rule=before.rule.stopped(why))
+    return store.add_calibration(now, who, view.model, view.version, off, why, view.day)
+
+
+def _changed(view):
+    "The day since which scores mean something else, as long as an alarm says so; None without one."
+    heard = [a.since for a in view.drift.alarms if a.kind == "concept" and not a.muted]
+    return max(heard, default=None)
 
 
 def _decides(stands):
@@ -72,7 +112,7 @@ def learnt(
     watch = before.watch if same else PromiseWatch(target)
     control = before.control if same else None
     if control is None and view.settings.automation == "control":
-        control = _new_control(view.settings)
+        control = _new_control(view)
     ripe = _ripe(view, counted)
     keys = store.decided_with(view.model, view.version, ripe, view.as_of)
     stood = store.calibrations(set(keys.values()))
@@ -80,22 +120,28 @@ def learnt(
         rule = stood[keys[day]].rule if keys.get(day) in stood else None
         # only tickets that this promise opened
         if rule and rule.method in WATCHED and rule.target == watch.target:
-            _, labelled, false = view.tickets.outcomes(day)
-            watch = watch.after(day, labelled, false)
+            watch = watch.after(day, *judged(view, day))
         if control is not None:
             control = control.after(counts, rule.threshold if rule else None)
     complete = view.labels.complete_day
     return watch, control, max(complete, counted) if counted else complete
 
 
-def _new_control(settings):
-    floor = settings.risk_cuts[2]
+def judged(view: View, day: date) -> tuple[int, int]:
+    "Tickets of a complete day, and the false ones: those that are still owed a label are false."
+    tickets, labelled, false = view.tickets.outcomes(day)
+    owed = ceil(view.complete_days.owed(day) * (tickets - labelled) - 1e-9)
+    return labelled + owed, false + owed
+
+
+def _new_control(view):
+    floor = view.settings.risk_cuts[2]
     return Control(
-        settings.false_ticket_share,
+        view.settings.false_ticket_share,
         floor=floor,
         first=floor,
         level=floor,
-        delay_days=settings.label_delay_days,
+        delay_days=(view.day - view.labels.complete_day).days,
     )
 
 

@@ -17,6 +17,7 @@ from .model_day import ModelDay
 __all__ = ["Tickets"]
 
 ROUTES = ("ticket", "alert", "monitor")
+_BACK_TESTED = 60  # days
 
 
 class Tickets:
@@ -63,20 +64,19 @@ class Tickets:
             self._outcomes[day] = by_day.get(day, (0, 0, 0))
         return self._outcomes[day]
 
-    def kept(self, days: int = 60) -> pd.DataFrame:
-        """Back-test: what became of the tickets of the last complete days.
+    @cached_property
+    def kept(self) -> pd.DataFrame:
+        """Back-test: what became of the labelled tickets of the last 60 complete days.
 
-        Columns day, tickets (labelled ones) and false, as stored each morning.
+        Columns day, tickets (labelled ones) and false; days without any are left out.
         """
-        names = {"mature_tickets": "tickets", "mature_false_tickets": "false"}
-        frame = self._of.history(days)
-        wide = frame[frame.metric.isin(list(names))].pivot_table(
-            index="event_date", columns="metric", values="value"
-        )
-        kept = wide.reindex(columns=list(names)).rename(columns=names).dropna().reset_index()
-        delay = timedelta(self._of.settings.label_delay_days)
-        day = kept.event_date.dt.date.map(lambda morning: morning - delay)
-        return kept.assign(day=day)[["day", "tickets", "false"]]
+        of, last = self._of, self._labels.complete_day
+        if last is None:
+            return pd.DataFrame(columns=["day", "tickets", "false"])
+        first = last - timedelta(_BACK_TESTED - 1)
+        by_day = of.reader.ticket_outcomes(of.model, of.version, first, last, of.as_of)
+        rows = [(day, labelled, false) for day, (_, labelled, false) in by_day.items() if labelled]
+        return pd.DataFrame(rows, columns=["day", "tickets", "false"])
 
     @cached_property
     def coverage(self) -> CoverageReport | None:
@@ -86,6 +86,8 @@ class Tickets:
         without any.
         """
         of, last = self._of, self._labels.complete_day
+        if last is None:
+            return None
         first = last - timedelta(of.settings.calibration_days - 1)
         days = {d: c for d, c in of.counts_by_day.items() if first <= d <= last and c.total[1]}
         bounds = of.reader.set_bounds_by_day(

@@ -30,7 +30,7 @@ class View(ModelDay):
     @cached_property
     def quality(self) -> Quality:
         "How good the model is, and whether it got worse."
-        return Quality(self)
+        return Quality(self, self.labels)
 
     @cached_property
     def labels(self) -> Labels:

@@ -13,9 +13,11 @@ from aiops_wb.stats.arrival import (
     complete_age,
     days_needed,
     known_share,
+    missing_as_negative,
     still_to_come,
     upper_mean,
 )
+from aiops_wb.stats.counts import ScoreCounts
 
 EVENTS = st.lists(
     st.tuples(
@@ -60,7 +62,7 @@ def test_tables_add_up_and_nothing_is_seen_after_today(one, other):
         assert together.labels[day, :, followed + 1 :].sum() == 0
     known = sum(d + age <= 15 for d, _, age, _ in one + other)
     assert together.labels.sum() == known
-    assert together.band(None).labels.sum() == known
+    assert together.together().labels.sum() == known
 
 
 def test_followed_to_the_end_the_share_is_a_plain_count():
@@ -223,3 +225,36 @@ def test_tables_that_do_not_fit_are_refused():
 def test_any_small_log_is_answered_in_words(events):
     found = complete_age(arrivals(*columns(events), 20))
     assert found.age is None and found.reason
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-300, 300), st.sampled_from([0.0, 1.0, np.nan])),
+        min_size=1,
+        max_size=80,
+    ),
+    st.floats(0, 1),
+)
+def test_missing_labels_are_negative_from_the_highest_score_down(rows, chance):
+    points, label = (np.array(column) for column in zip(*rows))
+    counts = ScoreCounts.from_events(points, label)
+    worst = missing_as_negative(counts, chance)
+    for threshold in (-301, -50, 0, 7, 300):
+        above = points >= threshold
+        open_ = int((above & np.isnan(label)).sum())
+        n, labelled, positive = worst.at_or_above(threshold)
+        assert (n, positive) == (above.sum(), (label[above] == 1).sum())
+        feared = labelled - (above & ~np.isnan(label)).sum()
+        assert feared == np.ceil(chance * open_ - 1e-9)
+    assert (worst.n_labelled <= worst.n).all() and (worst.n_negative >= 0).all()
+
+
+@pytest.mark.parametrize("chance", [-0.1, 1.1, np.nan])
+def test_a_chance_is_a_share(chance):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        missing_as_negative(ScoreCounts.empty(), chance)
+
+
+def test_with_a_share_of_one_nothing_has_to_be_shown():
+    nothing = Arrivals(np.zeros((0, 3)), np.zeros((0, 3, 1, 2)), np.zeros(0, dtype=int))
+    assert complete_age(nothing, 1.0).age == 0 and complete_age(nothing).age is None

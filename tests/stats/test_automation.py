@@ -312,8 +312,37 @@ def test_the_rule_waits_for_complete_labels():
         last - timedelta(i): ScoreCounts.from_events(np.full(40, 3000), np.zeros(40))
         for i in range(7)
     }
-    waits = lambda days: certainty(days, last, label_delay_days=7, policy="days").rule
+    in_ = last - timedelta(7)
+    waits = lambda days: certainty(days, last, complete=in_, policy="days").rule
     assert waits(spoiled) == waits(young) != certainty(spoiled, last, policy="days").rule
+
+
+def test_what_is_owed_counts_as_false():
+    "Tickets without a label that may still come are false until it does."
+    half = {
+        d: ScoreCounts.of(c.points, 2 * c.n, c.n_labelled, c.n_positive) for d, c in DAYS.items()
+    }
+    last = max(DAYS)
+    rule = lambda chance: certainty(half, last, owed=dict.fromkeys(half, chance)).rule
+    sure = rule(0.0)
+    assert sure == certainty(half, last).rule and sure.threshold is not None
+    careful, worst = rule(0.02), rule(1.0)
+    assert careful.threshold is None or careful.threshold >= sure.threshold
+    assert worst.threshold is None  # half of all tickets may be false
+
+
+def test_while_an_alarm_is_open_only_later_days_count():
+    last = max(DAYS)
+    whole = certainty(DAYS, last).rule
+    few = certainty(DAYS, last, changed=last - timedelta(5)).rule
+    assert whole.threshold is not None and few.threshold is None
+    assert f"since {last - timedelta(5):%-d %B %Y} a score means something else" in few.reason
+    many = certainty(DAYS, last, changed=min(DAYS) - timedelta(1)).rule
+    assert many.threshold == whole.threshold and "only the days after it count" in many.reason
+    for policy in ("venn-abers", "labels"):
+        assert certainty(DAYS, last, policy=policy).rule.threshold is not None
+        stopped = certainty(DAYS, last, policy=policy, changed=last - timedelta(5)).rule
+        assert stopped.threshold is None and "rests on earlier days" in stopped.reason
 
 
 def test_certainty_refuses_what_it_cannot_use():

@@ -174,7 +174,7 @@ def test_a_delay_that_depends_on_the_score_needs_bands():
     for seed in range(20):
         log, pace = of_bands(seed, days=110, events=1500, today=109)
         days, truth = log.week(109), summary(total(c for c, _ in log.week(109, pace.age)), 0)
-        whole = pace_by_band(log.arrivals(109).band(None), [])
+        whole = pace_by_band(log.arrivals(109).together(), [])
         spread = DaySpread(0.0, 60)
         for found, used in ((pooled, whole), (banded, pace)):
             figure = delay_adjusted(days, late.of_score, used, 0, spread=spread).figures[

@@ -18,6 +18,8 @@ from aiops_wb.watch.view import View
 DAYS, START = 100, date(2026, 2, 23)
 LAST = START + timedelta(DAYS - 1)
 
+pytestmark = pytest.mark.evidence
+
 
 def labelled_after(bench, days_old):
     "A log whose labels come so many days after their events, as known on its last night."
@@ -44,19 +46,30 @@ def view_of(log, delay):
 
 
 @pytest.mark.parametrize(
-    "delay, told",
+    "floor, waits",
     [
-        (2, "too few: set at least 12"),
-        (11, "too few: set at least 12"),
-        (12, "which the log confirms"),
+        ("auto", 12),
+        (2, 12),
+        (12, 12),
+        (20, 20),
     ],
 )
-def test_what_is_set_is_held_against_what_the_log_says(slow, delay, told):
+def test_what_is_set_is_a_floor_under_what_the_log_says(slow, floor, waits):
     with open_snapshot(slow.data) as log:
-        view = view_of(log, delay)
+        view = view_of(log, floor)
         assert view.labels.completeness.age == 12
+        assert view.labels.complete_day == LAST - timedelta(waits) == log_days_complete(view)
         said = tables.arrival_table(view).frame.set_index("")["what is known"]
-        assert said["days that count as complete"].endswith(told)
+        words = said["days that count as complete"]
+        assert f"up to {view.labels.complete_day:%d %b}" in words
+        assert ("waits longer" in words) == (waits > 12)
+
+
+def log_days_complete(view):
+    "The newest day of the view whose events all have a label, of those that the floor lets in."
+    full = [d for d, c in view.counts_by_day.items() if c.total[0] == c.total[1]]
+    floor = view.day - timedelta(view.settings.label_floor)
+    return max(d for d in full if d <= floor)
 
 
 def test_labels_that_come_the_night_after_are_a_day_older(slow, tmp_path):
@@ -69,11 +82,9 @@ def test_labels_that_come_the_night_after_are_a_day_older(slow, tmp_path):
     with bench.store() as store:
         store.publish()
     with open_snapshot(bench.data) as log:
-        for delay, told in ((10, "set at least 11"), (11, "which the log confirms")):
-            view = view_of(log, delay)
-            assert view.labels.completeness.age == 12
-            said = tables.arrival_table(view).frame.set_index("")["what is known"]
-            assert said["days that count as complete"].endswith(told)
+        view = view_of(log, "auto")
+        assert view.labels.completeness.age == 12
+        assert view.labels.complete_day == LAST - timedelta(11) == log_days_complete(view)
 
 
 def test_the_page_says_how_labels_arrive(slow):
@@ -96,12 +107,16 @@ def test_what_cannot_be_told_is_said(tmp_path):
     with bench.store() as store:
         store.publish()
     with open_snapshot(bench.data) as log:
-        view = View(log, MODEL, START + timedelta(2), settings=Settings(label_delay_days=5))
+        view = View(log, MODEL, START + timedelta(2), settings=Settings(label_delay_days=1))
         assert view.labels.completeness.age is None
-        assert view.labels.complete_day == START + timedelta(2 - 5)
+        assert view.labels.complete_day is None and view.tickets.kept.empty
+        assert "no label is known yet" in view.complete_days.why_none
+        assert not any(q.about == "labels" for q in view.drift.questions)
+        told = set(tables.label_table(view).frame["complete days"])
+        assert told == {"-"}
         said = tables.arrival_table(view).frame.set_index("")["what is known"]
         assert said["labels"] == "no label is known yet"
-        assert "cannot confirm yet" in said["days that count as complete"]
+        assert said["days that count as complete"].startswith("none")
         assert said["events that never get a label"] == "not known"
 
 

@@ -142,7 +142,7 @@ def test_tickets_start_once_days_suffice_and_the_page_says_what_is_promised(live
             in headline.says
         )
         mature = outcomes(truth, last - timedelta(DELAY))
-        kept = view.tickets.kept()
+        kept = view.tickets.kept
         assert {
             d: (int(t), int(f)) for d, t, f in kept[kept.tickets > 0].itertuples(index=False)
         } == mature
@@ -206,10 +206,11 @@ def test_coverage_judges_each_day_by_what_stood_then(lived):
         for day, rows in truth[
             (truth.day > last - timedelta(DELAY + 10)) & (truth.day <= last - timedelta(DELAY))
         ].groupby("day"):
+            eve = day - timedelta(1)
             seen = {
                 d: c
-                for d, c in reader.score_counts(MODEL, as_of=night(day - timedelta(1))).items()
-                if day - timedelta(11) < d < day
+                for d, c in reader.score_counts(MODEL, as_of=night(eve)).items()
+                if eve - timedelta(DELAY + 10) < d <= eve - timedelta(DELAY)
             }
             bounds = LabelConditional(total(seen.values())).set_bounds(0.9)
             inside += int(
@@ -349,7 +350,7 @@ def test_looking_back_and_future_days_change_nothing_that_decides(bench, four_da
     def correct(label, hours):
         with OutcomeLogger(bench.data / "spool", "t") as log:
             log.log(
-                truth.id[truth.day == last],
+                truth.id[truth.day == last - timedelta(DELAY)],
                 np.full(60, label),
                 night(last) + timedelta(hours=hours),
             )

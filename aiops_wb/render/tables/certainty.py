@@ -68,8 +68,7 @@ def _rule(view, rule):
 
 
 def _back_test(view):
-    kept = view.tickets.kept()
-    kept = kept[kept.tickets > 0]
+    kept = view.tickets.kept
     if kept.empty:
         return "no ticket has a mature label yet"
     false, tickets = int(kept.false.sum()), int(kept.tickets.sum())

@@ -47,6 +47,10 @@ ORDER = (
 WIDTHS = {"below 0.05": 0.05, "0.05 to 0.10": 0.10, "0.10 to 0.20": 0.20, "0.20 or wider": 1.0}
 "Widths of the probability interval in words, and where each ends."
 
+UNTIL_COMPLETE = (
+    "sets, tickets, reference figures and alarms about labels wait until labels are shown to be in"
+)
+
 OF_SITES = ("predictions", "labelled_share", "positive_rate", "alerts", "precision", "recall")
 
 
@@ -78,7 +82,7 @@ def label_table(view: View) -> Table:
     Labels so far, what late labels will add, what the scores alone expect; and the newest days
     that are complete.
     """
-    days, last = view.settings.recent_days, view.labels.complete_day
+    days, window = view.settings.recent_days, view.labels.complete_window
     so_far = _labels_so_far(view)
     adjusted = view.labels.adjusted.figures if view.labels.adjusted else {}
     expected, complete, held = view.labels.expected, view.labels.complete, view.backtests.held
@@ -90,14 +94,14 @@ def label_table(view: View) -> Table:
         state = held[f"{kind}_{name}_week"].state if held else "unknown"
         return shown(name, figures[name]) + (" (unreliable)" if state == "unreliable" else "")
 
-    span = f"{last - timedelta(days - 1):%d %b} to {last:%d %b}, complete"
+    span = "{:%d %b} to {:%d %b}, complete".format(*window) if window else "complete days"
     rows = [
         {
             "": metric(name).title,
             f"labels so far, {days} days": shown(name, so_far[name]),
             "adjusted for late labels": told("adjusted", adjusted, name),
             "expected without labels": told("expected", expected, name),
-            span: shown(name, complete[name]),
+            span: shown(name, complete[name]) if window else "-",
         }
         for name in so_far
     ]
@@ -122,15 +126,14 @@ def arrival_table(view: View) -> Table:
 
 def _waited(view):
     "Which days count as complete, and what the log says of that."
-    labels, waits = view.labels, view.settings.label_delay_days
-    told = f"up to {labels.complete_day:%d %b}: label_delay_days = {waits}"
-    if labels.completeness.age is None:
-        return f"{told}, which the log cannot confirm yet"
-    # the last labels came the night after the day that is spoken of, or days before
-    more = labels.completeness.age - (labels.newest - labels.complete_day).days
-    if more > 0:
-        return f"{told}, too few: set at least {waits + more}"
-    return f"{told}, which the log confirms"
+    last, floor = view.labels.complete_day, view.settings.label_floor
+    if last is None:
+        return "none: " + UNTIL_COMPLETE
+    if view.settings.complete_share >= 1:
+        return f"up to {last:%d %b}, as label_delay_days = {floor} says; nothing has to be shown"
+    came, age = view.labels.newest, view.labels.completeness.age
+    waits = f"; label_delay_days = {floor} waits longer" if last < came - timedelta(age) else ""
+    return f"up to {last:%d %b}, the last labels came on {came:%d %b}{waits}"
 
 
 def _held_words(view, kind):
