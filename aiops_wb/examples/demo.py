@@ -263,4 +263,5 @@ def _challenge(replay, day):
                 _WHO,
                 why="a season is over",
                 options=replay.settings.certainty,
+                **label_rules(replay.settings),
             )

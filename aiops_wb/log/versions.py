@@ -123,7 +123,7 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
             )
             trained = "trained"
             if card.get("incomplete_labels"):
-                trained = f"trained with --allow-incomplete: {card['incomplete_labels']}"
+                trained = f"trained; {card['incomplete_labels']}"
             self.record(now, who, "registered", subject, version, trained, card.get("metrics"))
             self.record(now, who, "threshold", subject, str(threshold), why)
             trained_on = f"version {version} was trained on it"

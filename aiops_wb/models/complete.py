@@ -58,6 +58,11 @@ class CompleteDays:
             return f"labels count as complete after {self.floor} days, as was set"
         return self.found.reason
 
+    @property
+    def younger(self) -> str:
+        "Why days after the newest complete one are none."
+        return str(self) if self.established else f"younger than {self.floor} days, as was set"
+
 
 def complete_days(
     reader: Reader,
@@ -173,7 +178,7 @@ def _refuse(model, complete, falls, old, young):
     if _labels(young) and not _labels(old):
         raise StoreError(
             f"{model}: no labelled row is of a complete day, those are up to {complete.newest} "
-            f"({complete}): choose earlier days, or go on with --allow-incomplete."
+            f"({complete.younger}): choose earlier days, or go on with --allow-incomplete."
         )
 
 
@@ -186,11 +191,14 @@ def _told(complete, falls, young, incomplete):
     if _labels(young):
         left = (
             f"left out: {_labels(young):,} labelled rows of {_counted_days(young)} whose labels "
-            f"are not complete ({complete})"
+            f"are not complete ({complete.younger})"
         )
     if complete.established:
         return left
-    unsure = f"it is not known from which age on labels are complete ({complete.found.reason})"
+    unsure = (
+        f"it is not known from which age on labels are complete ({complete.found.reason}); the "
+        "labelled share of these days is not seen to fall with age"
+    )
     return f"{left}; {unsure}" if left else unsure
 
 
