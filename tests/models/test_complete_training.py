@@ -1,11 +1,12 @@
 """Training on days whose labels are in."""
 
+import shutil
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import MODEL, events
+from conftest import MODEL, Bench, events
 
 from aiops_wb.cli.app import main
 from aiops_wb.config import NO_FILE, Settings
@@ -60,20 +61,31 @@ def held_out_auc(store, known, made):
     return trained.card, auc
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    "The log of a world, made once, as a folder to copy."
+    worlds = {}
+
+    def copied(bench, slow):
+        if slow not in worlds:
+            worlds[slow] = Bench(tmp_path_factory.mktemp("world"))
+            load(worlds[slow], world(slow))
+        shutil.copytree(worlds[slow].data, bench.data)
+        return world(slow)
+
+    return copied
+
+
 @pytest.fixture
-def slow(bench):
+def slow(bench, made_once):
     "Labels of hard events take 60 days in the mean."
-    made = world(60)
-    load(bench, made)
-    return made
+    return made_once(bench, 60)
 
 
 @pytest.fixture
-def quick(bench):
+def quick(bench, made_once):
     "They take four, at most eight."
-    made = world(4)
-    load(bench, made)
-    return made
+    return made_once(bench, 4)
 
 
 def asked(bench, end=LAST, now=NIGHT, **options):
