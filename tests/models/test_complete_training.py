@@ -228,8 +228,9 @@ def share_by_day(labelled, events=100):
 
 def test_shares_that_only_vary_do_not_fall():
     rng = np.random.default_rng(0)
-    said = [bool(still_arriving(share_by_day(rng.binomial(100, 0.6, 60)))) for _ in range(400)]
-    assert np.mean(said) <= 0.02
+    for n, days in ((100, 60), (8, 20)):
+        chance = [share_by_day(rng.binomial(n, 0.6, days), n) for _ in range(400)]
+        assert np.mean([bool(still_arriving(shares)) for shares in chance]) <= 0.02
     assert not still_arriving(share_by_day([99] * 20 + [98] * 20))  # falls, by nothing to speak of
     assert not still_arriving(share_by_day(range(40, 80)))  # rises
     assert not still_arriving(share_by_day([90, 60, 30, 10]))  # too few days to say
