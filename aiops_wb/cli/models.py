@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
+from ..models.complete import held_out_words
 from .arguments import AsJson, Model, Version, as_name
 from .call import Call, command, group
 from .lines import counted, line
 from .output import as_rows, show
 
 app = group({"train": ("train", "train a version on a range of the log's days and register it")})
+COLUMNS = ("model", "version", "registered_at", "grid", "card")
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="the reason, for the audit trail")]
 
 
@@ -31,16 +33,30 @@ def list_models(
     with call.reading() as log:
         for one in [log.require_model(model)] if model else log.models():
             active = log.active_version(one)
-            for row in as_rows(log.versions(one), ("model", "version", "registered_at", "grid")):
+            for row in as_rows(log.versions(one), COLUMNS):
+                held_out = _held_out(row.pop("card"))
                 threshold = log.threshold(one, row["version"])
-                rows.append(row | {"threshold": threshold, "active": row["version"] == active})
+                state = {"threshold": threshold, "active": row["version"] == active}
+                rows.append(row | state | held_out)
     show(rows, _text, counted(len(rows), "version"), as_json)
+
+
+def _held_out(card):
+    "The ranking on the held-out days of training, and what it rests on."
+    metrics = card.get("metrics", {})
+    return {
+        "roc_auc": metrics.get("roc_auc"),
+        "pr_auc": metrics.get("pr_auc"),
+        "held_out": held_out_words(card),
+    }
 
 
 def _text(row):
     return (
         f"{row['model']} {row['version']}  registered {row['registered_at']:%Y-%m-%d %H:%M}Z, "
-        f"threshold {row['threshold']} points" + (", active" if row["active"] else "")
+        f"threshold {row['threshold']} points"
+        + (", active" if row["active"] else "")
+        + (f"; held-out ROC-AUC {row['roc_auc']:.3f} {row['held_out']}" if row["roc_auc"] else "")
     )
 
 

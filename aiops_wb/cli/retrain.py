@@ -7,6 +7,7 @@ import typer
 
 from ..log.errors import StoreError
 from ..models.challenge import challenge, check
+from ..models.complete import label_rules
 from .arguments import Model, as_date
 from .call import Call, alone, command
 from .lines import line
@@ -56,6 +57,8 @@ def retrain(
             call.who,
             why=override or "safeguards passed",
             options=call.settings.certainty,
+            allow_incomplete=override is not None,
+            **label_rules(call.settings),
         )
     line(f"{result.challenger}: {result.verdict.reason}")
     line(
@@ -87,6 +90,7 @@ def _ask_safeguards(call, log, view, day, override):
         enabled=settings.retrain_enabled,
         cooldown_days=settings.retrain_cooldown_days,
         min_labelled=settings.retrain_min_labelled,
+        **label_rules(settings),
     )
     for c in checks:
         line(f"{'pass' if c.passed else 'STOP'}  {c.name}: {c.reason}")

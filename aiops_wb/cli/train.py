@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ..log.errors import StoreError
+from ..models.complete import held_out_words, label_rules, training_rows
 from ..models.registry import register
 from ..models.training import train
 from .arguments import FirstDay, LastDay, Model, as_name
@@ -34,26 +35,47 @@ def train_version(
             show_default=False,
         ),
     ] = None,
+    allow_incomplete: Annotated[
+        bool,
+        typer.Option(
+            "--allow-incomplete",
+            help="use all labelled rows, also of days whose labels are still arriving: figures "
+            "may be too good, and nothing is automated by them; remembered with the version "
+            "(default: days whose labels are complete, as far as the log shows which are)",
+        ),
+    ] = False,
 ):
     chosen = set(allow_feature or ())
     with call.writing() as log:
-        rows = log.labelled_rows(log.require_model(model), start, end)
+        known = training_rows(
+            log,
+            log.require_model(model),
+            start,
+            end,
+            call.now(),
+            allow_incomplete=allow_incomplete,
+            **label_rules(call.settings),
+        )
         for name in sorted(chosen):
-            if f"feature:{name}" not in rows:
+            if f"feature:{name}" not in known.rows:
                 raise StoreError(f"{model} has no feature {name!r} on these days.")
         trained, held_out = train(
-            rows,
+            known.rows,
             model,
             version,
             kinds=log.feature_kinds(model),
             allowed=log.allowed_features(model) | chosen,
+            events=known.events,
+            incomplete=known.told if known.incomplete else "",
         )
         register(log, trained, held_out, call.now(), call.who, **call.settings.certainty)
         with log.transaction():
             log.allow_features(call.now(), call.who, model, chosen, f"for version {version}")
-    metrics = trained.card["metrics"]
-    figures = {k: round(metrics[k], 3) for k in SHOWN if metrics.get(k) is not None}
+    if known.told:
+        line(known.told)
+    card = trained.card
+    figures = {k: round(v, 3) for k in SHOWN if (v := card["metrics"].get(k)) is not None}
     line(
         f"{model} {version} is registered, not active; held-out days from "
-        f"{trained.card['held_out_from']}: {figures}"
+        f"{card['held_out_from']}: {figures} {held_out_words(card)}"
     )

@@ -16,6 +16,7 @@ from ..log.ingest import ingest
 from ..log.spool import OutcomeLogger, PredictionLogger
 from ..log.store import Store, open_store
 from ..models.challenge import challenge, plan
+from ..models.complete import label_rules, training_rows
 from ..models.registry import register
 from ..models.scorer import Scorer
 from ..models.training import train
@@ -201,10 +202,12 @@ def _train(replay, one):
     "The first version of a model, trained on the history and activated."
     store, story, now = replay.store, replay.story, replay.eve
     if "v1" not in set(store.versions(one.model).version):
-        labelled = "label IS NOT NULL"
-        rows = store.rows(one.model, story.first, story.eve, as_of=now, where=labelled)
-        kinds = store.feature_kinds(one.model, now)
-        trained, held_out = train(rows, one.model, "v1", rounds=replay.rounds, kinds=kinds)
+        span = story.first, story.eve
+        rules = label_rules(replay.settings)
+        known = training_rows(store, one.model, *span, now, as_of=now, **rules)
+        kinds, rounds = store.feature_kinds(one.model, now), replay.rounds
+        options = {"kinds": kinds, "events": known.events, "rounds": rounds}
+        trained, held_out = train(known.rows, one.model, "v1", **options)
         register(store, trained, held_out, now, _WHO, **replay.settings.certainty)
     with store.transaction():
         history = f"{one.model}/history"
@@ -260,4 +263,5 @@ def _challenge(replay, day):
                 _WHO,
                 why="a season is over",
                 options=replay.settings.certainty,
+                **label_rules(replay.settings),
             )

@@ -194,6 +194,22 @@ class ArrivalReads(BatchReads):
         followed = np.array([max(0, (newest - d).days) if newest else 0 for d in known], dtype=int)
         return known, _arrivals(rows, place, followed)
 
+    def labelled(
+        self, model: str, start: date, end: date, as_of: datetime | None = None
+    ) -> dict[date, tuple[int, int]]:
+        """Day -> events and those with a known label, of a model from start to end; all versions
+        and tenants together."""
+        where, values = self._between(model, start, end, as_of)
+        rows = self._rows(
+            f"""
+            SELECT event_date, sum(n)::BIGINT, sum(n_negative + n_positive)::BIGINT
+            FROM arrival_counts{where}
+            GROUP BY ALL
+            ORDER BY ALL""",
+            values,
+        )
+        return {day: (events, known) for day, events, known in rows}
+
 
 def _arrivals(rows, place, followed):
     "Rows of (day's place, band, age, n, negative, positive) as a table."

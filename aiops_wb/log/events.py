@@ -63,9 +63,11 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         kept = self.features_of(model, logged)
         return rows.drop(columns=[c for name, c in logged.items() if name not in kept])
 
-    def labelled_rows(self, model: str, start: date, end: date) -> pd.DataFrame:
+    def labelled_rows(
+        self, model: str, start: date, end: date, as_of: datetime | None = None
+    ) -> pd.DataFrame:
         "`rows` of which the label is known."
-        return self.rows(model, start, end, where="label IS NOT NULL")
+        return self.rows(model, start, end, as_of=as_of, where="label IS NOT NULL")
 
     def _outcomes(self, period):
         "All outcome rows of some days known by then, and of those whose day is not known, as SQL."

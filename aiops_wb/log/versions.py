@@ -121,7 +121,10 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
                     "card": json.dumps(card),
                 },
             )
-            self.record(now, who, "registered", subject, version, "trained", card.get("metrics"))
+            trained = "trained"
+            if card.get("incomplete_labels"):
+                trained = f"trained; {card['incomplete_labels']}"
+            self.record(now, who, "registered", subject, version, trained, card.get("metrics"))
             self.record(now, who, "threshold", subject, str(threshold), why)
             trained_on = f"version {version} was trained on it"
             self.fix_features(now, who, model, kinds_of_card(card), trained_on)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from ..log.errors import StoreError
 from ..log.locks import is_training, training
 from ..log.store import Store
 from ..stats.retrain import Challenge, Check, compare, log_loss, safeguards
+from .complete import COMPLETE_SHARE, complete_days, still_arriving
 from .registry import load, register
 from .training import train
 from .version import ModelVersion, feature_columns
@@ -33,6 +35,27 @@ def plan(day: date, train_days: int = 90, compare_days: int = 28, maturity_days:
     return Plan((first - timedelta(train_days), first - timedelta(1)), (first, last))
 
 
+class _Windows(NamedTuple):
+    "The plan of a challenge on days whose labels are in; why they are not, where labels arrive."
+
+    plan: Plan
+    arriving: str
+
+
+def _complete_plan(
+    reader: Reader, model, day, now, as_of, *, share, floor, maturity_days=7, **lengths
+) -> _Windows:
+    "The plan that ends on the newest complete day, at least `maturity_days` before `day`."
+    complete = complete_days(reader, model, now, share=share, floor=floor, as_of=as_of)
+    age = max(maturity_days, floor, (day - complete.newest).days if complete.newest else 0)
+    windows = plan(day, maturity_days=age, **lengths)
+    if complete.established:
+        return _Windows(windows, "")
+    span = windows.training[0], windows.comparison[1]
+    falls = still_arriving(reader.labelled(model, *span, as_of), share)
+    return _Windows(windows, falls and f"labels still arrive ({complete}); {falls}")
+
+
 def check(
     reader: Reader,
     model: str,
@@ -45,26 +68,35 @@ def check(
     min_labelled: int = 100,
     job_active: bool | None = None,
     as_of: datetime | None = None,
+    share: float = COMPLETE_SHARE,
+    floor: int = 0,
 ) -> list[Check]:
     """The five safeguards for a model at a time; a flag recorded in the audit trail overrides the
     `enabled` of the settings.
 
     `job_active`: whether a training is running (None: look). `as_of`: which labels are known
-    (None: those of `now`).
+    (None: those of `now`). Labels count on days that are complete (`share`, `floor`: as in
+    `complete_days`), and none does where they still arrive.
     """
     flag = reader.in_force("retrain", model, now)
     last = reader.versions(model, now).registered_at.max()
-    counts = reader.score_counts(model, *plan(day).training, as_of=as_of or now)
-    return safeguards(
+    known = as_of or now
+    windows = _complete_plan(reader, model, day, now, known, share=share, floor=floor)
+    days = reader.labelled(model, *windows.plan.training, as_of=known)
+    checks = safeguards(
         enabled=enabled if flag is None else flag == "on",
         severity=severity,
-        labelled=sum(c.total[1] for c in counts.values()),
+        labelled=sum(labelled for _, labelled in days.values()),
         now=now,
         last_trained=None if pd.isna(last) else last.to_pydatetime(),
         job_active=is_training(reader.root) if job_active is None else job_active,
         cooldown_days=cooldown_days,
         min_labelled=min_labelled,
     )
+    if windows.arriving:
+        stopped = Check("samples", False, windows.arriving)
+        checks = [stopped if c.name == stopped.name else c for c in checks]
+    return checks
 
 
 def challenge(
@@ -80,12 +112,22 @@ def challenge(
     maturity_days: int = 7,
     rounds: int = 200,
     options: Mapping | None = None,
+    share: float = COMPLETE_SHARE,
+    floor: int = 0,
+    allow_incomplete: bool = False,
 ) -> Challenge:
     """Train a challenger, register it (not active; `options` of `automation.certainty`), compare it
-    with the champion on later mature days, and record the verdict.
+    with the champion on later days, and record the verdict.
+
+    The days are complete for labels as known at `now` (`share`, `floor`: as in `complete_days`),
+    and `maturity_days` old at least. StoreError where labels still arrive, unless
+    `allow_incomplete`.
     """
     champion = load(store, model)
-    windows = plan(day, train_days, compare_days, maturity_days)
+    lengths = {"train_days": train_days, "compare_days": compare_days}
+    rules = {"share": share, "floor": floor, "maturity_days": maturity_days}
+    windows, arriving = _complete_plan(store, model, day, now, now, **rules, **lengths)
+    _check_complete(model, arriving, allow_incomplete)
     _check_fair(champion, windows)
     earlier, later = _labelled_rows(store, model, windows, now)
     with training(store.root):
@@ -96,6 +138,7 @@ def challenge(
             rounds=rounds,
             kinds=store.feature_kinds(model, now),
             allowed=store.allowed_features(model),
+            incomplete=arriving,
         )
     unknown = store.outcomes_among(model, champion.features)
     with store.transaction():  # a challenger without its verdict could never be given one
@@ -103,6 +146,15 @@ def challenge(
         result = _compared(champion, challenger, feature_columns(later, unknown), later, windows)
         _record(store, result, now, who, why)
     return result
+
+
+def _check_complete(model, arriving, allowed):
+    "StoreError where labels still arrive on the days of a challenge and nobody allowed that."
+    if arriving and not allowed:
+        raise StoreError(
+            f"{model}: {arriving}. Models would be trained and compared on labels that are known "
+            "early: wait until some days are complete."
+        )
 
 
 def _check_fair(champion, windows):

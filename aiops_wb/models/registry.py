@@ -74,7 +74,10 @@ def _named(trained):
 
 
 def _first_calibration(trained, held_out, now, options) -> Certainty | None:
-    "From the held-out days; None where they hold too few labels to say anything."
+    """From the held-out days; None where they hold too few labels to say anything, or labels are
+    known to be missing: what is certain would be said of those that are known early."""
+    if trained.card.get("incomplete_labels"):
+        return None
     if total(held_out.values()).total[1] < LEAST_LABELLED:
         return None
     # the labels of held-out days are in: there is none to wait for

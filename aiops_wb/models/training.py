@@ -49,13 +49,17 @@ def train(
     min_labelled: int = 100,
     kinds: Mapping[str, str] = MappingProxyType({}),
     allowed: Collection[str] = (),
+    events: Mapping[date, int] | None = None,
+    incomplete: str = "",
 ) -> tuple[ModelVersion, dict[date, ScoreCounts]]:
     """Train on labelled rows (columns `event_date`, `label`, `feature:...`); returns the version
     and the counts of each of its held-out days.
 
-    `kinds` says what features are where that is known. Raises StoreError when there are too few
-    labelled rows, one class only, no days to hold out, or a feature that is not `allowed` to alone
-    separates the labels.
+    `complete.training_rows` reads rows whose labels are in. `kinds` says what features are where
+    that is known, `events` how many each day had, with a label or without (None: as many as
+    `rows`), `incomplete` why labels are known not to be complete, which the card remembers. Raises
+    StoreError when there are too few labelled rows, one class only, no days to hold out, or a
+    feature that is not `allowed` to alone separates the labels.
     """
     known = _labelled(rows, model, min_labelled)
     split = _split_days(known, model, holdout)
@@ -67,6 +71,9 @@ def train(
     trained = ModelVersion(model, version, _boosted(learned, label, card, fitted, rounds), card)
     held_days = _held_out_days(trained, frame[split.held], known[split.held])
     card |= _described(split, total(held_days.values()), fitted, rounds)
+    card |= _labelled_share(card, _events_held_out(rows, split.held_out_from, events))
+    if incomplete:
+        card["incomplete_labels"] = incomplete
     days = pd.to_datetime(known.event_date).dt.date
     return replace(trained, reference=binned_days(frame, days, card["bins"])), held_days
 
@@ -198,6 +205,21 @@ def _held_out_days(trained, frame, known) -> dict[date, ScoreCounts]:
         pd.Timestamp(day).date(): ScoreCounts.from_events(points[rows.index], rows.label)
         for day, rows in known.groupby("event_date")
     }
+
+
+def _events_held_out(rows, start, events) -> dict[date, int]:
+    "How many events each held-out day had, with a label or without."
+    if events is None:
+        events = pd.to_datetime(rows.event_date).dt.date.value_counts().to_dict()
+    return {day: n for day, n in events.items() if day >= start}
+
+
+def _labelled_share(card, events) -> dict[str, Any]:
+    "What the held-out figures of a card rest on: events, days, and the share with a label."
+    # a person who was removed is still counted, never the other way round
+    n = max(sum(events.values()), card["held_out_rows"])
+    metrics = card["metrics"] | {"labelled_share": card["held_out_rows"] / n}
+    return {"held_out_events": n, "held_out_days": len(events), "metrics": metrics}
 
 
 def _described(split, held_out, parameters, rounds) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from math import nan
 
 import pandas as pd
 
+from ...models.complete import held_out_words
 from ...stats.retrain import Check
 from ...watch.view import View
 from ...watch.words import number
@@ -37,7 +38,7 @@ def version_table(view: View) -> Table:
         _version(view, version, card, version == active)
         for version, card in zip(versions.version, versions.card)
     ]
-    return Table(pd.DataFrame(rows), ("state", "trained from", "held out"))
+    return Table(pd.DataFrame(rows), ("state", "trained from", "held out", "held-out figures"))
 
 
 def _version(view, version, card, active):
@@ -49,5 +50,6 @@ def _version(view, version, card, active):
         "trained from": first,
         "held out": f"{card['held_out_from']} to {last}",
         "rows": f"{card['rows']:,}",
+        "held-out figures": held_out_words(card),
         "threshold": number(view.probability(card["threshold"])),
     } | {metric(name).title: number(card["metrics"].get(name) or nan) for name in held_out}
