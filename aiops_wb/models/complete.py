@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from math import sqrt
+from functools import cached_property
+from math import inf, sqrt
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.special import stdtr
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.errors import StoreError
-from ..stats.arrival import Completeness, complete_age
+from ..stats.arrival import Arrivals, Completeness, chance_to_come, complete_age
 
 __all__ = [
     "COMPLETE_SHARE",
@@ -33,30 +34,108 @@ LEVEL, LEAST_DAYS = 0.01, 5
 
 
 def label_rules(settings: Settings) -> dict:
-    "What the settings say of late labels, as arguments of the functions below."
-    chosen = "label_delay_days" in settings.model_fields_set
-    return {"share": COMPLETE_SHARE, "floor": settings.label_delay_days if chosen else 0}
+    "What the settings say of late labels, as arguments of what is below."
+    return {"share": settings.complete_share, "floor": settings.label_floor}
 
 
-@dataclass(frozen=True)
 class CompleteDays:
-    "Up to which day the labels of a model are in, as known at a time."
+    """The days of a model up to one whose labels are in, as known at a time.
 
-    found: Completeness | None  # None: labels are taken at their word, nothing was looked for
-    newest: date | None  # the newest complete day; None: neither the log nor a setting names one
-    floor: int  # days after which labels count as complete at the earliest
+    A day is complete when it is as old as labels take by evidence (`stats.arrival`), counted back
+    from their last delivery, and at least `floor` days old. `share` of its labels may still come;
+    from 1 on labels are taken at their word.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        model: str,
+        day: date,
+        as_of: datetime | None = None,
+        *,
+        share: float = COMPLETE_SHARE,
+        floor: int = 0,
+    ):
+        self.reader, self.model, self.day, self.as_of = reader, model, day, as_of
+        self.share, self.floor = share, floor
+
+    @cached_property
+    def arrivals(self) -> Arrivals:
+        "How the labels of the model's days arrived, over its versions."
+        return self.reader.arrivals(self.model, self.day, self.as_of)[1]
+
+    @cached_property
+    def completeness(self) -> Completeness:
+        "The age from which labels are in, by what the log has seen."
+        return complete_age(self.arrivals, self.share)
+
+    @cached_property
+    def delivered(self) -> date | None:
+        "The day of the last delivery of labels: they are as old as that, not as the morning."
+        return self.reader.last_outcomes(self.as_of)
+
+    @property
+    def at_their_word(self) -> bool:
+        "Whether nothing has to be shown."
+        return self.share >= 1
 
     @property
     def established(self) -> bool:
         "Whether the log shows from which age on labels are in, or nobody asks it to."
-        return self.found is None or self.found.age is not None
+        return self.at_their_word or self.completeness.age is not None
+
+    @cached_property
+    def newest(self) -> date | None:
+        "The newest complete day; None where no age is known to be complete."
+        if self.at_their_word:
+            return self.day - timedelta(self.floor)
+        if not self.established or self.delivered is None:
+            return None
+        came = self.delivered - timedelta(self.completeness.age)
+        return min(self.day - timedelta(self.floor), came)
+
+    @property
+    def newest_as_set(self) -> date | None:
+        "The newest complete day, or the newest that is as old as was set: a person decides."
+        if self.newest or not self.floor or self.delivered is None:
+            return self.newest
+        return min(self.day, self.delivered - timedelta(self.floor))
+
+    @property
+    def waits(self) -> float:
+        "Days after which labels are in; infinite where that is not known."
+        return (self.day - self.newest).days if self.newest else inf
+
+    @property
+    def why_none(self) -> str:
+        "Why no day is complete; empty where one is."
+        if self.newest:
+            return ""
+        reason = self.completeness.reason if self.delivered else "no label is known yet"
+        return f"labels are not known to be complete: {reason}"
+
+    def owed(self, day: date) -> float:
+        "The chance that an event of a complete day without a label still gets one."
+        if self.at_their_word:
+            return 0.0
+        age = (self.delivered - day).days
+        return float(self._chances[age]) if age < len(self._chances) else 0.0
+
+    @cached_property
+    def _chances(self):
+        "(ages,) the highest among the bands where these are shown to differ, else that of all."
+        if not self.completeness.by_band:
+            return chance_to_come(self.arrivals)
+        bands = range(self.arrivals.events.shape[1])
+        apart = [self.arrivals.together(i) for i in bands]
+        return np.max([chance_to_come(a) for a in apart if a.labels.sum()], axis=0)
 
     def __str__(self) -> str:
-        if self.found is None:
+        if self.at_their_word:
             return f"labels are taken to be complete after {self.floor} days"
-        if self.established and self.floor > self.found.age:
+        if self.established and self.floor > self.completeness.age:
             return f"labels count as complete after {self.floor} days, as was set"
-        return self.found.reason
+        return self.completeness.reason
 
     @property
     def younger(self) -> str:
@@ -73,20 +152,9 @@ def complete_days(
     floor: int = 0,
     as_of: datetime | None = None,
 ) -> CompleteDays:
-    """Up to which day the labels of a model are in, by how they have arrived.
-
-    `share` of a day's labels may still come; from 1 on labels are taken at their word. No day
-    younger than `floor` days, or of `now`, is complete. `as_of`: labels as known then (None: all).
-    """
+    "The complete days up to the day before a time. `as_of`: labels as known then (None: all)."
     yesterday = now.astimezone(ZoneInfo(reader.timezone)).date() - timedelta(1)
-    found = None
-    if share < 1:
-        found = complete_age(reader.arrivals(model, yesterday, as_of)[1], share)
-    age = found.age if found else 0
-    delivered = reader.last_outcomes(as_of)
-    if delivered is None or (age is None and not floor):
-        return CompleteDays(found, None, floor)
-    return CompleteDays(found, min(yesterday, delivered - timedelta(max(age or 0, floor))), floor)
+    return CompleteDays(reader, model, yesterday, as_of, share=share, floor=floor)
 
 
 def still_arriving(days: Mapping[date, tuple[int, int]], share: float = COMPLETE_SHARE) -> str:
@@ -148,8 +216,8 @@ def training_rows(
     complete; `allow_incomplete` takes all labelled rows.
     """
     complete = complete_days(reader, model, now, share=share, floor=floor, as_of=as_of)
-    days = reader.labelled(model, start, end, as_of)
-    young = {d: n for d, n in days.items() if complete.newest and d > complete.newest}
+    days, newest = reader.labelled(model, start, end, as_of), complete.newest_as_set
+    young = {d: n for d, n in days.items() if newest and d > newest}
     old = {d: n for d, n in days.items() if d not in young}
     falls = "" if complete.established else still_arriving(old, share)
     incomplete = allow_incomplete and (bool(falls) or _labels(young) > 0)
@@ -177,8 +245,8 @@ def _refuse(model, complete, falls, old, young):
         )
     if _labels(young) and not _labels(old):
         raise StoreError(
-            f"{model}: no labelled row is of a complete day, those are up to {complete.newest} "
-            f"({complete.younger}): choose earlier days, or go on with --allow-incomplete."
+            f"{model}: no labelled row is of a complete day, those are up to "
+            f"{complete.newest_as_set} ({complete.younger}): choose earlier days, or go on with --allow-incomplete."
         )
 
 
@@ -196,8 +264,8 @@ def _told(complete, falls, young, incomplete):
     if complete.established:
         return left
     unsure = (
-        f"it is not known from which age on labels are complete ({complete.found.reason}); the "
-        "labelled share of these days is not seen to fall with age"
+        f"it is not known from which age on labels are complete ({complete.completeness.reason}); "
+        "the labelled share of these days is not seen to fall with age"
     )
     return f"{left}; {unsure}" if left else unsure
 

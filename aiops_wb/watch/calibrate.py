@@ -13,11 +13,11 @@ import pandas as pd
 from ..config import Settings
 from ..log.errors import StoreError
 from ..log.store import Store
+from ..models.complete import CompleteDays, label_rules
 from ..stats.automation import PromiseWatch, certainty
 from ..stats.conformal import CalibrationSet
 from ..stats.counts import ScoreCounts
 from ..stats.points import Grid
-from .complete_days import CompleteDays
 
 __all__ = ["SOURCES", "read_table", "read_pairs", "Calibrated", "calibrate_now"]
 
@@ -138,7 +138,7 @@ def calibrate_now(
     _require_sense(source, file, days, min_samples)
     today = now.astimezone(ZoneInfo(store.timezone)).date()
     newest = _newest_day(store, model, version, today)
-    complete = CompleteDays(store, model, newest, None, settings)
+    complete = CompleteDays(store, model, newest, **label_rules(settings))
     if source == "csv":
         known, recent, last = _from_file(file, today, newest)
     else:

@@ -11,11 +11,11 @@ import pandas as pd
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.errors import StoreError
+from ..models.complete import CompleteDays, label_rules
 from ..stats.counts import Histogram, ScoreCounts, total
 from ..stats.drift import ALARM_SEVERITIES
 from ..stats.points import Grid
 from .alarms import Drift, drift_of
-from .complete_days import CompleteDays
 from .registered import Registered, Versions
 
 __all__ = ["ModelDay"]
@@ -95,7 +95,8 @@ class ModelDay:
     @cached_property
     def complete_days(self) -> CompleteDays:
         "Which days' labels are in."
-        return CompleteDays(self.reader, self.model, self.day, self.as_of, self.settings)
+        rules = label_rules(self.settings)
+        return CompleteDays(self.reader, self.model, self.day, self.as_of, **rules)
 
     @property
     def held_out(self) -> dict[date, ScoreCounts]:

@@ -27,6 +27,8 @@ START, DAYS = date(2026, 1, 1), 100
 NIGHT = datetime(2026, 4, 11, 2, tzinfo=UTC)
 LAST = START + timedelta(DAYS - 1)
 
+pytestmark = pytest.mark.evidence
+
 
 def world(slow, days=DAYS, per_day=50):
     """Events whose labels come fast where score and label agree, else after `slow` days in the
@@ -126,7 +128,7 @@ def test_rows_of_younger_days_are_left_out_and_counted(bench, quick):
     known = asked(bench)
     with bench.store() as store:
         complete = complete_days(store, MODEL, NIGHT)
-        age = complete.found.age
+        age = complete.completeness.age
         assert 5 <= age <= 9 and complete.newest == NIGHT.date() - timedelta(age)
         young = quick[(quick.day > complete.newest) & (quick.known_at <= NIGHT)]
         assert f"left out: {len(young):,} labelled rows of {age - 1} days" in known.told
@@ -158,6 +160,7 @@ def test_labels_that_were_known_later_do_not_count(bench):
         span = (store, MODEL, START, LAST)
         then = training_rows(*span, early, as_of=early)
         before = complete_days(store, MODEL, early, as_of=early)
+        assert before.newest and str(before)
     later = made[made["at"] > early]
     bench.log(later)
     load(bench, made, NIGHT, since=pd.Timestamp(early))
@@ -166,7 +169,8 @@ def test_labels_that_were_known_later_do_not_count(bench):
         again = training_rows(*span, early, as_of=early)
         assert again.rows.equals(then.rows) and again.events == then.events
         assert again.told == then.told
-        assert complete_days(store, MODEL, early, as_of=early) == before
+        again = complete_days(store, MODEL, early, as_of=early)
+        assert (again.newest, str(again)) == (before.newest, str(before))
         assert complete_days(store, MODEL, NIGHT).newest == before.newest + timedelta(12)
         assert max(then.events) == before.newest < max(training_rows(*span, NIGHT).events)
 
@@ -174,16 +178,17 @@ def test_labels_that_were_known_later_do_not_count(bench):
 def test_a_day_is_as_old_as_the_last_delivery_of_labels(bench, quick):
     late = NIGHT + timedelta(30)
     with bench.store() as store:
-        assert complete_days(store, MODEL, late) == complete_days(store, MODEL, NIGHT)
+        newest = [complete_days(store, MODEL, now).newest for now in (late, NIGHT)]
+        assert newest[0] == newest[1]
 
 
 def test_a_set_delay_is_a_floor(bench, quick):
     with bench.store() as store:
         found = complete_days(store, MODEL, NIGHT)
         assert complete_days(store, MODEL, NIGHT, floor=2).newest == found.newest
-        assert complete_days(store, MODEL, NIGHT, floor=20).newest == date(2026, 3, 22)
+        assert complete_days(store, MODEL, NIGHT, floor=20).newest == date(2026, 3, 21)
         assert "after 20 days, as was set" in str(complete_days(store, MODEL, NIGHT, floor=20))
-    assert max(asked(bench, floor=20).events) == date(2026, 3, 22)
+    assert max(asked(bench, floor=20).events) == date(2026, 3, 21)
 
 
 def test_labels_taken_at_their_word_are_not_tested(bench, slow):
@@ -192,7 +197,7 @@ def test_labels_taken_at_their_word_are_not_tested(bench, slow):
     assert len(known.rows) == (slow.known_at <= NIGHT).sum() and not known.incomplete
     with bench.store() as store:
         assert complete_days(store, MODEL, NIGHT, share=1).newest == LAST
-        assert complete_days(store, MODEL, NIGHT, share=1, floor=3).newest == date(2026, 4, 8)
+        assert complete_days(store, MODEL, NIGHT, share=1, floor=3).newest == date(2026, 4, 7)
         assert complete_days(store, MODEL, NIGHT - timedelta(5), share=1).newest == date(2026, 4, 5)
 
 
@@ -330,5 +335,5 @@ def test_what_is_not_all_labelled_is_never_called_so():
 
 
 def test_a_delay_that_nobody_set_is_no_floor():
-    assert label_rules(Settings(config=NO_FILE))["floor"] == 0
+    assert label_rules(Settings(config=NO_FILE)) == {"share": 0.05, "floor": 0}
     assert label_rules(Settings(config=NO_FILE, label_delay_days=9))["floor"] == 9
