@@ -42,7 +42,7 @@ class Refusing(http.server.BaseHTTPRequestHandler):
 def port():
     Refusing.asked.clear()
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
     yield httpd.server_port
     httpd.shutdown()
     httpd.server_close()
