@@ -93,7 +93,6 @@ class Bench:
     def store(self, timezone=None):
         return open_store(self.data, "test", timezone)
 
-
     def copy_to(self, root):
         "A folder like this one, to go on in."
         return Bench(Path(shutil.copytree(self.root, root, symlinks=True, dirs_exist_ok=True)))
