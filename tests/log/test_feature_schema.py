@@ -513,7 +513,7 @@ COLUMNS = st.tuples(
 )
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(COLUMNS)
 def test_a_frame_is_the_same_from_every_kind_of_file(tmp_path_factory, columns):
     number, boolean, text = columns
