@@ -1,6 +1,8 @@
 """A small log that tests share: made events of one model, known truth, any number of days."""
 
+import gc
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -103,7 +105,22 @@ class Bench:
     def store(self, timezone=None):
         return open_store(self.data, "test", timezone)
 
+    def copy_to(self, root):
+        "A folder like this one, to go on in."
+        return Bench(Path(shutil.copytree(self.root, root, symlinks=True, dirs_exist_ok=True)))
+
 
 @pytest.fixture
 def bench(tmp_path):
     return Bench(tmp_path)
+
+
+def pytest_collection_finish():
+    "What was imported and collected stays to the end: the collector need not look at it again."
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+def pytest_unconfigure():
+    gc.unfreeze()

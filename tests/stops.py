@@ -1,12 +1,12 @@
 """Stop a command before its n-th rename, fsync, removal or statement, or kill it at any moment; run
 it again; compare with a calm run, and the calm run with a count of the delivered files themselves.
 
-    python tests/stops.py NAME [STOPS] [KILLS]
+    python tests/stops.py NAME[,NAME...] [STOPS] [KILLS]
 
 A process that has only imported forks for each trial, so that a trial costs the command and not its
-imports. It prints a JSON object: the number of places, those that were tried, the kills that met
-the command at work, and what differed. Without a number of stops every place is tried. A further
-command is a line in `COMMANDS`.
+imports. It prints a line for each name, a JSON object: the number of places, those that were tried,
+the kills that met the command at work, and what differed, or how the trials themselves failed.
+Without a number of stops every place is tried. A further command is a line in `COMMANDS`.
 """
 
 import json
@@ -441,7 +441,11 @@ def logger_trials(stops=None, kills=0):
 
 
 if __name__ == "__main__":
-    name, *numbers = sys.argv[1:]
+    names, *numbers = sys.argv[1:]
     numbers = [int(number) or None for number in numbers]
-    told = logger_trials(*numbers) if name == "logger" else trials(name, *numbers)
-    print(json.dumps(told))
+    for name in names.split(","):
+        try:
+            told = logger_trials(*numbers) if name == "logger" else trials(name, *numbers)
+        except Exception:
+            told = {"failed": traceback.format_exc()}
+        print(json.dumps(told), flush=True)

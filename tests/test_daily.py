@@ -54,6 +54,20 @@ def logged(bench):
 
 
 @pytest.fixture(scope="module")
+def five_figures(tmp_path_factory):
+    "A log of five days and their figures, without reports; to be read only."
+    bench = log_five_days(Bench(tmp_path_factory.mktemp("figures")))
+    assert go(bench).exit_code == 0
+    return bench
+
+
+@pytest.fixture
+def figured(five_figures, tmp_path):
+    "The same, to write to."
+    return five_figures.copy_to(tmp_path)
+
+
+@pytest.fixture(scope="module")
 def first_morning(tmp_path_factory):
     "A log of five days and its first run with reports; to be read only."
     bench = log_five_days(Bench(tmp_path_factory.mktemp("morning")))
@@ -120,9 +134,8 @@ def test_a_first_morning_makes_every_page(first_morning):
     assert "import headlines" not in (reports / "2026-03-05" / MODEL / "drift.html").read_text()
 
 
-def test_stored_figures_are_those_of_the_rows(logged):
-    go(logged)
-    with open_snapshot(logged.data) as log:
+def test_stored_figures_are_those_of_the_rows(figured):
+    with open_snapshot(figured.data) as log:
         stored = log.metrics(MODEL, date(2026, 3, 4), date(2026, 3, 4)).set_index("metric")
         oracle = summary(log.score_counts(MODEL)[date(2026, 3, 4)], 0)
         for name, figure in oracle.items():
@@ -148,13 +161,12 @@ def test_the_package_logs_and_prints_nothing(logged, capsys, caplog):
     assert any("figures ok" in record.getMessage() for record in caplog.records)
 
 
-def test_running_again_changes_nothing(logged):
-    go(logged)
-    with open_snapshot(logged.data) as log:
+def test_running_again_changes_nothing(figured):
+    with open_snapshot(figured.data) as log:
         before = log.frame("SELECT count(*) AS n FROM metrics").n[0]
-    assert go(logged).figures == []
-    again = go(logged, days=[date(2026, 3, 5)])
-    with open_snapshot(logged.data) as log:
+    assert go(figured).figures == []
+    again = go(figured, days=[date(2026, 3, 5)])
+    with open_snapshot(figured.data) as log:
         assert (
             again.exit_code == 0 and log.frame("SELECT count(*) AS n FROM metrics").n[0] == before
         )
@@ -259,9 +271,8 @@ def test_what_is_not_there_is_said(logged):
         open_view(logged.data, MODEL, "2026-05-01")
 
 
-def test_without_a_name_a_view_is_the_newest_day(logged):
-    go(logged)
-    view = open_view(logged.data)
+def test_without_a_name_a_view_is_the_newest_day(figured):
+    view = open_view(figured.data)
     assert (view.model, view.day) == (MODEL, date(2026, 3, 5))
 
 
@@ -277,18 +288,17 @@ def test_a_version_that_is_not_watched_makes_no_day_due(logged, flag):
         assert [d.day for d, _ in due(store, NOW)] == [1, 1, 2, 3, 4, 5]
 
 
-def test_a_day_with_late_predictions_is_due_again(logged):
-    go(logged)
-    logged.log(events(days=1, seed=8, version="late").assign(id=lambda f: "x" + f.id))
-    assert [f.day.day for f in go(logged).figures] == [1]
-    with open_snapshot(logged.data) as log:
+def test_a_day_with_late_predictions_is_due_again(figured):
+    figured.log(events(days=1, seed=8, version="late").assign(id=lambda f: "x" + f.id))
+    assert [f.day.day for f in go(figured).figures] == [1]
+    with open_snapshot(figured.data) as log:
         assert (
             log.metrics(MODEL, date(2026, 3, 1), date(2026, 3, 1))
             .set_index("metric")
             .value["predictions"]
             == 80
         )
-    assert go(logged).figures == []
+    assert go(figured).figures == []
 
 
 @pytest.mark.parametrize("show, pages", [("last", 6), ("all", 30)])
@@ -474,17 +484,16 @@ def test_what_a_report_prints_below_python_costs_nothing(tmp_path):
     assert [o.state for o in outcomes] == ["ok"] * 3, [o.error for o in outcomes]
 
 
-def test_the_kernel_engine_gives_the_same_page(logged):
+def test_the_kernel_engine_gives_the_same_page(figured):
     from aiops_wb.daily import report_jobs
 
-    go(logged)
     texts = []
     for engine in ("inline", "kernel"):
-        settings = Settings(data=logged.data, engine=engine)
+        settings = Settings(data=figured.data, engine=engine)
         jobs = [
             j
             for j in report_jobs(
-                logged.data, logged.root / engine, date(2026, 3, 5), MODEL, NOW, settings
+                figured.data, figured.root / engine, date(2026, 3, 5), MODEL, NOW, settings
             )
             if j.name.endswith("thresholds")
         ]
@@ -505,9 +514,8 @@ def test_a_broken_manifest_costs_one_day_only(first_morning, tmp_path):
     assert "2026-03-05" in (reports / "index.html").read_text()
 
 
-def test_reports_made_under_their_old_names_are_not_made_again(logged):
-    go(logged)
-    day, reports = date(2026, 3, 5), logged.root / "reports"
+def test_reports_made_under_their_old_names_are_not_made_again(figured):
+    day, reports = date(2026, 3, 5), figured.root / "reports"
     pages = reports / str(day) / folder(MODEL)
     pages.mkdir(parents=True)
     old = {new: old for old, new in RENAMED.items()}
@@ -523,7 +531,7 @@ def test_reports_made_under_their_old_names_are_not_made_again(logged):
         store.add_runs(rows.assign(started_at=started, seconds=1.0, detail=None))
 
     again = [(day, MODEL, NOW)]
-    with logged.store() as store:
+    with figured.store() as store:
         record("ok", *before)
         assert unfinished(store, reports) == []
         (pages / "conformal.html").rename(pages / "elsewhere.html")
@@ -625,13 +633,12 @@ def test_a_page_of_a_past_day_speaks_of_that_day(bench):
     assert texts[0] == texts[1]
 
 
-def test_figures_made_again_are_those_of_the_threshold_that_stood(logged):
-    go(logged)
-    with logged.store() as store:
+def test_figures_made_again_are_those_of_the_threshold_that_stood(figured):
+    with figured.store() as store:
         before = store.frame("SELECT count(*) AS n FROM metrics").n[0]
         later = NOW + timedelta(days=40)
         store.set_threshold(later, "ana", MODEL, "v1", 700, "later", logged=0)
-        done = compute(store, date(2026, 3, 4), MODEL, later, Settings(data=logged.data))
+        done = compute(store, date(2026, 3, 4), MODEL, later, Settings(data=figured.data))
         assert done.state == "ok", done.error
         assert store.frame("SELECT count(*) AS n FROM metrics").n[0] == before
         assert View(store, MODEL, date(2026, 3, 4)).threshold == 700  # all that is known

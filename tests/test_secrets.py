@@ -42,7 +42,7 @@ class Refusing(http.server.BaseHTTPRequestHandler):
 def port():
     Refusing.asked.clear()
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
     yield httpd.server_port
     httpd.shutdown()
     httpd.server_close()
@@ -70,7 +70,7 @@ def kept(folder):
                 yield str(log.con.execute(f"FROM {table}").fetchall())
 
 
-def in_process(house, *words, **environment):
+def in_process_of_its_own(house, *words, **environment):
     "A command in a process of its own: its exit code and all that it said."
     start = [sys.executable, "-c", "import sys; from aiops_wb.cli import main; sys.exit(main())"]
     done = subprocess.run(
@@ -85,7 +85,8 @@ def in_process(house, *words, **environment):
 
 
 @pytest.mark.parametrize("place", ["file", "variable"])
-def test_a_token_in_an_address_is_sent_and_never_said(tmp_path, port, place):
+def test_a_token_in_an_address_is_sent_and_never_said(tmp_path, port, place, monkeypatch, capfd):
+    "The morning starts other processes and is one of its own; the rest is asked in this one."
     house = tmp_path / "house"
     house.mkdir()
     hours, secret = "case_max_age_hours = 87600\nwebhook_retries = 0\n", json.dumps(address(port))
@@ -99,18 +100,24 @@ def test_a_token_in_an_address_is_sent_and_never_said(tmp_path, port, place):
         "prediction_id,predicted_at,score,model,version,threshold,route\n"
         "a,2026-11-02T07:00:00Z,0.95,m,v,0.5,alert\n"
     )
-    said = [
-        in_process(house, *words, **variable)
-        for words in (
-            ("ingest", "--file", "p.csv", "-vv"),
-            ("config",),
-            ("config", "--json"),
-            ("cases", "send", "-vv"),
-            ("daily", "-vv"),
-            ("cases", "list"),
-            ("audit", "list", "--json"),
-        )
-    ]
+    monkeypatch.chdir(house)
+    for name, value in variable.items():
+        monkeypatch.setenv(name, value)
+    said = []
+    for words in (
+        ("ingest", "--file", "p.csv", "-vv"),
+        ("config",),
+        ("config", "--json"),
+        ("cases", "send", "-vv"),
+        ("daily", "-vv"),
+        ("cases", "list"),
+        ("audit", "list", "--json"),
+    ):
+        if words[0] == "daily":
+            said.append(in_process_of_its_own(house, *words, **variable))
+        else:
+            code = main(list(words))
+            said.append((code, "".join(capfd.readouterr())))
     assert [code for code, _ in said] == [0, 0, 0, 3, 3, 0, 0], said
     assert "answered 500" in said[3][1] and "answered 500" in said[4][1]
     asked = (f"/{PATH}?token={QUERY}", f"Basic {HEADER}", f"127.0.0.1:{port}")

@@ -246,7 +246,8 @@ def _refuse(model, complete, falls, old, young):
     if _labels(young) and not _labels(old):
         raise StoreError(
             f"{model}: no labelled row is of a complete day, those are up to "
-            f"{complete.newest_as_set} ({complete.younger}): choose earlier days, or go on with --allow-incomplete."
+            f"{complete.newest_as_set} ({complete.younger}): choose earlier days, or go on with "
+            "--allow-incomplete."
         )
 
 

@@ -10,6 +10,8 @@ import pytest
 from conftest import MODEL, Bench, events
 from test_daily import short_reports
 
+from aiops_wb.cli import main
+
 SIGNALS = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "SIGTERM")}
 COMMAND = "import sys; from aiops_wb.cli import main; sys.exit(main(sys.argv[1:]))"
 # a command that waits for its signal where a function of it is called
@@ -48,6 +50,12 @@ def start(bench, *arguments, code=COMMAND):
         start_new_session=True,
         preexec_fn=heard,
     )
+
+
+def asked(bench, *arguments):
+    "A command that no signal meets, in this process."
+    folders = ("--data", bench.data, "--reports-dir", bench.root / "reports", "-q")
+    return main([*arguments, *map(str, folders)])
 
 
 def wait_for(path):
@@ -94,7 +102,7 @@ EACH = [(name, list(SIGNALS)[at % 2]) for at, name in enumerate(PLACES)]
 
 
 @pytest.mark.parametrize(("name", "number"), [*EACH, ("ingest", signal.SIGTERM)])
-def test_a_command_that_is_interrupted_ends_in_a_sentence(logged, name, number):
+def test_a_command_that_is_interrupted_ends_in_a_sentence(logged, capfd, name, number):
     arguments, place = PLACES[name]
     if name == "train":
         logged.ingest()
@@ -105,9 +113,8 @@ def test_a_command_that_is_interrupted_ends_in_a_sentence(logged, name, number):
     ends(child, number)
     if name == "demo":
         return
-    done = start(logged, "daily", "--reports", "none")
-    out, err = done.communicate(timeout=300)
-    assert done.returncode == 0 and not err, err
+    assert asked(logged, "daily", "--reports", "none") == 0
+    assert not (err := capfd.readouterr().err), err
     with logged.store() as store:
         assert set(store.runs().state) == {"ok"} and len(store.runs()) == 4
         assert store.known_batch() == 2 and store.versions(MODEL).empty
@@ -131,7 +138,7 @@ def test_while_it_is_loaded_a_command_ends_in_a_sentence(bench, number):
     ends(child, number)
 
 
-def test_what_is_finished_is_published_and_reports_end_with_the_command(bench):
+def test_what_is_finished_is_published_and_reports_end_with_the_command(bench, capsys):
     frame = events(days=2)
     bench.log(frame)
     pid = bench.root / "pid"
@@ -150,15 +157,14 @@ daily.report_notebooks = lambda: {{n: folder / (n + ".ipynb") for n in QUESTIONS
     ends(child, signal.SIGTERM)
     with pytest.raises(ProcessLookupError):
         os.kill(report, 0)
-    out, _ = start(bench, "status").communicate(timeout=300)
-    assert "0 days due" in out
+    assert asked(bench, "status") == 0 and "0 days due" in capsys.readouterr().out
     short_reports(bench.root)
     done = start(bench, "daily", code=code)
     assert done.communicate(timeout=300)[1] == "" and done.returncode == 0
     assert (bench.root / "reports" / "2026-03-02" / "index.html").exists()
 
 
-def test_a_message_that_nobody_can_be_told_keeps_nothing_from_being_published(tmp_path):
+def test_a_message_that_nobody_can_be_told_keeps_nothing_from_being_published(tmp_path, capsys):
     "The terminal is gone: whatever is printed raises."
     bench = Bench(tmp_path)
     bench.log(events(days=2))
@@ -168,5 +174,5 @@ def test_a_message_that_nobody_can_be_told_keeps_nothing_from_being_published(tm
         "ingest.line = gone; call.line = gone\n" + COMMAND
     )
     start(bench, "ingest", code=code).communicate(timeout=300)
-    out, _ = start(bench, "status").communicate(timeout=300)
-    assert f"{MODEL}: 2026-03-01 to 2026-03-02" in out
+    asked(bench, "status")
+    assert f"{MODEL}: 2026-03-01 to 2026-03-02" in capsys.readouterr().out

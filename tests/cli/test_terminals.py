@@ -74,9 +74,10 @@ def test_every_command_is_called_here():
     assert get_command(app).commands
 
 
-@pytest.fixture
-def house(tmp_path):
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
     "A folder with a log of a few events of a model whose name not every terminal can show."
+    tmp_path = tmp_path_factory.mktemp("house")
     heads = "prediction_id,predicted_at,score,site_id\n"
     for name, ids in (("first", "ABCD"), ("more", "EF")):
         rows = (f"{i}{name},2026-11-02T07:00:00+01:00,0.9,Süd\n" for i in ids)
@@ -88,6 +89,11 @@ def house(tmp_path):
     words = ["--file", str(tmp_path / "first.csv"), "--set", told]
     assert main(["ingest", *words, "--data", str(tmp_path / "data")]) == 0
     return tmp_path
+
+
+@pytest.fixture
+def house(built, tmp_path):
+    return Path(shutil.copytree(built, tmp_path, symlinks=True, dirs_exist_ok=True))
 
 
 FEW = [["ingest", "--file"], ["daily", "--reports"], ["status"], ["models", "list"]]
@@ -267,19 +273,31 @@ def test_an_argument_that_is_no_text_is_one_sentence(house):
     )
 
 
-@pytest.mark.parametrize("columns", ["0", "1", "-7", "wide", None])
-def test_a_terminal_of_any_width_gets_the_table(house, columns):
+# a width for each table: the first is there when the process starts, the others are set in it
+WIDE = """import os, sys
+from aiops_wb.cli import main
+for width in [os.environ.get("COLUMNS"), *sys.argv[2:]]:
+    os.environ.pop("COLUMNS", None) if width is None else os.environ.update(COLUMNS=width)
+    print("width", width, main(["status", "--data", sys.argv[1]]), flush=True)
+"""
+
+
+@pytest.mark.parametrize("widths", [["0", "1", "-7", "wide"], [None]], ids=["set", "not set"])
+def test_a_terminal_of_any_width_gets_the_table(house, widths):
     shown, terminal = pty.openpty()
-    environment = BARE | {"PYTHONIOENCODING": "ascii"} | ({"COLUMNS": columns} if columns else {})
-    words = ["status", "--data", str(house / "data")]
-    start = [sys.executable, "-c", "import sys; from aiops_wb.cli import main; sys.exit(main())"]
-    with subprocess.Popen([*start, *words], stdout=terminal, env=environment) as process:
+    environment = BARE | {"PYTHONIOENCODING": "ascii"}
+    environment |= {"COLUMNS": widths[0]} if widths[0] else {}
+    start = [sys.executable, "-c", WIDE, str(house / "data"), *widths[1:]]
+    with subprocess.Popen(start, stdout=terminal, env=environment) as process:
         os.close(terminal)
         text = b""
         while part := _read(shown):
             text += part
         assert process.wait() == 0
-    assert b"model" in b"".join(text.split()) and b"quarantine" in text
+    for width in widths:
+        table, said, text = text.partition(f"width {width} 0".encode())
+        assert said, table
+        assert b"model" in b"".join(table.split()) and b"quarantine" in table
 
 
 def _read(terminal):

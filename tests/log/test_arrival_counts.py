@@ -71,14 +71,22 @@ def found(reader):
     return counts, dict(zip(days, table.events.tolist())), dict(zip(days, table.followed.tolist()))
 
 
-@pytest.fixture
-def both(bench):
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory):
+    "Six days as they came and ten earlier ones; to be read only."
+    bench = Bench(tmp_path_factory.mktemp("both"))
     (now, of_now), (before, of_then) = live(bench), history(bench)
-    return bench, [now, before], of_now + Counter(), of_now, of_then
+    return bench, [now, before], of_now, of_then
+
+
+@pytest.fixture
+def both(logged, tmp_path):
+    "The same, to write to."
+    return logged[0].copy_to(tmp_path), *logged[1:]
 
 
 def test_arrivals_equal_the_rows(both):
-    bench, frames, _, of_now, of_then = both
+    bench, frames, of_now, of_then = both
     with bench.store() as store:
         counts, known, followed = found(store)
     expected = {key: n for part in (of_now, of_then) for key, n in part.items() if n}

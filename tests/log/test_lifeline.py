@@ -358,7 +358,7 @@ def check_kills(tmp_path, rounds):
 
 
 def test_kill_9_loses_nothing_that_was_safe(tmp_path):
-    check_kills(tmp_path, range(20))
+    check_kills(tmp_path, range(12))
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -134,26 +135,43 @@ def fail():
     raise RuntimeError("no terminal")
 
 
-@pytest.fixture
-def two_days(tmp_path, monkeypatch):
-    bench = Bench(tmp_path)
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory):
+    "Three days with their figures; to be read only."
+    bench = Bench(tmp_path_factory.mktemp("computed"))
     bench.log(events(days=3))
     bench.ingest()
+    with bench.store() as store:
+        days, at = store.days(MODEL), store.last_committed()
+        for day in days:
+            daily.compute(store, day, MODEL, at, Settings(data=bench.data))
+        store.publish()
+    return bench, [(day, MODEL, at) for day in days]
+
+
+@pytest.fixture(scope="module")
+def reported(computed, tmp_path_factory):
+    "Reports of the first of three days; to be read only."
+    (bench, pairs), folder = computed, tmp_path_factory.mktemp("reported")
+    settings = Settings(data=bench.data, reports=folder / "reports")
+    with pytest.MonkeyPatch.context() as patch:
+        short = short_reports(folder)
+        patch.setattr(daily, "report_notebooks", lambda: short)
+        daily.make_reports(bench.data, settings.reports, pairs[:1], settings)
+    return settings.reports
+
+
+@pytest.fixture
+def three_days(computed, tmp_path, monkeypatch):
+    bench = computed[0].copy_to(tmp_path)
     short = short_reports(tmp_path)
     monkeypatch.setattr(daily, "report_notebooks", lambda: short)
-    settings = Settings(data=bench.data, reports=bench.root / "reports")
-    with bench.store() as store:
-        days = store.days(MODEL)
-        for day in days:
-            daily.compute(store, day, MODEL, store.last_committed(), settings)
-        at = store.last_committed()
-        store.publish()
-    return bench, settings, [(day, MODEL, at) for day in days]
+    return bench, Settings(data=bench.data, reports=bench.root / "reports"), computed[1]
 
 
-def test_index_and_manifests_are_written_whatever_becomes_of_a_day(two_days):
+def test_index_and_manifests_are_written_whatever_becomes_of_a_day(three_days):
     "The folder of one day is a file; those of the others are made, and the front door."
-    bench, settings, pairs = two_days
+    bench, settings, pairs = three_days
     (bench.root / "reports").mkdir()
     (bench.root / "reports" / str(pairs[1][0])).write_text("in the way")
     results = daily.make_reports(
@@ -167,8 +185,8 @@ def test_index_and_manifests_are_written_whatever_becomes_of_a_day(two_days):
     assert len(failed) == 7 and failed[-1].name == f"{pairs[1][0]} manifest"
 
 
-def test_a_snapshot_that_vanished_is_said_on_the_pages(two_days):
-    bench, settings, pairs = two_days
+def test_a_snapshot_that_vanished_is_said_on_the_pages(three_days):
+    bench, settings, pairs = three_days
     (bench.data / "aiops.duckdb").unlink()
     daily.make_reports(bench.data, settings.reports, pairs[:1], settings)
     manifest = json.loads((settings.reports / str(pairs[0][0]) / "manifest.json").read_text())
@@ -176,8 +194,8 @@ def test_a_snapshot_that_vanished_is_said_on_the_pages(two_days):
     assert (settings.reports / "index.html").exists()
 
 
-def test_a_page_that_cannot_be_made_costs_one_day(two_days, monkeypatch):
-    bench, settings, pairs = two_days
+def test_a_page_that_cannot_be_made_costs_one_day(three_days, monkeypatch):
+    bench, settings, pairs = three_days
     made = daily.write_pages.__globals__["day_page"]
 
     def broken(reports, day, *rest):
@@ -193,9 +211,9 @@ def test_a_page_that_cannot_be_made_costs_one_day(two_days, monkeypatch):
 
 
 @pytest.mark.parametrize("broken", ["{}", "[]", '{"models": {"late": 3}}', "null"])
-def test_a_manifest_of_another_kind_costs_nothing(two_days, broken):
-    bench, settings, pairs = two_days
-    daily.make_reports(bench.data, settings.reports, pairs[:1], settings)
+def test_a_manifest_of_another_kind_costs_nothing(three_days, reported, broken):
+    bench, settings, pairs = three_days
+    shutil.copytree(reported, settings.reports)
     other = settings.reports / "2026-01-01"
     other.mkdir()
     (other / "manifest.json").write_text(broken)

@@ -355,7 +355,7 @@ def server():
     Server.answers, Server.seen, Server.headers_sent, Server.chunks = [], [], {}, 0
     Server.hung_up.clear()
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{httpd.server_port}/hook?token=secret"
     httpd.shutdown()
     httpd.server_close()

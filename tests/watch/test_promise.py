@@ -103,8 +103,8 @@ def life(tmp_path_factory, days, **options):
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory):
-    "24 nights, with tickets from the twelfth day on; to be read only."
-    return life(tmp_path_factory, 24)
+    "20 nights, with tickets from the twelfth day on; to be read only."
+    return life(tmp_path_factory, 20)
 
 
 @pytest.fixture(scope="module")
@@ -602,7 +602,7 @@ def test_without_a_calibration_the_headline_says_who_opened_tickets(bench):
 )
 def test_every_policy_lives_through_days(bench, policy, monkeypatch):
     monkeypatch.setitem(SETTINGS, "automation", policy)
-    truth, settings = live(bench, 7)
+    truth, settings = live(bench, 5)
     with bench.store() as store:
         stands = store.calibration(MODEL, "v1")[1]
         view = View(store, MODEL, max(truth.day), None, settings)
@@ -612,7 +612,7 @@ def test_every_policy_lives_through_days(bench, policy, monkeypatch):
             and len(promise_table(view).frame) > 5
         )
         if policy == "control":
-            assert stands.control.days == 5 and stands.rule.certain(16000) == (
+            assert stands.control.days == 3 and stands.rule.certain(16000) == (
                 stands.control.level < 1
             )
 
