@@ -257,7 +257,7 @@ def _asked_apart(a: Arrivals, age, needed) -> list[list[int]]:
             waiting = []
     return groups[:-1] + [groups[-1] + waiting] if groups else []
 
-
+# %% ../../nbs/stats/13_arrival.ipynb #a1b2c3d6
 def complete_age(a: Arrivals, share: float = 0.05, confidence: float = 0.95) -> Completeness:
     """The age from which a day counts as complete: at most `share` of its labels are still to come, for the
     mean of days and, with `confidence`, for the next day.

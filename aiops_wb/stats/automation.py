@@ -246,7 +246,8 @@ def _day_promise(bound, target, confidence):
     sure = f"at most {target:.0%} with {'about ' if bound == 't' else ''}{confidence:.0%} confidence"
     if bound == "betting":
         return ("days", f"the mean daily share of false tickets is {sure}",
-                "independent days, like those to come in scores and labels; labels that never come missing at random")
+                "independent days, like those to come in scores and labels; labels that never come are "
+                "missing at random")
     return ("days-t", f"the share of false tickets over many days is {sure}",
             "many independent, similar days (a t approximation, not a finite-sample bound)")
 
@@ -650,8 +651,9 @@ def _window(days, length, last):
 
 
 def _mature(days, owed, changed):
-    "Counts of complete days (after a change alone), with what is still owed in the worst way it may turn out."
-    return [missing_as_negative(c, owed.get(d, 0.0)) for d, c in days.items() if changed is None or d > changed]
+    "Counts of complete days (after a change alone), what is still owed in the worst way it may turn out."
+    kept = {d: c for d, c in days.items() if changed is None or d > changed}
+    return [missing_as_negative(c, owed.get(d, 0.0)) for d, c in kept.items()]
 
 
 def _after_change(rule, policy, changed, first):
