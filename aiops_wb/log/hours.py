@@ -21,7 +21,8 @@ _NAMES = ("tenant", "model", "version")
 _COUNTED = """
     INSERT INTO hour_counts
     SELECT clock::DATE, tenant, model, version, extract(hour FROM clock)::TINYINT, sum(n), batch
-    FROM (SELECT {names}, {batch} AS batch, n, to_timestamp(quarter * 900) AT TIME ZONE $zone AS clock
+    FROM (SELECT {names}, {batch} AS batch, n,
+                 to_timestamp(quarter * 900) AT TIME ZONE $zone AS clock
           FROM (SELECT {keys} epoch_us(predicted_at) // 900000000 AS quarter, count(*) AS n
                 FROM {rows} GROUP BY ALL))
     GROUP BY ALL"""

@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['WEEKS', 'LEARN_DAYS', 'CHANCE', 'HOUR_CHANCE', 'HOUR_WEEKS', 'Volumes', 'chance_of_none', 'none_in_words', 'Usual',
-           'Silence', 'silent_days', 'SilentHours', 'silent_hours', 'days_until_found', 'watched']
+           'Silence', 'silent_days', 'SilentHours', 'silent_hours', 'hours_watched', 'days_until_found', 'watched']
 
-# %% ../../nbs/stats/17_silence.ipynb #ebfcba64
+# %% ../../nbs/stats/17_silence.ipynb #e71d7483
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from math import exp, log, log1p
 from typing import NamedTuple
 
 import numpy as np
 
-# %% ../../nbs/stats/17_silence.ipynb #32633cca
+# %% ../../nbs/stats/17_silence.ipynb #2248c6ca
 class Volumes(NamedTuple):
     "Events of consecutive days, from the first with any."
 
@@ -34,15 +34,15 @@ class Volumes(NamedTuple):
         return np.array([day.weekday() for day in self.days], dtype=int)
 
     @classmethod
-    def of(cls, days: Sequence[date], counted: Sequence[tuple], until: date, holidays=()) -> "Volumes":
-        "From (day, hour, n) counted on some days, up to `until`; `days` are those with events."
-        first = min(days, default=until)
-        span = [first + timedelta(i) for i in range((until - first).days + 1)]
-        hours = np.zeros((len(span), 24))
-        for day, hour, n in counted:
-            if first <= day <= until:
-                hours[(day - first).days, hour] += n
-        return cls(span, hours, np.array([day not in set(holidays) for day in span], dtype=bool))
+    def of(cls, day, hour, n, until: date, holidays: Sequence[date] = ()) -> "Volumes":
+        "From what was counted, (n events) in hours of days, up to `until`; days without a row have no event."
+        day, end = np.asarray(day, dtype="datetime64[D]"), np.datetime64(until, "D")
+        days = np.arange(min(day.min(), end) if len(day) else end, end + 1)
+        hours, within = np.zeros((len(days), 24)), day <= end
+        place = (day - days[0]).astype(int)[within]
+        np.add.at(hours, (place, np.asarray(hour)[within]), np.asarray(n)[within])
+        off = np.isin(days, np.array(list(holidays), dtype="datetime64[D]"))
+        return cls(days.tolist(), hours, ~off)
 
 # %% ../../nbs/stats/17_silence.ipynb #2dd6d4be
 def chance_of_none(expected: float, spread: float = 0.0) -> float:
@@ -147,7 +147,7 @@ def _found(volumes, usual, first, end):
                            exp(max(chance, -690)))
     return None
 
-# %% ../../nbs/stats/17_silence.ipynb #8c2ee47c
+# %% ../../nbs/stats/17_silence.ipynb #68c3254c
 HOUR_CHANCE = 1e-7
 "An hour is silent when it has no event with at most this probability."
 HOUR_WEEKS = 8
@@ -171,35 +171,44 @@ class SilentHours:
                 f"the last {self.weeks} {self.day:%A}s")
 
 
-def silent_hours(volumes: Volumes, silences: Sequence[Silence] = ()) -> list[SilentHours]:
-    "Days with silent hours, the oldest first; days of a silence count for nothing."
-    counts, days = volumes.counts & (volumes.by_day > 0), np.array(volumes.days)
+def silent_hours(volumes: Volumes) -> list[SilentHours]:
+    "Days with silent hours, the oldest first; days without any event count for nothing here."
     found = []
-    for weekday in range(7):
-        at = np.flatnonzero(counts & (volumes.weekday == weekday))
-        hours = volumes.hours[at]
+    for at, hours in _weeks(volumes):
         ends = (hours[HOUR_WEEKS:] == 0) & ~(hours[HOUR_WEEKS - 1 : -1] == 0)
         for place in np.flatnonzero(ends.any(axis=1)) + HOUR_WEEKS:
-            one = _silent_hours(days[at[place]], hours[place], hours[max(0, place - WEEKS) : place])
-            found += [one] if one else []
+            before = hours[max(0, place - WEEKS) : place]
+            known = {h: c for h, c in _of_hours(before).items() if hours[place, h] == 0}
+            if known:
+                expected, chances = zip(*known.values())
+                found.append(SilentHours(volumes.days[at[place]], tuple(known), expected, len(before),
+                                         exp(max(*chances, -690))))
     return sorted(found, key=lambda one: one.day)
 
 
-def _silent_hours(day, hours, before):
-    "The silent hours of a day by those of the weeks before; None without any."
-    always = ((before > 0) | np.isnan(before)).all(axis=0) & ~np.isnan(before[-HOUR_WEEKS:]).any(axis=0)
-    if not always.any():
-        return None
-    usual = np.nanmean(before[:, always], axis=0)
-    spread = _spread([column[~np.isnan(column)] for column in before[:, always].T])
-    chances = dict(zip(np.flatnonzero(always).tolist(), (chance_of_none(m, spread) for m in usual)))
-    silent = [h for h, chance in chances.items() if hours[h] == 0 and chance <= log(HOUR_CHANCE)]
-    if not silent:
-        return None
-    expected = tuple(float(before[:, h][~np.isnan(before[:, h])].mean()) for h in silent)
-    return SilentHours(day, tuple(silent), expected, len(before), exp(max(max(chances[h] for h in silent), -690)))
+def _weeks(volumes):
+    "For each weekday the places of its days that count, and their hours."
+    counts, weekday = volumes.counts & (volumes.by_day > 0), volumes.weekday
+    for day in range(7):
+        at = np.flatnonzero(counts & (weekday == day))
+        yield at, volumes.hours[at]
 
-# %% ../../nbs/stats/17_silence.ipynb #97ecf279
+
+def _of_hours(before) -> dict[int, tuple[float, float]]:
+    "Hour -> events expected and the logarithm of the chance of none, where that is strange."
+    there = ~np.isnan(before)
+    always = ((before > 0) | ~there).all(axis=0) & (there.sum(axis=0) >= HOUR_WEEKS)
+    columns = {h: before[there[:, h], h] for h in np.flatnonzero(always).tolist()}
+    spread = _spread(columns.values())
+    known = {h: (float(c.mean()), chance_of_none(c.mean(), spread)) for h, c in columns.items()}
+    return {h: of for h, of in known.items() if of[1] <= log(HOUR_CHANCE)}
+
+# %% ../../nbs/stats/17_silence.ipynb #65fc7d20
+def hours_watched(volumes: Volumes) -> int:
+    "In how many hours of the week a silence of an hour would be found next week."
+    return sum(len(_of_hours(hours[-WEEKS:])) for _, hours in _weeks(volumes) if len(hours) >= HOUR_WEEKS)
+
+
 def days_until_found(usual: Usual) -> list[int | None]:
     "After how many days a silence that begins on each weekday is alarmed; None: not within four weeks."
     waits = []
