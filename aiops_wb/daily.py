@@ -464,7 +464,7 @@ def run(
             waiting = _with_drift(morning, store, to, cases.waiting)
             chosen = _chosen(morning, store, figures, show, models if days is None else None)
             if not asked and not chosen:
-                say("nothing is due: every day up to yesterday has its figures.")
+                say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
         attempts = _hand_on(morning, waiting, to)
     expect(len(chosen) * len(QUESTIONS))

@@ -54,7 +54,7 @@ def none_in_words(expected: float, spread: float = 0.0) -> str:
     "The probability of no event as '3e-07'."
     return f"{max(exp(chance_of_none(expected, spread)), 1e-300):.0e}"
 
-# %% ../../nbs/stats/17_silence.ipynb #c2e4a0f7
+# %% ../../nbs/stats/17_silence.ipynb #930b361c
 WEEKS = 13
 "So many days of a weekday say what is usual on it."
 LEARN_DAYS = 14
@@ -65,7 +65,7 @@ def _spread(groups) -> float:
     "By how much counts of groups differ more than by chance, as the variance of their relative expectation."
     excess = sum(((g - g.mean(axis=0)) ** 2 - (1 - 1 / len(g)) * g.mean(axis=0)).sum() for g in groups)
     scale = sum(((len(g) - 1) * g.mean(axis=0) ** 2).sum() for g in groups)
-    return max(0.0, float(excess / scale)) if scale else 0.0
+    return max(0.0, float(excess / scale - (2 / scale) ** 0.5)) if scale else 0.0  # beyond its standard error
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _of_hours(before) -> dict[int, tuple[float, float]]:
     known = {h: (float(c.mean()), chance_of_none(c.mean(), spread)) for h, c in columns.items()}
     return {h: of for h, of in known.items() if of[1] <= log(HOUR_CHANCE)}
 
-# %% ../../nbs/stats/17_silence.ipynb #65fc7d20
+# %% ../../nbs/stats/17_silence.ipynb #d831e76a
 def hours_watched(volumes: Volumes) -> int:
     "In how many hours of the week a silence of an hour would be found next week."
     return sum(len(_of_hours(hours[-WEEKS:])) for _, hours in _weeks(volumes) if len(hours) >= HOUR_WEEKS)
@@ -226,8 +226,9 @@ def watched(usual: Usual) -> str:
         why = f"{usual.days} days are too few, {LEARN_DAYS} are needed" if usual.days < LEARN_DAYS else (
             "less than 11 events are expected in four weeks, or days differ too much")
         return f"Silence cannot be watched: {why}."
-    low, high = min(usual.by_weekday), max(usual.by_weekday)
+    ends = [f"{n:,.1f}".removesuffix(".0") for n in (min(usual.by_weekday), max(usual.by_weekday))]
+    expected = " to ".join(dict.fromkeys(ends))
     few, most = min(waits), max(waits)
     after = f"{most} day{'s' if most > 1 else ''}" if few == most else f"{few} to {most} days"
-    return (f"A silence would be alarmed the morning after {after} without an event: {low:,.1f} to {high:,.1f} "
-            "are expected by weekday.")
+    return (f"A silence would be alarmed the morning after {after} without an event: {expected} are "
+            "expected, by weekday.")
