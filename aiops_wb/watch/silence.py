@@ -148,7 +148,7 @@ def _of_days(silence: Silence, day):
         what = f"No prediction came from {silence.first:%-d %B} to {day:%-d %B %Y} ({n} days)"
     return (
         f"{what}. Alarmed after {silence.found:%-d %B}, {silence.rule} "
-        f"(the chance of none is {silence.chance:.0e})."
+        f"(the chance of none is {_chance(silence.chance)})."
     )
 
 
@@ -156,8 +156,13 @@ def _of_hours(hours: SilentHours):
     named = _named(hours.hours)
     return (
         f"No prediction came on {hours.day:%-d %B %Y} {named}, {hours.rule} "
-        f"(the chance of none is at most {hours.chance:.0e} in each)."
+        f"(the chance of none is at most {_chance(hours.chance)} in each)."
     )
+
+
+def _chance(of_none):
+    "A probability in words: nobody needs it when it is tiny."
+    return f"{of_none:.0e}" if of_none >= 1e-30 else "below 1e-30"
 
 
 def _named(hours):

@@ -15,6 +15,7 @@ from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.render import tables
 from aiops_wb.watch.headlines import drift_headline, silence_note
 from aiops_wb.watch.silence import silences
+from aiops_wb.watch.silence_rows import record_silence
 from aiops_wb.watch.view import View
 
 START = date(2026, 1, 5)  # a Monday
@@ -95,6 +96,7 @@ def test_events_that_come_again_close_it_and_their_page_says_so(alive):
     go(alive, LIVE + timedelta(6))
     assert told(alive) == COUNTED
     with open_snapshot(alive.data) as log:
+        assert "came again as usual on 2026-02-08" in log.drift_events(MODEL).text.iloc[-1]
         view = View(log, MODEL, LIVE + timedelta(6))
         says = drift_headline(view)
         assert says.state == "look" and "there were none since 2 February" in says.says
@@ -220,6 +222,10 @@ def test_hours_that_always_had_some_are_missed_in_the_zone_of_the_log(bench):
     with bench.store() as store:
         for day in (date(2026, 3, 8), gap, gap + timedelta(1)):
             assert compute(store, day, MODEL, morning_of(gap), settings).state == "ok"
+        said = len(store.frame("FROM drift_events"))
+        for day in (gap, gap + timedelta(1)):  # asked of an earlier day, it knows the later one
+            record_silence(store, MODEL, day, morning_of(gap), morning_of(gap))
+        assert len(store.frame("FROM drift_events")) == said
         store.publish(2)
         rows = store.hours(MODEL, date(2026, 3, 8), date(2026, 3, 8))
         assert 2 not in set(rows.hour) and len(rows) == 23
