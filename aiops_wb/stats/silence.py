@@ -88,7 +88,7 @@ class Usual:
         "Logarithm of the probability that a weekday has no event."
         return chance_of_none(self.by_weekday[weekday], self.spread)
 
-# %% ../../nbs/stats/17_silence.ipynb #07b1386e
+# %% ../../nbs/stats/17_silence.ipynb #d6794258
 CHANCE = 2e-5
 "A silence is alarmed when nothing has come with at most this probability."
 
@@ -113,7 +113,7 @@ class Silence:
             return f"by weekday: {day}"
         return f"by what was expected since the last event: {self.expected:,.0f}"
 
-
+# %% ../../nbs/stats/17_silence.ipynb #c64d6b30
 def silent_days(volumes: Volumes) -> list[Silence]:
     "Every silence, the oldest first."
     events, weekday, counts = volumes.by_day, volumes.weekday, volumes.counts.copy()
@@ -127,7 +127,7 @@ def silent_days(volumes: Volumes) -> list[Silence]:
             found.append(silence)
     return found
 
-
+# %% ../../nbs/stats/17_silence.ipynb #f13113e9
 def _runs(chosen):
     "First places and ends of runs of what is chosen."
     edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen.astype(int), [0]])))
@@ -147,7 +147,7 @@ def _found(volumes, usual, first, end):
                            exp(max(chance, -690)))
     return None
 
-# %% ../../nbs/stats/17_silence.ipynb #68c3254c
+# %% ../../nbs/stats/17_silence.ipynb #ac76ed29
 HOUR_CHANCE = 1e-7
 "An hour is silent when it has no event with at most this probability."
 HOUR_WEEKS = 8
@@ -170,7 +170,7 @@ class SilentHours:
         return (f"by hour of the week: {sum(self.expected):,.0f} were expected in them, and each had some on "
                 f"the last {self.weeks} {self.day:%A}s")
 
-
+# %% ../../nbs/stats/17_silence.ipynb #3a3d2ed6
 def silent_hours(volumes: Volumes) -> list[SilentHours]:
     "Days with silent hours, the oldest first; days without any event count for nothing here."
     found = []
@@ -185,7 +185,7 @@ def silent_hours(volumes: Volumes) -> list[SilentHours]:
                                          exp(max(*chances, -690))))
     return sorted(found, key=lambda one: one.day)
 
-
+# %% ../../nbs/stats/17_silence.ipynb #4ef4557b
 def _weeks(volumes):
     "For each weekday the places of its days that count, and their hours."
     counts, weekday = volumes.counts & (volumes.by_day > 0), volumes.weekday
@@ -203,7 +203,7 @@ def _of_hours(before) -> dict[int, tuple[float, float]]:
     known = {h: (float(c.mean()), chance_of_none(c.mean(), spread)) for h, c in columns.items()}
     return {h: of for h, of in known.items() if of[1] <= log(HOUR_CHANCE)}
 
-# %% ../../nbs/stats/17_silence.ipynb #d831e76a
+# %% ../../nbs/stats/17_silence.ipynb #bcc5e15a
 def hours_watched(volumes: Volumes) -> int:
     "In how many hours of the week a silence of an hour would be found next week."
     return sum(len(_of_hours(hours[-WEEKS:])) for _, hours in _weeks(volumes) if len(hours) >= HOUR_WEEKS)
