@@ -26,13 +26,15 @@ from .log.reading import Limits, ReadOptions
 from .log.store import Store, open_store
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
-from .render.manifest import entry, write_manifest
+from .render.manifest import entry, silent_entry, write_manifest
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .watch.alarm_rows import record_alarms
 from .watch.cases import Opened, open_cases
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
 from .watch.recalibrate import recalibrate
 from .watch.registered import Versions
+from .watch.silence import SilenceAlarm, is_watched
+from .watch.silence_rows import record_silence
 from .watch.sinks import deliver, drift_messages, sinks
 from .watch.view import View
 
@@ -75,7 +77,7 @@ def due(reader: Reader, now: datetime, models: Sequence[str] = ()) -> list[tuple
     pairs = []
     for model in models or reader.models():
         logged = reader.newest_batches(reader.require_model(model))
-        off = [v for v in logged.version.unique() if not _is_watched(reader, model, v)]
+        off = [v for v in logged.version.unique() if not is_watched(reader, model, v)]
         newest = logged[~logged.version.isin(off)].groupby("event_date").batch.max()
         pairs += [
             (day.date(), model)
@@ -83,13 +85,6 @@ def due(reader: Reader, now: datetime, models: Sequence[str] = ()) -> list[tuple
             if day.date() < today and done.get((day.date(), model), -1) < batch
         ]
     return sorted(pairs)
-
-
-def _is_watched(reader, model, version):
-    "Whether days of a version are due; version 0.1 wrote the flag as monitor."
-    subject = f"{model}/{version}"
-    flag = reader.in_force("watch", subject) or reader.in_force("monitor", subject)
-    return flag != "off"
 
 
 def unfinished(reader: Reader, reports: Path, models: Sequence[str] = ()) -> list[DayReports]:
@@ -194,6 +189,7 @@ def compute(
                 # mornings whose alarms failed are made up for
                 if decides and "ok" not in later and not error:
                     record_alarms(store, view, as_of, now)
+                    record_silence(store, model, day, as_of, now)
                 _record_steps(store, ended() + _begun([DayReports(day, model, as_of)], then, now))
         stored = True
     except Exception as problem:  # whatever it is, it costs this day of this model and no other
@@ -464,14 +460,16 @@ def run(
             cases = _cases(morning, store, to)
             asked = _asked_for(morning, store, days, models)
             figures = _figure(morning, store, asked, show)
+            silent = _silent(morning, store, models)
             waiting = _with_drift(morning, store, to, cases.waiting)
             chosen = _chosen(morning, store, figures, show, models if days is None else None)
             if not asked and not chosen:
-                say("nothing is due: every day up to yesterday has its figures.")
+                say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
         attempts = _hand_on(morning, waiting, to)
     expect(len(chosen) * len(QUESTIONS))
     results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
+    results += _write_silence(morning, silent) if show != "none" else silent.failed
     _record(morning, chosen, results, attempts)
     if not results:
         results = _write_pages(reports, [])
@@ -585,6 +583,46 @@ def _figure(morning, store, pairs, show):
         morning.say(f"{day} {model}: figures {figures.state}{why}")
         made.append(figures)
     return made
+
+
+@dataclass(frozen=True)
+class _Silent:
+    """The day before, its open alarms about silence by model, and what could not be asked: no
+    figures of a day without predictions say it."""
+
+    day: date
+    alarms: Mapping[str, SilenceAlarm]
+    failed: list[ReportResult]
+
+
+def _silent(morning, store, models):
+    "Follow the silence of each model up to the day before; looking back records nothing."
+    yesterday = morning.now.astimezone(ZoneInfo(store.timezone)).date() - timedelta(1)
+    alarms, failed = {}, []
+    for model in (models or store.models()) if morning.as_of is None else ():
+        try:
+            alarms[model] = record_silence(store, model, yesterday, morning.now, morning.now)
+        except Exception as problem:  # whatever it is, it costs nothing else
+            failed.append(_not_written(f"{yesterday} silence of {model}", problem))
+            morning.say(failed[-1].error)
+    found = {model: alarm for model, alarm in alarms.items() if alarm is not None}
+    for model, alarm in found.items():
+        morning.say(f"{yesterday} {model}: {alarm.text}")
+    return _Silent(yesterday, found, failed)
+
+
+def _write_silence(morning, silent):
+    "A part of the day's page for each model without a prediction on it; what failed."
+    parts = {m: silent_entry(alarm) for m, alarm in silent.alarms.items() if alarm.whole_day}
+    if not parts:
+        return silent.failed
+    try:
+        with open_snapshot(morning.data) as reader:
+            at = (silent.day, morning.now, morning.settings)
+            write_manifest(reader, morning.reports, *at, parts)
+    except Exception as problem:
+        return [*silent.failed, _not_written(f"{silent.day} manifest", problem)]
+    return silent.failed + _write_pages(morning.reports, [str(silent.day)])
 
 
 def _with_drift(morning, store, to, waiting):

@@ -691,6 +691,78 @@ def unreliable_broken(repetitions):
     return _unreliable("unreliable_broken", 0.9, said, True)
 
 
+def outage_found(repetitions):
+    """The first day of an outage on which 15 events are expected, Poisson volumes with weekday
+    effects: is it alarmed the next morning?"""
+    from aiops_wb.stats.silence import silent_days
+    from bench import silent
+
+    def share(runs, learn, mean=15.0, spread=0.0):
+        "Of outages that begin on a weekday with so many events expected, those found at once."
+        found = 0
+        for run in range(runs):
+            rng = np.random.default_rng([61, run])
+            level = mean / silent.WEEKDAY[(learn + run % 7) % 7]
+            world = silent.volumes(rng, level, learn + run % 7 + 1, spread)
+            world.hours[-1] = 0
+            found += any(s.found == world.days[-1] for s in silent_days(world))
+        return found / runs
+
+    others = {
+        "28 days of log": (28, 15, 0),
+        "14 days": (14, 15, 0),
+        "20 expected, 28 days": (28, 20, 0),
+        "days differ by a fifth": (silent.LEARN, 15, 0.04),
+        "by a fifth, 20 expected": (silent.LEARN, 20, 0.04),
+    }
+    return report(
+        "outage_found",
+        1.0,
+        share(repetitions, silent.LEARN),
+        repetitions,
+        "share of outages alarmed the first morning, 15 events expected, 91 days of log",
+        True,
+        note=", ".join(f"{name}: {share(repetitions, *of):.3f}" for name, of in others.items()),
+    )
+
+
+def false_alarm_outage(repetitions):
+    "Alarms about silence in a year of Poisson volumes with weekday effects, days and hours."
+    from aiops_wb.stats.silence import silent_days, silent_hours
+    from bench import silent
+
+    def alarms(runs, mean, spread=0.0, by_hour=None):
+        "A year, after a quarter that says what is usual."
+        raised = 0
+        for run in range(runs):
+            rng = np.random.default_rng([62, run, int(mean), int(100 * spread)])
+            world = silent.volumes(rng, mean, silent.LEARN + 365, spread, by_hour=by_hour)
+            first = world.days[silent.LEARN]
+            raised += sum(one.found >= first for one in silent_days(world))
+            if by_hour is not None:
+                raised += sum(one.day >= first for one in silent_hours(world))
+        return raised / runs
+
+    few = repetitions // 4
+    poisson = {f"{mean} a day": alarms(repetitions, mean) for mean in (3, 6, 12, 20)}
+    hours = {"16 an hour": alarms(few, 24 * 16, by_hour=np.ones(24) / 24)}
+    others = {
+        f"{mean} a day, spread {spread}": alarms(few, mean, spread)
+        for mean in (3, 12, 20)
+        for spread in (0.1, 0.3, 1.0)
+    }
+    worst = max(poisson, key=poisson.get)
+    return report(
+        "false_alarm_outage",
+        0.01,
+        poisson[worst],
+        repetitions,
+        "false alarms in a year, worst Poisson world",
+        False,
+        note=", ".join(f"{name}: {rate:.4f}" for name, rate in (poisson | hours | others).items()),
+    )
+
+
 ALL = {
     f.__name__: f
     for f in (
@@ -716,6 +788,8 @@ ALL = {
         delay_concept,
         delay_concept_28,
         delay_prevalence,
+        outage_found,
+        false_alarm_outage,
         delayed_accuracy_error,
         adjusted_interval,
         expected_interval,

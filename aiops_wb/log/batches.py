@@ -10,6 +10,7 @@ import pandas as pd
 from .arrival import ArrivalCounting
 from .base import Connected, conditions, moment
 from .errors import StoreError
+from .hours import HourCounting
 from .outcome_columns import OutcomeColumnWrites
 from .quarantine import QuarantineWrites
 from .recount import Recounting
@@ -104,7 +105,9 @@ class BatchReads(Connected):
         )
 
 
-class BatchWrites(QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting, ArrivalCounting):
+class BatchWrites(
+    QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting, ArrivalCounting, HourCounting
+):
     "One ingested batch, recorded and counted."
 
     def commit_batch(
@@ -146,6 +149,8 @@ class BatchWrites(QuarantineWrites, BatchReads, OutcomeColumnWrites, Recounting,
                 if len(files):
                     self._count_new(batch, files)
             with self.one_thread():
+                if kind == "predictions" and len(files):
+                    self.count_hours(batch, files)
                 self._recount_days(batch, keys)
                 self.count_arrivals(batch, keys)
             self.add_outcome_columns(batch, now, owner, outcome_columns)

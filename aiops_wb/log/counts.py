@@ -224,7 +224,27 @@ def _arrivals(rows, place, followed):
 
 
 class TrafficReads(BatchReads):
-    "How fast answers were, and who decided."
+    "When events came, how fast answers were, and who decided."
+
+    def hours(
+        self,
+        model: str,
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        version: str | None = None,
+        as_of: datetime | None = None,
+    ) -> pd.DataFrame:
+        "Events by hour of the log's zone: event_date, version, hour, n; all tenants together."
+        where, values = self._between(model, start, end, as_of, version=version)
+        return self.frame(
+            f"""
+            SELECT event_date, version, hour, sum(n)::BIGINT AS n
+            FROM hour_counts{where}
+            GROUP BY ALL
+            ORDER BY ALL""",
+            values,
+        )
 
     def latency(
         self,

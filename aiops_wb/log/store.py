@@ -105,6 +105,7 @@ def open_store(root: str | Path, owner: str, timezone: str | None = None):
             store.clear_interrupted()
             store.adopt_features(owner)
             store.adopt_arrivals()
+            store.adopt_hours()
             yield store
         finally:
             store.close()

@@ -13,13 +13,14 @@ from ..config import PRIVATE, Settings, packages
 from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..watch.figures import ALARMS_FAILED
+from ..watch.silence import ADVICE, SilenceAlarm
 from ..watch.view import View
 from ..watch.words import number, percent
 from .frame import write_whole
 from .pages import manifests
 from .vocabulary import metric
 
-__all__ = ["entry", "write_manifest"]
+__all__ = ["entry", "silent_entry", "write_manifest"]
 
 
 def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Settings) -> dict:
@@ -47,6 +48,17 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
         "counts_sha256": _digest(view.counts_by_day),
         "figures": figures,
         "line": f"{figures[metric('alerts').column]} alerts, PR-AUC {quality}, drift {drift}",
+        "reports": {},
+    }
+
+
+def silent_entry(alarm: SilenceAlarm) -> dict:
+    "A model's part of the manifest of a day without predictions."
+    since = f"since {alarm.since}" if alarm.since < alarm.told_on else "on this day"
+    return {
+        "state": "silent",
+        "alarm": f"{alarm.text} {ADVICE}",
+        "line": f"no predictions {since}",
         "reports": {},
     }
 

@@ -159,6 +159,7 @@ class ModelPart:
     error: str
     figures: Mapping[str, str]
     cards: list[Card]
+    alarm: str = ""  # why there is nothing else
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ class Cell:
     marks: list[Card]
     line: str = ""
     failed: bool = False
+    silent: bool = False
 
 
 class Row(NamedTuple):
@@ -208,6 +210,8 @@ def _in_order(made):
 def _part(reports, base, day, model, entry):
     "A model's part of a day's page; `base` leads from the page to the day's folder."
     made = entry["reports"]
+    if entry["state"] == "silent":
+        return ModelPart(model, "look", "", "", {}, [], entry.get("alarm", ""))
     if made:
         state = gravest(state_of(report) for report in made.values())
     else:
@@ -288,6 +292,8 @@ def _cell(reports, day, model, entry):
         return Cell([])
     if entry["state"] == "failed":
         return Cell([], failed=True)
+    if entry["state"] == "silent":
+        return Cell([], entry.get("line", ""), silent=True)
     place = folder_of(reports, day, model)
     marks = [_mark(f"{day}/", place, name, made) for name, made in entry["reports"].items()]
     return Cell(marks, entry.get("line", ""))

@@ -172,7 +172,8 @@ SHARES = {"inputs": 0.5, "calibration": 0.2, "positive rate": 0.1, "loss": 0.05,
 
 # %% ../../nbs/stats/12_streams.ipynb #7015ab3d
 SCORE_QUANTILES = (0.25, 0.5, 0.75, 0.95)
-BUILT_IN = {"score", "calibration", "positive rate", "loss", "share labelled", "volume", "latency"}
+BUILT_IN = {"score", "calibration", "positive rate", "loss", "share labelled", "volume", "latency",
+            "silence"}
 "Streams that every model has; a feature of such a name is called 'feature ...'."
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..log.store import Store
 from .alarms import Alarm, Drift
+from .silence import SILENCE
 from .view import View
 
 __all__ = ["event_id", "event_rows", "record_alarms"]
@@ -107,6 +108,7 @@ def _closed_row(row, why):
 def record_alarms(store: Store, view: View, as_of: datetime, now: datetime) -> None:
     "Append what alarms say of the day of a view, unless it is known already."
     before = store.drift_events(view.model)
+    before = before[before.stream != SILENCE]
     said = before[before.event_date.dt.date == view.day] if len(before) else before
     rows = event_rows(view.drift, view.model, view.version, view.day, before, as_of, now)
     if _told(rows) == _told(said):

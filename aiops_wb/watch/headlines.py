@@ -11,6 +11,7 @@ from ..stats.conformal import MIN_SAMPLES
 from ..stats.drift import KINDS
 from ..stats.performance import over_days
 from ..stats.retrain import Challenge, Check
+from .silence import ADVICE
 from .view import View
 from .words import number, percent
 
@@ -19,6 +20,7 @@ __all__ = [
     "performance_headline",
     "drift_headline",
     "watch_note",
+    "silence_note",
     "certainty_headline",
     "backtest",
     "thresholds_headline",
@@ -112,10 +114,13 @@ def _sentence(text):
 
 def drift_headline(view: View) -> Headline:
     "Has anything moved that matters?"
-    drift = view.drift
+    drift, silence = view.drift, view.silence
     heard = [a for a in drift.alarms if not a.muted]
-    if heard:
-        return _of_alarms(heard, drift.days[0])
+    others = _of_alarms(heard, drift.days[0]) if heard else None
+    if silence and (silence.open or silence.just_over):
+        return _of_silence(silence, others)
+    if others:
+        return others
     if all(q.about == "volume" for q in drift.questions):
         return Headline(
             "unknown",
@@ -136,6 +141,32 @@ def drift_headline(view: View) -> Headline:
         "by more than is tolerated, as far as the evidence goes.",
         "Nothing to do.",
     )
+
+
+def _of_silence(silence, others):
+    "What was missing on the day or until then, before what else is open."
+    if silence.open:
+        says, advice = silence.open.text, ADVICE
+    else:
+        over = silence.just_over
+        says = (
+            f"Predictions came again on this day: there were none since {over.first:%-d %B} "
+            f"(found on {over.found:%-d %B}, {over.rule})."
+        )
+        advice = "Ask whether the events of these days are lost, or still to be delivered."
+    if others:
+        says, advice = f"{says} {others.says}", f"{advice} {others.advice}"
+    return Headline("look", says, advice)
+
+
+def silence_note(view: View) -> Headline:
+    "What of silence would be found when."
+    silence = view.silence
+    if silence is None:
+        return Headline("unknown", "Silence is not watched: no version of the model is.", "")
+    says = silence.says()
+    state = "unknown" if "cannot be" in says else "ok"
+    return Headline(state, says, silence.says_of_hours())
 
 
 def _of_alarms(heard, first_day):

@@ -16,6 +16,7 @@ from .model_day import ModelDay
 from .quality import Quality
 from .replay import Replay
 from .scores import Scores
+from .silence import Silences, silences
 from .tickets import Tickets
 
 __all__ = ["View", "open_view"]
@@ -46,6 +47,11 @@ class View(ModelDay):
     def scores(self) -> Scores:
         "Whether the score moved, by the reference rule."
         return Scores(self, self.quality)
+
+    @cached_property
+    def silence(self) -> Silences | None:
+        "Whether events came where they were expected, whatever version scored; None: not watched."
+        return silences(self.reader, self.model, self.day, self.as_of)
 
     @cached_property
     def tickets(self) -> Tickets:

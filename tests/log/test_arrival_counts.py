@@ -108,9 +108,10 @@ def test_what_was_known_at_a_time_stays(both):
 def made_before(bench):
     "The log as a version without these counts left it."
     with bench.store() as store:
-        store.con.execute("DROP TABLE arrival_counts")
-        store.con.execute("DELETE FROM migrations WHERE version = 8")
-        store.con.execute("DELETE FROM workbench WHERE key = 'arrivals'")
+        for table in ("arrival_counts", "hour_counts"):
+            store.con.execute(f"DROP TABLE {table}")
+        store.con.execute("DELETE FROM migrations WHERE version >= 8")
+        store.con.execute("DELETE FROM workbench WHERE key IN ('arrivals', 'hours')")
 
 
 def test_a_log_that_was_made_before_is_counted_when_it_is_opened(both):

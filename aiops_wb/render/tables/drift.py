@@ -1,11 +1,12 @@
 """Tables of what moved: alarms, streams, features, and the reference rule."""
 
 from datetime import timedelta
-from math import isnan, log
+from math import isnan, log, log10
 
 import pandas as pd
 
 from ...stats.performance import Figure
+from ...watch.silence import SILENCE
 from ...watch.view import View
 from ...watch.words import number, percent
 from ..vocabulary import looked_at, metric, shown
@@ -19,10 +20,30 @@ def alarm_table(view: View, closed_days: int = 30) -> Table:
 
     Below them those that were closed in the last days.
     """
-    rows = [_open_alarm(alarm) for alarm in view.drift.alarms] + _closed_alarms(view, closed_days)
+    rows = [*_silence(view), *map(_open_alarm, view.drift.alarms)]
+    rows += _closed_alarms(view, closed_days)
     if not rows:
         return note("no alarm is open" if view.drift.questions else "nothing is watched yet")
     return Table(pd.DataFrame(rows), ("kind", "severity", "what moved"))
+
+
+def _silence(view):
+    "The alarm about silence that is open on the day."
+    alarm = view.silence and view.silence.open
+    if not alarm:
+        return []
+    severity, text, chance = alarm.told[-1][1:]
+    return [
+        {
+            "stream": SILENCE,
+            "kind": "operation",
+            "severity": severity,
+            "what moved": text,
+            "likely since": f"{alarm.since:%d %b}",
+            "open since": f"{alarm.opened_on:%d %b}",
+            "evidence": f"10^{round(-log10(max(chance, 1e-300)))}",
+        }
+    ]
 
 
 def _open_alarm(alarm):
