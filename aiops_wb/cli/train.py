@@ -67,6 +67,7 @@ def train_version(
             allowed=log.allowed_features(model) | chosen,
             events=known.events,
             incomplete=known.told if known.incomplete else "",
+            unsure=known.unsure,
         )
         register(log, trained, held_out, call.now(), call.who, **call.settings.certainty)
         with log.transaction():

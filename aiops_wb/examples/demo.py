@@ -206,7 +206,7 @@ def _train(replay, one):
         rules = label_rules(replay.settings)
         known = training_rows(store, one.model, *span, now, as_of=now, **rules)
         kinds, rounds = store.feature_kinds(one.model, now), replay.rounds
-        options = {"kinds": kinds, "events": known.events, "rounds": rounds}
+        options = {"kinds": kinds, "events": known.events, "rounds": rounds, "unsure": known.unsure}
         trained, held_out = train(known.rows, one.model, "v1", **options)
         register(store, trained, held_out, now, _WHO, **replay.settings.certainty)
     with store.transaction():

@@ -137,7 +137,7 @@ STORIES = {
         end=WORLD.last,
         source="investigations",
         events=attendance_streams,
-        settings={"false_ticket_share": 0.2},
+        settings={"label_delay_days": 14, "false_ticket_share": 0.2},
         sites=lambda: attendance.sites(WORLD),
     ),
 }

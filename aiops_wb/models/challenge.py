@@ -40,6 +40,7 @@ class _Windows(NamedTuple):
 
     plan: Plan
     arriving: str
+    unsure: str  # why no day is known to be complete
 
 
 def _complete_plan(
@@ -50,10 +51,11 @@ def _complete_plan(
     age = max(maturity_days, floor, (day - complete.newest).days if complete.newest else 0)
     windows = plan(day, maturity_days=age, **lengths)
     if complete.established:
-        return _Windows(windows, "")
+        return _Windows(windows, "", complete.why_none)
     span = windows.training[0], windows.comparison[1]
     falls = still_arriving(reader.labelled(model, *span, as_of), share)
-    return _Windows(windows, falls and f"labels still arrive ({complete}); {falls}")
+    arriving = falls and f"labels still arrive ({complete}); {falls}"
+    return _Windows(windows, arriving, complete.why_none)
 
 
 def check(
@@ -126,7 +128,7 @@ def challenge(
     champion = load(store, model)
     lengths = {"train_days": train_days, "compare_days": compare_days}
     rules = {"share": share, "floor": floor, "maturity_days": maturity_days}
-    windows, arriving = _complete_plan(store, model, day, now, now, **rules, **lengths)
+    windows, arriving, unsure = _complete_plan(store, model, day, now, now, **rules, **lengths)
     _check_complete(model, arriving, allow_incomplete)
     _check_fair(champion, windows)
     earlier, later = _labelled_rows(store, model, windows, now)
@@ -139,6 +141,7 @@ def challenge(
             kinds=store.feature_kinds(model, now),
             allowed=store.allowed_features(model),
             incomplete=arriving,
+            unsure=unsure,
         )
     unknown = store.outcomes_among(model, champion.features)
     with store.transaction():  # a challenger without its verdict could never be given one

@@ -196,6 +196,7 @@ class TrainingRows:
     events: dict[date, int]  # of each of their days, with a label or without
     told: str  # what is known of late labels, and what was left out for it, in words
     incomplete: bool  # whether days are among them whose labels are known not to be in
+    unsure: str  # why no day is known to be complete; empty where one is
 
 
 def training_rows(
@@ -228,7 +229,8 @@ def training_rows(
     if len(rows):
         rows = rows[pd.to_datetime(rows.event_date).dt.date.isin(list(used))].reset_index(drop=True)
     told = _told(complete, falls, young, incomplete)
-    return TrainingRows(rows, {d: n for d, (n, _) in used.items()}, told, incomplete)
+    events = {day: n for day, (n, _) in used.items()}
+    return TrainingRows(rows, events, told, incomplete, complete.why_none)
 
 
 def _labels(days):

@@ -13,7 +13,7 @@ from ..log.errors import StoreError
 from ..log.names import checked_name, file_name
 from ..log.store import Store
 from ..log.versions import LEAST_LABELLED
-from ..stats.automation import Certainty, certainty
+from ..stats.automation import Certainty, certainty, without_labels
 from ..stats.counts import ScoreCounts, total
 from ..stats.points import Grid
 from .version import ModelVersion
@@ -83,12 +83,14 @@ def _first_calibration(trained, held_out, now, options) -> Certainty | None:
     # the labels of held-out days are in: there is none to wait for
     named = {"model": trained.model, "version": trained.version, "created_at": now}
     try:
-        return certainty(held_out, max(held_out), **options, **named)
+        first = certainty(held_out, max(held_out), **options, **named)
     except ValueError as error:
         raise StoreError(
             f"{trained.model} {trained.version} cannot be calibrated on its held-out days "
             f"({error}), so nothing was registered: train on a range with more labels."
         ) from None
+    unsure = trained.card.get("labels_unsure")
+    return without_labels(first, unsure) if unsure else first
 
 
 def _place(root, model, version) -> Path:

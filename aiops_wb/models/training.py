@@ -51,15 +51,16 @@ def train(
     allowed: Collection[str] = (),
     events: Mapping[date, int] | None = None,
     incomplete: str = "",
+    unsure: str = "",
 ) -> tuple[ModelVersion, dict[date, ScoreCounts]]:
     """Train on labelled rows (columns `event_date`, `label`, `feature:...`); returns the version
     and the counts of each of its held-out days.
 
     `complete.training_rows` reads rows whose labels are in. `kinds` says what features are where
     that is known, `events` how many each day had, with a label or without (None: as many as
-    `rows`), `incomplete` why labels are known not to be complete, which the card remembers. Raises
-    StoreError when there are too few labelled rows, one class only, no days to hold out, or a
-    feature that is not `allowed` to alone separates the labels.
+    `rows`), `incomplete` why labels are known not to be complete, `unsure` why that is not known:
+    the card remembers them. Raises StoreError when there are too few labelled rows, one class only,
+    no days to hold out, or a feature that is not `allowed` to alone separates the labels.
     """
     known = _labelled(rows, model, min_labelled)
     split = _split_days(known, model, holdout)
@@ -74,6 +75,8 @@ def train(
     card |= _labelled_share(card, _events_held_out(rows, split.held_out_from, events))
     if incomplete:
         card["incomplete_labels"] = incomplete
+    if unsure:
+        card["labels_unsure"] = unsure
     days = pd.to_datetime(known.event_date).dt.date
     return replace(trained, reference=binned_days(frame, days, card["bins"])), held_days
 

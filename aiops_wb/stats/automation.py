@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BEARABLE', 'BETS', 'POLICIES', 'WATCHED', 'BY_DAYS', 'TicketRule', 'thresholds_down', 'row_rule', 'day_rule',
            'rate_rule', 'Selection', 'select', 'width_rule', 'label_rule', 'venn_abers_rule', 'Control', 'PromiseWatch',
-           'level_at', 'Certainty', 'certainty']
+           'level_at', 'Certainty', 'certainty', 'without_labels']
 
 # %% ../../nbs/stats/10_automation.ipynb #48024540
 from bisect import bisect_right
@@ -700,3 +700,10 @@ def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = 
     rule = _watched(rule, watch, policy)
     inside = {c: table.set_bounds(c) for c in COVERAGES}
     return Certainty(calibration, inside, bounds, rule, watch, control, counted)
+
+# %% ../../nbs/stats/10_automation.ipynb #4a7527d7
+def without_labels(stands: Certainty, reason: str) -> Certainty:
+    "What stands while labels are not known to be in: it automates nothing, and sets hold both labels."
+    nothing = LabelConditional(ScoreCounts.empty())
+    sets = {coverage: nothing.set_bounds(coverage) for coverage in stands.set_bounds}
+    return replace(stands, set_bounds=sets, rule=stands.rule.stopped(reason))

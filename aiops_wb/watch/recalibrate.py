@@ -7,9 +7,16 @@ from math import ceil
 
 from ..log.errors import raise_if_interrupted
 from ..log.store import Store
-from ..stats.automation import WATCHED, Certainty, Control, PromiseWatch, certainty
-from ..stats.conformal import MIN_SAMPLES, LabelConditional
-from ..stats.counts import ScoreCounts, total
+from ..stats.automation import (
+    WATCHED,
+    Certainty,
+    Control,
+    PromiseWatch,
+    certainty,
+    without_labels,
+)
+from ..stats.conformal import MIN_SAMPLES
+from ..stats.counts import total
 from .view import View
 
 __all__ = ["recalibrate", "learnt", "judged"]
@@ -81,12 +88,10 @@ def _unknown(store, view, before, now, who):
     "Where no day is known to be complete: no automation, and sets that exclude nothing."
     if not before:
         return None
-    nothing = LabelConditional(ScoreCounts.empty(view.grid))
-    sets = {coverage: nothing.set_bounds(coverage) for coverage in before.set_bounds}
     why = view.complete_days.why_none
-    if before.rule.threshold is None and before.set_bounds == sets:
+    off = without_labels(before, why)
+    if before.rule.threshold is None and before.set_bounds == off.set_bounds:
         return None
-    off = replace(before, set_bounds=sets, rule=before.rule.stopped(why))
     return store.add_calibration(now, who, view.model, view.version, off, why, view.day)
 
 
