@@ -62,6 +62,11 @@ class DriftEventReads(Connected):
             values,
         )
 
+    def has_drift_events(self, model: str, stream: str) -> bool:
+        "Whether a stream of a model ever had an alarm."
+        where, values = conditions(model=model, stream=stream)
+        return bool(self._rows(f"SELECT 1 FROM drift_events{where} LIMIT 1", values))
+
     def undelivered_drift(self, sinks: Sequence[str]) -> dict[str, pd.DataFrame]:
         """For each sink, the alarms that are still open, not muted, and that it has not taken yet
         as grave as they are now, oldest first; an alarm waits as long as it is open."""

@@ -170,12 +170,13 @@ class SilentHours:
         return (f"by hour of the week: {sum(self.expected):,.0f} were expected in them, and each had some on "
                 f"the last {self.weeks} {self.day:%A}s")
 
-# %% ../../nbs/stats/17_silence.ipynb #3a3d2ed6
+# %% ../../nbs/stats/17_silence.ipynb #fae23f74
 def silent_hours(volumes: Volumes) -> list[SilentHours]:
     "Days with silent hours, the oldest first; days without any event count for nothing here."
     found = []
     for at, hours in _weeks(volumes):
-        ends = (hours[HOUR_WEEKS:] == 0) & ~(hours[HOUR_WEEKS - 1 : -1] == 0)
+        busy = (hours >= -log(HOUR_CHANCE)).any(axis=0)  # no other hour is ever missed
+        ends = (hours[HOUR_WEEKS:] == 0) & ~(hours[HOUR_WEEKS - 1 : -1] == 0) & busy
         for place in np.flatnonzero(ends.any(axis=1)) + HOUR_WEEKS:
             before = hours[max(0, place - WEEKS) : place]
             known = {h: c for h, c in _of_hours(before).items() if hours[place, h] == 0}

@@ -22,6 +22,8 @@ def record_silence(
     """
     found = silences(store, model, until, as_of)
     alarms = {alarm.opened_on: alarm for alarm in found.alarms} if found else {}
+    if not alarms and not store.has_drift_events(model, SILENCE):
+        return None
     known = _last_rows(store.drift_events(model))
     rows = []
     for opened_on, alarm in alarms.items():
