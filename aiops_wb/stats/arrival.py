@@ -248,11 +248,11 @@ def _never(whole: Arrivals, age) -> Figure:
 
 
 def _asked_apart(a: Arrivals, age, needed) -> list[list[int]]:
-    "Bands, from the highest down; one with too few days to judge an age is asked with the next lower."
+    "Bands, from the highest down; one with too few days to judge later ages is asked with the next lower."
     groups, waiting = [], []
     for band in reversed(range(a.events.shape[1])):
         waiting.append(band)
-        if _Seen.of(a.together(*waiting)).watched(age).sum() >= needed:
+        if _Seen.of(a.together(*waiting)).watched(age + PATIENCE).sum() >= needed:
             groups.append(waiting)
             waiting = []
     return groups[:-1] + [groups[-1] + waiting] if groups else []
