@@ -40,7 +40,11 @@ def connect(
 
 def session(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     "A connection or a cursor, with the settings of every session."
-    con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    con.execute(
+        # to plan how a latest row is fetched late costs more than fetching it
+        "SET TimeZone = 'UTC'; SET enable_progress_bar = false; "
+        "SET disabled_optimizers = 'late_materialization'"
+    )
     return con
 
 
