@@ -763,6 +763,87 @@ def false_alarm_outage(repetitions):
     )
 
 
+def _late_labels(repetitions, seed, worlds=None):
+    "Mornings of logs of 200 days, by world and share of labels that never come."
+    from bench import waits
+
+    runs = max(repetitions // 100, 3)
+    for world in worlds or waits.WORLDS:
+        for never in (0.0, 0.2):
+            mornings = []
+            for run in range(runs):
+                rng = np.random.default_rng([seed, run])
+                log = waits.made(rng, world, 200, never)
+                mornings.append(list(waits.lived(rng, log, 200)))
+            yield f"{world}, {never:.0%} never", mornings
+
+
+def arrival_complete(repetitions):
+    "Days called complete of which more than 5 % of the labels were still to come."
+    wrong, called, told = 0, 0, []
+    for name, logs in _late_labels(repetitions, 71):
+        left = np.array([m.left for log in logs for m in log])
+        first = [next((m.today for m in log if not np.isnan(m.left)), np.nan) for log in logs]
+        wrong, called = wrong + int((left > 0.05).sum()), called + int((~np.isnan(left)).sum())
+        found = "never" if np.isnan(first).all() else f"after {np.nanmedian(first):.0f} days"
+        told.append(f"{name}: {found}")
+    return report(
+        "arrival_complete",
+        0.05,
+        wrong / called,
+        called,
+        "share of days called complete, all worlds",
+        False,
+        note=f"median until found: {'; '.join(told)}",
+    )
+
+
+def tickets_late_labels(repetitions):
+    "The mean daily share of false tickets, promised at most .2, where labels come late."
+    from bench import waits
+
+    worst, told = (-np.inf, 0.0, 0, ""), []
+    for name, logs in _late_labels(repetitions, 72):
+        by_log = [[f for m in log for f in m.false] for log in logs]
+        false = [np.mean(days) for days in by_log if days]
+        late = [m for log in logs for m in log if m.today >= 120]
+        automated = sum(m.tickets for m in late) / sum(m.high for m in late)
+        given = np.mean([any(m.tickets for m in log if m.today >= 120) for log in logs])
+        if false:
+            mean, se = np.mean(false), np.std(false, ddof=1) / np.sqrt(len(false))
+            worst = max(worst, (mean, se, len(false), name))
+            told.append(f"{name}: {mean:.3f}, given in {given:.2f}, {automated:.0%} automated")
+        else:
+            told.append(f"{name}: no ticket")
+    mean, se, n, name = worst
+    unit = f"mean daily share of false tickets, worst world ({name})"
+    return report(
+        "tickets_late_labels", waits.TARGET, mean, n, unit, False, se, note="; ".join(told)
+    )
+
+
+def coverage_late_labels(repetitions):
+    "Coverage of each label by the sets in force, nominal .9, where labels come late."
+    worst, told = (np.inf, 0.0, 0, ""), []
+    for name, logs in _late_labels(repetitions, 73):
+        by_log = np.array([sum(m.covered for m in log) for log in logs])  # (logs, labels, 2)
+        with_sets = by_log[by_log[:, :, 1].all(axis=1)]
+        if not len(with_sets):
+            told.append(f"{name}: no set")
+            continue
+        shares = with_sets[:, :, 0] / with_sets[:, :, 1]
+        mean = shares.mean(axis=0)
+        se = shares.std(axis=0, ddof=1) / np.sqrt(len(shares))
+        at = int(mean.argmin())
+        worst = min(worst, (mean[at], se[at], len(shares), name))
+        told.append(
+            f"{name}: {mean[0]:.3f} and {mean[1]:.3f}, given in {len(shares) / len(logs):.2f}"
+        )
+    mean, se, n, name = worst
+    unit = f"coverage of a label, worst world ({name})"
+    return report("coverage_late_labels", 0.9, mean, n, unit, True, se, note="; ".join(told))
+
+
 ALL = {
     f.__name__: f
     for f in (
@@ -788,6 +869,9 @@ ALL = {
         delay_concept,
         delay_concept_28,
         delay_prevalence,
+        arrival_complete,
+        tickets_late_labels,
+        coverage_late_labels,
         outage_found,
         false_alarm_outage,
         delayed_accuracy_error,

@@ -294,13 +294,10 @@ def chance_to_come(a: Arrivals) -> np.ndarray:
 
 # %% ../../nbs/stats/13_arrival.ipynb #da611695
 def missing_as_negative(counts: ScoreCounts, chance: float) -> ScoreCounts:
-    """Counts of a day in which events without a label that may still get one count as labelled and negative.
+    """Counts of a day in which `chance` of the events without a label count as labelled and negative.
 
-    At or above each score it is `chance` of them, rounded up. ValueError unless 0 <= chance <= 1.
+    An expected number: `n_labelled` is float64. ValueError unless 0 <= chance <= 1.
     """
     if not 0 <= chance <= 1:
         raise ValueError(f"a chance of {chance} is not allowed: it must lie between 0 and 1.")
-    open_ = counts.tail(counts.n - counts.n_labelled)
-    feared = np.ceil(chance * open_ - 1e-9).astype(np.int64)
-    more = feared - np.append(feared[1:], 0)
-    return replace(counts, n_labelled=counts.n_labelled + more)
+    return replace(counts, n_labelled=counts.n_labelled + chance * (counts.n - counts.n_labelled))

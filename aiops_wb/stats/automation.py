@@ -168,10 +168,10 @@ def row_rule(counts: ScoreCounts, target: float = 0.1, confidence: float = 0.9, 
 BETS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99])
 
 
-def _capital(share, played, target):
-    "Log of the mean capital after all days, for shares (days, thresholds); days not played change nothing."
+def _capital(share, weight, target):
+    "Log of the mean capital after all days, for shares (days, thresholds); days of no weight change nothing."
     stake = BETS / (1 - target)
-    gains = np.where(played, share - target, 0.0)
+    gains = weight * (share - target)
     return np.log(np.exp(np.log1p(-stake[:, None, None] * gains).sum(axis=1)).mean(axis=0))
 
 # %% ../../nbs/stats/10_automation.ipynb #52fb71bd
@@ -215,9 +215,9 @@ class _Judged(NamedTuple):
 
 def _by_betting(tickets, false, target, confidence) -> _Judged:
     "Finite sample, for independent days of any distribution: the mean daily share."
-    played, goal = tickets > 0, -log(1 - confidence)
-    share = np.divide(false, tickets, out=np.zeros_like(false), where=played)
-    passed, possible = (_capital(s, played, target) >= goal for s in (share, _strained(tickets, target)))
+    weight, goal = np.minimum(tickets, 1), -log(1 - confidence)  # a ticket that may come is part of one
+    share = np.divide(false, tickets, out=np.zeros_like(false), where=tickets > 0)
+    passed, possible = (_capital(s, weight, target) >= goal for s in (share, _strained(tickets, target)))
     return _Judged(passed, possible, _days_needed(target, goal))
 
 
@@ -467,14 +467,15 @@ class PromiseWatch:
         "The capital: an e-value against the promise; 20 is as strong as p = 0.05, at any time."
         return sum(self.capital) / len(self.capital) + 1 / (self.days + 1)
 
-    def after(self, day: date | str, tickets: int, false: int) -> "PromiseWatch":
-        "The watch after a day's labelled tickets; days without any change nothing."
+    def after(self, day: date | str, tickets: float, false: float) -> "PromiseWatch":
+        "The watch after a day's labelled tickets (whole or expected ones); days without change nothing."
         if not 0 <= false <= tickets:
             raise ValueError(f"{false} false of {tickets} tickets on {day}: "
                              "it must be 0 <= false <= tickets.")
         if not tickets:
             return self
-        gain, fresh = false / tickets / self.target - 1, 1 / ((self.days + 1) * (self.days + 2))
+        gain = min(tickets, 1) * (false / tickets / self.target - 1)
+        fresh = 1 / ((self.days + 1) * (self.days + 2))
         played = zip(self.capital, BETS.tolist())
         capital = tuple(min((c + fresh) * (1 + bet * gain), 1e100) for c, bet in played)
         later = replace(self, capital=capital, days=self.days + 1)
@@ -612,7 +613,7 @@ def _ticket_rule(policy: str, asked: _Asked, basis: _Basis) -> TicketRule:
         case "days-t":
             return day_rule(basis.mature, target, confidence, floor, bound="t")
         case "rows":
-            return row_rule(total(basis.mature, basis.grid), target, confidence, floor)
+            return row_rule(_whole_events(basis.mature, basis.grid), target, confidence, floor)
         case "venn-abers":
             return venn_abers_rule(basis.bounds, target, floor)
         case "labels":
@@ -622,6 +623,17 @@ def _ticket_rule(policy: str, asked: _Asked, basis: _Basis) -> TicketRule:
         case "control":
             return _control_rule(basis.control, target, basis.grid, basis.table.counts.total[1])
     return _off(target, basis.table.counts.total[1], "automation is switched off")
+
+
+def _whole_events(days, grid):
+    "Counts of all days together, with what is owed rounded up to whole events at or above each score."
+    if not days:
+        return ScoreCounts.empty(grid)
+    points, place = np.unique(np.concatenate([d.points for d in days]), return_inverse=True)
+    sums = [np.bincount(place, np.concatenate(c), len(points)) for c in zip(*(d.columns for d in days))]
+    above = np.ceil(np.cumsum(sums[1][::-1])[::-1] - 1e-6)
+    sums[1] = above - np.append(above[1:], 0)
+    return ScoreCounts(points, *(c.round().astype(np.int64) for c in sums), grid)
 
 
 def _control_rule(control, target, grid, n):

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from math import ceil
 
 from ..log.errors import raise_if_interrupted
 from ..log.store import Store
@@ -132,10 +131,10 @@ def learnt(
     return watch, control, max(complete, counted) if counted else complete
 
 
-def judged(view: View, day: date) -> tuple[int, int]:
+def judged(view: View, day: date) -> tuple[float, float]:
     "Tickets of a complete day, and the false ones: those that are still owed a label are false."
     tickets, labelled, false = view.tickets.outcomes(day)
-    owed = ceil(view.complete_days.owed(day) * (tickets - labelled) - 1e-9)
+    owed = view.complete_days.owed(day) * (tickets - labelled)
     return labelled + owed, false + owed
 
 
