@@ -205,7 +205,8 @@ def test_days_of_digits_only_are_no_drift_of_codes(trained):
     code, told = trained.give("daily", "--reports", "none")
     assert code == 0, told
     code, told = trained.give("drift", "list", "--days", "90")
-    assert code == 0 and told.startswith("no alarm"), told
+    opened = [line for line in told.splitlines() if line.startswith("D-")]
+    assert code == 0 and all("no predictions since" in line for line in opened), told
     assert set(trained.rows().gate) == {*"12345678", "A3"}
 
 
