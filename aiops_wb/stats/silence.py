@@ -227,7 +227,8 @@ def watched(usual: Usual) -> str:
         why = f"{usual.days} days are too few, {LEARN_DAYS} are needed" if usual.days < LEARN_DAYS else (
             "less than 11 events are expected in four weeks, or days differ too much")
         return f"Silence cannot be watched: {why}."
-    ends = [f"{n:,.1f}".removesuffix(".0") for n in (min(usual.by_weekday), max(usual.by_weekday))]
+    ends = [f"{n:,.0f}" if n >= 20 else f"{n:.1f}".removesuffix(".0")
+            for n in (min(usual.by_weekday), max(usual.by_weekday))]
     expected = " to ".join(dict.fromkeys(ends))
     few, most = min(waits), max(waits)
     after = f"{most} day{'s' if most > 1 else ''}" if few == most else f"{few} to {most} days"

@@ -188,7 +188,7 @@ def title(axes: Axes, text: str, **look: Any) -> None:
     axes.set_title(text, y=None if exponent else 1.0, **look)
 
 
-def as_percent(*axes: Axis, decimals: int | None = 0) -> None:
+def as_percent(*axes: Axis, decimals: int | None = None) -> None:
     "Shares as percentages on an axis."
     for axis in axes:
         axis.set_major_formatter(PercentFormatter(1, decimals=decimals))
