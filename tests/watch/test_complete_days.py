@@ -12,7 +12,12 @@ from aiops_wb.config import Settings
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.errors import StoreError
 from aiops_wb.watch.calibrate import calibrate_now
-from aiops_wb.watch.headlines import certainty_headline, performance_headline, watch_note
+from aiops_wb.watch.headlines import (
+    certainty_headline,
+    performance_headline,
+    thresholds_headline,
+    watch_note,
+)
 from aiops_wb.watch.recalibrate import judged, recalibrate
 from aiops_wb.watch.view import View
 
@@ -120,6 +125,21 @@ def test_a_long_log_speaks_of_its_newest_complete_days(long):
         assert "What labels would tell" not in watch_note(view).says
 
 
+def test_thresholds_are_replayed_on_complete_days(long, short):
+    last = START + timedelta(LONG - 1)
+    with open_snapshot(long.data) as log:
+        view = View(log, MODEL, last, settings=Settings())
+        assert view.replay.complete and view.replay.through == last - timedelta(5)
+        assert view.replay.days_replayed == 30
+        assert thresholds_headline(view).state != "unknown"
+        assert f"to {last - timedelta(5):%-d %B}" in thresholds_headline(view).says
+    with open_snapshot(short.data) as log:
+        view = View(log, MODEL, START + timedelta(SHORT - 1), settings=Settings())
+        assert not view.replay.complete and view.replay.through == view.day
+        said = thresholds_headline(view)
+        assert said.state == "unknown" and "too early to tell" in said.advice
+
+
 def test_a_log_without_routes_says_that_they_are_missing(tmp_path):
     bench = Bench(tmp_path)
     registered(bench)
@@ -135,9 +155,9 @@ def test_a_log_without_routes_says_that_they_are_missing(tmp_path):
         store.publish()
     with open_snapshot(bench.data) as log:
         view = View(log, MODEL, last, settings=Settings(complete_share=1))
-        if view.tickets.stands:
-            said = certainty_headline(view)
-            assert said.state == "unknown" and "40 predictions carry no route" in said.says
+        said = certainty_headline(view)
+        assert view.tickets.stands
+        assert said.state == "unknown" and "40 predictions carry no route" in said.says
 
 
 def test_tickets_whose_label_may_still_come_are_false_until_it_does(tmp_path, monkeypatch):

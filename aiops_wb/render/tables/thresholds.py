@@ -17,7 +17,7 @@ def simulation_table(view: View) -> Table:
     "The candidate against the threshold in force."
     candidate = view.replay.candidate
     if candidate is None:
-        return note("no labelled positive in the last 30 days")
+        return note(f"no labelled positive in the 30 days to {view.replay.through:%-d %B}")
     scores = view.probability(candidate), view.probability(view.threshold)
     rows = [("Threshold (score)", *map(number, (*scores, scores[0] - scores[1])))]
     rows += [_replayed(*row) for row in view.replay.simulate(candidate).table.items()]
