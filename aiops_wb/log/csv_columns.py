@@ -41,7 +41,7 @@ def read_columns(
     if lines is None:
         return None
     first, delimiter, names = header_of(lines.top, options)
-    rows = lines.n - first
+    rows, delimiters = lines.n - first, lines.count(delimiter, first)
     options.limits.check_columns(len(names))
     if len(names) == 1 or not 0 < rows <= options.limits.rows:
         return None
@@ -57,7 +57,8 @@ def read_columns(
             n, columns = _columns(con, cells, kept, numbers)
     except (duckdb.Error, StoreError):  # a ragged row, a path that DuckDB cannot be told
         return None
-    if n != rows:
+    # DuckDB refuses a row that is too short, and takes one that ends in an empty cell too many
+    if n != rows or delimiters != rows * (len(names) - 1):
         return None
     for sentence in told:
         say(sentence)
@@ -69,9 +70,15 @@ class _Lines:
 
     def __init__(self, raw, end, ends, options):
         self.end, self.n = end, len(ends) + (not raw.endswith(b"\n"))
+        self._raw, self._ends = raw, ends
         top = options.skip_lines + _LOOKED_AT
         head = raw[: ends[top] + 1] if top < len(ends) else raw
         self.top = list(io.StringIO(head.decode().removeprefix("\ufeff"), newline=""))
+
+    def count(self, delimiter, first):
+        "How often a delimiter stands in the lines from `first` on; the bytes are let go of."
+        raw, self._raw = self._raw, None
+        return raw.count(delimiter.encode(), int(self._ends[first - 1]) + 1 if first else 0)
 
     @classmethod
     def of(cls, path, options):
