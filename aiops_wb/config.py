@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     ticket_days: Days = 60  # days that the rule for tickets rests on
     # the labels of a day count as complete after so many days, at least; auto: as soon as the log
     # has shown it
-    label_delay_days: Days | Literal["auto"] = "auto"
+    label_delay_days: int | Literal["auto"] = "auto"
     # the share of a day's labels that may still come when it counts as complete; 1: nothing has to
     # be shown, label_delay_days is taken at its word
     complete_share: Annotated[float, Field(gt=0, le=1)] = 0.05
@@ -145,6 +145,15 @@ class Settings(BaseSettings):
         if name != "UTC" and name not in available_timezones():  # which walks a folder of files
             raise ValueError(f"{name!r} is not a time zone name such as 'Europe/Berlin' or 'UTC'")
         return name
+
+    @field_validator("label_delay_days", mode="plain")
+    @classmethod
+    def _days_or_auto(cls, value):
+        if value == "auto" or (isinstance(value, int) and value is not True and value >= 1):
+            return value
+        if isinstance(value, str) and value.isascii() and value.isdigit() and int(value) >= 1:
+            return int(value)  # of a variable
+        raise ValueError("a number of days, from 1 on, or 'auto' is allowed")
 
     @field_validator(*PATHS)
     @classmethod

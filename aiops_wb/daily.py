@@ -189,7 +189,7 @@ def compute(
                 # mornings whose alarms failed are made up for
                 if decides and "ok" not in later and not error:
                     record_alarms(store, view, as_of, now)
-                    record_silence(store, model, day, as_of, now)
+                    _follow_silence(store, model, day, as_of, now)
                 _record_steps(store, ended() + _begun([DayReports(day, model, as_of)], then, now))
         stored = True
     except Exception as problem:  # whatever it is, it costs this day of this model and no other
@@ -197,6 +197,15 @@ def compute(
         error = _reason(problem)
         _record_steps(store, ended())
     return DayResult(day, model, "failed" if error else "ok", error, stored)
+
+
+def _follow_silence(store, model, day, as_of, now):
+    "What is known of silence up to a day; what fails costs no figure, the morning asks again."
+    try:
+        record_silence(store, model, day, as_of, now)
+    except Exception as problem:
+        raise_if_interrupted(problem)
+        logger.warning("silence of %s up to %s is not known: %s", model, day, _reason(problem))
 
 
 def _states_of_later_days(store, view, now):
@@ -603,6 +612,7 @@ def _silent(morning, store, models):
         try:
             alarms[model] = record_silence(store, model, yesterday, morning.now, morning.now)
         except Exception as problem:  # whatever it is, it costs nothing else
+            raise_if_interrupted(problem)
             failed.append(_not_written(f"{yesterday} silence of {model}", problem))
             morning.say(failed[-1].error)
     found = {model: alarm for model, alarm in alarms.items() if alarm is not None}
@@ -621,6 +631,7 @@ def _write_silence(morning, silent):
             at = (silent.day, morning.now, morning.settings)
             write_manifest(reader, morning.reports, *at, parts)
     except Exception as problem:
+        raise_if_interrupted(problem)
         return [*silent.failed, _not_written(f"{silent.day} manifest", problem)]
     return silent.failed + _write_pages(morning.reports, [str(silent.day)])
 

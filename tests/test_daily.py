@@ -642,3 +642,15 @@ def test_figures_made_again_are_those_of_the_threshold_that_stood(figured):
         assert done.state == "ok", done.error
         assert store.frame("SELECT count(*) AS n FROM metrics").n[0] == before
         assert View(store, MODEL, date(2026, 3, 4)).threshold == 700  # all that is known
+
+
+def test_what_is_not_known_of_silence_costs_no_figure(logged, monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError("nothing to divide by")
+
+    monkeypatch.setattr(daily, "record_silence", fails)
+    ran = go(logged)
+    with logged.store() as store:
+        states = set(store.runs(step="figures").state)
+        assert states == {"ok"} and len(store.metrics(MODEL)) and not due(store, NOW)
+    assert ran.exit_code == 3 and any("silence of" in str(r.name) for r in ran.reports)

@@ -235,8 +235,8 @@ def _none(a: Arrivals, share, by_band, confidence) -> Completeness:
     else:
         age = int(seen.closed_at(share).max())
         more = max(1, needed + age + max(age, PATIENCE) - int(a.followed.max()))
-        reason = (f"too early to tell: about {more} more days of log are needed to bound what may still "
-                  f"come by {share:.0%}")
+        days_more = "1 more day of log is" if more == 1 else f"{more} more days of log are"
+        reason = f"too early to tell: about {days_more} needed to bound what may still come by {share:.0%}"
     return Completeness(None, reason, share, days, nan, nan, Figure(nan), by_band)
 
 # %% ../../nbs/stats/13_arrival.ipynb #c863615d

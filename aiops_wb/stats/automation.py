@@ -115,9 +115,11 @@ def _walk(steps: _Steps, start=None):
 # %% ../../nbs/stats/10_automation.ipynb #cc332512
 def _with_record(rule, threshold, tickets, false):
     "The rule with its threshold and what happened there."
-    tickets, false = int(tickets), int(false)
+    owed = not float(false).is_integer()  # labels that may still come count as negative
+    tickets, false = round(float(tickets)), round(float(false))
+    may_be = " or, without a label yet, may be" if owed else ""
     return replace(rule, threshold=int(threshold), tickets=tickets, false=false,
-                   reason=f"{false:,} of {tickets:,} such events were negative")
+                   reason=f"{false:,} of {tickets:,} such events were negative{may_be}")
 
 
 def _settled(rule, steps: _Steps, at, needed, grid):

@@ -143,7 +143,10 @@ def calibrate_now(
         known, recent, last = _from_file(file, today, newest)
     else:
         if complete.newest is None:
-            raise StoreError(f"{model} {version} from {source}: {complete.why_none}.")
+            raise StoreError(
+                f"{model} {version} from {source}: {complete.why_none}; wait for the log to show "
+                "it, or calibrate from labelled rows with --source csv --file PATH."
+            )
         needed, last = max(days, settings.ticket_days), complete.newest
         known = _logged(store, source, model, version, last - timedelta(needed - 1), last)
         within = [day > last - timedelta(days) for day in known.day]
