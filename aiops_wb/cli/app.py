@@ -33,6 +33,7 @@ COMMANDS = {
     "features": ("features", "what the features of a model are; say what one is"),
     "calibrations": ("calibrations", "list calibrations of a version, or make one by hand"),
     "thresholds": ("thresholds", "show, try, change or put back a model's threshold"),
+    "reference": ("reference", "which days a version is held against; choose others"),
     "drift": ("drift", "list alarms about drift, or explain what differs"),
     "cases": ("cases", "open cases from new decisions and hand them on; list them"),
     "sites": ("sites", "who is asked about a case: the table of sites"),

@@ -16,7 +16,7 @@ from ..stats.counts import Histogram, ScoreCounts, total
 from ..stats.drift import ALARM_SEVERITIES
 from ..stats.points import Grid
 from .alarms import Drift, drift_of
-from .registered import Registered, Versions
+from .registered import Chosen, Reference, Registered, Versions
 
 __all__ = ["ModelDay"]
 
@@ -97,6 +97,15 @@ class ModelDay:
         "Which days' labels are in."
         rules = label_rules(self.settings)
         return CompleteDays(self.reader, self.model, self.day, self.as_of, **rules)
+
+    @cached_property
+    def reference(self) -> Reference:
+        "What the version is held against: the days of its training, or those that were chosen."
+        span = self.reader.reference_days(self.model, self.version, self.stood_at)
+        if span is None:
+            return self.registered
+        named, complete = (self.model, self.version), self.complete_days.newest
+        return Chosen(self.reader, named, span, self.as_of, complete)
 
     @property
     def held_out(self) -> dict[date, ScoreCounts]:
@@ -193,6 +202,6 @@ class ModelDay:
             self.settings,
             self.as_of,
             self.card,
-            self.registered,
+            self.reference,
             self.complete_days.waits,
         )

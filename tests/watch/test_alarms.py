@@ -179,7 +179,14 @@ def test_independent_days_are_said_to_be_so_when_it_could_have_been_seen():
 def test_the_page_says_whether_the_level_holds_cannot_be_checked_or_is_gone(year, day, state, says):
     drift = follow_version(observed(year), year.days[day], SETTINGS)
     complete = SimpleNamespace(newest=year.days[day])
-    view = SimpleNamespace(drift=drift, card={}, day=year.days[day], complete_days=complete)
+    view = SimpleNamespace(
+        drift=drift,
+        card={},
+        day=year.days[day],
+        complete_days=complete,
+        reference=SimpleNamespace(span=None),
+        held_out={},
+    )
     said = watch_note(view)
     assert said.state == state and says in f"{said.says} {said.advice}"
 

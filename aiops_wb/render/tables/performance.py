@@ -55,7 +55,7 @@ OF_SITES = ("predictions", "labelled_share", "positive_rate", "alerts", "precisi
 
 
 def performance_table(view: View) -> Table:
-    "Figures of the day, the recent days, 30 days and the held-out days of training."
+    "Figures of the day, the recent days, 30 days and the reference: held-out days, or chosen ones."
     spans = {
         "day": view.quality.today,
         f"{view.settings.recent_days} days": view.quality.week,
@@ -64,15 +64,15 @@ def performance_table(view: View) -> Table:
     rows = [
         {"": metric(name).title}
         | {span: shown(name, figures[name]) for span, figures in spans.items()}
-        | {"held-out days": _held_out(view, name)}
+        | {view.reference.name: _reference(view, name)}
         for name in ORDER
         if name in view.quality.today
     ]
     return Table(pd.DataFrame(rows))
 
 
-def _held_out(view, name):
-    "A figure of the held-out days; counts of other days are not to be compared."
+def _reference(view, name):
+    "A figure of the reference days; counts of other days are not to be compared."
     return "" if metric(name).kind == "count" else number(view.quality.baseline.get(name, nan))
 
 
