@@ -276,6 +276,18 @@ def reference_fit(reference: Mapping[date, ScoreCounts]) -> VennAbers | None:
     known = total(reference.values())
     return venn_abers(known.coarsen(50)) if known.grid.kind == "logit" and known.total[1] else None
 
+# %% ../../nbs/stats/12_streams.ipynb #7ab30c13
+def _of_shifts(statement, usual, tolerance, recent, alike=False, change=drift.LOGIT_LEVELS[-1]):
+    "The same when the log-odds of labels have moved."
+    usual = usual._replace(variance=0.0, factor=1.0, hidden=0.0) if alike else usual
+    chance = statement.chance[-recent:]
+    chance = chance[~np.isnan(chance)]
+    if not len(chance):
+        return 0.0
+    moved = np.array([usual.mean + side * change for side in (1, -1)])
+    said = statement._replace(value=moved, chance=np.full(2, chance.mean()))
+    return float(change_bets(said, usual, SHIFTS, tolerance).max() * len(chance) / recent)
+
 # %% ../../nbs/stats/12_streams.ipynb #25badff2
 def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts],
                          tolerance: float, recent: int, weight: float,
@@ -309,18 +321,6 @@ def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[da
     return Question(stream, "labels", offset, np.zeros(len(offset)), ("log-odds of the label",),
                     quality=(False,), apart=apart, rests_on=len(coarse), levels=drift.LOGIT_LEVELS,
                     earns=partial(_of_shifts, asked[0], shifts, tolerance, recent))
-
-
-def _of_shifts(statement, usual, tolerance, recent, alike=False, change=drift.LOGIT_LEVELS[-1]):
-    "The same when the log-odds of labels have moved."
-    usual = usual._replace(variance=0.0, factor=1.0, hidden=0.0) if alike else usual
-    chance = statement.chance[-recent:]
-    chance = chance[~np.isnan(chance)]
-    if not len(chance):
-        return 0.0
-    moved = np.array([usual.mean + side * change for side in (1, -1)])
-    said = statement._replace(value=moved, chance=np.full(2, chance.mean()))
-    return float(change_bets(said, usual, SHIFTS, tolerance).max() * len(chance) / recent)
 
 
 def _recent_offset(offset, error, recent):
