@@ -55,8 +55,11 @@ OF_SITES = ("predictions", "labelled_share", "positive_rate", "alerts", "precisi
 
 
 def performance_table(view: View) -> Table:
-    "Figures of the day, the recent days, 30 days and the reference: held-out days, or chosen ones."
-    spans = {
+    """Figures of the newest complete days, the day, the recent days, 30 days and the reference:
+    held-out days, or chosen ones."""
+    window = view.labels.complete_window
+    complete = {_complete_span(window): view.labels.complete} if window else {}
+    spans = complete | {
         "day": view.quality.today,
         f"{view.settings.recent_days} days": view.quality.week,
         "30 days": view.quality.month,
@@ -69,6 +72,11 @@ def performance_table(view: View) -> Table:
         if name in view.quality.today
     ]
     return Table(pd.DataFrame(rows))
+
+
+def _complete_span(window):
+    "The newest days whose labels are in, as the head of a column."
+    return "{:%-d %b} to {:%-d %b}, complete".format(*window)
 
 
 def _reference(view, name):
@@ -94,7 +102,7 @@ def label_table(view: View) -> Table:
         state = held[f"{kind}_{name}_week"].state if held else "unknown"
         return shown(name, figures[name]) + (" (unreliable)" if state == "unreliable" else "")
 
-    span = "{:%d %b} to {:%d %b}, complete".format(*window) if window else "complete days"
+    span = _complete_span(window) if window else "complete days"
     rows = [
         {
             "": metric(name).title,
