@@ -19,18 +19,15 @@ DRIFT = date(2025, 7, 1)
 def lived(tmp_path_factory):
     "A snapshot after four live months, and what the pages say on every fourth night."
     root = tmp_path_factory.mktemp("attendance")
-    patch = pytest.MonkeyPatch()
-    patch.delenv("AIOPS_COMPLETE_SHARE")
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("AIOPS_COMPLETE_SHARE")
         settings = Settings(data=root / "data")
-        demo(settings.data, root / "reports", settings, story=STORY, report_days=0)
-        told = settings.model_copy(update=STORY.settings)
-        with open_snapshot(settings.data) as log:
-            (one,) = STORY.models
-            days = [d for d in log.days(one.model) if d >= STORY.live]
-            yield [View(log, one.model, d, STORY.night(d), told) for d in days[:0:-4][::-1]]
-    finally:
-        patch.undo()
+    demo(settings.data, root / "reports", settings, story=STORY, report_days=0)
+    told = settings.model_copy(update=STORY.settings)
+    with open_snapshot(settings.data) as log:
+        (one,) = STORY.models
+        days = [d for d in log.days(one.model) if d >= STORY.live]
+        yield [View(log, one.model, d, STORY.night(d), told) for d in days[:0:-4][::-1]]
 
 
 @pytest.mark.slow
