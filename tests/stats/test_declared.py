@@ -1,4 +1,4 @@
-"When labels are in by what is declared never to get one: by hand, and in worlds whose end is known."
+"When labels are in by what is declared never to get one: by hand, and in simulated worlds."
 
 import numpy as np
 import pytest
