@@ -172,6 +172,7 @@ COMMANDS = {
         ("thresholds", "rollback", "--model", MODEL, "--why", "too few"), with_threshold
     ),
     "reference": Command(REFERENCE, four_weeks),
+    "never": Command(("labels", "never", "20%", "--model", MODEL, "--why", "cancelled"), taken_in),
     "calibrate": Command(("calibrations", "make", "--model", MODEL, "--version", "v1"), taken_in),
     "send": Command(("cases", "send"), logged, TO_FILE),
     "sites": Command(("sites", "load", "sites.csv", "--why", "new"), with_sites),

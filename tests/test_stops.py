@@ -14,6 +14,7 @@ NAMES = sorted([*COMMANDS, "logger"])
 LONG = {
     "calendar",
     "calibrate",
+    "never",
     "promote",
     "reference",
     "reports",

@@ -31,6 +31,7 @@ COMMANDS = {
     "models": ("models", "list, train and promote versions of a model; go back"),
     "retrain": ("retrain", "train a challenger, compare, propose; never activates"),
     "features": ("features", "what the features of a model are; say what one is"),
+    "labels": ("labels", "how labels arrive; say which share never does"),
     "calibrations": ("calibrations", "list calibrations of a version, or make one by hand"),
     "thresholds": ("thresholds", "show, try, change or put back a model's threshold"),
     "reference": ("reference", "which days a version is held against; choose others"),

@@ -76,8 +76,9 @@ class ModelDay:
 
     @cached_property
     def stood_at(self) -> datetime | None:
-        """The time up to which changes of version, threshold and calibration count for the day:
-        that of its first figures; `as_of` where there are none yet, or all that is known counts."""
+        """The time up to which changes of version, threshold and calibration, and declarations
+        about labels, count for the day: that of its first figures; `as_of` where there are none
+        yet, or all that is known counts."""
         if self.as_of is None:
             return None
         return self.reader.first_figures_at(self.model, self.day, self.as_of) or self.as_of
@@ -96,7 +97,8 @@ class ModelDay:
     def complete_days(self) -> CompleteDays:
         "Which days' labels are in."
         rules = label_rules(self.settings)
-        return CompleteDays(self.reader, self.model, self.day, self.as_of, **rules)
+        at = {"as_of": self.as_of, "stood_at": self.stood_at}
+        return CompleteDays(self.reader, self.model, self.day, **at, **rules)
 
     @cached_property
     def reference(self) -> Reference:

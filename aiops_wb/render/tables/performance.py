@@ -6,6 +6,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
+from ...models.complete import UNTIL_COMPLETE
 from ...stats.counts import ScoreCounts, total
 from ...stats.performance import confusion, summary
 from ...watch.view import View
@@ -46,10 +47,6 @@ ORDER = (
 
 WIDTHS = {"below 0.05": 0.05, "0.05 to 0.10": 0.10, "0.10 to 0.20": 0.20, "0.20 or wider": 1.0}
 "Widths of the probability interval in words, and where each ends."
-
-UNTIL_COMPLETE = (
-    "sets, tickets, reference figures and alarms about labels wait until labels are shown to be in"
-)
 
 OF_SITES = ("predictions", "labelled_share", "positive_rate", "alerts", "precision", "recall")
 
@@ -118,14 +115,15 @@ def label_table(view: View) -> Table:
 
 def arrival_table(view: View) -> Table:
     "When labels are in, what waits for them, and how far figures without them held, in words."
-    labels, seen = view.labels, view.labels.completeness
+    labels, seen, declared = view.labels, view.labels.completeness, view.complete_days.declared
     rows = [
         ("labels", seen.reason),
         ("days that count as complete", _waited(view)),
         (
             "events that never get a label",
-            "not known" if seen.age is None else shown("labelled_share", seen.never),
+            shown("labelled_share", seen.never) if seen.plateau else "not known",
         ),
+        *([("declared never to get one", declared)] if declared else []),
         ("adjusted figures", labels.not_adjusted or _held_words(view, "adjusted")),
         ("expected figures", _held_words(view, "expected")),
     ]
