@@ -226,8 +226,8 @@ def test_who_scored_for_whom_and_when(bench):
         scored = store.predictions_by_version(MODEL, one)
         assert scored.values.tolist() == [["v1", 40], ["v2", 5]]
         assert store.predictions_by_version(MODEL, two, as_of=NOW).empty
-        assert store.tenants_scored(MODEL, "v2", two) == ["a", "default"]
-        assert store.tenants_scored(MODEL, "v2", one) == ["default"]
+        assert store.tenants_scored(MODEL, "v2", two, two) == ["a", "default"]
+        assert store.tenants_scored(MODEL, "v2", one, one) == ["default"]
         newest = store.newest_batches(MODEL).sort_values(["event_date", "version"])
         assert newest.version.tolist() == ["v1", "v2", "v2"] and newest.batch.tolist() == [1, 2, 2]
         assert store.last_committed() == NOW + timedelta(1)
