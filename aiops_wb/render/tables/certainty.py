@@ -145,7 +145,8 @@ def _found_in_groups(report, limit):
         (
             "Can be judged",
             f"negatives of {judged[0]:,} and positives of {judged[1]:,} of {groups:,} groups; "
-            f"{len(report.too_few):,} have too few labels of both",
+            f"{len(report.too_few):,} {'has' if len(report.too_few) == 1 else 'have'} too few labels "
+            "of both",
         ),
         (
             "It takes",
