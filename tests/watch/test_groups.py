@@ -136,7 +136,7 @@ def test_the_page_says_what_was_found_and_what_not(told):
     assert len(table.frame) == 8 and table.frame["less than stated"].iloc[0] == "shown"
     _, short = tables.group_coverage_tables(view, limit=3)
     assert len(short.frame) == 3
-    assert "the worst 3 of 8" in tables.group_coverage_tables(view, limit=3)[0].frame.to_string()
+    assert "the worst 3 of 8;" in tables.group_coverage_tables(view, limit=3)[0].frame.to_string()
     drawn = plots.coverage_groups(view.groups.report, limit=3)._repr_svg_()
     assert "tenant b, negatives" in drawn and "stated 90%" in drawn
 

@@ -139,14 +139,15 @@ def _found_in_groups(report, limit):
     more = f" and {short - 3:,} more" if short > 3 else ""
     stated = f"less than the {percent(report.coverage)} stated"
     found = f"covered {stated}: {', '.join(named)}{more}" if short else f"none shown {stated}"
+    shown_rows = f"the worst {limit} of {len(rows):,}" if len(rows) > limit else "all rows"
+    few = f"{len(report.too_few):,} {'has' if len(report.too_few) == 1 else 'have'}"
     judged = [sum(row.label == label for row in rows) for label in (0, 1)]
     return [
         ("Found", found if rows else "no group can be judged"),
         (
             "Can be judged",
             f"negatives of {judged[0]:,} and positives of {judged[1]:,} of {groups:,} groups; "
-            f"{len(report.too_few):,} {'has' if len(report.too_few) == 1 else 'have'} too few labels "
-            "of both",
+            f"{few} too few labels of both",
         ),
         (
             "It takes",
@@ -156,7 +157,7 @@ def _found_in_groups(report, limit):
         ),
         (
             "Shown here",
-            f"the worst {min(limit, len(rows))} of {len(rows):,}; set sizes are labels in a set on "
+            f"{shown_rows}; set sizes are labels in a set on "
             "average over a group's events, by what stood / by its own",
         ),
     ]
