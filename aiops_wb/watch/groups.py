@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from functools import cached_property
 
+from ..stats.conformal import SetBounds
 from ..stats.counts import ScoreCounts
 from ..stats.coverage import GroupReport, coverage_by_group
 from .model_day import ModelDay
@@ -26,10 +27,15 @@ class Groups:
         self._of, self._tickets = of, tickets
 
     @cached_property
+    def bounds(self) -> dict[date, SetBounds]:
+        "Those of the judged days: complete, and with sets that left a label out of some event."
+        limit, stood = self._of.grid.limit, self._tickets.set_bounds
+        return {d: b for d, b in stood.items() if b.zero < limit or b.one > -limit}
+
+    @property
     def judged(self) -> tuple[date, date] | None:
-        "The first and the last of the days whose sets are judged; None without any."
-        days = self._tickets.set_bounds
-        return (min(days), max(days)) if days else None
+        "The first and the last of the judged days; None without any."
+        return (min(self.bounds), max(self.bounds)) if self.bounds else None
 
     @property
     def calibrating(self) -> tuple[date, date]:
@@ -39,18 +45,24 @@ class Groups:
 
     @cached_property
     def tenants(self) -> dict[str, dict[date, ScoreCounts]]:
-        "Counts of each tenant on the judged days; empty where there is but one."
-        if not self.judged or len(self._of.tenants_between(*self.judged)) < 2:
+        "Counts of each tenant on the days that had a calibration; empty where there is but one."
+        days = self._decided
+        if not days or len(self._of.tenants_between(*days)) < 2:
             return {}
-        return self._read(self._of.reader.tenant_counts_by_day, self.judged)
+        return self._read(self._of.reader.tenant_counts_by_day, days)
 
     @cached_property
     def sites(self) -> dict[str, dict[date, ScoreCounts]]:
-        "Counts of each site ('site=EWR') on the judged days; empty where there is but one."
-        if not self.judged:
+        "Counts of each site ('site=EWR') on these days; empty where there is but one."
+        if not self._decided:
             return {}
-        sites = self._read(self._of.reader.segment_counts_by_day, self.judged)
+        sites = self._read(self._of.reader.segment_counts_by_day, self._decided)
         return sites if len(sites) > 1 else {}
+
+    @property
+    def _decided(self):
+        days = self._tickets.set_bounds
+        return (min(days), max(days)) if days else None
 
     def _read(self, read, days):
         of = self._of
@@ -69,9 +81,7 @@ class Groups:
             before = self._read(read, self.calibrating) if days else {}
             judged |= {name(group): counts for group, counts in days.items()}
             earlier |= {name(group): counts for group, counts in before.items()}
-        return coverage_by_group(
-            judged, earlier, self._tickets.set_bounds, self._of.settings.coverage
-        )
+        return coverage_by_group(judged, earlier, self.bounds, self._of.settings.coverage)
 
     @property
     def why_none(self) -> str:
@@ -79,7 +89,7 @@ class Groups:
         if self._of.complete_days.why_none:
             return self._of.complete_days.why_none
         if not self.judged:
-            return "no complete day was decided with a calibration yet"
+            return "no complete day was decided with sets that leave a label out"
         if not self.tenants and not self.sites:
             return "there is one tenant and no second site: no groups to compare"
         return ""

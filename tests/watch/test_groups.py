@@ -11,7 +11,7 @@ from aiops_wb.config import Settings
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.render import plots, tables
-from aiops_wb.stats.automation import certainty
+from aiops_wb.stats.automation import certainty, without_labels
 from aiops_wb.stats.conformal import LabelConditional
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.points import Grid
@@ -152,10 +152,26 @@ def test_one_tenant_and_one_site_are_no_groups(tmp_path, frame):
     assert "no group has labels enough" in plots.coverage_groups(None)._repr_svg_()
 
 
+def test_a_day_whose_sets_hold_both_labels_is_not_judged(tmp_path, frame):
+    bench, pause = logged(tmp_path, frame), JUDGED[1] - timedelta(3)
+    with bench.store() as store:
+        stands = store.calibration(MODEL, "v1")[1]
+        at = datetime.combine(pause, datetime.min.time(), UTC)
+        off = without_labels(stands, "labels are late")
+        store.add_calibration(at, "test", MODEL, "v1", off, "test", pause - timedelta(1))
+        store.publish()
+    view = view_of(bench)
+    assert max(view.tickets.set_bounds) == JUDGED[1] and len(view.tickets.set_bounds) == WINDOW
+    assert view.groups.judged == (JUDGED[0], pause - timedelta(1))
+    assert {row.days for row in view.groups.report.rows} == {WINDOW - 4}
+    says = tables.group_coverage_tables(view)[0].frame.to_string()
+    assert "10 complete days that had sets" in says
+
+
 def test_without_a_calibration_nothing_is_judged(tmp_path, frame):
     view = view_of(logged(tmp_path, frame, calibrated=False))
     assert view.groups.report is None and view.groups.tenants == view.groups.sites == {}
-    assert "no complete day was decided with a calibration yet" in view.groups.why_none
+    assert "no complete day was decided with sets that leave a label out" in view.groups.why_none
     assert "coverage" not in set(day_figures(view).metric)
 
 

@@ -171,7 +171,11 @@ def _how_groups_were_judged(view, report):
     )
     tested, wrong = max(len(report.rows), 1), 1 - report.confidence
     return [
-        ("Days", f"{judged}, by what stood on each; its own sets rest on {earlier}"),
+        (
+            "Days",
+            f"{judged}, {len(view.groups.bounds)} complete days that had sets, each by what stood; "
+            f"a group's own sets rest on {earlier}",
+        ),
         (
             "Intervals",
             f"over days as units, {percent(1 - wrong / tested, 2)} each (Bonferroni over "
