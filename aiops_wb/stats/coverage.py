@@ -128,8 +128,8 @@ def _judge(cells, bounds, shape):
     inside, place = _inside(cells.points, cells.step, *bounds.T), cells.group * shape[1] + cells.day
     pairs = [column for n, share in zip(cells.labels, inside) for column in (n, n * share)]
     table = np.array([np.bincount(place, weights, np.prod(shape)) for weights in pairs])
-    sums = (np.bincount(cells.group, column, shape[0]) for column in (sum(inside) * cells.n, cells.n))
-    return table.T.reshape(*shape, 2, 2), np.divide(*sums)
+    held, n = (np.bincount(cells.group, column, shape[0]) for column in (sum(inside) * cells.n, cells.n))
+    return table.T.reshape(*shape, 2, 2), held / np.maximum(n, 1)
 
 # %% ../../nbs/stats/11_coverage.ipynb #f6a8a398
 @dataclass(frozen=True)

@@ -139,6 +139,7 @@ def test_the_least_labels_are_those_of_a_finite_quantile_and_of_five_misses(cove
     assert to_judge == ceil(round(5 / (1 - coverage), 6))
 
 
+@pytest.mark.filterwarnings("error")
 def test_too_few_labels_or_days_claim_nothing():
     bounds = dict.fromkeys(DAYS, SetBounds(0, 0))
     few_days = {d: two_cells(100, 0) for d in DAYS[: LEAST_DAYS - 1]}

@@ -166,6 +166,9 @@ def test_a_day_whose_sets_hold_both_labels_is_not_judged(tmp_path, frame):
     assert {row.days for row in view.groups.report.rows} == {WINDOW - 4}
     says = tables.group_coverage_tables(view)[0].frame.to_string()
     assert "10 complete days that had sets" in says
+    figures = day_figures(view).set_index(["tenant", "segment", "metric"])
+    whole, *parts = (figures.loc[t, "", "coverage"].n for t in ("", "a", "b"))
+    assert whole == sum(parts) == len(rows_of(frame, JUDGED))
 
 
 def test_without_a_calibration_nothing_is_judged(tmp_path, frame):
