@@ -895,6 +895,38 @@ def tickets_late_labels(repetitions):
     )
 
 
+def tickets_never_by_label(repetitions):
+    """Expected to fail: negatives more often never get a label, which no log can see. The mean
+    daily share of false tickets, promised at most .2, among all tickets.
+    """
+    from bench import waits
+
+    runs, told = max(repetitions // 200, 3), []
+    for never in (0.2, 0.6):
+        seen, truly = [], []
+        for run in range(runs):
+            rng = np.random.default_rng([74, run])
+            log = waits.made(rng, "exponential", 200, never_negative=never)
+            mornings = list(waits.lived(rng, log, 200))
+            seen.append(np.mean([f for m in mornings for f in m.false]))
+            truly.append(np.mean([f for m in mornings for f in m.truly]))
+        told.append(
+            f"{never:.0%} of negatives never: {np.mean(seen):.3f} as labelled, "
+            f"{np.mean(truly):.3f} in truth"
+        )
+    return report(
+        "tickets_never_by_label",
+        waits.TARGET,
+        np.mean(truly),
+        runs,
+        "mean daily share of false tickets, with those whose label never comes; expected to "
+        "fail: six of ten negatives never get one, which no log can see",
+        False,
+        np.std(truly, ddof=1) / np.sqrt(runs),
+        note="; ".join(told),
+    )
+
+
 def coverage_late_labels(repetitions):
     "Coverage of each label by the sets in force, nominal .9, where labels come late."
     worst, told = (np.inf, 0.0, 0, ""), []
@@ -946,6 +978,7 @@ ALL = {
         delay_prevalence,
         arrival_complete,
         tickets_late_labels,
+        tickets_never_by_label,
         coverage_late_labels,
         outage_found,
         false_alarm_outage,

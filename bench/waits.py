@@ -71,7 +71,8 @@ class Morning(NamedTuple):
 
     today: int
     left: float  # share of the labels of the day called complete that were still to come; NaN: none
-    false: list  # of each day after it with tickets, the share that was negative
+    false: list  # of each day after it with tickets whose label comes, the share that was negative
+    truly: list  # the same of all tickets, whether anybody ever learns it or not
     covered: np.ndarray  # (2, 2) negatives and positives: in their set, and how many; zeros: no set
     tickets: int
     high: int
@@ -88,7 +89,7 @@ def lived(rng, log: Log, days: int, first=40):
 
 
 def _morning(log, today, found, table):
-    nothing = Morning(today, np.nan, [], np.zeros((2, 2), int), 0, 0)
+    nothing = Morning(today, np.nan, [], [], np.zeros((2, 2), int), 0, 0)
     if found.age is None:
         return nothing._replace(high=_high(log, today))
     newest = today - found.age
@@ -102,18 +103,20 @@ def _morning(log, today, found, table):
         stands = certainty(known, day(today), complete=day(newest), owed=owed, target=TARGET)
     except ValueError:
         return nothing._replace(left=left, high=_high(log, today))
-    false, tickets, covered = [], 0, np.zeros((2, 2), int)
+    false, truly, tickets, covered = [], [], 0, np.zeros((2, 2), int)
     for d in range(today + 1, today + 1 + STEP):
         at = slice(*np.searchsorted(log.day, [d, d + 1]))
         points, label = log.points[at], log.label[at]
         if stands.rule.threshold is not None:
-            chosen = (points >= stands.rule.threshold) & np.isfinite(log.age[at])
-            tickets += int((points >= stands.rule.threshold).sum())
-            false += [float((~label[chosen]).mean())] if chosen.any() else []
+            chosen = points >= stands.rule.threshold
+            known = chosen & np.isfinite(log.age[at])
+            tickets += int(chosen.sum())
+            false += [float((~label[known]).mean())] if known.any() else []
+            truly += [float((~label[chosen]).mean())] if chosen.any() else []
         bounds = stands.set_bounds[0.9]
         inside = np.where(label, points >= bounds.one, points <= bounds.zero)
         covered += [[inside[label == y].sum(), (label == y).sum()] for y in (False, True)]
-    return Morning(today, left, false, covered, tickets, _high(log, today))
+    return Morning(today, left, false, truly, covered, tickets, _high(log, today))
 
 
 def _chances(table, found):

@@ -83,6 +83,10 @@ def with_champion(bench):
     give(bench, PROMOTE)
 
 
+def four_weeks(bench):
+    taken_in(bench, days=30, per_day=5)
+
+
 def with_threshold(bench):
     taken_in(bench)
     give(bench, ("thresholds", "set", "0.7", "--model", MODEL, "--why", "first"))
@@ -148,6 +152,8 @@ TRAIN += ["--from", "2026-03-02", "--to", "2026-03-19"]
 PROMOTE = ("models", "promote", "--model", MODEL, "--version", "v2", "--why", "better")
 OWN = ("ingest", "--file", "own.csv", "--map", "prediction_id=id,predicted_at=when,score=p")
 OWN += ("--set", f"model={MODEL},version=v1,threshold=0.5")
+REFERENCE = ("reference", "set", "--model", MODEL, "--from", "2026-02-18", "--to", "2026-03-19")
+REFERENCE += ("--why", "a new season")
 TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {
     "ingest": Command(("ingest",), logged),
@@ -165,6 +171,8 @@ COMMANDS = {
     "rollback": Command(
         ("thresholds", "rollback", "--model", MODEL, "--why", "too few"), with_threshold
     ),
+    "reference": Command(REFERENCE, four_weeks),
+    "never": Command(("labels", "never", "20%", "--model", MODEL, "--why", "cancelled"), taken_in),
     "calibrate": Command(("calibrations", "make", "--model", MODEL, "--version", "v1"), taken_in),
     "send": Command(("cases", "send"), logged, TO_FILE),
     "sites": Command(("sites", "load", "sites.csv", "--why", "new"), with_sites),

@@ -27,6 +27,14 @@ class AuditReads(Connected):
         asked = "in force", what, subject, *moment(as_of)
         return self._until_written(asked, lambda: self._value(newest, values))
 
+    def latest_change(
+        self, what: str, subject: str, as_of: datetime | None = None
+    ) -> pd.Series | None:
+        "The latest audit row about a subject; None without any."
+        where, values = conditions(what=what, subject=subject, changed_at__le=as_of)
+        rows = self.frame(f"SELECT * FROM audit{where} ORDER BY seq DESC LIMIT 1", values)
+        return rows.iloc[0] if len(rows) else None
+
     def audit(self, subject: str | None = None) -> pd.DataFrame:
         "The audit trail, oldest first."
         where, values = conditions(subject=subject)

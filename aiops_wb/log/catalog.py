@@ -13,6 +13,7 @@ from .errors import StoreError
 from .events import EventReads
 from .feature_schema import FeatureSchemaReads
 from .known_days import CalendarReads
+from .never import NeverReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
 from .sites import SiteReads
@@ -35,6 +36,7 @@ class Reader(
     SiteReads,
     DriftEventReads,
     CalendarReads,
+    NeverReads,
     ResultReads,
     UnmatchedReads,
     QuarantineReads,

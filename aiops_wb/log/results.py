@@ -26,7 +26,7 @@ class ResultReads(Connected):
     ) -> pd.DataFrame:
         """The latest figures of each day and metric, of all tenants together unless one is named
         (None: everything stored): event_date, version, tenant, segment, metric, value, lower,
-        upper, n, as_of."""
+        upper, n, as_of, window_first, window_last."""
         where, values = conditions(
             model=model,
             event_date__ge=start,
@@ -37,7 +37,8 @@ class ResultReads(Connected):
         )
         return self.frame(
             f"""
-            SELECT event_date, version, tenant, segment, metric, value, lower, upper, n, as_of
+            SELECT event_date, version, tenant, segment, metric, value, lower, upper, n, as_of,
+                   window_first, window_last
             FROM metrics{where}
             QUALIFY row_number() OVER (
                 PARTITION BY event_date, tenant, version, segment, metric

@@ -18,6 +18,7 @@ from .errors import StoreError
 from .feature_schema import FeatureSchemaWrites
 from .known_days import CalendarWrites
 from .locks import lock_catalog
+from .never import NeverWrites
 from .results import ResultWrites
 from .schema import migrate
 from .sites import SiteWrites
@@ -42,6 +43,7 @@ class Store(
     SiteWrites,
     DriftEventWrites,
     CalendarWrites,
+    NeverWrites,
     ResultWrites,
     UnmatchedWrites,
 ):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,7 @@ __all__ = ["LEAST_LABELLED", "VersionReads", "VersionWrites"]
 
 LEAST_LABELLED = 30
 "A first calibration from fewer labels of held-out days would say next to nothing."
+_OWN = "its own"  # days of training, or the first it scored: in the trail before others are chosen
 
 
 class VersionReads(AuditReads):
@@ -30,6 +31,16 @@ class VersionReads(AuditReads):
         "The threshold in force (points) of a version."
         value = self.in_force("threshold", f"{model}/{version}", as_of)
         return None if value is None else int(value)
+
+    def reference_days(
+        self, model: str, version: str, as_of: datetime | None = None
+    ) -> tuple[date, date] | None:
+        "First and last of the days that a version is held against; None where it has its own."
+        value = self.in_force("reference", f"{model}/{version}", as_of)
+        if value is None or value == _OWN:
+            return None
+        first, last = value.split(" to ")
+        return date.fromisoformat(first), date.fromisoformat(last)
 
     def versions(self, model: str, as_of: datetime | None = None) -> pd.DataFrame:
         "Registered versions, newest first, each with its model card, a dict."
@@ -88,7 +99,7 @@ class VersionReads(AuditReads):
 
 
 class VersionWrites(VersionReads, FeatureSchemaWrites):
-    "Register, activate, set thresholds, put back."
+    "Register, activate, set thresholds and references, put back."
 
     def add_version(
         self,
@@ -160,6 +171,18 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
                 as_logged = "as logged with the predictions"
                 self.record(now, who, "threshold", subject, str(int(logged)), as_logged)
             self.record(now, who, "threshold", subject, str(int(points)), why, evidence)
+
+    def set_reference(
+        self, now: datetime, who: str, model: str, version: str, first: date, last: date, why: str
+    ) -> None:
+        "Hold a version against days of the log; what stood before goes into the trail."
+        subject, days = f"{model}/{version}", f"{first} to {last}"
+        if self._is_latest("reference", subject, who, why, new=days):
+            return
+        with self.transaction():
+            if self.in_force("reference", subject) is None:
+                self.record(now, who, "reference", subject, _OWN, "as the version began")
+            self.record(now, who, "reference", subject, days, why)
 
     def roll_back(self, now: datetime, who: str, what: str, subject: str, why: str) -> str:
         """Put back what stood before the latest change of a subject; returns it. StoreError when

@@ -14,10 +14,12 @@ from scipy.special import stdtr
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.errors import StoreError
+from ..log.never import NeverLabelled
 from ..stats.arrival import Arrivals, Completeness, chance_to_come, complete_age
 
 __all__ = [
     "COMPLETE_SHARE",
+    "UNTIL_COMPLETE",
     "CompleteDays",
     "TrainingRows",
     "complete_days",
@@ -29,6 +31,10 @@ __all__ = [
 
 COMPLETE_SHARE = 0.05
 "Share of a day's labels that may still come when the day counts as complete."
+UNTIL_COMPLETE = (
+    "sets, tickets, reference figures and alarms about labels wait until labels are shown to be in"
+)
+"What waits where no day is complete."
 LEVEL, LEAST_DAYS = 0.01, 5
 "Chance that the labelled share is said to fall with age although it does not; days to say so."
 
@@ -41,9 +47,10 @@ def label_rules(settings: Settings) -> dict:
 class CompleteDays:
     """The days of a model up to one whose labels are in, as known at a time.
 
-    A day is complete when it is as old as labels take by evidence (`stats.arrival`), counted back
-    from their last delivery, and at least `floor` days old. `share` of its labels may still come;
-    from 1 on labels are taken at their word.
+    A day is complete when it is as old as labels take by evidence, or by what is declared never to
+    get one (`stats.arrival`), counted back from their last delivery, and at least `floor` days old.
+    `share` of its labels may still come; from 1 on labels are taken at their word. `stood_at`: the
+    time up to which declarations count (None: `as_of`).
     """
 
     def __init__(
@@ -55,9 +62,11 @@ class CompleteDays:
         *,
         share: float = COMPLETE_SHARE,
         floor: int = 0,
+        stood_at: datetime | None = None,
     ):
         self.reader, self.model, self.day, self.as_of = reader, model, day, as_of
         self.share, self.floor = share, floor
+        self._stood_at = stood_at or as_of
 
     @cached_property
     def arrivals(self) -> Arrivals:
@@ -65,9 +74,15 @@ class CompleteDays:
         return self.reader.arrivals(self.model, self.day, self.as_of)[1]
 
     @cached_property
+    def declaration(self) -> NeverLabelled | None:
+        "What the model's owner declares about labels that never come; None where nothing is."
+        return self.reader.never_labelled(self.model, self._stood_at)
+
+    @cached_property
     def completeness(self) -> Completeness:
-        "The age from which labels are in, by what the log has seen."
-        return complete_age(self.arrivals, self.share)
+        "The age from which labels are in, by what the log has seen and what is declared."
+        declared = self.declaration.share if self.declaration else None
+        return complete_age(self.arrivals, self.share, never=declared)
 
     @cached_property
     def delivered(self) -> date | None:
@@ -124,11 +139,49 @@ class CompleteDays:
     @cached_property
     def _chances(self):
         "(ages,) the highest among the bands where these are shown to differ, else that of all."
-        if not self.completeness.by_band:
-            return chance_to_come(self.arrivals)
+        seen = self.completeness
+        never = self.declaration.share if seen.declared and not seen.plateau else None
+        if not seen.by_band:
+            return chance_to_come(self.arrivals, never)
         bands = range(self.arrivals.events.shape[1])
         apart = [self.arrivals.together(i) for i in bands]
-        return np.max([chance_to_come(a) for a in apart if a.labels.sum()], axis=0)
+        return np.max([chance_to_come(a, never) for a in apart if a.labels.sum()], axis=0)
+
+    @property
+    def declared(self) -> str:
+        "What is declared about labels that never come, and whether it counts; empty: nothing is."
+        told, seen = self.declaration, self.completeness
+        if not told:
+            return ""
+        if self.at_their_word:
+            return f"{told}; nothing has to be shown, so it counts for nothing"
+        if seen.doubt:
+            return f"{told}; it does not count: more events than it leaves have a label"
+        if seen.declared:
+            return f"{told}; days are complete by it"
+        if seen.plateau:
+            more = ", and that it is more" if seen.never.lower > told.share else ""
+            return f"{told}; the log shows it by itself{more}"
+        return f"{told}; no day is complete by it yet"
+
+    @property
+    def speaks_of(self) -> str:
+        "Of which events a promise about labels speaks, and what that assumes."
+        seen, told = self.completeness, self.declaration
+        if self.at_their_word:
+            return "events whose label is known: labels are taken at their word"
+        if not self.newest:
+            return f"nothing yet: {self.why_none}"
+        if seen.plateau:
+            value, lower, upper = seen.never[:3]
+            never = f"{value:.1%} ({lower:.1%} to {upper:.1%}) never get one, as the log shows"
+            never += f"; declared: {told}" if told else ""
+        else:
+            never = f"declared never to get one: {told}"
+        return (
+            f"events whose label ever comes; {never}. That at equal scores these are like the "
+            "others cannot be seen in a log"
+        )
 
     def __str__(self) -> str:
         if self.at_their_word:
@@ -152,9 +205,15 @@ def complete_days(
     floor: int = 0,
     as_of: datetime | None = None,
 ) -> CompleteDays:
-    "The complete days up to the day before a time. `as_of`: labels as known then (None: all)."
+    """The complete days up to the day before a time. `as_of`: labels as known then (None: all).
+
+    Declarations count that were made until then, and not after `now`.
+    """
     yesterday = now.astimezone(ZoneInfo(reader.timezone)).date() - timedelta(1)
-    return CompleteDays(reader, model, yesterday, as_of, share=share, floor=floor)
+    stood_at = min(now, as_of) if as_of else now
+    return CompleteDays(
+        reader, model, yesterday, as_of, share=share, floor=floor, stood_at=stood_at
+    )
 
 
 def still_arriving(days: Mapping[date, tuple[int, int]], share: float = COMPLETE_SHARE) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 from datetime import date, datetime
-from math import isnan
+from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +37,8 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
         return {"state": "failed", "error": error, "reports": {}}
     drift = "failed" if alarms_failed else view.severity
     stored = dict(zip(history.metric, history.value))
-    figures = _shown(stored, f"{settings.recent_days} days", drift)
-    quality = number(stored["pr_auc_week"], 2)
+    figures = _shown(stored, _complete_days(history), f"{settings.recent_days} days", drift)
+    quality = number(stored.get("pr_auc_complete", nan), 2)
     return {
         "state": "ok",
         "version": view.version,
@@ -70,11 +70,20 @@ def _failure(reader, day, model, as_of):
     return runs.detail.iloc[-1] if len(runs) and runs.state.iloc[-1] == "failed" else None
 
 
-def _shown(stored, span, drift):
+def _complete_days(history):
+    "The days whose labels are in, as the figures of them say; none where none is known to be."
+    windows = history[history.metric == "pr_auc_complete"]
+    if windows.empty:
+        return "labels not in"
+    first, last = windows.window_first.iloc[0], windows.window_last.iloc[0]
+    return f"{first:%-d %b} to {last:%-d %b}"
+
+
+def _shown(stored, complete, span, drift):
     "The figures at the top of a model's part of the page."
     called = {name: metric(name).column for name in ("predictions", "alerts", "latency_p95_ms")}
-    week = {
-        f"{metric(name).column}, {span}": number(stored[f"{name}_week"], 2)
+    quality = {
+        f"{metric(name).column}, {complete}": number(stored.get(f"{name}_complete", nan), 2)
         for name in ("precision", "recall", "pr_auc")
     }
     slow = stored["latency_p95_ms"]
@@ -83,7 +92,7 @@ def _shown(stored, span, drift):
         called["alerts"]: f"{stored['alerts']:,.0f}",
         "tickets": f"{stored['decisions_ticket']:,.0f}",
         "to a person": f"{stored['decisions_alert']:,.0f}",
-        **week,
+        **quality,
         f"labelled, {span}": percent(stored["labelled_share_week"]),
         "drift": drift,
         called["latency_p95_ms"]: "-" if isnan(slow) else f"{slow:.0f} ms",

@@ -117,7 +117,7 @@ _METHODS = {"adjusted_": "adjusted for late labels", "expected_": "expected with
 
 def metric(name: str) -> Metric:
     "A figure of the tidy table in words; one of somebody's own goes by its name."
-    base = name.removesuffix("_week")
+    base = name.removesuffix("_week").removesuffix("_complete")
     for prefix, words in _METHODS.items():
         rest = base.removeprefix(prefix)
         if rest != base and rest in METRICS:
@@ -128,7 +128,8 @@ def metric(name: str) -> Metric:
 
 def heading(name: str) -> str:
     "What stands over a picture of a figure: its title, its unit and its days."
-    return metric(name).heading + (", 7 days" if name.endswith("_week") else "")
+    days = {"week": ", 7 days", "complete": ", complete days"}
+    return metric(name).heading + days.get(name.rpartition("_")[2], "")
 
 
 def shown(name: str, figure: Figure) -> str:

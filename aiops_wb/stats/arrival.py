@@ -95,6 +95,13 @@ _STAKES = np.array([0.25, 0.5, 0.75, 0.9, 1.0])  # as a share of the largest tha
 _CAPITAL = np.array([0.05, 0.05, 0.05, 0.05, 0.8])
 
 
+def _log_returns(shares, mean):
+    "(stakes, units) what a stake against a mean as large as this wins or loses on each unit."
+    stake = _STAKES[:, None] / (1 - mean) * (mean - shares)
+    with np.errstate(divide="ignore"):
+        return np.log1p(np.maximum(stake, -1))
+
+
 def upper_mean(shares: np.ndarray, confidence: float = 0.95) -> float:
     """Upper bound of the mean of a share in [0, 1] from independent units (betting, Waudby-Smith and
     Ramdas 2024, Theorem 3); 1.0 without any.
@@ -102,9 +109,7 @@ def upper_mean(shares: np.ndarray, confidence: float = 0.95) -> float:
     shares = np.clip(np.asarray(shares, dtype=np.float64), 0, 1)
 
     def refuted(mean):
-        stake = _STAKES[:, None] / (1 - mean) * (mean - shares)
-        with np.errstate(divide="ignore"):
-            wealth = np.log1p(np.maximum(stake, -1)).sum(axis=1)
+        wealth = _log_returns(shares, mean).sum(axis=1)
         return np.logaddexp.reduce(wealth + np.log(_CAPITAL)) >= -np.log1p(-confidence)
 
     low, high = float(shares.mean()) if len(shares) else 1.0, 1.0
@@ -211,6 +216,13 @@ class Completeness:
     bound: float     # its upper bound over days as units
     never: Figure    # share of events that never get a label; NaN without an age
     by_band: bool    # bands are shown to differ: each was asked on its own
+    declared: bool = False  # the age rests on what was declared never to get a label
+    doubt: str = ""  # how the log refutes the declaration, in words; empty where it does not
+
+    @property
+    def plateau(self) -> bool:
+        "Whether the log itself shows which share of events never gets a label."
+        return bool(np.isfinite(self.never.value))
 
     def __repr__(self) -> str:
         return f"Completeness({self.reason})"
@@ -247,20 +259,127 @@ def _never(whole: Arrivals, age) -> Figure:
     return over_days(events - known, events)
 
 
-def _asked_apart(a: Arrivals, age, needed) -> list[list[int]]:
-    "Bands, from the highest down; one with too few days to judge later ages is asked with the next lower."
+def _can_wait(part: Arrivals, age, needed) -> bool:
+    "Whether enough days are old enough to judge an age two weeks higher."
+    return bool(_Seen.of(part).watched(age + PATIENCE).sum() >= needed)
+
+
+def _asked_apart(a: Arrivals, enough) -> list[list[int]]:
+    "Bands, from the highest down; one that does not have enough days is asked with the next lower."
     groups, waiting = [], []
     for band in reversed(range(a.events.shape[1])):
         waiting.append(band)
-        if _Seen.of(a.together(*waiting)).watched(age + PATIENCE).sum() >= needed:
+        if enough(a.together(*waiting)):
             groups.append(waiting)
             waiting = []
     return groups[:-1] + [groups[-1] + waiting] if groups else []
 
+# %% ../../nbs/stats/13_arrival.ipynb #c0f12228
+def _age_of_all(a: Arrivals, apart, first, enough) -> int | None:
+    "The age that `first` finds for the whole, and for each band where they are shown to differ."
+    ages = [first(a.together(), True)]
+    if apart and None not in ages:
+        groups = _asked_apart(a, lambda part: enough(part, ages[0]))
+        ages += [first(a.together(*bands), False) for bands in groups]
+    return None if None in ages else max(ages)
+
+
+def _by_evidence(a: Arrivals, apart, share, confidence) -> Completeness:
+    "What the log alone shows."
+    whole, needed = a.together(), days_needed(share, confidence)
+    first = lambda part, each: _first_age(part, share, confidence, each)
+    age = _age_of_all(a, apart, first, lambda part, age: _can_wait(part, age, needed))
+    if age is None:
+        return _none(whole, share, apart, confidence)
+    seen = _Seen.of(whole)
+    to_come, bound = float(seen.to_come[age]), seen.bound(age, confidence)
+    reason = f"labels are complete after {age} days: {to_come:.1%} came later, at most {bound:.1%}"
+    never = _never(whole, age)
+    return Completeness(age, reason, share, int(seen.watched(age).sum()), to_come, bound, never, apart)
+
+# %% ../../nbs/stats/13_arrival.ipynb #a4e596ae
+class _Declared(NamedTuple):
+    "What a share of events that never gets a label leaves open, of days that have events."
+
+    followed: np.ndarray  # (days,)
+    events: np.ndarray    # (days,)
+    known: np.ndarray     # (days, ages) labels known by an age
+    by_age: np.ndarray    # (ages,) share of events with a label, by `known_share`
+    never: float
+
+    @classmethod
+    def of(cls, a: Arrivals, never):
+        events = a.events.sum(axis=1)
+        some, came = events > 0, np.cumsum(a.labels.sum(axis=(1, 3)), axis=1)
+        return cls(a.followed[some], events[some], came[some], known_share(a).sum(axis=1), never)
+
+    @property
+    def ever(self):
+        "Share of events that gets a label: as declared, and no less than has one."
+        return max(1 - self.never, float(np.nanmax(self.by_age, initial=0.0)))
+
+    def closed_at(self, share):
+        "The age of each day at which all but a share of its labels had come, with those it is owed."
+        owed = np.maximum(self.ever - self.by_age[self.followed], 0) * self.events
+        ever = (self.known[:, -1] + owed)[:, None]
+        return (ever - self.known > share * ever).sum(axis=1)
+
+    def bound(self, age, confidence):
+        "Upper bound of the mean share of labels that come after an age."
+        days = self.followed >= age
+        unlabelled = upper_mean(1 - self.known[days, age] / self.events[days], confidence)
+        return max(0.0, (unlabelled - self.never) / (1 - self.never))
+
+# %% ../../nbs/stats/13_arrival.ipynb #9275e7ab
+def _declared_age(a: Arrivals, never, share, confidence, each_day=True) -> int | None:
+    "The lowest age at which days are complete if a share of events never gets a label; None when no age is."
+    left, needed = _Declared.of(a, never), days_needed(share, confidence)
+    closed = left.closed_at(share)
+    for age in range(len(left.by_age)):
+        if (left.followed >= age).sum() < needed:
+            return None
+        old = left.followed >= age + PATIENCE
+        if (1 - left.by_age[age] / left.ever <= share
+                and (not each_day or _keeps(closed[old], age, confidence))
+                and left.bound(age, confidence) <= share):
+            return age
+    return None
+
+# %% ../../nbs/stats/13_arrival.ipynb #d99c5f4a
+def _refuted(left: _Declared, confidence) -> bool:
+    "Whether more events are shown to have a label than a declaration leaves, up to any of the days."
+    order = np.argsort(-left.followed, kind="stable")
+    unlabelled = (1 - left.known[:, -1] / left.events)[order]
+    wealth = _log_returns(unlabelled, left.never).cumsum(axis=1) + np.log(_CAPITAL)[:, None]
+    return bool((np.logaddexp.reduce(wealth, axis=0) >= -np.log1p(-confidence)).any())
+
+
+def _with_declared(found: Completeness, a: Arrivals, never, confidence) -> Completeness:
+    "What a log shows, or the earlier age that follows from a declaration which it does not refute."
+    if not 0 <= never < 1:
+        raise ValueError(f"a share of {never} of events without a label is not allowed: 0 <= share < 1.")
+    left, told = _Declared.of(a.together(), never), f"{100 * never:.3g}% of events"
+    if _refuted(left, confidence):
+        doubt = (f"{told} were declared never to get a label, but {left.ever:.1%} have one: "
+                 "the declaration does not count until it is a smaller share")
+        return replace(found, reason=f"{found.reason}; {doubt}", doubt=doubt)
+    needed = days_needed(found.share, confidence)
+    first = lambda part, each: _declared_age(part, never, found.share, confidence, each)
+    age = _age_of_all(a, found.by_band, first, lambda part, _: (part.events > 0).sum() >= needed)
+    if age is None or found.age is not None and found.age <= age:
+        return found
+    to_come, bound = 1 - float(left.by_age[age]) / left.ever, left.bound(age, confidence)
+    reason = (f"labels are complete after {age} days if, as declared, {told} never get one: "
+              f"at most {bound:.1%} of the others are still to come")
+    days = int((left.followed >= age).sum())
+    return replace(found, age=age, reason=reason, days=days, to_come=to_come, bound=bound, declared=True)
+
 # %% ../../nbs/stats/13_arrival.ipynb #a1b2c3d6
-def complete_age(a: Arrivals, share: float = 0.05, confidence: float = 0.95) -> Completeness:
+def complete_age(a: Arrivals, share: float = 0.05, confidence: float = 0.95,
+                 never: float | None = None) -> Completeness:
     """The age from which a day counts as complete: at most `share` of its labels are still to come, for the
-    mean of days and, with `confidence`, for the next day.
+    mean of days and, with `confidence`, for the next day. never: a share of events that is declared to get
+    no label; the earlier of the two ages stands, and a declaration that the log refutes does not count.
 
     Assumes that days are exchangeable, as far as the pace of their labels goes, and that nothing comes at
     ages that no day has reached. Bands are pooled until they are shown to differ, and where one alone has too
@@ -270,24 +389,18 @@ def complete_age(a: Arrivals, share: float = 0.05, confidence: float = 0.95) -> 
     if share >= 1:  # nothing has to be shown
         return Completeness(0, "labels count as complete when they are told to be", share, 0, nan, nan,
                             Figure(nan), False)
-    whole, apart = a.together(), bands_differ(a, confidence)
-    ages = [_first_age(whole, share, confidence)]
-    if apart and None not in ages:
-        ages += [_first_age(a.together(*bands), share, confidence, each_day=False)
-                 for bands in _asked_apart(a, ages[0], days_needed(share, confidence))]
-    if None in ages:
-        return _none(whole, share, apart, confidence)
-    seen, age = _Seen.of(whole), max(ages)
-    to_come, bound = float(seen.to_come[age]), seen.bound(age, confidence)
-    reason = f"labels are complete after {age} days: {to_come:.1%} came later, at most {bound:.1%}"
-    never = _never(whole, age)
-    return Completeness(age, reason, share, int(seen.watched(age).sum()), to_come, bound, never, apart)
+    apart = bands_differ(a, confidence)
+    found = _by_evidence(a, apart, share, confidence)
+    return found if never is None else _with_declared(found, a, never, confidence)
 
 # %% ../../nbs/stats/13_arrival.ipynb #106238be
-def chance_to_come(a: Arrivals) -> np.ndarray:
-    "(ages,) chance that an event without a label at an age gets one later, by `known_share`; 1.0 beyond it."
+def chance_to_come(a: Arrivals, never: float | None = None) -> np.ndarray:
+    """(ages,) chance that an event without a label at an age gets one later, by `known_share`; 1.0 beyond it.
+
+    As many get one as were seen to, and all but a share that is declared `never` to.
+    """
     share = known_share(a).sum(axis=1)
-    ever = np.nanmax(share, initial=0.0)
+    ever = np.nanmax(share, initial=0.0 if never is None else 1 - never)
     open_ = 1 - share
     chance = np.divide(ever - share, open_, out=np.zeros_like(share), where=open_ > 0)
     return np.where(np.isnan(share), 1.0, np.clip(chance, 0, 1))

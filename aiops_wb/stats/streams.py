@@ -9,9 +9,10 @@ __all__ = ['SHARES', 'SCORE_QUANTILES', 'BUILT_IN', 'RATIO', 'ADVICE', 'WatchedS
            'mix_offset', 'Alarm', 'Findings', 'open_alarms']
 
 # %% ../../nbs/stats/12_streams.ipynb #bb279924
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from math import exp, isnan, log, nan
 from typing import NamedTuple
 
@@ -107,6 +108,7 @@ class Question:
     rests_on: int | None = None     # days of the reference; None where none is needed
     lag: int = 0                    # days after which it is asked
     levels: tuple = drift.SHARE_LEVELS
+    earns: Callable[..., float] | None = None  # what a recent day would add, were a critical change there
 
 
 class Daily(NamedTuple):
@@ -129,6 +131,20 @@ class Daily(NamedTuple):
 
 def _weekdays(days):
     return np.array([d.weekday() for d in days], dtype=int)
+
+# %% ../../nbs/stats/12_streams.ipynb #7ab30c11
+def _of_shares(now, normal, tolerance, recent, alike=False, change=drift.SHARE_LEVELS[-1], sides=(1, -1)):
+    """Log evidence that a day of recent size adds when the share nearest a half has moved, to the better
+    side; and were days `alike`, but for chance."""
+    if not len(now.n):
+        return 0.0
+    normal = replace(normal, variance=0 * normal.variance) if alike else normal
+    n, usual = now.n[-recent:].mean(), normal.at(now.weekday[-1:])[0]
+    moved = np.concatenate([np.clip(usual + side * change, 0, 1) for side in sides])
+    size, weekday = np.full(len(moved), n), np.repeat(now.weekday[-1:], len(moved))
+    bets = sequential.share_bets(n * moved, size, weekday, normal, tolerance)
+    middle = int(np.argmin(abs(usual[0] - 0.5)))
+    return float(bets[:, middle :: usual.shape[1]].max(initial=0.0))
 
 # %% ../../nbs/stats/12_streams.ipynb #f0874c8e
 def _apart(daily: Daily, normal, of_event=None):
@@ -163,7 +179,8 @@ def _share_question(name, about, now: Daily, reference: Daily, tolerance, weight
         share = np.where(now.n[:, None] > 0, now.hits / now.n[:, None], nan)
     last, expected = at[-1] if len(at) else 0, normal.at(now.weekday)[0]
     return Question(stream, about, share[:, last], expected[:, last], sets.names if sets else (name,), at,
-                    quality, _residuals(now, reference, normal, event_variance), int((reference.n > 0).sum()))
+                    quality, _residuals(now, reference, normal, event_variance), int((reference.n > 0).sum()),
+                    earns=partial(_of_shares, now, normal, tolerance, recent))
 
 # %% ../../nbs/stats/12_streams.ipynb #c4e72a2c
 SHARES = {"inputs": 0.5, "calibration": 0.2, "positive rate": 0.1, "loss": 0.05, "share labelled": 0.05,
@@ -259,6 +276,18 @@ def reference_fit(reference: Mapping[date, ScoreCounts]) -> VennAbers | None:
     known = total(reference.values())
     return venn_abers(known.coarsen(50)) if known.grid.kind == "logit" and known.total[1] else None
 
+# %% ../../nbs/stats/12_streams.ipynb #7ab30c13
+def _of_shifts(statement, usual, tolerance, recent, alike=False, change=drift.LOGIT_LEVELS[-1]):
+    "The same when the log-odds of labels have moved."
+    usual = usual._replace(variance=0.0, factor=1.0, hidden=0.0) if alike else usual
+    chance = statement.chance[-recent:]
+    chance = chance[~np.isnan(chance)]
+    if not len(chance):
+        return 0.0
+    moved = np.array([usual.mean + side * change for side in (1, -1)])
+    said = statement._replace(value=moved, chance=np.full(2, chance.mean()))
+    return float(change_bets(said, usual, SHIFTS, tolerance).max() * len(chance) / recent)
+
 # %% ../../nbs/stats/12_streams.ipynb #25badff2
 def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts],
                          tolerance: float, recent: int, weight: float,
@@ -290,7 +319,8 @@ def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[da
     with_labels = [day for day, counts in reference.items() if counts.total[1]]
     apart = Residuals.of(with_labels, shifts.off(learnt[0]), shifts.off(asked[0]))
     return Question(stream, "labels", offset, np.zeros(len(offset)), ("log-odds of the label",),
-                    quality=(False,), apart=apart, rests_on=len(coarse), levels=drift.LOGIT_LEVELS)
+                    quality=(False,), apart=apart, rests_on=len(coarse), levels=drift.LOGIT_LEVELS,
+                    earns=partial(_of_shifts, asked[0], shifts, tolerance, recent))
 
 
 def _recent_offset(offset, error, recent):
@@ -342,7 +372,9 @@ def _of_rises(question):
     s = question.stream
     rises = replace(s, bets=s.bets[:, : s.bets.shape[1] // 2], effect=np.maximum(s.effect, 0.0),
                     lower=np.where(s.effect > 0, s.lower, 0.0), unit="of squared error")
-    return replace(question, stream=rises, where=("mean squared error",), levels=drift.LOSS_LEVELS)
+    earns = partial(question.earns, change=drift.LOSS_LEVELS[-1], sides=(1,))
+    return replace(question, stream=rises, where=("mean squared error",), levels=drift.LOSS_LEVELS,
+                   earns=earns)
 
 # %% ../../nbs/stats/12_streams.ipynb #2c5fb428
 def labelled_question(days: Mapping[date, ScoreCounts], tolerance: float, recent: int, weight: float,
@@ -481,7 +513,7 @@ def _says(alarm):
         return f"{alarm.stream} is {exp(alarm.effect):.2f} times what it was"
     if alarm.unit == "logits":
         side = "higher" if alarm.effect > 0 else "lower"
-        return f"at the same score the log-odds of the label are {size:.2f} {side} than on the held-out days"
+        return f"at the same score the log-odds of the label are {size:.2f} {side} than on the reference days"
     if alarm.stream == "loss" and alarm.effect > 0:
         return f"the mean squared error of the scores rose by {alarm.effect:.3f}"
     if alarm.stream == "loss":

@@ -40,7 +40,8 @@ from ..stats.streams import (
     reference_fit,
     score_question,
 )
-from .registered import Registered
+from .registered import ENOUGH_DAYS, Reference, Registered
+from .unwatched import Situation, not_asked, too_little
 
 __all__ = [
     "Drift",
@@ -52,10 +53,8 @@ __all__ = [
     "drift_of",
 ]
 
-LEARN_DAYS = 28
-"Days with events that a version trained elsewhere is its own reference for."
 SILENCE_DAYS = 60
-"What came before a silence longer than this is left out."
+"A few days before a silence longer than this are not the beginning of a version."
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +69,7 @@ class Drift:
     offset: Figure  # by how many logits recent labels differ from the probabilities; 95 % interval
     mix_offset: Figure  # what the score distribution says about the prior's log-odds
     level: float
+    situation: Situation
     vectors: Mapping[str, tuple[np.ndarray, np.ndarray, Mapping]] = field(
         default_factory=dict
     )  # feature -> counts of the recent days, of the reference, binning rule
@@ -96,12 +96,32 @@ class Drift:
     def severity(self) -> str:
         """The gravest open alarm's that is not muted.
 
-        none without any; unknown when nothing is watched.
+        none without any; unknown when nothing but volume and latency can be watched.
         """
         heard = [a for a in self.alarms if not a.muted]
         if heard:
             return heard[0].severity
-        return "none" if self.questions else "unknown"
+        about_the_world = (i for i, q in enumerate(self.questions) if q.about != "volume")
+        return "none" if any(not self._too_little(i) for i in about_the_world) else "unknown"
+
+    @cached_property
+    def unwatched(self) -> dict[str, str]:
+        "Streams that cannot be watched on the last morning, each with the reason."
+        names = [q.stream.name for q in self.questions]
+        little = {name: why for i, name in enumerate(names) if (why := self._too_little(i))}
+        return not_asked(self.questions, self.situation) | little
+
+    @property
+    def watched(self) -> list[Question]:
+        "The questions that can be answered."
+        return [q for q in self.questions if q.stream.name not in self.unwatched]
+
+    def _too_little(self, i):
+        "Why a question cannot be answered; what raised an alarm can."
+        if self.followed.open[-1, i]:
+            return ""
+        bar, latest = self.followed.bar[i], self.situation.latest
+        return too_little(self.questions[i], bar, sequential.HORIZON, latest)
 
     @cached_property
     def independence(self) -> Independence:
@@ -141,11 +161,11 @@ class Drift:
                 "so days are not independent"
             )
         rests_on = {q.stream.name: q.rests_on for q in self.questions if q.rests_on is not None}
-        short = [name for name, days in rests_on.items() if days < LEARN_DAYS]
+        short = [name for name, days in rests_on.items() if days < ENOUGH_DAYS]
         if short:
             caveats.append(
                 f"{', '.join(short)} rest on {min(rests_on.values())} reference days, "
-                f"too few to know how much days differ ({LEARN_DAYS} are enough)"
+                f"too few to know how much days differ ({ENOUGH_DAYS} are enough)"
             )
         return caveats
 
@@ -164,7 +184,8 @@ class Observed:
     latency, and what the calendar says."""
 
     counts: Mapping[date, ScoreCounts]
-    reference: Mapping[date, ScoreCounts]  # held-out days; empty for a version trained elsewhere
+    # held-out days, or those that were chosen; empty for a version trained elsewhere without any
+    reference: Mapping[date, ScoreCounts]
     feature_days: list[date] = field(default_factory=list)
     features: Mapping[str, np.ndarray] = field(default_factory=dict)  # (days, places)
     reference_days: list[date] = field(default_factory=list)
@@ -174,6 +195,7 @@ class Observed:
     calendar: pd.DataFrame = field(default_factory=_no_calendar)
     # feature -> day -> values that were delivered and could not be read; they are missing, too
     unreadable: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
+    chosen: tuple[date, date] | None = None  # days of the log that a person made the reference
 
     @property
     def compared(self) -> list[str]:
@@ -220,24 +242,25 @@ def observe(
     day: date,
     as_of: datetime | None = None,
     bins: Mapping | None = None,
-    registered: Registered | None = None,
+    reference: Reference | None = None,
 ) -> Observed:
     """Read what was counted of a version up to a day, as known at a time.
 
-    `registered` is what the version was registered with, where that has been read already.
+    `reference` is what the version is held against (None: what it was registered with).
     """
-    registered = registered or Registered(reader, model, version)
+    reference = reference or Registered(reader, model, version)
     counts = reader.score_counts(model, None, day, version=version, as_of=as_of)
     latency = reader.latency(model, None, day, version=version, as_of=as_of)
     return Observed(
         counts,
-        registered.held_out,
+        reference.days,
         *reader.feature_counts(model, version, None, day, as_of=as_of),
-        *registered.features,
+        *reference.features,
         bins or {},
         {d: h.mean for d, h in latency.items()},
         reader.calendar(model, as_of),
         _by_feature(reader.unreadable_counts(model, version, as_of)),
+        reference.span,
     )
 
 
@@ -257,17 +280,17 @@ def drift_of(
     settings: Settings,
     as_of: datetime | None = None,
     card: Mapping | None = None,
-    registered: Registered | None = None,
+    reference: Reference | None = None,
     waits: float | None = None,
 ) -> Drift:
     """Follow a version by what is stored, as known at a time.
 
-    `card` is the model card, stored when the version was registered; `registered` as in `observe`,
+    `card` is the model card, stored when the version was registered; `reference` as in `observe`,
     `waits` as in `follow_version`.
     """
-    registered = registered or Registered(reader, model, version)
-    seen = observe(reader, model, version, day, as_of, (card or {}).get("bins"), registered)
-    return follow_version(seen, day, settings, registered.fit if seen.reference else None, waits)
+    reference = reference or Registered(reader, model, version)
+    seen = observe(reader, model, version, day, as_of, (card or {}).get("bins"), reference)
+    return follow_version(seen, day, settings, reference.fit if seen.reference else None, waits)
 
 
 def follow_version(
@@ -282,8 +305,9 @@ def follow_version(
     Days of labels count when they are `waits` days old (None: as old as is set; infinite: they are
     never known to be in, and nothing is asked about labels). References: the days of training for
     features, the held-out days for the score and the labels; for a version trained elsewhere its
-    own first 28 days with events, and no features. What came before a silence of more than 60 days
-    is left out. `fit` is `reference_fit` of the held-out days, where it has been made already.
+    own first 28 days with events, and no features. They never move by themselves: only where days
+    were `chosen` by a person these are the reference, and nothing before their end is watched.
+    `fit` is `reference_fit` of the reference, where it has been made already.
     """
     waits = settings.label_floor if waits is None else waits
     span = _span(seen, day)
@@ -307,7 +331,22 @@ def follow_version(
         if isinf(waits)
         else mix_offset(span.counts, labelled, settings.recent_days, waits, fit),
         settings.drift_level,
+        _situation(seen, span, labelled, waits, settings.recent_days),
         _vectors(seen, tables, settings.recent_days),
+    )
+
+
+def _situation(seen, span, labelled, waits, recent):
+    "What decides whether a stream can be watched."
+    lately = [c.total[0] for c in span.counts.values()][-recent:]
+    return Situation(
+        reference_days=sum(c.total[0] > 0 for c in span.reference.values()),
+        labelled_days=sum(c.total[1] > 0 for c in labelled.values()),
+        learning=not seen.reference and span.learned == len(span.days),
+        waits=waits,
+        probabilities=all(c.grid.kind == "logit" for c in span.counts.values()),
+        bins=seen.bins,
+        latest=sum(lately) / len(lately),
     )
 
 
@@ -321,28 +360,34 @@ class _Span(NamedTuple):
 
 
 def _span(seen, day):
-    first = _beginning([d for d, c in seen.counts.items() if c.total[0]], day)
+    with_events = [d for d, c in seen.counts.items() if c.total[0]]
+    first = seen.chosen[0] if seen.chosen else _beginning(with_events, day)
+    first = min(first, day)  # days that are chosen later say nothing of this one
     days = [first + timedelta(i) for i in range((day - first).days + 1)]
     grids = [c.grid for c in seen.counts.values()]
     empty = ScoreCounts.empty(grids[0]) if grids else ScoreCounts.empty()
     counts = {d: seen.counts.get(d, empty) for d in days}  # a day without events is a day
     if seen.reference:
-        return _Span(days, counts, seen.reference, 0)
+        learned = (seen.chosen[1] - first).days + 1 if seen.chosen else 0
+        return _Span(days, counts, seen.reference, min(learned, len(days)))
     with_events = [i for i, d in enumerate(days) if counts[d].total[0]]
-    enough = len(with_events) >= LEARN_DAYS
-    learned = with_events[LEARN_DAYS - 1] + 1 if enough else len(days)
+    enough = len(with_events) >= ENOUGH_DAYS
+    learned = with_events[ENOUGH_DAYS - 1] + 1 if enough else len(days)
     own = {d: counts[d] for d in days[:learned] if counts[d].total[0]}
     return _Span(days, counts, own, learned)
 
 
 def _beginning(days, last):
-    """The first day after the last long silence.
+    """The first day of the first stretch without a long silence that is enough for a reference.
 
-    One row with a date of long ago must not be the beginning.
+    One row with a date of long ago must not be the beginning; what a version was held against
+    before a silence, it is held against afterwards. Where no stretch is enough, the last.
     """
     days = sorted(days) or [last]
-    starts = [b for a, b in zip(days, days[1:]) if (b - a).days > SILENCE_DAYS]
-    return starts[-1] if starts else days[0]
+    breaks = [i for i in range(1, len(days)) if (days[i] - days[i - 1]).days > SILENCE_DAYS]
+    starts, ends = [0, *breaks], [*breaks, len(days)]
+    enough = (i for i, end in zip(starts, ends) if end - i >= ENOUGH_DAYS)
+    return days[next(enough, starts[-1])]
 
 
 def _muted_days(days, calendar):

@@ -156,9 +156,10 @@ def _degraded(view, counted):
 
 def _of_all_only(view):
     "Figures of all tenants together: calibrations are made and tickets promised for all of them."
-    adjusted = view.labels.adjusted
+    adjusted, complete = view.labels.adjusted, view.labels.complete
     return (
         _promised(view)
+        | ({f"{k}_complete": f for k, f in complete.items()} if view.labels.complete_day else {})
         | {f"expected_{k}_week": f for k, f in view.labels.expected.items()}
         | ({f"adjusted_{k}_week": f for k, f in adjusted.figures.items()} if adjusted else {})
     )
@@ -247,17 +248,22 @@ def unknown_drift(view: View) -> pd.DataFrame:
     return _tidy(view, {("", metric): Figure(nan, n=n) for metric in metrics})
 
 
+def _window(view, metric):
+    "The first and the last day that a figure speaks of."
+    if metric.endswith("_complete"):
+        return view.labels.complete_window
+    recent = view.settings.recent_days if metric.endswith("_week") else 1
+    return view.day - timedelta(recent - 1), view.day
+
+
 def _tidy(view, figures, tenant=""):
-    recent = view.settings.recent_days
-    first = lambda metric: view.day - timedelta(recent - 1 if metric.endswith("_week") else 0)
     rows = [
         {
             "tenant": tenant,
             "segment": segment,
             "metric": metric,
             **figure._asdict(),
-            "window_first": first(metric),
-            "window_last": view.day,
+            **dict(zip(("window_first", "window_last"), _window(view, metric))),
         }
         for (segment, metric), figure in figures.items()
     ]

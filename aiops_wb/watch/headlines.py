@@ -11,6 +11,7 @@ from ..stats.conformal import MIN_SAMPLES
 from ..stats.drift import KINDS
 from ..stats.performance import over_days
 from ..stats.retrain import Challenge, Check
+from .registered import ENOUGH_DAYS
 from .silence import ADVICE
 from .view import View
 from .words import number, percent
@@ -23,6 +24,7 @@ __all__ = [
     "silence_note",
     "certainty_headline",
     "backtest",
+    "held_against",
     "thresholds_headline",
     "reasons_headline",
     "retrain_headline",
@@ -60,7 +62,8 @@ def performance_headline(view: View) -> Headline:
     known, base = view.labels.complete, view.quality.baseline
     if known["accuracy"].n < MIN_SAMPLES:
         return _too_few_labels(view, known["accuracy"].n)
-    held = lambda name, show: f" (held-out days: {show(base[name])})" if name in base else ""
+    of = view.reference.name
+    held = lambda name, show: f" ({of}: {show(base[name])})" if name in base else ""
     says = (
         f"Of the predictions of {_span(view)} {percent(known['labelled_share'].value)} "
         f"are labelled: at the threshold of {number(view.probability(view.threshold))} "
@@ -71,13 +74,13 @@ def performance_headline(view: View) -> Headline:
     )
     if view.quality.losses:
         worse = " and ".join(view.quality.losses)
-        advice = (
-            f"Against the held-out days of training, {worse}: "
-            "see drift, then consider a challenger."
-        )
+        advice = f"Against the {of}, {worse}: see drift, then consider a challenger."
         return Headline("look", says, advice)
     if not base:
-        advice = "There are no held-out days to compare with: this version was trained elsewhere."
+        advice = (
+            "There is nothing to compare with: this version was trained elsewhere. Choose days of "
+            "the log with 'aiops-wb reference set'."
+        )
         return Headline("unknown", says, advice)
     return Headline("ok", says, "Accuracy, ranking and calibration hold.")
 
@@ -121,12 +124,13 @@ def drift_headline(view: View) -> Headline:
         return _of_silence(silence, others)
     if others:
         return others
-    if all(q.about == "volume" for q in drift.questions):
+    if not any(q.about != "volume" for q in drift.watched):
+        why = drift.unwatched.get("score", "")
         return Headline(
             "unknown",
-            "Nothing can be compared yet: a version that was trained elsewhere is its own "
-            "reference after four weeks.",
-            "Come back when the log is longer.",
+            f"Neither the score nor a feature can be watched: {why}.",
+            "Come back when the log is longer, or choose days to compare with: "
+            "'aiops-wb reference set'.",
         )
     if drift.alarms:
         streams = ", ".join(a.stream for a in drift.alarms[:5])
@@ -137,10 +141,16 @@ def drift_headline(view: View) -> Headline:
         )
     return Headline(
         "ok",
-        f"No alarm is open: none of {len(drift.questions)} streams differs from its reference "
-        "by more than is tolerated, as far as the evidence goes.",
+        f"No alarm is open: none of {len(drift.watched)} streams differs from its reference "
+        f"by more than is tolerated, as far as the evidence goes{_not_watched(drift)}.",
         "Nothing to do.",
     )
+
+
+def _not_watched(drift):
+    "How many streams cannot be watched."
+    n = len(drift.unwatched)
+    return f"; {n} more cannot be watched" if n else ""
 
 
 def _of_silence(silence, others):
@@ -188,11 +198,12 @@ def _of_alarms(heard, first_day):
 def watch_note(view: View) -> Headline:
     "What the alarms promise, and why it cannot be claimed where it cannot."
     drift = view.drift
-    if not drift.questions:
+    if not drift.watched:
         return Headline("unknown", "Nothing is watched yet.", "")
     says = (
-        f"{len(drift.questions)} streams have been followed since {drift.days[0]:%-d %B %Y}; "
-        f"the chance of any false alarm in a year is to be at most {percent(drift.level)}."
+        f"{len(drift.watched)} streams have been followed since {drift.days[0]:%-d %B %Y}; "
+        f"the chance of any false alarm in a year is to be at most {percent(drift.level)}. "
+        f"The version is held against {held_against(view)}."
     )
     if view.card.get("bins") and not any(q.about == "feature" for q in drift.questions):
         says += (
@@ -213,6 +224,21 @@ def watch_note(view: View) -> Headline:
     independent = drift.independence
     state = "ok" if independent.state == "holds" else "unknown"
     return Headline(state, says, f"{independent.says()}{known}")
+
+
+def held_against(view: View) -> str:
+    "Which days a version is held against, and who said so where a person chose them."
+    span, first = view.reference.span, view.drift.days[0]
+    if span:
+        row = view.reader.latest_change("reference", f"{view.model}/{view.version}", view.stood_at)
+        return (
+            f"{span[0]:%-d %B %Y} to {span[1]:%-d %B %Y}, as {row.who} chose on "
+            f"{row.changed_at:%-d %B %Y}: {row.why}"
+        )
+    held = sorted(view.held_out)
+    if held:
+        return f"the held-out days of its training, {held[0]:%-d %B %Y} to {held[-1]:%-d %B %Y}"
+    return f"its own first {ENOUGH_DAYS} days with predictions, from {first:%-d %B %Y} on"
 
 
 def _known_days(calendar, day):

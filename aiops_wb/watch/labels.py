@@ -53,11 +53,11 @@ class Labels:
 
     @property
     def reference_probability(self) -> VennAbers | None:
-        """The calibrated probability by the held-out days of training.
+        """The calibrated probability by the reference days: the held-out ones, or those chosen.
 
-        None for a version trained elsewhere, or without probabilities.
+        None for a version trained elsewhere without any, or without probabilities.
         """
-        return self._of.registered.probability
+        return self._of.reference.probability
 
     @property
     def newest(self) -> date | None:
@@ -87,7 +87,7 @@ class Labels:
             return {}
         return expected_over_days(
             list(self._recent().values()),
-            list(of.registered.held_out.values()),
+            list(of.reference.labelled.values()),
             self.reference_probability.probability,
             of.threshold,
             ever=self.pace and self.pace.ever,
@@ -112,7 +112,7 @@ class Labels:
     def not_adjusted(self) -> str:
         "Why there are no adjusted figures; empty where there are."
         if self.reference_probability is None:
-            return "no held-out days of training tell what to expect from a score"
+            return f"no {self._of.reference.name} tell what to expect from a score"
         if isinstance(self._pace, str):
             return self._pace
         return self.adjusted.reason if self.adjusted else "no label is known yet"

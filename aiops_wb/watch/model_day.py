@@ -16,7 +16,7 @@ from ..stats.counts import Histogram, ScoreCounts, total
 from ..stats.drift import ALARM_SEVERITIES
 from ..stats.points import Grid
 from .alarms import Drift, drift_of
-from .registered import Registered, Versions
+from .registered import Chosen, Reference, Registered, Versions
 
 __all__ = ["ModelDay"]
 
@@ -80,8 +80,9 @@ class ModelDay:
 
     @cached_property
     def stood_at(self) -> datetime | None:
-        """The time up to which changes of version, threshold and calibration count for the day:
-        that of its first figures; `as_of` where there are none yet, or all that is known counts."""
+        """The time up to which changes of version, threshold and calibration, and declarations
+        about labels, count for the day: that of its first figures; `as_of` where there are none
+        yet, or all that is known counts."""
         if self.as_of is None:
             return None
         return self.reader.first_figures_at(self.model, self.day, self.as_of) or self.as_of
@@ -100,7 +101,17 @@ class ModelDay:
     def complete_days(self) -> CompleteDays:
         "Which days' labels are in."
         rules = label_rules(self.settings)
-        return CompleteDays(self.reader, self.model, self.day, self.as_of, **rules)
+        at = {"as_of": self.as_of, "stood_at": self.stood_at}
+        return CompleteDays(self.reader, self.model, self.day, **at, **rules)
+
+    @cached_property
+    def reference(self) -> Reference:
+        "What the version is held against: the days of its training, or those that were chosen."
+        span = self.reader.reference_days(self.model, self.version, self.stood_at)
+        if span is None:
+            return self.registered
+        named, complete = (self.model, self.version), self.complete_days.newest
+        return Chosen(self.reader, named, span, self.as_of, complete)
 
     @property
     def held_out(self) -> dict[date, ScoreCounts]:
@@ -197,6 +208,6 @@ class ModelDay:
             self.settings,
             self.as_of,
             self.card,
-            self.registered,
+            self.reference,
             self.complete_days.waits,
         )

@@ -17,7 +17,7 @@ __all__ = ["quality_losses", "Quality"]
 
 
 def quality_losses(week: Mapping[str, Figure], base: Mapping[str, float]) -> list[str]:
-    """What got clearly worse than on the held-out days, each in words.
+    """What got clearly worse than on the reference days, each in words.
 
     Accuracy by 10 %, ROC-AUC by 0.05, Brier score by a quarter, each with an interval that does not
     reach what it was.
@@ -67,22 +67,22 @@ class Quality:
 
     @cached_property
     def baseline(self) -> dict[str, float]:
-        "Figures on the held-out days of training; empty for a version trained elsewhere."
-        metrics = self._of.card.get("metrics", {})
-        return {k: nan if v is None else v for k, v in metrics.items()}
+        """Figures on the days that the version is held against: held-out days of training, or
+        those that were chosen; empty for one trained elsewhere without any."""
+        return self._of.reference.figures(self._of.threshold)
 
     def drop_from_baseline(self, week: Mapping[str, Figure]) -> AccuracyDrop:
-        "Accuracy of some recent days against the held-out days of training."
+        "Accuracy of some recent days against the reference days."
         return AccuracyDrop(self.baseline.get("accuracy", nan), week["accuracy"].value)
 
     @cached_property
     def accuracy_drop(self) -> AccuracyDrop:
-        "Accuracy of the recent days against the held-out days of training."
+        "Accuracy of the recent days against the reference days."
         return self.drop_from_baseline(self.week)
 
     @cached_property
     def losses(self) -> list[str]:
-        """What got clearly worse than on the held-out days, each in words: on the newest complete
+        """What got clearly worse than on the reference days, each in words: on the newest complete
         days, because labels that came early are no fair sample."""
         return quality_losses(self._labels.complete, self.baseline)
 
@@ -90,7 +90,7 @@ class Quality:
     def degraded(self) -> bool | None:
         """Whether the model should not be relied on as it is; None when nothing can be said.
 
-        It should not with a grave alarm, or figures clearly worse than on the held-out days.
+        It should not with a grave alarm, or figures clearly worse than on the reference days.
         """
         severity = self._of.drift.severity
         if severity == "unknown" and isnan(self._labels.complete["accuracy"].value):

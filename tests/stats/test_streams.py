@@ -49,7 +49,7 @@ def alarm(stream="x", unit="of events", effect=0.0123, kind="covariate"):
         (alarm("volume", "log ratio", np.log(2)), "volume is 2.00 times what it was"),
         (
             alarm("calibration", "logits", -0.5),
-            "at the same score the log-odds of the label are 0.50 lower than on the held-out days",
+            "at the same score the log-odds of the label are 0.50 lower than on the reference days",
         ),
     ],
 )

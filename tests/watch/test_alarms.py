@@ -179,7 +179,14 @@ def test_independent_days_are_said_to_be_so_when_it_could_have_been_seen():
 def test_the_page_says_whether_the_level_holds_cannot_be_checked_or_is_gone(year, day, state, says):
     drift = follow_version(observed(year), year.days[day], SETTINGS)
     complete = SimpleNamespace(newest=year.days[day])
-    view = SimpleNamespace(drift=drift, card={}, day=year.days[day], complete_days=complete)
+    view = SimpleNamespace(
+        drift=drift,
+        card={},
+        day=year.days[day],
+        complete_days=complete,
+        reference=SimpleNamespace(span=None),
+        held_out={},
+    )
     said = watch_note(view)
     assert said.state == state and says in f"{said.says} {said.advice}"
 
@@ -463,6 +470,24 @@ def test_the_command_line_lists_alarms_and_keeps_the_calendar(alarmed, capsys):
     assert main(["calendar", "remove", "C-1", *data, "--why", "they do"]) == 0
     capsys.readouterr()
     assert main(["calendar", "list", *data]) == 0 and "0 entries" in capsys.readouterr().out
+
+
+def test_an_alarm_that_gets_graver_is_listed_again_and_one_that_goes_on_is_not(alarmed, capsys):
+    said = ("opened medium", "ongoing low", "ongoing critical", "ongoing critical", "closed low")
+    with alarmed.store() as store:
+        last = store.drift_events(MODEL).tail(1)
+        dates = {c: last[c].dt.date for c in ("since", "opened_on")}
+        for i, (state, severity) in enumerate(map(str.split, said)):
+            day = date(2026, 3, 8) + timedelta(i)
+            told = {"state": state, "severity": severity, "title": f"now {severity}"}
+            later = last.recorded_at + pd.Timedelta(hours=i)
+            at = {"event_id": "D-made", "event_date": day, "recorded_at": later}
+            store.add_drift_events(last.assign(**told, **at, **dates))
+        store.publish()
+    assert main(["drift", "list", "--data", str(alarmed.data), "--json"]) == 0
+    listed = [r for r in json.loads(capsys.readouterr().out) if r["event_id"] == "D-made"]
+    assert [r["state"] for r in listed] == ["opened", "graver", "closed"]
+    assert listed[1]["title"] == "now critical" and listed[1]["event_date"] == "2026-03-10"
 
 
 def test_the_command_line_names_what_tells_recent_days_from_training(bench, capsys):

@@ -65,6 +65,7 @@ def _rule(view, rule):
         ("Promise", rule.guarantee or "none"),
         ("Unit", rule.unit),
         ("If", rule.assumes or "-"),
+        ("Speaks of", view.complete_days.speaks_of if rule.guarantee else "-"),
         ("Rests on", f"{rule.n:,} labelled events{days}"),
     ]
 

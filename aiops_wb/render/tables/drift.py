@@ -81,20 +81,23 @@ def _closed_alarms(view, days):
 
 
 def stream_table(view: View) -> Table:
-    """Every stream, those with an open alarm first.
+    """Every stream, those with an open alarm first, those that cannot be watched last.
 
     The recent change with the lower end of its size, what is tolerated, evidence, and what the
-    reference is worth.
+    reference is worth; why a stream is not watched.
     """
     drift = view.drift
-    if not drift.questions:
-        return note("nothing is watched yet")
     is_open = drift.followed.open[-1]
     places = sorted(range(len(drift.questions)), key=lambda i: not is_open[i])
     above = (drift.followed.evidence[-1] - drift.followed.bar) / log(10)
     days = drift.independence.figures
-    rows = [_stream(drift.questions[i], above[i], days) for i in places]
-    return Table(pd.DataFrame(rows), ("watched",))
+    watched = [i for i in places if drift.questions[i].stream.name not in drift.unwatched]
+    rows = [_stream(drift.questions[i], above[i], days) for i in watched]
+    columns = dict.fromkeys(rows[0] if rows else ("stream", "watched"), "-")
+    left = [
+        columns | {"stream": name, "watched": f"no: {why}"} for name, why in drift.unwatched.items()
+    ]
+    return Table(pd.DataFrame(rows + left), ("watched",))
 
 
 def _stream(question, powers, days):
@@ -161,7 +164,7 @@ def drift_table(view: View) -> Table:
         ("Events, recent / reference", f"{test.n:,} / {test.m:,}"),
         ("Severity of the score's drift", test.severity),
         (
-            "Accuracy, held-out days / recent days",
+            f"Accuracy, {view.reference.name} / recent days",
             f"{number(drop.baseline)} / {number(drop.recent)}",
         ),
         ("Severity of the accuracy drop", drop.severity),

@@ -6,6 +6,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
+from ...models.complete import UNTIL_COMPLETE
 from ...stats.counts import ScoreCounts, total
 from ...stats.performance import confusion, summary
 from ...watch.view import View
@@ -47,16 +48,15 @@ ORDER = (
 WIDTHS = {"below 0.05": 0.05, "0.05 to 0.10": 0.10, "0.10 to 0.20": 0.20, "0.20 or wider": 1.0}
 "Widths of the probability interval in words, and where each ends."
 
-UNTIL_COMPLETE = (
-    "sets, tickets, reference figures and alarms about labels wait until labels are shown to be in"
-)
-
 OF_SITES = ("predictions", "labelled_share", "positive_rate", "alerts", "precision", "recall")
 
 
 def performance_table(view: View) -> Table:
-    "Figures of the day, the recent days, 30 days and the held-out days of training."
-    spans = {
+    """Figures of the newest complete days, the day, the recent days, 30 days and the reference:
+    held-out days, or chosen ones."""
+    window = view.labels.complete_window
+    complete = {_complete_span(window): view.labels.complete} if window else {}
+    spans = complete | {
         "day": view.quality.today,
         f"{view.settings.recent_days} days": view.quality.week,
         "30 days": view.quality.month,
@@ -64,15 +64,20 @@ def performance_table(view: View) -> Table:
     rows = [
         {"": metric(name).title}
         | {span: shown(name, figures[name]) for span, figures in spans.items()}
-        | {"held-out days": _held_out(view, name)}
+        | {view.reference.name: _reference(view, name)}
         for name in ORDER
         if name in view.quality.today
     ]
     return Table(pd.DataFrame(rows))
 
 
-def _held_out(view, name):
-    "A figure of the held-out days; counts of other days are not to be compared."
+def _complete_span(window):
+    "The newest days whose labels are in, as the head of a column."
+    return "{:%-d %b} to {:%-d %b}, complete".format(*window)
+
+
+def _reference(view, name):
+    "A figure of the reference days; counts of other days are not to be compared."
     return "" if metric(name).kind == "count" else number(view.quality.baseline.get(name, nan))
 
 
@@ -94,7 +99,7 @@ def label_table(view: View) -> Table:
         state = held[f"{kind}_{name}_week"].state if held else "unknown"
         return shown(name, figures[name]) + (" (unreliable)" if state == "unreliable" else "")
 
-    span = "{:%d %b} to {:%d %b}, complete".format(*window) if window else "complete days"
+    span = _complete_span(window) if window else "complete days"
     rows = [
         {
             "": metric(name).title,
@@ -110,14 +115,15 @@ def label_table(view: View) -> Table:
 
 def arrival_table(view: View) -> Table:
     "When labels are in, what waits for them, and how far figures without them held, in words."
-    labels, seen = view.labels, view.labels.completeness
+    labels, seen, declared = view.labels, view.labels.completeness, view.complete_days.declared
     rows = [
         ("labels", seen.reason),
         ("days that count as complete", _waited(view)),
         (
             "events that never get a label",
-            "not known" if seen.age is None else shown("labelled_share", seen.never),
+            shown("labelled_share", seen.never) if seen.plateau else "not known",
         ),
+        *([("declared never to get one", declared)] if declared else []),
         ("adjusted figures", labels.not_adjusted or _held_words(view, "adjusted")),
         ("expected figures", _held_words(view, "expected")),
     ]

@@ -1,0 +1,40 @@
+"""Choose the days of the log that a version is held against."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from ..log.errors import StoreError
+from ..log.store import Store
+from .registered import ENOUGH_DAYS
+
+__all__ = ["choose_reference"]
+
+
+def choose_reference(
+    store: Store,
+    now: datetime,
+    who: str,
+    model: str,
+    version: str,
+    first: date,
+    last: date,
+    why: str,
+) -> None:
+    """Hold a version against days of the log from now on, with a row in the audit trail.
+
+    StoreError for days in the wrong order, days that are not over, or fewer than 28 on which the
+    version scored: how much days differ would not be known.
+    """
+    if not why.strip():
+        raise StoreError("a change of a reference needs a reason: add --why.")
+    if last < first:
+        raise StoreError(f"a reference from {first} to {last} ends before it begins.")
+    if last >= now.astimezone(ZoneInfo(store.timezone)).date():
+        raise StoreError(f"{last} is not over: choose days up to yesterday.")
+    scored = [d for d in store.days(model, version=version) if first <= d <= last]
+    if len(scored) < ENOUGH_DAYS:
+        raise StoreError(
+            f"{model} {version} scored on {len(scored)} days from {first} to {last}: choose at "
+            f"least {ENOUGH_DAYS}, so that it is known how much days differ."
+        )
+    store.set_reference(now, who, model, version, first, last, why)
