@@ -126,6 +126,79 @@ def _rule(name, promised, repetitions, effect, choose, seed, note=None):
     )
 
 
+def _scored(rng, n, shift):
+    "Events of both labels in equal parts; `shift` moves all scores."
+    y = np.arange(n) % 2
+    return np.rint(rng.normal(2000 * y - 1000 + shift, 1000)).astype(int), y
+
+
+def coverage_by_group(repetitions):
+    """Coverage of a label in a group by sets that the group calibrates on 60 labels of a kind: two
+    groups, the scores of one a logit and a half too high, 90 %."""
+    from aiops_wb.stats.conformal import LabelConditional
+    from aiops_wb.stats.counts import ScoreCounts, total
+    from aiops_wb.stats.coverage import coverage_by_group
+
+    rng, days, shifts = np.random.default_rng(13), range(10), {"a": 0, "b": 1500}
+    own, pooled = [], []
+    for _ in range(repetitions):
+        before = {g: ScoreCounts.from_events(*_scored(rng, 120, s)) for g, s in shifts.items()}
+        stood = LabelConditional(total(before.values())).set_bounds(0.9)
+        judged = {
+            g: {day: ScoreCounts.from_events(*_scored(rng, 40, s)) for day in days}
+            for g, s in shifts.items()
+        }
+        rows = coverage_by_group(judged, before, dict.fromkeys(days, stood)).rows
+        rows = sorted(rows, key=lambda row: (row.group, row.label))
+        own.append([row.own.value for row in rows])
+        pooled.append([row.pooled.value for row in rows])
+    mean, at = np.mean(own, axis=0), int(np.mean(own, axis=0).argmin())
+    return report(
+        "coverage_by_group",
+        0.9,
+        mean[at],
+        repetitions,
+        "coverage of a label in a group, the worst of four",
+        True,
+        np.std(own, axis=0)[at] / np.sqrt(repetitions),
+        note=f"sets of both groups together: {np.mean(pooled, axis=0).min():.3f}",
+    )
+
+
+def false_group_short(repetitions):
+    """Tables of 40 groups, all covered as stated on days with an effect of their own (14 days, 5-14
+    labels, sd of a day .04), of which any group is called covered less."""
+    from aiops_wb.stats.conformal import SetBounds
+    from aiops_wb.stats.counts import ScoreCounts
+    from aiops_wb.stats.coverage import coverage_by_group
+
+    rng, days, called, naive = np.random.default_rng(17), range(14), 0, 0
+    points, nothing = np.array([-10, 10]), np.zeros(2, dtype=np.int64)
+    for _ in range(repetitions):
+        n = rng.integers(5, 15, (40, len(days)))
+        hits = rng.binomial(n, rng.beta(45, 5, n.shape))
+        cells = np.stack([hits, n - hits], axis=-1)
+        groups = {
+            str(g): {d: ScoreCounts(points, cells[g, d], cells[g, d], nothing) for d in days}
+            for g in range(40)
+        }
+        bounds = dict.fromkeys(days, SetBounds(0, 0))
+        called += any(row.short for row in coverage_by_group(groups, {}, bounds).rows)
+        alone = coverage_by_group(dict([groups.popitem()]), {}, bounds).rows
+        naive += sum(row.short for row in alone)
+    share = called / repetitions
+    return report(
+        "false_group_short",
+        0.05,
+        share,
+        repetitions,
+        "share of tables of 40 groups with a false claim",
+        False,
+        np.sqrt(0.05 * 0.95 / repetitions),
+        note=f"a single group looked at alone: {naive / repetitions:.3f}",
+    )
+
+
 def ltt_row_iid(repetitions):
     "Learn-then-test on independent rows: P(false-ticket share > 10 %) <= 10 %."
     from aiops_wb.stats.automation import row_rule
@@ -881,6 +954,8 @@ ALL = {
     for f in (
         coverage_rank,
         coverage_by_label,
+        coverage_by_group,
+        false_group_short,
         ltt_row_iid,
         ltt_row_days,
         ltt_day,

@@ -18,17 +18,12 @@ __all__ = ["ArrivalReads", "ScoreCountReads", "TrafficReads", "FeatureCountReads
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY_NUMBER = "(event_date - DATE '1970-01-01')::INTEGER AS day"
+_COUNTED = ("points", "n", "n_labelled", "n_positive")
 
 
 def _day(number) -> date:
     "The day of a number of days since 1970."
     return date.fromordinal(_EPOCH + int(number))
-
-
-def _counts(rows) -> ScoreCounts:
-    "The table of counts in a frame of one grid."
-    grid = Grid.parse(rows.grid.iloc[0])
-    return ScoreCounts.of(rows.points, rows.n, rows.n_labelled, rows.n_positive, grid)
 
 
 class ScoreCountReads(BatchReads):
@@ -54,10 +49,7 @@ class ScoreCountReads(BatchReads):
         if len(grids) > 1:  # by several versions, or at other times
             sql = f"SELECT DISTINCT grid FROM score_counts{where} ORDER BY 1"
             grids = self._column(sql, values)
-        if len(grids) > 1:
-            raise StoreError(
-                f"{model} was logged on the grids {' and '.join(grids)}: name a version."
-            )
+        _require_one_grid(model, grids)
         rows = self.con.execute(
             f"""
             SELECT {_DAY_NUMBER}, points, n::INTEGER AS n,
@@ -95,16 +87,76 @@ class ScoreCountReads(BatchReads):
     ) -> dict[str, ScoreCounts]:
         "Counts of every segment over the days from start to end, largest first."
         where, values = self._between(model, start, end, as_of, version=version)
-        rows = self.frame(
+        return self._by_name(model, "segment", f"{where} AND segment <> ''", values)
+
+    def tenant_counts(
+        self,
+        model: str,
+        start: date,
+        end: date,
+        *,
+        version: str | None = None,
+        as_of: datetime | None = None,
+    ) -> dict[str, ScoreCounts]:
+        "Counts of every tenant over the days from start to end, largest first."
+        where, values = self._between(model, start, end, as_of, version=version, segment="")
+        return self._by_name(model, "tenant", where, values)
+
+    def tenant_counts_by_day(
+        self,
+        model: str,
+        start: date,
+        end: date,
+        *,
+        version: str | None = None,
+        as_of: datetime | None = None,
+    ) -> dict[str, dict[date, ScoreCounts]]:
+        "Counts of each tenant by day from start to end, in one read."
+        where, values = self._between(model, start, end, as_of, version=version, segment="")
+        return self._by_name_and_day(model, "tenant", where, values)
+
+    def segment_counts_by_day(
+        self,
+        model: str,
+        start: date,
+        end: date,
+        *,
+        version: str | None = None,
+        as_of: datetime | None = None,
+    ) -> dict[str, dict[date, ScoreCounts]]:
+        "Counts of each segment, such as 'site=EWR', by day from start to end, in one read."
+        where, values = self._between(model, start, end, as_of, version=version)
+        return self._by_name_and_day(model, "segment", f"{where} AND segment <> ''", values)
+
+    def _by_name(self, model, column, where, values):
+        "Name -> counts, largest first."
+        sums = self._sums(model, f"{column} AS name", where, values)
+        counts = {name: known for (name,), known in _runs(*sums, "name")}
+        return dict(sorted(counts.items(), key=lambda item: (-item[1].total[0], item[0])))
+
+    def _by_name_and_day(self, model, column, where, values):
+        "Name -> day -> counts."
+        known = {}
+        sums = self._sums(model, f"{column} AS name, {_DAY_NUMBER}", where, values)
+        for (name, day), counts in _runs(*sums, "name", "day"):
+            known.setdefault(name, {})[_day(day)] = counts
+        return known
+
+    def _sums(self, model, keys, where, values):
+        "Columns of counts in the order of keys and points, and their grids, at most one."
+        grids = self._column(f"SELECT DISTINCT grid FROM score_counts{where} ORDER BY 1", values)
+        _require_one_grid(model, grids)
+        rows = self.con.execute(
             f"""
-            SELECT segment, grid, points, sum(n) AS n,
-                   sum(n_labelled) AS n_labelled, sum(n_positive) AS n_positive
-            FROM score_counts{where} AND segment <> ''
-            GROUP BY ALL""",
+            SELECT {keys}, points, sum(n)::INTEGER AS n,
+                   sum(n_labelled)::INTEGER AS n_labelled, sum(n_positive)::INTEGER AS n_positive
+            FROM score_counts{where}
+            GROUP BY ALL
+            HAVING sum(n) <> 0
+            ORDER BY ALL""",
             values,
         )
-        counts = {segment: _counts(group) for segment, group in rows.groupby("segment")}
-        return dict(sorted(counts.items(), key=lambda item: (-item[1].total[0], item[0])))
+        return rows.fetchnumpy(), grids
 
     def versions_scored(
         self, model: str, first: date, last: date, as_of: datetime | None = None
@@ -128,10 +180,10 @@ class ScoreCountReads(BatchReads):
         )
 
     def tenants_scored(
-        self, model: str, version: str, day: date, as_of: datetime | None = None
+        self, model: str, version: str, first: date, last: date, as_of: datetime | None = None
     ) -> list[str]:
-        "Tenants that a version scored for on a day, by name."
-        where, values = self._between(model, day, day, as_of, version=version, segment="")
+        "Tenants that a version scored for on the days from first to last, by name."
+        where, values = self._between(model, first, last, as_of, version=version, segment="")
         return self._column(f"SELECT DISTINCT tenant FROM score_counts{where} ORDER BY 1", values)
 
     def held_out_counts(self, model: str, version: str) -> dict[date, ScoreCounts]:
@@ -148,16 +200,35 @@ class ScoreCountReads(BatchReads):
         return _by_day(rows, grids)
 
 
+def _require_one_grid(model, grids):
+    "StoreError where counts do not add up."
+    if len(grids) > 1:
+        raise StoreError(f"{model} was logged on the grids {' and '.join(grids)}: name a version.")
+
+
 def _by_day(rows, grids):
     "Day -> counts, from columns of numbers in the order in which they were stored."
     day = np.asarray(rows["day"])
     order = slice(None) if (np.diff(day) >= 0).all() else np.argsort(day, kind="stable")
-    columns = [np.asarray(rows[c])[order] for c in ("points", "n", "n_labelled", "n_positive")]
+    columns = [np.asarray(rows[c])[order] for c in _COUNTED]
     days, starts = np.unique(day[order], return_index=True)
     return {
         _day(number): ScoreCounts.of(*(c[low:high] for c in columns), Grid.parse(grids[0]))
         for number, low, high in zip(days, starts, [*starts[1:], len(day)])
     }
+
+
+def _runs(rows, grids, *keys):
+    "Each combination of keys with its counts, from columns in the order of keys and points."
+    named = [np.asarray(rows[key]) for key in keys]
+    columns = [np.asarray(rows[c], dtype=np.int64) for c in _COUNTED]
+    if not len(columns[0]):
+        return
+    differ = np.logical_or.reduce([key[1:] != key[:-1] for key in named])
+    starts, grid = np.flatnonzero(np.append(True, differ)).tolist(), Grid.parse(grids[0])
+    for low, high in zip(starts, [*starts[1:], len(differ) + 1]):
+        run = [column[low:high] for column in columns]
+        yield [key[low] for key in named], ScoreCounts(*run, grid)
 
 
 def _each_day(day):

@@ -350,9 +350,13 @@ class LabelConditional(_PValues):
 # %% ../../nbs/stats/03_conformal.ipynb #7d07d54a
 @dataclass(frozen=True, eq=False)
 class GroupConditional:
-    """Label-conditional p-values within groups (Mondrian).
+    """Label-conditional p-values and sets within groups (Mondrian).
 
-    A group without calibration events has p-values of 1: both labels are in its sets.
+    Guarantee: P(y in set | Y = y, group g) >= coverage for each label and group, on average over calibration
+    sets, for an event exchangeable with its group's calibration events of that label. Groups must be fixed
+    beforehand, not chosen for what they show, and rows of a day that move together make the sample smaller
+    than it looks. A label with too few calibration events in a group, and both in a group without any, are
+    in all its sets.
     """
 
     groups: Mapping[str, LabelConditional]
@@ -361,6 +365,10 @@ class GroupConditional:
     def of(cls, counts: Mapping[str, ScoreCounts]) -> "GroupConditional":
         "From the counts of each group."
         return cls({g: LabelConditional(c) for g, c in counts.items()})
+
+    def of_group(self, group: str) -> LabelConditional:
+        "What one group calibrated; of a group that was never seen, nothing."
+        return self.groups.get(group) or LabelConditional(ScoreCounts.empty())
 
     def p_values(self, points, groups) -> np.ndarray:
         "p-values of label 0 and label 1 for each event of a group, shape (n, 2)."

@@ -41,7 +41,7 @@ def day_figures(view: View) -> pd.DataFrame:
     tenants = view.tenants
     for tenant in tenants if len(tenants) > 1 else []:
         one = _of_tenant(view, tenant)
-        own = _common(one) | {"degraded": _degraded(view, one)}
+        own = _common(one) | {"degraded": _degraded(view, one)} | _coverage_of(view, tenant)
         parts.append(_tidy(view, {("", k): f for k, f in own.items()}, tenant))
     return pd.concat(parts, ignore_index=True)
 
@@ -155,7 +155,7 @@ def _degraded(view, counted):
 
 
 def _of_all_only(view):
-    "Figures of all tenants together: calibrations are made and promises kept for all of them."
+    "Figures of all tenants together: calibrations are made and tickets promised for all of them."
     adjusted, complete = view.labels.adjusted, view.labels.complete
     return (
         _promised(view)
@@ -179,6 +179,12 @@ def _promised(view):
         "promise_evidence": Figure(stands.watch.evidence, n=stands.watch.days),
     }
     return figures | _became_of_tickets(view) | _coverage(view.tickets.coverage)
+
+
+def _coverage_of(view, tenant):
+    "Coverage of a tenant's events by the sets of all, each interval for itself."
+    days = view.groups.tenants.get(tenant, {})
+    return _coverage(view.tickets.coverage_of(days))
 
 
 def _became_of_tickets(view):

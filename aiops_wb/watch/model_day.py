@@ -57,7 +57,11 @@ class ModelDay:
     @property
     def tenants(self) -> list[str]:
         "Tenants that were scored on the day."
-        return self.reader.tenants_scored(self.model, self.version, self.day, self.as_of)
+        return self.tenants_between(self.day, self.day)
+
+    def tenants_between(self, first: date, last: date) -> list[str]:
+        "Tenants that were scored from a day to another."
+        return self.reader.tenants_scored(self.model, self.version, first, last, self.as_of)
 
     @property
     def known_at(self) -> datetime:

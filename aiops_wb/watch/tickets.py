@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..stats.automation import Certainty
-from ..stats.conformal import Sets
+from ..stats.conformal import SetBounds, Sets
+from ..stats.counts import ScoreCounts
 from ..stats.coverage import CoverageReport, coverage_report
 from .labels import Labels
 from .model_day import ModelDay
@@ -79,20 +80,26 @@ class Tickets:
         return pd.DataFrame(rows, columns=["day", "tickets", "false"])
 
     @cached_property
-    def coverage(self) -> CoverageReport | None:
-        """Were outcomes in the label-conditional sets?
-
-        Complete days of the calibration window, each by the bounds that it was decided with; None
-        without any.
-        """
+    def set_bounds(self) -> dict[date, SetBounds]:
+        """The bounds of the label-conditional sets that the complete days of the calibration window
+        were decided with; days without a label or a calibration are left out."""
         of, last = self._of, self._labels.complete_day
         if last is None:
-            return None
+            return {}
         first = last - timedelta(of.settings.calibration_days - 1)
-        days = {d: c for d, c in of.counts_by_day.items() if first <= d <= last and c.total[1]}
-        bounds = of.reader.set_bounds_by_day(
-            of.model, of.version, list(days), of.settings.coverage, of.as_of
+        days = [d for d, c in of.counts_by_day.items() if first <= d <= last and c.total[1]]
+        return of.reader.set_bounds_by_day(
+            of.model, of.version, days, of.settings.coverage, of.as_of
         )
+
+    @cached_property
+    def coverage(self) -> CoverageReport | None:
+        "Were outcomes in the sets of the days of `set_bounds`? None without such days."
+        return self.coverage_of(self._of.counts_by_day)
+
+    def coverage_of(self, days: Mapping[date, ScoreCounts]) -> CoverageReport | None:
+        "The same of some of the events, such as those of one tenant."
+        bounds = self.set_bounds
         days = {d: c for d, c in days.items() if d in bounds}
         if not days:
             return None

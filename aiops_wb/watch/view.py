@@ -11,6 +11,7 @@ from ..config import NO_FILE, PRIVATE, Settings
 from ..log.catalog import open_snapshot
 from ..log.errors import StoreError
 from .backtests import Backtests
+from .groups import Groups
 from .labels import Labels
 from .model_day import ModelDay
 from .quality import Quality
@@ -57,6 +58,11 @@ class View(ModelDay):
     def tickets(self) -> Tickets:
         "What was decided, with what, and whether the promises were kept."
         return Tickets(self, self.labels)
+
+    @cached_property
+    def groups(self) -> Groups:
+        "Whether the sets hold in each tenant and site."
+        return Groups(self, self.tickets)
 
     @cached_property
     def replay(self) -> Replay:

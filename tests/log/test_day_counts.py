@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aiops_wb.log.duck import statements
+from aiops_wb.log.errors import StoreError
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.stats.counts import Histogram, ScoreCounts, total
 from aiops_wb.stats.points import Grid
@@ -226,11 +227,60 @@ def test_who_scored_for_whom_and_when(bench):
         scored = store.predictions_by_version(MODEL, one)
         assert scored.values.tolist() == [["v1", 40], ["v2", 5]]
         assert store.predictions_by_version(MODEL, two, as_of=NOW).empty
-        assert store.tenants_scored(MODEL, "v2", two) == ["a", "default"]
-        assert store.tenants_scored(MODEL, "v2", one) == ["default"]
+        assert store.tenants_scored(MODEL, "v2", two, two) == ["a", "default"]
+        assert store.tenants_scored(MODEL, "v2", one, one) == ["default"]
         newest = store.newest_batches(MODEL).sort_values(["event_date", "version"])
         assert newest.version.tolist() == ["v1", "v2", "v2"] and newest.batch.tolist() == [1, 2, 2]
         assert store.last_committed() == NOW + timedelta(1)
+
+
+def test_tenants_and_sites_by_day_are_their_own_counts(bench):
+    "In one read what `score_counts` gives one by one, with a correction and as known before it."
+    frame = events(days=3, per_day=60)
+    for tenant, part in (("a", frame[::3]), ("b", frame.drop(frame.index[::3]))):
+        with PredictionLogger(
+            bench.data / "spool", MODEL, "v1", threshold=0, tenant=tenant, flush_seconds=None
+        ) as log:
+            log.log(part.score, part["at"], prediction_id=part.id, site_id=part.site)
+    bench.label(frame.head(100))
+    bench.ingest()
+    bench.label(frame.head(30), at="2026-03-21T00:00:00Z", label=np.ones(30))
+    bench.ingest(NOW + timedelta(1))
+    one, two, three = (date(2026, 3, d) for d in (1, 2, 3))
+    with bench.store() as store:
+        for as_of in (None, NOW):
+            known = {"version": "v1", "as_of": as_of}
+            tenants = store.tenant_counts_by_day(MODEL, one, two, **known)
+            sites = store.segment_counts_by_day(MODEL, one, two, **known)
+            assert list(tenants) == ["a", "b"]
+            assert list(sites) == ["site=north", "site=south"]
+            whole = store.tenant_counts(MODEL, one, three, **known)
+            segments = store.segment_counts(MODEL, one, three, **known)
+            for tenant in "ab":
+                alone = store.score_counts(MODEL, one, three, tenant=tenant, **known)
+                assert tenants[tenant] == {d: c for d, c in alone.items() if d < three}
+                assert whole[tenant] == total(alone.values())
+            for site in sites:
+                alone = store.score_counts(MODEL, one, three, segment=site, **known)
+                assert sites[site] == {d: c for d, c in alone.items() if d < three}
+                assert segments[site] == total(alone.values(), alone[one].grid)
+            assert list(whole) == ["b", "a"]  # largest first
+        corrected = store.tenant_counts(MODEL, one, three)["a"].total[2]
+        assert corrected > store.tenant_counts(MODEL, one, three, as_of=NOW)["a"].total[2]
+        assert store.tenant_counts(MODEL, date(2025, 1, 1), date(2025, 1, 2)) == {}
+        assert store.tenants_scored(MODEL, "v1", one, three) == ["a", "b"]
+
+
+def test_versions_of_two_grids_do_not_add_up_by_tenant(bench):
+    for version, grid in (("v1", Grid()), ("v2", Grid("linear"))):
+        with PredictionLogger(bench.data / "spool", "z", version, threshold=0, grid=grid) as log:
+            log.log([0.5], ["2026-03-01T00:00:00Z"])
+    bench.ingest()
+    day = date(2026, 3, 1)
+    with bench.store() as store:
+        with pytest.raises(StoreError, match="z was logged on the grids linear and logit: name a"):
+            store.tenant_counts("z", day, day)
+        assert store.tenant_counts("z", day, day, version="v2")["default"].grid == Grid("linear")
 
 
 def test_days_are_counted_together_as_one_by_one(tmp_path, monkeypatch):

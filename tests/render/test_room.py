@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from aiops_wb.render import plots
 from aiops_wb.stats.counts import ScoreCounts
+from aiops_wb.stats.coverage import GroupCoverage, GroupReport
+from aiops_wb.stats.performance import Figure
 from aiops_wb.stats.points import Grid
 from aiops_wb.stats.thresholds import curve
 
@@ -54,7 +56,28 @@ def a_legend_above():
     return plots.threshold_curve(curve(counts), Grid(), 0, 100)
 
 
-CHARTS = (numbers_of_many_lengths, long_names_and_a_factor, turned_names, a_legend_above)
+def groups_with(*names):
+    pooled, own = Figure(0.8, 0.7, 0.9, 500), Figure(0.9, 0.85, 0.99, 500)
+    rows = [GroupCoverage(g, 0, 28, pooled, own, (1.1, 1.2), True) for g in names]
+    return plots.coverage_groups(GroupReport(tuple(rows), (), 0.95, 0.9))
+
+
+def names_of_one_length():
+    return groups_with("site JFK", "site EWM", "site WWW", "site jil")
+
+
+def a_very_long_name():
+    return groups_with("site JFK", "tenant " + "x" * 80)
+
+
+CHARTS = (
+    numbers_of_many_lengths,
+    long_names_and_a_factor,
+    turned_names,
+    a_legend_above,
+    names_of_one_length,
+    a_very_long_name,
+)
 
 
 @pytest.mark.parametrize("made", CHARTS)

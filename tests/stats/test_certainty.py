@@ -17,6 +17,7 @@ from aiops_wb.stats.conformal import (
     CalibrationSet,
     GroupConditional,
     LabelConditional,
+    SetBounds,
     VennAbers,
     calibrate,
     covariate_weights,
@@ -92,6 +93,7 @@ def test_groups_calibrate_themselves_and_unknown_ones_promise_nothing():
     assert (
         unknown.zero.all() and unknown.one.all() and (by_site.p_values([0], ["nowhere"]) == 1).all()
     )
+    assert by_site.of_group("nowhere").set_bounds() == SetBounds(16000, -16000)
     alone = by_site.sets(points[:50], site[:50])
     assert np.array_equal(alone.one, p[:, 1] > 0.1 + 1e-9)
 

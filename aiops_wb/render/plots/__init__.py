@@ -1,6 +1,13 @@
 """A picture for each question; a module for each report."""
 
-from .certainty import certainty_curve, coverage_days, decision_flow, interval_widths, intervals
+from .certainty import (
+    certainty_curve,
+    coverage_days,
+    coverage_groups,
+    decision_flow,
+    interval_widths,
+    intervals,
+)
 from .chart import BLUE, FAINT, GREEN, GREY, INK, ORANGE, RED, ROUTES, STYLE, Chart
 from .drift import (
     FIRST_STREAMS,
@@ -39,6 +46,7 @@ __all__ = [
     "intervals",
     "certainty_curve",
     "coverage_days",
+    "coverage_groups",
     "interval_widths",
     "decision_flow",
     "reason_bars",

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from ...stats.automation import Certainty
 from ...stats.counts import ScoreCounts
-from ...stats.coverage import CoverageReport, automation_risk, width_shares
+from ...stats.coverage import CoverageReport, GroupReport, automation_risk, width_shares
 from .chart import (
     BLUE,
     GREY,
@@ -21,13 +21,21 @@ from .chart import (
     as_percent,
     dates,
     empty,
+    nothing,
     panels,
     risk_axis,
     thinned,
     title,
 )
 
-__all__ = ["intervals", "certainty_curve", "coverage_days", "interval_widths", "decision_flow"]
+__all__ = [
+    "intervals",
+    "certainty_curve",
+    "coverage_days",
+    "coverage_groups",
+    "interval_widths",
+    "decision_flow",
+]
 
 
 @mpl.rc_context(STYLE)
@@ -146,6 +154,36 @@ def coverage_days(report: CoverageReport | None, promised: float = 0.9) -> Chart
     title(right, "All days, 95 % interval")
     chart.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return chart
+
+
+@mpl.rc_context(STYLE)
+def coverage_groups(report: GroupReport | None, limit: int = 20) -> Chart:
+    "Coverage of the worst labels of groups by the sets of all and by their own, with intervals."
+    rows = report.rows[:limit] if report else ()
+    if not rows:
+        return nothing("no group has labels enough to be judged")
+    chart, axes = panels(height=max(2.2, 1.1 + 0.22 * len(rows)))
+    ax, below = axes[0, 0], np.arange(len(rows))
+    for figures, color, shift, label in (
+        ([row.pooled for row in rows], BLUE, -0.15, "sets of all groups together"),
+        ([row.own for row in rows], GREY, 0.15, "sets of its own"),
+    ):
+        value, lower, upper = np.array([figure[:3] for figure in figures]).T
+        ax.hlines(below + shift, lower, upper, color=color, lw=1.6, alpha=0.7)
+        ax.plot(value, below + shift, color=color, marker="o", ms=4, ls="", label=label)
+    ax.axvline(report.coverage, color=RED, ls="--", lw=1.2, label=f"stated {report.coverage:.0%}")
+    kinds = ("negatives", "positives")
+    ax.set_yticks(below, [f"{_in_short(row.group)}, {kinds[row.label]}" for row in rows])
+    ax.set(ylim=(len(rows) - 0.4, -0.6), xlim=(None, 1.01))
+    as_percent(ax.xaxis)
+    title(ax, "Labels inside their set by group, worst first")
+    chart.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return chart
+
+
+def _in_short(name, most=28):
+    "A name that leaves room for the picture."
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _with_interval(ax, place, figure, color):

@@ -93,8 +93,13 @@ def _labels(axis: Axis, renderer: RendererBase) -> list[Bbox]:
     texts = [text for text in axis.get_ticklabels(which="both") if text.get_text()]
     if not texts:
         return []
-    longest = max(texts, key=lambda text: len(text.get_text()))
+    longest = max(texts, key=lambda text: _breadth(text.get_text()))
     return [text.get_window_extent(renderer) for text in (texts[0], longest, texts[-1])]
+
+
+def _breadth(text: str) -> float:
+    "About how wide a text is, in usual letters: texts of one length differ by their capitals."
+    return len(text) + sum(0.5 if c in "mwMW%" else 0.25 * c.isupper() for c in text)
 
 
 def _has_factor(axis: Axis) -> bool:

@@ -5,6 +5,7 @@ from .certainty import (
     alert_table,
     calibration_table,
     coverage_table,
+    group_coverage_tables,
     operator_tables,
     promise_table,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "calibration_table",
     "promise_table",
     "coverage_table",
+    "group_coverage_tables",
     "operator_tables",
     "alert_table",
     "simulation_table",

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ...stats.coverage import LEAST_DAYS, LEAST_MISSES, least_labels
 from ...watch.view import View
 from ...watch.words import number, percent
 from ..vocabulary import shown
@@ -11,6 +12,7 @@ __all__ = [
     "calibration_table",
     "promise_table",
     "coverage_table",
+    "group_coverage_tables",
     "operator_tables",
     "alert_table",
 ]
@@ -110,6 +112,91 @@ def coverage_table(view: View) -> Table:
         )
     ]
     return Table(pd.DataFrame(rows))
+
+
+def group_coverage_tables(view: View, limit: int = 20) -> list[Table]:
+    "Coverage by tenant and site: what was found in words, and the worst rows."
+    report = view.groups.report
+    if report is None:
+        return [_in_lines([("Not judged", view.groups.why_none)])]
+    told = _in_lines([*_found_in_groups(report, limit), *_how_groups_were_judged(view, report)])
+    rows = [_group_row(row) for row in report.rows[:limit]]
+    return [told, Table(pd.DataFrame(rows), ("group", "label"))] if rows else [told]
+
+
+def _in_lines(lines):
+    return Table(pd.DataFrame(lines, columns=["coverage by group", ""]), ("",))
+
+
+_KINDS = ("negatives", "positives")
+
+
+def _found_in_groups(report, limit):
+    "What is shown of groups, which can be judged, and how many rows there are."
+    rows, (to_calibrate, to_judge) = report.rows, least_labels(report.coverage)
+    groups = len({row.group for row in rows}) + len(report.too_few)
+    short = sum(row.short for row in rows)
+    named = [f"{_KINDS[row.label]} of {row.group}" for row in rows[: min(short, 3)]]
+    more = f" and {short - 3:,} more" if short > 3 else ""
+    stated = f"less than the {percent(report.coverage)} stated"
+    found = f"covered {stated}: {', '.join(named)}{more}" if short else f"none shown {stated}"
+    shown_rows = f"the worst {limit} of {len(rows):,}" if len(rows) > limit else "all rows"
+    few = f"{len(report.too_few):,} {'has' if len(report.too_few) == 1 else 'have'}"
+    judged = [sum(row.label == label for row in rows) for label in (0, 1)]
+    return [
+        ("Found", found if rows else "no group can be judged"),
+        (
+            "Can be judged",
+            f"negatives of {judged[0]:,} and positives of {judged[1]:,} of {groups:,} groups; "
+            f"{few} too few labels of both",
+        ),
+        (
+            "It takes",
+            f"{to_judge} labels of a kind on {LEAST_DAYS} days ({LEAST_MISSES} outside their sets "
+            f"are to be expected); to calibrate its own sets {to_calibrate} earlier ones, else "
+            "they all hold that label",
+        ),
+        (
+            "Shown here",
+            f"{shown_rows}; set sizes are labels in a set on "
+            "average over a group's events, by what stood / by its own",
+        ),
+    ]
+
+
+def _how_groups_were_judged(view, report):
+    "Which days, and what the intervals mean."
+    judged, earlier = (
+        f"{first:%-d %b} to {last:%-d %b %Y}"
+        for first, last in (view.groups.judged, view.groups.calibrating)
+    )
+    tested, wrong = max(len(report.rows), 1), 1 - report.confidence
+    return [
+        (
+            "Days",
+            f"{judged}, {len(view.groups.bounds)} complete days that had sets, each by what stood; "
+            f"a group's own sets rest on {earlier}",
+        ),
+        (
+            "Intervals",
+            f"over days as units, {percent(1 - wrong / tested, 2)} each (Bonferroni over "
+            f"{tested:,}): a chance of at most {percent(wrong)} that anything is called less that "
+            "is not",
+        ),
+    ]
+
+
+def _group_row(row):
+    return {
+        "group": row.group,
+        "label": _KINDS[row.label],
+        "days": row.days,
+        "labels": f"{row.pooled.n:,}",
+        "covered": shown("coverage", row.pooled),
+        "by its own sets": shown("coverage", row.own),
+        "set sizes": " / ".join(number(size, 2) for size in row.sizes),
+        "less than stated": "shown" if row.short else "not shown",
+    }
 
 
 def operator_tables(view: View) -> list[Table]:
