@@ -11,7 +11,17 @@ import pytest
 from stops import COMMANDS
 
 NAMES = sorted([*COMMANDS, "logger"])
-LONG = {"calendar", "calibrate", "promote", "reports", "retrain", "rollback", "send", "set"}
+LONG = {
+    "calendar",
+    "calibrate",
+    "promote",
+    "putback",
+    "reports",
+    "retrain",
+    "rollback",
+    "send",
+    "set",
+}
 "Commands that take long, or whose places are like those of others."
 KILLS = {"logger": 60, "ingest": 60, "damaged": 30, "daily": 40, "reports": 30, "train": 40}
 

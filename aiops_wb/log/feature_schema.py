@@ -14,6 +14,7 @@ from .batches import BatchReads, BatchWrites
 from .duck import footers, identifier, parquet, spelt
 from .errors import StoreError
 from .features import NUMBERS, bin_values, stored_types
+from .outcome_columns import OutcomeColumnReads
 from .published import KINDS, schema_path, write_schema
 from .values import typed, wider
 
@@ -39,7 +40,7 @@ LATEST = """
 "Every feature as it is, in SQL; `where` chooses among all rows."
 
 
-class FeatureSchemaReads(BatchReads, AuditReads):
+class FeatureSchemaReads(BatchReads, OutcomeColumnReads, AuditReads):
     "What the features of models are."
 
     def feature_kinds(self, model: str, as_of: datetime | None = None) -> dict[str, str]:
@@ -67,16 +68,22 @@ class FeatureSchemaReads(BatchReads, AuditReads):
 
     def features(self, model: str | None = None) -> pd.DataFrame:
         """Every feature with its kind: model, feature, kind, fixed, since, who, why, unreadable
-        (values that did not fit), allowed (although it alone separates the labels)."""
+        (values that did not fit), allowed (although it alone separates the labels), outcome (what
+        it was mapped as in a file of outcomes, else None: no model learns from it then)."""
         known = self._features(model).drop(columns=["seq", "batch_id"])
         counted = self.frame(
             "SELECT model, feature, sum(n)::BIGINT AS unreadable FROM unreadable_counts "
             "GROUP BY ALL"
         )
         together = known.merge(counted, on=["model", "feature"], how="left")
-        allowed = [f in self.allowed_features(m) for m, f in zip(together.model, together.feature)]
+        pairs = list(zip(together.model, together.feature))
+        allowed = [feature in self.allowed_features(model) for model, feature in pairs]
         unreadable = together.unreadable.fillna(0).astype(int)
-        return together.assign(unreadable=unreadable, allowed=allowed)
+        outcomes = self.outcome_columns()
+        mapped = [outcomes.get(m, {}).get(f.casefold()) for m, f in pairs]
+        return together.assign(
+            unreadable=unreadable, allowed=allowed, outcome=pd.Series(mapped, dtype=object)
+        )
 
     def allowed_features(self, model: str) -> set[str]:
         "Features that a training may use although each alone separates the labels."
@@ -183,29 +190,74 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
 
         The values are known from a batch of its own on: figures as of an earlier time stay.
         """
-        known = self.feature_kinds(self.require_model(model))
         if kind not in KINDS:
             raise StoreError(f"{kind!r} is no kind of feature: choose one of {', '.join(KINDS)}.")
+        self._require_feature(model, feature)
+        if self.fixed_kinds(model).get(feature) == kind:  # said again, after a stop for one
+            self.publish_features()
+            return 0, len(self._unread(model, feature))
+        return self._change_feature(now, who, model, feature, kind, True, why)
+
+    def roll_back_feature(
+        self, now: datetime, who: str, model: str, feature: str, why: str
+    ) -> tuple[str, int, int]:
+        """Put back what a feature was before somebody set it, fixed or not; returns that kind, and
+        the same as `set_feature`. StoreError when nobody did. The same person's, for the same
+        reason, is not a further one."""
+        kind = self._require_feature(model, feature)
+        evidence = {"rolled_back": True}
+        told = {"evidence": json.dumps(evidence)}
+        if self._is_latest("feature", f"{model}/{feature}", who, why, **told):
+            self.publish_features()
+            return kind, 0, len(self._unread(model, feature))
+        before = self._before_it_was_set(model, feature)
+        if before is None:
+            raise StoreError(
+                f"there is nothing to roll back: nobody set {feature} of {model}, which is a {kind}"
+                ", since that was found."
+            )
+        return before[0], *self._change_feature(now, who, model, feature, *before, why, evidence)
+
+    def _before_it_was_set(self, model, feature):
+        "Kind of a feature and whether it was fixed, before the latest change if a person made it."
+        latest = self._rows(
+            """
+            SELECT kind, fixed, batch_id IN (SELECT batch_id FROM batches WHERE kind = 'features')
+            FROM features WHERE model = $model AND feature = $feature
+            ORDER BY seq DESC LIMIT 2""",
+            {"model": model, "feature": feature},
+        )
+        return latest[1][:2] if len(latest) == 2 and latest[0][2] else None
+
+    def _require_feature(self, model, feature):
+        "The kind of a feature; StoreError with the names when there is none that is called so."
+        known = self.feature_kinds(self.require_model(model))
         if feature not in known:
             choices = ", ".join(sorted(known)) or "none so far"
             raise StoreError(f"{model} has no feature {feature!r}: its features are {choices}.")
-        raw = self.frame(
+        return known[feature]
+
+    def _unread(self, model, feature):
+        "Values of a feature that could not be read."
+        return self.frame(
             "SELECT * FROM unreadable WHERE model = $model AND feature = $feature",
             {"model": model, "feature": feature},
         )
-        if self.fixed_kinds(model).get(feature) == kind:  # said again, after a stop for one
-            self.publish_features()
-            return 0, len(raw)
+
+    def _change_feature(self, now, who, model, feature, kind, fixed, why, evidence=None):
+        "Make a feature what it is to be, and read again; how many values were read and are left."
+        before, raw = self.feature_kinds(model)[feature], self._unread(model, feature)
         lost = typed(raw.raw, kind)[1]
-        misfits = self._misfits(model, feature, known[feature], kind)
+        changed = model, feature, before, kind
+        misfits = pd.concat([self._misfits(*changed), self._misfits_read_again(*changed)])
         with self.transaction():
             batch = self.known_batch() + 1
             self._add_batch(batch, "features", now, who, (0, 0, 0, 0))
-            self.record(now, who, "feature", f"{model}/{feature}", kind, why)
-            self._add_feature(now, who, model, feature, kind, True, why, batch)
+            self.record(now, who, "feature", f"{model}/{feature}", kind, why, evidence)
+            self._add_feature(now, who, model, feature, kind, fixed, why, batch)
             self._read_again(batch, model, feature, kind, raw[~lost])
             self.add_unreadable(batch, misfits)
-            self._rebin(batch, misfits, known[feature], -1)
+            self._rebin(batch, misfits, before, -1)
         self.publish_features()
         return int((~lost).sum()), int(lost.sum()) + len(misfits)
 
@@ -224,7 +276,17 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
             FROM {parquet(paths)} WHERE {value} IS NOT NULL""",
             {"feature": feature},
         )
-        return rows[typed(rows.raw, kind)[1] & ~typed(rows.raw, before)[1]]
+        return _unfit(rows, before, kind)
+
+    def _misfits_read_again(self, model, feature, before, kind):
+        "The same of values that were read again when the feature became what it was."
+        rows = self.frame(
+            f"""
+            SELECT DISTINCT {", ".join(UNREADABLE)} FROM read_again
+            WHERE model = $model AND feature = $feature""",
+            {"model": model, "feature": feature},
+        )
+        return _unfit(rows, before, kind)
 
     def _read_again(self, batch, model, feature, kind, rows):
         "Rows of `unreadable` stand in for missing values from a batch on, and are counted so."
@@ -323,6 +385,11 @@ def _counted(rows, sign):
     day = ["event_date", "tenant", "model", "version", "feature", "bin"]
     counts = rows.groupby([c for c in day if c in rows], as_index=False).size()
     return counts.rename(columns={"size": "n"}).assign(n=lambda counted: sign * counted.n)
+
+
+def _unfit(rows, before, kind):
+    "Rows whose text can be read as what a feature was, but not as what it is to be."
+    return rows[typed(rows.raw, kind)[1] & ~typed(rows.raw, before)[1]]
 
 
 def kinds_of_card(card: Mapping) -> dict[str, str]:
