@@ -77,8 +77,7 @@ def roll_back(
     feature: Annotated[str, typer.Argument(metavar="FEATURE", help="the feature")],
     why: Why = None,
 ):
-    """Put back what a feature was before it was set; of a column that was mapped for outcomes by
-    mistake: make it a feature again."""
+    "Put back what a feature was before it was set, or mapped for outcomes by mistake."
     _require_reason(why)
     with call.writing() as log:
         log.require_model(model)
