@@ -433,6 +433,14 @@ def test_texts_with_commas_are_no_numbers_in_another_spelling(house):
     assert house.feature("x") == ["1,5", "5,b", None]
 
 
+@pytest.mark.parametrize("codes", [["007", "12"], ["-01"], ["007", "1,5"], ["00.5"], ["007,5"]])
+def test_codes_are_no_numbers_in_another_spelling(house, codes):
+    columns = "prediction_id;predicted_at;score;x"
+    rows = [f"A{i};@;0.2;{code}" for i, code in enumerate(codes)]
+    assert "reads them" not in house.ingest("f.csv", csv(*rows, columns=columns))
+    assert house.feature("x") == codes
+
+
 def test_lines_are_the_files_own(house):
     columns = "prediction_id,predicted_at,score,note"
     text = csv('A1,@,0.2,"two\nlines"', "", "A2,@,bad,ok", columns=columns)
