@@ -280,7 +280,7 @@ def _given_id(value):
     if type(value) is float:  # an id that was read as a number: as pandas writes it
         raise Several
     value = text_of(value, "prediction_id")
-    if not value:
+    if not value or value.isspace():
         raise ValueError("prediction_id is missing at position 0.")
     return value
 
