@@ -86,7 +86,8 @@ class FeatureChanges(FeatureSchemaWrites):
         before, raw = self.feature_kinds(model)[feature], self._unread(model, feature)
         lost = typed(raw.raw, kind, self.null_words())[1]
         changed = model, feature, before, kind
-        misfits = pd.concat([self._misfits(*changed), self._misfits_read_again(*changed)])
+        found = [self._misfits(*changed), self._misfits_read_again(*changed)]
+        misfits = pd.concat(found).drop_duplicates("prediction_id")  # logged, and read again before
         with self.transaction():
             batch = self.known_batch() + 1
             self._add_batch(batch, "features", now, who, (0, 0, 0, 0))

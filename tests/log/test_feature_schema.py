@@ -395,6 +395,20 @@ def test_what_was_set_is_put_back_with_what_could_not_be_read(log):
     assert log.rows().amount.tolist()[:3] == ["5", "A3", "007"]
 
 
+def test_to_and_fro_counts_no_value_twice(log):
+    with open_store(log.data, "ana") as store:
+        card = {"bins": {"amount": {"categories": ["5", "A3"]}}}
+        store.add_version(NOW, "ana", "m", "1", Grid(), "nowhere", card, 0)
+    log.deliver(amount=["5", "A3", "B4"])
+    with open_store(log.data, "ana") as store:
+        for turn in range(3):
+            assert store.set_feature(NOW, "ana", "m", "amount", "number", f"{turn}") == (0, 2)
+            assert counted(store) == [0, 2, 1, 0] and len(store._unread("m", "amount")) == 2
+            why = f"no {turn}"
+            assert store.roll_back_feature(NOW, "ana", "m", "amount", why) == ("text", 2, 0)
+            assert counted(store) == [1, 0, 1, 1] and store.features("m").unreadable.tolist() == [0]
+
+
 def test_what_was_not_fixed_before_it_was_set_widens_again(log):
     log.deliver(amount=["5", "6"])
     with open_store(log.data, "ana") as store:
