@@ -9,6 +9,7 @@ notebook in a folder below, cron in `/` and the command line use the same one. A
 error: a threshold that is silently not read is worse than none.
 """
 
+import json
 import os
 import platform
 import tomllib
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
@@ -31,6 +33,7 @@ from pydantic_settings import (
 
 __all__ = [
     "NO_FILE",
+    "NULL_WORDS",
     "PRIVATE",
     "Days",
     "Setting",
@@ -51,6 +54,11 @@ NO_FILE = "no file"
 
 PRIVATE = {"data", "reports", "webhook_url", "case_file"}
 "Settings that are places or secrets: they go into no report and no manifest."
+
+_OF_PROGRAMS = ("n/a", "#n/a", "nan", "-nan", "nat", "<na>", "null", "\\n")
+_OF_SHEETS = ("#value!", "#ref!", "#div/0!")
+NULL_WORDS = (*_OF_PROGRAMS, *_OF_SHEETS, "na", "none", "nil", "-", "--", ".", "?")
+"Words for a missing value of a number, a boolean or a time, unless others are set."
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1)]
@@ -117,6 +125,10 @@ class Settings(BaseSettings):
     file_columns: Count = 5_000
     line_length: Count = 5_000_000
     value_length: Count = 1_000_000
+    # words, in any case, for a missing number, boolean or time, as an empty cell is one, in files
+    # that are read from then on; of a text only those that programs write are missing, whatever is
+    # set here: NA may be Namibia, and the scorer has to know them too
+    null_words: tuple[str, ...] = NULL_WORDS
     # MB that reading one file may take; 0: half of the machine's
     memory_limit: Annotated[int, Field(ge=0)] = 0
 
@@ -154,6 +166,15 @@ class Settings(BaseSettings):
         if isinstance(value, str) and value.isascii() and value.isdigit() and int(value) >= 1:
             return int(value)  # of a variable
         raise ValueError("a number of days, from 1 on, or 'auto' is allowed")
+
+    @field_validator("null_words")
+    @classmethod
+    def _mean_nothing_else(cls, words):
+        words = tuple(dict.fromkeys(word.strip().lower() for word in words))
+        telling = next((word for word in words if not word or _says_something(word)), None)
+        if telling is not None:
+            raise ValueError(f"{telling!r} is a value or empty, and no word for a missing one")
+        return words
 
     @field_validator(*PATHS)
     @classmethod
@@ -213,6 +234,14 @@ class Settings(BaseSettings):
             InitSettingsSource(settings_cls, file.values),
             InitSettingsSource(settings_cls, file.folders),
         )
+
+
+def _says_something(word) -> bool:
+    "Whether a word is a number or a boolean."
+    try:
+        return word in ("true", "false") or not isnan(float(word))
+    except ValueError:
+        return False
 
 
 class _File(NamedTuple):
@@ -297,10 +326,16 @@ def _read_variables(env_settings) -> dict[str, Any]:
     try:
         return env_settings()
     except pydantic_settings.SettingsError as error:
-        name = next((f for f in Settings.model_fields if f'"{f}"' in str(error)), "a list")
+        lists = {f: list(i.default) for f, i in Settings.model_fields.items() if _is_list(i)}
+        name = next((f for f in lists if f'"{f}"' in str(error)), "risk_cuts")
         raise SettingsError(
-            f"{PREFIX}{name.upper()} cannot be read: write a list such as [0.2, 0.4, 0.6, 0.8]."
+            f"{PREFIX}{name.upper()} cannot be read: write a list such as "
+            f"{json.dumps(lists[name][:4])}."
         ) from None
+
+
+def _is_list(field) -> bool:
+    return isinstance(field.default, tuple)
 
 
 def _given(problem) -> str:

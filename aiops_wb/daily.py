@@ -500,9 +500,10 @@ def _harmless(tell):
 
 def _take_in(morning, store):
     "Everything that was delivered since the last run."
-    options = ReadOptions(limits=Limits.of(morning.settings))
+    settings = morning.settings
+    options = ReadOptions(limits=Limits.of(settings), null_words=settings.null_words)
     ingested = ingest(store, morning.now, morning.who, options=options)
-    store.drop_quarantined_text(morning.now, morning.settings.quarantine_days)
+    store.drop_quarantined_text(morning.now, settings.quarantine_days)
     morning.say(f"ingested: {ingested}")
     return ingested
 

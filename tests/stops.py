@@ -163,6 +163,9 @@ COMMANDS = {
     "features": Command(
         ("features", "set", MODEL, "amount", "text", "--why", "codes"), with_unreadable
     ),
+    "putback": Command(
+        ("features", "rollback", MODEL, "amount", "--why", "texts"), with_unreadable
+    ),
     "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
     "reports": Command(("daily",), taken_in, TO_FILE),
     "train": Command(tuple(TRAIN), long_log),

@@ -16,6 +16,7 @@ LONG = {
     "calibrate",
     "never",
     "promote",
+    "putback",
     "reference",
     "reports",
     "retrain",

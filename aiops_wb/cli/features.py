@@ -1,4 +1,4 @@
-"""What the features of models are: listed, set."""
+"""What the features of models are: listed, set, put back."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,18 @@ from .lines import counted, line, printable
 from .output import as_rows, show
 
 app = group()
-LISTED = ("model", "feature", "kind", "fixed", "since", "who", "why", "unreadable", "allowed")
+LISTED = (
+    "model",
+    "feature",
+    "kind",
+    "fixed",
+    "since",
+    "who",
+    "why",
+    "unreadable",
+    "allowed",
+    "outcome",
+)
 
 
 @command(app, "list")
@@ -37,6 +48,7 @@ def _text(row):
         f"{printable(row['why'])}"
         + (f"; {row['unreadable']:,} values unreadable" if row["unreadable"] else "")
         + ("; allowed although it alone separates the labels" if row["allowed"] else "")
+        + (f"; no model learns from it: mapped as {row['outcome']}" if row["outcome"] else "")
     )
 
 
@@ -52,11 +64,39 @@ def set_feature(
     why: Why = None,
 ):
     "Say what a feature is, for all files to come; what did not fit so far is read again."
-    if not why:
-        raise StoreError("a change of a feature needs a reason: add --why.")
+    _require_reason(why)
     with call.writing() as log:
         again, left = log.set_feature(call.now(), call.who, model, feature, kind, why)
-    line(
-        f"{feature} of {model} is a {kind}; {again:,} values that could not be read were read"
-        + (f", {left:,} still cannot be" if left else "")
+    line(f"{feature} of {model} is a {kind}; {_read_again(again, left)}")
+
+
+@command(app, "rollback")
+def roll_back(
+    call: Call,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="the model")],
+    feature: Annotated[str, typer.Argument(metavar="FEATURE", help="the feature")],
+    why: Why = None,
+):
+    "Put back what a feature was before it was set, or mapped for outcomes by mistake."
+    _require_reason(why)
+    with call.writing() as log:
+        log.require_model(model)
+        if log.take_back_outcome_column(call.now(), call.who, model, feature, why):
+            line(
+                f"{feature} of {model} is no outcome any more: files to come bring it as a "
+                "feature; in rows that came meanwhile it is missing"
+            )
+            return
+        kind, again, left = log.roll_back_feature(call.now(), call.who, model, feature, why)
+    line(f"{feature} of {model} is a {kind} again; {_read_again(again, left)}")
+
+
+def _require_reason(why):
+    if not why:
+        raise StoreError("a change of a feature needs a reason: add --why.")
+
+
+def _read_again(again, left):
+    return f"{again:,} values that could not be read were read" + (
+        f", {left:,} still cannot be" if left else ""
     )

@@ -111,7 +111,7 @@ def ingest_(
     without = tuple(n for names in exclude or () for n in names)
     choice = Choice(all_pairs(columns), all_pairs(constants), only, without)
     told = (encoding, decimal, thousands, skip_lines, naive_timezone, score_scale)
-    options = ReadOptions(*told, Limits.of(settings))
+    options = ReadOptions(*told, Limits.of(settings), settings.null_words)
     if file is None and (choice or dry_run):
         raise typer.BadParameter(
             "--map, --set, --features, --exclude and --dry-run are about one file: name it with "

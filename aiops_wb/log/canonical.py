@@ -251,6 +251,8 @@ def _plain_text(cell):
     "A cell as text without blanks around it, None when it holds nothing."
     if type(cell) is str:
         return cell.strip() or None
+    if isinstance(cell, (bytes, bytearray)):
+        return bytes(cell).decode(errors="backslashreplace").strip() or None
     return None if _is_missing(cell) else str(cell).strip() or None
 
 

@@ -20,6 +20,7 @@ from .numbers import plain_numbers
 from .reading import ReadOptions, shown
 from .roles import FEATURE, Choice, Roles, assign_roles
 from .segment import write_segment
+from .values import NULL_WORDS
 
 __all__ = [
     "Delivered",
@@ -215,7 +216,8 @@ def read_rows(
     options, notes = options or ReadOptions(), []
     delivered, lines, rejects = read_delivery(path, options, notes.append, texts)
     roles = assign_roles(shown(path.name), kind, delivered, choice, outcomes)
-    frame = _filled(kind, _respelt(kind, roles.frame, options), choice.constants)
+    given = _without_words(kind, roles.frame, options)
+    frame = _filled(kind, _respelt(kind, given, options), choice.constants)
     lacking = [c for c in REQUIRED[kind] if c not in frame]
     if lacking and len(frame):
         raise StoreError(
@@ -261,6 +263,18 @@ def _canonical(path, kind, frame, options, notes):
     return canonical_frame(kind, frame, options.naive_timezone, say, refuse)
 
 
+def _without_words(kind, frame, options):
+    "With nothing where a word for a missing value stands instead of a number of the log's own."
+    told = options.null_words
+    words = NULL_WORDS if told is None else {"", *told}
+
+    def meant(cell):
+        return None if isinstance(cell, str) and cell.strip().lower() in words else cell
+
+    numbers = [c for c in frame if c in _NUMBERS[kind] and frame[c].dtype.kind == "O"]
+    return frame.assign(**{c: frame[c].map(meant) for c in numbers}) if numbers else frame
+
+
 def _respelt(kind, frame, options):
     "Numbers as programs write them, and scores as probabilities, as a person said the file's are."
     changed = {}
@@ -277,6 +291,10 @@ def _respelt(kind, frame, options):
 
 
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
+_NUMBERS = {
+    kind: {name for name, made in columns.items() if made not in ("VARCHAR", _INSTANT)}
+    for kind, columns in COLUMNS.items()
+}
 
 
 def _filled(kind, frame, constants):

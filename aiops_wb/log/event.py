@@ -24,7 +24,7 @@ _MOST_SHAPES = 1_000
 
 def number(value) -> float:
     "A score as a number; Several when it is not simply one."
-    if isinstance(value, (float, int)) or _is_of_numpy(value):
+    if isinstance(value, (float, int)) or _is_of_numpy(value) and value.dtype.kind in "biuf":
         return float(value)
     raise Several
 
@@ -149,7 +149,5 @@ def _one(value, name):
             raise ValueError(
                 f"columns have different lengths: feature {name} has {len(value)}; score has 1."
             )
-        if type(value).__module__.partition(".")[0] == "pandas":
-            return value.iloc[0]
-        return value[0]
+        return getattr(value, "iloc", value)[0]
     return value

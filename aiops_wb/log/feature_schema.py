@@ -11,17 +11,17 @@ import pandas as pd
 from .audit import AuditReads, AuditWrites
 from .base import conditions
 from .batches import BatchReads, BatchWrites
-from .duck import footers, identifier, parquet, spelt
-from .errors import StoreError
-from .features import NUMBERS, bin_values, stored_types
-from .published import KINDS, schema_path, write_schema
-from .values import typed, wider
+from .duck import footers, spelt
+from .outcome_columns import OutcomeColumnReads
+from .published import schema_path, write_schema
+from .values import NULL_WORDS, wider
 
 __all__ = [
     "ENOUGH_DAYS",
     "ENOUGH_VALUES",
     "LATEST",
     "UNREADABLE",
+    "counted",
     "FeatureSchemaReads",
     "FeatureSchemaWrites",
     "kinds_of_card",
@@ -29,6 +29,7 @@ __all__ = [
 
 ENOUGH_VALUES, ENOUGH_DAYS = 1_000, 7
 "Values, and days with some, after which the kind of a feature is fixed."
+_NULL_WORDS = "null words", "the log"  # what of whom the audit trail tells
 _KEPT, _LONGEST = 10_000, 1_000  # texts of a feature and batch that are kept, characters of each
 
 UNREADABLE = ["event_date", "tenant", "model", "version", "feature", "prediction_id", "raw"]
@@ -39,8 +40,13 @@ LATEST = """
 "Every feature as it is, in SQL; `where` chooses among all rows."
 
 
-class FeatureSchemaReads(BatchReads, AuditReads):
+class FeatureSchemaReads(BatchReads, OutcomeColumnReads, AuditReads):
     "What the features of models are."
+
+    def null_words(self) -> frozenset[str]:
+        "Words, in lower case, for a missing number, boolean or time in files that come."
+        told = self.in_force(*_NULL_WORDS)
+        return NULL_WORDS if told is None else frozenset({"", *json.loads(told)})
 
     def feature_kinds(self, model: str, as_of: datetime | None = None) -> dict[str, str]:
         "Feature -> its kind, fixed or not, as known at a time."
@@ -67,16 +73,22 @@ class FeatureSchemaReads(BatchReads, AuditReads):
 
     def features(self, model: str | None = None) -> pd.DataFrame:
         """Every feature with its kind: model, feature, kind, fixed, since, who, why, unreadable
-        (values that did not fit), allowed (although it alone separates the labels)."""
+        (values that did not fit), allowed (although it alone separates the labels), outcome (what
+        it was mapped as in a file of outcomes, else None: no model learns from it then)."""
         known = self._features(model).drop(columns=["seq", "batch_id"])
         counted = self.frame(
             "SELECT model, feature, sum(n)::BIGINT AS unreadable FROM unreadable_counts "
             "GROUP BY ALL"
         )
         together = known.merge(counted, on=["model", "feature"], how="left")
-        allowed = [f in self.allowed_features(m) for m, f in zip(together.model, together.feature)]
+        pairs = list(zip(together.model, together.feature))
+        allowed = [feature in self.allowed_features(model) for model, feature in pairs]
         unreadable = together.unreadable.fillna(0).astype(int)
-        return together.assign(unreadable=unreadable, allowed=allowed)
+        outcomes = self.outcome_columns()
+        mapped = [outcomes.get(m, {}).get(f.casefold()) for m, f in pairs]
+        return together.assign(
+            unreadable=unreadable, allowed=allowed, outcome=pd.Series(mapped, dtype=object)
+        )
 
     def allowed_features(self, model: str) -> set[str]:
         "Features that a training may use although each alone separates the labels."
@@ -131,7 +143,7 @@ class FeatureSchemaReads(BatchReads, AuditReads):
         known, spool = self._features(), self.root / "spool"
         for model, rows in known.groupby("model"):
             fixed = rows[rows.fixed]
-            write_schema(spool, model, dict(zip(fixed.feature, fixed.kind)))
+            write_schema(spool, model, dict(zip(fixed.feature, fixed.kind)), self.null_words())
         named = {schema_path(spool, model) for model in known.model}
         for path in (spool / "schemas").glob("*.json"):
             if path not in named:
@@ -139,7 +151,12 @@ class FeatureSchemaReads(BatchReads, AuditReads):
 
 
 class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
-    "Fix a feature's kind, change it, read again what did not fit."
+    "Fix a feature's kind; count and keep what does not fit."
+
+    def keep_null_words(self, now: datetime, who: str, words: Iterable[str]) -> None:
+        "Read files from now on with these words for a missing value; nothing, where they stand."
+        if {"", *words} != self.null_words():
+            self.record(now, who, *_NULL_WORDS, json.dumps(sorted(words)), "as it is set")
 
     def fix_features(
         self, now: datetime, who: str, model: str, kinds: Mapping[str, str], why: str
@@ -175,89 +192,12 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
             },
         )
 
-    def set_feature(
-        self, now: datetime, who: str, model: str, feature: str, kind: str, why: str
-    ) -> tuple[int, int]:
-        """Fix what a feature is, whatever it was; what was delivered and did not fit is read
-        again. Returns how many values could be read, and how many are left.
-
-        The values are known from a batch of its own on: figures as of an earlier time stay.
-        """
-        known = self.feature_kinds(self.require_model(model))
-        if kind not in KINDS:
-            raise StoreError(f"{kind!r} is no kind of feature: choose one of {', '.join(KINDS)}.")
-        if feature not in known:
-            choices = ", ".join(sorted(known)) or "none so far"
-            raise StoreError(f"{model} has no feature {feature!r}: its features are {choices}.")
-        raw = self.frame(
-            "SELECT * FROM unreadable WHERE model = $model AND feature = $feature",
-            {"model": model, "feature": feature},
-        )
-        if self.fixed_kinds(model).get(feature) == kind:  # said again, after a stop for one
-            self.publish_features()
-            return 0, len(raw)
-        lost = typed(raw.raw, kind)[1]
-        misfits = self._misfits(model, feature, known[feature], kind)
-        with self.transaction():
-            batch = self.known_batch() + 1
-            self._add_batch(batch, "features", now, who, (0, 0, 0, 0))
-            self.record(now, who, "feature", f"{model}/{feature}", kind, why)
-            self._add_feature(now, who, model, feature, kind, True, why, batch)
-            self._read_again(batch, model, feature, kind, raw[~lost])
-            self.add_unreadable(batch, misfits)
-            self._rebin(batch, misfits, known[feature], -1)
-        self.publish_features()
-        return int((~lost).sum()), int(lost.sum()) + len(misfits)
-
-    def _misfits(self, model, feature, before, kind):
-        "Logged values that can be read as what a feature was, but not as what it is to be."
-        paths = [self.root / file[0] for file in self.files("predictions", model=model)]
-        stored = stored_types(self.con, parquet(paths)).get(feature) if paths else None
-        fits = kind == "text" or stored in NUMBERS and kind != "boolean"
-        if stored is None or fits:
-            return pd.DataFrame(columns=UNREADABLE)
-        value = f"features.{identifier(feature)}"
-        rows = self.frame(
-            f"""
-            SELECT event_date, tenant, model, version, $feature AS feature, prediction_id,
-                   {value}::VARCHAR AS raw
-            FROM {parquet(paths)} WHERE {value} IS NOT NULL""",
-            {"feature": feature},
-        )
-        return rows[typed(rows.raw, kind)[1] & ~typed(rows.raw, before)[1]]
-
-    def _read_again(self, batch, model, feature, kind, rows):
-        "Rows of `unreadable` stand in for missing values from a batch on, and are counted so."
-        if not len(rows):
-            return
-        rows = rows.assign(batch_id=batch)
-        self._insert("read_again", rows)
-        self._write(
-            """
-            DELETE FROM unreadable WHERE model = $model AND feature = $feature AND prediction_id IN
-                (SELECT prediction_id FROM read_again
-                 WHERE batch_id = $batch AND model = $model AND feature = $feature)""",
-            {"batch": batch, "model": model, "feature": feature},
-        )
-        self._insert("unreadable_counts", _counted(rows, -1).assign(batch_id=batch))
-        self._rebin(batch, rows, kind, 1)
-
-    def _rebin(self, batch, rows, kind, sign):
-        """Move values from the missing ones of their day to the bins where they belong as a kind,
-        or back (sign -1)."""
-        for (model, version, feature), part in rows.groupby(["model", "version", "feature"]):
-            rule = self._bins(model, version).get(feature)
-            if rule is not None:
-                placed = part.assign(bin=bin_values(typed(part.raw, kind)[0], rule))
-                changes = [_counted(placed, sign), _counted(placed.assign(bin=-1), -sign)]
-                self._insert("feature_counts", pd.concat(changes).assign(batch_id=batch))
-
     def add_unreadable(self, batch: int, rows: pd.DataFrame) -> None:
         """Count the values of a batch that did not fit (event_date, tenant, model, version,
         feature, prediction_id, raw), and keep their text for a while."""
         if not len(rows):
             return
-        self._insert("unreadable_counts", _counted(rows, 1).assign(batch_id=batch))
+        self._insert("unreadable_counts", counted(rows, 1).assign(batch_id=batch))
         kept = rows.groupby(["model", "feature"]).head(_KEPT)
         self._insert("unreadable", kept.assign(raw=kept.raw.str[:_LONGEST], batch_id=batch))
 
@@ -318,7 +258,7 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
         return pd.DataFrame(rows, columns=["model", "feature", "event_date", "kind", "n"])
 
 
-def _counted(rows, sign):
+def counted(rows, sign):
     "Values of each day, or of each bin of it: a change of counts."
     day = ["event_date", "tenant", "model", "version", "feature", "bin"]
     counts = rows.groupby([c for c in day if c in rows], as_index=False).size()

@@ -90,6 +90,7 @@ class FeatureTypes:
 
     def __init__(self, store: Store):
         self.store, self._models, self._told = store, {}, []
+        self._null_words = store.null_words()
 
     def settle_frame(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Rows with their features (`feature:...`) as what they are, and the values that did not
@@ -164,17 +165,19 @@ class FeatureTypes:
         "Values of one feature of one model, and which could not be read."
         state = self._of(model, feature)
         if state.fixed:
-            return typed(column, state.kind)
-        found = infer(column)
+            return typed(column, state.kind, self._null_words)
+        found = infer(column, self._null_words)
         if state.kind == "boolean" and found == "number":
-            values, lost = typed(column, "boolean")
+            values, lost = typed(column, "boolean", self._null_words)
             if not lost.any():  # 1 and 0 are a boolean where booleans came before
                 state.see("boolean", days.count(values))
                 return values, lost
         kind = wider(state.kind, found)
         if kind == "text" and state.kind != "text":
-            self._told += _said_of_text(model, feature, column, state.kind)
-        values, lost = typed(column, kind)
+            numbers, unread = typed(column, "number", self._null_words)
+            words, known = column[unread], int(numbers.notna().sum())
+            self._told += _said_of_text(model, feature, words, known, state.kind)
+        values, lost = typed(column, kind, self._null_words)
         state.see(kind, days.count(values) if found else {})
         return values, lost
 
@@ -282,10 +285,8 @@ def _kind_stored(physical):
     return "boolean" if physical == "boolean" else "number"
 
 
-def _said_of_text(model, feature, column, before):
-    "That a feature is a text because of words among its numbers, or of how these are spelt."
-    numbers, lost = typed(column, "number")
-    words, known = column[lost], int(numbers.notna().sum())
+def _said_of_text(model, feature, words, known, before):
+    "That a feature is a text because of words among known numbers, or of how these are spelt."
     if options := spelling_of(map(str, words)):
         yield (
             f"{feature} of {model} is taken as text, such as {words.iloc[0]!r}: "

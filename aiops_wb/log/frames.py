@@ -21,20 +21,25 @@ def instants(values, name: str) -> pd.Series:
     """
     series = pd.Series(values if isinstance(values, pd.Series) else np.atleast_1d(values))
     series = series.reset_index(drop=True)
-    parsed, naive = _parsed(series)
+    if not len(series):
+        return series.astype("datetime64[us, UTC]")
+    parsed, naive = _parsed(series, name)
     if naive:
         raise ValueError(
             f"{name} has times without an offset (such as {series.iloc[0]}): "
             "give '2013-04-01T12:00:00+00:00' or aware datetimes."
         )
-    parsed = pd.to_datetime(parsed, utc=True).astype("datetime64[us, UTC]")
+    try:
+        parsed = pd.to_datetime(parsed, utc=True).astype("datetime64[us, UTC]")
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} has what is no time: {error}.") from None
     if parsed.isna().any():
         position = int(np.flatnonzero(parsed.isna())[0])
         raise ValueError(f"{name} is missing at position {position}: every event needs its time.")
     return parsed
 
 
-def _parsed(series):
+def _parsed(series, name):
     "Times as far as they parse with their offsets, and whether one has none."
     if isinstance(series.dtype, pd.DatetimeTZDtype):
         return series, False
@@ -43,8 +48,18 @@ def _parsed(series):
         parsed = pd.to_datetime(series, format="ISO8601" if text else None, utc=False)
         return parsed, parsed.dt.tz is None
     except (AttributeError, ValueError, TypeError):  # a mix of offsets parses only to UTC
-        aware = series.map(lambda v: getattr(pd.Timestamp(v), "tzinfo", None) is not None)
-        return series, not aware.all()
+        return series, not all([_is_aware(value, name) for value in series])
+
+
+def _is_aware(value, name):
+    "Whether a time has an offset; ValueError when it is none."
+    try:
+        return getattr(pd.Timestamp(value), "tzinfo", None) is not None
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"{name} {str(value)[:60]!r} is not a time: "
+            "give '2013-04-01T12:00:00+00:00' or aware datetimes."
+        ) from None
 
 
 def _moments(values, name):
@@ -64,7 +79,7 @@ def prediction_batch(
     `ids` is a column or makes one for a number of rows; `check_names` takes the names of features
     and returns them as text.
     """
-    score = np.array(np.atleast_1d(score), dtype=np.float64)
+    score = _scores(score)
     told = {
         "prediction_id": texts(
             ids(len(score)) if callable(ids) else ids, "prediction_id", required=True
@@ -82,6 +97,17 @@ def prediction_batch(
     _check_lengths(told, named, len(score))
     found = {name: cells(named[key], f"feature {name}") for name, key in zip(names, named)}
     return Batch(len(score), told, found)
+
+
+def _scores(score):
+    "Scores as a column of numbers."
+    try:
+        given = np.atleast_1d(score)
+        if given.ndim == 1 and given.dtype.kind in "biufOSU":
+            return np.array(given, dtype=np.float64)
+    except (ValueError, TypeError):
+        pass
+    raise ValueError(f"score {str(score)[:60]!r} is not a number, nor a column of numbers.")
 
 
 def _is_column(values):
@@ -102,6 +128,9 @@ def _feature_columns(features):
                 f"{', '.join(map(str, features.columns))}."
             )
         return dict(features.items())
+    if not hasattr(features, "items"):
+        what = type(features).__name__
+        raise ValueError(f"features are a {what}: give them by name, as a mapping or a DataFrame.")
     return {name: _column(values, name) for name, values in features.items()}
 
 
@@ -123,7 +152,10 @@ def _check_lengths(columns, features, rows):
 
 def _latency(values, name):
     told = pd.Series(np.atleast_1d(values), dtype=object)
-    latency = pd.to_numeric(told, errors="coerce").astype(float)
+    numbers = pd.to_numeric(told, errors="coerce")
+    if numbers.dtype.kind == "c":
+        numbers = told.where(told.isna(), np.inf)
+    latency = numbers.astype(float)
     if not ((latency >= 0) & np.isfinite(latency) | told.isna()).all():
         raise ValueError("latency_ms must be numbers of at least 0, or missing.")
     return latency.to_numpy()
@@ -144,11 +176,11 @@ _READ = {"latency_ms": _latency, "automated": _automated}
 def outcome_batch(prediction_id, label, observed_at, predicted_at) -> Batch:
     "Labels as a batch; ValueError before anything is kept."
     ids, label = texts(prediction_id, "prediction_id", required=True), np.atleast_1d(label)
-    allowed = pd.Series(label).isin([0, 1])
-    if not allowed.all():
+    allowed = label.ndim == 1 and pd.Series(label).isin([0, 1])
+    if not np.all(allowed):
+        odd = label if label.ndim > 1 else pd.Series(label)[~allowed].iloc[0]
         raise ValueError(
-            f"label {pd.Series(label)[~allowed].iloc[0]!r} is not allowed: a label is 0 or 1; "
-            "log nothing for an unknown one."
+            f"label {odd!r} is not allowed: a label is 0 or 1; log nothing for an unknown one."
         )
     observed = _moments(observed_at, "observed_at")
     if len(observed) != len(ids):
@@ -174,8 +206,8 @@ def texts(values, name: str, required: bool = False) -> np.ndarray:
         given = [_id_text(value, name) for value in given]
         kinds = set(map(type, given))
     _check_texts(given, kinds, name)
-    if required and not all(given):
-        at = [bool(value) for value in given].index(False)
+    if required and not (all(given) and all(map(str.strip, given))):
+        at = [bool(value and value.strip()) for value in given].index(False)
         raise ValueError(f"{name} is missing at position {at}.")
     return objects(given)
 

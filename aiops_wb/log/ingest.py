@@ -103,7 +103,8 @@ def ingest(
     """Load everything in the spool, predictions before outcomes, with what dead processes left in
     their open files; spool files are removed once they are committed."""
     result, spool = Ingested(), Path(spool or store.root / "spool")
-    options, types = options or ReadOptions(), FeatureTypes(store)
+    options = options or ReadOptions()
+    types = _feature_types(store, now, owner, options)
     with _limited(store.con, options):
         for kind in ("predictions", "outcomes"):
             result += Ingested(notes=tuple(finish_leftovers(spool / kind)))
@@ -141,6 +142,13 @@ def _ingest_folder(store, kind, folder, types, now, owner, chunk_rows, options):
             result += _load_or_set_aside(store, kind, chunk, types, now, owner)
             chunk, size = [], 0
     return result + _load_or_set_aside(store, kind, chunk, types, now, owner)
+
+
+def _feature_types(store, now, owner, options):
+    "What features are; words for a missing value are kept by the log, so that loggers know them."
+    if options.null_words is not None:
+        store.keep_null_words(now, owner, options.null_words)
+    return FeatureTypes(store)
 
 
 def _reason(path, error):
@@ -185,7 +193,7 @@ def ingest_file(
         raise StoreError(f"{shown(path)} is not a file.")
     only = None if features is None else tuple(features)
     choice = Choice(dict(mapping or {}), dict(constants or {}), only, tuple(exclude))
-    types = FeatureTypes(store)
+    types = _feature_types(store, now, owner, options)
     if choice:  # else it may be a file of the log's own form
         made, outcomes = store.root / "tmp" / "made", store.outcome_columns()
         delivered = from_file(path, kind, made, types, choice, outcomes, options)

@@ -2,8 +2,12 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
+from math import isnan
 
 import pandas as pd
+
+from .values import as_number
 
 __all__ = ["plain_numbers", "spelling_of"]
 
@@ -13,22 +17,24 @@ def plain_numbers(column: pd.Series, decimal: str, thousands: str | None) -> pd.
     them; what is spelt otherwise stays as it is."""
     if decimal == "." and thousands is None:
         return column
-    number = _number(decimal, thousands)
+    cells = [_respelt(cell, decimal, thousands) for cell in column.tolist()]
+    return pd.Series(cells, index=column.index, dtype=object)
 
-    def plain(cell):
-        if not isinstance(cell, str) or not number.fullmatch(cell.strip()):
-            return cell
-        joined = cell if thousands is None else cell.replace(thousands, "")
-        return joined.replace(decimal, ".").strip()
 
-    return pd.Series([plain(cell) for cell in column.tolist()], index=column.index, dtype=object)
+def _respelt(cell, decimal, thousands):
+    "A text that is a number in the spelling told as programs write it; anything else as it stands."
+    if not isinstance(cell, str) or not _number(decimal, thousands).fullmatch(cell.strip()):
+        return cell
+    joined = cell if thousands is None else cell.replace(thousands, "")
+    return joined.replace(decimal, ".").strip()
 
 
 def spelling_of(words: Iterable[str]) -> str | None:
     "The options with which words that are no numbers all become some; None when they do not."
-    words = [word.strip() for word in words]
+    words = list(words)
     for decimal, thousands, options in _SPELLINGS:
-        if words and all(map(_number(decimal, thousands).fullmatch, words)):
+        read = [as_number(_respelt(word, decimal, thousands)) for word in words]
+        if words and not any(map(isnan, read)):
             return options
     return None
 
@@ -40,6 +46,7 @@ _SPELLINGS = (
 )
 
 
+@cache
 def _number(decimal, thousands):
     "The pattern of a number with these marks."
     whole = r"\d+"

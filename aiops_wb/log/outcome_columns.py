@@ -53,7 +53,7 @@ class OutcomeColumnReads(Connected):
         return [name for name in names if name not in outcomes]
 
 
-class OutcomeColumnWrites(AuditWrites, OutcomeColumnReads):
+class OutcomeColumnWrites(OutcomeColumnReads, AuditWrites):
     "What turned out to be an outcome."
 
     def add_outcome_columns(
@@ -76,22 +76,28 @@ class OutcomeColumnWrites(AuditWrites, OutcomeColumnReads):
 
     def take_back_outcome_column(
         self, now: datetime, who: str, model: str, column: str, why: str
-    ) -> None:
-        "A column is a feature of a model after all."
+    ) -> bool:
+        """A column is a feature of a model after all: whether it was taken for an outcome. The same
+        person's, for the same reason, is not a further change."""
         name = column.casefold()
+        evidence = {"rolled_back": name}
+        if self._is_latest("outcome columns", model, who, why, evidence=json.dumps(evidence)):
+            return True
         role = self.outcome_columns().get(model, {}).get(name)
-        if role is not None:
-            with self.transaction():
-                self._write(
-                    "INSERT INTO outcome_columns VALUES (?, ?, ?, false, ?)",
-                    [model, name, role, self._value("SELECT max(batch_id) FROM batches")],
-                )
-                self._tell(now, who, model, why)
+        if role is None:
+            return False
+        with self.transaction():
+            self._write(
+                "INSERT INTO outcome_columns VALUES (?, ?, ?, false, ?)",
+                [model, name, role, self._value("SELECT max(batch_id) FROM batches")],
+            )
+            self._tell(now, who, model, why, evidence)
+        return True
 
-    def _tell(self, now, who, model, why):
+    def _tell(self, now, who, model, why, evidence=None):
         "Record which columns of a model are outcomes now."
         names = ", ".join(sorted(self.outcome_columns().get(model, {})))
-        self.record(now, who, "outcome columns", model, names, why)
+        self.record(now, who, "outcome columns", model, names, why, evidence)
 
     def late_outcome_columns(self, source: str) -> list[tuple[str, str, str]]:
         """(model, column, role) of files of outcomes that came before their predictions, which are
@@ -99,10 +105,16 @@ class OutcomeColumnWrites(AuditWrites, OutcomeColumnReads):
         waiting = self._rows(
             "SELECT name, role, batch_id FROM outcome_columns WHERE model IS NULL AND is_outcome"
         )
+        taken_back = self._rows(
+            "SELECT model, name, batch_id FROM outcome_columns WHERE NOT is_outcome"
+        )
         found = []
         for batch in {batch for *_, batch in waiting}:
-            models = self._models_of_outcomes(batch, source)
-            found += [(m, name, role) for name, role, b in waiting if b == batch for m in models]
+            of_batch = [(name, role) for name, role, b in waiting if b == batch]
+            for model in self._models_of_outcomes(batch, source):
+                # a person who took a column back knew of the files until then
+                settled = {n for m, n, since in taken_back if m == model and since >= batch}
+                found += [(model, name, role) for name, role in of_batch if name not in settled]
         return found
 
     def _models_of_outcomes(self, batch, source):

@@ -11,7 +11,7 @@ from .delivered import NONE, Outcomes, read_rows
 from .errors import StoreError
 from .reading import ReadOptions
 from .roles import FEATURE, Choice
-from .values import infer
+from .values import NULL_WORDS, infer
 
 __all__ = ["Preview", "preview"]
 
@@ -45,7 +45,8 @@ def preview(
     read = read_rows(path, kind, choice, outcomes, options)
     given = {name: f"= {value}" for name, value in choice.constants.items()}
     features = {
-        column.removeprefix(FEATURE): _type(read.canonical[column]) + _own(column, read.roles)
+        column.removeprefix(FEATURE): _type(read.canonical[column], options)
+        + _own(column, read.roles)
         for column in read.canonical
         if column.startswith(FEATURE)
     }
@@ -68,6 +69,7 @@ def _own(column, roles):
     return ", not what the log's column of that name holds" if own else ""
 
 
-def _type(column):
+def _type(column, options):
     "What a feature's values are in this file."
-    return infer(column) or "nothing but gaps"
+    told = options.null_words if options else None
+    return infer(column, NULL_WORDS if told is None else {"", *told}) or "nothing but gaps"

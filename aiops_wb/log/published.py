@@ -4,13 +4,13 @@ database, with the standard library alone."""
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .durable import fsync
 from .names import file_name
 
-__all__ = ["KINDS", "schema_path", "read_schema", "write_schema"]
+__all__ = ["KINDS", "schema_path", "read_null_words", "read_schema", "write_schema"]
 
 KINDS = ("number", "boolean", "text", "time")
 "What the values of a feature can be."
@@ -24,16 +24,32 @@ def schema_path(spool: str | Path, model: str) -> Path:
 def read_schema(spool: str | Path, model: str) -> dict[str, str]:
     """Feature -> its kind, for those whose kind is fixed; empty where nothing is published or
     nothing can be read: a live service does not stop for it."""
+    features = _published(spool, model).get("features")
+    known = features.items() if isinstance(features, dict) else ()
+    return {name: kind for name, kind in known if kind in KINDS}
+
+
+def read_null_words(spool: str | Path, model: str) -> list[str]:
+    """Words, in lower case, for a missing number of a model's features; none where nothing is
+    published or nothing can be read."""
+    words = _published(spool, model).get("null_words")
+    return [word for word in words if type(word) is str] if isinstance(words, list) else []
+
+
+def _published(spool, model):
+    "What is published about a model."
     try:
         published = json.loads(schema_path(spool, model).read_text(encoding="utf-8"))
-        features = published["features"] if published["model"] == model else {}
-        return {name: kind for name, kind in features.items() if kind in KINDS}
+        return published if published["model"] == model else {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
 
 
-def write_schema(spool: str | Path, model: str, features: Mapping[str, str]) -> None:
-    """Publish the fixed kinds of a model's features, whole or not at all; none: no file.
+def write_schema(
+    spool: str | Path, model: str, features: Mapping[str, str], null_words: Iterable[str] = ()
+) -> None:
+    """Publish the fixed kinds of a model's features, and the words for a missing value among them,
+    whole or not at all; no features: no file.
 
     Nothing is written where the same stands there already.
     """
@@ -41,7 +57,8 @@ def write_schema(spool: str | Path, model: str, features: Mapping[str, str]) -> 
     if not features:
         path.unlink(missing_ok=True)
         return
-    text = json.dumps({"model": model, "features": dict(features)}, sort_keys=True)
+    told = {"model": model, "features": dict(features), "null_words": sorted(null_words)}
+    text = json.dumps(told, sort_keys=True)
     try:
         if path.read_text(encoding="utf-8") == text:
             return

@@ -69,6 +69,8 @@ class ReadOptions:
     naive_timezone: str | None = None
     score_scale: str = "probability"  # or percent
     limits: Limits = field(default_factory=Limits)
+    # words for a missing number, boolean or time, from now on; None: those that the log has
+    null_words: tuple[str, ...] | None = None
 
     def __post_init__(self):
         try:

@@ -21,7 +21,7 @@ TOGETHER = 20_000
 "Days of at most so many predictions are counted in one query: planning one costs more."
 
 
-class Recounting(Writing, OutcomeColumnReads):
+class Recounting(OutcomeColumnReads, Writing):
     "Brings the counts of days up to date."
 
     def count_sql(self, keys: Iterable[tuple]) -> dict[tuple, str]:

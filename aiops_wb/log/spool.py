@@ -24,7 +24,7 @@ from .event import FeatureNames, automated, feature_values, latency, number
 from .event import label as one_label
 from .one_point import LIMITS, points_of
 from .plain import Several, microseconds, text_of
-from .published import read_schema
+from .published import read_null_words, read_schema
 
 if TYPE_CHECKING:
     import numpy as np
@@ -221,6 +221,7 @@ class PredictionLogger(_Logger):
             "constant": self.constant | {"threshold": self.threshold},
             "columns": ["prediction_id", "predicted_at", "score", "points", *_OPTIONAL],
             "schema": read_schema(self.spool, self.constant["model"]),
+            "null_words": read_null_words(self.spool, self.constant["model"]),
         }
 
 
@@ -279,7 +280,7 @@ def _given_id(value):
     if type(value) is float:  # an id that was read as a number: as pandas writes it
         raise Several
     value = text_of(value, "prediction_id")
-    if not value:
+    if not value or value.isspace():
         raise ValueError("prediction_id is missing at position 0.")
     return value
 

@@ -15,7 +15,7 @@ from .counts import CountWrites
 from .drift_events import DriftEventWrites
 from .duck import connect
 from .errors import StoreError
-from .feature_schema import FeatureSchemaWrites
+from .feature_changes import FeatureChanges
 from .known_days import CalendarWrites
 from .locks import lock_catalog
 from .never import NeverWrites
@@ -35,7 +35,7 @@ class Store(
     Reader,
     Publishing,
     VersionWrites,
-    FeatureSchemaWrites,
+    FeatureChanges,
     BatchWrites,
     CountWrites,
     CalibrationWrites,

@@ -177,7 +177,8 @@ def table(header: Mapping, items: Sequence) -> Table:
     casts = {}
     for at, name in enumerate(names):
         pieces = [(batch.features.get(name, Cells("null", None)), batch.rows) for batch in batches]
-        array, casts[name] = _widened(pieces, header.get("schema", {}).get(name))
+        fixed = header.get("schema", {}).get(name)
+        array, casts[name] = _widened(pieces, fixed, header.get("null_words", ()))
         arrays[f"feature{at}"] = array
     return Table(arrays, casts)
 
@@ -196,14 +197,14 @@ def _or_missing(array, rows, kind):
 _CASTS = {"number": "DOUBLE", "boolean": "BOOLEAN", "text": "VARCHAR", "time": "VARCHAR"}
 
 
-def _widened(pieces, fixed):
+def _widened(pieces, fixed, null_words):
     "One array for a feature's pieces, and the type it is cast to where that does not follow."
     kinds = {cells.kind for cells, _ in pieces} - {"null"}
     if not kinds:
         return objects([None] * sum(rows for _, rows in pieces)), _CASTS.get(fixed)
     if fixed == "text" or "text" in kinds or not _fit(pieces, kinds):
         spelled = [_as_texts(cells, rows) for cells, rows in pieces]
-        return _numbers_again(_together(spelled), fixed), None
+        return _numbers_again(_together(spelled), fixed, null_words), None
     if fixed == "number" and kinds == {"boolean"}:
         kinds = {"number", "boolean"}
     arrays = [
@@ -244,11 +245,16 @@ def _as_texts(cells, rows):
     return objects([spelt(value) for value in values])
 
 
-def _numbers_again(array, fixed):
-    "Texts that are all numbers, where the feature is known to be one."
+def _numbers_again(array, fixed, null_words):
+    "Texts that are all numbers or words for none, where the feature is known to be a number."
     if fixed != "number":
         return array
-    given = [value for value in array.tolist() if value is not None]
-    if not all(_NUMBER.fullmatch(value) for value in given):
+    given = [_told(value, null_words) for value in array.tolist()]
+    if not all(value is None or _NUMBER.fullmatch(value) for value in given):
         return array  # as it was given: the ingester keeps what it cannot read
-    return np.array(array, dtype=np.float64)
+    return objects(given).astype(np.float64)
+
+
+def _told(value, null_words):
+    "A text, None where it is a word for a missing value."
+    return None if value is None or value.strip().lower() in null_words else value

@@ -4,11 +4,13 @@ and scored is read by these functions."""
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
+
+from .. import config
 
 __all__ = [
     "EXACT",
@@ -33,9 +35,9 @@ NULL_TEXTS = frozenset(
 )
 """Words, in any case, for a missing value of any kind: how programs spell one."""
 
-NULL_WORDS = NULL_TEXTS | {"na", "none", "nil", "-", "--", ".", "?"}
-"""Words for a missing number, boolean or time. Some of them can be values of a text (`NA` is
-Namibia, `None` a category), so that in a text only `NULL_TEXTS` are missing."""
+NULL_WORDS = frozenset({"", *config.NULL_WORDS})
+"""Words for a missing number, boolean or time, unless others are set. Some of them can be values of
+a text (`NA` is Namibia, `None` a category), so that in a text only `NULL_TEXTS` are missing."""
 
 _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _WHOLE = re.compile(r"([-+]?[0-9]+)\.0+")
@@ -61,10 +63,10 @@ def _is_nothing(value):
     return isinstance(value, (np.datetime64, np.timedelta64)) and bool(np.isnat(value))
 
 
-def _is_missing(value):
+def _is_missing(value, null_words):
     "Whether a value is missing where it should be a number, a boolean or a time."
     if isinstance(value, str):
-        return value.strip().lower() in NULL_WORDS
+        return value.strip().lower() in null_words
     return _is_nothing(value)
 
 
@@ -198,7 +200,7 @@ def _plain(value):
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
 
 
-def infer(column: pd.Series) -> str | None:
+def infer(column: pd.Series, null_words: Collection[str] = NULL_WORDS) -> str | None:
     """The kind of a column: boolean, number or text; None where nothing says one.
 
     One word that is no number makes a text of it, unless it is a word for a missing value; whole
@@ -214,7 +216,7 @@ def infer(column: pd.Series) -> str | None:
         return "number"
     kind = None
     for value in _distinct(values):
-        if _is_missing(value):
+        if _is_missing(value, null_words):
             continue
         kind = wider(kind, _kind_of(value))
         if kind == "text":
@@ -264,16 +266,19 @@ def wider(one: str | None, other: str | None) -> str | None:
     return "number" if {one, other} == {"number", "boolean"} else "text"
 
 
-def typed(column: pd.Series, kind: str | None) -> tuple[pd.Series, np.ndarray]:
-    """A column's values as a kind, and which of them could not be read: those are missing.
+def typed(
+    column: pd.Series, kind: str | None, null_words: Collection[str] = NULL_WORDS
+) -> tuple[pd.Series, np.ndarray]:
+    """A column's values as a kind, and which of them could not be read: those are missing, as
+    `null_words` (in lower case) are where no text is due.
 
     Numbers and times (as seconds) are float64, booleans nullable, texts strings; no kind: texts, as
     far as there are any.
     """
     if kind in ("number", "time"):
-        return _as_floats(column, kind)
+        return _as_floats(column, kind, null_words)
     if kind == "boolean":
-        return _as_booleans(column)
+        return _as_booleans(column, null_words)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf" and column.notna().any():
         column = _narrowed(column)
     texts = _mapped(column.to_numpy(dtype=object), canonical_text)
@@ -285,7 +290,7 @@ def _narrowed(column):
     return pd.Series(column.tolist(), index=column.index, dtype=object)
 
 
-def _as_floats(column, kind):
+def _as_floats(column, kind, null_words):
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
         return column.astype(np.float64), np.zeros(len(column), dtype=bool)
     values = column.to_numpy(dtype=object)
@@ -298,17 +303,17 @@ def _as_floats(column, kind):
     read = as_number if kind == "number" else as_seconds
     numbers[~absent] = _mapped(values[~absent], read)
     lost = np.isnan(numbers) & ~absent
-    lost[lost] = [not _is_missing(v) for v in values[lost]]
+    lost[lost] = [not _is_missing(v, null_words) for v in values[lost]]
     return pd.Series(numbers, index=column.index), lost
 
 
-def _as_booleans(column):
+def _as_booleans(column, null_words):
     values = column.to_numpy(dtype=object)
     absent = pd.isna(column).to_numpy()
     told = np.full(len(values), None, dtype=object)
     told[~absent] = _mapped(values[~absent], as_boolean)
     lost = np.array([v is None for v in told], dtype=bool) & ~absent
-    lost[lost] = [not _is_missing(v) for v in values[lost]]
+    lost[lost] = [not _is_missing(v, null_words) for v in values[lost]]
     return pd.Series(told, index=column.index).astype("boolean"), lost
 
 

@@ -872,6 +872,28 @@ def test_features_are_listed_and_set(logged, capsys):
     assert found["feature:gate"]["h1"] == "A3" and found["feature:gate"]["g0"] == "0"
 
 
+def test_a_feature_is_put_back(logged, capsys):
+    rows = "prediction_id,predicted_at,score,wrong,gate\ng1,2026-03-01T12:00:00Z,0.2,1,7\n"
+    (logged / "g.csv").write_text(rows)
+    take = ["ingest", "--file", "g.csv"]
+    assert main([*take, "--set", "model=m,version=v"]) == 0
+    assert main([*take, "--kind", "outcomes", "--map", "label=wrong,observed_at=predicted_at"]) == 0
+    capsys.readouterr()
+    (listed,) = [f for f in printed(capsys, "features", "list", "--json") if f["outcome"]]
+    assert (listed["feature"], listed["outcome"]) == ("wrong", "label")
+    back, why = ["features", "rollback", "m"], ["--why", "a typing error"]
+    assert "needs a reason" in refused(capsys, *back, "wrong")
+    assert "features are gate, wrong" in refused(capsys, *back, "wong", *why)
+    assert "nobody set gate of m" in refused(capsys, *back, "gate", *why)
+    assert "'mm' is not known" in refused(capsys, "features", "rollback", "mm", "gate", *why)
+    assert main([*back, "wrong", *why]) == 0
+    assert "wrong of m is no outcome any more" in capsys.readouterr().out
+    assert not any(f["outcome"] for f in printed(capsys, "features", "list", "--json"))
+    assert main(["features", "set", "m", "gate", "text", "--why", "codes"]) == 0
+    assert main([*back, "gate", *why]) == 0
+    assert "gate of m is a number again" in capsys.readouterr().out
+
+
 def test_training_refuses_a_leak_by_name(logged, capsys):
     lines = (logged / "p.csv").read_text().splitlines()
     told = ["leak", *(str(i % 2) for i in range(len(lines) - 1))]

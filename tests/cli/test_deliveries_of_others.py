@@ -391,6 +391,26 @@ def test_a_label_that_is_not_known_yet_is_no_fault(house):
         assert loaded(told) == numbers and "1 without a label yet" in told
 
 
+def test_words_for_nothing_are_no_labels_and_no_numbers(house):
+    pending = csv("A1,NaN,@", "A2,null,@", "A3, n/a ,@", "A4,k.A.,@", columns=LABELS)
+    told = house.ingest("l.csv", pending, "--kind", "outcomes", constants=(), code=1)
+    assert loaded(told) == (0, 0, 0, 1) and "3 without a label yet" in told and "'k.A.'" in told
+    house.file("aiops.toml", 'null_words = ["k.A."]')
+    told = house.ingest("m.csv", pending, "--kind", "outcomes", constants=(), code=1)
+    assert loaded(told) == (0, 0, 0, 3) and "1 without a label yet" in told
+    columns = "prediction_id,predicted_at,score,latency_ms"
+    told = house.ingest("p.csv", csv("A1,@,0.2,k.a.", "A2,@,K.A.,3", columns=columns), code=0)
+    assert loaded(told) == (1, 0, 0, 1) and "score is missing" in told
+
+
+def test_ids_of_bytes_are_texts(house):
+    columns = (
+        f"('A' || i)::BLOB AS prediction_id, 0.2 AS score, encode('Süd') AS site_id, {INSTANT}"
+    )
+    house.ingest("f.parquet", parquet(house, "f.parquet", f"SELECT {columns} FROM range(2) t(i)"))
+    assert house.rows().site_id.to_dict() == {"A0": "Süd", "A1": "Süd"}
+
+
 def test_mappings_and_constants_add_up(house):
     maps = ("--map", "prediction_id=id", "--map", "predicted_at=when", "--map", "score=p")
     sets = ("--set", "threshold=0.9", "--set", "model=m,version=1")
@@ -431,6 +451,14 @@ def test_texts_with_commas_are_no_numbers_in_another_spelling(house):
     text = csv("A1;@;0.2;1,5", "A2;@;0.2;5,b", "A3;@;0.2;", columns=columns)
     assert "note" not in house.ingest("f.csv", text)
     assert house.feature("x") == ["1,5", "5,b", None]
+
+
+@pytest.mark.parametrize("codes", [["007", "12"], ["-01"], ["007", "1,5"], ["00.5"], ["007,5"]])
+def test_codes_are_no_numbers_in_another_spelling(house, codes):
+    columns = "prediction_id;predicted_at;score;x"
+    rows = [f"A{i};@;0.2;{code}" for i, code in enumerate(codes)]
+    assert "reads them" not in house.ingest("f.csv", csv(*rows, columns=columns))
+    assert house.feature("x") == codes
 
 
 def test_lines_are_the_files_own(house):

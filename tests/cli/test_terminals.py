@@ -30,6 +30,7 @@ CALLS = [
     ["config"],
     ["features", "list"],
     ["features", "set", MODEL, "Größe", "number", *WHY],
+    ["features", "rollback", MODEL, "Größe", *WHY],
     ["models", "list"],
     ["models", "train", *NAMED, "--version", "zwei ½", *SPAN],
     ["models", "promote", *NAMED, "--version", "½", *WHY],
@@ -133,6 +134,7 @@ def all_calls(house, redirected="", gone=False, few=False, **environment):
 
 STOPPED = [
     ["features", "set"],
+    ["features", "rollback"],
     ["models", "train"],
     ["models", "promote"],
     ["models", "rollback"],

@@ -285,6 +285,77 @@ def test_two_ordinary_calls_do_not_poison_the_buffer(tmp_path, first, second, to
     assert len(rows(path)) == together == 2 - refused
 
 
+NO_EVENTS = {
+    "a table of scores": {"score": [[0.1, 0.2]]},
+    "an object": {"score": object()},
+    "a mapping of scores": {"score": {"a": 0.1}},
+    "a complex score": {"score": 0.1j},
+    "a complex score of numpy": {"score": np.complex128(0.1)},
+    "a time as a score": {"score": np.datetime64("2026-11-02")},
+    "times as scores": {"score": pd.Series(pd.to_datetime(["2026-11-02"]))},
+    "a word": {"score": "often"},
+    "a missing score": {"score": pd.Series([0.1, None], dtype="Float64")},
+    "features without names": {"features": [1]},
+    "a word as features": {"features": "a"},
+    "a set of features": {"features": {1}},
+    "an object as a time": {"predicted_at": object()},
+    "a word as a time": {"predicted_at": "yesterday"},
+    "a mapping as a time": {"predicted_at": {"a": 1}},
+    "a table of times": {"score": [0.1], "predicted_at": np.array([[AT]])},
+    "a list in a list of times": {"score": [0.1, 0.2], "predicted_at": [AT, [AT]]},
+    "a time beyond the calendar": {"score": [0.1, 0.2], "predicted_at": [AT, "99999-01-01T00:00Z"]},
+    "a table of latencies": {"score": [0.1], "latency_ms": [[1.0]]},
+    "a complex latency": {"latency_ms": 1j},
+    "a table of flags": {"score": [0.1], "automated": [[True]]},
+    "a blank id": {"prediction_id": " "},
+    "blank ids": {"score": [0.1, 0.2], "predicted_at": [AT, AT], "prediction_id": ["a", "\t"]},
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("what", NO_EVENTS)
+def test_whatever_is_no_event_is_refused_in_a_sentence_and_spoils_nothing(tmp_path, what):
+    given = {"score": 0.2, "predicted_at": AT} | NO_EVENTS[what]
+    with PredictionLogger(tmp_path, "m", "1", threshold=0, flush_seconds=None) as log:
+        with pytest.raises(ValueError, match=r"[a-z_]+ .*(is|has|are|have|must|lengths) .*"):
+            log.log(given.pop("score"), given.pop("predicted_at"), **given)
+        assert log.buffered == 0
+        log.log(0.2, AT)
+        log.log([0.2], [AT])
+    assert stored_rows(tmp_path) == 2
+
+
+@pytest.mark.parametrize("given", [([], []), ((), ()), (np.array([]), pd.Series([], dtype=object))])
+def test_no_events_are_none(tmp_path, given):
+    with PredictionLogger(tmp_path, "m", "1", threshold=0, flush_seconds=None) as log:
+        assert len(log.log(*given, features={"x": []})) == 0 == log.buffered
+
+
+@pytest.mark.parametrize(
+    "column", [pd.Categorical(["a"]), pd.Index(["a"]), pd.array(["a"]), pd.Series(["a"], index=[7])]
+)
+def test_a_column_of_one_value_is_that_value(tmp_path, column):
+    with PredictionLogger(tmp_path, "m", "1", threshold=0, flush_seconds=None) as log:
+        log.log(0.2, AT, features={"x": column})
+        path = log.flush()
+    assert duckdb.sql(f"SELECT features.x FROM '{path}'").fetchall() == [("a",)]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("label", [object(), {}, "maybe", 1j, [[1]], pd.NaT, [{}]])
+def test_what_is_no_label_is_refused(tmp_path, label):
+    with OutcomeLogger(tmp_path, "s", flush_seconds=None) as log:
+        with pytest.raises(ValueError, match="label"):
+            log.log("a", label, AT)
+        log.log("a", 1, AT)
+    assert stored_rows(tmp_path) == 1
+
+
+def stored_rows(folder):
+    (path,) = folder.rglob("*.parquet")
+    return duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall()[0][0]
+
+
 @pytest.mark.parametrize("folder", ["log[1]", "a=b", "*", "it's"])
 def test_a_folder_is_no_pattern(tmp_path, folder):
     log = PredictionLogger(tmp_path / folder, "m", "1", threshold=0, flush_seconds=None)

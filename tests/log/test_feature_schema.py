@@ -370,6 +370,65 @@ def test_a_stopped_setting_changes_nothing(log, monkeypatch):
         assert store.set_feature(NOW, "ana", "m", "amount", "text", "codes") == (1, 0)
 
 
+def back(log, who="ana", why="it was right before"):
+    with open_store(log.data, who) as store:
+        told = store.roll_back_feature(NOW, who, "m", "amount", why)
+        assert store.verify_audit()
+        store.publish()
+        return told
+
+
+def test_what_was_set_is_put_back_with_what_could_not_be_read(log):
+    fixed_log(log, amount=float)
+    log.deliver(amount=["5", "A3", "007"])
+    with open_store(log.data, "ana") as store:
+        store.set_feature(NOW, "ana", "m", "amount", "text", "codes")
+    for _ in range(2):  # given again after a stop, it is done once
+        assert back(log) == ("number", 0, 2)
+    assert plain(log.rows().amount.iloc[:3]) == [5, None, None]
+    assert log.fixed() == {"amount": "number"} == read_schema(log.data / "spool", "m")
+    with open_snapshot(log.data) as reader:
+        trail, (listed,) = reader.audit("m/amount"), reader.features("m").itertuples()
+        assert trail.new.tolist() == ["number", "text", "number"]
+        assert (listed.unreadable, listed.why) == (2, "it was right before")
+    assert back(log, why="no, codes") == ("text", 2, 0)
+    assert log.rows().amount.tolist()[:3] == ["5", "A3", "007"]
+
+
+def test_to_and_fro_counts_no_value_twice(log):
+    with open_store(log.data, "ana") as store:
+        card = {"bins": {"amount": {"categories": ["5", "A3"]}}}
+        store.add_version(NOW, "ana", "m", "1", Grid(), "nowhere", card, 0)
+    log.deliver(amount=["5", "A3", "B4"])
+    with open_store(log.data, "ana") as store:
+        for turn in range(3):
+            assert store.set_feature(NOW, "ana", "m", "amount", "number", f"{turn}") == (0, 2)
+            assert counted(store) == [0, 2, 1, 0] and len(store._unread("m", "amount")) == 2
+            why = f"no {turn}"
+            assert store.roll_back_feature(NOW, "ana", "m", "amount", why) == ("text", 2, 0)
+            assert counted(store) == [1, 0, 1, 1] and store.features("m").unreadable.tolist() == [0]
+
+
+def test_what_was_not_fixed_before_it_was_set_widens_again(log):
+    log.deliver(amount=["5", "6"])
+    with open_store(log.data, "ana") as store:
+        store.set_feature(NOW, "ana", "m", "amount", "text", "codes")
+        assert store.fixed_kinds("m") == {"amount": "text"}
+    assert back(log) == ("number", 0, 0)
+    assert log.fixed() == {} == read_schema(log.data / "spool", "m")
+    assert log.rows().amount.tolist() == [5, 6]
+    log.deliver(prediction_id=["B1"], amount=["A3"])
+    assert log.rows().amount.tolist() == ["5", "6", "A3"]
+
+
+@pytest.mark.parametrize("values", [["5", "6"], ["5", "A3"]])
+def test_what_nobody_set_is_not_put_back(log, values):
+    for at, value in enumerate(values):
+        log.deliver(prediction_id=[f"B{at}"], amount=[value])
+    with pytest.raises(StoreError, match="nobody set amount of m, which is a (number|text)"):
+        back(log)
+
+
 @pytest.mark.parametrize(
     ("model", "feature", "kind", "says"),
     [("x", "amount", "text", "'x' is not known"), ("m", "amont", "text", "features are amount")]

@@ -145,6 +145,21 @@ def test_another_model_keeps_a_feature_of_that_name_and_a_mistake_is_taken_back(
         assert store.in_force("outcome columns", MODEL) == "seen"
 
 
+def test_a_mistake_stays_taken_back_when_the_rest_of_the_predictions_comes(bench):
+    take(bench, "o.csv", BOTH, "outcomes", AS_OUTCOMES)
+    first, second = ("\n".join([BOTH.splitlines()[0], line]) for line in BOTH.splitlines()[1:])
+    take(bench, "p.csv", first)
+    with bench.store() as store:
+        for _ in range(2):  # given again after a stop, it is done once
+            assert store.take_back_outcome_column(NOW, "ana", MODEL, "Went_Wrong", "a typing error")
+        assert not store.take_back_outcome_column(NOW, "ana", MODEL, "x", "a typing error")
+        assert store.audit(MODEL).why.tolist()[1:] == ["a typing error"]
+    assert take(bench, "q.csv", second).loaded == 1
+    assert features(bench)["x"] == [1, 2] and features(bench)["went_wrong"][1] == 0
+    with bench.store() as store:
+        assert store.outcome_columns()[MODEL] == {"seen": "observed_at"}
+
+
 def made_both(days=40, per_day=40, seed=1):
     "One file with scores, two features, and what became of it."
     rng = np.random.default_rng(seed)
