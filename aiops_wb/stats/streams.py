@@ -288,6 +288,15 @@ def _of_shifts(statement, usual, tolerance, recent, alike=False, change=drift.LO
     said = statement._replace(value=moved, chance=np.full(2, chance.mean()))
     return float(change_bets(said, usual, SHIFTS, tolerance).max() * len(chance) / recent)
 
+
+def _recent_offset(offset, error, recent):
+    "Mean offset of the recent days, each weighed by what is known of it, and the lower end of its size."
+    weights = 1 / error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effect = _over_days(weights * offset, recent) / _over_days(weights, recent)
+        spread = 1 / np.sqrt(_over_days(weights, recent))
+    return effect, np.nan_to_num(np.maximum(0.0, np.abs(effect) - 1.96 * spread))
+
 # %% ../../nbs/stats/12_streams.ipynb #25badff2
 def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts],
                          tolerance: float, recent: int, weight: float,
@@ -321,15 +330,6 @@ def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[da
     return Question(stream, "labels", offset, np.zeros(len(offset)), ("log-odds of the label",),
                     quality=(False,), apart=apart, rests_on=len(coarse), levels=drift.LOGIT_LEVELS,
                     earns=partial(_of_shifts, asked[0], shifts, tolerance, recent))
-
-
-def _recent_offset(offset, error, recent):
-    "Mean offset of the recent days, each weighed by what is known of it, and the lower end of its size."
-    weights = 1 / error
-    with np.errstate(divide="ignore", invalid="ignore"):
-        effect = _over_days(weights * offset, recent) / _over_days(weights, recent)
-        spread = 1 / np.sqrt(_over_days(weights, recent))
-    return effect, np.nan_to_num(np.maximum(0.0, np.abs(effect) - 1.96 * spread))
 
 # %% ../../nbs/stats/12_streams.ipynb #285498fe
 def _labels(tables):
