@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from .base import Connected, Writing, conditions
+from .base import Connected, Writing, conditions, known_by
 from .errors import StoreError
 
 __all__ = ["CHAIN", "AuditReads", "AuditWrites"]
@@ -26,7 +26,7 @@ class AuditReads(Connected):
         changes = f"SELECT changed_at, new FROM audit{where} ORDER BY seq DESC"
         part = what, subject
         known = self._until_written("audit", "changes", lambda: self._rows(changes, values), part)
-        return next((new for at, new in known if as_of is None or at <= as_of), None)
+        return next((new for at, new in known if known_by(at, as_of)), None)
 
     def audit(self, subject: str | None = None) -> pd.DataFrame:
         "The audit trail, oldest first."

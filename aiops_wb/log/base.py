@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 
 from .duck import session
 
-__all__ = ["Connected", "Writing", "conditions", "moment"]
+__all__ = ["Connected", "Writing", "conditions", "known_by", "moment"]
 
 _UNPUBLISHED = "unpublished"
 _OPERATORS = {"le": "<=", "ge": ">="}
@@ -36,6 +36,13 @@ def conditions(**values) -> tuple[str, dict[str, Any]]:
 def moment(at: datetime | None) -> tuple:
     "A time as part of a question: when clocks go back, an hour is there twice."
     return at, getattr(at, "fold", 0)
+
+
+def known_by(at: datetime, as_of: datetime | None) -> bool:
+    "Whether what happened at a time is known at another; one without a zone is one of UTC."
+    if as_of is None:
+        return True
+    return at <= (as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC))
 
 
 class Connected:

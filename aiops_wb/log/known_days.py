@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from .audit import AuditWrites
-from .base import Connected, conditions
+from .base import Connected, conditions, known_by
 from .batches import BatchReads
 from .errors import StoreError
 
@@ -21,7 +21,7 @@ class CalendarReads(Connected):
         entered = self._until_written(
             "calendar", "times", lambda: self._column("SELECT recorded_at FROM calendar")
         )
-        asked = model, sum(as_of is None or at <= as_of for at in entered)
+        asked = model, sum(known_by(at, as_of) for at in entered)
         look = lambda: self._calendar(model, as_of)
         return self._until_written("calendar", asked, look).copy(deep=False)
 

@@ -1,6 +1,7 @@
 """Answers that are kept until something is written are those that would be given anew."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -165,3 +166,20 @@ def test_an_answer_is_given_once_until_its_table_is_written(bench, monkeypatch):
         assert len(asked) == 1
         store.annotate(NIGHTS[0], "ana", FIRST, FIRST, "Easter", "because")
         assert store.calendar(MODEL, NIGHTS[0])["name"].tolist() == ["Easter"]
+
+
+def test_a_change_is_known_at_the_second_of_two_hours_and_at_a_time_of_no_zone(bench):
+    zone = ZoneInfo("Europe/Berlin")
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=zone)  # clocks go back: it comes twice
+    at = datetime(2026, 10, 25, 1, tzinfo=UTC)  # between the two
+    with bench.store() as store:
+        store.record(at, "ana", "watch", "m/v1", "off", "because")
+        store.annotate(at, "ana", FIRST, FIRST, "Easter", "because")
+        for as_of, known in (
+            (first, False),
+            (first.replace(fold=1), True),
+            (datetime(2026, 10, 25, 1), True),
+            (datetime(2026, 10, 25, 0, 59), False),
+        ):
+            assert (store.in_force("watch", "m/v1", as_of) == "off") == known
+            assert len(store.calendar("m", as_of)) == known
