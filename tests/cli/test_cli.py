@@ -466,6 +466,7 @@ def test_lists_as_json(logged, capsys):
                 "days": 50,
                 "active_version": None,
                 "due": status["models"][0]["due"],
+                "not_watched": [],
             }
         ]
         and status["quarantined"] == 0
