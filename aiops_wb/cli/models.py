@@ -93,15 +93,17 @@ def watch(
         str,
         typer.Argument(metavar="MODEL/VERSION", help="the version, such as late/v1"),
     ],
-    state: Annotated[Literal["on", "off"], typer.Argument(help="on or off", metavar="on|off")],
+    state: Annotated[
+        Literal["on", "off"],
+        typer.Argument(
+            metavar="on|off",
+            help="off closes its alarms and raises no more, nor misses its events; days before the "
+            "switch that have no figures yet are left as they are",
+        ),
+    ],
     why: Reason,
 ):
-    """Switch alarms about a version on or off.
-
-    While it is off its figures and pages go on from the day of the switch; alarms are closed, no
-    new one is raised, silence is not missed, and no message about them is sent. Days before that
-    have no figures yet are left as they are. Pages, 'models list' and 'status' say so.
-    """
+    "Switch alarms about a version and their messages on or off; figures and pages go on."
     with call.writing() as log:
         model, named = _version(log, version)
         log.watch(call.now(), call.who, model, named, state == "on", why)
