@@ -33,7 +33,7 @@ from .watch.cases import Opened, open_cases
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
 from .watch.recalibrate import recalibrate
 from .watch.registered import Versions
-from .watch.silence import SilenceAlarm, is_watched
+from .watch.silence import SilenceAlarm
 from .watch.silence_rows import record_silence
 from .watch.sinks import deliver, drift_messages, sinks
 from .watch.view import View
@@ -68,7 +68,8 @@ class DayReports(NamedTuple):
 def due(reader: Reader, now: datetime, models: Sequence[str] = ()) -> list[tuple[date, str]]:
     """(day, model) pairs whose figures are missing, failed, or older than predictions of that day.
 
-    Oldest first. The running day is not due.
+    Oldest first. The running day is not due. Days before a version was switched off are left as
+    they are; the figures of later ones go on, without alarms.
     """
     today = now.astimezone(ZoneInfo(reader.timezone)).date()
     runs = reader.runs(step="figures").drop_duplicates(["event_date", "model"], keep="last")
@@ -77,14 +78,24 @@ def due(reader: Reader, now: datetime, models: Sequence[str] = ()) -> list[tuple
     pairs = []
     for model in models or reader.models():
         logged = reader.newest_batches(reader.require_model(model))
-        off = [v for v in logged.version.unique() if not is_watched(reader, model, v)]
-        newest = logged[~logged.version.isin(off)].groupby("event_date").batch.max()
+        asked = ~_left_alone(reader, model, logged)
+        newest = logged[asked].groupby("event_date").batch.max()
         pairs += [
             (day.date(), model)
             for day, batch in newest.items()
             if day.date() < today and done.get((day.date(), model), -1) < batch
         ]
     return sorted(pairs)
+
+
+def _left_alone(reader, model, logged):
+    "Which rows are of a day before their version was switched off."
+    left = np.zeros(len(logged), dtype=bool)
+    for version in logged.version.unique():
+        if off := reader.not_watched(model, version):
+            since = off.since.astimezone(ZoneInfo(reader.timezone)).date()
+            left |= (logged.version == version) & (logged.event_date.dt.date < since)
+    return left
 
 
 def unfinished(reader: Reader, reports: Path, models: Sequence[str] = ()) -> list[DayReports]:
@@ -643,7 +654,9 @@ def _with_drift(morning, store, to, waiting):
     "What waits for each sink, with the alarms about drift that it has not taken."
     together = {}
     for name, alarms in store.undelivered_drift([s.name for s in to]).items():
-        parts = [waiting.get(name), drift_messages(alarms, morning.settings)]
+        named = zip(alarms.model, alarms.version)
+        heard = np.array([not store.not_watched(*one) for one in named], dtype=bool)
+        parts = [waiting.get(name), drift_messages(alarms[heard], morning.settings)]
         parts = [frame for frame in parts if frame is not None and len(frame)]
         if parts:
             together[name] = pd.concat(parts, ignore_index=True)

@@ -23,6 +23,7 @@ LONG = {
     "rollback",
     "send",
     "set",
+    "watch",
 }
 "Commands that take long, or whose places are like those of others."
 KILLS = {"logger": 60, "ingest": 60, "damaged": 30, "daily": 40, "reports": 30, "train": 40}

@@ -1,13 +1,15 @@
 """Versions of models: which there are, switching one on, putting one back."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from ..log.catalog import Reader
+from ..log.errors import StoreError
 from ..models.complete import held_out_words
 from .arguments import AsJson, Model, Version, as_name
 from .call import Call, command, group
-from .lines import counted, line
+from .lines import counted, line, printable
 from .output import as_rows, show
 
 app = group({"train": ("train", "train a version on a range of the log's days and register it")})
@@ -28,7 +30,7 @@ def list_models(
     ] = None,
     as_json: AsJson = False,
 ):
-    "List the registered versions and which of them scores."
+    "List the registered versions, which of them scores, and which are not watched."
     rows = []
     with call.reading() as log:
         for one in [log.require_model(model)] if model else log.models():
@@ -36,7 +38,9 @@ def list_models(
             for row in as_rows(log.versions(one), COLUMNS):
                 held_out = _held_out(row.pop("card"))
                 threshold = log.threshold(one, row["version"])
+                off = log.not_watched(one, row["version"])
                 state = {"threshold": threshold, "active": row["version"] == active}
+                state["not_watched"] = str(off) if off else None
                 rows.append(row | state | held_out)
     show(rows, _text, counted(len(rows), "version"), as_json)
 
@@ -56,6 +60,7 @@ def _text(row):
         f"{row['model']} {row['version']}  registered {row['registered_at']:%Y-%m-%d %H:%M}Z, "
         f"threshold {row['threshold']} points"
         + (", active" if row["active"] else "")
+        + (f", not watched {row['not_watched']}" if row["not_watched"] else "")
         + (f"; held-out ROC-AUC {row['roc_auc']:.3f} {row['held_out']}" if row["roc_auc"] else "")
     )
 
@@ -79,3 +84,40 @@ def roll_back(call: Call, model: Model, why: Reason):
     with call.writing() as log:
         back = log.roll_back(call.now(), call.who, "model", model, why)
     line(f"{model} {back} is active again")
+
+
+@command(app, "watch")
+def watch(
+    call: Call,
+    version: Annotated[
+        str,
+        typer.Argument(metavar="MODEL/VERSION", help="the version, such as late/v1"),
+    ],
+    state: Annotated[
+        Literal["on", "off"],
+        typer.Argument(
+            metavar="on|off",
+            help="off closes its alarms and raises no more, nor misses its events; days before the "
+            "switch that have no figures yet are left as they are",
+        ),
+    ],
+    why: Reason,
+):
+    "Switch alarms about a version and their messages on or off; figures and pages go on."
+    with call.writing() as log:
+        model, named = _version(log, version)
+        log.watch(call.now(), call.who, model, named, state == "on", why)
+        off = log.not_watched(model, named)
+    line(
+        printable(f"{model} {named} is not watched {off}" if off else f"{model} {named} is watched")
+    )
+
+
+def _version(log: Reader, text: str) -> tuple[str, str]:
+    "The model and the version that MODEL/VERSION names: both may hold slashes themselves."
+    known = [(m, v) for m in log.models() for v in log.known_versions(m)]
+    for model, version in known:
+        if text == f"{model}/{version}":
+            return model, version
+    choices = ", ".join("/".join(one) for one in known)
+    raise StoreError(f"{text!r} is no version of this log: choose one of {choices or 'none'}.")

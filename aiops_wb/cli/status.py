@@ -43,13 +43,15 @@ def _standing(log, model, due_days):
         "days": len(days),
         "active_version": log.active_version(model),
         "due": due_days,
+        "not_watched": [v for v in log.known_versions(model) if log.not_watched(model, v)],
     }
 
 
 def _text(row):
     days = counted(row["days"], "day")
     span = f"{row['first']} to {row['last']} ({days})" if row["days"] else "nothing logged"
+    off = f", not watched: {', '.join(row['not_watched'])}" if row["not_watched"] else ""
     return (
         f"{row['model']}: {span}, active version {row['active_version'] or '-'}, "
-        f"{counted(row['due'], 'day')} due"
+        f"{counted(row['due'], 'day')} due{off}"
     )

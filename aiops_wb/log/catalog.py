@@ -19,6 +19,7 @@ from .results import ResultReads
 from .sites import SiteReads
 from .unmatched import UnmatchedReads
 from .versions import VersionReads
+from .watching import WatchReads
 
 __all__ = ["Reader", "open_snapshot"]
 
@@ -37,6 +38,7 @@ class Reader(
     DriftEventReads,
     CalendarReads,
     NeverReads,
+    WatchReads,
     ResultReads,
     UnmatchedReads,
     QuarantineReads,

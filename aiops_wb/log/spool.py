@@ -139,7 +139,11 @@ class PredictionLogger(_Logger):
         self.constant = {"tenant": tenant, "model": model, "version": version, "grid": kind}
         for name, value in self.constant.items():
             _check_name(name, value)
-        if threshold != int(threshold) or abs(threshold) > LIMITS[kind]:
+        if threshold != int(threshold):
+            from ..stats.points import as_points
+
+            as_points(threshold, kind)  # refuses it, and says what to write
+        if abs(threshold) > LIMITS[kind]:
             raise ValueError(
                 f"threshold {threshold} is not in points: give a whole number up to "
                 f"{LIMITS[kind]}, such as Grid().quantise(0.6)."

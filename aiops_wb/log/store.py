@@ -25,6 +25,7 @@ from .sites import SiteWrites
 from .snapshot import Publishing
 from .unmatched import UnmatchedWrites
 from .versions import VersionWrites
+from .watching import WatchWrites
 
 __all__ = ["Store", "open_store"]
 
@@ -44,6 +45,7 @@ class Store(
     DriftEventWrites,
     CalendarWrites,
     NeverWrites,
+    WatchWrites,
     ResultWrites,
     UnmatchedWrites,
 ):

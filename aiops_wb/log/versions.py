@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..stats.points import Grid
+from ..stats.points import Grid, as_points
 from .audit import AuditReads
 from .base import conditions
 from .errors import StoreError
@@ -114,6 +114,7 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
     ) -> None:
         """Register a version with its threshold (points), and fix the kinds of the features that
         it was trained on; StoreError when the name is taken. It does not become active."""
+        threshold = int(as_points(threshold, grid.kind))
         if version in set(self.versions(model).version):
             raise StoreError(
                 f"{model} already has a version {version!r}: versions are never replaced, "
@@ -161,16 +162,17 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
     ) -> None:
         """Change the threshold (points) of a version; `logged` is the one its predictions carried,
         recorded first where the trail knows none."""
+        points = str(int(as_points(points)))
         if not self.files("predictions", model=model, version=version):
             self.version(model, version)
         subject = f"{model}/{version}"
-        if self._is_latest("threshold", subject, who, why, new=str(int(points))):
+        if self._is_latest("threshold", subject, who, why, new=points):
             return
         with self.transaction():
             if logged is not None and self.threshold(model, version) is None:
                 as_logged = "as logged with the predictions"
                 self.record(now, who, "threshold", subject, str(int(logged)), as_logged)
-            self.record(now, who, "threshold", subject, str(int(points)), why, evidence)
+            self.record(now, who, "threshold", subject, points, why, evidence)
 
     def set_reference(
         self, now: datetime, who: str, model: str, version: str, first: date, last: date, why: str

@@ -12,6 +12,7 @@ from ..log.catalog import Reader
 from ..log.spool import PredictionLogger, instants
 from ..stats.automation import Certainty, level_at
 from ..stats.decisions import RISK_CUTS, route
+from ..stats.points import as_points
 from .registry import load
 from .version import ModelVersion
 
@@ -27,6 +28,9 @@ class Scorer:
     calibration_id: str | None
     certainty: Certainty | None
     cuts: tuple[float, ...] = RISK_CUTS
+
+    def __post_init__(self):
+        as_points(self.threshold, self.version.grid.kind)
 
     @classmethod
     def in_force(

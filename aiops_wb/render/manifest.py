@@ -35,7 +35,8 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
     if history.empty or (failure is not None and not alarms_failed):
         error = failure or f"no figures of {model} are stored for {day}"
         return {"state": "failed", "error": error, "reports": {}}
-    drift = "failed" if alarms_failed else view.severity
+    severity = "not watched" if view.not_watched else view.severity
+    drift = "failed" if alarms_failed else severity
     stored = dict(zip(history.metric, history.value))
     figures = _shown(stored, _complete_days(history), f"{settings.recent_days} days", drift)
     quality = number(stored.get("pr_auc_complete", nan), 2)

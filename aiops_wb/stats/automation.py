@@ -30,7 +30,7 @@ from aiops_wb.stats.conformal import (
 )
 from .counts import ScoreCounts, require_events, total
 from .decisions import LEVELS, RISK_CUTS, Decision, route
-from .points import Grid
+from .points import Grid, as_points
 from scipy.special import bdtr, stdtr
 
 # %% ../../nbs/stats/10_automation.ipynb #efd9c488
@@ -51,9 +51,12 @@ class TicketRule:
     false: int = 0            # of these, how many were negative
     reason: str = ""
 
+    def __post_init__(self):
+        as_points(self.threshold)
+
     def certain(self, points: int) -> bool:
         "Whether an event of high risk is a ticket."
-        return self.threshold is not None and points >= self.threshold
+        return self.threshold is not None and as_points(points) >= self.threshold
 
     def stopped(self, reason: str) -> "TicketRule":
         "The same rule, automating nothing."
@@ -72,6 +75,7 @@ def _checked(target, confidence=0.5):
 
 def thresholds_down(floor: int, grid: Grid = Grid(), step: int = 50) -> np.ndarray:
     "A ladder of thresholds (points) from the grid's top to the floor, chosen without looking at any event."
+    floor = as_points(floor, grid.kind)
     return np.append(np.arange(grid.limit // step * step, floor, -step), floor)
 
 
@@ -104,7 +108,7 @@ class _Steps(NamedTuple):
 
 def _walk(steps: _Steps, start=None):
     "Index of the last of the unbroken run of passed tests from the first possible one (or `start`), or None."
-    able = steps.possible if start is None else steps.thresholds <= start
+    able = steps.possible if start is None else steps.thresholds <= as_points(start)
     if not able.any():
         return None
     first = int(np.argmax(able))
@@ -332,7 +336,8 @@ def select(counts: ScoreCounts, points, target: float = 0.1, floor: int | None =
     (points) are never picked.
     """
     _checked(target)
-    points = np.asarray(points)
+    kind = counts.grid.kind
+    points, floor = np.asarray(as_points(points, kind)), as_points(floor, kind)
     p = _p_of_negatives(counts, points)
     if floor is not None:  # before the ranking: dropping some of the picked would break the promise
         p = np.where(points >= floor, p, 1.0)
@@ -380,6 +385,7 @@ def label_rule(table: LabelConditional, coverage: float = 0.9) -> TicketRule:
 def venn_abers_rule(bounds: VennAbers, target: float = 0.1, floor: int = -16_000) -> TicketRule:
     "The lower probability of Venn-Abers is at least 1 - target."
     _checked(target)
+    floor = as_points(floor, bounds.grid.kind)
     promise = (f"expected false tickets are at most {target:.0%} of tickets and of positives "
                f"whose upper probability reaches {1 - target:.0%}")
     rule = TicketRule("venn-abers", None, target, None, "rows", promise, "exchangeable rows", bounds.n)
@@ -492,7 +498,7 @@ def _cut_points(cuts):
 
 def level_at(points: int, cuts: tuple[float, ...] = RISK_CUTS) -> str:
     "The risk level of a probability's points (logit grid)."
-    return LEVELS[bisect_right(_cut_points(tuple(cuts)), points)]
+    return LEVELS[bisect_right(_cut_points(tuple(cuts)), as_points(points))]
 
 # %% ../../nbs/stats/10_automation.ipynb #ed572b88
 POLICIES = ("days", "days-t", "rows", "control", "venn-abers", "labels", "width", "off")
@@ -564,7 +570,7 @@ class Certainty:
 
     def set_of(self, points: int, coverage: float = 0.9) -> str:
         "The label-conditional prediction set of one event, such as '{1}'."
-        return _set_in_words(self.set_bounds[coverage], points)
+        return _set_in_words(self.set_bounds[coverage], as_points(points))
 
     def at(self, now: datetime) -> "Certainty":
         "What stands at a time: past its time to live nothing is automated."

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 from .counts import ScoreCounts, require_events
-from .points import Grid
+from .points import Grid, as_points
 
 # %% ../../nbs/stats/03_conformal.ipynb #d245d2ee
 COVERAGES = (0.90, 0.95, 0.99)
@@ -301,7 +301,8 @@ class _PValues:
 
     def p_values(self, points) -> np.ndarray:
         "p-values of label 0 and label 1 for each event, shape (..., 2), not smoothed."
-        return self._table[np.asarray(points, dtype=np.int64) + self.counts.grid.limit]
+        grid = self.counts.grid
+        return self._table[np.asarray(as_points(points, grid.kind), dtype=np.int64) + grid.limit]
 
 # %% ../../nbs/stats/03_conformal.ipynb #91e270ab
 def _set_bounds(counts, n_negative, n_positive, coverage):
@@ -329,7 +330,7 @@ class LabelConditional(_PValues):
 
     def sets(self, points, coverage: float = 0.90) -> Sets:
         "Prediction sets of events at one coverage."
-        inside, points = self.set_bounds(coverage), np.asarray(points)
+        inside, points = self.set_bounds(coverage), np.asarray(as_points(points, self.counts.grid.kind))
         return Sets(points <= inside.zero, points >= inside.one)
 
     def to_json(self) -> dict:
@@ -372,7 +373,7 @@ class GroupConditional:
 
     def p_values(self, points, groups) -> np.ndarray:
         "p-values of label 0 and label 1 for each event of a group, shape (n, 2)."
-        points, groups = np.asarray(points), np.asarray(groups)
+        points, groups = np.asarray(as_points(points)), np.asarray(groups)
         values = np.ones((len(points), 2))
         for group in set(groups.tolist()) & set(self.groups):
             here = groups == group
@@ -381,7 +382,7 @@ class GroupConditional:
 
     def sets(self, points, groups, coverage: float = 0.90) -> Sets:
         "Prediction sets of events at one coverage."
-        points, groups = np.asarray(points), np.asarray(groups)
+        points, groups = np.asarray(as_points(points)), np.asarray(groups)
         sets = Sets(np.ones(len(points), dtype=bool), np.ones(len(points), dtype=bool))
         for group in set(groups.tolist()) & set(self.groups):
             here = groups == group
@@ -434,7 +435,7 @@ class VennAbers:
 
     def intervals(self, points) -> tuple[np.ndarray, np.ndarray]:
         "p0 and p1 of each event."
-        at = np.searchsorted(self.starts, np.asarray(points), side="right") - 1
+        at = np.searchsorted(self.starts, as_points(points, self.grid.kind), side="right") - 1
         return self.lower[at], self.upper[at]
 
     def probability(self, points) -> np.ndarray:
@@ -550,5 +551,5 @@ def covariate_weights(past: ScoreCounts, present: ScoreCounts, points, factor: i
     past, present = past.coarsen(factor), present.coarsen(factor)
     cells = np.unique(np.concatenate([past.points, present.points]))
     ratio = _smoothed_share(present, cells) / _smoothed_share(past, cells)
-    place = np.searchsorted(cells, past.grid.cells(np.asarray(points)), side="right") - 1
+    place = np.searchsorted(cells, past.grid.cells(points), side="right") - 1
     return ratio[np.clip(place, 0, len(cells) - 1)]

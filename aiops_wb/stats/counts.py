@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, reduce
 
 import numpy as np
-from .points import Grid
+from .points import Grid, as_points
 
 # %% ../../nbs/stats/01_counts.ipynb #975e3156
 def _compress(points, columns):
@@ -42,6 +42,9 @@ class _Table:
     n_labelled: np.ndarray  # (k,) events with a known label
     n_positive: np.ndarray  # (k,) events with label 1
     grid: Grid = field(default_factory=Grid)
+
+    def __post_init__(self):
+        as_points(self.points, self.grid.kind)
 
     @property
     def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,7 +78,7 @@ class _Table:
 
     def at_or_above(self, threshold: int) -> tuple[int, int, int]:
         "Events, labelled, positives at or above a threshold in points."
-        start = np.searchsorted(self.points, threshold)
+        start = np.searchsorted(self.points, as_points(threshold, self.grid.kind))
         return tuple(int(c[start:].sum()) for c in self.columns)
 
 # %% ../../nbs/stats/01_counts.ipynb #31a907f2
@@ -89,7 +92,7 @@ class ScoreCounts(_Table):
         sizes = {len(np.atleast_1d(c)) for c in (points, n, n_labelled, n_positive)}
         if len(sizes) > 1:
             raise ValueError(f"count columns have lengths {sorted(sizes)}: they must be equal.")
-        return cls(*_compress(grid.cells(np.asarray(points)), (n, n_labelled, n_positive)), grid)
+        return cls(*_compress(grid.cells(points), (n, n_labelled, n_positive)), grid)
 
     @classmethod
     def empty(cls, grid: Grid = Grid()) -> "ScoreCounts":

@@ -17,6 +17,7 @@ import numpy as np
 from .conformal import Calibration, GroupConditional, SetBounds, Sets, VennAbers, rank
 from .counts import ScoreCounts, require_events
 from .performance import Figure, over_days, proportion
+from .points import as_points
 
 # %% ../../nbs/stats/11_coverage.ipynb #876a1cac
 @dataclass(frozen=True)
@@ -252,7 +253,7 @@ class AutomationRisk:
 
 def automation_risk(counts: ScoreCounts, floor: int) -> AutomationRisk:
     "The curve of the events at or above the floor (points)."
-    high = require_events(counts).points >= floor
+    high = require_events(counts).points >= as_points(floor, counts.grid.kind)
     n, labelled, negative = (np.cumsum(column[high][::-1])
                              for column in (counts.n, counts.n_labelled, counts.n_negative))
     automated = n / max(n[-1], 1) if len(n) else n.astype(float)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from .counts import ScoreCounts, require_events, total
 from .performance import Figure
+from .points import as_points
 from scipy.special import expit, logit, ndtri, stdtrit
 
 # %% ../../nbs/stats/04_estimates.ipynb #31864695
@@ -95,7 +96,7 @@ def expected_performance(counts: ScoreCounts, probability: np.ndarray, threshold
     size = int(n.sum())
     if not size:
         return {name: Figure(nan) for name in (*_NAMES, "roc_auc")}
-    outcome = _Outcome.of(n, p, 1 - p, counts.points >= threshold)
+    outcome = _Outcome.of(n, p, 1 - p, counts.points >= as_points(threshold, counts.grid.kind))
     shares = _Shares.of(outcome.counts)
     sd, events = np.sqrt(shares.variance(outcome.covariance)), np.append(shares.whole[:-1], size)
     figures = {name: _figure(*of, z) for name, *of in zip(_NAMES, shares.value, sd, events)}
@@ -165,6 +166,7 @@ def expected_over_days(window: Sequence[ScoreCounts], reference: Sequence[ScoreC
     days in their order are (no concept drift). None below 14 reference days with labels.
     """
     outcomes, spread, whole = [], [], total(window)
+    threshold = as_points(threshold, whole.grid.kind)
     for counts in window:
         p, alert = np.asarray(probability(counts.points), dtype=np.float64), counts.points >= threshold
         comes = np.ones(len(p)) if ever is None else ever(counts.points)
@@ -227,7 +229,8 @@ class Maturation:
     def chances(self, points, age: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         "At some points and an age: chance that a positive is in, a negative is, and that a label ever comes."
         known = (0.0, 0.0) if age < 0 else (x[min(age, len(x) - 1)] for x in (self.positive, self.negative))
-        return *(np.full(len(points), float(x)) for x in known), np.full(len(points), self.complete)
+        n = len(as_points(points))
+        return *(np.full(n, float(x)) for x in known), np.full(n, self.complete)
 
 # %% ../../nbs/stats/04_estimates.ipynb #b1743463
 def _by_age(arrivals):
@@ -444,7 +447,7 @@ def delay_adjusted(days: Sequence[tuple[ScoreCounts, int]], probability: Callabl
     errors of the shift and of the pace, and the days' own shifts. NaN where there are too few labels, with
     the reason.
     """
-    cells = _side_by_side(days, probability, pace)
+    threshold, cells = as_points(threshold), _side_by_side(days, probability, pace)
     n = int((cells.positive + cells.negative + cells.open).sum())
     labelled = int((cells.positive + cells.negative).sum())
     delta = _likeliest_shift(cells) if labelled else nan
@@ -497,7 +500,7 @@ def bbse(counts: ScoreCounts, reference: ScoreCounts, threshold: int, confidence
 
     NaN when the reference's rates do not differ or a side is empty. Assumes label shift and independent rows.
     """
-    n, _, _ = counts.total
+    threshold, (n, _, _) = as_points(threshold, counts.grid.kind), counts.total
     _, labelled, positive = require_events(reference).total
     negative = labelled - positive
     if not n or not positive or not negative:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from .arrival import Arrivals, bands_differ, known_share
+from .points import as_points
 
 # %% ../../nbs/stats/15_pace.ipynb #8ac2dd62
 OLD_DAYS = 14
@@ -108,11 +109,11 @@ class Pace:
 
     def ever(self, points) -> np.ndarray:
         "The chance that an event at some points ever gets a label."
-        return self.complete[np.searchsorted(self.cuts, points, side="right")]
+        return self.complete[np.searchsorted(self.cuts, as_points(points), side="right")]
 
     def chances(self, points, age: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         "At some points and an age: chance that a positive is in, a negative is, and that a label ever comes."
-        band, ever = np.searchsorted(self.cuts, points, side="right"), self.ever(points)
+        ever, band = self.ever(points), np.searchsorted(self.cuts, points, side="right")
         if age < 0:
             return np.zeros(len(band)), np.zeros(len(band)), ever
         age = min(age, self.age)
@@ -151,7 +152,7 @@ def pace_by_band(a: Arrivals, cuts: Sequence[int]) -> Pace:
     band and label, and that whether a label ever comes does not depend on it. ValueError where labels
     of a kind are missing or still arrive, or there are too few days.
     """
-    cuts = np.asarray(cuts, dtype=np.int64)
+    cuts = np.asarray(as_points(cuts), dtype=np.int64)
     if len(cuts) != a.events.shape[1] - 1 or (np.diff(cuts) <= 0).any():
         raise ValueError(f"{cuts.tolist()} do not part {a.events.shape[1]} bands of score: one rising cut "
                          "between each two is needed.")

@@ -80,6 +80,8 @@ def _open_row(alarm: Alarm, known, model, version, day):
 def _why_closed(row, drift, version):
     if row.version != version:
         return f"version {version} scores now"
+    if drift.off:
+        return f"the version is not watched {drift.off}"
     if len(drift.muted) and drift.muted[-1]:
         return "the calendar mutes its days"
     return f"the recent days of {row.stream} no longer differ for certain by more than is tolerated"

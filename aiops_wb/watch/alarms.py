@@ -13,6 +13,7 @@ import pandas as pd
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.features import binned_days
+from ..log.watching import NotWatched
 from ..stats import sequential
 from ..stats.conformal import VennAbers
 from ..stats.counts import ScoreCounts
@@ -73,6 +74,7 @@ class Drift:
     vectors: Mapping[str, tuple[np.ndarray, np.ndarray, Mapping]] = field(
         default_factory=dict
     )  # feature -> counts of the recent days, of the reference, binning rule
+    off: NotWatched | None = None  # who switched the watch off: nothing is an alarm
 
     @cached_property
     def shifts(self) -> list[FeatureShift]:
@@ -85,7 +87,12 @@ class Drift:
 
     @cached_property
     def alarms(self) -> list[Alarm]:
-        "The alarms open on the last morning, gravest first."
+        "The alarms open on the last morning, gravest first; none where the watch is switched off."
+        return [] if self.off else self.found
+
+    @cached_property
+    def found(self) -> list[Alarm]:
+        "What the evidence says on the last morning, whether somebody wants to be told or not."
         return open_alarms(
             Findings(
                 self.days, self.questions, self.followed, self.muted, self.offset, self.mix_offset
@@ -96,8 +103,11 @@ class Drift:
     def severity(self) -> str:
         """The gravest open alarm's that is not muted.
 
-        none without any; unknown when nothing but volume and latency can be watched.
+        none without any; unknown when nothing but volume and latency can be watched, or when
+        the watch is switched off.
         """
+        if self.off:
+            return "unknown"
         heard = [a for a in self.alarms if not a.muted]
         if heard:
             return heard[0].severity

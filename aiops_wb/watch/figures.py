@@ -223,10 +223,10 @@ def _segments(view):
 def drift_figures(view: View) -> pd.DataFrame:
     "The rows about alarms and their streams, and whether the model is degraded."
     drift, degraded = view.drift, view.quality.degraded
-    n = view.window(1).total[0]
+    n, asked = view.window(1).total[0], drift.questions and not drift.off
     rank = nan if drift.severity == "unknown" else ALARM_SEVERITIES.index(drift.severity)
     figures = {
-        ("", "drift_alarms"): Figure(len(drift.alarms) if drift.questions else nan, n=n),
+        ("", "drift_alarms"): Figure(len(drift.alarms) if asked else nan, n=n),
         ("", "drift_gravity"): Figure(rank, n=n),
         ("", "degraded"): Figure(nan if degraded is None else float(degraded), n=n),
         ("", "label_offset"): drift.offset,

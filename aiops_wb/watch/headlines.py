@@ -124,6 +124,8 @@ def drift_headline(view: View) -> Headline:
         return _of_silence(silence, others)
     if others:
         return others
+    if drift.off:
+        return _switched_off(view, drift.off)
     if not any(q.about != "volume" for q in drift.watched):
         why = drift.unwatched.get("score", "")
         return Headline(
@@ -144,6 +146,15 @@ def drift_headline(view: View) -> Headline:
         f"No alarm is open: none of {len(drift.watched)} streams differs from its reference "
         f"by more than is tolerated, as far as the evidence goes{_not_watched(drift)}.",
         "Nothing to do.",
+    )
+
+
+def _switched_off(view, off):
+    "That nobody is told of what moved, and how that ends."
+    return Headline(
+        "unknown",
+        f"Version {view.version} is not watched {off}. Its figures go on; no alarm is raised.",
+        f"Switch it on again with 'aiops-wb models watch {view.model}/{view.version} on --why'.",
     )
 
 
@@ -198,6 +209,8 @@ def _of_alarms(heard, first_day):
 def watch_note(view: View) -> Headline:
     "What the alarms promise, and why it cannot be claimed where it cannot."
     drift = view.drift
+    if drift.off:
+        return Headline("unknown", f"Nothing is promised: not watched {drift.off}.", "")
     if not drift.watched:
         return Headline("unknown", "Nothing is watched yet.", "")
     says = (

@@ -1,6 +1,7 @@
 """What every question about a model on a day rests on."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from math import isnan
@@ -11,6 +12,7 @@ import pandas as pd
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.errors import StoreError
+from ..log.watching import NotWatched
 from ..models.complete import CompleteDays, label_rules
 from ..stats.counts import Histogram, ScoreCounts, total
 from ..stats.drift import ALARM_SEVERITIES
@@ -200,7 +202,7 @@ class ModelDay:
     @cached_property
     def drift(self) -> Drift:
         "All streams of this version, followed from its first day to this one."
-        return drift_of(
+        followed = drift_of(
             self.reader,
             self.model,
             self.version,
@@ -211,3 +213,9 @@ class ModelDay:
             self.reference,
             self.complete_days.waits,
         )
+        return replace(followed, off=self.not_watched)
+
+    @cached_property
+    def not_watched(self) -> NotWatched | None:
+        "Who had switched the watch over this version off; None where it is watched."
+        return self.reader.not_watched(self.model, self.version, self.stood_at)

@@ -96,7 +96,7 @@ def _unknown(store, view, before, now, who):
 
 def _changed(view):
     "The day since which scores mean something else, as long as an alarm says so; None without one."
-    heard = [a.since for a in view.drift.alarms if a.kind == "concept" and not a.muted]
+    heard = [a.since for a in view.drift.found if a.kind == "concept" and not a.muted]
     return max(heard, default=None)
 
 

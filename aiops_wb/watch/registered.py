@@ -11,6 +11,7 @@ from ..log.catalog import Reader
 from ..stats.conformal import VennAbers, venn_abers
 from ..stats.counts import ScoreCounts, total
 from ..stats.performance import summary
+from ..stats.points import as_points
 from ..stats.streams import reference_fit
 
 __all__ = ["ENOUGH_DAYS", "Chosen", "Reference", "Registered", "Versions"]
@@ -128,6 +129,7 @@ class Chosen(Reference):
 
     def figures(self, threshold: int) -> dict[str, float]:
         "Figures of the days whose labels are in, at a threshold (points); empty without any."
+        threshold = as_points(threshold)
         if not self.labelled:
             return {}
         known = summary(total(self.labelled.values()), threshold)

@@ -20,7 +20,7 @@ from ..stats.silence import (
     watched,
 )
 
-__all__ = ["SILENCE", "ADVICE", "SilenceAlarm", "Silences", "is_watched", "silences"]
+__all__ = ["SILENCE", "ADVICE", "SilenceAlarm", "Silences", "silences"]
 
 SILENCE = "silence"
 "The stream of alarms about events that did not come, which days without predictions have, too."
@@ -31,13 +31,6 @@ ADVICE = (
     "Ask who runs the service whether events are lost: until they come, nothing else can be "
     "watched. Where it was meant to rest, say so with 'aiops-wb calendar add'."
 )
-
-
-def is_watched(reader: Reader, model: str, version: str) -> bool:
-    "Whether days of a version are due; version 0.1 wrote the flag as monitor."
-    subject = f"{model}/{version}"
-    flag = reader.in_force("watch", subject) or reader.in_force("monitor", subject)
-    return flag != "off"
 
 
 @dataclass(frozen=True)
@@ -181,7 +174,7 @@ def silences(
 ) -> Silences | None:
     """The silences of a model up to a day, as known at a time.
 
-    Versions whose flag `watch` is off count for nothing; None where no other has any event. Days
+    Versions that are not watched count for nothing; None where no other has any event. Days
     that the calendar mutes, or names as a holiday of one day, count for nothing.
     """
     rows = _watched_hours(reader, model, until, as_of)
@@ -201,7 +194,7 @@ def _watched_hours(reader, model, until, as_of):
     "Hours of watched versions, on so many days up to the newest one that has any."
     for first in (until - timedelta(2 * DAYS_BACK), None):  # what ended long ago lies before
         rows = reader.hours(model, first, until, as_of=as_of)
-        on = [v for v in rows.version.unique() if is_watched(reader, model, v)]
+        on = [v for v in rows.version.unique() if not reader.not_watched(model, v)]
         rows = rows[rows.version.isin(on)]
         since = rows.event_date.max() - timedelta(DAYS_BACK)
         if first is None or (len(rows) and since.date() >= first):

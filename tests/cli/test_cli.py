@@ -466,6 +466,7 @@ def test_lists_as_json(logged, capsys):
                 "days": 50,
                 "active_version": None,
                 "due": status["models"][0]["due"],
+                "not_watched": [],
             }
         ]
         and status["quarantined"] == 0
@@ -517,6 +518,36 @@ def test_models_are_listed_with_the_active_one(logged, capsys):
         for m in printed(capsys, "models", "list", "--model", "m", "--json")
     } == {("v", False), ("w", True)}
     assert "choose one of m" in refused(capsys, "models", "list", "--model", "x")
+
+
+def test_a_version_is_watched_or_not(logged, capsys):
+    registered = datetime(2026, 3, 1, tzinfo=UTC)
+    with open_store(logged / "data", "t") as store:
+        store.add_version(registered, "t", "m", "a/b", Grid(), "nowhere", {}, 405)
+        store.publish()
+    told = r"m a/b is not watched since \d+ \w+ 20\d\d, by .*: retired"
+    assert main(["models", "watch", "m/a/b", "off", "--why", "retired"]) == 0
+    assert re.fullmatch(told, capsys.readouterr().out.strip())
+    assert "not watched since" in text_of(capsys)
+    assert printed(capsys, "models", "list", "--json")[0]["not_watched"].endswith(": retired")
+    assert printed(capsys, "status", "--json")["models"][0]["not_watched"] == ["a/b"]
+    assert main(["status"]) == 0
+    assert "not watched: a/b" in capsys.readouterr().out.replace("\n", " ")
+    assert "already" in refused(capsys, "models", "watch", "m/a/b", "off", "--why", "again")
+    assert "is no version of this log" in refused(
+        capsys, "models", "watch", "m", "on", "--why", "x"
+    )
+    assert main(["models", "watch", "m/a/b", "on", "--why", "back"]) == 0
+    assert capsys.readouterr().out == "m a/b is watched\n"
+    assert printed(capsys, "models", "list", "--json")[0]["not_watched"] is None
+    assert main(["models", "watch", "m/a/b", "maybe", "--why", "x"]) == 2
+    assert main(["models", "watch", "m/a/b", "off"]) == 2
+
+
+def text_of(capsys):
+    "What the list of models prints."
+    assert main(["models", "list"]) == 0
+    return capsys.readouterr().out
 
 
 def test_config_prints_values_and_sources_and_no_secret(tmp_path, monkeypatch, capsys):

@@ -35,6 +35,8 @@ CALLS = [
     ["models", "train", *NAMED, "--version", "zwei ½", *SPAN],
     ["models", "promote", *NAMED, "--version", "½", *WHY],
     ["models", "rollback", *NAMED, *WHY],
+    ["models", "watch", f"{MODEL}/1", "off", *WHY],
+    ["models", "watch", f"{MODEL}/1", "on", *WHY],
     ["retrain", *NAMED],
     ["labels", "show"],
     ["labels", "never", "20%", *NAMED, *WHY],

@@ -139,8 +139,8 @@ def test_names_are_needed(tmp_path):
         PredictionLogger(tmp_path, "", "1", threshold=0)
     with pytest.raises(ValueError, match="80 bytes"):
         PredictionLogger(tmp_path, "m" * 81, "1", threshold=0)
-    for threshold in (0.6, 99_999):
-        with pytest.raises(ValueError, match="in points"):
+    for threshold in (0.6, 7.5, 99_999):
+        with pytest.raises(ValueError, match="points"):
             PredictionLogger(tmp_path, "m", "1", threshold=threshold)
     with pytest.raises(ValueError, match="fine grid"):
         PredictionLogger(tmp_path, "m", "1", threshold=0, grid=Grid("logit", 20))

@@ -35,7 +35,7 @@ from aiops_wb.stats.streams import loss_question
 from aiops_wb.watch.alarm_rows import event_rows
 from aiops_wb.watch.alarms import Observed, drift_of, follow_version
 from aiops_wb.watch.figures import day_figures, drift_figures
-from aiops_wb.watch.headlines import watch_note
+from aiops_wb.watch.headlines import drift_headline, watch_note
 from aiops_wb.watch.view import View
 from bench.years import Year
 
@@ -436,6 +436,60 @@ def test_the_calendar_is_kept_in_the_trail_and_refuses_what_makes_no_sense(bench
             and len(store.calendar(as_of=now)) == 1
             and store.verify_audit() >= 2
         )
+
+
+def watched_or_not(bench, on, now):
+    "The version is switched, and the next morning comes."
+    with bench.store() as store:
+        store.watch(now, "ana", MODEL, "v1", on, "new owner" if on else "retired")
+    settings = Settings(data=bench.data, case_file=bench.root / "cases.jsonl")
+    later = now.replace(hour=2) + timedelta(1)
+    run(bench.data, bench.root / "reports", later, settings, show="none", say=lambda _: None)
+
+
+def test_figures_of_a_version_that_is_switched_off_go_on_and_its_alarms_stop(alarmed):
+    switched = datetime(2026, 3, 7, 6, tzinfo=UTC)
+    day = switched.date()
+    alarmed.log(frame := live_again(day))
+    assert len(frame) == 300
+    watched_or_not(alarmed, False, switched)
+    with open_snapshot(alarmed.data) as log:
+        view = View(log, MODEL, day)
+        values = view.history(1).set_index("metric").value
+        last = log.drift_events(MODEL).groupby("event_id").tail(1)
+        assert values["predictions"] == 150 and values["latency_p95_ms"] > 0
+        assert np.isnan(values["drift_alarms"]) and np.isnan(values["drift_gravity"])
+        streams = log.metrics(MODEL, day, day, segment=None)
+        assert (streams.metric == "drift_log10_evidence").any() and view.drift.found
+        assert len(last) and (last.state == "closed").all()
+        off = "not watched since 7 March 2026, by ana: retired"
+        assert last.text.str.contains(off, regex=False).all()
+        said = drift_headline(view)
+        assert said.state == "unknown" and off in said.says
+        assert "models watch late/v1 on" in said.advice
+        assert off in watch_note(view).says
+        assert entry(log, day, MODEL, switched + timedelta(1), SETTINGS)["figures"]["drift"] == (
+            "not watched"
+        )
+    assert not (alarmed.root / "cases.jsonl").exists()
+    watched_or_not(alarmed, True, switched + timedelta(1))
+    with open_snapshot(alarmed.data) as log:
+        assert log.drift_events(MODEL).state.iloc[-1] == "opened"
+        assert View(log, MODEL, day + timedelta(1)).severity not in ("none", "unknown")
+    assert (alarmed.root / "cases.jsonl").exists()
+
+
+def live_again(start):
+    "Two further days of events whose feature moved."
+    frame = events(days=2, per_day=150, seed=4, start=start)
+    return frame.assign(x=frame.x + 3.0)
+
+
+def test_an_alarm_that_waits_for_a_sink_is_not_sent_after_the_switch(alarmed):
+    watched_or_not(alarmed, False, datetime(2026, 3, 6, 23, tzinfo=UTC))  # nothing is due
+    with open_snapshot(alarmed.data) as log:
+        assert (log.drift_events(MODEL).state != "closed").all()
+    assert not (alarmed.root / "cases.jsonl").exists()
 
 
 def test_the_command_line_lists_alarms_and_keeps_the_calendar(alarmed, capsys):

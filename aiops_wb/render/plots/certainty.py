@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from ...stats.automation import Certainty
 from ...stats.counts import ScoreCounts
 from ...stats.coverage import CoverageReport, GroupReport, automation_risk, width_shares
+from ...stats.points import as_points
 from .chart import (
     BLUE,
     GREY,
@@ -83,6 +84,7 @@ def certainty_curve(stands: Certainty, counts: ScoreCounts, floor: int, target: 
 
     `floor` (points) is where high risk begins, `target` the promised share.
     """
+    floor = as_points(floor, counts.grid.kind)
     chart, axes = panels(1, 2, height=3.1, width=9.2)
     left, right = axes[0]
     if not counts.total[0]:

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ...stats.counts import ScoreCounts
 from ...stats.drift import FIRST, MISSING, UNSEEN, FeatureShift
+from ...stats.points import as_points
 from ...watch.alarms import Drift
 from ..vocabulary import looked_at
 from .chart import (
@@ -57,6 +58,7 @@ def score_shift(
 
     `at` (points) marks the largest gap.
     """
+    at = as_points(at, recent.grid.kind)
     chart, axes = panels(1, 2, height=3.0, width=9.2)
     if not recent.total[0] or not reference.total[0]:
         all_empty(axes, "one of the windows is empty")

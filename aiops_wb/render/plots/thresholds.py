@@ -3,7 +3,7 @@
 import matplotlib as mpl
 from matplotlib.ticker import FuncFormatter
 
-from ...stats.points import Grid
+from ...stats.points import Grid, as_points
 from ...stats.thresholds import Curve
 from .chart import (
     BLUE,
@@ -30,8 +30,9 @@ def threshold_curve(
 ) -> Chart:
     """Precision, recall and alerts a day over all thresholds.
 
-    The one in force and a candidate are marked.
+    The one in force and a candidate (points) are marked.
     """
+    current, candidate = as_points(current, grid.kind), as_points(candidate, grid.kind)
     chart, axes = panels(1, 2, height=3.0, width=9.2)
     if not len(curve.thresholds):
         all_empty(axes, "no events")

@@ -22,6 +22,8 @@ def alarm_table(view: View, closed_days: int = 30) -> Table:
     """
     rows = [*_silence(view), *map(_open_alarm, view.drift.alarms)]
     rows += _closed_alarms(view, closed_days)
+    if not rows and view.drift.off:
+        return note(f"not watched {view.drift.off}")
     if not rows:
         return note("no alarm is open" if view.drift.questions else "nothing is watched yet")
     return Table(pd.DataFrame(rows), ("kind", "severity", "what moved"))

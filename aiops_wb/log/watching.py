@@ -1,0 +1,70 @@
+"""Whether a version is watched: switched off and on by a person, with a reason."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .audit import AuditReads, AuditWrites
+from .errors import StoreError
+
+__all__ = ["NotWatched", "WatchReads", "WatchWrites"]
+
+
+@dataclass(frozen=True)
+class NotWatched:
+    "Who switched the watch over a version off, when and why."
+
+    who: str
+    since: datetime
+    why: str
+
+    def __str__(self) -> str:
+        return f"since {self.since:%-d %B %Y}, by {self.who}: {self.why}"
+
+
+class WatchReads(AuditReads):
+    "Which versions are watched."
+
+    def not_watched(
+        self, model: str, version: str, as_of: datetime | None = None
+    ) -> NotWatched | None:
+        "Who switched the watch over a version off, and why; None where it is watched."
+        subject = f"{model}/{version}"
+        # version 0.1 wrote the flag as monitor
+        what = "watch" if self.in_force("watch", subject, as_of) else "monitor"
+        if self.in_force(what, subject, as_of) != "off":
+            return None
+        row = self.latest_change(what, subject, as_of)
+        return NotWatched(row.who, row.changed_at.to_pydatetime(), row.why)
+
+    def known_versions(self, model: str) -> list[str]:
+        "Every version of a model that is registered or has predictions, sorted."
+        return self._column(
+            """
+            SELECT version FROM models WHERE model = $model
+            UNION
+            SELECT version FROM data_files WHERE kind = 'predictions' AND model = $model
+            ORDER BY version""",
+            {"model": model},
+        )
+
+
+class WatchWrites(WatchReads, AuditWrites):
+    "The switch, recorded."
+
+    def watch(self, now: datetime, who: str, model: str, version: str, on: bool, why: str) -> None:
+        """Switch the watch over a version on or off; StoreError for a version that is not known, or
+        when it stands so already."""
+        if version not in self.known_versions(model):
+            raise StoreError(
+                f"{model} has no version {version!r}: choose one of "
+                f"{', '.join(self.known_versions(model)) or 'none'}."
+            )
+        subject, new = f"{model}/{version}", "on" if on else "off"
+        if self._is_latest("watch", subject, who, why, new=new):
+            return
+        off = self.not_watched(model, version)
+        if on and off is None:
+            raise StoreError(f"{model} {version} is watched already.")
+        if not on and off is not None:
+            raise StoreError(f"{model} {version} is not watched already, {off}.")
+        self.record(now, who, "watch", subject, new, why)

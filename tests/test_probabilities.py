@@ -1,0 +1,287 @@
+"""Whatever takes points refuses a probability that is given by mistake, and says what to write."""
+
+import importlib
+import inspect
+import pkgutil
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import aiops_wb
+from aiops_wb.log.spool import PredictionLogger
+from aiops_wb.log.versions import VersionWrites
+from aiops_wb.models.scorer import Scorer
+from aiops_wb.models.version import ModelVersion
+from aiops_wb.render.plots.certainty import certainty_curve
+from aiops_wb.render.plots.drift import score_shift
+from aiops_wb.render.plots.thresholds import threshold_curve
+from aiops_wb.stats.arrival import arrivals
+from aiops_wb.stats.automation import (
+    Certainty,
+    TicketRule,
+    day_rule,
+    level_at,
+    rate_rule,
+    row_rule,
+    select,
+    thresholds_down,
+    venn_abers_rule,
+)
+from aiops_wb.stats.conformal import (
+    GroupConditional,
+    LabelConditional,
+    calibrate,
+    covariate_weights,
+    venn_abers,
+)
+from aiops_wb.stats.counts import ScoreCounts
+from aiops_wb.stats.coverage import automation_risk, interval_sets
+from aiops_wb.stats.estimates import (
+    bbse,
+    delay_adjusted,
+    expected_over_days,
+    expected_performance,
+    maturation,
+)
+from aiops_wb.stats.pace import Pace, pace_by_band
+from aiops_wb.stats.performance import confusion, summary
+from aiops_wb.stats.points import Grid, as_points
+from aiops_wb.stats.thresholds import curve, simulate
+from aiops_wb.watch.alarms import count_rows
+from aiops_wb.watch.model_day import ModelDay
+from aiops_wb.watch.registered import Chosen
+from aiops_wb.watch.replay import Replay
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+GRID = Grid()
+P = np.linspace(0.01, 0.99, 600)
+LABELS = np.random.default_rng(0).random(600) < P
+COUNTS = ScoreCounts.from_events(GRID.quantise(P), LABELS)
+ALL = np.ones(len(COUNTS.points))
+BOUNDS = venn_abers(COUNTS)
+TABLE = LabelConditional(COUNTS)
+GROUPS = GroupConditional({"a": TABLE})
+MATURING = maturation([(0, 3, 3), (1, 3, 3)], 12)
+PACE = Pace(np.array([0]), *np.ones((2, 2, 3)), np.ones(2))
+ARRIVED = arrivals(*np.zeros((4, 2), dtype=int), today=3, bands=2)
+RULE = TicketRule("off", None, 0.1, None, "rows", "", "", 0)
+STANDS = Certainty(calibrate(COUNTS), {0.9: TABLE.set_bounds(0.9)}, BOUNDS, RULE)
+ROWS = pd.DataFrame({"day": [date(2026, 3, 1)] * 2, "label": [0.0, 1.0]})
+VERSION = ModelVersion.__new__(ModelVersion)
+object.__setattr__(VERSION, "grid", GRID)
+
+
+class Day:
+    "As much of a model's day as is asked for a threshold."
+
+    grid, threshold = GRID, 0
+
+
+def replay():
+    whole = Replay(Day())
+    whole.__dict__.update(_counts=COUNTS, _days=[COUNTS])
+    return whole
+
+
+MANY = {  # what takes the points of many events
+    "stats.points.Grid.cells:points": GRID.cells,
+    "stats.points.Grid.inverse:points": GRID.inverse,
+    "stats.points.Grid.edges:points": GRID.edges,
+    "stats.counts._Table.__init__:points": lambda x: ScoreCounts(x, *np.ones((3, 2), dtype=int)),
+    "stats.counts.ScoreCounts.__init__:points": lambda x: ScoreCounts(
+        x, *np.ones((3, 2), dtype=int)
+    ),
+    "stats.counts.ScoreCounts.of:points": lambda x: ScoreCounts.of(x, [1, 1], [1, 1], [0, 1]),
+    "stats.counts.ScoreCounts.from_events:points": ScoreCounts.from_events,
+    "stats.conformal._PValues.p_values:points": TABLE.p_values,
+    "stats.conformal.LabelConditional.sets:points": TABLE.sets,
+    "stats.conformal.GroupConditional.p_values:points": lambda x: GROUPS.p_values(x, ["a", "a"]),
+    "stats.conformal.GroupConditional.sets:points": lambda x: GROUPS.sets(x, ["a", "a"]),
+    "stats.conformal.VennAbers.intervals:points": BOUNDS.intervals,
+    "stats.conformal.VennAbers.probability:points": BOUNDS.probability,
+    "stats.conformal.covariate_weights:points": lambda x: covariate_weights(COUNTS, COUNTS, x),
+    "stats.coverage.interval_sets:points": lambda x: interval_sets(calibrate(COUNTS), 0.9, x, GRID),
+    "stats.estimates.Maturation.chances:points": lambda x: MATURING.chances(x, 1),
+    "stats.pace.Pace.ever:points": PACE.ever,
+    "stats.pace.Pace.chances:points": lambda x: PACE.chances(x, 1),
+    "stats.automation.select:points": lambda x: select(COUNTS, x),
+}
+ONE = {  # what takes a threshold, or the points of one event
+    "stats.counts._Table.at_or_above:threshold": COUNTS.at_or_above,
+    "stats.performance.confusion:threshold": lambda x: confusion(COUNTS, x),
+    "stats.performance.summary:threshold": lambda x: summary(COUNTS, x),
+    "stats.thresholds.simulate:candidate": lambda x: simulate(COUNTS, x, 0),
+    "stats.thresholds.simulate:current": lambda x: simulate(COUNTS, 0, x),
+    "stats.estimates.expected_performance:threshold": lambda x: expected_performance(
+        COUNTS, ALL, x
+    ),
+    "stats.estimates.expected_over_days:threshold": lambda x: expected_over_days(
+        [COUNTS], [COUNTS], BOUNDS.probability, x
+    ),
+    "stats.estimates.delay_adjusted:threshold": lambda x: delay_adjusted(
+        [(COUNTS, 1)], BOUNDS.probability, MATURING, x
+    ),
+    "stats.estimates.bbse:threshold": lambda x: bbse(COUNTS, COUNTS, x),
+    "stats.coverage.automation_risk:floor": lambda x: automation_risk(COUNTS, x),
+    "stats.automation.TicketRule.__init__:threshold": lambda x: TicketRule(
+        "rows", x, 0.1, None, "rows", "", "", 0
+    ),
+    "stats.automation.TicketRule.certain:points": TicketRule(
+        "rows", 0, 0.1, None, "rows", "", "", 0
+    ).certain,
+    "stats.automation.thresholds_down:floor": thresholds_down,
+    "stats.automation.row_rule:floor": lambda x: row_rule(COUNTS, floor=x),
+    "stats.automation.row_rule:start": lambda x: row_rule(COUNTS, start=x),
+    "stats.automation.day_rule:floor": lambda x: day_rule([COUNTS] * 9, floor=x),
+    "stats.automation.day_rule:start": lambda x: day_rule([COUNTS] * 9, start=x),
+    "stats.automation.rate_rule:floor": lambda x: rate_rule(COUNTS, floor=x),
+    "stats.automation.select:floor": lambda x: select(COUNTS, [0, 1], floor=x),
+    "stats.automation.venn_abers_rule:floor": lambda x: venn_abers_rule(BOUNDS, floor=x),
+    "stats.automation.level_at:points": level_at,
+    "stats.automation.Certainty.interval:points": STANDS.interval,
+    "stats.automation.Certainty.set_of:points": STANDS.set_of,
+    "stats.automation.Certainty.decide:points": STANDS.decide,
+    "models.scorer.Scorer.__init__:threshold": lambda x: Scorer(VERSION, x, None, None),
+    "watch.model_day.ModelDay.probability:points": lambda x: ModelDay.probability(Day(), x),
+    "watch.replay.Replay.simulate:candidate": lambda x: replay().simulate(x),
+    "render.plots.certainty.certainty_curve:floor": lambda x: certainty_curve(
+        STANDS, COUNTS, x, 0.1
+    ),
+    "render.plots.drift.score_shift:at": lambda x: score_shift(COUNTS, COUNTS, x),
+    "render.plots.thresholds.threshold_curve:current": lambda x: threshold_curve(
+        curve(COUNTS), GRID, x
+    ),
+    "render.plots.thresholds.threshold_curve:candidate": lambda x: threshold_curve(
+        curve(COUNTS), GRID, 0, x
+    ),
+}
+REFUSED = {  # what looks at the points before it asks for anything else: it is called in the air
+    "stats.pace.pace_by_band:cuts": lambda x: pace_by_band(ARRIVED, [x]),
+    "log.spool.PredictionLogger.__init__:threshold": lambda x: PredictionLogger(
+        "/nowhere", "m", "v", threshold=x
+    ),
+    "log.versions.VersionWrites.add_version:threshold": lambda x: VersionWrites.add_version(
+        None, NOW, "ana", "m", "v", GRID, "", {}, x
+    ),
+    "log.versions.VersionWrites.set_threshold:points": lambda x: VersionWrites.set_threshold(
+        None, NOW, "ana", "m", "v", x, "why"
+    ),
+    "watch.alarms.count_rows:points": lambda x: count_rows(ROWS, [x, x], {}, None, {}),
+    "watch.registered.Chosen.figures:threshold": lambda x: Chosen.figures(None, x),
+}
+MADE = "made by functions of this table"
+SHARES = "risk cuts are probabilities"
+OTHERS = {  # what is called alike and is something else
+    "stats.thresholds.Curve.__init__:thresholds": MADE,
+    "stats.thresholds.Simulation.__init__:candidate": MADE,
+    "stats.thresholds.Simulation.__init__:current": MADE,
+    "stats.coverage.AutomationRisk.__init__:thresholds": MADE,
+    "stats.pace.Pace.__init__:cuts": MADE,
+    "stats.drift.KS.__init__:at": MADE,
+    "stats.streams.Question.__init__:at": "places of sets",
+    "render.vocabulary.looked_at:at": "places of sets",
+    "stats.conformal.is_narrow:threshold": "the width of an interval",
+    "stats.automation.level_at:cuts": SHARES,
+    "stats.decisions.risk_level:cuts": SHARES,
+    "stats.decisions.decide:cuts": SHARES,
+    "models.scorer.Scorer.__init__:cuts": SHARES,
+    "models.scorer.Scorer.in_force:cuts": SHARES,
+    "stats.automation.certainty:floor": "the probability where high risk begins",
+    "stats.automation._Steering.__init__:floor": "a score, which it says",
+    "stats.automation.Control.__init__:floor": "a score, which it says",
+    "watch.registered.Registered.figures:threshold": "not looked at: figures are of the card",
+    "log.features.count_numbers:cuts": "values of a feature",
+    "models.challenge.check:floor": "days",
+    "models.challenge.challenge:floor": "days",
+    "models.complete.CompleteDays.__init__:floor": "days",
+    "models.complete.complete_days:floor": "days",
+    "models.complete.training_rows:floor": "days",
+}
+NAMES = {"points", "threshold", "thresholds", "floor", "candidate", "current", "cuts", "start"}
+NAMES |= {"at"}
+OF_OTHER_TYPES = ("date", "str")  # the start of days, the time at which something was
+PACKAGES = ("stats", "log", "models", "watch", "render")
+
+
+def functions(module):
+    "Public functions of a module and methods of its classes, by name."
+    for name, thing in vars(module).items():
+        if getattr(thing, "__module__", None) != module.__name__:
+            continue
+        if inspect.isfunction(thing) and not name.startswith("_"):
+            yield name, thing
+        elif inspect.isclass(thing) and (not name.startswith("_") or thing.__subclasses__()):
+            for of_class, method in vars(thing).items():
+                method = getattr(method, "__func__", method)
+                if inspect.isfunction(method) and (
+                    of_class == "__init__" or not of_class.startswith("_")
+                ):
+                    yield f"{name}.{of_class}", method
+
+
+def taking_points():
+    "module.function:parameter of everything that is called as if it took points."
+    for found in pkgutil.walk_packages(aiops_wb.__path__, "aiops_wb."):
+        place = found.name.removeprefix("aiops_wb.")
+        if place.split(".")[0] in PACKAGES:
+            for name, function in functions(importlib.import_module(found.name)):
+                for one in inspect.signature(function).parameters.values():
+                    other = any(kind in str(one.annotation) for kind in OF_OTHER_TYPES)
+                    if one.name in NAMES and not other:
+                        yield f"{place}.{name}:{one.name}"
+
+
+def test_everything_that_takes_points_is_looked_at_here():
+    known = MANY.keys() | ONE.keys() | REFUSED.keys() | OTHERS.keys()
+    assert set(taking_points()) == known
+
+
+@pytest.mark.parametrize("name", [*MANY, *ONE, *REFUSED])
+def test_a_probability_in_the_place_of_points_is_refused_with_what_to_write(name):
+    call = (ONE | MANY | REFUSED)[name]
+    for mistaken in (0.7, np.float32(0.7)):
+        with pytest.raises(ValueError) as refused:
+            call(np.full(2, mistaken) if name in MANY else mistaken)
+        assert str(refused.value).startswith("0.7 looks like a probability; ")
+        assert "write Grid().quantise(0.7)" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", [*MANY, *ONE])
+def test_zero_and_one_are_points(name):
+    call = (ONE | MANY)[name]
+    for points in (0, 1):
+        call(np.array([0, points])) if name in MANY else call(points)
+
+
+@pytest.mark.parametrize(
+    "points", [0, 1, -16_000, 847.0, None, [0, 1], [], (2.0, 3), np.int16(7), np.arange(3)]
+)
+def test_points_come_back_as_they_are(points):
+    assert as_points(points) is points
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "words"),
+    [
+        ([0, 1, 0.25], "logit", "0.25 looks like a probability"),
+        (pd.Series([0.5]), "logit", "write Grid().quantise(0.5)"),
+        (1.5, "logit", "1.5 is not in points: they are whole numbers"),
+        (-0.5, "logit", "-0.5 is not in points"),
+        (float("nan"), "logit", "nan is not in points"),
+        (float("nan"), "linear", "nan is not in points"),
+        (2.5, "linear", 'write Grid("linear").quantise(2.5)'),
+        (0.5, "linear", "0.5 looks like a score"),
+    ],
+)
+def test_what_is_no_points_is_said(given, kind, words):
+    with pytest.raises(ValueError) as refused:
+        as_points(given, kind)
+    assert words in str(refused.value)
+
+
+def test_a_scale_of_its_own_is_named():
+    counts = ScoreCounts.from_events([1000, 2000], [0, 1], Grid("linear"))
+    with pytest.raises(ValueError, match=r'Grid\("linear"\)\.quantise\(1\.5\)'):
+        confusion(counts, 1.5)
