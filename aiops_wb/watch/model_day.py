@@ -90,12 +90,17 @@ class ModelDay:
     @cached_property
     def registered(self) -> Registered:
         "What this version was registered with."
-        return self._versions.of(self.model, self.version)
+        return self._versions.of(self.model, self.version).as_of(self.stood_at)
 
     @property
     def card(self) -> Mapping:
-        "The model card, stored when the version was registered; empty for one trained elsewhere."
+        "The model card, stored when the version was registered; empty for one that is not."
         return self.registered.card
+
+    @property
+    def explains(self) -> bool:
+        "Whether the version's file is here: what it scored can be explained."
+        return "sha256" in self.card
 
     @cached_property
     def complete_days(self) -> CompleteDays:
