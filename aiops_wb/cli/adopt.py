@@ -13,7 +13,7 @@ from ..watch.adopt import adopt_days, adopt_file
 from ..watch.registered import ENOUGH_DAYS
 from .arguments import Model, Version, agreeing, all_pairs, as_date, as_pairs
 from .call import Call, alone, command
-from .lines import line
+from .lines import counted, line
 
 app = alone()
 SHOWN = ("roc_auc", "pr_auc", "precision", "recall")
@@ -124,7 +124,7 @@ def _tell(found):
     figures = {k: round(v, 3) for k in SHOWN if (v := card["metrics"].get(k)) is not None}
     line(
         f"{version.model} {version.version} is adopted on {adopted['reference']}: {figures} "
-        f"{held_out_words(card)}; {len(card['bins'])} features, threshold {version.threshold} "
+        f"{held_out_words(card)}; {counted(len(card['bins']), 'feature')}, threshold {version.threshold} "
         f"points, {adopted['threshold']}"
     )
     if len(found.held_out) < ENOUGH_DAYS:

@@ -102,8 +102,6 @@ class VersionReads(AuditReads):
         A run of version 0.1 that was stopped could leave a version without some of it.
         """
         row = self.version(model, version)
-        if "sha256" not in row.card and "adopted" in row.card:
-            raise StoreError(no_file(model, version))
         lacking = [name for name, there in self._parts(row) if not there]
         if lacking:
             raise StoreError(
@@ -173,8 +171,10 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
             self.fix_features(now, who, model, kinds_of_card(card), fixed)
 
     def activate(self, now: datetime, who: str, model: str, version: str, why: str) -> None:
-        "Make a registered version the one that scores; StoreError when it is not whole."
-        self.require_whole(model, version)
+        """Make a registered version the one that scores; StoreError when it is not whole, or was
+        adopted without a file to score with."""
+        if not self.require_whole(model, version).path:
+            raise StoreError(no_file(model, version))
         if self.active_version(model) == version:
             raise StoreError(f"{model} {version} is already active.")
         with self.transaction():
