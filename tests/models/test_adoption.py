@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xgboost as xgb
 from conftest import MODEL, Bench, events
-from test_complete_training import LAST, NIGHT, START, load, world
+from test_complete_training import START, load, world
 
 from aiops_wb.cli import main
 from aiops_wb.log.catalog import open_snapshot
@@ -22,7 +22,7 @@ from aiops_wb.models.training import train
 from aiops_wb.watch.adopt import adopt_days
 
 NOW = datetime(2026, 3, 20, 2, tzinfo=UTC)
-FIRST, DAYS = date(2026, 1, 1), 70
+FIRST, DAYS = date(2026, 1, 1), 56
 HELD = FIRST + timedelta(DAYS // 2)
 END = FIRST + timedelta(DAYS - 1)
 SPAN = (HELD, END)
@@ -30,7 +30,7 @@ SPAN = (HELD, END)
 
 def with_features():
     "Events with a number that decides, gaps, and a category."
-    made = events(DAYS, 40, start=FIRST, version="own")
+    made = events(DAYS, 25, start=FIRST, version="own")
     rng = np.random.default_rng(3)
     return made.assign(
         x=made.x.where(rng.random(len(made)) > 0.1), kind=rng.choice(["a", "b"], len(made))
@@ -80,7 +80,7 @@ def test_adopted_on_the_held_out_days_it_is_what_the_trained_one_is(both, log):
     assert own["features"] == here["features"] and own["kinds"] == here["kinds"]
     assert own["categories"] == here["categories"] and own["adopted"]["agrees"] == 1
     days, others = (log.held_out_counts(MODEL, version) for version in ("here", "own"))
-    assert days == others and len(days) == 35
+    assert days == others and len(days) == 28
     assert decided(log, "own") == decided(log, "here")
     assert log.threshold(MODEL, "own") == log.threshold(MODEL, "here")
     assert log.require_whole(MODEL, "own").version == "own"
@@ -120,11 +120,11 @@ def test_what_was_scored_before_is_counted_and_was_not_known_earlier(both, log):
 def test_the_trail_says_what_it_was_adopted_on_and_by_whom(log):
     adopt_days(log, NOW, "ana", MODEL, "own", *SPAN, share=1)
     trail = log.audit(f"{MODEL}/own").set_index("what")
-    assert trail.why["registered"] == "adopted on 2026-02-05 to 2026-03-11 of the log"
+    assert trail.why["registered"] == "adopted on 2026-01-29 to 2026-02-25 of the log"
     assert trail.why["threshold"] == "as logged with its predictions"
     assert set(trail.who) == {"ana"} and list(trail.new["reference"]) == [
         "its own",
-        "2026-02-05 to 2026-03-11",
+        "2026-01-29 to 2026-02-25",
     ]
     log.verify_audit()
 
@@ -256,13 +256,14 @@ def test_days_without_both_labels_are_refused(bench):
         from_log(store, MODEL, "v1", date(2026, 2, 1), date(2026, 3, 2), NOW, share=1)
 
 
+LAST, NIGHT = START + timedelta(39), datetime(2026, 2, 10, 2, tzinfo=UTC)
 ADOPT = ("models", "adopt", "--model", MODEL, "--version", "v1", "--from", str(START))
 ADOPT += ("--to", str(LAST))
 
 
 @pytest.mark.evidence
 def test_labels_that_still_arrive_are_refused_or_remembered(bench, capsys):
-    load(bench, world(60))
+    load(bench, world(60, days=40), NIGHT)
     assert main([*ADOPT, "--data", str(bench.data)]) == 1
     said = capsys.readouterr().err
     assert "labels still arrive" in said and "--allow-incomplete" in said
@@ -276,13 +277,13 @@ def test_labels_that_still_arrive_are_refused_or_remembered(bench, capsys):
 
 @pytest.mark.evidence
 def test_days_whose_labels_are_not_in_are_left_out_of_its_figures(bench):
-    load(bench, world(4))
+    load(bench, world(4, days=40), NIGHT)
     with bench.store() as store:
-        found = from_log(store, MODEL, "v1", START, LAST, NIGHT)
-        assert "left out: " in found.told and max(found.held_out) < LAST
+        found = from_log(store, MODEL, "v1", START, LAST, NIGHT, floor=9)
+        assert "left out: " in found.told and max(found.held_out) == LAST - timedelta(8)
         counted = sum(c.total[1] for c in found.held_out.values())
         assert found.version.card["held_out_rows"] == counted
-        assert len(found.version.reference.event_date.unique()) == 100  # features wait for none
+        assert len(found.version.reference.event_date.unique()) == 40  # features wait for none
 
 
 def test_scores_alone_are_enough_for_all_but_features(bench):
