@@ -122,10 +122,11 @@ def _tell(found):
     if adopted["model_file"]:
         line(f"{adopted['model_file']} scores {adopted['agrees']:.1%} of the rows as logged")
     figures = {k: round(v, 3) for k in SHOWN if (v := card["metrics"].get(k)) is not None}
+    watched = counted(len(card["bins"]), "feature")
     line(
         f"{version.model} {version.version} is adopted on {adopted['reference']}: {figures} "
-        f"{held_out_words(card)}; {counted(len(card['bins']), 'feature')}, threshold {version.threshold} "
-        f"points, {adopted['threshold']}"
+        f"{held_out_words(card)}; {watched}, threshold {version.threshold} points, "
+        f"{adopted['threshold']}"
     )
     if len(found.held_out) < ENOUGH_DAYS:
         line(
