@@ -111,9 +111,11 @@ class ModelDay:
 
     @cached_property
     def reference(self) -> Reference:
-        "What the version is held against: the days of its training, or those that were chosen."
+        """What the version is held against: the days of its training, those that it was adopted on,
+        or others that were chosen."""
         span = self.reader.reference_days(self.model, self.version, self.stood_at)
-        if span is None:
+        # days that it was adopted on are kept with it, as those of a training are
+        if span is None or span == self.registered.span:
             return self.registered
         named, complete = (self.model, self.version), self.complete_days.newest
         return Chosen(self.reader, named, span, self.as_of, complete)

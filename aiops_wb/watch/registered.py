@@ -53,8 +53,6 @@ class Registered(Reference):
     All are empty for a version trained elsewhere that was not adopted.
     """
 
-    name = "held-out days"
-
     def __init__(self, reader: Reader, model: str, version: str):
         self._reader, self._named = reader, (model, version)
 
@@ -65,6 +63,11 @@ class Registered(Reference):
         versions = self._reader.versions(model)
         rows = versions[versions.version == version]
         return rows.iloc[0] if len(rows) else None
+
+    @property
+    def name(self) -> str:
+        "What its days are called."
+        return "reference days" if "adopted" in self.card else "held-out days"
 
     @property
     def card(self) -> Mapping:

@@ -78,6 +78,17 @@ def test_nothing_is_bet_on_the_days_that_it_is_held_against(elsewhere):
             assert question.about == "volume" or not bets.any(), question.stream.name
 
 
+def test_labels_that_are_not_shown_to_be_in_count_as_in_a_training(elsewhere, monkeypatch):
+    "A young log: they are taken with the reference, and nothing is automated."
+    monkeypatch.delenv("AIOPS_COMPLETE_SHARE")
+    adopt(elsewhere, *SPAN)
+    view = seen(elsewhere)
+    assert view.complete_days.newest is None and view.card["labels_unsure"]
+    assert len(view.reference.labelled) == 35 and view.labels.expected
+    stands = view.reader.calibration(MODEL, "v1")[1]
+    assert stands.rule.threshold is None and "labels are not known to be" in stands.rule.reason
+
+
 def test_expected_figures_and_a_calibration_come_with_it(elsewhere):
     adopt(elsewhere, *SPAN)
     view = seen(elsewhere)
