@@ -233,17 +233,19 @@ def _reason(problem):
 
 def _store_figures(store, view, figures, run_id, as_of, complete):
     "Append figures unless the same are known; `complete`: those that are known must be no more."
-    keys = ["version", "tenant", "segment", "metric"]
     frame = figures.assign(
         run_id=run_id, as_of=as_of, event_date=view.day, model=view.model, version=view.version
     )
-    known = store.metrics(view.model, view.day, view.day, segment=None, tenant=None, as_of=as_of)
-    if known.empty or not _told(known.set_index(keys), frame.set_index(keys), complete):
+    if not store.has_metrics(view.model, view.day) or not _told(store, frame, as_of, complete):
         store.add_metrics(frame)
 
 
-def _told(known, fresh, complete):
-    "Whether fresh figures are among the known ones; `complete`: and there are no others."
+def _told(store, frame, as_of, complete):
+    "Whether figures of a day are among the known ones; `complete`: and there are no others."
+    model, day = frame.model.iloc[0], frame.event_date.iloc[0]
+    known = store.metrics(model, day, day, segment=None, tenant=None, as_of=as_of)
+    keys = ["version", "tenant", "segment", "metric"]
+    known, fresh = known.set_index(keys), frame.set_index(keys)
     known_too = fresh.index.isin(known.index).all() and (not complete or len(known) == len(fresh))
     return known_too and _same(known.loc[fresh.index], fresh)
 

@@ -24,6 +24,8 @@ settings.load_profile("steady")
 
 # made logs of some days show nothing about their labels: complete is what they are told to be
 os.environ["AIOPS_COMPLETE_SHARE"] = "1"
+# what tests start is compiled once, not by each command anew, also where Python is told otherwise
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from .base import Connected, Writing, conditions, moment
+from .base import Connected, Writing, conditions, known_by
 from .errors import StoreError
 
 __all__ = ["CHAIN", "AuditReads", "AuditWrites"]
@@ -22,10 +22,11 @@ class AuditReads(Connected):
     def in_force(self, what: str, subject: str, as_of: datetime | None = None) -> str | None:
         """What the latest audit row says of a subject: the active version of a model, a threshold,
         a flag."""
-        where, values = conditions(what=what, subject=subject, changed_at__le=as_of)
-        newest = f"SELECT new FROM audit{where} ORDER BY seq DESC LIMIT 1"
-        asked = "in force", what, subject, *moment(as_of)
-        return self._until_written(asked, lambda: self._value(newest, values))
+        where, values = conditions(what=what, subject=subject)
+        changes = f"SELECT changed_at, new FROM audit{where} ORDER BY seq DESC"
+        part = what, subject
+        known = self._until_written("audit", "changes", lambda: self._rows(changes, values), part)
+        return next((new for at, new in known if known_by(at, as_of)), None)
 
     def latest_change(
         self, what: str, subject: str, as_of: datetime | None = None
@@ -69,6 +70,10 @@ class AuditReads(Connected):
         return self._value("SELECT count(*) FROM audit")
 
 
+_LAST = """
+SELECT seq, hash, changed_at, (SELECT new FROM audit{where} ORDER BY seq DESC LIMIT 1)
+FROM audit ORDER BY seq DESC LIMIT 1"""
+
 _RECORD = f"""
 INSERT INTO audit
 SELECT seq, changed_at, who, what, subject, old, new, why, evidence, {CHAIN}
@@ -96,8 +101,9 @@ class AuditWrites(AuditReads, Writing):
         outside a transaction."""
         if not why.strip():
             raise StoreError(f"a change of {what} needs a reason.")
-        rows = self._rows("SELECT seq, hash, changed_at FROM audit ORDER BY seq DESC LIMIT 1")
-        seq, before, last = rows[0] if rows else (0, "", None)
+        where, values = conditions(what=what, subject=subject)
+        rows = self._rows(_LAST.format(where=where), values)
+        seq, before, last, old = rows[0] if rows else (0, "", None, None)
         self._write(
             _RECORD,
             {
@@ -108,9 +114,10 @@ class AuditWrites(AuditReads, Writing):
                 "who": who,
                 "what": what,
                 "subject": subject,
-                "old": self.in_force(what, subject),
+                "old": old,
                 "new": new,
                 "why": why,
                 "evidence": None if evidence is None else json.dumps(evidence, sort_keys=True),
             },
+            (what, subject),
         )

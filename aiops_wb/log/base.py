@@ -1,8 +1,9 @@
 """What every part of a reader and of the store stands on: a connection, and rows in and out."""
 
+import re
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import pandas as pd
 
 from .duck import session
 
-__all__ = ["Connected", "Writing", "conditions", "moment"]
+__all__ = ["Connected", "Writing", "conditions", "known_by", "moment"]
 
 _UNPUBLISHED = "unpublished"
 _OPERATORS = {"le": "<=", "ge": ">="}
+_WRITTEN = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
 
 
 def conditions(**values) -> tuple[str, dict[str, Any]]:
@@ -36,12 +38,19 @@ def moment(at: datetime | None) -> tuple:
     return at, getattr(at, "fold", 0)
 
 
+def known_by(at: datetime, as_of: datetime | None) -> bool:
+    "Whether what happened at a time is known at another; one without a zone is one of UTC."
+    if as_of is None:
+        return True
+    return at <= (as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC))
+
+
 class Connected:
     "A connection to a catalog or to a snapshot of it, and the folder that its files stand in."
 
     def __init__(self, con: duckdb.DuckDBPyConnection, root: Path):
         self.con, self.root = con, Path(root)
-        self._kept = {}  # question -> its answer, until something is written
+        self._kept = {}  # (table, part of it) -> question -> its answer, until that is written to
 
     def close(self) -> None:
         "Close the connection."
@@ -74,11 +83,14 @@ class Connected:
         rows = self._rows(sql, parameters)
         return rows[0][0] if rows else None
 
-    def _until_written(self, question, answer):
-        "An answer that is asked for again and again."
-        if question not in self._kept:
-            self._kept[question] = answer()
-        return self._kept[question]
+    def _until_written(self, table, question, answer, part=None):
+        """An answer that is asked for again and again and rests on one table alone, or on a part
+        of it. It is one object for all who ask: nobody changes it.
+        """
+        kept = self._kept.setdefault((table, part), {})
+        if question not in kept:
+            kept[question] = answer()
+        return kept[question]
 
     @cached_property
     def timezone(self) -> str:
@@ -108,10 +120,10 @@ class Writing(Connected):
         except BaseException:
             with suppress(duckdb.Error):  # the database may have ended it already
                 self.con.execute("ROLLBACK")
+            self._kept.clear()  # what was asked of rows that are gone
             raise
         finally:
             self._within = False
-            self._kept.clear()
 
     @property
     def unpublished(self) -> bool:
@@ -142,11 +154,14 @@ class Writing(Connected):
             self.con.execute("RESET threads")
             self._alone = False
 
-    def _write(self, sql, parameters=None):
-        "Run what changes the catalog."
+    def _write(self, sql, parameters=None, part=None):
+        "Run what changes the catalog: one table, or no more than a part of it."
         self._will_write()
         self.con.execute(sql, parameters or {})
-        self._kept.clear()
+        written = _WRITTEN.match(sql)[1]
+        for table, of in list(self._kept):
+            if table == written and (part is None or of in (None, part)):
+                del self._kept[table, of]
 
     def _insert(self, table, frame):
         self.con.register("incoming", frame)

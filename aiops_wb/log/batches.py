@@ -27,7 +27,8 @@ class BatchReads(Connected):
         "The last batch committed at or before a time; 0 when there is none."
         where, values = conditions(committed_at__le=as_of)
         newest = f"SELECT coalesce(max(batch_id), 0) FROM batches{where}"
-        return self._until_written(("batch", *moment(as_of)), lambda: self._value(newest, values))
+        asked = "batch", *moment(as_of)
+        return self._until_written("batches", asked, lambda: self._value(newest, values))
 
     def last_committed(self) -> datetime | None:
         "When the last batch was committed, None before the first."
@@ -36,18 +37,20 @@ class BatchReads(Connected):
     def last_outcomes(self, as_of: datetime | None = None) -> date | None:
         "The day on which labels last came in, in the log's zone."
         where, values = conditions(kind="outcomes", committed_at__le=as_of)
-        last = self._value(f"SELECT max(committed_at) FROM batches{where}", values)
+        newest = f"SELECT max(committed_at) FROM batches{where}"
+        asked = "outcomes", *moment(as_of)
+        last = self._until_written("batches", asked, lambda: self._value(newest, values))
         return last and last.astimezone(ZoneInfo(self.timezone)).date()
 
     def models(self) -> list[str]:
         "Every model that was logged or registered."
-        return self._column(
-            """
-            SELECT model FROM data_files WHERE kind = 'predictions'
-            UNION
-            SELECT model FROM models
-            ORDER BY 1"""
+        logged = "SELECT DISTINCT model FROM data_files WHERE kind = 'predictions'"
+        known = {"data_files": logged, "models": "SELECT DISTINCT model FROM models"}
+        names = (
+            self._until_written(table, "names", lambda sql=sql: self._column(sql))
+            for table, sql in known.items()
         )
+        return sorted(set().union(*names))
 
     def require_model(self, model: str) -> str:
         """The name itself; StoreError with the known names when nothing was logged or registered
@@ -93,6 +96,15 @@ class BatchReads(Connected):
         "Ids of the segments that were loaded (`corrupt`: that were set aside)."
         where, values = conditions(state=state, kind=kind)
         return set(self._column(f"SELECT segment_id FROM segments{where}", values))
+
+    def _changed_by(self, table, as_of, **where):
+        """The last batch until a time that may have changed a table: most never do, and what was
+        asked of it before holds."""
+        clause, values = conditions(**where)
+        newest = f"SELECT coalesce(max(batch_id), 0) FROM {table}{clause}"
+        asked = "changed", *values.values()
+        changed = self._until_written(table, asked, lambda: self._value(newest, values))
+        return min(self.known_batch(as_of), changed)
 
     def _between(self, model, start, end, as_of, **where):
         "Conditions on a model's days from start to end, both included, as known at a time."

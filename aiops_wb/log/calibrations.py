@@ -9,7 +9,7 @@ import pandas as pd
 from ..stats.automation import Certainty
 from ..stats.conformal import Calibration, SetBounds
 from .audit import AuditWrites
-from .base import conditions
+from .base import conditions, moment
 from .batches import BatchReads
 from .duck import parquet
 
@@ -24,9 +24,12 @@ class CalibrationReads(BatchReads):
     ) -> tuple[str, Certainty] | None:
         """What predictions are decided with and its id, None when there is none; with `day`, the
         latest that rests on no later day."""
-        where, values = conditions(
-            what="calibration", subject=f"{model}/{version}", changed_at__le=as_of
-        )
+        part = "calibration", f"{model}/{version}"
+        asked, look = ("stands", *moment(as_of), day), lambda: self._stands(*part, as_of, day)
+        return self._until_written("audit", asked, look, part)  # a new one is recorded there
+
+    def _stands(self, what, subject, as_of, day):
+        where, values = conditions(what=what, subject=subject, changed_at__le=as_of)
         rows = self._rows(
             f"""
             SELECT calibration_id, state
@@ -62,6 +65,8 @@ class CalibrationReads(BatchReads):
         if not days:
             return {}
         logged = self._logged(model, version, days, as_of)
+        if logged.keys() >= set(days):
+            return {day: logged[day] for day in days}
         where, values = conditions(
             what="calibration", subject=f"{model}/{version}", changed_at__le=as_of
         )

@@ -266,6 +266,8 @@ def _find_spelt(store):
     `predicted`."""
     con = store.con
     con.execute("CREATE OR REPLACE TEMP TABLE spelt (told VARCHAR, meant VARCHAR)")
+    if not _unresolved(con):
+        return
     unresolved = "FROM staged ANTI JOIN predicted USING (prediction_id) WHERE reason IS NULL"
     con.execute(
         f"""

@@ -45,11 +45,6 @@ class ScoreCountReads(BatchReads):
         where, values = self._between(
             model, start, end, as_of, version=version, tenant=tenant, segment=segment
         )
-        grids = self._grids(model, version, segment)
-        if len(grids) > 1:  # by several versions, or at other times
-            sql = f"SELECT DISTINCT grid FROM score_counts{where} ORDER BY 1"
-            grids = self._column(sql, values)
-        _require_one_grid(model, grids)
         rows = self.con.execute(
             f"""
             SELECT {_DAY_NUMBER}, points, n::INTEGER AS n,
@@ -57,13 +52,22 @@ class ScoreCountReads(BatchReads):
             FROM score_counts{where}""",
             values,
         ).fetchnumpy()
+        if not len(rows["day"]):
+            return {}
+        grids = self._grids(model, version, segment)
+        if len(grids) > 1:  # by several versions, or at other times
+            sql = f"SELECT DISTINCT grid FROM score_counts{where} ORDER BY 1"
+            grids = self._column(sql, values)
+        _require_one_grid(model, grids)
         return _by_day(rows, grids)
 
     def _grids(self, model, version, segment):
-        "The grids that a version, or any of a model, was ever counted on."
+        "The grids that a version, or any of a model, was counted on."
         where, values = conditions(model=model, version=version, segment=segment)
-        sql, asked = f"SELECT DISTINCT grid FROM score_counts{where}", ("grids", *values.items())
-        return self._until_written(asked, lambda: self._column(sql, values))
+        sql, asked = f"SELECT DISTINCT grid FROM score_counts{where}", tuple(values.items())
+        # a version stays on its grid, whatever else is counted
+        table = "score_counts" if version is None else "versions that were counted"
+        return self._until_written(table, asked, lambda: self._column(sql, values))
 
     def segments(self, model: str, as_of: datetime | None = None) -> list[str]:
         "Names of the segments with counts, such as 'site=EWR'."

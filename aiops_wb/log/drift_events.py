@@ -6,7 +6,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from ..stats.drift import ALARM_SEVERITIES
-from .base import Connected, Writing, conditions
+from .base import Connected, Writing, conditions, moment
 
 __all__ = ["DriftEventReads", "DriftEventWrites"]
 
@@ -53,19 +53,21 @@ class DriftEventReads(Connected):
             event_date__le=end,
             recorded_at__le=as_of,
         )
-        return self.frame(
-            f"""
+        latest = f"""
             SELECT * FROM drift_events{where}
             QUALIFY row_number() OVER (
                 PARTITION BY event_id, event_date ORDER BY recorded_at DESC, rowid DESC) = 1
-            ORDER BY event_date, opened_on, stream""",
-            values,
-        )
+            ORDER BY event_date, opened_on, stream"""
+        asked = model, version, start, end, *moment(as_of)
+        look = lambda: self.frame(latest, values)
+        return self._until_written("drift_events", asked, look).copy(deep=False)
 
     def has_drift_events(self, model: str, stream: str) -> bool:
         "Whether a stream of a model ever had an alarm."
         where, values = conditions(model=model, stream=stream)
-        return bool(self._rows(f"SELECT 1 FROM drift_events{where} LIMIT 1", values))
+        found = f"SELECT 1 FROM drift_events{where} LIMIT 1"
+        asked = "any", model, stream
+        return bool(self._until_written("drift_events", asked, lambda: self._rows(found, values)))
 
     def undelivered_drift(self, sinks: Sequence[str]) -> dict[str, pd.DataFrame]:
         """For each sink, the alarms that are still open, not muted, and that it has not taken yet

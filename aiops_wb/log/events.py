@@ -85,21 +85,31 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
 
         Reads the rows of the days, because a route need not be a function of the points.
         """
-        tickets = self.rows(
-            model,
-            start,
-            end,
-            version=version,
-            as_of=as_of,
-            where="route = 'ticket'",
-            columns="event_date, label, predicted_at, prediction_id",
-        )
-        if tickets.empty:
-            return {}
-        return {
-            day: (len(rows), int(rows.label.notna().sum()), int((rows.label == 0).sum()))
-            for day, rows in tickets.groupby(tickets.event_date.dt.date)
+        period = {
+            "event_date__ge": start,
+            "event_date__le": end,
+            "batch_id__le": self.known_batch(as_of),
         }
+        files = self.files("predictions", model=model, version=version, **period)
+        if not files:
+            return {}
+        rows = self._rows(
+            f"""
+            WITH tickets AS MATERIALIZED (
+                     SELECT event_date, prediction_id
+                     FROM {parquet(self.root / file[0] for file in files)}
+                     WHERE route = 'ticket'),
+                 outcomes AS (
+                     SELECT prediction_id, label, observed_at, batch_id
+                     FROM ({self._outcomes(period)})
+                     SEMI JOIN tickets USING (prediction_id)),
+                 labels AS ({statements("reductions.sql")["labels"]})
+            SELECT event_date, count(*), count(label), count(*) FILTER (label = 0)
+            FROM tickets LEFT JOIN labels USING (prediction_id)
+            GROUP BY event_date
+            ORDER BY event_date"""
+        )
+        return {day: tuple(counted) for day, *counted in rows}
 
     def operator_answers(
         self, model: str, now: datetime, as_of: datetime | None = None

@@ -62,10 +62,10 @@ class FeatureSchemaReads(BatchReads, OutcomeColumnReads, AuditReads):
 
     def _kinds(self, model, as_of=None):
         "Rows of feature, kind, fixed, as known at a time."
-        batch = self.known_batch(as_of)
+        batch = self._changed_by("features", as_of, model=model)
         where, values = conditions(model=model, batch_id__le=batch)
         latest = f"SELECT feature, kind, fixed FROM ({LATEST.format(where=where)}) ORDER BY feature"
-        return self._until_written(("features", model, batch), lambda: self._rows(latest, values))
+        return self._until_written("features", (model, batch), lambda: self._rows(latest, values))
 
     def _features(self, model=None):
         where, values = conditions(model=model, batch_id__le=self.known_batch())
@@ -104,23 +104,25 @@ class FeatureSchemaReads(BatchReads, OutcomeColumnReads, AuditReads):
         self, model: str, version: str, as_of: datetime | None = None
     ) -> pd.DataFrame:
         "Values of each day that did not fit their feature: event_date, feature, n."
-        where, values = conditions(
-            model=model, version=version, batch_id__le=self.known_batch(as_of)
-        )
-        return self.frame(
-            f"""
+        of = {"model": model, "version": version}
+        batch = self._changed_by("unreadable_counts", as_of, **of)
+        where, values = conditions(**of, batch_id__le=batch)
+        counted = f"""
             SELECT event_date, feature, sum(n)::BIGINT AS n FROM unreadable_counts{where}
-            GROUP BY ALL HAVING sum(n) > 0 ORDER BY ALL""",
-            values,
-        )
+            GROUP BY ALL HAVING sum(n) > 0 ORDER BY ALL"""
+        asked, look = tuple(values.values()), lambda: self.frame(counted, values)
+        return self._until_written("unreadable_counts", asked, look).copy(deep=False)
 
     def read_again(self, model: str, start: date, end: date, batch: int) -> pd.DataFrame:
         """What stands in for missing values of some days, as known at a batch: feature,
         prediction_id, raw."""
+        columns = ["feature", "prediction_id", "raw"]
+        if not self._changed_by("read_again", None, model=model):
+            return pd.DataFrame(columns=columns)
         where, values = conditions(
             model=model, event_date__ge=start, event_date__le=end, batch_id__le=batch
         )
-        return self.frame(f"SELECT feature, prediction_id, raw FROM read_again{where}", values)
+        return self.frame(f"SELECT {', '.join(columns)} FROM read_again{where}", values)
 
     def stored_values(self, paths: Iterable[str]) -> list[tuple[str, str, str, int]]:
         """Of files of the log: path, each feature with values, its kind as stored, and how

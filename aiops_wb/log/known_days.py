@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from .audit import AuditWrites
-from .base import Connected, conditions
+from .base import Connected, conditions, known_by
 from .batches import BatchReads
 from .errors import StoreError
 
@@ -18,6 +18,14 @@ class CalendarReads(Connected):
     def calendar(self, model: str | None = None, as_of: datetime | None = None) -> pd.DataFrame:
         """What was known beforehand about a model's days (or everybody's): entry_id, first, last,
         model, name, mutes, who."""
+        entered = self._until_written(
+            "calendar", "times", lambda: self._column("SELECT recorded_at FROM calendar")
+        )
+        asked = model, sum(known_by(at, as_of) for at in entered)
+        look = lambda: self._calendar(model, as_of)
+        return self._until_written("calendar", asked, look).copy(deep=False)
+
+    def _calendar(self, model, as_of):
         where, values = conditions(recorded_at__le=as_of)
         return self.frame(
             f"""

@@ -23,7 +23,7 @@ class OutcomeColumnReads(Connected):
             QUALIFY row_number() OVER (PARTITION BY model, name ORDER BY rowid DESC) = 1
                 AND is_outcome
             ORDER BY rowid"""
-        known, rows = {}, self._until_written("outcome columns", lambda: self._rows(newest))
+        known, rows = {}, self._until_written("outcome_columns", "all", lambda: self._rows(newest))
         for model, name, role in rows:
             known.setdefault(model, {})[name] = role
         return known

@@ -47,6 +47,11 @@ class ResultReads(Connected):
             values,
         )
 
+    def has_metrics(self, model: str, day: date) -> bool:
+        "Whether any figure of a day is stored."
+        where, values = conditions(model=model, event_date=day)
+        return bool(self._rows(f"SELECT 1 FROM metrics{where} LIMIT 1", values))
+
     def first_metrics(
         self,
         model: str,

@@ -8,7 +8,7 @@ __all__ = ['PER_DOUBLING', 'ScoreCounts', 'total', 'require_events', 'Histogram'
 # %% ../../nbs/stats/01_counts.ipynb #c8d7cfc1
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 from .points import Grid
@@ -53,10 +53,16 @@ class _Table:
         "Events with label 0, per point."
         return self.n_labelled - self.n_positive
 
-    @property
+    @cached_property
     def total(self) -> tuple[int, int, int]:
         "Events, labelled events, positive events."
         return tuple(int(c.sum()) for c in self.columns)
+
+    @cached_property
+    def is_difference(self) -> bool:
+        "Whether somewhere more events are positive than labelled, or more labelled than there are."
+        n, labelled, positive = self.columns
+        return bool(((positive < 0) | (labelled < positive) | (n < labelled)).any())
 
     @property
     def scores(self) -> np.ndarray:
@@ -157,8 +163,7 @@ def total(tables: Iterable[ScoreCounts], grid: Grid = Grid()) -> ScoreCounts:
 # %% ../../nbs/stats/01_counts.ipynb #0adf59a3
 def require_events(counts: ScoreCounts) -> ScoreCounts:
     "The counts themselves when they can describe events; ValueError when they are a difference."
-    n, labelled, positive = counts.columns
-    if ((positive < 0) | (labelled < positive) | (n < labelled)).any():
+    if counts.is_difference:
         raise ValueError("these counts are a difference (somewhere positive > labelled or labelled > n): "
                          "add them to the counts they belong to before computing a figure.")
     return counts

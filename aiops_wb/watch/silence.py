@@ -184,14 +184,10 @@ def silences(
     Versions whose flag `watch` is off count for nothing; None where no other has any event. Days
     that the calendar mutes, or names as a holiday of one day, count for nothing.
     """
-    rows = reader.hours(model, None, until, as_of=as_of)
-    rows = rows[
-        rows.version.isin([v for v in rows.version.unique() if is_watched(reader, model, v)])
-    ]
+    rows = _watched_hours(reader, model, until, as_of)
     if rows.empty:
         return None
     newest = rows.event_date.max()
-    rows = rows[rows.event_date >= newest - timedelta(DAYS_BACK)]
     holidays = _holidays(reader.calendar(model, as_of))
     day = rows.event_date.to_numpy().astype("datetime64[D]")
     volumes = Volumes.of(day, rows.hour, rows.n, until, holidays)
@@ -199,6 +195,18 @@ def silences(
     days = silent_days(volumes)
     scored = rows[rows.event_date == newest].groupby("version").n.sum()
     return Silences(volumes, days, silent_hours(volumes), str(scored.idxmax()))
+
+
+def _watched_hours(reader, model, until, as_of):
+    "Hours of watched versions, on so many days up to the newest one that has any."
+    for first in (until - timedelta(2 * DAYS_BACK), None):  # what ended long ago lies before
+        rows = reader.hours(model, first, until, as_of=as_of)
+        on = [v for v in rows.version.unique() if is_watched(reader, model, v)]
+        rows = rows[rows.version.isin(on)]
+        since = rows.event_date.max() - timedelta(DAYS_BACK)
+        if first is None or (len(rows) and since.date() >= first):
+            break
+    return rows[rows.event_date >= since]
 
 
 def _holidays(calendar):

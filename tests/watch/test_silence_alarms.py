@@ -178,6 +178,23 @@ def test_a_version_that_is_switched_off_is_not_missed(alive):
     assert last.state == "closed" and "no version of the model is watched" in last.text
 
 
+@pytest.mark.parametrize("gap", [500, 1000], ids=["between", "beyond"])
+def test_a_log_that_ended_years_ago_says_what_it_said_then(bench, gap):
+    "And a version that is not watched any more makes nothing of it forgotten."
+    bench.log(events(days=20, per_day=8, start=START))
+    bench.log(events(days=3, per_day=4, start=START + timedelta(gap), version="v2"), version="v2")
+    bench.ingest(morning_of(START + timedelta(gap + 3)))
+    with bench.store() as store:
+        store.record(morning_of(LIVE), "ana", "watch", f"{MODEL}/v2", "off", "a trial")
+        found = silences(store, MODEL, START + timedelta(gap + 10))
+        (alarm,) = found.alarms
+        soon = silences(store, MODEL, START + timedelta(30)).alarms[0]
+    assert found.version == "v1" and alarm.closed_on is None
+    assert (alarm.since, alarm.told[0]) == (soon.since, soon.told[0])
+    assert alarm.since == START + timedelta(20)
+    assert found.volumes.by_day.sum() == 160
+
+
 def test_another_version_or_tenant_that_scores_is_no_silence(alive):
     frame = events(days=2, per_day=40, start=LIVE)
     with PredictionLogger(

@@ -21,6 +21,7 @@ from .chart import (
     as_percent,
     dates,
     empty,
+    in_short,
     nothing,
     panels,
     risk_axis,
@@ -173,17 +174,12 @@ def coverage_groups(report: GroupReport | None, limit: int = 20) -> Chart:
         ax.plot(value, below + shift, color=color, marker="o", ms=4, ls="", label=label)
     ax.axvline(report.coverage, color=RED, ls="--", lw=1.2, label=f"stated {report.coverage:.0%}")
     kinds = ("negatives", "positives")
-    ax.set_yticks(below, [f"{_in_short(row.group)}, {kinds[row.label]}" for row in rows])
+    ax.set_yticks(below, [f"{in_short(row.group)}, {kinds[row.label]}" for row in rows])
     ax.set(ylim=(len(rows) - 0.4, -0.6), xlim=(None, 1.01))
     as_percent(ax.xaxis)
     title(ax, "Labels inside their set by group, worst first")
     chart.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return chart
-
-
-def _in_short(name, most=28):
-    "A name that leaves room for the picture."
-    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _with_interval(ax, place, figure, color):

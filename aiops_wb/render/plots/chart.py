@@ -40,6 +40,7 @@ __all__ = [
     "dates",
     "title",
     "as_percent",
+    "in_short",
 ]
 
 INK, FAINT = "#1d2733", "#dfe4ea"
@@ -186,6 +187,11 @@ def title(axes: Axes, text: str, **look: Any) -> None:
     plain = 1e-3 < size < 1e5 and abs(high - low) > size / 100
     exponent = isinstance(axes.yaxis.get_major_formatter(), ScalarFormatter) and not plain
     axes.set_title(text, y=None if exponent else 1.0, **look)
+
+
+def in_short(name: str, most: int = 28) -> str:
+    "A name that leaves room for the picture."
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def as_percent(*axes: Axis, decimals: int | None = None) -> None:

@@ -25,6 +25,7 @@ from .chart import (
     as_percent,
     dates,
     empty,
+    in_short,
     nothing,
     panels,
     risk_axis,
@@ -197,7 +198,9 @@ def _stream_title(question):
     where = looked_at(question.where, question.at)
     if where == name or unit == "log ratio":
         return name
-    return "label, difference of log-odds" if unit == "logits" else f"{name} {where}"
+    if unit == "logits":
+        return "label, difference of log-odds"
+    return f"{in_short(name, max(8, 32 - len(where)))} {where}"
 
 
 @mpl.rc_context(STYLE)

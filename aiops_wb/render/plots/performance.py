@@ -51,9 +51,10 @@ def _over_days(ax, frame, name, target):
     if entry.kind == "share":
         as_percent(ax.yaxis)
     ax.yaxis.set_major_locator(MaxNLocator(4))
+    dates(ax)
     if len(days) < 3:
         ax.set_xlim(days.min() - pd.Timedelta(days=3), days.max() + pd.Timedelta(days=3))
-    dates(ax)
+        ax.set_xticks(days)
 
 
 @mpl.rc_context(STYLE)
@@ -92,5 +93,5 @@ def label_pace(pace: Pace | None) -> Chart:
             ax.step(ages, share, where="post", color=color, ls=line, label=f"{kind}, {band} score")
     ax.set(title="Labels that are in, by age", xlabel="days after the event", ylim=(0, 1.05))
     as_percent(ax.yaxis)
-    ax.legend(loc="upper left")
+    ax.legend(loc="lower right")  # every curve ends high
     return chart

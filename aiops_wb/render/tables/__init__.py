@@ -9,7 +9,7 @@ from .certainty import (
     operator_tables,
     promise_table,
 )
-from .drift import alarm_table, drift_table, feature_table, stream_table
+from .drift import alarm_table, drift_table, feature_table, stream_table, unwatched_table
 from .performance import (
     arrival_table,
     false_positive_table,
@@ -33,6 +33,7 @@ __all__ = [
     "segment_table",
     "alarm_table",
     "stream_table",
+    "unwatched_table",
     "feature_table",
     "drift_table",
     "calibration_table",

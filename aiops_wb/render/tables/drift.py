@@ -12,7 +12,7 @@ from ...watch.words import number, percent
 from ..vocabulary import looked_at, metric, shown
 from .table import Table, note
 
-__all__ = ["alarm_table", "stream_table", "feature_table", "drift_table"]
+__all__ = ["alarm_table", "stream_table", "unwatched_table", "feature_table", "drift_table"]
 
 
 def alarm_table(view: View, closed_days: int = 30) -> Table:
@@ -81,10 +81,10 @@ def _closed_alarms(view, days):
 
 
 def stream_table(view: View) -> Table:
-    """Every stream, those with an open alarm first, those that cannot be watched last.
+    """Every stream that can be watched, those with an open alarm first.
 
     The recent change with the lower end of its size, what is tolerated, evidence, and what the
-    reference is worth; why a stream is not watched.
+    reference is worth.
     """
     drift = view.drift
     is_open = drift.followed.open[-1]
@@ -93,11 +93,13 @@ def stream_table(view: View) -> Table:
     days = drift.independence.figures
     watched = [i for i in places if drift.questions[i].stream.name not in drift.unwatched]
     rows = [_stream(drift.questions[i], above[i], days) for i in watched]
-    columns = dict.fromkeys(rows[0] if rows else ("stream", "watched"), "-")
-    left = [
-        columns | {"stream": name, "watched": f"no: {why}"} for name, why in drift.unwatched.items()
-    ]
-    return Table(pd.DataFrame(rows + left), ("watched",))
+    return Table(pd.DataFrame(rows), ("watched",)) if rows else note("nothing is watched yet")
+
+
+def unwatched_table(view: View) -> Table:
+    "Every stream that cannot be watched, and why."
+    rows = [{"not watched": name, "because": why} for name, why in view.drift.unwatched.items()]
+    return Table(pd.DataFrame(rows), ("because",)) if rows else note("every stream is watched")
 
 
 def _stream(question, powers, days):
