@@ -154,6 +154,8 @@ OWN = ("ingest", "--file", "own.csv", "--map", "prediction_id=id,predicted_at=wh
 OWN += ("--set", f"model={MODEL},version=v1,threshold=0.5")
 REFERENCE = ("reference", "set", "--model", MODEL, "--from", "2026-02-18", "--to", "2026-03-19")
 REFERENCE += ("--why", "a new season")
+ADOPT = ("models", "adopt", "--model", MODEL, "--version", "v1")
+ADOPT += ("--from", "2026-02-18", "--to", "2026-03-19")
 TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {
     "ingest": Command(("ingest",), logged),
@@ -176,6 +178,7 @@ COMMANDS = {
         ("thresholds", "rollback", "--model", MODEL, "--why", "too few"), with_threshold
     ),
     "reference": Command(REFERENCE, four_weeks),
+    "adopt": Command(ADOPT, four_weeks),
     "never": Command(("labels", "never", "20%", "--model", MODEL, "--why", "cancelled"), taken_in),
     "calibrate": Command(("calibrations", "make", "--model", MODEL, "--version", "v1"), taken_in),
     "send": Command(("cases", "send"), logged, TO_FILE),

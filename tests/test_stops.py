@@ -12,6 +12,7 @@ from stops import COMMANDS
 
 NAMES = sorted([*COMMANDS, "logger"])
 LONG = {
+    "adopt",
     "calendar",
     "calibrate",
     "never",

@@ -28,7 +28,7 @@ COMMANDS = {
     "backfill": ("backfill", "run many days"),
     "status": ("status", "what is logged, what is active, what is due"),
     "config": ("config", "print each setting, its value and where that comes from"),
-    "models": ("models", "list, train and promote versions of a model; go back"),
+    "models": ("models", "list, train, adopt and promote versions of a model; go back"),
     "retrain": ("retrain", "train a challenger, compare, propose; never activates"),
     "features": ("features", "what the features of a model are; say what one is"),
     "labels": ("labels", "how labels arrive; say which share never does"),

@@ -29,11 +29,12 @@ def explain(
 ):
     without = without or []
     with call.reading() as log:
-        version, days = log.active_version(log.require_model(model)), log.days(model)
+        days = log.days(log.require_model(model))
+        version = log.active_version(model) or _scored_last(log, model, days)
         if version is None:
             raise StoreError(
-                f"{model} has no active version that was trained here: "
-                "there are no training days to compare with."
+                f"{model} has no active version that was trained here, and the one that scored "
+                "last was not adopted: there are no days to compare with."
             )
         told = explain_drift(log, model, version, days[-1], without=without)
     line(
@@ -45,3 +46,10 @@ def explain(
     if len(told.features) > 1:
         words = (f"--without {shlex.quote(n)}" for n in (*without, next(iter(told.features))))
         line(f"to see what else differs, leave out the first: {' '.join(words)}")
+
+
+def _scored_last(log, model, days):
+    "The registered version that scored most of the newest day; None where there is none."
+    scored = log.predictions_by_version(model, days[-1]).version if days else []
+    registered = set(log.versions(model).version)
+    return next((version for version in scored if version in registered), None)

@@ -12,7 +12,12 @@ from .call import Call, command, group
 from .lines import counted, line, printable
 from .output import as_rows, show
 
-app = group({"train": ("train", "train a version on a range of the log's days and register it")})
+app = group(
+    {
+        "train": ("train", "train a version on a range of the log's days and register it"),
+        "adopt": ("adopt", "register a version trained elsewhere, with what one trained here has"),
+    }
+)
 COLUMNS = ("model", "version", "registered_at", "grid", "card")
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="the reason, for the audit trail")]
 
@@ -46,9 +51,11 @@ def list_models(
 
 
 def _held_out(card):
-    "The ranking on the held-out days of training, and what it rests on."
+    "Where a version that was adopted comes from, its ranking on held-out days, what that rests on."
     metrics = card.get("metrics", {})
+    adopted = card.get("adopted")
     return {
+        "adopted": adopted["reference"] if adopted else None,
         "roc_auc": metrics.get("roc_auc"),
         "pr_auc": metrics.get("pr_auc"),
         "held_out": held_out_words(card),
@@ -61,6 +68,7 @@ def _text(row):
         f"threshold {row['threshold']} points"
         + (", active" if row["active"] else "")
         + (f", not watched {row['not_watched']}" if row["not_watched"] else "")
+        + (f", adopted on {row['adopted']}" if row["adopted"] else "")
         + (f"; held-out ROC-AUC {row['roc_auc']:.3f} {row['held_out']}" if row["roc_auc"] else "")
     )
 

@@ -11,7 +11,7 @@ from .outcome_columns import OutcomeColumnReads
 from .schema import EMPTY
 from .values import typed
 
-__all__ = ["EventReads"]
+__all__ = ["EventReads", "of_kind"]
 
 
 class EventReads(FeatureSchemaReads, OutcomeColumnReads):
@@ -156,12 +156,12 @@ def _spread(rows, kinds, again):
             standing_in = rows.prediction_id.map(raw)
             column = features[feature].astype(object)
             features[feature] = column.where(standing_in.isna(), standing_in)
-    columns = {f: _of_kind(features[f], kinds.get(f)) for f in features}
+    columns = {f: of_kind(features[f], kinds.get(f)) for f in features}
     return pd.concat([rows, pd.DataFrame(columns).add_prefix("feature:")], axis=1)
 
 
-def _of_kind(column, kind):
-    "A logged feature as what it is; as it stands where nobody knows that."
+def of_kind(column: pd.Series, kind: str | None) -> pd.Series:
+    "A feature as what it is; as it stands where nobody knows that."
     if kind is None:
         return column
     values = typed(column, kind)[0]

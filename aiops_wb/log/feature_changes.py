@@ -55,6 +55,32 @@ class FeatureChanges(FeatureSchemaWrites):
             )
         return before[0], *self._change_feature(now, who, model, feature, *before, why, evidence)
 
+    def count_earlier_features(self, now: datetime, who: str, model: str, version: str) -> None:
+        """Count the features of what a version scored before it was registered, in its bins.
+
+        They are known from a batch of their own on: figures as of an earlier time stay.
+        """
+        files = self.files("predictions", model=model, version=version)
+        if not files:
+            return
+        batch, kinds = self.known_batch() + 1, self.feature_kinds(model)
+        self._add_batch(batch, "adopted", now, who, (0, 0, 0, 0))
+        named = ["path", "event_date", "tenant", "model", "version"]
+        self._count_features(batch, pd.DataFrame([f[:5] for f in files], columns=named))
+        for feature, rows in self._standing_in(model, version).groupby("feature"):
+            self._rebin(batch, rows, kinds.get(feature), 1)
+
+    def _standing_in(self, model, version):
+        "The latest of each value that stands in for a missing one of a version."
+        return self.frame(
+            f"""
+            SELECT {", ".join(UNREADABLE)} FROM read_again
+            WHERE model = $model AND version = $version
+            QUALIFY row_number() OVER (
+                PARTITION BY feature, prediction_id ORDER BY batch_id DESC) = 1""",
+            {"model": model, "version": version},
+        )
+
     def _before_it_was_set(self, model, feature):
         "Kind of a feature and whether it was fixed, before the latest change if a person made it."
         latest = self._rows(

@@ -168,6 +168,10 @@ class Recounting(OutcomeColumnReads, Writing):
                 SELECT *, $batch AS batch_id FROM ({sql[table]})""",
                 {"batch": batch},
             )
+        self._count_features(batch, files)
+
+    def _count_features(self, batch, files):
+        "Count the features of predictions in the bins of their versions, where these have some."
         counted = {}
         for key, of_day in files.groupby(list(_KEY)):
             bins = self._bins(*key[2:])

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -13,11 +13,41 @@ from .base import conditions
 from .errors import StoreError
 from .feature_schema import FeatureSchemaWrites, kinds_of_card
 
-__all__ = ["LEAST_LABELLED", "VersionReads", "VersionWrites"]
+__all__ = ["LEAST_LABELLED", "VersionReads", "VersionWrites", "no_file"]
 
 LEAST_LABELLED = 30
 "A first calibration from fewer labels of held-out days would say next to nothing."
 _OWN = "its own"  # days of training, or the first it scored: in the trail before others are chosen
+
+
+def no_file(model: str, version: str) -> str:
+    "Why a version that was adopted without its file does nothing here but be watched."
+    return (
+        f"{model} {version} was adopted without a model file, so nothing here can score with it or "
+        "explain it: it scores elsewhere, and is watched on the days that the log has of it."
+    )
+
+
+class _Origin(NamedTuple):
+    "What the audit trail says of a version that is registered."
+
+    registered: str
+    threshold: str
+    features: str
+
+
+def _origin(card):
+    "Where a version comes from, by its card."
+    adopted = card.get("adopted")
+    if not adopted:
+        chosen = "chosen when the version was trained"
+        return _Origin("trained", chosen, "was trained on it")
+    file = f", with {adopted['model_file']}" if adopted["model_file"] else ""
+    return _Origin(
+        f"adopted on {adopted['reference']}{file}",
+        adopted["threshold"],
+        "was adopted with it",
+    )
 
 
 class VersionReads(AuditReads):
@@ -83,11 +113,11 @@ class VersionReads(AuditReads):
     def _parts(self, row):
         "What belongs to a version, and whether it is there."
         card, named = row.card, {"model": row.model, "version": row.version}
-        path = self.root / row.path
+        path = self.root / row.path  # the folder itself for a version without a file
         digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
         yield "the file that was registered", "sha256" not in card or digest == card["sha256"]
         of_version = "WHERE model = $model AND version = $version"
-        held = f"SELECT coalesce(sum(n), 0)::BIGINT FROM held_out_counts {of_version}"
+        held = f"SELECT coalesce(sum(n_labelled), 0)::BIGINT FROM held_out_counts {of_version}"
         yield "held-out days", self._value(held, named) == card.get("held_out_rows", 0)
         # cards of version 0.1 do not say what was kept beside them
         kept = card.get("has_reference", "bins" in card)
@@ -112,15 +142,16 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
         card: dict,
         threshold: int,
     ) -> None:
-        """Register a version with its threshold (points), and fix the kinds of the features that
-        it was trained on; StoreError when the name is taken. It does not become active."""
+        """Register a version with its threshold (points; one that is adopted keeps what is in
+        force), and fix the kinds of the features that it was trained on; StoreError when the name
+        is taken. It does not become active."""
         threshold = int(as_points(threshold, grid.kind))
         if version in set(self.versions(model).version):
             raise StoreError(
                 f"{model} already has a version {version!r}: versions are never replaced, "
                 "choose a new name."
             )
-        subject, why = f"{model}/{version}", "chosen when the version was trained"
+        subject, told = f"{model}/{version}", _origin(card)
         with self.transaction():
             self._write(
                 "INSERT INTO models VALUES ($model, $version, $grid, $now, $path, $card)",
@@ -133,17 +164,18 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
                     "card": json.dumps(card),
                 },
             )
-            trained = "trained"
-            if card.get("incomplete_labels"):
-                trained = f"trained; {card['incomplete_labels']}"
-            self.record(now, who, "registered", subject, version, trained, card.get("metrics"))
-            self.record(now, who, "threshold", subject, str(threshold), why)
-            trained_on = f"version {version} was trained on it"
-            self.fix_features(now, who, model, kinds_of_card(card), trained_on)
+            why = "; ".join(filter(None, (told.registered, card.get("incomplete_labels"))))
+            self.record(now, who, "registered", subject, version, why, card.get("metrics"))
+            if told.registered == "trained" or self.threshold(model, version) is None:
+                self.record(now, who, "threshold", subject, str(threshold), told.threshold)
+            fixed = f"version {version} {told.features}"
+            self.fix_features(now, who, model, kinds_of_card(card), fixed)
 
     def activate(self, now: datetime, who: str, model: str, version: str, why: str) -> None:
-        "Make a registered version the one that scores; StoreError when it is not whole."
-        self.require_whole(model, version)
+        """Make a registered version the one that scores; StoreError when it is not whole, or was
+        adopted without a file to score with."""
+        if not self.require_whole(model, version).path:
+            raise StoreError(no_file(model, version))
         if self.active_version(model) == version:
             raise StoreError(f"{model} {version} is already active.")
         with self.transaction():

@@ -21,10 +21,12 @@ __all__ = [
     "COMPLETE_SHARE",
     "UNTIL_COMPLETE",
     "CompleteDays",
+    "LabelledDays",
     "TrainingRows",
     "complete_days",
     "held_out_words",
     "label_rules",
+    "labelled_days",
     "still_arriving",
     "training_rows",
 ]
@@ -248,17 +250,23 @@ def _falls(shares):
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingRows:
-    "Labelled rows to train on, and what is to be said of their labels."
+class LabelledDays:
+    "Days whose labels may be used, and what is to be said of them."
 
-    rows: pd.DataFrame
     events: dict[date, int]  # of each of their days, with a label or without
     told: str  # what is known of late labels, and what was left out for it, in words
     incomplete: bool  # whether days are among them whose labels are known not to be in
     unsure: str  # why no day is known to be complete; empty where one is
 
 
-def training_rows(
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainingRows(LabelledDays):
+    "Labelled rows to train on, and what is to be said of their labels."
+
+    rows: pd.DataFrame
+
+
+def labelled_days(
     reader: Reader,
     model: str,
     start: date,
@@ -269,11 +277,11 @@ def training_rows(
     floor: int = 0,
     as_of: datetime | None = None,
     allow_incomplete: bool = False,
-) -> TrainingRows:
-    """The labelled rows of a model from start to end whose day is complete for labels.
+) -> LabelledDays:
+    """The days of a model from start to end that are complete for labels.
 
     StoreError where the labelled share falls with age and no age is known from which days are
-    complete; `allow_incomplete` takes all labelled rows.
+    complete; `allow_incomplete` takes all days.
     """
     complete = complete_days(reader, model, now, share=share, floor=floor, as_of=as_of)
     days, newest = reader.labelled(model, start, end, as_of), complete.newest_as_set
@@ -284,12 +292,29 @@ def training_rows(
     if not incomplete:
         _refuse(model, complete, falls, old, young)
     used = days if incomplete else old
-    rows = reader.labelled_rows(model, start, end, as_of)
-    if len(rows):
-        rows = rows[pd.to_datetime(rows.event_date).dt.date.isin(list(used))].reset_index(drop=True)
     told = _told(complete, falls, young, incomplete)
     events = {day: n for day, (n, _) in used.items()}
-    return TrainingRows(rows, events, told, incomplete, complete.why_none)
+    return LabelledDays(events, told, incomplete, complete.why_none)
+
+
+def training_rows(
+    reader: Reader,
+    model: str,
+    start: date,
+    end: date,
+    now: datetime,
+    *,
+    as_of: datetime | None = None,
+    **rules,
+) -> TrainingRows:
+    """The labelled rows of a model from start to end whose day is complete for labels; `rules` as
+    in `labelled_days`, which says what is refused."""
+    days = labelled_days(reader, model, start, end, now, as_of=as_of, **rules)
+    rows = reader.labelled_rows(model, start, end, as_of)
+    if len(rows):
+        used = list(days.events)
+        rows = rows[pd.to_datetime(rows.event_date).dt.date.isin(used)].reset_index(drop=True)
+    return TrainingRows(**vars(days), rows=rows)
 
 
 def _labels(days):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ..log.durable import fsync
 from ..log.errors import StoreError
 from ..log.names import checked_name, file_name
 from ..log.store import Store
-from ..log.versions import LEAST_LABELLED
+from ..log.versions import LEAST_LABELLED, no_file
 from ..stats.automation import Certainty, certainty, without_labels
 from ..stats.counts import ScoreCounts, total
 from ..stats.points import Grid
@@ -29,7 +30,7 @@ def register(
     who: str,
     **options,
 ) -> ModelVersion:
-    """Store a trained version with its threshold and first calibration (options of
+    """Store a trained or adopted version with its threshold and first calibration (options of
     `automation.certainty`); StoreError when the name is taken or it cannot be calibrated.
 
     All of it is there afterwards, or nothing: one transaction, which the file comes before.
@@ -40,15 +41,14 @@ def register(
             f"{model} already has a version {version!r}: versions are never "
             "replaced, choose a new name."
         )
-    first = _first_calibration(trained, held_out, now, options)
-    target = _place(store.root, model, version)
-    written = _written_aside(trained, target)
-    kept = {
-        "sha256": _sha256(written),
-        "has_reference": trained.reference is not None and len(trained.reference) > 0,
-        "has_calibration": first is not None,
-    }
-    place = str(target.relative_to(store.root))
+    stands = store.calibration(model, version)  # of a version that scored before it is registered
+    first = None if stands else _first_calibration(trained, held_out, now, options)
+    target = _place(store.root, model, version) if trained.booster else None
+    written = _written_aside(trained, target) if target else None
+    kept = {"sha256": _sha256(written)} if target else {}
+    kept["has_reference"] = trained.reference is not None and len(trained.reference) > 0
+    kept["has_calibration"] = first is not None
+    place = str(target.relative_to(store.root)) if target else ""
     with store.transaction():
         card, chosen = trained.card | kept, trained.threshold
         store.add_version(now, who, model, version, trained.grid, place, card, chosen)
@@ -56,13 +56,16 @@ def register(
         if trained.reference is not None:
             store.add_reference(model, version, trained.reference)
         if first is not None:
-            why = "held-out days of the training window"
+            adopted = trained.card.get("adopted")
+            days = f"adopted on {adopted['reference']}" if adopted else None
+            why = days or "held-out days of the training window"
             store.add_calibration(now, who, model, version, first, why)
-        # what a stopped registration left there has no row in the catalog: it gives way
-        written.replace(target)
-        for folder in target.parents[:3]:  # each may be new
-            fsync(folder)
-    return load(store, model, version)
+        if target:
+            # what a stopped registration left there has no row in the catalog: it gives way
+            written.replace(target)
+            for folder in target.parents[:3]:  # each may be new
+                fsync(folder)
+    return load(store, model, version) if target else replace(trained, card=card)
 
 
 def _named(trained):
@@ -74,9 +77,10 @@ def _named(trained):
 
 
 def _first_calibration(trained, held_out, now, options) -> Certainty | None:
-    """From the held-out days; None where they hold too few labels to say anything, or labels are
-    known to be missing: what is certain would be said of those that are known early."""
-    if trained.card.get("incomplete_labels"):
+    """From the held-out days; None where they hold too few labels to say anything, scores are no
+    probabilities, or labels are known to be missing: what is certain would be said of those that
+    are known early."""
+    if trained.card.get("incomplete_labels") or trained.grid.kind != "logit":
         return None
     if total(held_out.values()).total[1] < LEAST_LABELLED:
         return None
@@ -87,7 +91,7 @@ def _first_calibration(trained, held_out, now, options) -> Certainty | None:
     except ValueError as error:
         raise StoreError(
             f"{trained.model} {trained.version} cannot be calibrated on its held-out days "
-            f"({error}), so nothing was registered: train on a range with more labels."
+            f"({error}), so nothing was registered: choose a range with more labels."
         ) from None
     unsure = trained.card.get("labels_unsure")
     return without_labels(first, unsure) if unsure else first
@@ -123,6 +127,8 @@ def load(
             f"{model} has no active version: activate one with 'aiops-wb models promote'."
         )
     row = reader.version(model, version)
+    if not row.path:
+        raise StoreError(no_file(model, version))
     path = reader.root / row.path
     if not path.exists() or _sha256(path) != row.card["sha256"]:
         raise StoreError(

@@ -19,7 +19,17 @@ from ..stats.performance import summary
 from ..stats.thresholds import best_f1
 from .version import ModelVersion, feature_columns, feature_matrix
 
-__all__ = ["PARAMETERS", "ROUNDS", "SEPARATES", "quantile_bins", "separating", "train"]
+__all__ = [
+    "PARAMETERS",
+    "ROUNDS",
+    "SEPARATES",
+    "feature_rules",
+    "held_out_metrics",
+    "labelled_share",
+    "quantile_bins",
+    "separating",
+    "train",
+]
 
 
 PARAMETERS = {
@@ -67,12 +77,12 @@ def train(
     frame = feature_columns(known)
     fitted = PARAMETERS | (parameters or {})
     learned, label = frame[~split.held], known.label[~split.held]
-    card = _feature_rules(learned, kinds)
+    card = feature_rules(learned, kinds)
     _refuse_leaks(model, frame, known.label, split.held, card["bins"], allowed)
     trained = ModelVersion(model, version, _boosted(learned, label, card, fitted, rounds), card)
     held_days = _held_out_days(trained, frame[split.held], known[split.held])
     card |= _described(split, total(held_days.values()), fitted, rounds)
-    card |= _labelled_share(card, _events_held_out(rows, split.held_out_from, events))
+    card |= labelled_share(card, _events_held_out(rows, split.held_out_from, events))
     if incomplete:
         card["incomplete_labels"] = incomplete
     if unsure:
@@ -185,7 +195,7 @@ def _refuse_leaks(model, frame, label, held, bins, allowed):
         )
 
 
-def _feature_rules(learned, kinds):
+def feature_rules(learned: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, Any]:
     """The features of a version, what each is, how it is binned, and the categories of those that
     have some."""
     bins = {f: quantile_bins(learned[f]) for f in learned}
@@ -217,7 +227,7 @@ def _events_held_out(rows, start, events) -> dict[date, int]:
     return {day: n for day, n in events.items() if day >= start}
 
 
-def _labelled_share(card, events) -> dict[str, Any]:
+def labelled_share(card: Mapping, events: Mapping[date, int]) -> dict[str, Any]:
     "What the held-out figures of a card rest on: events, days, and the share with a label."
     # a person who was removed is still counted, never the other way round
     n = max(sum(events.values()), card["held_out_rows"])
@@ -228,7 +238,6 @@ def _labelled_share(card, events) -> dict[str, Any]:
 def _described(split, held_out, parameters, rounds) -> dict[str, Any]:
     "What is kept of a training: its days and rows, a threshold and the figures at it."
     threshold = best_f1(held_out)
-    figures = summary(held_out, threshold)
     return {
         "window": [str(split.first), str(split.last)],
         "held_out_from": str(split.held_out_from),
@@ -237,6 +246,12 @@ def _described(split, held_out, parameters, rounds) -> dict[str, Any]:
         "threshold": threshold,
         "rounds": rounds,
         "parameters": parameters,
-        "metrics": {k: None if np.isnan(f.value) else f.value for k, f in figures.items()},
+        "metrics": held_out_metrics(held_out, threshold),
         "packages": packages(),
     }
+
+
+def held_out_metrics(held_out: ScoreCounts, threshold: int) -> dict[str, float | None]:
+    "Figures of held-out days at a threshold (points), as a card keeps them; None: not known."
+    figures = summary(held_out, threshold)
+    return {k: None if np.isnan(f.value) else f.value for k, f in figures.items()}

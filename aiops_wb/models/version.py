@@ -10,6 +10,7 @@ import xgboost as xgb
 
 from ..log.errors import StoreError
 from ..log.values import category_codes, typed
+from ..log.versions import no_file
 from ..stats.points import Grid
 
 __all__ = ["ModelVersion", "feature_matrix", "feature_columns"]
@@ -24,7 +25,8 @@ class ModelVersion:
 
     model: str
     version: str
-    booster: xgb.Booster = field(repr=False)
+    # None where it scores elsewhere and its file is not here
+    booster: xgb.Booster | None = field(repr=False)
     # the model card, what is stored when a version is registered: features, categories, bins,
     # kinds, window, threshold, metrics, packages ...
     card: dict = field(repr=False)
@@ -55,6 +57,8 @@ class ModelVersion:
 
     def _predict(self, frame, work, **options):
         "What the booster says of a frame that takes as long as scoring so many rows."
+        if self.booster is None:
+            raise StoreError(no_file(self.model, self.version))
         threads = 1 if work <= ALONE else 0  # 0: all there are
         self.booster.set_param({"nthread": threads})
         return self.booster.predict(self.matrix(frame, threads), **options)

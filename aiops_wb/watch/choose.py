@@ -7,7 +7,7 @@ from ..log.errors import StoreError
 from ..log.store import Store
 from .registered import ENOUGH_DAYS
 
-__all__ = ["choose_reference"]
+__all__ = ["check_reference", "choose_reference"]
 
 
 def choose_reference(
@@ -27,6 +27,14 @@ def choose_reference(
     """
     if not why.strip():
         raise StoreError("a change of a reference needs a reason: add --why.")
+    check_reference(store, now, model, version, first, last)
+    store.set_reference(now, who, model, version, first, last, why)
+
+
+def check_reference(
+    store: Store, now: datetime, model: str, version: str, first: date, last: date
+) -> None:
+    "StoreError where days of the log can be no reference of a version: why."
     if last < first:
         raise StoreError(f"a reference from {first} to {last} ends before it begins.")
     if last >= now.astimezone(ZoneInfo(store.timezone)).date():
@@ -37,4 +45,3 @@ def choose_reference(
             f"{model} {version} scored on {len(scored)} days from {first} to {last}: choose at "
             f"least {ENOUGH_DAYS}, so that it is known how much days differ."
         )
-    store.set_reference(now, who, model, version, first, last, why)

@@ -249,6 +249,9 @@ def held_against(view: View) -> str:
             f"{row.changed_at:%-d %B %Y}: {row.why}"
         )
     held = sorted(view.held_out)
+    if held and "adopted" in view.card:
+        name = view.card["adopted"]["reference"]
+        return f"the days of {name}, {held[0]:%-d %B %Y} to {held[-1]:%-d %B %Y}"
     if held:
         return f"the held-out days of its training, {held[0]:%-d %B %Y} to {held[-1]:%-d %B %Y}"
     return f"its own first {ENOUGH_DAYS} days with predictions, from {first:%-d %B %Y} on"

@@ -92,12 +92,17 @@ class ModelDay:
     @cached_property
     def registered(self) -> Registered:
         "What this version was registered with."
-        return self._versions.of(self.model, self.version)
+        return self._versions.of(self.model, self.version).as_of(self.stood_at)
 
     @property
     def card(self) -> Mapping:
-        "The model card, stored when the version was registered; empty for one trained elsewhere."
+        "The model card, stored when the version was registered; empty for one that is not."
         return self.registered.card
+
+    @property
+    def explains(self) -> bool:
+        "Whether the version's file is here: what it scored can be explained."
+        return "sha256" in self.card
 
     @cached_property
     def complete_days(self) -> CompleteDays:
@@ -108,9 +113,11 @@ class ModelDay:
 
     @cached_property
     def reference(self) -> Reference:
-        "What the version is held against: the days of its training, or those that were chosen."
+        """What the version is held against: the days of its training, those that it was adopted on,
+        or others that were chosen."""
         span = self.reader.reference_days(self.model, self.version, self.stood_at)
-        if span is None:
+        # days that it was adopted on are kept with it, as those of a training are
+        if span is None or span == self.registered.span:
             return self.registered
         named, complete = (self.model, self.version), self.complete_days.newest
         return Chosen(self.reader, named, span, self.as_of, complete)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cached_property
 from math import nan
+from types import MappingProxyType
 
 import numpy as np
 
@@ -47,23 +48,43 @@ class Reference:
 
 
 class Registered(Reference):
-    """A version's model card and the days it learned from, each read when asked for.
+    """A version's model card and the days it learned from, or was adopted on, each read when asked
+    for.
 
-    All are empty for a version trained elsewhere.
+    All are empty for a version trained elsewhere that was not adopted.
     """
-
-    name = "held-out days"
 
     def __init__(self, reader: Reader, model: str, version: str):
         self._reader, self._named = reader, (model, version)
 
     @cached_property
-    def card(self) -> Mapping:
-        "The model card, stored when the version was registered."
+    def _row(self):
+        "What is registered; None where nothing is."
         model, version = self._named
         versions = self._reader.versions(model)
-        cards = versions.card[versions.version == version]
-        return cards.iloc[0] if len(cards) else {}
+        rows = versions[versions.version == version]
+        return rows.iloc[0] if len(rows) else None
+
+    @property
+    def name(self) -> str:
+        "What its days are called."
+        return "reference days" if "adopted" in self.card else "held-out days"
+
+    @property
+    def card(self) -> Mapping:
+        "The model card, stored when the version was registered."
+        return {} if self._row is None else self._row.card
+
+    def as_of(self, when: datetime | None) -> "Registered":
+        "What was known of the version at a time: nothing, before it was adopted."
+        later = when is not None and "adopted" in self.card and self._row.registered_at > when
+        return NotYet(self._reader, *self._named) if later else self
+
+    @property
+    def span(self) -> tuple[date, date] | None:
+        "The days of the log that it was adopted on: they are not watched."
+        days = self.card.get("adopted", {}).get("days")
+        return tuple(map(date.fromisoformat, days)) if days else None
 
     @cached_property
     def held_out(self) -> dict[date, ScoreCounts]:
@@ -89,6 +110,12 @@ class Registered(Reference):
         "Figures of the held-out days at the threshold of training, as the model card has them."
         metrics = self.card.get("metrics", {})
         return {k: nan if v is None else v for k, v in metrics.items()}
+
+
+class NotYet(Registered):
+    "A version trained elsewhere, before it was adopted."
+
+    card, held_out, features = MappingProxyType({}), MappingProxyType({}), ([], {})
 
 
 class Chosen(Reference):

@@ -47,9 +47,9 @@ def _version(view, version, card, active):
     return {
         "version": version,
         "state": "active" if active else "",
-        "trained from": first,
+        "trained from": "elsewhere" if "adopted" in card else first,
         "held out": f"{card['held_out_from']} to {last}",
-        "rows": f"{card['rows']:,}",
+        "rows": "-" if "adopted" in card else f"{card['rows']:,}",
         "held-out figures": held_out_words(card),
         "threshold": number(view.probability(card["threshold"])),
     } | {metric(name).title: number(card["metrics"].get(name) or nan) for name in held_out}

@@ -1,0 +1,135 @@
+"""Adopting a version that was trained elsewhere (extra ml)."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..log.reading import Limits, ReadOptions
+from ..log.roles import Choice
+from ..models.complete import held_out_words, label_rules
+from ..watch.adopt import adopt_days, adopt_file
+from ..watch.registered import ENOUGH_DAYS
+from .arguments import Model, Version, agreeing, all_pairs, as_date, as_pairs
+from .call import Call, alone, command
+from .lines import counted, line
+
+app = alone()
+SHOWN = ("roc_auc", "pr_auc", "precision", "recall")
+Start = Annotated[
+    date | None,
+    typer.Option(
+        "--from",
+        parser=as_date,
+        metavar="DAY",
+        help="first day of the log that is its reference, and not watched",
+    ),
+]
+End = Annotated[
+    date | None,
+    typer.Option(
+        "--to",
+        parser=as_date,
+        metavar="DAY",
+        help="last day of the log that is its reference; it scored on 28 of them at least",
+    ),
+]
+
+
+@command(app)
+def adopt(
+    call: Call,
+    model: Model,
+    version: Version,
+    start: Start = None,
+    end: End = None,
+    reference_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="or a CSV, JSON-lines or Parquet file of scored and labelled rows that are not in "
+            "the log: the columns of predictions, and label",
+        ),
+    ] = None,
+    columns: Annotated[
+        list[dict] | None,
+        typer.Option(
+            "--map",
+            parser=as_pairs,
+            callback=agreeing,
+            metavar="OURS=THEIRS,...",
+            help="columns of that file, such as score=p_fraud,label=fraud; may be repeated",
+            show_default=False,
+        ),
+    ] = None,
+    naive_timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="zone of its times that are written without an offset"),
+    ] = None,
+    model_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="XGBoost's file of the model (.ubj or .json, never a pickle), for explanations "
+            "and for scoring here; it must score the reference's rows as they were logged",
+        ),
+    ] = None,
+    allow_incomplete: Annotated[
+        bool,
+        typer.Option(
+            "--allow-incomplete",
+            help="use the labels of all its days, also of those whose labels are still arriving: "
+            "figures may be too good, and nothing is automated by them; remembered with the "
+            "version (default: days whose labels are complete, as far as the log shows which are)",
+        ),
+    ] = False,
+):
+    _check(start, end, reference_file, columns or naive_timezone)
+    settings, rules = call.settings, label_rules(call.settings)
+    with call.writing() as log:
+        adopted = log, call.now(), call.who, model, version
+        more = {"options": settings.certainty, "allow_incomplete": allow_incomplete}
+        if reference_file:
+            choice = Choice(all_pairs(columns))
+            words = settings.null_words
+            reading = ReadOptions(
+                naive_timezone=naive_timezone, limits=Limits.of(settings), null_words=words
+            )
+            more |= {"choice": choice, "reading": reading, "share": rules["share"]}
+            found = adopt_file(*adopted, reference_file, model_file, **more)
+        else:
+            log.require_model(model)
+            found = adopt_days(*adopted, start, end, model_file, **more, **rules)
+    _tell(found)
+
+
+def _check(start, end, file, of_file):
+    "Wrong usage where not exactly one reference is named."
+    days = start is not None, end is not None
+    if any(days) != all(days) or bool(file) == any(days):
+        raise typer.BadParameter(
+            "a reference is days of the log, --from and --to, or a --reference-file: name one"
+        )
+    if of_file and not file:
+        raise typer.BadParameter("--map and --naive-timezone are about a --reference-file")
+
+
+def _tell(found):
+    "Print what was adopted, on what, and what is to be known of it."
+    if found.told:
+        line(found.told)
+    version, card = found.version, found.version.card
+    adopted = card["adopted"]
+    if adopted["model_file"]:
+        line(f"{adopted['model_file']} scores {adopted['agrees']:.1%} of the rows as logged")
+    figures = {k: round(v, 3) for k in SHOWN if (v := card["metrics"].get(k)) is not None}
+    watched = counted(len(card["bins"]), "feature")
+    line(
+        f"{version.model} {version.version} is adopted on {adopted['reference']}: {figures} "
+        f"{held_out_words(card)}; {watched}, threshold {version.threshold} points, "
+        f"{adopted['threshold']}"
+    )
+    if len(found.held_out) < ENOUGH_DAYS:
+        line(
+            f"{len(found.held_out)} reference days have labels that count: with fewer than "
+            f"{ENOUGH_DAYS} it is not known how much days differ, and alarms are without a level"
+        )
