@@ -12,7 +12,9 @@ import pytest
 import aiops_wb
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.versions import VersionWrites
+from aiops_wb.models.booster_file import agreement
 from aiops_wb.models.scorer import Scorer
+from aiops_wb.models.training import held_out_metrics
 from aiops_wb.models.version import ModelVersion
 from aiops_wb.render.plots.certainty import certainty_curve
 from aiops_wb.render.plots.drift import score_shift
@@ -143,6 +145,7 @@ ONE = {  # what takes a threshold, or the points of one event
     "stats.automation.Certainty.interval:points": STANDS.interval,
     "stats.automation.Certainty.set_of:points": STANDS.set_of,
     "stats.automation.Certainty.decide:points": STANDS.decide,
+    "models.training.held_out_metrics:threshold": lambda x: held_out_metrics(COUNTS, x),
     "models.scorer.Scorer.__init__:threshold": lambda x: Scorer(VERSION, x, None, None),
     "watch.model_day.ModelDay.probability:points": lambda x: ModelDay.probability(Day(), x),
     "watch.replay.Replay.simulate:candidate": lambda x: replay().simulate(x),
@@ -168,6 +171,7 @@ REFUSED = {  # what looks at the points before it asks for anything else: it is 
     "log.versions.VersionWrites.set_threshold:points": lambda x: VersionWrites.set_threshold(
         None, NOW, "ana", "m", "v", x, "why"
     ),
+    "models.booster_file.agreement:points": lambda x: agreement(VERSION, ROWS, [x, x]),
     "watch.alarms.count_rows:points": lambda x: count_rows(ROWS, [x, x], {}, None, {}),
     "watch.registered.Chosen.figures:threshold": lambda x: Chosen.figures(None, x),
 }
@@ -197,7 +201,7 @@ OTHERS = {  # what is called alike and is something else
     "models.challenge.challenge:floor": "days",
     "models.complete.CompleteDays.__init__:floor": "days",
     "models.complete.complete_days:floor": "days",
-    "models.complete.training_rows:floor": "days",
+    "models.complete.labelled_days:floor": "days",
 }
 NAMES = {"points", "threshold", "thresholds", "floor", "candidate", "current", "cuts", "start"}
 NAMES |= {"at"}

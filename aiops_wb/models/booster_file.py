@@ -10,6 +10,7 @@ import pandas as pd
 import xgboost as xgb
 
 from ..log.errors import StoreError
+from ..stats.points import as_points
 from .version import ModelVersion
 
 __all__ = ["AGREES", "Foreign", "agreement", "read_booster"]
@@ -117,6 +118,7 @@ def _spelt(kept):
 
 def agreement(version: ModelVersion, rows: pd.DataFrame, points: np.ndarray) -> float:
     "Share of rows that a version scores as they were logged, to a point; rows as features."
+    points = as_points(points, version.grid.kind)
     some = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), JUDGED)).astype(int))
     again = version.grid.quantise(version.score(rows.iloc[some])).astype(int)
     return float(np.mean(np.abs(again - np.asarray(points, dtype=int)[some]) <= 1))

@@ -61,12 +61,6 @@ class _Table:
         "Events, labelled events, positive events."
         return tuple(int(c.sum()) for c in self.columns)
 
-    @cached_property
-    def is_difference(self) -> bool:
-        "Whether somewhere more events are positive than labelled, or more labelled than there are."
-        n, labelled, positive = self.columns
-        return bool(((positive < 0) | (labelled < positive) | (n < labelled)).any())
-
     @property
     def scores(self) -> np.ndarray:
         "The score in the middle of each cell."
@@ -118,6 +112,12 @@ class ScoreCounts(_Table):
         return isinstance(other, ScoreCounts) and _alike(self, other)
 
     __hash__ = None
+
+    @cached_property
+    def is_difference(self) -> bool:
+        "Whether somewhere more events are positive than labelled, or more labelled than there are."
+        n, labelled, positive = self.columns
+        return bool(((positive < 0) | (labelled < positive) | (n < labelled)).any())
 
     def __repr__(self) -> str:
         return _described(self)
