@@ -91,7 +91,7 @@ MANY = {  # what takes the points of many events
     "stats.points.Grid.cells:points": GRID.cells,
     "stats.points.Grid.inverse:points": GRID.inverse,
     "stats.points.Grid.edges:points": GRID.edges,
-    "stats.counts._Table.__init__:points": lambda x: ScoreCounts(x, *np.ones((3, 2), dtype=int)),
+    "stats.counts._Columns.__init__:points": lambda x: ScoreCounts(x, *np.ones((3, 2), dtype=int)),
     "stats.counts.ScoreCounts.__init__:points": lambda x: ScoreCounts(
         x, *np.ones((3, 2), dtype=int)
     ),

@@ -34,8 +34,8 @@ def _sum_at(places, column):
 
 # %% ../../nbs/stats/01_counts.ipynb #1ae16bbf
 @dataclass(frozen=True, eq=False)
-class _Table:
-    "Counts per point of a score, and what can be read from them."
+class _Columns:
+    "Counts per point of a score."
 
     points: np.ndarray      # (k,) int64, sorted, unique: the lowest point of each cell
     n: np.ndarray           # (k,) events
@@ -60,6 +60,16 @@ class _Table:
     def total(self) -> tuple[int, int, int]:
         "Events, labelled events, positive events."
         return tuple(int(c.sum()) for c in self.columns)
+
+    @cached_property
+    def is_difference(self) -> bool:
+        "Whether somewhere more events are positive than labelled, or more labelled than there are."
+        n, labelled, positive = self.columns
+        return bool(((positive < 0) | (labelled < positive) | (n < labelled)).any())
+
+# %% ../../nbs/stats/01_counts.ipynb #5c0a71e2
+class _Table(_Columns):
+    "What can be read from counts."
 
     @property
     def scores(self) -> np.ndarray:
@@ -112,13 +122,6 @@ class ScoreCounts(_Table):
         return isinstance(other, ScoreCounts) and _alike(self, other)
 
     __hash__ = None
-
-    @cached_property
-    def is_difference(self) -> bool:
-        "Whether somewhere more events are positive than labelled, or more labelled than there are."
-        n, labelled, positive = self.columns
-        return bool(((positive < 0) | (labelled < positive) | (n < labelled)).any())
-
     def __repr__(self) -> str:
         return _described(self)
 

@@ -23,6 +23,13 @@ from .registered import Chosen, Reference, Registered, Versions
 __all__ = ["ModelDay"]
 
 
+def _no_predictions(reader, model, day, as_of):
+    "What is said of a day on which a model scored nothing."
+    days = reader.days(model, as_of)
+    covers = f": its log covers {days[0]} to {days[-1]}." if days else "."
+    return StoreError(f"{model} has no predictions on {day}{covers}")
+
+
 class ModelDay:
     """One model on one day, as known at a time, all tenants together.
 
@@ -44,9 +51,7 @@ class ModelDay:
         self.settings = settings or Settings()
         scored = reader.predictions_by_version(model, day, as_of)
         if scored.empty:
-            days = reader.days(model, as_of)
-            covers = f": its log covers {days[0]} to {days[-1]}." if days else "."
-            raise StoreError(f"{model} has no predictions on {day}{covers}")
+            raise _no_predictions(reader, model, day, as_of)
         active = reader.active_version(model, self.stood_at)
         self.version = active if active in set(scored.version) else scored.version[0]
         self.other_versions = int(scored.n[scored.version != self.version].sum())
@@ -113,8 +118,7 @@ class ModelDay:
 
     @cached_property
     def reference(self) -> Reference:
-        """What the version is held against: the days of its training, those that it was adopted on,
-        or others that were chosen."""
+        "What it is held against: the days of its training or adoption, or others that were chosen."
         span = self.reader.reference_days(self.model, self.version, self.stood_at)
         # days that it was adopted on are kept with it, as those of a training are
         if span is None or span == self.registered.span:
