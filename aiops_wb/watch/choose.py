@@ -22,8 +22,9 @@ def choose_reference(
 ) -> None:
     """Hold a version against days of the log from now on, with a row in the audit trail.
 
-    StoreError for days in the wrong order, days that are not over, or fewer than 28 on which the
-    version scored: how much days differ would not be known.
+    They are kept from the first to the last on which it scored. StoreError for days in the wrong
+    order, days that are not over, or fewer than 28 on which the version scored: how much days
+    differ would not be known.
     """
     if not why.strip():
         raise StoreError("a change of a reference needs a reason: add --why.")
@@ -37,4 +38,4 @@ def choose_reference(
             f"{model} {version} scored on {len(scored)} days from {first} to {last}: choose at "
             f"least {ENOUGH_DAYS}, so that it is known how much days differ."
         )
-    store.set_reference(now, who, model, version, first, last, why)
+    store.set_reference(now, who, model, version, scored[0], scored[-1], why)
