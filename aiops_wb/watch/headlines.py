@@ -256,10 +256,9 @@ def held_against(view: View) -> str:
     "Which days a version is held against, and who said so where a person chose them."
     span, first = view.reference.span, view.drift.days[0]
     if span:
-        row = view.reader.latest_change("reference", f"{view.model}/{view.version}", view.stood_at)
+        who, at, why = view.reader.reference_chosen(view.model, view.version, view.stood_at)
         return (
-            f"{span[0]:%-d %B %Y} to {span[1]:%-d %B %Y}, as {row.who} chose on "
-            f"{row.changed_at:%-d %B %Y}: {row.why}"
+            f"{span[0]:%-d %B %Y} to {span[1]:%-d %B %Y}, as {who} chose on {at:%-d %B %Y}: {why}"
         )
     held = sorted(view.held_out)
     if held:

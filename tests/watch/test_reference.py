@@ -237,3 +237,12 @@ def test_chosen_days_without_labels_are_said_to_have_none(bench):
 def test_scores_that_are_no_probabilities_are_not_said_to_be_calibrated(bench):
     said = said_of_quality(bench, labelled=START, grid=Grid("linear"))
     assert (said.state, said.advice) == ("ok", "Accuracy and ranking hold.")
+
+
+def test_days_that_were_put_back_are_those_of_whoever_chose_them(changed, capsys):
+    assert call(changed, "set", *SPAN, "--why", "new cameras") == 0
+    other = ("--from", "2026-01-01", "--to", "2026-02-05")
+    assert call(changed, "set", *other, "--why", "last season") == 0
+    assert call(changed, "rollback", "--why", "the season is over") == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert "10 February 2026 to 15 March 2026" in said and said.endswith(": new cameras")
