@@ -28,13 +28,21 @@ class AuditReads(Connected):
         known = self._until_written("audit", "changes", lambda: self._rows(changes, values), part)
         return next((new for at, new in known if known_by(at, as_of)), None)
 
-    def latest_change(
-        self, what: str, subject: str, as_of: datetime | None = None
-    ) -> pd.Series | None:
-        "The latest audit row about a subject; None without any."
-        where, values = conditions(what=what, subject=subject, changed_at__le=as_of)
-        rows = self.frame(f"SELECT * FROM audit{where} ORDER BY seq DESC LIMIT 1", values)
-        return rows.iloc[0] if len(rows) else None
+    def said_by(
+        self, what: str, subject: str, new: str, as_of: datetime | None = None
+    ) -> tuple[str, datetime, str]:
+        """Who made a subject what it is, when and why: of what was put back the person who made
+        it, not the one who put it back."""
+        where, values = conditions(what=what, subject=subject, new=new, changed_at__le=as_of)
+        (told,) = self._rows(
+            f"""
+            SELECT who, changed_at, why
+            FROM audit{where} AND evidence IS NULL
+            ORDER BY seq DESC
+            LIMIT 1""",
+            values,
+        )
+        return told
 
     def audit(self, subject: str | None = None) -> pd.DataFrame:
         "The audit trail, oldest first."

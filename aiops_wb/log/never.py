@@ -6,7 +6,6 @@ from datetime import datetime
 import pandas as pd
 
 from .audit import AuditReads, AuditWrites
-from .base import conditions
 from .errors import StoreError
 
 __all__ = ["NeverLabelled", "NeverReads", "NeverWrites"]
@@ -30,7 +29,7 @@ class NeverLabelled:
 
 def in_percent(share: float) -> str:
     "A share as it was declared: 0.2 is 20%, 0.125 is 12.5%."
-    return f"{100 * share:.6g}%"
+    return f"{100 * share:.12g}%"
 
 
 class NeverReads(AuditReads):
@@ -44,16 +43,7 @@ class NeverReads(AuditReads):
         stands = self.in_force("never", model, as_of)
         if stands in (None, NOTHING):
             return None
-        where, values = conditions(what="never", subject=model, new=stands, changed_at__le=as_of)
-        ((who, since, why),) = self._rows(
-            f"""
-            SELECT who, changed_at, why
-            FROM audit{where} AND evidence IS NULL
-            ORDER BY seq DESC
-            LIMIT 1""",
-            values,
-        )
-        return NeverLabelled(float(stands), who, since, why)
+        return NeverLabelled(float(stands), *self.said_by("never", model, stands, as_of))
 
     def never_changes(self, model: str) -> pd.DataFrame:
         "All that was ever declared about labels of a model that never come, oldest first."

@@ -72,6 +72,14 @@ class VersionReads(AuditReads):
         first, last = value.split(" to ")
         return date.fromisoformat(first), date.fromisoformat(last)
 
+    def reference_chosen(
+        self, model: str, version: str, as_of: datetime | None = None
+    ) -> tuple[str, datetime, str]:
+        "Who chose the days that a version is held against, when and why."
+        subject = f"{model}/{version}"
+        stands = self.in_force("reference", subject, as_of)
+        return self.said_by("reference", subject, stands, as_of)
+
     def versions(self, model: str, as_of: datetime | None = None) -> pd.DataFrame:
         "Registered versions, newest first, each with its model card, a dict."
         where, values = conditions(model=model, registered_at__le=as_of)

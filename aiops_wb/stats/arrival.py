@@ -318,6 +318,12 @@ class _Declared(NamedTuple):
         "Share of events that gets a label: as declared, and no less than has one."
         return max(1 - self.never, float(np.nanmax(self.by_age, initial=0.0)))
 
+    @property
+    def have(self):
+        "Share of events with a label: by `known_share`, or counted where that says more than all."
+        counted = float(self.known[:, -1].sum() / self.events.sum())
+        return self.ever if self.ever <= 1 else counted
+
     def closed_at(self, share):
         "The age of each day at which all but a share of its labels had come, with those it is owed."
         owed = np.maximum(self.ever - self.by_age[self.followed], 0) * self.events
@@ -360,7 +366,7 @@ def _with_declared(found: Completeness, a: Arrivals, never, confidence) -> Compl
         raise ValueError(f"a share of {never} of events without a label is not allowed: 0 <= share < 1.")
     left, told = _Declared.of(a.together(), never), f"{100 * never:.3g}% of events"
     if _refuted(left, confidence):
-        doubt = (f"{told} were declared never to get a label, but {left.ever:.1%} have one: "
+        doubt = (f"{told} were declared never to get a label, but {left.have:.1%} have one: "
                  "the declaration does not count until it is a smaller share")
         return replace(found, reason=f"{found.reason}; {doubt}", doubt=doubt)
     needed = days_needed(found.share, confidence)

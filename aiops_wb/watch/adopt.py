@@ -31,7 +31,7 @@ def adopt_days(
     `options` of `automation.certainty`, `rules` of `labelled_days`. StoreError with the reason
     where the days cannot be a reference.
     """
-    check_reference(store, now, model, version, first, last)
+    first, last = check_reference(store, now, model, version, first, last)
     found = from_log(store, model, version, first, last, now, model_file, **rules)
     return _registered(store, now, who, found, options)
 

@@ -130,8 +130,8 @@ class Drift:
         "Why a question cannot be answered; what raised an alarm can."
         if self.followed.open[-1, i]:
             return ""
-        bar, latest = self.followed.bar[i], self.situation.latest
-        return too_little(self.questions[i], bar, sequential.HORIZON, latest)
+        bar = self.followed.bar[i]
+        return too_little(self.questions[i], bar, sequential.HORIZON, self.situation)
 
     @cached_property
     def independence(self) -> Independence:
@@ -353,6 +353,7 @@ def _situation(seen, span, labelled, waits, recent):
         reference_days=sum(c.total[0] > 0 for c in span.reference.values()),
         labelled_days=sum(c.total[1] > 0 for c in labelled.values()),
         learning=not seen.reference and span.learned == len(span.days),
+        own_day=seen.chosen is not None and span.learned == len(span.days),
         waits=waits,
         probabilities=all(c.grid.kind == "logit" for c in span.counts.values()),
         bins=seen.bins,

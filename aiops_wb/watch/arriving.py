@@ -8,7 +8,7 @@ import numpy as np
 from ..config import Settings
 from ..log.catalog import Reader
 from ..models.complete import UNTIL_COMPLETE, CompleteDays, label_rules
-from ..stats.arrival import Arrivals, known_share
+from ..stats.arrival import Arrivals
 
 __all__ = ["BANDS", "how_labels_arrive"]
 
@@ -66,9 +66,18 @@ def _waits(days, ready):
 
 
 def _by_age(a: Arrivals) -> dict[int, float]:
-    "The share of events with a known label at some ages, as far as days are old enough."
-    share = known_share(a).sum(axis=1)
-    return {age: float(share[age]) for age in AGES if age < len(share) and not isnan(share[age])}
+    """The share of events with a known label at some ages, of the days that are old enough.
+
+    Counted, not put together from many days (`known_share`): where all labels of a log came at
+    once, most of them at ages that few days have reached, the sum is more than all.
+    """
+    events, came = a.events.sum(axis=1), np.cumsum(a.labels.sum(axis=(1, 3)), axis=1)
+    found = {}
+    for age in AGES:
+        old = a.followed >= age
+        if n := events[old].sum():
+            found[age] = float(came[old, age].sum() / n)
+    return found
 
 
 def _by_band(a: Arrivals) -> dict[str, dict[int, float]]:

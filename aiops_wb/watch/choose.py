@@ -22,19 +22,21 @@ def choose_reference(
 ) -> None:
     """Hold a version against days of the log from now on, with a row in the audit trail.
 
-    StoreError for days in the wrong order, days that are not over, or fewer than 28 on which the
-    version scored: how much days differ would not be known.
+    They are kept from the first to the last on which it scored. StoreError for days in the wrong
+    order, days that are not over, or fewer than 28 on which the version scored: how much days
+    differ would not be known.
     """
     if not why.strip():
         raise StoreError("a change of a reference needs a reason: add --why.")
-    check_reference(store, now, model, version, first, last)
+    first, last = check_reference(store, now, model, version, first, last)
     store.set_reference(now, who, model, version, first, last, why)
 
 
 def check_reference(
     store: Store, now: datetime, model: str, version: str, first: date, last: date
-) -> None:
-    "StoreError where days of the log can be no reference of a version: why."
+) -> tuple[date, date]:
+    """The first and the last of some days on which a version scored; StoreError where they can be
+    no reference: why."""
     if last < first:
         raise StoreError(f"a reference from {first} to {last} ends before it begins.")
     if last >= now.astimezone(ZoneInfo(store.timezone)).date():
@@ -45,3 +47,4 @@ def check_reference(
             f"{model} {version} scored on {len(scored)} days from {first} to {last}: choose at "
             f"least {ENOUGH_DAYS}, so that it is known how much days differ."
         )
+    return scored[0], scored[-1]

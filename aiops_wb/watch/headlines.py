@@ -76,13 +76,32 @@ def performance_headline(view: View) -> Headline:
         worse = " and ".join(view.quality.losses)
         advice = f"Against the {of}, {worse}: see drift, then consider a challenger."
         return Headline("look", says, advice)
+    if why := _nothing_to_compare(view):
+        return Headline("unknown", says, why)
+    # scores that are no probabilities have no calibration
+    what = "Accuracy, ranking and calibration" if "brier" in base else "Accuracy and ranking"
+    return Headline("ok", says, f"{what} hold.")
+
+
+def _nothing_to_compare(view):
+    "Why figures cannot be held against those of the reference days; empty where they can."
+    span, base = view.reference.span, view.quality.baseline
+    if span and view.labels.complete_day <= span[1]:
+        return (
+            "These days are among those that the version is held against, or lie before them: look "
+            "at later ones."
+        )
+    if not base and span:
+        return (
+            "There is nothing to compare with: no day of those that were chosen has labels that "
+            "are in. Choose others with 'aiops-wb reference set'."
+        )
     if not base:
-        advice = (
+        return (
             "There is nothing to compare with: this version was trained elsewhere. Choose days of "
             "the log with 'aiops-wb reference set'."
         )
-        return Headline("unknown", says, advice)
-    return Headline("ok", says, "Accuracy, ranking and calibration hold.")
+    return ""
 
 
 def _span(view):
@@ -128,12 +147,8 @@ def drift_headline(view: View) -> Headline:
         return _switched_off(view, drift.off)
     if not any(q.about != "volume" for q in drift.watched):
         why = drift.unwatched.get("score", "")
-        return Headline(
-            "unknown",
-            f"Neither the score nor a feature can be watched: {why}.",
-            "Come back when the log is longer, or choose days to compare with: "
-            "'aiops-wb reference set'.",
-        )
+        says = f"Neither the score nor a feature can be watched: {why}."
+        return Headline("unknown", says, _until_watched(view))
     if drift.alarms:
         streams = ", ".join(a.stream for a in drift.alarms[:5])
         return Headline(
@@ -155,6 +170,17 @@ def _switched_off(view, off):
         "unknown",
         f"Version {view.version} is not watched {off}. Its figures go on; no alarm is raised.",
         f"Switch it on again with 'aiops-wb models watch {view.model}/{view.version} on --why'.",
+    )
+
+
+def _until_watched(view):
+    "What to do where neither the score nor a feature can be watched."
+    span = view.reference.span
+    if span and view.day <= span[1]:
+        return f"Alarms begin after {span[1]:%-d %B %Y}: look at a later day."
+    return (
+        "Come back when the log is longer, or choose days to compare with: "
+        "'aiops-wb reference set'."
     )
 
 
@@ -243,10 +269,9 @@ def held_against(view: View) -> str:
     "Which days a version is held against, and who said so where a person chose them."
     span, first = view.reference.span, view.drift.days[0]
     if span:
-        row = view.reader.latest_change("reference", f"{view.model}/{view.version}", view.stood_at)
+        who, at, why = view.reader.reference_chosen(view.model, view.version, view.stood_at)
         return (
-            f"{span[0]:%-d %B %Y} to {span[1]:%-d %B %Y}, as {row.who} chose on "
-            f"{row.changed_at:%-d %B %Y}: {row.why}"
+            f"{span[0]:%-d %B %Y} to {span[1]:%-d %B %Y}, as {who} chose on {at:%-d %B %Y}: {why}"
         )
     held = sorted(view.held_out)
     if held and "adopted" in view.card:

@@ -14,6 +14,7 @@ __all__ = ["WATCHABLE_DAYS", "Situation", "not_asked", "too_little"]
 
 WATCHABLE_DAYS = 28
 "A stream that could not find a critical change in so many days is not watched."
+OWN_DAY = "the day is one of those that were chosen to compare with, or lies before them"
 LABELLED = ("calibration", "positive rate", "loss", "share labelled")
 
 
@@ -23,6 +24,7 @@ class Situation(NamedTuple):
     reference_days: int  # with events
     labelled_days: int  # of the reference, with labels that are in
     learning: bool  # whether the version is still its own first reference
+    own_day: bool  # whether the day is one of the reference that was chosen, or lies before it
     waits: float  # days until labels are in; infinite where that is not known
     probabilities: bool  # whether the scores are any
     bins: Mapping  # of the features that a version was trained on
@@ -35,15 +37,18 @@ def not_asked(questions: Sequence[Question], known: Situation) -> dict[str, str]
     return {name: why for name, why in _never_asked(known) if name not in asked}
 
 
-def too_little(question: Question, bar: float, horizon: int, latest: float) -> str:
+def too_little(question: Question, bar: float, horizon: int, known: Situation) -> str:
     """Why a question cannot be answered; empty where it can.
 
-    At the recent number of events a day, and as far as the reference's days lie apart, a critical
-    change would take more than four weeks to raise an alarm on its own, at the log evidence `bar`,
-    from stakes that are spread over a `horizon` of days.
+    Nothing is asked of the days that are the reference. At the recent number of events a day, and
+    as far as the reference's days lie apart, a critical change would take more than four weeks to
+    raise an alarm on its own, at the log evidence `bar`, from stakes that are spread over a
+    `horizon` of days.
     """
     if question.about == "volume":
         return _no_past(question)
+    if known.own_day:
+        return OWN_DAY
     if question.earns is None:
         return ""
     earns, needed = question.earns(), bar + log(question.stream.bets.shape[1] * horizon)
@@ -51,7 +56,7 @@ def too_little(question: Question, bar: float, horizon: int, latest: float) -> s
         return ""
     days = needed / earns if earns > 0 else inf
     found = f"{days:,.0f} days" if days <= horizon else "more than a year"
-    because = f"with {latest:,.0f} events a day"
+    because = f"with {known.latest:,.0f} events a day"
     if question.earns(alike=True) * WATCHABLE_DAYS >= needed:
         because = "usual days differ so much that"
     return f"{because} a critical change would take {found} to find"
@@ -66,7 +71,9 @@ def _no_past(question):
 
 def _never_asked(known) -> Iterator[tuple[str, str]]:
     "Streams that there may be no question of, and why."
-    if known.learning:
+    if known.own_day:
+        yield "score", OWN_DAY
+    elif known.learning:
         so_far = f"its own reference after {ENOUGH_DAYS} days, {known.reference_days} so far"
         yield "score", f"the version was trained elsewhere and is {so_far}"
     else:
@@ -85,6 +92,8 @@ def _of_labels(name, known):
         return "labels are not known to be in"
     if name in ("calibration", "loss") and not known.probabilities:
         return "the scores are no probabilities"
+    if known.own_day:
+        return OWN_DAY
     if name == "share labelled":
         return f"it is compared with the first {ENOUGH_DAYS} days whose labels are long in"
     return _too_short(known.labelled_days, "with labels that are in")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aiops_wb.log.errors import StoreError
+from aiops_wb.log.never import in_percent
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 LATER = NOW + timedelta(days=5)
@@ -73,3 +74,11 @@ def test_a_declaration_needs_a_reason(bench):
         with pytest.raises(StoreError, match="needs a reason"):
             store.declare_never(NOW, "ana", "m", 0.2, " ")
         assert store.never_labelled("m") is None and store.never_changes("m").empty
+
+
+def test_a_share_is_not_rounded_to_all():
+    assert [in_percent(share) for share in (0.29, 0.125, 0.9999999)] == [
+        "29%",
+        "12.5%",
+        "99.99999%",
+    ]

@@ -42,6 +42,10 @@ def test_tick_labels_keep_their_digits():
             "one of the windows is empty",
         ),
         (lambda: plots.reliability(ScoreCounts.from_events([1, 2])), "no labels are known yet"),
+        (
+            lambda: plots.reliability(ScoreCounts.from_events([1, 2], [0.0, 1.0], Grid("linear"))),
+            "the scores are no probabilities",
+        ),
         (lambda: plots.intervals(pd.DataFrame()), "no alerts on this day"),
         (lambda: plots.reason_bars(pd.DataFrame()), "no alert has a reason to show"),
         (lambda: plots.challenge_bars({}, "", ""), "no challenger was compared yet"),

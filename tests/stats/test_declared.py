@@ -182,3 +182,11 @@ def test_a_log_of_nothing_is_answered_as_without_a_declaration(never):
     for table in (arrivals([], [], [], [], today=0), by_hand(1, 8), by_hand(30, 0)):
         assert complete_age(table, never=never).age is None
     assert complete_age(arrivals([], [], [], [], 0), never=never).reason == "no label is known yet"
+
+
+def test_no_more_than_all_events_are_said_to_have_a_label_where_labels_came_at_once():
+    day, has = np.repeat(np.arange(60), 20), np.tile([1, 1, 1, 1, 0], 240).astype(bool)
+    age = np.where(has, 59.0 - day, np.nan)
+    nothing = np.zeros(len(day), dtype=int)
+    found = complete_age(arrivals(day, nothing, age, nothing, 59), never=0.5)
+    assert "but 80.0% have one" in found.doubt

@@ -59,3 +59,16 @@ def test_a_model_without_predictions(bench):
         assert told["says"] == "nothing is logged yet" and told["declared"].startswith("10% by ana")
         assert [change["new"] for change in told["changes"]] == ["none", "0.1"]
     assert told.keys() == told_of(bench, 1).keys()
+
+
+def test_no_more_than_all_labels_are_known_where_all_came_at_once(bench):
+    frame = events(days=60, per_day=20, seed=3, start=START)
+    bench.log(frame)
+    last = START + timedelta(59)
+    bench.label(frame, at=datetime.combine(last, datetime.min.time(), UTC))
+    bench.ingest(datetime.combine(last, datetime.max.time(), UTC))
+    with bench.store() as store:
+        told = how_labels_arrive(store, MODEL, last, Settings(data=bench.data))
+    # days of age 30 and more had none at 30, but for the one that was 30 days old
+    assert told["known_by_age"][30] == pytest.approx(1 / 30)
+    assert told["known_by_age"][0] == pytest.approx(1 / 60)

@@ -10,9 +10,12 @@ from conftest import MODEL, events
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.render import tables
 from aiops_wb.stats.counts import ScoreCounts
+from aiops_wb.stats.points import Grid
 from aiops_wb.watch.alarms import Observed, follow_version
+from aiops_wb.watch.choose import choose_reference
 from aiops_wb.watch.headlines import drift_headline, performance_headline, watch_note
 from aiops_wb.watch.view import View
 from bench.years import Year
@@ -183,3 +186,63 @@ def test_without_a_choice_there_is_nothing_to_put_back(changed, capsys):
     assert call(changed, "show") == 0
     out = capsys.readouterr().out
     assert "its own first 28 days" in out and "not watched: features" in out
+
+
+@pytest.mark.parametrize("day", [date(2026, 2, 5), date(2026, 3, 1), date(2026, 3, 15)])
+def test_nothing_is_said_to_hold_on_days_that_are_the_reference_or_lie_before_it(changed, day):
+    call(changed, "set", *SPAN, "--why", "new cameras")
+    settings = Settings(data=changed.data, label_delay_days=1)
+    with open_snapshot(changed.data) as log:
+        view, later = (View(log, MODEL, d, settings=settings) for d in (day, date(2026, 3, 17)))
+        assert view.severity == "unknown" and later.severity == "none"
+        assert {"score", "features", "calibration", "loss"} <= set(view.drift.unwatched)
+        said = drift_headline(view)
+        assert said.state == "unknown" and "look at a later day" in said.advice
+        said = performance_headline(view)
+        assert said.state == "unknown" and "look at later ones" in said.advice
+
+
+def test_a_reference_begins_and_ends_with_days_that_the_version_scored(changed):
+    "Nobody follows a version through a century without it."
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    with changed.store() as store:
+        asked = now, "ana", MODEL, "v1", date(1900, 1, 1), date(2026, 11, 1), "all of it"
+        choose_reference(store, *asked)
+        choose_reference(store, *asked)  # given again
+        assert store.reference_days(MODEL, "v1") == (START, START + timedelta(79))
+        assert (store.audit().what == "reference").sum() == 2
+
+
+def said_of_quality(bench, labelled, **logger):
+    "What is said of the last of 45 days, of which the first 30 were chosen to compare with."
+    frame = events(days=45, per_day=60, start=START)
+    with PredictionLogger(
+        bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None, **logger
+    ) as log:
+        log.log(frame.x if logger else frame.score, frame["at"], prediction_id=frame.id)
+    bench.label(frame[frame.day >= labelled], at="2026-02-15T00:00:00Z")
+    bench.ingest(datetime(2026, 2, 15, 1, tzinfo=UTC))
+    with bench.store() as store:
+        now, last = datetime(2026, 2, 15, 2, tzinfo=UTC), START + timedelta(44)
+        choose_reference(store, now, "ana", MODEL, "v1", START, START + timedelta(29), "usual")
+        settings = Settings(data=bench.data, label_delay_days=1)
+        return performance_headline(View(store, MODEL, last, settings=settings))
+
+
+def test_chosen_days_without_labels_are_said_to_have_none(bench):
+    said = said_of_quality(bench, labelled=START + timedelta(31))
+    assert said.state == "unknown" and "no day of those that were chosen has" in said.advice
+
+
+def test_scores_that_are_no_probabilities_are_not_said_to_be_calibrated(bench):
+    said = said_of_quality(bench, labelled=START, grid=Grid("linear"))
+    assert (said.state, said.advice) == ("ok", "Accuracy and ranking hold.")
+
+
+def test_days_that_were_put_back_are_those_of_whoever_chose_them(changed, capsys):
+    assert call(changed, "set", *SPAN, "--why", "new cameras") == 0
+    other = ("--from", "2026-01-01", "--to", "2026-02-05")
+    assert call(changed, "set", *other, "--why", "last season") == 0
+    assert call(changed, "rollback", "--why", "the season is over") == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert "10 February 2026 to 15 March 2026" in said and said.endswith(": new cameras")

@@ -65,6 +65,9 @@ def reliability(counts: ScoreCounts, bins: int = 10) -> Chart:
     if not counts.n_labelled.sum():
         empty(ax, "no labels are known yet")
         return chart
+    if counts.grid.kind != "logit":
+        empty(ax, "the scores are no probabilities")
+        return chart
     for mean, positive, n in reliability_bins(counts, bins):
         share = proportion(int(round(positive * n)), int(n))
         half = [[share.value - share.lower], [share.upper - share.value]]
