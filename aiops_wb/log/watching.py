@@ -33,8 +33,7 @@ class WatchReads(AuditReads):
         what = "watch" if self.in_force("watch", subject, as_of) else "monitor"
         if self.in_force(what, subject, as_of) != "off":
             return None
-        row = self.latest_change(what, subject, as_of)
-        return NotWatched(row.who, row.changed_at.to_pydatetime(), row.why)
+        return NotWatched(*self.said_by(what, subject, "off", as_of))
 
     def known_versions(self, model: str) -> list[str]:
         "Every version of a model that is registered or has predictions, sorted."
