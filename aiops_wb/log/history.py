@@ -1,0 +1,130 @@
+"""A history brought in as it was known: predictions at their time, labels at `observed_at`."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from .checks import reject_foreign, reject_future
+from .columns import COLUMNS
+from .day_files import write_day_files
+from .duck import parquet
+from .errors import StoreError
+from .ingest import AtOnce, Ingested, ingest_file
+from .reading import ReadOptions
+from .roles import Choice
+from .store import Store
+
+__all__ = ["choices", "import_history"]
+
+
+def choices(
+    model: str,
+    mapping: Mapping[str, str],
+    constants: Mapping[str, str],
+    features: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    outcome_mapping: Mapping[str, str] | None = None,
+    together: bool = False,
+) -> dict[str, Choice]:
+    """What was said of the file of predictions and of that of outcomes; `together`: they are one.
+
+    The same words serve for both, but where a column is called otherwise in the file of outcomes
+    (`outcome_mapping`). StoreError for a name that neither has.
+    """
+    known = {name for columns in COLUMNS.values() for name in columns}
+    for name in (*constants, *(outcome_mapping or {})):
+        if name not in known:
+            raise StoreError(f"{name!r} cannot be set or mapped: choose from {', '.join(known)}.")
+    if constants.get("model", model) != model:
+        raise StoreError(f"--model {model} and --set model={constants['model']} are two models.")
+    told = {}
+    for kind, columns in COLUMNS.items():
+        own = mapping if together else {n: c for n, c in mapping.items() if n in columns}
+        given = {name: value for name, value in constants.items() if name in columns}
+        told[kind] = Choice(dict(own), given)
+    predictions, outcomes = told["predictions"], told["outcomes"]
+    only = None if features is None else tuple(features)
+    return {
+        "predictions": Choice(
+            predictions.mapping, predictions.constants | {"model": model}, only, tuple(exclude)
+        ),
+        "outcomes": Choice(outcomes.mapping | (outcome_mapping or {}), outcomes.constants),
+    }
+
+
+class _AsKnown(AtOnce):
+    "Rows of one model that are known since their nights."
+
+    def __init__(self, model, now, shown):
+        self.model, self.now, self.shown = model, now, shown
+        self.batches, self.first = pd.DataFrame(), {}
+
+    def reject(self, store, kind, source):
+        if kind == "predictions":
+            reject_future(store.con, source, self.now)
+        else:
+            reject_foreign(store, self.model)
+
+    def write(self, store, kind, groups):
+        if kind == "predictions":
+            source = parquet(
+                [path for paths in groups.values() for path in paths],
+                filename=True,
+                file_row_number=True,
+            )
+            self.batches = store.place_predictions(source, self.now, self.model)
+        else:
+            self.batches = store.place_outcomes(self.now, self.model)
+        self.first = store.first_batches(kind)
+        first = store.known_batch() + 1
+        files = write_day_files(store, kind, groups, first, by_night=True)
+        return files.assign(batch_id=[self.first[day] for day in files.event_date])
+
+    def commit(self, store, kind, now, owner, *, loaded, **told):
+        batches = self.batches
+        if not loaded:  # what was delivered is recorded all the same
+            batches = pd.DataFrame({"batch_id": [store.known_batch() + 1], "loaded": [0]})
+        store.commit_nights(kind, now, owner, self.model, batches, shown=self.shown, **told)
+        for table in ("nights", "known_rows"):
+            store.con.execute(f"DROP TABLE IF EXISTS {table}")
+
+    def by_batch(self, batch, rows):
+        return [(self.first[day.date()], part) for day, part in rows.groupby("event_date")]
+
+
+def import_history(
+    store: Store,
+    now: datetime,
+    owner: str,
+    model: str,
+    files: Mapping[str, Path],
+    chosen: Mapping[str, Choice],
+    options: ReadOptions | None = None,
+    shown: Callable[[Sequence], Iterable] = iter,
+) -> dict[str, Ingested]:
+    """Load files of predictions and of outcomes of one model as if each night had taken in what it
+    brought; returns what was done by kind.
+
+    A prediction is known since the end of its day in the log's zone, a label since the end of the
+    day on which it was observed, nothing later than `now`. `shown` passes on the parts of the
+    counting, a progress bar say. Each kind is committed as a whole; given again, an import that was
+    stopped goes on. StoreError when a file cannot be used at all.
+    """
+    return {
+        kind: ingest_file(
+            store,
+            now,
+            owner,
+            files[kind],
+            kind,
+            chosen[kind].mapping,
+            chosen[kind].constants,
+            options,
+            features=chosen[kind].features,
+            exclude=chosen[kind].exclude,
+            known=_AsKnown(model, now, shown),
+        )
+        for kind in COLUMNS
+    }
