@@ -105,9 +105,7 @@ class FeatureSchemaReads(BatchReads, OutcomeColumnReads, AuditReads):
         self, model: str, version: str, as_of: datetime | None = None
     ) -> pd.DataFrame:
         "Values of each day that did not fit their feature: event_date, feature, n."
-        where, values = conditions(
-            model=model, version=version, batch_id__in=self.known(as_of)
-        )
+        where, values = conditions(model=model, version=version, batch_id__in=self.known(as_of))
         return self.frame(
             f"""
             SELECT event_date, feature, sum(n)::BIGINT AS n FROM unreadable_counts{where}

@@ -46,9 +46,7 @@ class HourCounting(Writing):
     def count_hours_by_batch(self, paths: Sequence[str]) -> None:
         "What files add whose rows are not all of one batch, or that were never counted."
         rows, names = parquet(self.root / path for path in paths), ", ".join(_NAMES)
-        sql = _COUNTED.format(
-            names=names, batch="batch_id", keys=f"{names}, batch_id,", rows=rows
-        )
+        sql = _COUNTED.format(names=names, batch="batch_id", keys=f"{names}, batch_id,", rows=rows)
         self._write(sql, {"zone": self.timezone})
 
     def adopt_hours(self) -> None:

@@ -186,9 +186,11 @@ class NightWrites(BatchWrites):
         new = "p" if kind == "predictions" else "l"
         events = [_LOGGED.format(rows=parquet(logged))] if kind == "predictions" else []
         if labels:
-            events.append(_LABELLED.format(
-                rows=parquet(logged), outcomes=parquet(labels), new=f"{new}.batch_id >= {first}"
-            ))
+            events.append(
+                _LABELLED.format(
+                    rows=parquet(logged), outcomes=parquet(labels), new=f"{new}.batch_id >= {first}"
+                )
+            )
         cells = _CELLS.format(events=" UNION ALL ".join(events), grids=_GRIDS)
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE changes AS {cells}")
         self._write("INSERT INTO score_counts SELECT * FROM changes")

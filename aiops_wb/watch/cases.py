@@ -62,9 +62,7 @@ def open_cases(
         for (_, late), group in rows.groupby(["tenant", rows.predicted_at < found - longest]):
             # what is too old to be sent must not swallow what is not
             state = "late" if late else "opened"
-            parts.append(
-                _cases_of(store, model, group, state, found[group.index], settings, known)
-            )
+            parts.append(_cases_of(store, model, group, state, found[group.index], settings, known))
     columns = store.case_columns()
     cases = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     if store.cases_from() <= through:
