@@ -84,14 +84,21 @@ class _AsKnown(AtOnce):
 
     def commit(self, store, kind, now, owner, *, loaded, **told):
         batches = self.batches
-        if not loaded:  # what was delivered is recorded all the same
+        if not loaded:  # known when it is brought in: rows that were rejected
             batches = pd.DataFrame({"batch_id": [store.known_batch() + 1], "loaded": [0]})
-        store.commit_nights(kind, now, owner, self.model, batches, shown=self.shown, **told)
+        if loaded or len(told["quarantine"]) or _are_new(store, told["outcome_columns"]):
+            store.commit_nights(kind, now, owner, self.model, batches, shown=self.shown, **told)
         for table in ("nights", "known_rows"):
             store.con.execute(f"DROP TABLE IF EXISTS {table}")
 
     def by_batch(self, batch, rows):
         return [(self.first[day.date()], part) for day, part in rows.groupby("event_date")]
+
+
+def _are_new(store, columns):
+    "Whether some of these columns (model, column, role) were not known to be outcomes."
+    known = store.outcome_columns()
+    return any(column.casefold() not in known.get(model, {}) for model, column, _ in columns)
 
 
 def import_history(
@@ -109,8 +116,8 @@ def import_history(
 
     A prediction is known since the end of its day in the log's zone, a label since the end of the
     day on which it was observed, nothing later than `now`. `shown` passes on the parts of the
-    counting, a progress bar say. Each kind is committed as a whole; given again, an import that was
-    stopped goes on. StoreError when a file cannot be used at all.
+    counting, a progress bar say. Each kind is committed as a whole: an import that was stopped
+    goes on when it is given again, and one that brings nothing new leaves no trace. StoreError when a file cannot be used at all.
     """
     return {
         kind: ingest_file(

@@ -56,9 +56,11 @@ def open_cases(
     longest = timedelta(hours=settings.case_max_age_hours)
     parts, through = [], store.known_batch()
     known = {(version.model, version.version): version for version in loaded}
+    since = store.known_since()
     for model, rows in _new_rows(store, store.cases_from()):
         # of a history, each night found what it would have found
-        found = rows.batch_id.map(store.known_since()).fillna(pd.Timestamp(now))
+        nights = [since.get(batch, now) for batch in rows.batch_id]
+        found = pd.Series(pd.to_datetime(nights, utc=True), index=rows.index)
         for (_, late), group in rows.groupby(["tenant", rows.predicted_at < found - longest]):
             # what is too old to be sent must not swallow what is not
             state = "late" if late else "opened"
