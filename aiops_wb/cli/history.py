@@ -72,9 +72,7 @@ def import_(
     naive_timezone: NaiveTimezone = None,
     score_scale: ScoreScale = "probability",
 ):
-    """Load the history of a model as it was known: each prediction since the night after it was
-    made, each label since the night after it was observed. Questions as of a past time then answer
-    what a nightly run would have answered."""
+    "Load the past of a model so that questions as of then answer what nightly runs would have."
     settings = load_settings(**call.chosen, timezone=timezone)
     files = {"predictions": predictions, "outcomes": outcomes}
     chosen = choices(
@@ -95,7 +93,7 @@ def import_(
             show_preview(f"{kind} of {file.name}", seen)
         return 0
     zone = settings.timezone if "timezone" in settings.model_fields_set else None
-    show = progress(call)
+    show = progress(call, unit="month")
     with call.writing(zone) as log:
         taken = import_history(
             log,
@@ -105,7 +103,7 @@ def import_(
             files,
             chosen,
             options,
-            lambda parts: show(parts, "months counted"),
+            lambda months: show(months, "months counted"),
         )
         log.drop_quarantined_text(call.now(), settings.quarantine_days)
     for kind, done in taken.items():

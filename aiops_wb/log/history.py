@@ -11,7 +11,7 @@ from .columns import COLUMNS
 from .day_files import write_day_files
 from .duck import parquet
 from .errors import StoreError
-from .ingest import AtOnce, Ingested, ingest_file
+from .ingest import AtOnce, Ingested, feature_types, load_file, read_file
 from .reading import ReadOptions
 from .roles import Choice
 from .store import Store
@@ -41,7 +41,9 @@ def choices(
         raise StoreError(f"--model {model} and --set model={constants['model']} are two models.")
     told = {}
     for kind, columns in COLUMNS.items():
-        own = mapping if together else {n: c for n, c in mapping.items() if n in columns}
+        # a file of labels alone rarely says when their predictions were made, and need not
+        read = set(columns) - ({"predicted_at"} if kind == "outcomes" else set())
+        own = mapping if together else {n: c for n, c in mapping.items() if n in read}
         given = {name: value for name, value in constants.items() if name in columns}
         told[kind] = Choice(dict(own), given)
     predictions, outcomes = told["predictions"], told["outcomes"]
@@ -117,21 +119,15 @@ def import_history(
     A prediction is known since the end of its day in the log's zone, a label since the end of the
     day on which it was observed, nothing later than `now`. `shown` passes on the parts of the
     counting, a progress bar say. Each kind is committed as a whole: an import that was stopped
-    goes on when it is given again, and one that brings nothing new leaves no trace. StoreError when a file cannot be used at all.
+    goes on when it is given again, and one that brings nothing new leaves no trace. StoreError when
+    a file cannot be used at all: then nothing is loaded.
     """
+    options = options or ReadOptions()
+    types = feature_types(store, now, owner, options)
+    read = {k: read_file(store, files[k], k, chosen[k], types, options) for k in COLUMNS}
     return {
-        kind: ingest_file(
-            store,
-            now,
-            owner,
-            files[kind],
-            kind,
-            chosen[kind].mapping,
-            chosen[kind].constants,
-            options,
-            features=chosen[kind].features,
-            exclude=chosen[kind].exclude,
-            known=_AsKnown(model, now, shown),
+        kind: load_file(
+            store, now, owner, kind, delivered, types, options, _AsKnown(model, now, shown)
         )
-        for kind in COLUMNS
+        for kind, delivered in read.items()
     }

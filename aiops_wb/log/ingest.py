@@ -34,7 +34,16 @@ from .roles import Choice
 from .store import Store
 from .waiting import waiting
 
-__all__ = ["AtOnce", "Ingested", "ingest", "ingest_file", "said_of_unmatched"]
+__all__ = [
+    "AtOnce",
+    "Ingested",
+    "feature_types",
+    "ingest",
+    "ingest_file",
+    "load_file",
+    "read_file",
+    "said_of_unmatched",
+]
 
 _LISTED = 20  # sentences of one sort that are printed
 _SMALL = 1 << 25  # bytes of a batch that one thread takes in
@@ -104,7 +113,7 @@ def ingest(
     their open files; spool files are removed once they are committed."""
     result, spool = Ingested(), Path(spool or store.root / "spool")
     options = options or ReadOptions()
-    types = _feature_types(store, now, owner, options)
+    types = feature_types(store, now, owner, options)
     with _limited(store.con, options):
         for kind in ("predictions", "outcomes"):
             result += Ingested(notes=tuple(finish_leftovers(spool / kind)))
@@ -144,7 +153,7 @@ def _ingest_folder(store, kind, folder, types, now, owner, chunk_rows, options):
     return result + _load_or_set_aside(store, kind, chunk, types, now, owner)
 
 
-def _feature_types(store, now, owner, options):
+def feature_types(store: Store, now: datetime, owner: str, options: ReadOptions) -> FeatureTypes:
     "What features are; words for a missing value are kept by the log, so that loggers know them."
     if options.null_words is not None:
         store.keep_null_words(now, owner, options.null_words)
@@ -180,26 +189,50 @@ def ingest_file(
     *,
     features: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
-    known: "AtOnce | None" = None,
 ) -> Ingested:
     """Load one file of your own (CSV, JSON lines, Parquet), which stays where it is.
 
     `mapping` is our name -> the file's column; `constants` fills whole columns (model, version,
     tenant, threshold as a score ...); of the other columns `features` become features (None: all
     but what numbers the rows or tells the outcome), and none of `exclude`. `options` say how it is
-    spelt; `known` since when its rows are known. StoreError when the file cannot be used at all.
+    spelt. StoreError when the file cannot be used at all.
     """
-    path, options = Path(path), options or ReadOptions()
+    options, only = options or ReadOptions(), None if features is None else tuple(features)
+    choice = Choice(dict(mapping or {}), dict(constants or {}), only, tuple(exclude))
+    types = feature_types(store, now, owner, options)
+    read = read_file(store, path, kind, choice, types, options)
+    return load_file(store, now, owner, kind, read, types, options)
+
+
+def read_file(
+    store: Store,
+    path: str | Path,
+    kind: str,
+    choice: Choice,
+    types: FeatureTypes,
+    options: ReadOptions,
+) -> Delivered:
+    "Read one file of your own; StoreError when it cannot be used at all."
+    path = Path(path)
     if not path.is_file():
         raise StoreError(f"{shown(path)} is not a file.")
-    only = None if features is None else tuple(features)
-    choice = Choice(dict(mapping or {}), dict(constants or {}), only, tuple(exclude))
-    types = _feature_types(store, now, owner, options)
     if choice:  # else it may be a file of the log's own form
         made, outcomes = store.root / "tmp" / "made", store.outcome_columns()
-        delivered = from_file(path, kind, made, types, choice, outcomes, options)
-    else:
-        delivered = _from_spool(store, kind, path, types, options)
+        return from_file(path, kind, made, types, choice, outcomes, options)
+    return _from_spool(store, kind, path, types, options)
+
+
+def load_file(
+    store: Store,
+    now: datetime,
+    owner: str,
+    kind: str,
+    delivered: Delivered,
+    types: FeatureTypes,
+    options: ReadOptions,
+    known: "AtOnce | None" = None,
+) -> Ingested:
+    "Load a file that was read; `known`: since when its rows are."
     with _limited(store.con, options):
         loaded = _load(store, kind, [delivered], types, now, owner, known=known)
         if kind == "predictions":
