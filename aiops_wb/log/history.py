@@ -82,7 +82,9 @@ class _AsKnown(AtOnce):
         self.first = store.first_batches(kind)
         first = store.known_batch() + 1
         files = write_day_files(store, kind, groups, first, by_night=True)
-        return files.assign(batch_id=[self.first[day] for day in files.event_date])
+        # labels that wait for their predictions stand under the batch that names the import's columns
+        of_day = self.first | {None: first}
+        return files.assign(batch_id=[of_day[day] for day in files.event_date])
 
     def commit(self, store, kind, now, owner, *, loaded, **told):
         batches = self.batches
