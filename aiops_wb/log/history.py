@@ -82,7 +82,7 @@ class _AsKnown(AtOnce):
         self.first = store.first_batches(kind)
         first = store.known_batch() + 1
         files = write_day_files(store, kind, groups, first, by_night=True)
-        # labels that wait for their predictions stand under the batch that names the import's columns
+        # labels that wait stand under the batch that names the columns of their file
         of_day = self.first | {None: first}
         return files.assign(batch_id=[of_day[day] for day in files.event_date])
 
