@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("counts", "rollup", "ingest", "spool", "daily", "conformal", "drift")
+SCRIPTS = ("counts", "rollup", "ingest", "spool", "daily", "conformal", "drift", "replay")
 TARGETS = {
     "counts_vs_scan": 6,
     "segment_counts_vs_scan": 8,
@@ -27,6 +27,7 @@ TARGETS = {
     "vennabers_vs_package": 0.002,
     "decision_us": 50,
     "calibration_us": 1000,
+    "import_1m_cpu_s": 60,
     **{
         f"drift_{what}{size}": target
         for size in ("_1m", "")

@@ -132,6 +132,15 @@ def of_ones_own(bench, model="late", prefix="own"):
     (bench.root / "own.csv").write_text("id,when,p,amount\n" + "\n".join(rows) + "\n")
 
 
+def of_elsewhere(bench):
+    "Scores and labels of several days in one file."
+    rows = [
+        f"h{i},2026-03-1{i % 7}T08:00:00Z,0.{i + 10},{i % 2},2026-03-1{i % 7 + 2}T09:00:00Z"
+        for i in range(60)
+    ]
+    (bench.root / "past.csv").write_text("id,predicted_at,p,y,seen\n" + "\n".join(rows) + "\n")
+
+
 def with_unreadable(bench):
     "A feature that is fixed, and a later file with values that do not fit it."
     of_ones_own(bench)
@@ -152,6 +161,9 @@ TRAIN += ["--from", "2026-03-02", "--to", "2026-03-19"]
 PROMOTE = ("models", "promote", "--model", MODEL, "--version", "v2", "--why", "better")
 OWN = ("ingest", "--file", "own.csv", "--map", "prediction_id=id,predicted_at=when,score=p")
 OWN += ("--set", f"model={MODEL},version=v1,threshold=0.5")
+PAST = ("history", "import", "--predictions", "past.csv", "--outcomes", "past.csv")
+PAST += ("--map", "prediction_id=id,score=p,label=y,observed_at=seen", "--set", "version=v1")
+PAST += ("--model", MODEL)
 REFERENCE = ("reference", "set", "--model", MODEL, "--from", "2026-02-18", "--to", "2026-03-19")
 REFERENCE += ("--why", "a new season")
 ADOPT = ("models", "adopt", "--model", MODEL, "--version", "v1")
@@ -162,6 +174,7 @@ COMMANDS = {
     "damaged": Command(("ingest",), damaged),
     "spelling": Command(("ingest",), spelt_otherwise),
     "file": Command(OWN, of_ones_own, again=True),
+    "history": Command(PAST, of_elsewhere),
     "features": Command(
         ("features", "set", MODEL, "amount", "text", "--why", "codes"), with_unreadable
     ),

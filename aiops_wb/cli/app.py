@@ -24,6 +24,7 @@ __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS = {
     "ingest": ("ingest", "take the spool, or a file of your own, into the log"),
+    "history": ("history", "bring in the past of a model as it was known"),
     "daily": ("daily", "run one day, or every day that is due, for one model or all"),
     "backfill": ("backfill", "run many days"),
     "status": ("status", "what is logged, what is active, what is due"),

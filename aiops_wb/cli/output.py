@@ -120,12 +120,12 @@ class Bar:
             tqdm.write(f"{result.name} failed: {reason}", file=sys.stderr)
 
 
-def progress(call: Call) -> Callable[[Sequence, str], Iterator]:
+def progress(call: Call, unit: str = "day") -> Callable[[Sequence, str], Iterator]:
     "Shows how far a loop over items is: a bar on a terminal, a line for each tenth in a log."
 
     def shown(items: Sequence, what: str) -> Iterable:
         if sys.stderr.isatty() and not call.quiet:
-            yield from tqdm(items, desc=what, unit="day")
+            yield from tqdm(items, desc=what, unit=unit)
             return
         for number, item in enumerate(items, 1):
             yield item

@@ -8,6 +8,7 @@ import duckdb
 from ..stats.arrival import BAND_POINTS
 from .base import Writing
 from .duck import parquet, statements
+from .known import KNOWN_SINCE
 
 __all__ = ["ArrivalCounting"]
 
@@ -31,18 +32,22 @@ class ArrivalCounting(Writing):
 
     def count_arrivals(self, batch: int, keys: Iterable[tuple]) -> None:
         "What a batch changed on some (event_date, tenant, model, version)."
+        self.add_arrivals(f"(SELECT * FROM score_counts WHERE batch_id = {batch:d})")
+        self._count_late(batch, keys)
+
+    def add_arrivals(self, changes: str) -> None:
+        "What some changes of score counts (SQL) say of ages."
         self._write(
             f"""
             INSERT INTO arrival_counts
             SELECT event_date, tenant, model, version, {_BAND} AS band,
-                   {_AGE.format(moment="committed_at")} AS age,
-                   sum(n), sum(n_labelled - n_positive), sum(n_positive), $batch
-            FROM score_counts JOIN batches USING (batch_id)
-            WHERE batch_id = $batch AND segment = ''
+                   {_AGE.format(moment=KNOWN_SINCE)} AS age,
+                   sum(n), sum(n_labelled - n_positive), sum(n_positive), batch_id
+            FROM {changes} JOIN batches USING (batch_id)
+            WHERE segment = ''
             GROUP BY ALL""",
-            {"batch": batch, "zone": self.timezone},
+            {"zone": self.timezone},
         )
-        self._count_late(batch, keys)
 
     def adopt_arrivals(self) -> None:
         "Count, once, the arrivals of days that were loaded later, in a log made before that was."
@@ -65,7 +70,7 @@ class ArrivalCounting(Writing):
 
     def _count_late(self, batch, keys):
         "Count those of the days that were loaded later by when their labels were observed."
-        late = self._loaded_later(keys)
+        late = self._loaded_later(keys) if keys else []
         for at in range(0, len(late), 200):
             self._count_observed(batch, late[at : at + 200])
 
@@ -78,7 +83,7 @@ class ArrivalCounting(Writing):
             FROM data_files JOIN batches USING (batch_id)
             WHERE data_files.kind = 'predictions' AND event_date IN (SELECT unnest($days::DATE[]))
             GROUP BY ALL
-            HAVING min((committed_at AT TIME ZONE $zone)::DATE) - event_date > {LIVE_DAYS}
+            HAVING min(({KNOWN_SINCE} AT TIME ZONE $zone)::DATE) - event_date > {LIVE_DAYS}
             ORDER BY ALL""",
             {"days": sorted({key[0] for key in keys}), "zone": self.timezone},
         )
@@ -92,7 +97,7 @@ class ArrivalCounting(Writing):
             return
         rows = f"SELECT prediction_id, label, observed_at, batch_id FROM {parquet(outcomes)}"
         labels = statements("reductions.sql")["observed_labels"]
-        moment = _AGE.format(moment="least(l.observed_at, committed_at)")
+        moment = _AGE.format(moment="least(l.observed_at, known_since)")
         self._write(
             f"""
             INSERT INTO arrival_counts
@@ -101,7 +106,7 @@ class ArrivalCounting(Writing):
                                   unnest($tenants::VARCHAR[]) AS tenant,
                                   unnest($models::VARCHAR[]) AS model,
                                   unnest($versions::VARCHAR[]) AS version),
-                 now AS (SELECT committed_at FROM batches WHERE batch_id = $batch)
+                 now AS (SELECT {KNOWN_SINCE} AS known_since FROM batches WHERE batch_id = $batch)
             SELECT event_date, tenant, model, version, band, age,
                    0, sum(negative), sum(positive), $batch
             FROM (SELECT event_date, tenant, model, version, {_BAND} AS band, {moment} AS age,

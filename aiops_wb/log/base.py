@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 
 from .duck import session
+from .known import Known
 
 __all__ = ["Connected", "Writing", "conditions", "known_by", "moment"]
 
@@ -23,13 +24,16 @@ _WRITTEN = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
 def conditions(**values) -> tuple[str, dict[str, Any]]:
     """A WHERE clause and its parameters; values that are None are left out.
 
-    Keys: column, column__le, column__ge.
+    Keys: column, column__le, column__ge; column__in with batches that were known.
     """
-    kept = {key: value for key, value in values.items() if value is not None}
-    terms = []
-    for key in kept:
+    kept, terms = {}, []
+    for key, value in values.items():
         column, _, operator = key.partition("__")
-        terms.append(f"{column} {_OPERATORS.get(operator, '=')} ${key}")
+        if isinstance(value, Known):
+            terms.append(value.sql(column))
+        elif value is not None:
+            terms.append(f"{column} {_OPERATORS.get(operator, '=')} ${key}")
+            kept[key] = value
     return (" WHERE " + " AND ".join(terms) if terms else ""), kept
 
 

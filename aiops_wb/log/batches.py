@@ -11,6 +11,7 @@ from .arrival import ArrivalCounting
 from .base import Connected, conditions, moment
 from .errors import StoreError
 from .hours import HourCounting
+from .known import KNOWN_SINCE, Known
 from .outcome_columns import OutcomeColumnWrites
 from .quarantine import QuarantineWrites
 from .recount import Recounting
@@ -24,22 +25,49 @@ class BatchReads(Connected):
     "What was logged until when."
 
     def known_batch(self, as_of: datetime | None = None) -> int:
-        "The last batch committed at or before a time; 0 when there is none."
-        where, values = conditions(committed_at__le=as_of)
-        newest = f"SELECT coalesce(max(batch_id), 0) FROM batches{where}"
-        asked = "batch", *moment(as_of)
-        return self._until_written("batches", asked, lambda: self._value(newest, values))
+        "The batch up to which all were known at a time; 0 when the first was not."
+        return self.known(as_of).up_to
+
+    def known(self, as_of: datetime | None = None) -> Known:
+        "The batches that were known at a time; None: all of them."
+        asked = "known", *moment(as_of)
+        return self._until_written("batches", asked, lambda: self._known(as_of))
+
+    def _known(self, as_of):
+        "Runs of the numbers of batches that were known at a time."
+        if as_of is None:
+            newest = self._value("SELECT coalesce(max(batch_id), 0) FROM batches")
+            return Known(((1, newest),) if newest else ())
+        runs = self._rows(
+            f"""
+            SELECT min(batch_id), max(batch_id)
+            FROM (SELECT batch_id, batch_id - row_number() OVER (ORDER BY batch_id) AS run
+                  FROM batches WHERE {KNOWN_SINCE} <= $as_of)
+            GROUP BY run ORDER BY 1""",
+            {"as_of": as_of},
+        )
+        return Known(tuple(runs))
+
+    def known_since(self) -> dict[int, datetime]:
+        "Batch -> since when it is known, of those of a history: before they were committed."
+        return dict(
+            self._rows("SELECT batch_id, known_at FROM batches WHERE known_at < committed_at")
+        )
 
     def last_committed(self) -> datetime | None:
         "When the last batch was committed, None before the first."
         return self._value("SELECT max(committed_at) FROM batches")
 
-    def last_outcomes(self, as_of: datetime | None = None) -> date | None:
-        "The day on which labels last came in, in the log's zone."
-        where, values = conditions(kind="outcomes", committed_at__le=as_of)
-        newest = f"SELECT max(committed_at) FROM batches{where}"
-        asked = "outcomes", *moment(as_of)
-        last = self._until_written("batches", asked, lambda: self._value(newest, values))
+    def last_outcomes(self, model: str, as_of: datetime | None = None) -> date | None:
+        """The day on which labels last came in, in the log's zone: of any model, but for those that
+        a history of another one brought."""
+        where, values = conditions(kind="outcomes", batch_id__in=self.known(as_of))
+        newest = f"""
+            SELECT max({KNOWN_SINCE}) FROM batches{where}
+              AND (only_model IS NULL OR only_model = $model)"""
+        asked = "outcomes", model, *moment(as_of)
+        look = lambda: self._value(newest, values | {"model": model})
+        last = self._until_written("batches", asked, look)
         return last and last.astimezone(ZoneInfo(self.timezone)).date()
 
     def models(self) -> list[str]:
@@ -66,7 +94,7 @@ class BatchReads(Connected):
     ) -> list[date]:
         "Days with predictions of a model."
         where, values = conditions(
-            kind="predictions", model=model, version=version, batch_id__le=self.known_batch(as_of)
+            kind="predictions", model=model, version=version, batch_id__in=self.known(as_of)
         )
         return self._column(f"SELECT DISTINCT event_date FROM data_files{where} ORDER BY 1", values)
 
@@ -98,13 +126,13 @@ class BatchReads(Connected):
         return set(self._column(f"SELECT segment_id FROM segments{where}", values))
 
     def _changed_by(self, table, as_of, **where):
-        """The last batch until a time that may have changed a table: most never do, and what was
-        asked of it before holds."""
+        """The batches known at a time up to the last that changed a table: most never do, and what
+        was asked of it before holds."""
         clause, values = conditions(**where)
         newest = f"SELECT coalesce(max(batch_id), 0) FROM {table}{clause}"
         asked = "changed", *values.values()
         changed = self._until_written(table, asked, lambda: self._value(newest, values))
-        return min(self.known_batch(as_of), changed)
+        return self.known(as_of).until(changed)
 
     def _between(self, model, start, end, as_of, **where):
         "Conditions on a model's days from start to end, both included, as known at a time."
@@ -112,7 +140,7 @@ class BatchReads(Connected):
             model=model,
             event_date__ge=start,
             event_date__le=end,
-            batch_id__le=self.known_batch(as_of),
+            batch_id__in=self.known(as_of),
             **where,
         )
 
@@ -176,7 +204,9 @@ class BatchWrites(
         loaded, duplicates, conflicts, quarantined = numbers
         self._write(
             """
-            INSERT INTO batches VALUES (
+            INSERT INTO batches (
+                batch_id, kind, committed_at, owner, loaded, duplicates, conflicts, quarantined)
+            VALUES (
                 $batch, $kind, greatest($now::TIMESTAMPTZ, $last::TIMESTAMPTZ), $owner,
                 $loaded, $duplicates, $conflicts, $quarantined)""",
             {

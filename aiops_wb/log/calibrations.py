@@ -93,7 +93,7 @@ class CalibrationReads(BatchReads):
             version=version,
             event_date__ge=days[0],
             event_date__le=days[-1],
-            batch_id__le=self.known_batch(as_of),
+            batch_id__in=self.known(as_of),
         )
         if not files:
             return {}

@@ -1,6 +1,7 @@
 """Which rows of a batch are not loaded: impossible ones, repeated ones, conflicts."""
 
 import json
+from datetime import datetime
 
 import pandas as pd
 
@@ -18,6 +19,8 @@ from .values import content_sql
 __all__ = [
     "reject_predictions",
     "reject_outcomes",
+    "reject_future",
+    "reject_foreign",
     "count_rejects",
     "models_of_outcomes",
     "models_of_predictions",
@@ -224,6 +227,58 @@ def reject_outcomes(store: Store, source: str) -> list[tuple]:
         SEMI JOIN (SELECT prediction_id FROM resolved
                    ANTI JOIN rejects USING (filename, file_row_number)) USING (prediction_id)"""
     ).fetchall()
+
+
+def reject_future(con, source: str, now: datetime) -> None:
+    "Reject, too, the predictions of a history that were made later than it is brought in."
+    con.execute(
+        f"""
+        INSERT INTO rejects
+        SELECT filename, file_row_number, 'predicted_at is later than the import', false
+        FROM {source} ANTI JOIN rejects USING (filename, file_row_number)
+        WHERE predicted_at > $now""",
+        {"now": now},
+    )
+
+
+def reject_foreign(store: Store, model: str) -> None:
+    """Reject, too, the outcomes of a history that are of predictions of other models, or were
+    observed before their predictions were made."""
+    con = store.con
+    con.execute(
+        """
+        UPDATE resolved SET reason = 'its prediction is of the model ' || p.model
+        FROM predicted p
+        WHERE reason IS NULL AND p.prediction_id = resolved.prediction_id AND p.model <> $model""",
+        {"model": model},
+    )
+    early = con.execute(
+        f"""
+        SELECT DISTINCT event_date FROM resolved
+        WHERE reason IS NULL
+          AND CAST(observed_at AT TIME ZONE {literal(store.timezone)} AS DATE) <= event_date"""
+    ).fetchall()
+    days = {day for (day,) in early}
+    paths = [
+        store.root / path
+        for path, day, *_ in store.files("predictions", model=model)
+        if day in days
+    ]
+    if paths:
+        con.execute(
+            f"""
+            UPDATE resolved SET reason = 'observed_at is before predicted_at'
+            FROM (SELECT prediction_id, predicted_at AS made FROM {parquet(paths)}) p
+            WHERE reason IS NULL AND p.prediction_id = resolved.prediction_id
+              AND observed_at < made"""
+        )
+    con.execute(
+        """
+        INSERT INTO rejects
+        SELECT filename, file_row_number, reason, false
+        FROM resolved ANTI JOIN rejects USING (filename, file_row_number)
+        WHERE reason IS NOT NULL"""
+    )
 
 
 def _stage(con, source, zone):

@@ -71,7 +71,7 @@ class ScoreCountReads(BatchReads):
 
     def segments(self, model: str, as_of: datetime | None = None) -> list[str]:
         "Names of the segments with counts, such as 'site=EWR'."
-        where, values = conditions(model=model, batch_id__le=self.known_batch(as_of))
+        where, values = conditions(model=model, batch_id__in=self.known(as_of))
         return self._column(
             f"""
             SELECT DISTINCT segment
@@ -265,7 +265,7 @@ class ArrivalReads(BatchReads):
         ).fetchnumpy()
         numbers, place = np.unique(np.asarray(rows["day"]), return_inverse=True)
         known = [_day(number) for number in numbers]
-        newest = self.last_outcomes(as_of)
+        newest = self.last_outcomes(model, as_of)
         followed = np.array([max(0, (newest - d).days) if newest else 0 for d in known], dtype=int)
         return known, _arrivals(rows, place, followed)
 

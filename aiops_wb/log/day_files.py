@@ -30,11 +30,14 @@ _FILE = (
 )
 
 
-def write_day_files(store: Store, kind: str, groups: dict, batch: int) -> pd.DataFrame:
+def write_day_files(
+    store: Store, kind: str, groups: dict, batch: int, by_night: bool = False
+) -> pd.DataFrame:
     """Write the rows that are not rejected; returns a frame of data files, already under their
     final names.
 
-    `groups` is type of the features -> paths of canonical segments, read together.
+    `groups` is type of the features -> paths of canonical segments, read together. `by_night`: each
+    row is of the batch of its night (tables `nights` and `known_rows`); else all are of `batch`.
     """
     tmp, files = store.root / "tmp" / f"batch-{batch}", []
     shutil.rmtree(tmp, ignore_errors=True)
@@ -45,7 +48,8 @@ def write_day_files(store: Store, kind: str, groups: dict, batch: int) -> pd.Dat
             by, same = _apart(store.con, rows[1])
         else:
             rows, by, same = _outcomes(rejects), ("event_date",), {}
-        for written in _write(store.con, rows, by, batch, tmp / str(number), same):
+        numbered = _by_night(kind, *rows) if by_night else _of_batch(batch, *rows)
+        for written in _write(store.con, numbered, by, tmp / str(number), same):
             final = _place(store.root / "log" / kind, written, f"b{batch:08d}-{len(files):04d}")
             files.append(_described(store, kind, written, final))
     for folder in {(store.root / file[1]).parent for file in files}:
@@ -66,6 +70,19 @@ def _predictions(paths, features, zone, rejects):
     else:
         source = parquet(paths)
     return ", ".join([*columns, day]), source
+
+
+def _of_batch(batch, columns, source):
+    "Rows of one batch, as SQL."
+    return f"SELECT {columns}, {batch}::BIGINT AS batch_id FROM {source}"
+
+
+def _by_night(kind, columns, source):
+    "Rows with the batch of the night that each is known since, as SQL."
+    if kind == "outcomes":
+        return f"SELECT {columns}, batch_id FROM known_rows"
+    rows = f"(SELECT {columns} FROM {source})"
+    return f"SELECT rows.*, batch_id FROM {rows} AS rows JOIN nights USING (event_date)"
 
 
 _NAMES = ("tenant", "model", "version", "grid")
@@ -98,13 +115,12 @@ class _Written(NamedTuple):
     keys: dict
 
 
-def _write(con, rows, by, batch, folder, same):
-    "Write rows into a folder, a file for each partition."
+def _write(con, rows, by, folder, same):
+    "Write rows (SQL) into a folder, a file for each partition."
     folder.mkdir(parents=True)
-    columns, source = rows
     written = con.execute(
         f"""
-        COPY (SELECT {columns}, {batch}::BIGINT AS batch_id FROM {source})
+        COPY ({rows})
         TO {target(folder)} (
             FORMAT parquet, PARTITION_BY ({", ".join(map(identifier, by))}),
             FILENAME_PATTERN '{{uuid}}', WRITE_PARTITION_COLUMNS true, RETURN_STATS true)"""

@@ -36,8 +36,8 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         `where` and `columns` are SQL over the prediction columns and `label`; without `labels` no
         outcome is read.
         """
-        batch = self.known_batch(as_of)
-        period = {"event_date__ge": start, "event_date__le": end, "batch_id__le": batch}
+        known = self.known(as_of)
+        period = {"event_date__ge": start, "event_date__le": end, "batch_id__in": known}
         files = self.files("predictions", model=model, version=version, **period)
         if not files:
             return pd.DataFrame()
@@ -53,7 +53,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         )
         if "features" not in rows:
             return rows
-        again = self.read_again(model, start, end, batch) if "prediction_id" in rows else None
+        again = self.read_again(model, start, end, known) if "prediction_id" in rows else None
         spread = _spread(rows, self.feature_kinds(model, as_of), again)
         return self._without_outcomes(model, spread)
 
@@ -71,12 +71,10 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
 
     def _outcomes(self, period):
         "All outcome rows of some days known by then, and of those whose day is not known, as SQL."
+        known = period["batch_id__in"]
         dated = self.files("outcomes", **period)
-        known = self.files("outcomes", batch_id__le=period["batch_id__le"])
-        pending = [file for file in known if file[1] is None]
-        paths = [self.root / file[0] for file in dated + pending]
-        rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
-        return rows + EMPTY["outcomes"]
+        pending = [f for f in self.files("outcomes", batch_id__in=known) if f[1] is None]
+        return _rows_of("outcomes", [self.root / file[0] for file in dated + pending], known)
 
     def ticket_outcomes(
         self, model: str, version: str, start: date, end: date, as_of: datetime | None = None
@@ -88,7 +86,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         period = {
             "event_date__ge": start,
             "event_date__le": end,
-            "batch_id__le": self.known_batch(as_of),
+            "batch_id__in": self.known(as_of),
         }
         files = self.files("predictions", model=model, version=version, **period)
         if not files:
@@ -116,27 +114,28 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
     ) -> dict[str, pd.DataFrame]:
         """Answers to the questions an operator lives by (`sql/operator.sql`), by their names, asked
         of a published log at a time."""
-        values = {"model": model, "now": now, "batch": self.known_batch(as_of)}
+        known = self.known(as_of)
+        # the rows are those that were known: no batch of theirs is to be left out
+        values = {"model": model, "now": now, "batch": self.known_batch()}
         questions, last, answers = statements("operator.sql"), now.date() + timedelta(1), {}
         for name, days in LOOKS_BACK.items():
             first = now.date() - timedelta(days + 1)  # whole days, in any zone
-            with self._narrowed(model, first, last) as recent:
+            with self._narrowed(model, first, last, known) as recent:
                 answers[name] = recent.frame(questions[name], values)
         return answers
 
-    def _narrowed(self, model, start, end):
+    def _narrowed(self, model, start, end, known):
         """A connection of its own whose published views show one model and the days from start to
-        end: a question about recent days opens no older file."""
-        period = {"event_date__ge": start, "event_date__le": end}
-        pending = [file for file in self.files("outcomes") if file[1] is None]
+        end, as known with some batches: a question about recent days opens no older file."""
+        period = {"event_date__ge": start, "event_date__le": end, "batch_id__in": known}
+        pending = [f for f in self.files("outcomes", batch_id__in=known) if f[1] is None]
         con = self.cursor()
         for kind, files in (
             ("predictions", self.files("predictions", model=model, **period)),
             ("outcomes", self.files("outcomes", **period) + pending),
         ):
-            paths = [self.root / file[0] for file in files]
-            rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
-            con.execute(f"CREATE TEMP VIEW {kind} AS {rows}{EMPTY[kind]}")
+            rows = _rows_of(kind, [self.root / file[0] for file in files], known)
+            con.execute(f"CREATE TEMP VIEW {kind} AS {rows}")
         for sql in statements("views.sql").values():
             con.execute(sql.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
         return Connected(con, self.root)
@@ -144,6 +143,14 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
 
 LOOKS_BACK = {"automation_rate": 1, "width_distribution": 7, "false_positives_by_width": 30}
 "Days that each question of `sql/operator.sql` looks back: files of other days are not opened."
+
+
+def _rows_of(kind, paths, known):
+    """Rows of files as known with some batches, as SQL: a file of outcomes of a history holds those
+    of many nights."""
+    if not paths:
+        return EMPTY[kind]
+    return f"SELECT * FROM {parquet(paths)} WHERE {known.sql()} UNION ALL BY NAME {EMPTY[kind]}"
 
 
 def _spread(rows, kinds, again):

@@ -66,7 +66,8 @@ class FeatureChanges(FeatureSchemaWrites):
         batch, kinds = self.known_batch() + 1, self.feature_kinds(model)
         self._add_batch(batch, "adopted", now, who, (0, 0, 0, 0))
         named = ["path", "event_date", "tenant", "model", "version"]
-        self._count_features(batch, pd.DataFrame([f[:5] for f in files], columns=named))
+        counted = pd.DataFrame([f[:5] for f in files], columns=named)
+        self._count_features(counted.assign(batch_id=batch))
         for feature, rows in self._standing_in(model, version).groupby("feature"):
             self._rebin(batch, rows, kinds.get(feature), 1)
 

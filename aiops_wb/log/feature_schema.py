@@ -12,6 +12,7 @@ from .audit import AuditReads, AuditWrites
 from .base import conditions
 from .batches import BatchReads, BatchWrites
 from .duck import footers, spelt
+from .known import Known
 from .outcome_columns import OutcomeColumnReads
 from .published import schema_path, write_schema
 from .values import NULL_WORDS, wider
@@ -62,13 +63,13 @@ class FeatureSchemaReads(BatchReads, OutcomeColumnReads, AuditReads):
 
     def _kinds(self, model, as_of=None):
         "Rows of feature, kind, fixed, as known at a time."
-        batch = self._changed_by("features", as_of, model=model)
-        where, values = conditions(model=model, batch_id__le=batch)
+        known = self._changed_by("features", as_of, model=model)
+        where, values = conditions(model=model, batch_id__in=known)
         latest = f"SELECT feature, kind, fixed FROM ({LATEST.format(where=where)}) ORDER BY feature"
-        return self._until_written("features", (model, batch), lambda: self._rows(latest, values))
+        return self._until_written("features", (model, known), lambda: self._rows(latest, values))
 
     def _features(self, model=None):
-        where, values = conditions(model=model, batch_id__le=self.known_batch())
+        where, values = conditions(model=model, batch_id__in=self.known())
         return self.frame(f"{LATEST.format(where=where)} ORDER BY model, feature", values)
 
     def features(self, model: str | None = None) -> pd.DataFrame:
@@ -105,22 +106,22 @@ class FeatureSchemaReads(BatchReads, OutcomeColumnReads, AuditReads):
     ) -> pd.DataFrame:
         "Values of each day that did not fit their feature: event_date, feature, n."
         of = {"model": model, "version": version}
-        batch = self._changed_by("unreadable_counts", as_of, **of)
-        where, values = conditions(**of, batch_id__le=batch)
+        known = self._changed_by("unreadable_counts", as_of, **of)
+        where, values = conditions(**of, batch_id__in=known)
         counted = f"""
             SELECT event_date, feature, sum(n)::BIGINT AS n FROM unreadable_counts{where}
             GROUP BY ALL HAVING sum(n) > 0 ORDER BY ALL"""
-        asked, look = tuple(values.values()), lambda: self.frame(counted, values)
+        asked, look = (*of.values(), known), lambda: self.frame(counted, values)
         return self._until_written("unreadable_counts", asked, look).copy(deep=False)
 
-    def read_again(self, model: str, start: date, end: date, batch: int) -> pd.DataFrame:
-        """What stands in for missing values of some days, as known at a batch: feature,
+    def read_again(self, model: str, start: date, end: date, known: Known) -> pd.DataFrame:
+        """What stands in for missing values of some days, as known with some batches: feature,
         prediction_id, raw."""
         columns = ["feature", "prediction_id", "raw"]
-        if not self._changed_by("read_again", None, model=model):
+        if not self._changed_by("read_again", None, model=model).runs:
             return pd.DataFrame(columns=columns)
         where, values = conditions(
-            model=model, event_date__ge=start, event_date__le=end, batch_id__le=batch
+            model=model, event_date__ge=start, event_date__le=end, batch_id__in=known
         )
         return self.frame(f"SELECT {', '.join(columns)} FROM read_again{where}", values)
 

@@ -1,6 +1,7 @@
 """At which hours events come: what each batch adds to these counts."""
 
 import logging
+from collections.abc import Sequence
 
 import duckdb
 import pandas as pd
@@ -42,6 +43,12 @@ class HourCounting(Writing):
         sql = _COUNTED.format(names=names, batch="$batch", keys=keys, rows=rows)
         self._write(sql, told | {"batch": batch, "zone": self.timezone})
 
+    def count_hours_by_batch(self, paths: Sequence[str]) -> None:
+        "What files add whose rows are not all of one batch, or that were never counted."
+        rows, names = parquet(self.root / path for path in paths), ", ".join(_NAMES)
+        sql = _COUNTED.format(names=names, batch="batch_id", keys=f"{names}, batch_id,", rows=rows)
+        self._write(sql, {"zone": self.timezone})
+
     def adopt_hours(self) -> None:
         "Count, once, the hours of a log made before they were counted."
         if self._value("SELECT count(*) FROM workbench WHERE key = 'hours'"):
@@ -49,15 +56,10 @@ class HourCounting(Writing):
         paths = self._column(
             "SELECT path FROM data_files WHERE kind = 'predictions' ORDER BY batch_id, path"
         )
-        names = ", ".join(_NAMES)
         try:
             with self.transaction():
                 for at in range(0, len(paths), TOGETHER):
-                    rows = parquet(self.root / path for path in paths[at : at + TOGETHER])
-                    sql = _COUNTED.format(
-                        names=names, batch="batch_id", keys=f"{names}, batch_id,", rows=rows
-                    )
-                    self._write(sql, {"zone": self.timezone})
+                    self.count_hours_by_batch(paths[at : at + TOGETHER])
         except duckdb.Error as error:  # a file that is gone keeps no log from being opened
             logger.warning("hours of days that were logged before are not known: %s", error)
         with self.transaction():

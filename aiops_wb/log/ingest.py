@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -34,7 +34,16 @@ from .roles import Choice
 from .store import Store
 from .waiting import waiting
 
-__all__ = ["Ingested", "ingest", "ingest_file", "said_of_unmatched"]
+__all__ = [
+    "AtOnce",
+    "Ingested",
+    "feature_types",
+    "ingest",
+    "ingest_file",
+    "load_file",
+    "read_file",
+    "said_of_unmatched",
+]
 
 _LISTED = 20  # sentences of one sort that are printed
 _SMALL = 1 << 25  # bytes of a batch that one thread takes in
@@ -104,7 +113,7 @@ def ingest(
     their open files; spool files are removed once they are committed."""
     result, spool = Ingested(), Path(spool or store.root / "spool")
     options = options or ReadOptions()
-    types = _feature_types(store, now, owner, options)
+    types = feature_types(store, now, owner, options)
     with _limited(store.con, options):
         for kind in ("predictions", "outcomes"):
             result += Ingested(notes=tuple(finish_leftovers(spool / kind)))
@@ -144,7 +153,7 @@ def _ingest_folder(store, kind, folder, types, now, owner, chunk_rows, options):
     return result + _load_or_set_aside(store, kind, chunk, types, now, owner)
 
 
-def _feature_types(store, now, owner, options):
+def feature_types(store: Store, now: datetime, owner: str, options: ReadOptions) -> FeatureTypes:
     "What features are; words for a missing value are kept by the log, so that loggers know them."
     if options.null_words is not None:
         store.keep_null_words(now, owner, options.null_words)
@@ -188,19 +197,44 @@ def ingest_file(
     but what numbers the rows or tells the outcome), and none of `exclude`. `options` say how it is
     spelt. StoreError when the file cannot be used at all.
     """
-    path, options = Path(path), options or ReadOptions()
+    options, only = options or ReadOptions(), None if features is None else tuple(features)
+    choice = Choice(dict(mapping or {}), dict(constants or {}), only, tuple(exclude))
+    types = feature_types(store, now, owner, options)
+    read = read_file(store, path, kind, choice, types, options)
+    return load_file(store, now, owner, kind, read, types, options)
+
+
+def read_file(
+    store: Store,
+    path: str | Path,
+    kind: str,
+    choice: Choice,
+    types: FeatureTypes,
+    options: ReadOptions,
+) -> Delivered:
+    "Read one file of your own; StoreError when it cannot be used at all."
+    path = Path(path)
     if not path.is_file():
         raise StoreError(f"{shown(path)} is not a file.")
-    only = None if features is None else tuple(features)
-    choice = Choice(dict(mapping or {}), dict(constants or {}), only, tuple(exclude))
-    types = _feature_types(store, now, owner, options)
     if choice:  # else it may be a file of the log's own form
         made, outcomes = store.root / "tmp" / "made", store.outcome_columns()
-        delivered = from_file(path, kind, made, types, choice, outcomes, options)
-    else:
-        delivered = _from_spool(store, kind, path, types, options)
+        return from_file(path, kind, made, types, choice, outcomes, options)
+    return _from_spool(store, kind, path, types, options)
+
+
+def load_file(
+    store: Store,
+    now: datetime,
+    owner: str,
+    kind: str,
+    delivered: Delivered,
+    types: FeatureTypes,
+    options: ReadOptions,
+    known: "AtOnce | None" = None,
+) -> Ingested:
+    "Load a file that was read; `known`: since when its rows are."
     with _limited(store.con, options):
-        loaded = _load(store, kind, [delivered], types, now, owner)
+        loaded = _load(store, kind, [delivered], types, now, owner, known=known)
         if kind == "predictions":
             loaded += _match_waiting(store, types, now, owner)
         return loaded
@@ -242,14 +276,33 @@ def _count_rows(con, path):
     return rows.fetchall()[0][0] or 0
 
 
-def _load(store, kind, deliveries, types, now, owner, also=lambda: None):
+class AtOnce:
+    "Rows that are known since they are committed: one batch."
+
+    def reject(self, store: Store, kind: str, source: str) -> None:
+        "Reject further rows of those that have been checked: none."
+
+    def write(self, store: Store, kind: str, groups: dict) -> pd.DataFrame:
+        "Write the rows that are not rejected; returns the data files."
+        return write_day_files(store, kind, groups, store.known_batch() + 1)
+
+    def commit(self, store: Store, kind: str, now: datetime, owner: str, **told) -> None:
+        "Record and count them, as `commit_batch` does."
+        store.commit_batch(kind, now, owner, **told)
+
+    def by_batch(self, batch: int, rows: pd.DataFrame) -> Iterable[tuple[int, pd.DataFrame]]:
+        "Rows of days (event_date) with the batch they belong to, `batch` being the first."
+        return [(batch, rows)]
+
+
+def _load(store, kind, deliveries, types, now, owner, also=lambda: None, known=None):
     "One batch: check, write, commit, and what else belongs to it."
     small = sum(delivered.canonical.stat().st_size for delivered in deliveries) < _SMALL
     with store.one_thread() if small else nullcontext():
-        return _loaded(store, kind, deliveries, types, now, owner, also)
+        return _loaded(store, kind, deliveries, types, now, owner, also, known or AtOnce())
 
 
-def _loaded(store, kind, deliveries, types, now, owner, also):
+def _loaded(store, kind, deliveries, types, now, owner, also, known):
     "What came of one batch."
     con = store.con
     groups = _by_features(con, kind, deliveries)
@@ -258,11 +311,13 @@ def _loaded(store, kind, deliveries, types, now, owner, also):
     named = {pair: None for delivered in deliveries for pair in delivered.outcome_columns}
     if kind == "outcomes":
         touched = reject_outcomes(store, rows)
+        known.reject(store, kind, rows)
         unmatched, examples = unmatched_outcomes(con)
         models = [*models_of_outcomes(con), *([None] if unmatched else [])] if named else []
         late = []
     else:
         reject_predictions(store, rows)
+        known.reject(store, kind, rows)
         unmatched, examples = 0, ()
         models = models_of_predictions(con, rows) if named else []
         late = store.late_outcome_columns(rows)
@@ -277,12 +332,14 @@ def _loaded(store, kind, deliveries, types, now, owner, also):
 
     def keep(batch):
         types.keep(batch, now, owner, files)
-        store.add_unreadable(batch, unreadable)
+        for of_batch, values in known.by_batch(batch, unreadable):
+            store.add_unreadable(of_batch, values)
         also()
 
-    files = write_day_files(store, kind, groups, store.known_batch() + 1)
+    files = known.write(store, kind, groups)
     loaded = int(files.rows.sum())
-    store.commit_batch(
+    known.commit(
+        store,
         kind,
         now,
         owner,

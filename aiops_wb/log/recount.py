@@ -168,18 +168,19 @@ class Recounting(OutcomeColumnReads, Writing):
                 SELECT *, $batch AS batch_id FROM ({sql[table]})""",
                 {"batch": batch},
             )
-        self._count_features(batch, files)
+        self._count_features(files.assign(batch_id=batch))
 
-    def _count_features(self, batch, files):
-        "Count the features of predictions in the bins of their versions, where these have some."
+    def _count_features(self, files):
+        "Features in the bins of registered versions, from new files and their batches."
         counted = {}
         for key, of_day in files.groupby(list(_KEY)):
             bins = self._bins(*key[2:])
             if bins:
                 rows = parquet(self.root / path for path in of_day.path)
-                counted[key] = feature_counts(self.con, rows, bins).assign(**dict(zip(_KEY, key)))
+                named = dict(zip(_KEY, key)) | {"batch_id": of_day.batch_id.iloc[0]}
+                counted[key] = feature_counts(self.con, rows, bins).assign(**named)
         if counted:
-            self._insert("feature_counts", pd.concat(counted.values()).assign(batch_id=batch))
+            self._insert("feature_counts", pd.concat(counted.values()))
 
     def _bins(self, model, version):
         "Feature -> the rule of its bins, as registered with a version; empty for one that is not."

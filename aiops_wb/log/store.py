@@ -7,7 +7,6 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
-from .batches import BatchWrites
 from .calibrations import CalibrationWrites
 from .cases import CaseWrites
 from .catalog import Reader
@@ -19,6 +18,7 @@ from .feature_changes import FeatureChanges
 from .known_days import CalendarWrites
 from .locks import lock_catalog
 from .never import NeverWrites
+from .nights import NightWrites
 from .results import ResultWrites
 from .schema import migrate
 from .sites import SiteWrites
@@ -37,7 +37,7 @@ class Store(
     Publishing,
     VersionWrites,
     FeatureChanges,
-    BatchWrites,
+    NightWrites,
     CountWrites,
     CalibrationWrites,
     CaseWrites,

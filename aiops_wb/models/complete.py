@@ -89,7 +89,7 @@ class CompleteDays:
     @cached_property
     def delivered(self) -> date | None:
         "The day of the last delivery of labels: they are as old as that, not as the morning."
-        return self.reader.last_outcomes(self.as_of)
+        return self.reader.last_outcomes(self.model, self.as_of)
 
     @property
     def at_their_word(self) -> bool:

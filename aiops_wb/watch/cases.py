@@ -53,14 +53,18 @@ def open_cases(
 
     Versions that are `loaded` give their reasons without being read again.
     """
-    oldest = pd.Timestamp(now) - timedelta(hours=settings.case_max_age_hours)
+    longest = timedelta(hours=settings.case_max_age_hours)
     parts, through = [], store.known_batch()
     known = {(version.model, version.version): version for version in loaded}
+    since = store.known_since()
     for model, rows in _new_rows(store, store.cases_from()):
-        for (_, late), group in rows.groupby(["tenant", rows.predicted_at < oldest]):
+        # of a history, each night found what it would have found
+        nights = [since.get(batch, now) for batch in rows.batch_id]
+        found = pd.Series(pd.to_datetime(nights, utc=True), index=rows.index)
+        for (_, late), group in rows.groupby(["tenant", rows.predicted_at < found - longest]):
             # what is too old to be sent must not swallow what is not
             state = "late" if late else "opened"
-            parts.append(_cases_of(store, model, group, state, now, settings, known))
+            parts.append(_cases_of(store, model, group, state, found[group.index], settings, known))
     columns = store.case_columns()
     cases = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     if store.cases_from() <= through:
@@ -82,15 +86,15 @@ def _new_rows(store, since) -> Iterator[tuple[str, pd.DataFrame]]:
             yield model, pd.concat(with_rows, ignore_index=True)
 
 
-def _cases_of(store, model, rows, state, now, settings, loaded):
-    "Rows of one tenant with the case that each opens (in `state`) or joins."
+def _cases_of(store, model, rows, state, found, settings, loaded):
+    "Rows of one tenant with the case that each opens (in `state`) or joins, when it was found."
     opener = rows.prediction_id.map(_openers(store, model, rows, state, settings))
     opens = opener == rows.prediction_id
     return _described(store, model, rows, settings, loaded).assign(
         case_id=[case_id(kind, prediction) for kind, prediction in zip(rows.route, opener)],
         state=pd.Series(state, index=rows.index).where(opens, "joined"),
         kind=rows.route,
-        opened_at=now,
+        opened_at=found,
     )
 
 

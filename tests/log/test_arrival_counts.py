@@ -110,6 +110,8 @@ def made_before(bench):
     with bench.store() as store:
         for table in ("arrival_counts", "hour_counts"):
             store.con.execute(f"DROP TABLE {table}")
+        for column in ("known_at", "only_model"):
+            store.con.execute(f"ALTER TABLE batches DROP COLUMN {column}")
         store.con.execute("DELETE FROM migrations WHERE version >= 8")
         store.con.execute("DELETE FROM workbench WHERE key IN ('arrivals', 'hours')")
 

@@ -66,7 +66,7 @@ def ask(store):
     "Everything that is kept, as known now and at each night."
     for as_of in [None, *NIGHTS]:
         store.known_batch(as_of)
-        store.last_outcomes(as_of)
+        store.last_outcomes(MODEL, as_of)
         store.feature_kinds(MODEL, as_of)
         store.unreadable_counts(MODEL, "v1", as_of)
         store.calendar(MODEL, as_of)
