@@ -15,6 +15,9 @@ LONG = {
     "adopt",
     "calendar",
     "calibrate",
+    "damaged",
+    "features",
+    "file",
     "never",
     "promote",
     "putback",
@@ -24,6 +27,8 @@ LONG = {
     "rollback",
     "send",
     "set",
+    "sites",
+    "spelling",
     "watch",
 }
 "Commands that take long, or whose places are like those of others."

@@ -26,6 +26,8 @@ def status(call: Call, as_json: AsJson = False):
     if as_json:
         print_json({"models": rows, **of_all})
         return
+    if not any(row["not_watched"] for row in rows):  # a column of nothing
+        rows = [{k: v for k, v in row.items() if k != "not_watched"} for row in rows]
     held = counted(of_all["quarantined"], "row")
     total = "batch {batch}, days of {timezone}, ".format_map(of_all) + f"{held} in quarantine"
     show(rows, _text, total)
@@ -50,7 +52,8 @@ def _standing(log, model, due_days):
 def _text(row):
     days = counted(row["days"], "day")
     span = f"{row['first']} to {row['last']} ({days})" if row["days"] else "nothing logged"
-    off = f", not watched: {', '.join(row['not_watched'])}" if row["not_watched"] else ""
+    unwatched = ", ".join(row.get("not_watched", ()))
+    off = f", not watched: {unwatched}" if unwatched else ""
     return (
         f"{row['model']}: {span}, active version {row['active_version'] or '-'}, "
         f"{counted(row['due'], 'day')} due{off}"

@@ -157,10 +157,8 @@ class ModelDay:
 
     @cached_property
     def threshold(self) -> int:
-        """The threshold in force (points) when the day was first looked at.
-
-        From the audit trail, else as logged with the predictions, else even odds.
-        """
+        """The threshold in force (points) when the day was first looked at: from the audit trail,
+        else as logged with the predictions, else even odds."""
         recorded = self.reader.threshold(self.model, self.version, self.stood_at)
         if recorded is not None:
             return recorded

@@ -272,7 +272,7 @@ def test_labels_that_still_arrive_are_refused_or_remembered(bench, capsys):
     with open_snapshot(bench.data) as log:
         assert log.version(MODEL, "v1").card["incomplete_labels"]
         assert log.calibration(MODEL, "v1") is None  # nothing is promised by such labels
-        assert "still arrive" in log.latest_change("registered", f"{MODEL}/v1").why
+        assert "still arrive" in log.audit(f"{MODEL}/v1").query("what == 'registered'").why.iloc[0]
 
 
 @pytest.mark.evidence
