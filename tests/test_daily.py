@@ -353,6 +353,7 @@ def test_the_headline_sees_every_loss_of_quality(logged, held_out, state, says):
     assert headline.state == state and all(s in headline.advice for s in says)
 
 
+@pytest.mark.slow
 def test_a_demo_killed_while_it_logs_the_history_goes_on(tmp_path, monkeypatch):
     """Every tenth flight of ten weeks before the first live day, and of that day; short reports.
 

@@ -129,11 +129,13 @@ def loaded_from_elsewhere(folder):
         yield from ((path.relative_to(folder).as_posix(), url) for url in loads if foreign(url))
 
 
+@pytest.mark.slow
 def test_no_link_is_broken(site):
     assert len(list(site.rglob("*.html"))) > 20
     assert list(broken(site)) == []
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_from_another_host(site):
     assert list(loaded_from_elsewhere(site)) == []
 
@@ -174,6 +176,7 @@ def test_the_search_for_broken_links_finds_them(tmp_path, text, links):
     assert len(list(broken(tmp_path))) == links
 
 
+@pytest.mark.slow
 def test_every_name_offered_at_the_top_is_told(site):
     told = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
     known = {
@@ -202,6 +205,7 @@ def told_by_help(*words):
         yield from told_by_help(*words, name)
 
 
+@pytest.mark.slow
 def test_every_command_has_help_and_stands_in_the_documentation(site):
     commands = list(told_by_help())
     page = (site / "commands.html").read_text(encoding="utf-8")
@@ -211,11 +215,13 @@ def test_every_command_has_help_and_stands_in_the_documentation(site):
         assert f'<section id="aiops-wb-{"-".join(words)}">' in page
 
 
+@pytest.mark.slow
 def test_every_setting_stands_in_the_documentation(site):
     page = (site / "settings.html").read_text(encoding="utf-8")
     assert all(f">{name}</span>" in page for name in Settings.model_fields)
 
 
+@pytest.mark.slow
 def test_directives_of_the_export_are_not_shown_and_exported_code_is(site):
     text = (site / "nbs" / "stats" / "00_points.html").read_text(encoding="utf-8")
     assert "tag_exported" in text and not re.search(

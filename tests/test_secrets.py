@@ -84,7 +84,7 @@ def in_process_of_its_own(house, *words, **environment):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("place", ["file", "variable"])
+@pytest.mark.parametrize("place", [pytest.param("file", marks=pytest.mark.slow), "variable"])
 def test_a_token_in_an_address_is_sent_and_never_said(tmp_path, port, place, monkeypatch, capfd):
     "The morning starts other processes and is one of its own; the rest is asked in this one."
     house = tmp_path / "house"

@@ -158,7 +158,7 @@ def test_tickets_start_once_days_suffice_and_the_page_says_what_is_promised(live
     )
 
 
-@pytest.mark.parametrize("past", ["lived", "lived_with_gaps"])
+@pytest.mark.parametrize("past", ["lived", pytest.param("lived_with_gaps", marks=pytest.mark.slow)])
 def test_the_watch_counts_each_mature_day_once_even_when_nights_are_missed_and_repeated(
     bench, past, request
 ):
