@@ -14,6 +14,11 @@ __all__ = ["Later", "loading", "needs"]
 NOT_USED = ("sklearn",)
 "An optional part of XGBoost that takes half a second to load; no command uses it."
 
+_CUT_OFF = (
+    "a compiled file of a package is cut off: remove the folders __pycache__ where it is "
+    "installed, or install it again."
+)
+
 Table = Mapping[str, tuple[str, str]]  # name -> module, what the command does
 
 
@@ -32,6 +37,8 @@ class Later(TyperCommand):
                 loaded = get_command(import_module(f".{self.module}", __package__).app)
         except ModuleNotFoundError as error:
             raise typer.TyperException(needs(error)) from None
+        except EOFError:  # Python writes bytecode onto a full disk, too, and does not look again
+            raise typer.TyperException(_CUT_OFF) from None
         loaded.name, loaded.help = self.name, self.help
         return loaded
 

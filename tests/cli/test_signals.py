@@ -176,3 +176,13 @@ def test_a_message_that_nobody_can_be_told_keeps_nothing_from_being_published(tm
     start(bench, "ingest", code=code).communicate(timeout=300)
     asked(bench, "status")
     assert f"{MODEL}: 2026-03-01 to 2026-03-02" in capsys.readouterr().out
+
+
+def test_bytecode_that_a_full_disk_cut_off_is_not_called_an_interruption(capsys, monkeypatch):
+    def cut_off(name, package):
+        raise EOFError("marshal data too short")
+
+    monkeypatch.setattr("aiops_wb.cli.later.import_module", cut_off)
+    assert main(["status"]) == 1
+    said = capsys.readouterr().err
+    assert "__pycache__" in said and "interrupted" not in said and said.count("\n") == 1

@@ -162,7 +162,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.RLIM_INFINITY))
 {INGEST}"""
     child = subprocess.run(
-        [sys.executable, "-c", limit, str(delivered.data)],
+        [sys.executable, "-B", "-c", limit, str(delivered.data)],
         input="\n",
         capture_output=True,
         text=True,
@@ -180,7 +180,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (6000, {resource.RLIM_INFINITY}))
 sys.exit(main(["ingest", "--data", {str(delivered.data)!r}]))"""
     with delivered.store():
         pass
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    command = [sys.executable, "-B", "-c", code]  # no half-written bytecode is to stay
+    child = subprocess.run(command, capture_output=True, text=True)
     assert (
         child.returncode == 1
         and child.stderr.startswith("aiops-wb: ")

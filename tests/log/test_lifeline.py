@@ -285,7 +285,8 @@ def test_a_full_disk_that_is_freed_again(tmp_path):
     done, out, err = run(
         tmp_path,
         """
-        import resource
+        import resource, sys
+        sys.dont_write_bytecode = True  # none is to stay half-written
         unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
         log = new(flush_seconds=.002, segment_seconds=.01, flush_rows=100)
         log.log(0.5, AT, prediction_id="warm")
@@ -310,7 +311,8 @@ def test_rows_that_die_with_their_process_are_said(tmp_path):
     done, _, err = run(
         tmp_path,
         """
-        import resource
+        import resource, sys
+        sys.dont_write_bytecode = True  # none is to stay half-written
         log = new()
         log.log(0.5, AT)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
