@@ -895,6 +895,34 @@ def tickets_late_labels(repetitions):
     )
 
 
+def automation_late_labels(repetitions):
+    """How much less of high risk is automated than with labels known at once, from day 120 on.
+
+    Labels that take at most 14 days; by log and in percentage points / 100, at most .1.
+    """
+    from bench import waits
+
+    worst, told = (-np.inf, 0.0, 0, ""), []
+    for world in [name for name in waits.WORLDS if name != "slow"]:
+        for never in (0.0, 0.2):
+            less, shares = [], []
+            for run in range(max(repetitions // 100, 3)):
+                rng = np.random.default_rng([75, run])
+                log = waits.made(rng, world, 200, never)
+                late = list(waits.lived(rng, log, 200, first=120))
+                shares.append([sum(m.tickets for m in late), sum(m.high for m in late)])
+                shares.append(waits.automated_at_once(log, 200, 120))
+                (ours, high), (all_known, _) = shares[-2:]
+                less.append((all_known - ours) / high)
+            name, mean = f"{world}, {never:.0%} never", float(np.mean(less))
+            worst = max(worst, (mean, np.std(less, ddof=1) / np.sqrt(len(less)), len(less), name))
+            late, at_once = (np.sum(shares[i::2], axis=0) for i in (0, 1))
+            told.append(f"{name}: {late[0] / late[1]:.2f} of {at_once[0] / at_once[1]:.2f}")
+    mean, se, n, name = worst
+    unit = f"share of high risk that waits for labels, worst world ({name})"
+    return report("automation_late_labels", 0.1, mean, n, unit, False, se, note="; ".join(told))
+
+
 def tickets_never_by_label(repetitions):
     """Expected to fail: negatives more often never get a label, which no log can see. The mean
     daily share of false tickets, promised at most .2, among all tickets.
@@ -978,6 +1006,7 @@ ALL = {
         delay_prevalence,
         arrival_complete,
         tickets_late_labels,
+        automation_late_labels,
         tickets_never_by_label,
         coverage_late_labels,
         outage_found,

@@ -88,6 +88,20 @@ def lived(rng, log: Log, days: int, first=40):
         yield _morning(log, today, found, table)
 
 
+def automated_at_once(log: Log, days: int, first: int) -> tuple[int, int]:
+    "Tickets and events of high risk of a log, were every label known that ever comes, at once."
+    log = log._replace(age=np.where(np.isfinite(log.age), 0.0, np.nan))
+    day = lambda d: FIRST + timedelta(d)
+    tickets = high = 0
+    for today in range(first, days - STEP, STEP):
+        known = {day(d): log.counts(d, today) for d in range(today - 59, today + 1)}
+        rule = certainty(known, day(today), target=TARGET).rule
+        at = slice(*np.searchsorted(log.day, [today + 1, today + 1 + STEP]))
+        tickets += 0 if rule.threshold is None else int((log.points[at] >= rule.threshold).sum())
+        high += _high(log, today)
+    return tickets, high
+
+
 def _morning(log, today, found, table):
     nothing = Morning(today, np.nan, [], [], np.zeros((2, 2), int), 0, 0)
     if found.age is None:

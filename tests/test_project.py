@@ -245,7 +245,7 @@ def test_a_report_calls_the_package_and_defines_nothing(report):
     cells = json.loads(report.read_text())["cells"]
     code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
     assert (
-        len(cells) <= 17 and sum("parameters" in c["metadata"].get("tags", []) for c in cells) == 1
+        len(cells) <= 16 and sum("parameters" in c["metadata"].get("tags", []) for c in cells) == 1
     )
     assert not any(re.search(r"^\s*(def|class|lambda)\b|SELECT", c, re.M) for c in code)
 

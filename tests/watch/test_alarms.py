@@ -667,7 +667,7 @@ def test_odd_features_are_watched_and_none_stops_the_day(bench):
     )
     found = {a.stream for a in view.drift.alarms}
     assert (
-        set(tables.stream_table(view).frame.stream[: len(found)]) == found
+        set(tables.stream_tables(view)[0].frame.stream[: len(found)]) == found
     )  # what is in alarm stands first
     assert {"flat", "many", "feature score"} <= found and "gone" not in found
     assert (

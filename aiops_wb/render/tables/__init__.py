@@ -9,7 +9,7 @@ from .certainty import (
     operator_tables,
     promise_table,
 )
-from .drift import alarm_table, drift_table, feature_table, stream_table, unwatched_table
+from .drift import alarm_table, drift_table, feature_table, stream_tables
 from .performance import (
     arrival_table,
     false_positive_table,
@@ -32,8 +32,7 @@ __all__ = [
     "false_positive_table",
     "segment_table",
     "alarm_table",
-    "stream_table",
-    "unwatched_table",
+    "stream_tables",
     "feature_table",
     "drift_table",
     "calibration_table",

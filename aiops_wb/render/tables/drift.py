@@ -12,7 +12,7 @@ from ...watch.words import number, percent
 from ..vocabulary import looked_at, metric, shown
 from .table import Table, note
 
-__all__ = ["alarm_table", "stream_table", "unwatched_table", "feature_table", "drift_table"]
+__all__ = ["alarm_table", "stream_tables", "feature_table", "drift_table"]
 
 
 def alarm_table(view: View, closed_days: int = 30) -> Table:
@@ -82,12 +82,14 @@ def _closed_alarms(view, days):
     ]
 
 
-def stream_table(view: View) -> Table:
-    """Every stream that can be watched, those with an open alarm first.
+def stream_tables(view: View) -> list[Table]:
+    "Every stream that can be watched, and every one that cannot."
+    return [_watched(view), _not_watched(view)]
 
-    The recent change with the lower end of its size, what is tolerated, evidence, and what the
-    reference is worth.
-    """
+
+def _watched(view):
+    """Those with an open alarm first: the recent change with the lower end of its size, what is
+    tolerated, evidence, and what the reference is worth."""
     drift = view.drift
     is_open = drift.followed.open[-1]
     places = sorted(range(len(drift.questions)), key=lambda i: not is_open[i])
@@ -98,8 +100,8 @@ def stream_table(view: View) -> Table:
     return Table(pd.DataFrame(rows), ("watched",)) if rows else note("nothing is watched yet")
 
 
-def unwatched_table(view: View) -> Table:
-    "Every stream that cannot be watched, and why."
+def _not_watched(view):
+    "Each with the reason."
     rows = [{"not watched": name, "because": why} for name, why in view.drift.unwatched.items()]
     return Table(pd.DataFrame(rows), ("because",)) if rows else note("every stream is watched")
 
