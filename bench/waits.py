@@ -88,18 +88,17 @@ def lived(rng, log: Log, days: int, first=40):
         yield _morning(log, today, found, table)
 
 
-def automated_at_once(log: Log, days: int, first: int) -> tuple[int, int]:
-    "Tickets and events of high risk of a log, were every label known that ever comes, at once."
+def at_once(log: Log, mornings) -> np.ndarray:
+    "(mornings,) tickets after each, were every label that ever comes known at once."
     log = log._replace(age=np.where(np.isfinite(log.age), 0.0, np.nan))
-    day = lambda d: FIRST + timedelta(d)
-    tickets = high = 0
-    for today in range(first, days - STEP, STEP):
+    day, tickets = lambda d: FIRST + timedelta(d), []
+    for today in (m.today for m in mornings):
         known = {day(d): log.counts(d, today) for d in range(today - 59, today + 1)}
         rule = certainty(known, day(today), target=TARGET).rule
         at = slice(*np.searchsorted(log.day, [today + 1, today + 1 + STEP]))
-        tickets += 0 if rule.threshold is None else int((log.points[at] >= rule.threshold).sum())
-        high += _high(log, today)
-    return tickets, high
+        certain = rule.threshold is not None and log.points[at] >= rule.threshold
+        tickets.append(int(np.sum(certain)))
+    return np.array(tickets)
 
 
 def _morning(log, today, found, table):

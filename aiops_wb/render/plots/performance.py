@@ -82,7 +82,7 @@ def reliability(counts: ScoreCounts, bins: int = 10) -> Chart:
 @mpl.rc_context(STYLE)
 def label_pace(pace: Pace | None) -> Chart:
     "Which share of the labels that ever arrive is there by age, for each label and band of score."
-    chart, axes = panels(height=2.4, width=6.4)
+    chart, axes = panels(height=3.0, width=6.4)
     ax = axes[0, 0]
     if pace is None:
         empty(ax, "the pace of labels is not known yet")
@@ -96,5 +96,5 @@ def label_pace(pace: Pace | None) -> Chart:
             ax.step(ages, share, where="post", color=color, ls=line, label=f"{kind}, {band} score")
     ax.set(title="Labels that are in, by age", xlabel="days after the event", ylim=(0, 1.05))
     as_percent(ax.yaxis)
-    ax.legend(loc="lower right")  # every curve ends high
+    chart.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return chart
