@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -101,6 +102,7 @@ def from_file(
     _refuse_registered(reader, model, version)
     rows, kinds = reference_rows(reader, path, model, version, now, choice, options)
     name = shown(Path(path).name)
+    _refuse_unended(name, max(rows.event_date), now.astimezone(ZoneInfo(reader.timezone)).date())
     _refuse_logged(reader, model, version, name, set(rows.event_date))
     grid = _one_grid(name, rows)
     counts = {
@@ -125,6 +127,14 @@ def _refuse_registered(reader, model, version):
         raise StoreError(
             f"{model} already has a version {version!r}: versions are never replaced, choose a new "
             "name."
+        )
+
+
+def _refuse_unended(name, last, today):
+    "StoreError where a day of a file is still running, or to come."
+    if last >= today:
+        raise StoreError(
+            f"{name} holds {last}, which is not over: a reference ends yesterday at the latest."
         )
 
 

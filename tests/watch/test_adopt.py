@@ -148,6 +148,7 @@ def test_a_version_may_be_adopted_before_it_scores(bench, capsys):
 
 def test_a_file_that_is_no_reference_is_refused(elsewhere, capsys):
     logged = events(30, 5, start=START + timedelta(20), version="past")["at"].reset_index(drop=True)
+    ahead = pd.date_range("2190-01-01", periods=1800, freq="24min", tz="UTC")
     few = a_file(elsewhere, days=2)
     named = few[:2]
     for words, says, code in (
@@ -159,6 +160,7 @@ def test_a_file_that_is_no_reference_is_refused(elsewhere, capsys):
         (a_file(elsewhere, "twice.csv", id="same"), "holds same twice", 1),
         (a_file(elsewhere, "same.csv", late=1), "both labels are needed", 1),
         (a_file(elsewhere, "bad.csv", p="often"), "bad.csv, line 2: score", 1),
+        (a_file(elsewhere, "to_come.csv", when=ahead), "holds 2190-01-30, which is not over", 1),
         (a_file(elsewhere, "in.csv", 30, when=logged.repeat(12).to_numpy()), "holds 2026-01-21", 1),
     ):
         assert adopt(elsewhere, *words) == code, words
