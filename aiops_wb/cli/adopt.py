@@ -6,16 +6,26 @@ from typing import Annotated
 
 import typer
 
-from ..log.reading import Limits, ReadOptions
 from ..log.roles import Choice
 from ..models.complete import held_out_words, label_rules
 from ..watch.adopt import adopt_days, adopt_file
 from ..watch.registered import ENOUGH_DAYS
 from .arguments import Model, Version, agreeing, all_pairs, as_date, as_pairs
 from .call import Call, alone, command
-from .lines import counted, line
+from .delivery import (
+    Decimal,
+    Encoding,
+    NaiveTimezone,
+    ScoreScale,
+    SkipLines,
+    Thousands,
+    read_options,
+)
+from .lines import counted, line, printable
 
 app = alone()
+_PLAIN = (None, ".", None, 0, None, "probability")
+"How a reference file is spelt of which nothing is said."
 SHOWN = ("roc_auc", "pr_auc", "precision", "recall")
 Start = Annotated[
     date | None,
@@ -62,10 +72,12 @@ def adopt(
             show_default=False,
         ),
     ] = None,
-    naive_timezone: Annotated[
-        str | None,
-        typer.Option(metavar="ZONE", help="zone of its times that are written without an offset"),
-    ] = None,
+    encoding: Encoding = None,
+    decimal: Decimal = ".",
+    thousands: Thousands = None,
+    skip_lines: SkipLines = 0,
+    naive_timezone: NaiveTimezone = None,
+    score_scale: ScoreScale = "probability",
     model_file: Annotated[
         Path | None,
         typer.Option(
@@ -83,17 +95,15 @@ def adopt(
         ),
     ] = False,
 ):
-    _check(start, end, reference_file, columns or naive_timezone)
+    spelt = (encoding, decimal, thousands, skip_lines, naive_timezone, score_scale)
+    _check(start, end, reference_file, columns or spelt != _PLAIN)
     settings, rules = call.settings, label_rules(call.settings)
     with call.writing() as log:
         adopted = log, call.now(), call.who, model, version
         more = {"options": settings.certainty, "allow_incomplete": allow_incomplete}
         if reference_file:
             choice = Choice(all_pairs(columns))
-            words = settings.null_words
-            reading = ReadOptions(
-                naive_timezone=naive_timezone, limits=Limits.of(settings), null_words=words
-            )
+            reading = read_options(settings, *spelt)
             more |= {"choice": choice, "reading": reading, "share": rules["share"]}
             found = adopt_file(*adopted, reference_file, model_file, **more)
         else:
@@ -110,11 +120,16 @@ def _check(start, end, file, of_file):
             "a reference is days of the log, --from and --to, or a --reference-file: name one"
         )
     if of_file and not file:
-        raise typer.BadParameter("--map and --naive-timezone are about a --reference-file")
+        raise typer.BadParameter(
+            "--map, and how a file is spelt (--score-scale and the like), are about a "
+            "--reference-file"
+        )
 
 
 def _tell(found):
     "Print what was adopted, on what, and what is to be known of it."
+    for note in found.notes:
+        line(f"note: {printable(note)}")
     if found.told:
         line(found.told)
     version, card = found.version, found.version.card

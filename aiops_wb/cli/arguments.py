@@ -17,6 +17,7 @@ __all__ = [
     "LastDay",
     "Model",
     "Models",
+    "Reason",
     "Reports",
     "Version",
     "Why",
@@ -126,6 +127,7 @@ Models = Annotated[
         show_default=False,
     ),
 ]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="the reason, for the audit trail")]
 Why = Annotated[
     str | None,
     typer.Option(metavar="TEXT", help="the reason, for the audit trail; a change needs it"),

@@ -1,25 +1,26 @@
 """Versions of models: which there are, switching one on, putting one back."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from ..log.catalog import Reader
-from ..log.errors import StoreError
 from ..models.complete import held_out_words
-from .arguments import AsJson, Model, Version, as_name
+from .arguments import AsJson, Model, Reason, Version, as_name
 from .call import Call, command, group
-from .lines import counted, line, printable
+from .lines import counted, line
 from .output import as_rows, show
 
 app = group(
     {
         "train": ("train", "train a version on a range of the log's days and register it"),
         "adopt": ("adopt", "register a version trained elsewhere, with what one trained here has"),
+        "watch": (
+            "watch",
+            "switch alarms about a version and their messages on or off; figures and pages go on",
+        ),
     }
 )
 COLUMNS = ("model", "version", "registered_at", "grid", "card")
-Reason = Annotated[str, typer.Option(metavar="TEXT", help="the reason, for the audit trail")]
 
 
 @command(app, "list")
@@ -92,40 +93,3 @@ def roll_back(call: Call, model: Model, why: Reason):
     with call.writing() as log:
         back = log.roll_back(call.now(), call.who, "model", model, why)
     line(f"{model} {back} is active again")
-
-
-@command(app, "watch")
-def watch(
-    call: Call,
-    version: Annotated[
-        str,
-        typer.Argument(metavar="MODEL/VERSION", help="the version, such as late/v1"),
-    ],
-    state: Annotated[
-        Literal["on", "off"],
-        typer.Argument(
-            metavar="on|off",
-            help="off closes its alarms and raises no more, nor misses its events; days before the "
-            "switch that have no figures yet are left as they are",
-        ),
-    ],
-    why: Reason,
-):
-    "Switch alarms about a version and their messages on or off; figures and pages go on."
-    with call.writing() as log:
-        model, named = _version(log, version)
-        log.watch(call.now(), call.who, model, named, state == "on", why)
-        off = log.not_watched(model, named)
-    line(
-        printable(f"{model} {named} is not watched {off}" if off else f"{model} {named} is watched")
-    )
-
-
-def _version(log: Reader, text: str) -> tuple[str, str]:
-    "The model and the version that MODEL/VERSION names: both may hold slashes themselves."
-    known = [(m, v) for m in log.models() for v in log.known_versions(m)]
-    for model, version in known:
-        if text == f"{model}/{version}":
-            return model, version
-    choices = ", ".join("/".join(one) for one in known)
-    raise StoreError(f"{text!r} is no version of this log: choose one of {choices or 'none'}.")

@@ -24,6 +24,7 @@ __all__ = [
     "count_rejects",
     "models_of_outcomes",
     "models_of_predictions",
+    "touched_by_outcomes",
     "unmatched_outcomes",
     "quarantine_rows",
     "unreadable_values",
@@ -187,9 +188,8 @@ def _contents(con, rows):
         yield content_sql(value) if physical == "varchar" else value
 
 
-def reject_outcomes(store: Store, source: str) -> list[tuple]:
-    """Fill `rejects` and `resolved` (the rows with the day of their prediction) for one chunk;
-    returns the days touched."""
+def reject_outcomes(store: Store, source: str) -> None:
+    "Fill `rejects` and `resolved` (the rows with the day of their prediction) for one chunk."
     con = store.con
     _stage(con, source, store.timezone)
     _find_predictions(store)
@@ -221,12 +221,6 @@ def reject_outcomes(store: Store, source: str) -> list[tuple]:
             WHERE k.prediction_id = r.prediction_id AND k.label = r.label
               AND k.observed_at = r.observed_at AND k.source IS NOT DISTINCT FROM r.source)"""
     )
-    return con.execute(
-        """
-        SELECT DISTINCT event_date, tenant, model, version FROM predicted
-        SEMI JOIN (SELECT prediction_id FROM resolved
-                   ANTI JOIN rejects USING (filename, file_row_number)) USING (prediction_id)"""
-    ).fetchall()
 
 
 def reject_future(con, source: str, now: datetime) -> None:
@@ -347,6 +341,16 @@ def _find_spelt(store):
         SELECT DISTINCT ON (prediction_id) prediction_id, event_date, tenant, model, version
         FROM meant ANTI JOIN predicted USING (prediction_id)"""
     )
+
+
+def touched_by_outcomes(con) -> list[tuple]:
+    "(event_date, tenant, model, version) of the predictions that the chunk's outcomes are about."
+    return con.execute(
+        """
+        SELECT DISTINCT event_date, tenant, model, version FROM predicted
+        SEMI JOIN (SELECT prediction_id FROM resolved
+                   ANTI JOIN rejects USING (filename, file_row_number)) USING (prediction_id)"""
+    ).fetchall()
 
 
 def unmatched_outcomes(con) -> tuple[int, tuple[str, ...]]:

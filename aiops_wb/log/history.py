@@ -34,7 +34,7 @@ def choices(
     (`outcome_mapping`). StoreError for a name that neither has.
     """
     known = {name for columns in COLUMNS.values() for name in columns}
-    for name in (*constants, *(outcome_mapping or {})):
+    for name in (*constants, *mapping, *(outcome_mapping or {})):
         if name not in known:
             raise StoreError(f"{name!r} cannot be set or mapped: choose from {', '.join(known)}.")
     if constants.get("model", model) != model:

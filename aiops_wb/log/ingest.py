@@ -19,6 +19,7 @@ from .checks import (
     quarantine_rows,
     reject_outcomes,
     reject_predictions,
+    touched_by_outcomes,
     unmatched_outcomes,
     unreadable_values,
 )
@@ -310,8 +311,9 @@ def _loaded(store, kind, deliveries, types, now, owner, also, known):
     rows, touched = parquet(paths, filename=True, file_row_number=True), []
     named = {pair: None for delivered in deliveries for pair in delivered.outcome_columns}
     if kind == "outcomes":
-        touched = reject_outcomes(store, rows)
+        reject_outcomes(store, rows)
         known.reject(store, kind, rows)
+        touched = touched_by_outcomes(con)
         unmatched, examples = unmatched_outcomes(con)
         models = [*models_of_outcomes(con), *([None] if unmatched else [])] if named else []
         late = []

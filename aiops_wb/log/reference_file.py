@@ -1,5 +1,6 @@
 """Scored and labelled rows that are not in the log: read from a file, written nowhere."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,9 +26,9 @@ def reference_rows(
     now: datetime,
     choice: Choice = Choice(),
     options: ReadOptions | None = None,
-) -> tuple[pd.DataFrame, dict[str, str]]:
+) -> tuple[pd.DataFrame, dict[str, str], tuple[str, ...]]:
     """The rows of a file as `Reader.rows` has those of the log (event_date, points, grid, label,
-    `feature:...`), and what each feature is.
+    `feature:...`), what each feature is, and what is to be said of how the file was read.
 
     `choice` names columns of predictions and of outcomes. StoreError when a row cannot be used: a
     reference that lacks some is another one.
@@ -54,7 +55,19 @@ def reference_rows(
     day = rows.predicted_at.dt.tz_convert(ZoneInfo(reader.timezone)).dt.date
     label = rows.prediction_id.map(labels).astype(float)
     columns = {"event_date": day, "points": rows.points, "grid": rows.grid, "label": label}
-    return pd.DataFrame(columns | features), kinds
+    notes = (*predictions.notes, *_not_taken(predictions.roles, outcomes.roles).said())
+    return pd.DataFrame(columns | features), kinds, notes
+
+
+def _not_taken(scored, labelled):
+    "What became of columns: labels are read beside scores, and options name model and version."
+    told = {name: f"--{name} gives {name}" for name in ("model", "version")}
+    left_out = {
+        column: told.get(column, why)
+        for column, why in scored.left_out.items()
+        if column not in labelled.ours.values()
+    }
+    return replace(scored, left_out=left_out)
 
 
 def _refuse_bad(path, read: Read):

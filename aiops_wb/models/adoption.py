@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -35,6 +36,7 @@ class Adoption:
     held_out: dict[date, ScoreCounts]  # its reference days whose labels may be used
     span: tuple[date, date] | None  # of days of the log
     told: str  # what is known of late labels, in words
+    notes: tuple[str, ...] = ()  # what is to be said of how a file was read
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +101,9 @@ def from_file(
     `allow_incomplete`; and as in `from_log`.
     """
     _refuse_registered(reader, model, version)
-    rows, kinds = reference_rows(reader, path, model, version, now, choice, options)
+    rows, kinds, notes = reference_rows(reader, path, model, version, now, choice, options)
     name = shown(Path(path).name)
+    _refuse_unended(name, max(rows.event_date), now.astimezone(ZoneInfo(reader.timezone)).date())
     _refuse_logged(reader, model, version, name, set(rows.event_date))
     grid = _one_grid(name, rows)
     counts = {
@@ -117,7 +120,7 @@ def from_file(
     events = {day: c.total[0] for day, c in counts.items()}
     days = LabelledDays(events, told, bool(falls), "")
     seen = _Reference(rows, kinds, counts, days, name, None)
-    return _adopted(reader, model, version, seen, model_file)
+    return replace(_adopted(reader, model, version, seen, model_file), notes=notes)
 
 
 def _refuse_registered(reader, model, version):
@@ -125,6 +128,14 @@ def _refuse_registered(reader, model, version):
         raise StoreError(
             f"{model} already has a version {version!r}: versions are never replaced, choose a new "
             "name."
+        )
+
+
+def _refuse_unended(name, last, today):
+    "StoreError where a day of a file is still running, or to come."
+    if last >= today:
+        raise StoreError(
+            f"{name} holds {last}, which is not over: a reference ends yesterday at the latest."
         )
 
 

@@ -69,7 +69,7 @@ def _loaded(path):
         raise StoreError(f"{path} is not a file.")
     try:
         booster = xgb.Booster(model_file=path)
-    except xgb.core.XGBoostError:
+    except (xgb.core.XGBoostError, UnicodeDecodeError):  # what it complains of may be no text
         raise StoreError(f"{path.name} cannot be read by XGBoost {xgb.__version__}.") from None
     objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
     if objective != "binary:logistic":

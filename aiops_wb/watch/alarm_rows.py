@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import date, datetime
-from math import nan
 
 import pandas as pd
 
 from ..log.store import Store
 from .alarms import Alarm, Drift
 from .silence import SILENCE
+from .switch import closed_row
 from .view import View
 
 __all__ = ["event_id", "event_rows", "record_alarms"]
@@ -39,7 +39,7 @@ def event_rows(
     for alarm in drift.alarms:
         known = standing.pop((version, alarm.stream), None)
         rows.append(_open_row(alarm, known, model, version, day))
-    rows += [_closed_row(row, _why_closed(row, drift, version)) for row in standing.values()]
+    rows += [closed_row(row, _why_closed(row, drift, version)) for row in standing.values()]
     if not rows:
         return pd.DataFrame()
     return pd.DataFrame(rows).assign(model=model, event_date=day, as_of=as_of, recorded_at=now)
@@ -87,28 +87,11 @@ def _why_closed(row, drift, version):
     return f"the recent days of {row.stream} no longer differ for certain by more than is tolerated"
 
 
-def _closed_row(row, why):
-    return {
-        "version": row.version,
-        "event_id": row.event_id,
-        "stream": row.stream,
-        "state": "closed",
-        "kind": row.kind,
-        "severity": row.severity,
-        "log10_evidence": nan,
-        "effect": nan,
-        "lower": nan,
-        "unit": row.unit,
-        "since": row.since.date(),
-        "opened_on": row.opened_on.date(),
-        "muted": row.muted,
-        "title": row.title,
-        "text": f"Closed: {why}.",
-    }
-
-
 def record_alarms(store: Store, view: View, as_of: datetime, now: datetime) -> None:
-    "Append what alarms say of the day of a view, unless it is known already."
+    """Append what alarms say of the day of a view, unless it is known already, or the version was
+    switched off since: that closed its alarms."""
+    if not view.drift.off and store.not_watched(view.model, view.version):
+        return
     before = store.drift_events(view.model)
     before = before[before.stream != SILENCE]
     said = before[before.event_date.dt.date == view.day] if len(before) else before

@@ -317,6 +317,16 @@ def test_what_cannot_have_been_is_in_quarantine(bench):
     }
 
 
+def test_labels_that_are_all_impossible_are_in_quarantine(bench):
+    told = small()
+    early = told.outcomes.assign(observed_at=told.predictions.predicted_at.min() - timedelta(1))
+    early = early.drop_duplicates("prediction_id")
+    with bench.store(ZONE) as store:
+        taken = bring_in(store, bench, Past(told.predictions, early), LATE)["outcomes"]
+        counted = store.labelled(MODEL, START, START, LATE)
+    assert taken == Ingested(quarantined=len(early)) and counted == {START: (30, 0)}
+
+
 def test_labels_without_a_time_are_refused_by_name(bench):
     told = small()
     with bench.store(ZONE) as store, pytest.raises(StoreError, match="--set observed_at="):
@@ -326,6 +336,9 @@ def test_labels_without_a_time_are_refused_by_name(bench):
 def test_words_that_neither_file_has_are_refused():
     with pytest.raises(StoreError, match="'colour' cannot be set or mapped"):
         choices("m", {}, {"colour": "red"})
+    for mapped in ({"hue": "colour"}, {"hue": "colour", "label": "y"}):
+        with pytest.raises(StoreError, match="'hue' cannot be set or mapped"):
+            choices("m", mapped, {})
     with pytest.raises(StoreError, match="are two models"):
         choices("m", {}, {"model": "other"})
     told = choices("m", {"label": "y", "score": "p"}, {"source": "desk", "version": "1"})

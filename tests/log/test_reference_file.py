@@ -31,7 +31,7 @@ def test_rows_are_what_the_log_would_hold(bench):
         "c,2026-01-01T07:00:00Z,0.25,,5,",
     )  # fmt: skip
     with bench.store("America/New_York") as store:
-        rows, kinds = reference_rows(store, path, MODEL, "v1", NOW, CHOICE)
+        rows, kinds, _ = reference_rows(store, path, MODEL, "v1", NOW, CHOICE)
     assert list(rows.event_date) == [date(2025, 12, 31), date(2026, 1, 1), date(2026, 1, 1)]
     assert list(rows.points) == [0, 1099, -1099] and set(rows.grid) == {"logit"}
     assert rows.label.fillna(-1).tolist() == [1, 0, -1]
@@ -44,7 +44,7 @@ def test_features_are_what_the_log_knows_them_to_be(bench):
     path = written(bench, "a,2026-01-01T04:00:00Z,0.5,1,3.0,x", "b,2026-01-01T06:00:00Z,0.7,0,4,x")
     with bench.store() as store:
         store.fix_features(NOW, "ana", MODEL, {"amount": "text"}, "codes")
-        rows, kinds = reference_rows(store, path, MODEL, "v1", NOW, CHOICE)
+        rows, kinds, _ = reference_rows(store, path, MODEL, "v1", NOW, CHOICE)
     assert kinds["amount"] == "text" and rows["feature:amount"].tolist() == ["3", "4"]
 
 
@@ -54,7 +54,7 @@ def test_it_is_read_as_it_is_spelt_and_written_nowhere(bench):
         with pytest.raises(StoreError, match="naive-timezone|zone"):
             reference_rows(store, path, MODEL, "v1", NOW, CHOICE)
         zone = ReadOptions(naive_timezone="Europe/Berlin")
-        rows, _ = reference_rows(store, path, MODEL, "v1", NOW, CHOICE, zone)
+        rows, *_ = reference_rows(store, path, MODEL, "v1", NOW, CHOICE, zone)
         assert len(rows) == 2 and store.models() == [] and store.audit().empty
 
 

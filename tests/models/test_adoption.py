@@ -1,5 +1,6 @@
 """A version trained elsewhere gets what one trained here has."""
 
+import pickle
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -208,6 +209,9 @@ def bad_files(tmp_path):
     yield tmp_path / "model.pkl", "A pickle is never read"
     (tmp_path / "junk.json").write_text("{}")
     yield tmp_path / "junk.json", "cannot be read by XGBoost"
+    booster = xgb.train({}, xgb.DMatrix(np.eye(2), [0, 1]), 1)
+    (tmp_path / "pickled.ubj").write_bytes(pickle.dumps(booster))
+    yield tmp_path / "pickled.ubj", "pickled.ubj cannot be read by XGBoost"
     yield tmp_path / "none.ubj", "is not a file"
     yield saved(tmp_path)[0], r"scores \d+\.\d% of the logged rows .* 99% are needed. Check"
     yield saved(tmp_path, objective="reg:squarederror")[0], "only binary:logistic"

@@ -134,6 +134,26 @@ def test_rows_that_are_not_in_the_log_are_a_reference_for_all_its_days(elsewhere
     assert ", adopted on reference.csv; held-out ROC-AUC" in capsys.readouterr().out
 
 
+def test_a_file_is_read_as_it_is_spelt_and_what_is_not_taken_is_said(elsewhere, capsys):
+    score = events(30, 60, seed=9, start=START - timedelta(30), version="past").score
+    percent = (100 * score).map("{:.6f}".format).str.replace(".", ",")
+    words = a_file(elsewhere, p=percent, version="past", route=7)
+    assert adopt(elsewhere, *words, "--decimal", ",") == 1
+    assert "--score-scale percent" in capsys.readouterr().err
+    assert adopt(elsewhere, *words, "--decimal", ",", "--score-scale", "percent") == 0
+    notes = [one for one in capsys.readouterr().out.splitlines() if one.startswith("note: ")]
+    assert notes == [
+        "note: not taken: version (--version gives version)",
+        "note: taken as features, because what they hold is not what the log's columns of that "
+        "name hold: route",
+    ]
+    with open_snapshot(elsewhere.data) as log:
+        assert max(c.points.max() for c in log.held_out_counts(MODEL, "v1").values()) < 5000
+        assert "route" in log.version(MODEL, "v1").card["bins"]
+    assert adopt(elsewhere, *SPAN, "--decimal", ",") == 2
+    assert "are about a --reference-file" in capsys.readouterr().err
+
+
 def test_a_version_may_be_adopted_before_it_scores(bench, capsys):
     with bench.store() as store:
         store.publish(1)
@@ -148,6 +168,7 @@ def test_a_version_may_be_adopted_before_it_scores(bench, capsys):
 
 def test_a_file_that_is_no_reference_is_refused(elsewhere, capsys):
     logged = events(30, 5, start=START + timedelta(20), version="past")["at"].reset_index(drop=True)
+    ahead = pd.date_range("2190-01-01", periods=1800, freq="24min", tz="UTC")
     few = a_file(elsewhere, days=2)
     named = few[:2]
     for words, says, code in (
@@ -159,6 +180,7 @@ def test_a_file_that_is_no_reference_is_refused(elsewhere, capsys):
         (a_file(elsewhere, "twice.csv", id="same"), "holds same twice", 1),
         (a_file(elsewhere, "same.csv", late=1), "both labels are needed", 1),
         (a_file(elsewhere, "bad.csv", p="often"), "bad.csv, line 2: score", 1),
+        (a_file(elsewhere, "to_come.csv", when=ahead), "holds 2190-01-30, which is not over", 1),
         (a_file(elsewhere, "in.csv", 30, when=logged.repeat(12).to_numpy()), "holds 2026-01-21", 1),
     ):
         assert adopt(elsewhere, *words) == code, words

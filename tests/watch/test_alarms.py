@@ -485,6 +485,32 @@ def live_again(start):
     return frame.assign(x=frame.x + 3.0)
 
 
+def test_alarms_of_a_version_that_scores_no_more_are_closed_by_the_switch(alarmed, capsys):
+    def switched(state):
+        words = ("models", "watch", f"{MODEL}/v1", state, "--why", "retired")
+        assert main([*words, "--data", str(alarmed.data)]) == 0
+        with open_snapshot(alarmed.data) as log:
+            return log.drift_events(MODEL)
+
+    with open_snapshot(alarmed.data) as log:
+        before = log.drift_events(MODEL)
+    off = switched("off")
+    assert len(off) == len(before) and (before.groupby("event_id").state.last() != "closed").all()
+    assert (off.groupby("event_id").state.last() == "closed").all()
+    assert off.text.iloc[-1].startswith("Closed: the version is not watched since ")
+    assert off.equals(switched("off"))  # given again
+    assert main(["drift", "list", "--data", str(alarmed.data)]) == 0
+    assert "0 alarms are open" in capsys.readouterr().out
+    with open_snapshot(alarmed.data) as log:  # what was said before is what it was
+        assert log.drift_events(MODEL, as_of=before.recorded_at.max()).equals(before)
+        day = before.event_date.max().date()
+    settings, reports = Settings(data=alarmed.data), alarmed.root / "reports"
+    run(alarmed.data, reports, off.recorded_at.max(), settings, days=[day], show="none")
+    with open_snapshot(alarmed.data) as log:
+        again = log.drift_events(MODEL)
+        assert (again.groupby("event_id").state.last() == "closed").all()
+
+
 def test_an_alarm_that_waits_for_a_sink_is_not_sent_after_the_switch(alarmed):
     watched_or_not(alarmed, False, datetime(2026, 3, 6, 23, tzinfo=UTC))  # nothing is due
     with open_snapshot(alarmed.data) as log:
