@@ -514,7 +514,9 @@ def _harmless(tell):
 def _take_in(morning, store):
     "Everything that was delivered since the last run."
     settings = morning.settings
-    options = ReadOptions(limits=Limits.of(settings), null_words=settings.null_words)
+    options = ReadOptions(
+        limits=Limits.of(settings), null_words=settings.null_words, risk_cuts=settings.risk_cuts
+    )
     ingested = ingest(store, morning.now, morning.who, options=options)
     store.drop_quarantined_text(morning.now, settings.quarantine_days)
     morning.say(f"ingested: {ingested}")

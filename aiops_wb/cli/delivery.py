@@ -111,7 +111,7 @@ def names_in(given: list[tuple] | None) -> tuple[str, ...] | None:
 
 def read_options(settings: Settings, *told: str | int | None) -> ReadOptions:
     "How a file is spelt (encoding, decimal, thousands, skip_lines, naive_timezone, score_scale)."
-    return ReadOptions(*told, Limits.of(settings), settings.null_words)
+    return ReadOptions(*told, Limits.of(settings), settings.null_words, settings.risk_cuts)
 
 
 def known_outcomes(data: Path) -> dict[str, dict[str, str]]:

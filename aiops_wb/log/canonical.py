@@ -24,6 +24,7 @@ _TEXTS = (
     "calibration_id",
     "risk_level",
     "route",
+    "ladder",
     "source",
 )
 BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}

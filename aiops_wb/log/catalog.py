@@ -7,6 +7,7 @@ from .batches import BatchReads
 from .calibrations import CalibrationReads
 from .cases import CaseReads
 from .counts import ArrivalReads, FeatureCountReads, ScoreCountReads, TrafficReads
+from .dial import DialReads
 from .drift_events import DriftEventReads
 from .duck import connect, migrations
 from .errors import StoreError
@@ -31,6 +32,7 @@ class Reader(
     ArrivalReads,
     FeatureCountReads,
     CalibrationReads,
+    DialReads,
     VersionReads,
     FeatureSchemaReads,
     CaseReads,

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..stats.points import LIMIT
 from .columns import LONGEST_NAME, PREDICTION
+from .deciding import DECIDED
 from .duck import identifier, literal, parquet, spelt
 from .feature_schema import UNREADABLE
 from .features import stored_types
@@ -157,8 +158,8 @@ def _reject_repeated(con, source, stored):
     rows = f"""
         SELECT * FROM {source} WHERE prediction_id IN (FROM suspects) {before}
         UNION ALL BY NAME
-        SELECT NULL AS features WHERE false"""
-    columns = [identifier(c) for c in PREDICTION if c != "prediction_id"]
+        SELECT NULL AS features, NULL::VARCHAR AS decided_by WHERE false"""
+    columns = [_delivered(c) for c in PREDICTION if c != "prediction_id"]
     content = ", ".join([*columns, *_contents(con, rows)])
     con.execute(
         f"""
@@ -178,6 +179,15 @@ def _reject_repeated(con, source, stored):
                   PARTITION BY prediction_id ORDER BY filename NULLS FIRST, file_row_number
                   ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))
         WHERE place > 1 AND filename IS NOT NULL"""
+    )
+
+
+def _delivered(column):
+    "A column as it was delivered: what was decided here came without a decision."
+    if column not in DECIDED:
+        return identifier(column)
+    return (
+        f"CASE WHEN route IS NOT NULL AND decided_by IS DISTINCT FROM 'workbench' THEN {column} END"
     )
 
 

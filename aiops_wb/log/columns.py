@@ -28,6 +28,7 @@ PREDICTION = {
     "route": "VARCHAR",
     "automated": "BOOLEAN",
     "latency_ms": "DOUBLE",
+    "ladder": "VARCHAR",
 }
 """Columns of a prediction segment and their DuckDB types; `features` (a STRUCT) follows where
 there are any."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from .columns import PREDICTION
+from .deciding import decided, undecided
 from .duck import identifier, literal, parquet, target
 from .durable import fsync
 from .store import Store
@@ -31,10 +32,15 @@ _FILE = (
 
 
 def write_day_files(
-    store: Store, kind: str, groups: dict, batch: int, by_night: bool = False
+    store: Store,
+    kind: str,
+    groups: dict,
+    batch: int,
+    cuts: tuple[float, ...],
+    by_night: bool = False,
 ) -> pd.DataFrame:
-    """Write the rows that are not rejected; returns a frame of data files, already under their
-    final names.
+    """Write the rows that are not rejected, decided where nobody has (by `cuts`); returns a frame
+    of data files, already under their final names.
 
     `groups` is type of the features -> paths of canonical segments, read together. `by_night`: each
     row is of the batch of its night (tables `nights` and `known_rows`); else all are of `batch`.
@@ -44,7 +50,7 @@ def write_day_files(
     rejects = store.con.execute("SELECT count(*) FROM rejects").fetchall()[0][0]
     for number, (features, paths) in enumerate(groups.items()):
         if kind == "predictions":
-            rows = _predictions(paths, features, store.timezone, rejects)
+            rows = _predictions(store, paths, features, rejects, cuts)
             by, same = _apart(store.con, rows[1])
         else:
             rows, by, same = _outcomes(rejects), ("event_date",), {}
@@ -61,14 +67,16 @@ def write_day_files(
 _NOT_REJECTED = "ANTI JOIN rejects USING (filename, file_row_number)"
 
 
-def _predictions(paths, features, zone, rejects):
+def _predictions(store, paths, features, rejects, cuts):
     "Columns and source, in SQL."
-    columns = [*map(identifier, PREDICTION), *(["features"] if features else [])]
-    day = f"CAST(predicted_at AT TIME ZONE {literal(zone)} AS DATE) AS event_date"
+    columns = [*map(identifier, PREDICTION), "decided_by", *(["features"] if features else [])]
+    day = f"CAST(predicted_at AT TIME ZONE {literal(store.timezone)} AS DATE) AS event_date"
     if rejects:
-        source = f"{parquet(paths, filename=True, file_row_number=True)} {_NOT_REJECTED}"
+        rows = parquet(paths, filename=True, file_row_number=True)
+        source = f"(SELECT * EXCLUDE (filename, file_row_number) FROM {rows} {_NOT_REJECTED})"
     else:
         source = parquet(paths)
+    source = decided(store, source, undecided(store.con, source), cuts)
     return ", ".join([*columns, day]), source
 
 

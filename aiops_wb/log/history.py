@@ -59,7 +59,8 @@ def choices(
 class _AsKnown(AtOnce):
     "Rows of one model that are known since their nights."
 
-    def __init__(self, model, now, shown):
+    def __init__(self, model, now, shown, cuts):
+        super().__init__(cuts)
         self.model, self.now, self.shown = model, now, shown
         self.batches, self.first = pd.DataFrame(), {}
 
@@ -81,7 +82,7 @@ class _AsKnown(AtOnce):
             self.batches = store.place_outcomes(self.now, self.model)
         self.first = store.first_batches(kind)
         first = store.known_batch() + 1
-        files = write_day_files(store, kind, groups, first, by_night=True)
+        files = write_day_files(store, kind, groups, first, self.cuts, by_night=True)
         # labels that wait stand under the batch that names the columns of their file
         of_day = self.first | {None: first}
         return files.assign(batch_id=[of_day[day] for day in files.event_date])
@@ -127,9 +128,8 @@ def import_history(
     options = options or ReadOptions()
     types = feature_types(store, now, owner, options)
     read = {k: read_file(store, files[k], k, chosen[k], types, options) for k in COLUMNS}
+    known = _AsKnown(model, now, shown, options.risk_cuts)
     return {
-        kind: load_file(
-            store, now, owner, kind, delivered, types, options, _AsKnown(model, now, shown)
-        )
+        kind: load_file(store, now, owner, kind, delivered, types, options, known)
         for kind, delivered in read.items()
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from ..stats.decisions import RISK_CUTS
 from .checks import (
     count_rejects,
     drop_tables,
@@ -132,7 +133,7 @@ def _ingest_folder(store, kind, folder, types, now, owner, chunk_rows, options):
     result = Ingested(passed_over=tuple(found.passed_over))
     for path, reason in found.unreadable.items():
         result += _set_aside(store, kind, path, reason, now, owner)
-    done, chunk, size = store.ingested(kind), [], 0
+    done, chunk, size, known = store.ingested(kind), [], 0, AtOnce(options.risk_cuts)
     for path in found.files:
         try:
             delivered = _from_spool(store, kind, path, types, options)
@@ -149,9 +150,9 @@ def _ingest_folder(store, kind, folder, types, now, owner, chunk_rows, options):
         chunk.append(delivered)
         size += rows
         if size >= chunk_rows:
-            result += _load_or_set_aside(store, kind, chunk, types, now, owner)
+            result += _load_or_set_aside(store, kind, chunk, types, now, owner, known)
             chunk, size = [], 0
-    return result + _load_or_set_aside(store, kind, chunk, types, now, owner)
+    return result + _load_or_set_aside(store, kind, chunk, types, now, owner, known)
 
 
 def feature_types(store: Store, now: datetime, owner: str, options: ReadOptions) -> FeatureTypes:
@@ -235,7 +236,8 @@ def load_file(
 ) -> Ingested:
     "Load a file that was read; `known`: since when its rows are."
     with _limited(store.con, options):
-        loaded = _load(store, kind, [delivered], types, now, owner, known=known)
+        known = known or AtOnce(options.risk_cuts)
+        loaded = _load(store, kind, [delivered], types, now, owner, known)
         if kind == "predictions":
             loaded += _match_waiting(store, types, now, owner)
         return loaded
@@ -265,7 +267,7 @@ def _match_waiting(store, types, now, owner):
     path.parent.mkdir(parents=True, exist_ok=True)
     store.con.execute(f"COPY ({rows}) TO {target(path)} (FORMAT parquet)")
     found = Delivered(path, content_id(path), path)
-    taken = _load(store, "outcomes", [found], types, now, owner, store.labels_matched)
+    taken = _load(store, "outcomes", [found], types, now, owner, AtOnce(), store.labels_matched)
     path.unlink()
     note = f"labels that waited, found under another spelling of their id: {taken.loaded:,}"
     return Ingested(notes=(note,)) if taken.loaded else Ingested()
@@ -277,15 +279,18 @@ def _count_rows(con, path):
     return rows.fetchall()[0][0] or 0
 
 
+@dataclass
 class AtOnce:
     "Rows that are known since they are committed: one batch."
+
+    cuts: tuple[float, ...] = RISK_CUTS  # of what is decided here
 
     def reject(self, store: Store, kind: str, source: str) -> None:
         "Reject further rows of those that have been checked: none."
 
     def write(self, store: Store, kind: str, groups: dict) -> pd.DataFrame:
         "Write the rows that are not rejected; returns the data files."
-        return write_day_files(store, kind, groups, store.known_batch() + 1)
+        return write_day_files(store, kind, groups, store.known_batch() + 1, self.cuts)
 
     def commit(self, store: Store, kind: str, now: datetime, owner: str, **told) -> None:
         "Record and count them, as `commit_batch` does."
@@ -296,14 +301,14 @@ class AtOnce:
         return [(batch, rows)]
 
 
-def _load(store, kind, deliveries, types, now, owner, also=lambda: None, known=None):
+def _load(store, kind, deliveries, types, now, owner, known, also=lambda: None):
     "One batch: check, write, commit, and what else belongs to it."
     small = sum(delivered.canonical.stat().st_size for delivered in deliveries) < _SMALL
     with store.one_thread() if small else nullcontext():
-        return _loaded(store, kind, deliveries, types, now, owner, also, known or AtOnce())
+        return _loaded(store, kind, deliveries, types, now, owner, known, also)
 
 
-def _loaded(store, kind, deliveries, types, now, owner, also, known):
+def _loaded(store, kind, deliveries, types, now, owner, known, also):
     "What came of one batch."
     con = store.con
     groups = _by_features(con, kind, deliveries)
@@ -413,15 +418,15 @@ def _by_features(con, kind, deliveries):
     return groups
 
 
-def _load_or_set_aside(store, kind, chunk, types, now, owner):
+def _load_or_set_aside(store, kind, chunk, types, now, owner, known):
     """Load a chunk; when it holds a damaged file, set that aside and load the rest. What is too
     large to be loaded together is tried file by file."""
     if not chunk:
         return Ingested()
     try:
-        result = _load(store, kind, chunk, types, now, owner)
+        result = _load(store, kind, chunk, types, now, owner, known)
     except duckdb.OutOfMemoryException as error:
-        return _load_alone(store, kind, chunk, error, types, now, owner)
+        return _load_alone(store, kind, chunk, error, types, now, owner, known)
     except duckdb.Error as error:
         damaged = _damaged(store.con, chunk)
         if not damaged:
@@ -430,7 +435,7 @@ def _load_or_set_aside(store, kind, chunk, types, now, owner):
         for path, reason in damaged.items():
             result += _set_aside(store, kind, path, reason, now, owner)
         whole = [delivered for delivered in chunk if delivered.path not in damaged]
-        return result + _load_or_set_aside(store, kind, whole, types, now, owner)
+        return result + _load_or_set_aside(store, kind, whole, types, now, owner, known)
     for delivered in chunk:
         result += _remove(delivered.path)
         if delivered.canonical != delivered.path:
@@ -438,7 +443,7 @@ def _load_or_set_aside(store, kind, chunk, types, now, owner):
     return result
 
 
-def _load_alone(store, kind, chunk, error, types, now, owner):
+def _load_alone(store, kind, chunk, error, types, now, owner, known):
     "Load the files of a chunk that needs too much memory, each alone; a single one is set aside."
     drop_tables(store.con)
     if len(chunk) == 1:
@@ -449,8 +454,8 @@ def _load_alone(store, kind, chunk, error, types, now, owner):
         )
         return _set_aside(store, kind, path, reason, now, owner)
     half = len(chunk) // 2
-    result = _load_or_set_aside(store, kind, chunk[:half], types, now, owner)
-    return result + _load_or_set_aside(store, kind, chunk[half:], types, now, owner)
+    result = _load_or_set_aside(store, kind, chunk[:half], types, now, owner, known)
+    return result + _load_or_set_aside(store, kind, chunk[half:], types, now, owner, known)
 
 
 def _damaged(con, deliveries):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from zoneinfo import available_timezones
 
 from ..config import Settings
+from ..stats.decisions import RISK_CUTS
 from .errors import StoreError
 
 __all__ = ["Limits", "ReadOptions", "Rejects", "shown"]
@@ -71,6 +72,7 @@ class ReadOptions:
     limits: Limits = field(default_factory=Limits)
     # words for a missing number, boolean or time, from now on; None: those that the log has
     null_words: tuple[str, ...] | None = None
+    risk_cuts: tuple[float, ...] = RISK_CUTS  # of predictions that come without a route
 
     def __post_init__(self):
         try:

@@ -17,7 +17,7 @@ def _no_rows(columns, *untyped):
 
 _LOGGED = {"event_date": "DATE", "batch_id": "BIGINT"}
 EMPTY = {
-    "predictions": _no_rows(PREDICTION | _LOGGED, "features"),
+    "predictions": _no_rows(PREDICTION | {"decided_by": "VARCHAR"} | _LOGGED, "features"),
     "outcomes": _no_rows({c: t for c, t in OUTCOME.items() if c != "predicted_at"} | _LOGGED),
 }
 "Kind of row -> a query with the columns of the log's files and no rows, for a log without files."

@@ -102,7 +102,7 @@ class _Logger:
         self.close()
 
 
-_TEXTS = ("entity_id", "site_id", "calibration_id", "risk_level", "route")
+_TEXTS = ("entity_id", "site_id", "calibration_id", "risk_level", "route", "ladder")
 _OPTIONAL = (*_TEXTS, "automated", "latency_ms")
 _ALLOWED = frozenset(_OPTIONAL)
 
@@ -171,7 +171,7 @@ class PredictionLogger(_Logger):
         """Log one prediction or many (arrays of equal length) and return their ids (made here
         unless given): a list for a single one.
 
-        Further columns: entity_id, site_id, calibration_id, risk_level, route, automated,
+        Further columns: entity_id, site_id, calibration_id, risk_level, route, ladder, automated,
         latency_ms. ValueError: the row is refused. NotWritten: it is kept, and earlier rows wait
         for the disk. BufferFull: it is not kept.
         """

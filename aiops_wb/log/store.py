@@ -11,6 +11,7 @@ from .calibrations import CalibrationWrites
 from .cases import CaseWrites
 from .catalog import Reader
 from .counts import CountWrites
+from .dial import DialWrites
 from .drift_events import DriftEventWrites
 from .duck import connect
 from .errors import StoreError
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 class Store(
     Reader,
     Publishing,
+    DialWrites,
     VersionWrites,
     FeatureChanges,
     NightWrites,

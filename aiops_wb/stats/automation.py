@@ -8,11 +8,9 @@ __all__ = ['BEARABLE', 'BETS', 'POLICIES', 'WATCHED', 'BY_DAYS', 'TicketRule', '
            'level_at', 'Certainty', 'certainty', 'without_labels']
 
 # %% ../../nbs/stats/10_automation.ipynb #48024540
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import cache
 from math import ceil, exp, log, log1p
 from typing import NamedTuple
 
@@ -29,7 +27,7 @@ from aiops_wb.stats.conformal import (
     venn_abers,
 )
 from .counts import ScoreCounts, require_events, total
-from .decisions import LEVELS, RISK_CUTS, Decision, route
+from .decisions import RISK_CUTS, Decision, Ladder, route
 from .points import Grid, as_points
 from scipy.special import bdtr, stdtr
 
@@ -491,14 +489,9 @@ class PromiseWatch:
         return replace(later, broken_on=str(day)) if broke else later
 
 # %% ../../nbs/stats/10_automation.ipynb #4a1b445d
-@cache
-def _cut_points(cuts):
-    return tuple(Grid().quantise(cuts).tolist())
-
-
 def level_at(points: int, cuts: tuple[float, ...] = RISK_CUTS) -> str:
-    "The risk level of a probability's points (logit grid)."
-    return LEVELS[bisect_right(_cut_points(tuple(cuts)), as_points(points))]
+    "The risk level of a probability's points (logit grid) by fixed cuts."
+    return Ladder.of(cuts).level(points)
 
 # %% ../../nbs/stats/10_automation.ipynb #ed572b88
 POLICIES = ("days", "days-t", "rows", "control", "venn-abers", "labels", "width", "off")
@@ -577,9 +570,9 @@ class Certainty:
         stale = self.calibration.stale(now)
         return replace(self, rule=self.rule.stopped(stale)) if stale else self
 
-    def decide(self, points: int, risk_cuts: tuple[float, ...] = RISK_CUTS) -> Decision:
-        "Level, route and reason of one event."
-        return route(level_at(points, risk_cuts), self.rule.certain(points), _why(self.rule, points))
+    def decide(self, points: int, ladder: Ladder = Ladder.of()) -> Decision:
+        "Level, route and reason of one event, by the ladder of the threshold in force."
+        return route(ladder.level(points), self.rule.certain(points), _why(self.rule, points))
 
     def to_json(self) -> dict:
         "Plain JSON values."
@@ -688,10 +681,10 @@ def _after_change(rule, policy, changed, first):
 # %% ../../nbs/stats/10_automation.ipynb #74394343
 def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = "days", target: float = 0.1,
               confidence: float = 0.9, coverage: float = 0.9, narrow: float = 0.2, floor: float = 0.6,
-              calibration_days: int = 28, ticket_days: int = 60, complete: date | None = None,
-              owed: Mapping[date, float] = {}, changed: date | None = None, min_samples: int = MIN_SAMPLES,
-              watch: PromiseWatch | None = None, control: Control | None = None,
-              counted: date | None = None, model: str = "", version: str = "",
+              high: int | None = None, calibration_days: int = 28, ticket_days: int = 60,
+              complete: date | None = None, owed: Mapping[date, float] = {}, changed: date | None = None,
+              min_samples: int = MIN_SAMPLES, watch: PromiseWatch | None = None,
+              control: Control | None = None, counted: date | None = None, model: str = "", version: str = "",
               created_at: datetime | None = None, time_to_live: timedelta | None = None) -> Certainty:
     """What stands after the day `through`, from counts by day.
 
@@ -699,8 +692,8 @@ def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = 
     `complete`, the newest whose labels are in (None: `through`). owed: by day, the chance that an event
     without a label still gets one, which then counts as a false ticket. changed: the day since which an
     open alarm says that scores mean something else. narrow: of the width rule; floor: the score where high
-    risk begins. Raises ValueError below `min_samples` labelled events, on linear grids and for an unknown
-    policy.
+    risk begins; high: the same in points, where a threshold is in force (None: those of `floor`). Raises
+    ValueError below `min_samples` labelled events, on linear grids and for an unknown policy.
     """
     if policy not in POLICIES:
         raise ValueError(f"policy {policy!r} is not known: choose one of {', '.join(POLICIES)}.")
@@ -710,7 +703,8 @@ def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = 
     calibration = calibrate(counts, COVERAGES, min_samples, model=model, version=version,
                             created_at=created_at, time_to_live=time_to_live)
     table, bounds = LabelConditional(counts), venn_abers(counts.coarsen(20))
-    asked = _Asked(target, confidence, coverage, narrow, int(grid.quantise(floor)))
+    high = int(grid.quantise(floor)) if high is None else as_points(high, grid.kind)
+    asked = _Asked(target, confidence, coverage, narrow, high)
     watch = watch or PromiseWatch(target)
     fresh = {"floor": floor, "first": floor, "level": floor, "delay_days": (through - complete).days}
     control = (control or Control(target, **fresh)) if policy == "control" else None

@@ -1,0 +1,162 @@
+"""A score is enough: predictions that come without a route are decided when they are taken in.
+
+Each by what was in force at its time: the dial, the threshold of its site, tenant or version, and
+the calibration. What a scoring service decided itself stays as it is.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from ..stats.decisions import LEVELS, RISK_CUTS, Ladder
+from ..stats.points import Grid
+from .columns import PREDICTION
+from .dial import subject_of
+from .duck import identifier
+from .store import Store
+
+__all__ = ["DECIDED", "decided", "undecided"]
+
+DECIDED = ("calibration_id", "risk_level", "route", "automated", "ladder")
+"Columns of a prediction that are the decision, or say what it rests on."
+
+_BEGIN = datetime(1800, 1, 1, tzinfo=UTC)
+"Before any prediction."
+_STANDING = {
+    "model": "VARCHAR",
+    "version": "VARCHAR",
+    "tenant": "VARCHAR",
+    "site_id": "VARCHAR",
+    "since": "TIMESTAMPTZ",
+    "high": "INTEGER",
+    "low": "INTEGER",
+    "medium": "INTEGER",
+    "critical": "INTEGER",
+    "usual": "INTEGER",
+    "calibration_id": "VARCHAR",
+    "ticket": "INTEGER",
+    "until": "TIMESTAMPTZ",
+}
+"""What stood since a time: points where HIGH begins (missing: as the prediction has it, else
+`usual`), where the other levels do, counted from there, and where tickets do, until a calibration
+is too old."""
+
+
+def undecided(con, source: str) -> list[tuple]:
+    "Model, version, grid, first and last time of the predictions of a source without a route."
+    return con.execute(
+        f"""
+        SELECT model, version, "grid", min(predicted_at), max(predicted_at)
+        FROM {source} WHERE route IS NULL GROUP BY ALL"""
+    ).fetchall()
+
+
+def decided(
+    store: Store, source: str, found: Iterable[tuple], cuts: tuple[float, ...] = RISK_CUTS
+) -> str:
+    """The rows of a source of predictions, as SQL, with those that were `undecided` decided where
+    the dial of their model is on, and a column `decided_by`: workbench or service."""
+    rows = [row for one in found for row in _standing(store, *one, cuts)]
+    if not rows:
+        return f"""(
+            SELECT *, CASE WHEN route IS NOT NULL THEN 'service' END AS decided_by
+            FROM {source})"""
+    frame = pd.DataFrame(rows, columns=list(_STANDING)).astype(object)
+    store.con.register("standing_rows", frame)
+    typed = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in _STANDING.items())
+    store.con.execute(f"CREATE OR REPLACE TEMP TABLE standing AS SELECT {typed} FROM standing_rows")
+    store.con.unregister("standing_rows")
+    return f"({_decisions(source, any(row[2] is not None for row in rows))})"
+
+
+def _standing(store, model, version, grid, first, last, cuts) -> Iterator[tuple]:
+    "What stood for a version from a time to another: a row since each change, for each scope."
+    subject, scopes = subject_of(model, version, None), store.threshold_scopes(model, version)
+    subjects = [subject_of(model, version, scope) for scope in scopes]
+    changes = store.changed_at(
+        [("dial", model), *((w, subject) for w in ("threshold", "calibration"))]
+        + [("threshold", one) for one in subjects]
+    )
+    begin = max((at for at in changes if at <= first), default=_BEGIN)
+    for since in [begin, *(at for at in changes if first < at <= last)]:
+        dial = store.dial(model, since)
+        fixed = dial.ladder(None, Grid(grid), cuts) if dial.on else None
+        own = store.own_thresholds(model, version, since) if fixed else {}
+        usual = store.threshold(model, version, since) if fixed else None
+        rests = _rests_on(store, model, version, since)
+        for scope in [(None, None), *scopes]:
+            tenant, site = scope
+            if tenant is not None and scope not in own:
+                yield (model, version, tenant, site, since, *[None] * 8)
+                continue
+            high = own[scope] if tenant is not None else usual
+            yield (model, version, tenant, site, since, high, *_steps(fixed), *rests)
+
+
+def _steps(fixed: Ladder | None):
+    "The starts of LOW, MEDIUM and CRITICAL, from that of HIGH, and that itself."
+    if fixed is None:
+        return (None,) * 4
+    low, medium, high, critical = fixed.starts
+    return low - high, medium - high, critical - high, high
+
+
+def _rests_on(store, model, version, at):
+    "The calibration in force at a time: its id, the points of its tickets, and its end."
+    stands = store.calibration(model, version, at)
+    if stands is None:
+        return (None,) * 3
+    key, known = stands
+    made, lives = known.calibration.created_at, known.calibration.time_to_live
+    return key, known.rule.threshold, made + lives if made and lives else None
+
+
+_LEVEL = "CASE {} END".format(
+    " ".join(
+        f"WHEN points >= high + {step} THEN '{level}'"
+        for level, step in zip(reversed(LEVELS[1:]), ("critical", "0", "medium", "low"))
+    )
+    + f" ELSE '{LEVELS[0]}'"
+)
+_ROUTE = """CASE WHEN points < high THEN 'monitor'
+    WHEN points >= ticket AND (until IS NULL OR predicted_at <= until) THEN 'ticket'
+    ELSE 'alert' END"""
+_MADE = {
+    "calibration_id": "coalesce(calibration_id, stands)",
+    "risk_level": f"coalesce(risk_level, {_LEVEL})",
+    "route": _ROUTE,
+    "automated": f"coalesce(automated, ({_ROUTE}) <> 'alert')",
+    "ladder": "concat_ws('/', high + low, high + medium, high, high + critical)",
+}
+
+
+def _decisions(source, with_scopes):
+    "The rows of a source beside what stood at their time, and what follows from it."
+    of_version = "s.model = r.model AND s.version = r.version AND s.since <= r.predicted_at"
+    joined = f"""
+        FROM {source} AS r
+        ASOF LEFT JOIN (FROM standing WHERE tenant IS NULL) AS s ON {of_version}"""
+    own = "NULL"
+    if with_scopes:
+        joined += f"""
+        ASOF LEFT JOIN (FROM standing WHERE tenant IS NOT NULL AND site_id IS NULL) AS t
+            ON {of_version.replace("s.", "t.")} AND t.tenant = r.tenant
+        ASOF LEFT JOIN (FROM standing WHERE site_id IS NOT NULL) AS u
+            ON {of_version.replace("s.", "u.")} AND u.tenant = r.tenant AND u.site_id = r.site_id"""
+        own = "coalesce(u.high, t.high)"
+    made = ", ".join(
+        f"CASE WHEN here THEN {sql} ELSE {name} END AS {name}" for name, sql in _MADE.items()
+    )
+    of_row = ", ".join(map(identifier, ("low", "medium", "critical", "ticket", "until")))
+    return f"""
+        SELECT * EXCLUDE (here, high, stands, {of_row}) REPLACE ({made}),
+               CASE WHEN here THEN 'workbench' WHEN route IS NOT NULL THEN 'service' END
+                   AS decided_by
+        FROM (SELECT r.*, r.route IS NULL AND s.usual IS NOT NULL AS here,
+                     coalesce({own}, s.high, r.threshold, s.usual) AS high,
+                     s.low, s.medium, s.critical, s.ticket, s.until, s.calibration_id AS stands
+              {joined})"""
+
+
+assert set(DECIDED) <= set(PREDICTION)
