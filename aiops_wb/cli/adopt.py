@@ -7,10 +7,14 @@ from typing import Annotated
 import typer
 
 from ..log.roles import Choice
+from ..models.adoption import Start
 from ..models.complete import held_out_words, label_rules
+from ..stats.counts import total
+from ..stats.decisions import Ladder
 from ..watch.adopt import adopt_days, adopt_file
+from ..watch.dial import calls_in_words
 from ..watch.registered import ENOUGH_DAYS
-from .arguments import Model, Version, agreeing, all_pairs, as_date, as_pairs
+from .arguments import AlertsPerDay, Model, Version, agreeing, all_pairs, as_date, as_pairs
 from .call import Call, alone, command
 from .delivery import (
     Decimal,
@@ -27,7 +31,7 @@ app = alone()
 _PLAIN = (None, ".", None, 0, None, "probability")
 "How a reference file is spelt of which nothing is said."
 SHOWN = ("roc_auc", "pr_auc", "precision", "recall")
-Start = Annotated[
+First = Annotated[
     date | None,
     typer.Option(
         "--from",
@@ -36,7 +40,7 @@ Start = Annotated[
         help="first day of the log that is its reference, and not watched",
     ),
 ]
-End = Annotated[
+Last = Annotated[
     date | None,
     typer.Option(
         "--to",
@@ -52,8 +56,8 @@ def adopt(
     call: Call,
     model: Model,
     version: Version,
-    start: Start = None,
-    end: End = None,
+    first: First = None,
+    last: Last = None,
     reference_file: Annotated[
         Path | None,
         typer.Option(
@@ -85,6 +89,7 @@ def adopt(
             "and for scoring here; it must score the reference's rows as they were logged",
         ),
     ] = None,
+    alerts_per_day: AlertsPerDay = None,
     allow_incomplete: Annotated[
         bool,
         typer.Option(
@@ -96,11 +101,13 @@ def adopt(
     ] = False,
 ):
     spelt = (encoding, decimal, thousands, skip_lines, naive_timezone, score_scale)
-    _check(start, end, reference_file, columns or spelt != _PLAIN)
+    _check(first, last, reference_file, columns or spelt != _PLAIN)
     settings, rules = call.settings, label_rules(call.settings)
     with call.writing() as log:
         adopted = log, call.now(), call.who, model, version
-        more = {"options": settings.certainty, "allow_incomplete": allow_incomplete}
+        begins = Start(Ladder.of(settings.risk_cuts).high, alerts_per_day)
+        more = {"start": begins, "options": settings.certainty}
+        more |= {"allow_incomplete": allow_incomplete}
         if reference_file:
             choice = Choice(all_pairs(columns))
             reading = read_options(settings, *spelt)
@@ -108,7 +115,7 @@ def adopt(
             found = adopt_file(*adopted, reference_file, model_file, **more)
         else:
             log.require_model(model)
-            found = adopt_days(*adopted, start, end, model_file, **more, **rules)
+            found = adopt_days(*adopted, first, last, model_file, **more, **rules)
     _tell(found)
 
 
@@ -143,6 +150,7 @@ def _tell(found):
         f"{held_out_words(card)}; {watched}, threshold {version.threshold} points, "
         f"{adopted['threshold']}"
     )
+    line(calls_in_words(total(found.held_out.values()), card))
     if len(found.held_out) < ENOUGH_DAYS:
         line(
             f"{len(found.held_out)} reference days have labels that count: with fewer than "

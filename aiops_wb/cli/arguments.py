@@ -10,6 +10,7 @@ import typer
 from ..log.names import checked_name
 
 __all__ = [
+    "AlertsPerDay",
     "AsJson",
     "AsOf",
     "DaysBack",
@@ -134,6 +135,15 @@ Why = Annotated[
 ]
 FirstDay = Annotated[date, typer.Option("--from", parser=as_date, metavar="DAY", help="first day")]
 LastDay = Annotated[date, typer.Option("--to", parser=as_date, metavar="DAY", help="last day")]
+AlertsPerDay = Annotated[
+    float | None,
+    typer.Option(
+        parser=as_number,
+        metavar="N",
+        help="start with the lowest threshold that calls somebody at most so often a day, on the "
+        "mean of its held-out or reference days (default: the score where HIGH begins)",
+    ),
+]
 AsOf = Annotated[
     datetime | None,
     typer.Option(

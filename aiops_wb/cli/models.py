@@ -14,6 +14,7 @@ app = group(
     {
         "train": ("train", "train a version on a range of the log's days and register it"),
         "adopt": ("adopt", "register a version trained elsewhere, with what one trained here has"),
+        "dial": ("dial", "let the threshold in force decide who is called, or fixed cuts again"),
         "watch": (
             "watch",
             "switch alarms about a version and their messages on or off; figures and pages go on",

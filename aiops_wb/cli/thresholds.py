@@ -5,13 +5,30 @@ from typing import Annotated
 import typer
 
 from ..log.catalog import Reader
+from ..log.dial import subject_of, threshold_of
 from ..log.errors import StoreError
+from ..watch.dial import DAYS, Calls
 from ..watch.view import View
-from .arguments import Model, Why, as_number
+from .arguments import Model, Why, as_name, as_number
 from .call import Call, command, group
-from .lines import line
+from .lines import line, printable
 
 app = group()
+Tenant = Annotated[
+    str | None,
+    typer.Option(
+        parser=as_name,
+        metavar="TENANT",
+        help="the threshold of this tenant's events alone (default: of all without one of their "
+        "own)",
+    ),
+]
+Site = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SITE", help="of this site of the tenant alone (tenant 'default' unless named)"
+    ),
+]
 Score = Annotated[float, typer.Argument(parser=as_number, metavar="SCORE", help="the threshold")]
 
 
@@ -35,33 +52,44 @@ def simulate(call: Call, score: Score, model: Model):
 
 
 @command(app, "set")
-def set_threshold(call: Call, score: Score, model: Model, why: Why = None):
-    "Change the threshold."
+def set_threshold(
+    call: Call,
+    score: Score,
+    model: Model,
+    tenant: Tenant = None,
+    site: Site = None,
+    why: Why = None,
+):
+    "Change the threshold: of the version, or of one tenant or site."
     _require_reason(why)
+    scope = _scope(tenant, site)
     with call.writing() as log:
         view = newest_view(log, call, model)
         points = _as_points(view, score)
-        log.set_threshold(
-            call.now(),
-            call.who,
-            model,
-            view.version,
-            points,
-            why,
-            {"replay": view.replay.simulate(points).table},
-            logged=view.threshold,
-        )
-        _print_change(log, view)
+        evidence = {"replay": view.replay.simulate(points).table}
+        change = call.now(), call.who, model, view.version
+        if scope is None:
+            log.set_threshold(*change, points, why, evidence, logged=view.threshold)
+        else:
+            log.set_own_threshold(*change, scope, points, why)
+        _print_change(log, view, scope)
 
 
 @command(app, "rollback")
-def roll_back(call: Call, model: Model, why: Why = None):
-    "Put back the threshold before."
+def roll_back(call: Call, model: Model, tenant: Tenant = None, site: Site = None, why: Why = None):
+    "Put back the threshold before: of the version, or of one tenant or site."
     _require_reason(why)
+    scope = _scope(tenant, site)
     with call.writing() as log:
         view = newest_view(log, call, model)
-        log.roll_back(call.now(), call.who, "threshold", f"{model}/{view.version}", why)
-        _print_change(log, view)
+        subject = subject_of(model, view.version, scope)
+        log.roll_back(call.now(), call.who, "threshold", subject, why)
+        _print_change(log, view, scope)
+
+
+def _scope(tenant, site):
+    "The tenant or site that is spoken of; None for all."
+    return None if tenant is None and site is None else (tenant or "default", site)
 
 
 def newest_view(log: Reader, call: Call, model: str) -> View:
@@ -91,11 +119,30 @@ def _print_in_force(view):
         f"{view.model} {view.version}: threshold {view.probability(view.threshold):.3f} "
         f"({view.threshold} points)"
     )
+    for (tenant, site), own in view.own_thresholds.items():
+        whose = _whose(tenant, site)
+        line(printable(f"  {whose}: {view.probability(own):.3f} ({own} points)"))
 
 
-def _print_change(log, view):
-    now_at = log.threshold(view.model, view.version)
+def _whose(tenant, site):
+    return f"tenant {tenant}" if site is None else f"site {site} of tenant {tenant}"
+
+
+def _print_change(log, view, scope):
+    "What stands now, and how often it calls somebody; `view` is as it was before."
+    of_all = log.threshold(view.model, view.version)
+    own = threshold_of(log.own_thresholds(view.model, view.version), *scope) if scope else None
+    now_at = of_all if own is None else own
+    whose = f" of {_whose(*scope)}" if scope else ""
     line(
-        f"{view.model} {view.version}: threshold is now {view.probability(now_at):.3f} "
-        f"({now_at} points)"
+        printable(f"{view.model} {view.version}: threshold{whose} is now ")
+        + f"{view.probability(now_at):.3f} ({now_at} points)"
+    )
+    calls, was = Calls(view), threshold_of(view.own_thresholds, *scope) if scope else None
+    both = [view.threshold if was is None else was, now_at]
+    before, after = (calls.within(log, at, *scope) if scope else calls.at(at) for at in both)
+    acts = "" if view.dial.on else " (in figures: the dial is off, and people are called by cuts)"
+    line(
+        f"events a day at or above it over the last {DAYS} days: {before:.1f} before, {after:.1f} "
+        f"now{acts}"
     )

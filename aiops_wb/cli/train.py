@@ -8,7 +8,10 @@ from ..log.errors import StoreError
 from ..models.complete import held_out_words, label_rules, training_rows
 from ..models.registry import register
 from ..models.training import train
-from .arguments import FirstDay, LastDay, Model, as_name
+from ..stats.counts import total
+from ..stats.decisions import Ladder
+from ..watch.dial import calls_in_words
+from .arguments import AlertsPerDay, FirstDay, LastDay, Model, as_name
 from .call import Call, alone, command
 from .lines import line
 
@@ -35,6 +38,7 @@ def train_version(
             show_default=False,
         ),
     ] = None,
+    alerts_per_day: AlertsPerDay = None,
     allow_incomplete: Annotated[
         bool,
         typer.Option(
@@ -68,6 +72,8 @@ def train_version(
             events=known.events,
             incomplete=known.told if known.incomplete else "",
             unsure=known.unsure,
+            threshold=Ladder.of(call.settings.risk_cuts).high,
+            alerts_per_day=alerts_per_day,
         )
         register(log, trained, held_out, call.now(), call.who, **call.settings.certainty)
         with log.transaction():
@@ -80,3 +86,4 @@ def train_version(
         f"{model} {version} is registered, not active; held-out days from "
         f"{card['held_out_from']}: {figures} {held_out_words(card)}"
     )
+    line(calls_in_words(total(held_out.values()), card))

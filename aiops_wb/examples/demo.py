@@ -166,7 +166,8 @@ def _log_history(replay):
             for _, part in past.groupby(np.arange(len(past)) // 20_000):
                 nothing_known = np.full(len(part), 0.5)
                 features = part[list(one.features)]
-                log.log(nothing_known, part.scored_at, features=features, **_identity(part))
+                told = {"features": features, "route": "monitor"}  # nobody was called then
+                log.log(nothing_known, part.scored_at, **told, **_identity(part))
     _log_outcomes(replay, story.first, story.eve)
     ingest(replay.store, replay.eve, _WHO)
 

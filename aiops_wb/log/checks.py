@@ -159,7 +159,7 @@ def _reject_repeated(con, source, stored):
         SELECT * FROM {source} WHERE prediction_id IN (FROM suspects) {before}
         UNION ALL BY NAME
         SELECT NULL AS features, NULL::VARCHAR AS decided_by WHERE false"""
-    columns = [_delivered(c) for c in PREDICTION if c != "prediction_id"]
+    columns = [_as_delivered(c) for c in PREDICTION if c != "prediction_id"]
     content = ", ".join([*columns, *_contents(con, rows)])
     con.execute(
         f"""
@@ -182,7 +182,7 @@ def _reject_repeated(con, source, stored):
     )
 
 
-def _delivered(column):
+def _as_delivered(column):
     "A column as it was delivered: what was decided here came without a decision."
     if column not in DECIDED:
         return identifier(column)

@@ -71,11 +71,9 @@ def _predictions(store, paths, features, rejects, cuts):
     "Columns and source, in SQL."
     columns = [*map(identifier, PREDICTION), "decided_by", *(["features"] if features else [])]
     day = f"CAST(predicted_at AT TIME ZONE {literal(store.timezone)} AS DATE) AS event_date"
-    if rejects:
-        rows = parquet(paths, filename=True, file_row_number=True)
-        source = f"(SELECT * EXCLUDE (filename, file_row_number) FROM {rows} {_NOT_REJECTED})"
-    else:
-        source = parquet(paths)
+    rows = parquet(paths, filename=True, file_row_number=True)
+    delivered = "COLUMNS(lambda c: c NOT IN ('filename', 'file_row_number', 'decided_by'))"
+    source = f"(SELECT {delivered} FROM {rows} {_NOT_REJECTED if rejects else ''})"
     source = decided(store, source, undecided(store.con, source), cuts)
     return ", ".join([*columns, day]), source
 

@@ -336,4 +336,5 @@ def _is_canonical(kind, types):
     return all(types.get(c) == t for c, t in columns.items()) and set(types) <= {
         *columns,
         "features",
+        "decided_by",  # a file of a log
     }

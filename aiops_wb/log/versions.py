@@ -150,9 +150,8 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
         card: dict,
         threshold: int,
     ) -> None:
-        """Register a version with its threshold (points; one that is adopted keeps what is in
-        force), and fix the kinds of the features that it was trained on; StoreError when the name
-        is taken. It does not become active."""
+        """Register a version with its threshold (points), and fix the kinds of the features that it
+        was trained on; StoreError when the name is taken. It does not become active."""
         threshold = int(as_points(threshold, grid.kind))
         if version in set(self.versions(model).version):
             raise StoreError(
@@ -174,7 +173,8 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
             )
             why = "; ".join(filter(None, (told.registered, card.get("incomplete_labels"))))
             self.record(now, who, "registered", subject, version, why, card.get("metrics"))
-            if told.registered == "trained" or self.threshold(model, version) is None:
+            # one that is adopted keeps what is in force, unless another is asked for
+            if told.registered == "trained" or self.threshold(model, version) != threshold:
                 self.record(now, who, "threshold", subject, str(threshold), told.threshold)
             fixed = f"version {version} {told.features}"
             self.fix_features(now, who, model, kinds_of_card(card), fixed)

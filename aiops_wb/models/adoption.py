@@ -18,14 +18,15 @@ from ..log.reference_file import reference_rows
 from ..log.roles import Choice
 from ..log.versions import LEAST_LABELLED
 from ..stats.counts import ScoreCounts, total
+from ..stats.decisions import Ladder
 from ..stats.points import Grid
 from ..stats.thresholds import best_f1
 from .booster_file import AGREES, agreement, read_booster
 from .complete import COMPLETE_SHARE, LabelledDays, labelled_days, still_arriving
-from .training import feature_rules, held_out_metrics, labelled_share
+from .training import feature_rules, held_out_metrics, labelled_share, start_at
 from .version import ModelVersion, feature_columns
 
-__all__ = ["Adoption", "from_file", "from_log"]
+__all__ = ["Adoption", "Start", "from_file", "from_log"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,14 @@ class Adoption:
     span: tuple[date, date] | None  # of days of the log
     told: str  # what is known of late labels, in words
     notes: tuple[str, ...] = ()  # what is to be said of how a file was read
+
+
+@dataclass(frozen=True)
+class Start:
+    "Where the threshold of a version that has none begins: at some points, or by alerts a day."
+
+    high: int = Ladder.of().high
+    alerts_per_day: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +68,8 @@ def from_log(
     last: date,
     now: datetime,
     model_file: Path | None = None,
+    *,
+    start: Start | None = None,
     **rules,
 ) -> Adoption:
     """A version as days of the log show it; `rules` as in `labelled_days`, by which labels count.
@@ -79,7 +90,7 @@ def from_log(
     rows = reader.rows(model, first, last, version=version, labels=False)
     span, kinds = (first, last), reader.feature_kinds(model)
     seen = _Reference(rows, kinds, counts, days, f"{first} to {last} of the log", span)
-    return _adopted(reader, model, version, seen, model_file)
+    return _adopted(reader, model, version, seen, model_file, start or Start())
 
 
 def from_file(
@@ -92,6 +103,7 @@ def from_file(
     options: ReadOptions | None = None,
     model_file: Path | None = None,
     *,
+    start: Start | None = None,
     share: float = COMPLETE_SHARE,
     allow_incomplete: bool = False,
 ) -> Adoption:
@@ -120,7 +132,9 @@ def from_file(
     events = {day: c.total[0] for day, c in counts.items()}
     days = LabelledDays(events, told, bool(falls), "")
     seen = _Reference(rows, kinds, counts, days, name, None)
-    return replace(_adopted(reader, model, version, seen, model_file), notes=notes)
+    return replace(
+        _adopted(reader, model, version, seen, model_file, start or Start()), notes=notes
+    )
 
 
 def _refuse_registered(reader, model, version):
@@ -156,14 +170,15 @@ def _one_grid(name, rows):
     return Grid.parse(grids[0])
 
 
-def _adopted(reader, model, version, seen, model_file) -> Adoption:
+def _adopted(reader, model, version, seen, model_file, start) -> Adoption:
     "The version with its card, its reference and, where there is a file, what it scores with."
     held_out = {day: c for day, c in seen.counts.items() if day in seen.days.events}
     known = total(held_out.values())
     _refuse_few(model, version, seen.name, known)
     frame = feature_columns(seen.rows)
     card = feature_rules(frame, seen.kinds)
-    threshold, why = _threshold(reader, model, version, known)
+    events = {day: c.total[0] for day, c in held_out.items()}
+    threshold, why = _threshold(reader, model, version, known, events, start)
     adopted = {"reference": seen.name, "threshold": why, "model_file": "", "agrees": None}
     if seen.span:
         adopted["days"] = [str(day) for day in seen.span]
@@ -190,8 +205,14 @@ def _refuse_few(model, version, name, known):
         )
 
 
-def _threshold(reader, model, version, known) -> tuple[int, str]:
+def _threshold(reader, model, version, known, events, start) -> tuple[int, str]:
     "The threshold (points) that an adopted version goes on with, and where it comes from."
+    if start.alerts_per_day is not None:
+        chosen = start_at(known, events, start.alerts_per_day)
+        return (
+            chosen,
+            f"for {start.alerts_per_day:g} alerts a day on the days that it was adopted on",
+        )
     recorded = reader.threshold(model, version)
     if recorded is not None:
         return recorded, "as it was in force"
@@ -202,7 +223,9 @@ def _threshold(reader, model, version, known) -> tuple[int, str]:
         logged = reader.rows(model, days[-1], days[-1], **newest)
         if len(logged):
             return int(logged.threshold.iloc[-1]), "as logged with its predictions"
-    return best_f1(known), "the best F1 on the days that it was adopted on"
+    if known.grid.kind != "logit":  # of figures only: nobody is called by it
+        return best_f1(known), "the best F1 on the days that it was adopted on"
+    return start.high, "where a version begins"
 
 
 def _described(seen, held_out, threshold):
@@ -214,6 +237,7 @@ def _described(seen, held_out, threshold):
         "rows": 0,  # that it learned from, here
         "held_out_rows": known.total[1],
         "threshold": threshold,
+        "best_f1": best_f1(known),
         "metrics": held_out_metrics(known, threshold),
         "packages": packages(),
     }

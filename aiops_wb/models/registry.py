@@ -42,7 +42,9 @@ def register(
             "replaced, choose a new name."
         )
     stands = store.calibration(model, version)  # of a version that scored before it is registered
-    first = None if stands else _first_calibration(trained, held_out, now, options)
+    # where the dial is on, events are of high risk from the threshold on
+    high = trained.threshold if store.dial(model).on else None
+    first = None if stands else _first_calibration(trained, held_out, now, high, options)
     target = _place(store.root, model, version) if trained.booster else None
     written = _written_aside(trained, target) if target else None
     kept = {"sha256": _sha256(written)} if target else {}
@@ -76,7 +78,7 @@ def _named(trained):
         raise StoreError(f"{error}.") from None
 
 
-def _first_calibration(trained, held_out, now, options) -> Certainty | None:
+def _first_calibration(trained, held_out, now, high, options) -> Certainty | None:
     """From the held-out days; None where they hold too few labels to say anything, scores are no
     probabilities, or labels are known to be missing: what is certain would be said of those that
     are known early."""
@@ -85,6 +87,7 @@ def _first_calibration(trained, held_out, now, options) -> Certainty | None:
     if total(held_out.values()).total[1] < LEAST_LABELLED:
         return None
     # the labels of held-out days are in: there is none to wait for
+    options = {"high": high} | options
     named = {"model": trained.model, "version": trained.version, "created_at": now}
     try:
         first = certainty(held_out, max(held_out), **options, **named)

@@ -1,6 +1,7 @@
 """What is in force for a model at one moment, deciding and logging."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
@@ -9,14 +10,17 @@ import numpy as np
 import pandas as pd
 
 from ..log.catalog import Reader
+from ..log.dial import Scope, threshold_of
 from ..log.spool import PredictionLogger, instants
-from ..stats.automation import Certainty, level_at
-from ..stats.decisions import RISK_CUTS, route
+from ..stats.automation import NOTHING_STANDS, Certainty
+from ..stats.decisions import RISK_CUTS, Ladder, route
 from ..stats.points import as_points
 from .registry import load
 from .version import ModelVersion
 
 __all__ = ["Scorer"]
+
+_DECIDED = ("risk_level", "route", "automated", "ladder")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,8 @@ class Scorer:
     threshold: int
     calibration_id: str | None
     certainty: Certainty | None
-    cuts: tuple[float, ...] = RISK_CUTS
+    ladder: Ladder = Ladder.of()
+    own: Mapping[Scope, int] = field(default_factory=dict)  # thresholds of tenants and sites
 
     def __post_init__(self):
         as_points(self.threshold, self.version.grid.kind)
@@ -41,7 +46,8 @@ class Scorer:
         cuts: tuple[float, ...] = RISK_CUTS,
         loaded: ModelVersion | None = None,
     ) -> "Scorer":
-        """The active version of a model with its threshold and calibration.
+        """The active version of a model with its threshold and calibration; levels begin at the
+        threshold, or at fixed `cuts` where the dial of the model is off.
 
         `loaded` serves again while it is the active one: its file is not read another time.
         """
@@ -50,37 +56,64 @@ class Scorer:
         version = loaded if same else load(reader, model, active, as_of)
         threshold = reader.threshold(model, version.version, as_of)
         key, stands = reader.calibration(model, version.version, as_of) or (None, None)
-        return cls(version, threshold, key, stands, cuts)
+        dial = reader.dial(model, as_of)
+        ladder = dial.ladder(threshold, version.grid, cuts)
+        own = reader.own_thresholds(model, version.version, as_of) if dial.on else {}
+        return cls(version, threshold, key, stands, ladder, own)
 
-    def decide(self, frame: pd.DataFrame, at: datetime | None = None) -> pd.DataFrame:
-        """Columns score, points, lower, upper, risk_level, route, automated, reason for each row;
-        decided on the points.
+    def decide(
+        self,
+        frame: pd.DataFrame,
+        at: datetime | None = None,
+        *,
+        tenant: str = "default",
+        site_id=None,
+    ) -> pd.DataFrame:
+        """Columns score, points, lower, upper, risk_level, route, automated, reason, ladder for
+        each row; decided on the points, by the threshold of its site where that has one.
 
         lower and upper are the Venn-Abers probability interval. With `at`, a calibration past its
         time to live automates nothing.
         """
         score = self.version.score(frame)
-        points, where = np.unique(self.version.grid.quantise(score), return_inverse=True)
-        decided = self._decide_points(points, at)
-        return decided.iloc[where].assign(score=score).set_index(frame.index)
+        points = self.version.grid.quantise(score)
+        parts = [
+            self._decide_alike(points[rows], at, ladder).set_index(rows)
+            for ladder, rows in self._ladders(len(frame), tenant, site_id)
+        ]
+        decided = pd.concat(parts).sort_index() if len(parts) > 1 else parts[0]
+        return decided.assign(score=score).set_index(frame.index)
 
-    def _decide_points(self, points, at):
-        "One row for each distinct number of points: rows with the same points are decided alike."
+    def _ladders(self, n, tenant, site_id):
+        "Ladders, and the rows (of n) that each is for."
+        if not self.own:
+            return [(self.ladder, np.arange(n))]
+        sites = np.broadcast_to(np.asarray(site_id, dtype=object), n)
+        own = pd.Series([threshold_of(self.own, tenant, site) for site in sites], dtype="Int32")
+        of_rows = own.fillna(self.ladder.high).to_numpy(dtype=int)
+        apart = [(at, np.flatnonzero(of_rows == at)) for at in np.unique(of_rows).tolist()]
+        return [(self.ladder.at(at), rows) for at, rows in apart] or [(self.ladder, np.arange(0))]
+
+    def _decide_alike(self, points, at, ladder):
+        "Rows with the same points are decided alike: each is asked once."
+        points, where = np.unique(points, return_inverse=True)
+        return self._decide_points(points, at, ladder).iloc[where]
+
+    def _decide_points(self, points, at, ladder):
+        "One row for each distinct number of points."
         stands = self.certainty.at(at) if self.certainty and at else self.certainty
         if stands:
             lower, upper = stands.bounds.intervals(points)
-            decisions = [stands.decide(x, self.cuts) for x in points.tolist()]
+            decisions = [stands.decide(x, ladder) for x in points.tolist()]
         else:
             lower = upper = np.full(len(points), np.nan)
-            decisions = [
-                route(level_at(x, self.cuts), False, "but no calibration stands")
-                for x in points.tolist()
-            ]
+            decisions = [route(ladder.level(x), False, NOTHING_STANDS) for x in points.tolist()]
         columns = {
             name: [getattr(decision, name) for decision in decisions]
             for name in ("risk_level", "route", "automated", "reason")
         }
-        return pd.DataFrame({"points": points, "lower": lower, "upper": upper} | columns)
+        columns |= {"lower": lower, "upper": upper, "ladder": ladder.name}
+        return pd.DataFrame({"points": points} | columns)
 
     def logger(self, spool: str | Path, tenant: str = "default", **buffering) -> PredictionLogger:
         "A logger for this version and threshold."
@@ -109,7 +142,8 @@ class Scorer:
         """
         latest = instants(predicted_at, "predicted_at").max() if len(frame) else None
         started = perf_counter()
-        decisions = self.decide(frame, latest)
+        tenant = logger.constant["tenant"]
+        decisions = self.decide(frame, latest, tenant=tenant, site_id=site_id)
         latency = (perf_counter() - started) * 1000
         ids = logger.log(
             decisions.score.to_numpy(),
@@ -120,6 +154,6 @@ class Scorer:
             site_id=site_id,
             calibration_id=self.calibration_id,
             latency_ms=latency,
-            **{c: decisions[c].to_numpy() for c in ("risk_level", "route", "automated")},
+            **{c: decisions[c].to_numpy() for c in _DECIDED},
         )
         return decisions.assign(prediction_id=ids)

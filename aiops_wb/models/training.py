@@ -15,8 +15,9 @@ from ..config import packages
 from ..log.errors import StoreError
 from ..log.features import as_numbers, bin_values, binned_days
 from ..stats.counts import ScoreCounts, total
+from ..stats.decisions import Ladder
 from ..stats.performance import summary
-from ..stats.thresholds import best_f1
+from ..stats.thresholds import best_f1, for_alerts
 from .version import ModelVersion, feature_columns, feature_matrix
 
 __all__ = [
@@ -62,6 +63,8 @@ def train(
     events: Mapping[date, int] | None = None,
     incomplete: str = "",
     unsure: str = "",
+    threshold: int = Ladder.of().high,
+    alerts_per_day: float | None = None,
 ) -> tuple[ModelVersion, dict[date, ScoreCounts]]:
     """Train on labelled rows (columns `event_date`, `label`, `feature:...`); returns the version
     and the counts of each of its held-out days.
@@ -69,8 +72,10 @@ def train(
     `complete.training_rows` reads rows whose labels are in. `kinds` says what features are where
     that is known, `events` how many each day had, with a label or without (None: as many as
     `rows`), `incomplete` why labels are known not to be complete, `unsure` why that is not known:
-    the card remembers them. Raises StoreError when there are too few labelled rows, one class only,
-    no days to hold out, or a feature that is not `allowed` to alone separates the labels.
+    the card remembers them. The version starts with a threshold (points), or with that which gives
+    `alerts_per_day` on the held-out days. Raises StoreError when there are too few labelled rows,
+    one class only, no days to hold out, or a feature that is not `allowed` to alone separates the
+    labels.
     """
     known = _labelled(rows, model, min_labelled)
     split = _split_days(known, model, holdout)
@@ -81,8 +86,11 @@ def train(
     _refuse_leaks(model, frame, known.label, split.held, card["bins"], allowed)
     trained = ModelVersion(model, version, _boosted(learned, label, card, fitted, rounds), card)
     held_days = _held_out_days(trained, frame[split.held], known[split.held])
-    card |= _described(split, total(held_days.values()), fitted, rounds)
-    card |= labelled_share(card, _events_held_out(rows, split.held_out_from, events))
+    seen, n_by_day = total(held_days.values()), _events_held_out(rows, split.held_out_from, events)
+    if alerts_per_day is not None:
+        threshold = start_at(seen, n_by_day, alerts_per_day)
+    card |= _described(split, seen, fitted, rounds, threshold)
+    card |= labelled_share(card, n_by_day)
     if incomplete:
         card["incomplete_labels"] = incomplete
     if unsure:
@@ -235,15 +243,25 @@ def labelled_share(card: Mapping, events: Mapping[date, int]) -> dict[str, Any]:
     return {"held_out_events": n, "held_out_days": len(events), "metrics": metrics}
 
 
-def _described(split, held_out, parameters, rounds) -> dict[str, Any]:
+def start_at(known: ScoreCounts, events: Mapping[date, int], alerts_per_day: float) -> int:
+    """The threshold (points) with which a version starts that is to call people so often, as its
+    labelled events of some days lie and as many as these days had; StoreError where none does."""
+    share = known.total[0] / max(sum(events.values()), known.total[0])
+    try:
+        return for_alerts(known, len(events), alerts_per_day * share)
+    except ValueError as error:
+        raise StoreError(f"--alerts-per-day {alerts_per_day:g}: {error}") from None
+
+
+def _described(split, held_out, parameters, rounds, threshold) -> dict[str, Any]:
     "What is kept of a training: its days and rows, a threshold and the figures at it."
-    threshold = best_f1(held_out)
     return {
         "window": [str(split.first), str(split.last)],
         "held_out_from": str(split.held_out_from),
         "rows": int((~split.held).sum()),
         "held_out_rows": int(split.held.sum()),
         "threshold": threshold,
+        "best_f1": best_f1(held_out),
         "rounds": rounds,
         "parameters": parameters,
         "metrics": held_out_metrics(held_out, threshold),

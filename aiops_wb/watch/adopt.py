@@ -6,7 +6,7 @@ from pathlib import Path
 from ..log.reading import ReadOptions
 from ..log.roles import Choice
 from ..log.store import Store
-from ..models.adoption import Adoption, from_file, from_log
+from ..models.adoption import Adoption, Start, from_file, from_log
 from ..models.registry import register
 from .choose import check_reference, choose_reference
 
@@ -23,6 +23,7 @@ def adopt_days(
     last: date,
     model_file: Path | None = None,
     *,
+    start: Start | None = None,
     options: dict | None = None,
     **rules,
 ) -> Adoption:
@@ -32,7 +33,7 @@ def adopt_days(
     where the days cannot be a reference.
     """
     first, last = check_reference(store, now, model, version, first, last)
-    found = from_log(store, model, version, first, last, now, model_file, **rules)
+    found = from_log(store, model, version, first, last, now, model_file, start=start, **rules)
     return _registered(store, now, who, found, options)
 
 
@@ -45,6 +46,7 @@ def adopt_file(
     path: Path,
     model_file: Path | None = None,
     *,
+    start: Start | None = None,
     choice: Choice = Choice(),
     reading: ReadOptions | None = None,
     options: dict | None = None,
@@ -54,7 +56,9 @@ def adopt_file(
 
     `choice` and `reading` as for any file of one's own; the rest as in `adopt_days`.
     """
-    found = from_file(store, model, version, path, now, choice, reading, model_file, **rules)
+    found = from_file(
+        store, model, version, path, now, choice, reading, model_file, start=start, **rules
+    )
     return _registered(store, now, who, found, options)
 
 

@@ -161,7 +161,7 @@ def calibrate_now(
             counted,
             last,
             owed={day: complete.owed(day) for day in counted} if source != "csv" else {},
-            **settings.certainty | window | at,
+            **settings.certainty | window | at | {"high": _high(store, model, version, settings)},
             watch=PromiseWatch(settings.false_ticket_share),
             counted=complete.newest or newest,
         )
@@ -192,6 +192,12 @@ def _require_sense(source, file, days, min_samples):
         raise StoreError(f"--file goes with source csv, not with {source}.")
     if days < 1 or min_samples < 1:
         raise StoreError(f"days {days} and min-samples {min_samples} must be at least 1.")
+
+
+def _high(store, model, version, settings):
+    "The points from which events are of high risk."
+    threshold = store.threshold(model, version)
+    return store.dial(model).ladder(threshold, Grid(), settings.risk_cuts).high
 
 
 def _newest_day(store, model, version, today) -> date:

@@ -13,8 +13,8 @@ import pandas as pd
 from ..config import Settings
 from ..log.errors import StoreError
 from ..log.store import Store
-from ..stats.automation import level_at
-from ..stats.decisions import Event, assign, deduplicate, ticket_text
+from ..stats.automation import NOTHING_STANDS
+from ..stats.decisions import Event, Ladder, assign, deduplicate, ticket_text
 from ..stats.points import Grid
 
 if TYPE_CHECKING:  # it needs an extra
@@ -117,6 +117,8 @@ def _openers(store, model, rows, state, settings):
 
 
 _TOLD_FROM = [
+    "ladder",
+    "decided_by",
     "tenant",
     "site_id",
     "entity_id",
@@ -139,7 +141,7 @@ def _described(store, model, rows, settings, loaded):
     ]
     reasons = pd.concat(by_version)
     told = []
-    for row, words in zip(rows[_TOLD_FROM].itertuples(), reasons[rows.index]):
+    for row, words in zip(rows.reindex(columns=_TOLD_FROM).itertuples(), reasons[rows.index]):
         decided = _decided(row, stood.get(row.calibration_id), settings)
         site = sites.get((row.tenant, row.site_id))
         told.append(_told(row, model, decided, site, words, zone, settings))
@@ -173,12 +175,13 @@ class _Decided:
 
 
 def _decided(row, stands, settings):
-    cuts = settings.risk_cuts
-    usual = level_at(row.points, cuts) if row.grid == "logit" else "HIGH"
-    level = _text(row.risk_level) or usual
-    why = f"risk {level}, as the scoring service decided"
+    named = _text(row.ladder)
+    ladder = Ladder.parse(named) if named else Ladder.of(settings.risk_cuts)
+    usual = ladder.level(row.points) if named or row.grid == "logit" else "HIGH"
+    level, why = _text(row.risk_level) or usual, "as the scoring service decided"
+    why = f"risk {level}, {NOTHING_STANDS if row.decided_by == 'workbench' else why}"
     if stands:
-        again = stands.at(row.predicted_at).decide(row.points, cuts)
+        again = stands.at(row.predicted_at).decide(row.points, ladder)
         why = again.reason if again.route == row.route else why
     lower, upper = stands.interval(row.points) if stands else (nan, nan)
     return _Decided(level, float(Grid.parse(row.grid).inverse(row.points)), lower, upper, why)

@@ -11,10 +11,12 @@ import pandas as pd
 
 from ..config import Settings
 from ..log.catalog import Reader
+from ..log.dial import Dial, Scope
 from ..log.errors import StoreError
 from ..log.watching import NotWatched
 from ..models.complete import CompleteDays, label_rules
 from ..stats.counts import Histogram, ScoreCounts, total
+from ..stats.decisions import Ladder
 from ..stats.drift import ALARM_SEVERITIES
 from ..stats.points import Grid
 from .alarms import Drift, drift_of
@@ -158,7 +160,7 @@ class ModelDay:
     @cached_property
     def threshold(self) -> int:
         """The threshold in force (points) when the day was first looked at: from the audit trail,
-        else as logged with the predictions, else even odds."""
+        else as logged with the predictions, else where the dial begins, else even odds."""
         recorded = self.reader.threshold(self.model, self.version, self.stood_at)
         if recorded is not None:
             return recorded
@@ -171,7 +173,25 @@ class ModelDay:
             columns="threshold, predicted_at, prediction_id",
             where="threshold IS NOT NULL",
         )
-        return int(logged.threshold.iloc[-1]) if len(logged) else 0
+        if len(logged):
+            return int(logged.threshold.iloc[-1])
+        usual = self.dial.ladder(None, self.grid, self.settings.risk_cuts)
+        return usual.high if self.dial.on and usual else 0
+
+    @cached_property
+    def dial(self) -> Dial:
+        "Whether the threshold in force decides who is called."
+        return self.reader.dial(self.model, self.stood_at)
+
+    @cached_property
+    def own_thresholds(self) -> dict[Scope, int]:
+        "Thresholds (points) of tenants and sites that had one of their own."
+        return self.reader.own_thresholds(self.model, self.version, self.stood_at)
+
+    @property
+    def ladder(self) -> Ladder | None:
+        "From where on events are of which risk; None where scores have no cuts."
+        return self.dial.ladder(self.threshold, self.grid, self.settings.risk_cuts)
 
     def probability(self, points: int) -> float:
         "A threshold as a score."

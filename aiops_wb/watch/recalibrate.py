@@ -57,7 +57,7 @@ def recalibrate(store: Store, view: View, now: datetime, who: str) -> str | None
         model=view.model,
         version=view.version,
         created_at=now,
-        **settings.certainty,
+        **settings.certainty | {"high": view.ladder.high},
     )
     if before and _decides(before) == _decides(fresh):
         return stands[0]
@@ -139,7 +139,7 @@ def judged(view: View, day: date) -> tuple[float, float]:
 
 
 def _new_control(view):
-    floor = view.settings.risk_cuts[2]
+    floor = view.probability(view.ladder.high)
     return Control(
         view.settings.false_ticket_share,
         floor=floor,

@@ -125,6 +125,7 @@ def test_whatever_is_written_is_in_the_next_answer(bench, questions):
         "data_files",
         "drift_events",
         "features",
+        "fixed_cuts",
         "models",
         "outcome_columns",
         "read_again",

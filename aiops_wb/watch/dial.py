@@ -1,0 +1,61 @@
+"""How often somebody is called, and how often another threshold would have called."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from ..log.catalog import Reader
+from ..stats.counts import ScoreCounts, total
+from .model_day import ModelDay
+
+__all__ = ["Calls", "calls_in_words"]
+
+DAYS = 30
+
+
+class Calls:
+    "The calls of the last 30 days of a model: as recorded, and as thresholds would have made them."
+
+    def __init__(self, of: ModelDay):
+        self._of, self.first = of, of.day - timedelta(DAYS - 1)
+        self._counts = {d: c for d, c in of.counts_by_day.items() if d >= self.first}
+
+    @property
+    def days(self) -> int:
+        "How many of these days have predictions."
+        return len(self._counts)
+
+    @property
+    def recorded(self) -> float:
+        "Tickets and alerts a day, as they were decided."
+        of = self._of
+        decisions = of.reader.decisions(of.model, self.first, of.day, version=of.version)
+        return float(decisions.n[decisions.route != "monitor"].sum()) / self.days
+
+    def at(self, threshold: int) -> float:
+        "Events a day at or above a threshold (points)."
+        return total(self._counts.values(), self._of.grid).at_or_above(threshold)[0] / self.days
+
+    def within(self, reader: Reader, threshold: int, tenant: str, site: str | None) -> float:
+        "The same of one tenant, or of one of its sites."
+        of = self._of
+        span = {"version": of.version, "tenant": tenant}
+        if site is not None:
+            span["segment"] = f"site={site}"
+        days = reader.score_counts(of.model, self.first, of.day, **span)
+        counts = total(days.values(), next(iter(days.values())).grid if days else of.grid)
+        return counts.at_or_above(int(counts.grid.cells(threshold)))[0] / self.days
+
+
+def calls_in_words(known: ScoreCounts, card: Mapping) -> str:
+    """How often the threshold of a new version calls somebody, and that with the best F1, by its
+    labelled events of the days that its card speaks of."""
+    share = known.total[0] / card["held_out_events"]  # of a training only labelled ones are counted
+    a_day = {
+        name: known.at_or_above(card[name])[0] / share / card["held_out_days"]
+        for name in ("threshold", "best_f1")
+        if card.get(name) is not None
+    }
+    told = f"at its threshold somebody is called {a_day['threshold']:.1f} times a day"
+    if "best_f1" in a_day:
+        told += f"; at the best F1 of these days it would be {a_day['best_f1']:.1f}"
+    return told
