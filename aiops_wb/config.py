@@ -102,7 +102,8 @@ class Settings(BaseSettings):
     coverage: Literal[0.9, 0.95, 0.99] = 0.9  # of prediction intervals and sets
     # the width rule (automation "width"): an interval narrower than this may act without a person
     narrow_width: Share = 0.20
-    # where the risk levels LOW, MEDIUM, HIGH and CRITICAL begin, as scores
+    # where the risk levels LOW, MEDIUM, HIGH and CRITICAL begin, as scores: all of them move with
+    # the threshold in force, at which HIGH begins where the dial of a model is on
     risk_cuts: tuple[Share, Share, Share, Share] = (0.2, 0.4, 0.6, 0.8)
     calibration_days: Days = 28  # days that sets and intervals rest on
     calibration_max_age_days: Days = 30  # an older calibration automates nothing

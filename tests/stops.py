@@ -186,6 +186,7 @@ COMMANDS = {
     "train": Command(tuple(TRAIN), long_log),
     "promote": Command(PROMOTE, with_version),
     "watch": Command(("models", "watch", f"{MODEL}/v1", "off", "--why", "retired"), taken_in),
+    "dial": Command(("models", "dial", MODEL, "off", "--why", "a trial"), taken_in),
     "set": Command(("thresholds", "set", "0.6", "--model", MODEL, "--why", "fewer"), taken_in),
     "rollback": Command(
         ("thresholds", "rollback", "--model", MODEL, "--why", "too few"), with_threshold

@@ -65,14 +65,14 @@ def set_threshold(
     scope = _scope(tenant, site)
     with call.writing() as log:
         view = newest_view(log, call, model)
-        points = _as_points(view, score)
+        points, before = _as_points(view, score), _in_force(view, scope)
         evidence = {"replay": view.replay.simulate(points).table}
         change = call.now(), call.who, model, view.version
         if scope is None:
             log.set_threshold(*change, points, why, evidence, logged=view.threshold)
         else:
             log.set_own_threshold(*change, scope, points, why)
-        _print_change(log, view, scope)
+        _print_change(log, view, scope, before)
 
 
 @command(app, "rollback")
@@ -82,9 +82,9 @@ def roll_back(call: Call, model: Model, tenant: Tenant = None, site: Site = None
     scope = _scope(tenant, site)
     with call.writing() as log:
         view = newest_view(log, call, model)
-        subject = subject_of(model, view.version, scope)
+        subject, before = subject_of(model, view.version, scope), _in_force(view, scope)
         log.roll_back(call.now(), call.who, "threshold", subject, why)
-        _print_change(log, view, scope)
+        _print_change(log, view, scope, before)
 
 
 def _scope(tenant, site):
@@ -128,18 +128,21 @@ def _whose(tenant, site):
     return f"tenant {tenant}" if site is None else f"site {site} of tenant {tenant}"
 
 
-def _print_change(log, view, scope):
-    "What stands now, and how often it calls somebody; `view` is as it was before."
-    of_all = log.threshold(view.model, view.version)
-    own = threshold_of(log.own_thresholds(view.model, view.version), *scope) if scope else None
-    now_at = of_all if own is None else own
+def _in_force(view, scope):
+    "The threshold of a scope, as a view that was just opened knows it."
+    own = threshold_of(view.own_thresholds, *scope) if scope else None
+    return view.threshold if own is None else own
+
+
+def _print_change(log, view, scope, before):
+    "What stands now instead of a threshold before, and how often it calls somebody."
+    now_at = _in_force(View(log, view.model, view.day, None, view.settings), scope)
     whose = f" of {_whose(*scope)}" if scope else ""
     line(
         printable(f"{view.model} {view.version}: threshold{whose} is now ")
         + f"{view.probability(now_at):.3f} ({now_at} points)"
     )
-    calls, was = Calls(view), threshold_of(view.own_thresholds, *scope) if scope else None
-    both = [view.threshold if was is None else was, now_at]
+    calls, both = Calls(view), (before, now_at)
     before, after = (calls.within(log, at, *scope) if scope else calls.at(at) for at in both)
     acts = "" if view.dial.on else " (in figures: the dial is off, and people are called by cuts)"
     line(

@@ -39,6 +39,8 @@ CALLS = [
     ["models", "rollback", *NAMED, *WHY],
     ["models", "watch", f"{MODEL}/1", "off", *WHY],
     ["models", "watch", f"{MODEL}/1", "on", *WHY],
+    ["models", "dial", MODEL],
+    ["models", "dial", MODEL, "off", *WHY],
     ["retrain", *NAMED],
     ["labels", "show"],
     ["labels", "never", "20%", *NAMED, *WHY],
