@@ -4,17 +4,19 @@ import importlib
 import inspect
 import pkgutil
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import aiops_wb
+from aiops_wb.log.dial import Dial, DialWrites
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.versions import VersionWrites
 from aiops_wb.models.booster_file import agreement
 from aiops_wb.models.scorer import Scorer
-from aiops_wb.models.training import held_out_metrics
+from aiops_wb.models.training import held_out_metrics, train
 from aiops_wb.models.version import ModelVersion
 from aiops_wb.render.plots.certainty import certainty_curve
 from aiops_wb.render.plots.drift import score_shift
@@ -40,6 +42,7 @@ from aiops_wb.stats.conformal import (
 )
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.coverage import automation_risk, interval_sets
+from aiops_wb.stats.decisions import Ladder
 from aiops_wb.stats.estimates import (
     bbse,
     delay_adjusted,
@@ -52,6 +55,7 @@ from aiops_wb.stats.performance import confusion, summary
 from aiops_wb.stats.points import Grid, as_points
 from aiops_wb.stats.thresholds import curve, simulate
 from aiops_wb.watch.alarms import count_rows
+from aiops_wb.watch.dial import Calls
 from aiops_wb.watch.model_day import ModelDay
 from aiops_wb.watch.registered import Chosen
 from aiops_wb.watch.replay import Replay
@@ -79,6 +83,9 @@ class Day:
     "As much of a model's day as is asked for a threshold."
 
     grid, threshold = GRID, 0
+
+
+CALLS = SimpleNamespace(_of=Day(), _counts={0: COUNTS}, days=1)
 
 
 def replay():
@@ -145,6 +152,10 @@ ONE = {  # what takes a threshold, or the points of one event
     "stats.automation.Certainty.interval:points": STANDS.interval,
     "stats.automation.Certainty.set_of:points": STANDS.set_of,
     "stats.automation.Certainty.decide:points": STANDS.decide,
+    "stats.decisions.Ladder.level:points": Ladder.of().level,
+    "stats.decisions.Ladder.at:threshold": Ladder.of().at,
+    "log.dial.Dial.ladder:threshold": lambda x: Dial(True).ladder(x, GRID),
+    "watch.dial.Calls.at:threshold": lambda x: Calls.at(CALLS, x),
     "models.training.held_out_metrics:threshold": lambda x: held_out_metrics(COUNTS, x),
     "models.scorer.Scorer.__init__:threshold": lambda x: Scorer(VERSION, x, None, None),
     "watch.model_day.ModelDay.probability:points": lambda x: ModelDay.probability(Day(), x),
@@ -171,6 +182,11 @@ REFUSED = {  # what looks at the points before it asks for anything else: it is 
     "log.versions.VersionWrites.set_threshold:points": lambda x: VersionWrites.set_threshold(
         None, NOW, "ana", "m", "v", x, "why"
     ),
+    "log.dial.DialWrites.set_own_threshold:points": lambda x: DialWrites.set_own_threshold(
+        None, NOW, "ana", "m", "v", ("t", None), x, "why"
+    ),
+    "models.training.train:threshold": lambda x: train(ROWS, "m", "v", threshold=x),
+    "watch.dial.Calls.within:threshold": lambda x: Calls.within(CALLS, None, x, "t", None),
     "models.booster_file.agreement:points": lambda x: agreement(VERSION, ROWS, [x, x]),
     "watch.alarms.count_rows:points": lambda x: count_rows(ROWS, [x, x], {}, None, {}),
     "watch.registered.Chosen.figures:threshold": lambda x: Chosen.figures(None, x),
@@ -190,7 +206,12 @@ OTHERS = {  # what is called alike and is something else
     "stats.automation.level_at:cuts": SHARES,
     "stats.decisions.risk_level:cuts": SHARES,
     "stats.decisions.decide:cuts": SHARES,
-    "models.scorer.Scorer.__init__:cuts": SHARES,
+    "stats.decisions.Ladder.of:cuts": "risk cuts are scores",
+    "log.dial.Dial.__init__:cuts": "risk cuts are scores",
+    "log.dial.DialWrites.turn_dial:cuts": "risk cuts are scores",
+    "log.deciding.decided:cuts": SHARES,
+    "log.day_files.write_day_files:cuts": SHARES,
+    "log.ingest.AtOnce.__init__:cuts": SHARES,
     "models.scorer.Scorer.in_force:cuts": SHARES,
     "stats.automation.certainty:floor": "the probability where high risk begins",
     "stats.automation._Steering.__init__:floor": "a score, which it says",

@@ -106,7 +106,7 @@ def adopt(
     with call.writing() as log:
         adopted = log, call.now(), call.who, model, version
         begins = Start(Ladder.of(settings.risk_cuts).high, alerts_per_day)
-        more = {"start": begins, "options": settings.certainty}
+        more = {"begins": begins, "options": settings.certainty}
         more |= {"allow_incomplete": allow_incomplete}
         if reference_file:
             choice = Choice(all_pairs(columns))

@@ -69,7 +69,7 @@ def from_log(
     now: datetime,
     model_file: Path | None = None,
     *,
-    start: Start | None = None,
+    begins: Start | None = None,
     **rules,
 ) -> Adoption:
     """A version as days of the log show it; `rules` as in `labelled_days`, by which labels count.
@@ -90,7 +90,7 @@ def from_log(
     rows = reader.rows(model, first, last, version=version, labels=False)
     span, kinds = (first, last), reader.feature_kinds(model)
     seen = _Reference(rows, kinds, counts, days, f"{first} to {last} of the log", span)
-    return _adopted(reader, model, version, seen, model_file, start or Start())
+    return _adopted(reader, model, version, seen, model_file, begins or Start())
 
 
 def from_file(
@@ -103,7 +103,7 @@ def from_file(
     options: ReadOptions | None = None,
     model_file: Path | None = None,
     *,
-    start: Start | None = None,
+    begins: Start | None = None,
     share: float = COMPLETE_SHARE,
     allow_incomplete: bool = False,
 ) -> Adoption:
@@ -133,7 +133,7 @@ def from_file(
     days = LabelledDays(events, told, bool(falls), "")
     seen = _Reference(rows, kinds, counts, days, name, None)
     return replace(
-        _adopted(reader, model, version, seen, model_file, start or Start()), notes=notes
+        _adopted(reader, model, version, seen, model_file, begins or Start()), notes=notes
     )
 
 
@@ -170,7 +170,7 @@ def _one_grid(name, rows):
     return Grid.parse(grids[0])
 
 
-def _adopted(reader, model, version, seen, model_file, start) -> Adoption:
+def _adopted(reader, model, version, seen, model_file, begins) -> Adoption:
     "The version with its card, its reference and, where there is a file, what it scores with."
     held_out = {day: c for day, c in seen.counts.items() if day in seen.days.events}
     known = total(held_out.values())
@@ -178,7 +178,7 @@ def _adopted(reader, model, version, seen, model_file, start) -> Adoption:
     frame = feature_columns(seen.rows)
     card = feature_rules(frame, seen.kinds)
     events = {day: c.total[0] for day, c in held_out.items()}
-    threshold, why = _threshold(reader, model, version, known, events, start)
+    threshold, why = _threshold(reader, model, version, known, events, begins)
     adopted = {"reference": seen.name, "threshold": why, "model_file": "", "agrees": None}
     if seen.span:
         adopted["days"] = [str(day) for day in seen.span]
@@ -205,13 +205,13 @@ def _refuse_few(model, version, name, known):
         )
 
 
-def _threshold(reader, model, version, known, events, start) -> tuple[int, str]:
+def _threshold(reader, model, version, known, events, begins) -> tuple[int, str]:
     "The threshold (points) that an adopted version goes on with, and where it comes from."
-    if start.alerts_per_day is not None:
-        chosen = start_at(known, events, start.alerts_per_day)
+    if begins.alerts_per_day is not None:
+        chosen = start_at(known, events, begins.alerts_per_day)
         return (
             chosen,
-            f"for {start.alerts_per_day:g} alerts a day on the days that it was adopted on",
+            f"for {begins.alerts_per_day:g} alerts a day on the days that it was adopted on",
         )
     recorded = reader.threshold(model, version)
     if recorded is not None:
@@ -225,7 +225,7 @@ def _threshold(reader, model, version, known, events, start) -> tuple[int, str]:
             return int(logged.threshold.iloc[-1]), "as logged with its predictions"
     if known.grid.kind != "logit":  # of figures only: nobody is called by it
         return best_f1(known), "the best F1 on the days that it was adopted on"
-    return start.high, "where a version begins"
+    return begins.high, "where a version begins"
 
 
 def _described(seen, held_out, threshold):

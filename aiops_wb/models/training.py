@@ -17,6 +17,7 @@ from ..log.features import as_numbers, bin_values, binned_days
 from ..stats.counts import ScoreCounts, total
 from ..stats.decisions import Ladder
 from ..stats.performance import summary
+from ..stats.points import as_points
 from ..stats.thresholds import best_f1, for_alerts
 from .version import ModelVersion, feature_columns, feature_matrix
 
@@ -77,6 +78,7 @@ def train(
     one class only, no days to hold out, or a feature that is not `allowed` to alone separates the
     labels.
     """
+    threshold = as_points(threshold)
     known = _labelled(rows, model, min_labelled)
     split = _split_days(known, model, holdout)
     frame = feature_columns(known)

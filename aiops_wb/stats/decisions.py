@@ -30,7 +30,7 @@ def risk_level(p: float, cuts: tuple[float, ...] = RISK_CUTS) -> str:
         raise ValueError(f"risk cuts {cuts} are not allowed: give {len(LEVELS) - 1} ascending probabilities.")
     return LEVELS[bisect_right(cuts, p)]
 
-# %% ../../nbs/stats/08_decisions.ipynb #cc7191d0
+# %% ../../nbs/stats/08_decisions.ipynb #747049ea
 @cache
 def _starts(cuts, grid):
     "The points at which levels begin."
@@ -38,7 +38,7 @@ def _starts(cuts, grid):
         raise ValueError(f"risk cuts {cuts} are not allowed: give {len(LEVELS) - 1} ascending scores.")
     return tuple(grid.quantise(cuts).tolist())
 
-
+# %% ../../nbs/stats/08_decisions.ipynb #cc7191d0
 @dataclass(frozen=True)
 class Ladder:
     "The points from which LOW, MEDIUM, HIGH and CRITICAL begin."

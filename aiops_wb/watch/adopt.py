@@ -23,7 +23,7 @@ def adopt_days(
     last: date,
     model_file: Path | None = None,
     *,
-    start: Start | None = None,
+    begins: Start | None = None,
     options: dict | None = None,
     **rules,
 ) -> Adoption:
@@ -33,7 +33,7 @@ def adopt_days(
     where the days cannot be a reference.
     """
     first, last = check_reference(store, now, model, version, first, last)
-    found = from_log(store, model, version, first, last, now, model_file, start=start, **rules)
+    found = from_log(store, model, version, first, last, now, model_file, begins=begins, **rules)
     return _registered(store, now, who, found, options)
 
 
@@ -46,7 +46,7 @@ def adopt_file(
     path: Path,
     model_file: Path | None = None,
     *,
-    start: Start | None = None,
+    begins: Start | None = None,
     choice: Choice = Choice(),
     reading: ReadOptions | None = None,
     options: dict | None = None,
@@ -57,7 +57,7 @@ def adopt_file(
     `choice` and `reading` as for any file of one's own; the rest as in `adopt_days`.
     """
     found = from_file(
-        store, model, version, path, now, choice, reading, model_file, start=start, **rules
+        store, model, version, path, now, choice, reading, model_file, begins=begins, **rules
     )
     return _registered(store, now, who, found, options)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from ..log.catalog import Reader
 from ..stats.counts import ScoreCounts, total
+from ..stats.points import as_points
 from .model_day import ModelDay
 
 __all__ = ["Calls", "calls_in_words"]
@@ -37,7 +38,7 @@ class Calls:
 
     def within(self, reader: Reader, threshold: int, tenant: str, site: str | None) -> float:
         "The same of one tenant, or of one of its sites."
-        of = self._of
+        of, threshold = self._of, as_points(threshold)
         span = {"version": of.version, "tenant": tenant}
         if site is not None:
             span["segment"] = f"site={site}"

@@ -32,6 +32,23 @@ def _no_predictions(reader, model, day, as_of):
     return StoreError(f"{model} has no predictions on {day}{covers}")
 
 
+def _unrecorded(of: "ModelDay") -> int:
+    "The threshold of a version of which the audit trail has none."
+    logged = of.reader.rows(
+        of.model,
+        of.day,
+        of.day,
+        version=of.version,
+        as_of=of.as_of,
+        columns="threshold, predicted_at, prediction_id",
+        where="threshold IS NOT NULL",
+    )
+    if len(logged):
+        return int(logged.threshold.iloc[-1])
+    usual = of.dial.ladder(None, of.grid, of.settings.risk_cuts)
+    return usual.high if of.dial.on and usual else 0
+
+
 class ModelDay:
     """One model on one day, as known at a time, all tenants together.
 
@@ -162,21 +179,7 @@ class ModelDay:
         """The threshold in force (points) when the day was first looked at: from the audit trail,
         else as logged with the predictions, else where the dial begins, else even odds."""
         recorded = self.reader.threshold(self.model, self.version, self.stood_at)
-        if recorded is not None:
-            return recorded
-        logged = self.reader.rows(
-            self.model,
-            self.day,
-            self.day,
-            version=self.version,
-            as_of=self.as_of,
-            columns="threshold, predicted_at, prediction_id",
-            where="threshold IS NOT NULL",
-        )
-        if len(logged):
-            return int(logged.threshold.iloc[-1])
-        usual = self.dial.ladder(None, self.grid, self.settings.risk_cuts)
-        return usual.high if self.dial.on and usual else 0
+        return _unrecorded(self) if recorded is None else recorded
 
     @cached_property
     def dial(self) -> Dial:

@@ -413,10 +413,10 @@ def test_old_spellings_work_with_one_warning(logged, capsys):
         ("calendar --add Easter --from 2026-04-05 --why known", "Easter, 2026-04-05 to 2026-04-05"),
         ("calendar", "1 entry\n"),
         ("sites --file sites.csv --why first", "1 of 1 sites"),
-        ("threshold --model m", "threshold 0.500"),
-        ("threshold --model m --try 0.4", "threshold 0.500"),
+        ("threshold --model m", "threshold 0.600"),
+        ("threshold --model m --try 0.4", "threshold 0.600"),
         ("threshold --model m --set 0.4 --why more", "now 0.400"),
-        ("threshold --model m --rollback --why less", "now 0.500"),
+        ("threshold --model m --rollback --why less", "now 0.600"),
     ]:
         assert main(before.split()) == 0, before
         said = capsys.readouterr()

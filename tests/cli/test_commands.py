@@ -138,7 +138,7 @@ def test_bare_audit_lists_without_a_warning():
     ("words", "completions"),
     [
         ("mod", {"models"}),
-        ("models ", {"list", "train", "adopt", "promote", "rollback", "watch"}),
+        ("models ", {"list", "train", "adopt", "dial", "promote", "rollback", "watch"}),
         ("models promote --ver", {"--version", "--verbose"}),
         ("daily --reports ", {"all", "last", "none"}),
     ],

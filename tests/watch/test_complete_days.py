@@ -141,6 +141,8 @@ def test_thresholds_are_replayed_on_complete_days(long, short):
 def test_a_log_without_routes_says_that_they_are_missing(tmp_path):
     bench = Bench(tmp_path)
     registered(bench)
+    with bench.store() as store:
+        store.turn_dial(night(START), "ana", MODEL, False, "the service decides")
     bench.log(events(days=LONG, per_day=40, seed=3, start=START))
     bench.label(events(days=LONG, per_day=40, seed=3, start=START), at="2026-06-10T00:00:00Z")
     last = START + timedelta(LONG - 1)

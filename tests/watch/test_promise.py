@@ -299,6 +299,7 @@ def test_the_operators_sql_equals_pandas(lived):
                 width=pd.cut(known.probability_interval_width, edges, labels=names, right=False),
                 wrong=~known.actual_fraud_detected.astype(bool),
             )
+            .assign(width=lambda f: f.width.cat.add_categories("unknown").fillna("unknown"))
             .groupby("width", observed=True)
             .wrong.agg(["size", "sum"])
         )
