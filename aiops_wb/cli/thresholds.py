@@ -119,7 +119,8 @@ def _print_in_force(view):
         f"{view.model} {view.version}: threshold {view.probability(view.threshold):.3f} "
         f"({view.threshold} points)"
     )
-    for (tenant, site), own in view.own_thresholds.items():
+    own_ones = view.reader.own_thresholds(view.model, view.version)
+    for (tenant, site), own in own_ones.items():
         whose = _whose(tenant, site)
         line(printable(f"  {whose}: {view.probability(own):.3f} ({own} points)"))
 
@@ -130,7 +131,8 @@ def _whose(tenant, site):
 
 def _in_force(view, scope):
     "The threshold of a scope, as a view that was just opened knows it."
-    own = threshold_of(view.own_thresholds, *scope) if scope else None
+    known = view.reader.own_thresholds(view.model, view.version) if scope else {}
+    own = threshold_of(known, *scope) if scope else None
     return view.threshold if own is None else own
 
 

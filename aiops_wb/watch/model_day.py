@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..config import Settings
 from ..log.catalog import Reader
-from ..log.dial import Dial, Scope
+from ..log.dial import Dial
 from ..log.errors import StoreError
 from ..log.watching import NotWatched
 from ..models.complete import CompleteDays, label_rules
@@ -185,11 +185,6 @@ class ModelDay:
     def dial(self) -> Dial:
         "Whether the threshold in force decides who is called."
         return self.reader.dial(self.model, self.stood_at)
-
-    @cached_property
-    def own_thresholds(self) -> dict[Scope, int]:
-        "Thresholds (points) of tenants and sites that had one of their own."
-        return self.reader.own_thresholds(self.model, self.version, self.stood_at)
 
     @property
     def ladder(self) -> Ladder | None:
