@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,14 @@ HEAVY = (
 )
 
 
+@cache
 def source(module):
     return (PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+
+
+@cache
+def tree_of(module):
+    return ast.parse(source(module))
 
 
 def imported(nodes, module):
@@ -72,7 +79,7 @@ def imported(nodes, module):
 
 def imports(module):
     "Modules of the package that a module imports, wherever it does."
-    for name in imported(ast.walk(ast.parse(source(module))), module):
+    for name in imported(ast.walk(tree_of(module)), module):
         if name.startswith("aiops_wb.") and name.removeprefix("aiops_wb.") in MODULES:
             yield name.removeprefix("aiops_wb.")
 
@@ -106,7 +113,7 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_stand_at_the_top_but_for_optional_parts(module):
     allowed = set().union(*(EXTRAS.get(place, ()) for place in (module, module.split(".")[0])))
-    for function in ast.walk(ast.parse(source(module))):
+    for function in ast.walk(tree_of(module)):
         if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
             for name in imported(ast.walk(function), module):
                 assert any(f"{name}.".startswith(f"{place}.") for place in allowed), (
@@ -116,14 +123,14 @@ def test_imports_stand_at_the_top_but_for_optional_parts(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_is_imported_by_star_or_patched_into_a_class(module):
-    tree = ast.parse(source(module))
+    tree = tree_of(module)
     stars = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
     assert not stars and not re.search(r"^@patch", source(module), re.M)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_class_can_be_read_at_once(module):
-    for node in ast.walk(ast.parse(source(module))):
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.ClassDef):
             lines = node.end_lineno - node.lineno + 1
             assert lines < 200, f"{module}.{node.name} has {lines} lines"
