@@ -28,6 +28,7 @@ TARGETS = {
     "decision_us": 50,
     "calibration_us": 1000,
     "import_1m_cpu_s": 60,
+    "cbpe_vs_nannyml": 1,
     **{
         f"drift_{what}{size}": target
         for size in ("_1m", "")

@@ -1,4 +1,4 @@
-"""A year brought in as it was known."""
+"""A year brought in as it was known; a published log beside what others expect of it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +10,7 @@ from aiops_wb.log.history import choices, import_history
 from aiops_wb.log.store import open_store
 
 from .common import arguments, cpu, figure, folder
+from .published import beside_nannyml
 
 DAYS, NOW = 365, datetime(2026, 1, 1, tzinfo=UTC)
 TARGET = 60
@@ -43,7 +44,8 @@ def made(rows, path, rng):
 
 
 def main() -> None:
-    rows = 100_000 if arguments(__doc__).quick else 1_000_000
+    quick = arguments(__doc__).quick
+    rows = 100_000 if quick else 1_000_000
     root = folder()
     made(rows, root / "past.parquet", np.random.default_rng(0))
     files = dict.fromkeys(("predictions", "outcomes"), root / "past.parquet")
@@ -62,6 +64,8 @@ def main() -> None:
         rows,
         f"absolute: a year of predictions and labels as known, published (target {TARGET})",
     )
+    if not quick:
+        beside_nannyml(root / "published")
 
 
 if __name__ == "__main__":

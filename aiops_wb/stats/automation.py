@@ -221,7 +221,8 @@ def _by_betting(tickets, false, target, confidence) -> _Judged:
     "Finite sample, for independent days of any distribution: the mean daily share."
     weight, goal = np.minimum(tickets, 1), -log(1 - confidence)  # a ticket that may come is part of one
     share = np.divide(false, tickets, out=np.zeros_like(false), where=tickets > 0)
-    passed, possible = (_capital(s, weight, target) >= goal for s in (share, _strained(tickets, target)))
+    passed, whole = _capital(share, weight, target) >= goal, np.floor(tickets)
+    possible = _capital(_strained(whole, target), np.minimum(whole, 1), target) >= goal
     return _Judged(passed, possible, _days_needed(target, goal))
 
 
@@ -232,7 +233,7 @@ def _by_t(tickets, false, target, confidence) -> _Judged:
     if days > 1:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = excess.mean(axis=0) / (excess.std(axis=0, ddof=1) / np.sqrt(days))
-    possible = (tickets > 0).sum(axis=0) >= needed
+    possible = (tickets >= 1).sum(axis=0) >= needed
     pvalue = np.nan_to_num(stdtr(max(days - 1, 1), t), nan=1.0)
     return _Judged(possible & (pvalue <= 1 - confidence), possible, needed)
 
@@ -277,7 +278,7 @@ def day_rule(days: Sequence[ScoreCounts], target: float = 0.1, confidence: float
     rule = TicketRule(method, None, target, confidence, "days", guarantee, assumes, labelled)
     at = _walk(steps, start)
     needed = f"{judged.days_needed} days with labelled tickets, more where a day has few,"
-    played = tickets[:, at if at is not None else -1] > 0
+    played = tickets[:, at if at is not None else -1] >= 1
     return replace(_settled(rule, steps, at, needed, grid), days=int(played.sum()))
 
 # %% ../../nbs/stats/10_automation.ipynb #a42ee8d3

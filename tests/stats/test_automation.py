@@ -331,6 +331,29 @@ def test_what_is_owed_counts_as_false():
     assert worst.threshold is None  # half of all tickets may be false
 
 
+@pytest.mark.parametrize("policy, every", [("days", 4), ("days-t", 10)])
+def test_the_walk_begins_where_whole_tickets_do_whatever_is_owed(policy, every):
+    """Three false tickets among few of the highest score end a walk that begins there; that a
+    hundredth of a ticket is owed on every day is no reason to begin there."""
+    sparse = lambda i: int(i % every == 0)
+    days = {
+        FIRST + timedelta(i): ScoreCounts.of(
+            np.array([1500, 4000]),
+            np.array([20, 2]),
+            np.array([20, sparse(i)]),
+            np.array([20, sparse(i) * (i not in (0, every, 2 * every))]),
+        )
+        for i in range(60)
+    }
+    last = max(days)
+    rule = lambda chance: (
+        certainty(days, last, policy=policy, owed=dict.fromkeys(days, chance), target=0.2).rule
+    )
+    known, charged = rule(0.0), rule(0.01)
+    assert known.threshold is not None and known.threshold < 4000
+    assert (charged.threshold, charged.days) == (known.threshold, known.days)
+
+
 def test_while_an_alarm_is_open_only_later_days_count():
     last = max(DAYS)
     whole = certainty(DAYS, last).rule
