@@ -688,11 +688,6 @@ class Grounds:
         "Labelled events of the settled days."
         return self.counts.total[1]
 
-    @property
-    def first(self) -> date:
-        "The oldest of the settled days."
-        return min(self.settled)
-
     @cached_property
     def calibration(self) -> Calibration:
         "The intervals of the reference method."
@@ -789,7 +784,7 @@ def rule_on(grounds: Grounds, asked: Asked, watch: PromiseWatch, control: Contro
     "The rule of a policy as it stands: with what an open alarm and a broken promise do to it."
     if asked.policy not in POLICIES:
         raise ValueError(f"policy {asked.policy!r} is not known: choose one of {', '.join(POLICIES)}.")
-    first = changed and grounds.first
+    first = changed and min(grounds.settled)
     rule = _after_change(_ticket_rule(asked, grounds, control), asked.policy, changed, first)
     return _watched(rule, watch, asked.policy)
 
@@ -826,12 +821,10 @@ def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = 
             "time_to_live": time_to_live}
     mature = _mature(_window(days, ticket_days, complete), owed, changed)
     grounds = Grounds(_window(days, calibration_days, complete), mature, grid, made)
-    if policy == "control":
-        control = control or Control.starting(target, floor, (through - complete).days)
+    control = control or Control.starting(target, floor, (through - complete).days)
+    control, watch = control if policy == "control" else None, watch or PromiseWatch(target)
     asked = Asked(policy, target, confidence, coverage, narrow, int(grid.quantise(floor)))
-    rule = rule_on(grounds, asked, watch or PromiseWatch(target), control, changed)
-    return standing(grounds, rule, watch or PromiseWatch(target), control if policy == "control" else None,
-                    counted)
+    return standing(grounds, rule_on(grounds, asked, watch, control, changed), watch, control, counted)
 
 # %% ../../nbs/stats/10_automation.ipynb #4a7527d7
 def without_labels(stands: Certainty, reason: str) -> Certainty:
