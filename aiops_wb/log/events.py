@@ -109,6 +109,30 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         )
         return {day: tuple(counted) for day, *counted in rows}
 
+    def decided_counts(
+        self, model: str, start: date, end: date, as_of: datetime | None = None
+    ) -> pd.DataFrame:
+        """How events were decided, counted: event_date, version, points, route, calibration_id, n,
+        n_labelled, n_positive; a route that is missing is ''. Reads the rows of the days."""
+        known = self.known(as_of)
+        period = {"event_date__ge": start, "event_date__le": end, "batch_id__in": known}
+        files = self.files("predictions", model=model, **period)
+        if not files:
+            return pd.DataFrame()
+        return self.frame(
+            f"""
+            WITH outcomes AS ({self._outcomes(period)}),
+                 labels AS ({statements("reductions.sql")["labels"]})
+            SELECT event_date, version, points, coalesce(route, '') AS route,
+                   coalesce(calibration_id, '') AS calibration_id, count(*)::BIGINT AS n,
+                   count(label)::BIGINT AS n_labelled,
+                   coalesce(sum(label), 0)::BIGINT AS n_positive
+            FROM (SELECT p.*, l.label FROM {parquet(self.root / file[0] for file in files)} p
+                  LEFT JOIN labels l ON p.prediction_id = l.prediction_id)
+            GROUP BY ALL
+            ORDER BY ALL"""
+        )
+
     def operator_answers(
         self, model: str, now: datetime, as_of: datetime | None = None
     ) -> dict[str, pd.DataFrame]:

@@ -133,6 +133,12 @@ class Growing:
         start = np.searchsorted(self._starts, threshold)
         return tuple(int(n) for n in self.table[:, row, start:].sum(axis=1))
 
+    def tails(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        "The lowest points of the cells, and (3, days, cells + 1) what lies at or above each."
+        cells = self.table[:, rows]
+        above = np.cumsum(cells[:, :, ::-1], axis=2)[:, :, ::-1]
+        return self._starts, np.pad(above, ((0, 0), (0, 0), (0, 1)))
+
     def counts(self, row: int) -> ScoreCounts:
         "The counts of a day; only where cells are single scores."
         return self._counted(self.table[:, row])

@@ -1,0 +1,51 @@
+"""What alarms said on the mornings of a past: as the log recorded it, or followed again."""
+
+from datetime import date
+from functools import cached_property
+
+from ..config import Settings
+from ..log.catalog import Reader
+from .mornings import Morning
+from .policy import Policy
+from .registered import Versions
+from .view import View
+
+__all__ = ["Heard"]
+
+
+class Heard:
+    """Since when scores mean something else, as an open alarm said on a morning.
+
+    A policy that names a level of alarms has them followed from counts at that level, which costs
+    far more than all the rest; else what the log recorded is heard: nothing on mornings that no run
+    looked at.
+    """
+
+    def __init__(self, reader: Reader, model: str, settings: Settings):
+        self._reader, self._model, self._settings = reader, model, settings
+        self._versions, self._followed = Versions(reader), {}
+
+    def __call__(self, policy: Policy, morning: Morning) -> date | None:
+        "The newest such day; None where nothing is heard."
+        if policy.drift_level is None:
+            return self.recorded.get((morning.version, morning.day))
+        asked = policy.drift_level, morning
+        if asked not in self._followed:
+            self._followed[asked] = self._follow(policy, morning)
+        return self._followed[asked]
+
+    @cached_property
+    def recorded(self) -> dict[tuple[str, date], date]:
+        "(version, day) -> the newest such day, of those with an open alarm of this kind."
+        events = self._reader.drift_events(self._model)
+        if events.empty:
+            return {}
+        heard = (events.kind == "concept") & (events.state != "closed") & ~events.muted.astype(bool)
+        newest = events[heard].groupby(["version", "event_date"]).since.max()
+        return {(version, day.date()): since.date() for (version, day), since in newest.items()}
+
+    def _follow(self, policy, morning):
+        settings = policy.settings(self._settings)
+        at = morning.day, morning.at, settings, self._versions
+        view = View(self._reader, self._model, *at)
+        return max((a.since for a in view.drift.found if a.kind == "concept" and not a.muted), default=None)
