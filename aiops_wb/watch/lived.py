@@ -89,10 +89,12 @@ class Growing:
             return
         rows = np.searchsorted(self.days, self._day[part])
         cells = np.searchsorted(self._starts, self._points[part], side="right") - 1
-        at = rows * len(self._starts) + cells
+        low, high = rows.min(), rows.max() + 1
+        at, shape = (rows - low) * len(self._starts) + cells, (high - low, len(self._starts))
         for table, column in zip(self.table, self._columns):
-            np.add.at(table.reshape(-1), at, column[part])
-        self._add_up(np.unique(rows))
+            added = np.bincount(at, column[part], shape[0] * shape[1])
+            table[low:high] += added.astype(np.int64).reshape(shape)
+        self._add_up(slice(low, high))
 
     def _add_up(self, rows):
         "What lies at or above each rung of some days, and of all scores behind the last."

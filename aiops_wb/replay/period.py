@@ -8,19 +8,19 @@ from math import isnan
 import numpy as np
 import pandas as pd
 
-from .config import Settings
-from .log.catalog import Reader
-from .log.errors import StoreError
-from .log.known_then import KnownThen, moment_of
-from .models.complete import CompleteDays, label_rules
-from .stats.performance import Figure
-from .watch.became import Became, became, difference, promised, recorded, together
-from .watch.given import given
-from .watch.heard import Heard
-from .watch.mornings import mornings, noon
-from .watch.policy import Policy, as_set
-from .watch.registered import Registered
-from .watch.relive import Life, live
+from ..config import Settings
+from ..log.catalog import Reader
+from ..log.errors import StoreError
+from ..log.known_then import KnownThen, moment_of
+from ..models.complete import CompleteDays, label_rules
+from ..stats.performance import Figure
+from ..watch.became import Became, became, difference, promised, recorded, together
+from ..watch.given import given
+from ..watch.heard import Heard
+from ..watch.mornings import mornings, noon
+from ..watch.policy import Policy, as_set
+from ..watch.registered import Registered
+from ..watch.relive import Life, live
 
 __all__ = ["ACTUAL", "Compared", "Mismatches", "Replayed", "replay", "look_ahead_words", "sentences"]
 
