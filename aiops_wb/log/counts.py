@@ -289,9 +289,7 @@ class ArrivalReads(BatchReads):
         return {day: (events, known) for day, events, known in rows}
 
 
-def arrivals_of(
-    rows: Mapping[str, np.ndarray], newest: date | None
-) -> tuple[list[date], Arrivals]:
+def arrivals_of(rows: Mapping[str, np.ndarray], newest: date | None) -> tuple[list[date], Arrivals]:
     """Days and how their labels arrived, from columns day (days since 1970), band, age, n,
     negative and positive; `newest`: the day of the last delivery of labels."""
     numbers, place = np.unique(np.asarray(rows["day"]), return_inverse=True)

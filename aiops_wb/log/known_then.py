@@ -54,20 +54,27 @@ class Changes:
 
 
 class KnownThen:
-    """What a model's log knew at times in the past, up to `as_of` (None: now); all tenants together.
+    """What a model's log knew at times in the past, up to `as_of` (None: now), of all tenants.
 
     It answers, as a reader does, when labels arrived.
     """
 
     def __init__(self, reader: Reader, model: str, last: date, as_of: datetime | None = None):
-        self.reader, self.model, self.last, self.as_of = reader, reader.require_model(model), last, as_of
+        self.reader, self.model, self.last, self.as_of = (
+            reader,
+            reader.require_model(model),
+            last,
+            as_of,
+        )
         self.timezone = reader.timezone
         self._where, self._values = conditions(
             model=model, event_date__le=last, batch_id__in=reader.known(as_of)
         )
 
     def _read(self, sql, values):
-        return {k: np.asarray(v) for k, v in self.reader.con.execute(sql, values).fetchnumpy().items()}
+        return {
+            k: np.asarray(v) for k, v in self.reader.con.execute(sql, values).fetchnumpy().items()
+        }
 
     @cached_property
     def _batches(self):

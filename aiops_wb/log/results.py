@@ -101,8 +101,8 @@ class ResultReads(Connected):
         return self._value(f"SELECT min(as_of) FROM runs{where}", values)
 
     def nights(self, model: str, as_of: datetime | None = None) -> list[tuple[date, datetime]]:
-        """(day, time) of each night that made a day's figures as of its own time and could calibrate:
-        figures of no later day were there."""
+        """(day, time) of each night that made a day's figures as of its own time and could
+        calibrate: figures of no later day were there."""
         where, values = conditions(model=model, step="figures", state="ok", as_of__le=as_of)
         rows = self._rows(
             f"""

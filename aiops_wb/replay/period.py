@@ -1,4 +1,4 @@
-"""Live a past period again: what policies would have decided each morning, and what became of it."""
+"""Live a past period again: what policies would have decided, and what became of it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,15 @@ from ..watch.policy import Policy, as_set
 from ..watch.registered import Registered
 from ..watch.relive import Life, live
 
-__all__ = ["ACTUAL", "Compared", "Mismatches", "Replayed", "replay", "look_ahead_words", "sentences"]
+__all__ = [
+    "ACTUAL",
+    "Compared",
+    "Mismatches",
+    "Replayed",
+    "replay",
+    "look_ahead_words",
+    "sentences",
+]
 
 ACTUAL = "actual"
 "What is compared with where the log's own decisions are meant."
@@ -129,6 +137,11 @@ def replay(
     if against == ACTUAL:
         rows = reader.decided_counts(model, first, last, as_of)
         rows = rows[rows.version.isin(chosen)] if len(rows) else rows
+        if not len(rows) or (rows.route == "").all():
+            raise StoreError(
+                f"{model} has no recorded decision from {first} to {last}: compare with a policy "
+                "(--against FILE)."
+            )
         mismatches = _mismatches(rows, {n: lives[-1] for n, lives in zip(chosen, lived)})
         days = recorded(rows, first, last, labels_in)
         compared = Became(ACTUAL, days, costs)
@@ -143,7 +156,7 @@ def replay(
         compared,
         mismatches,
         labels_in,
-        _notes(then, chosen, first, last, labels_in, asked, heard),
+        _notes(then, chosen, first, last, labels_in, asked),
     )
 
 
@@ -225,8 +238,6 @@ def _together(lived, i, policy, versions, first, last, labels_in) -> Became:
 
 def _mismatches(rows, lives) -> Mismatches:
     "Rows that the settings would have decided otherwise; those without a route were not decided."
-    if rows.empty:
-        return Mismatches(0, rows.assign(should=[], n=[]))
     rows = rows[rows.route != ""]
     decided = [
         lives[version].decided[day.date()] for version, day in zip(rows.version, rows.event_date)
@@ -239,7 +250,7 @@ def _mismatches(rows, lives) -> Mismatches:
     return Mismatches(int(rows.n.sum()), rows[rows.route != rows.should].reset_index(drop=True))
 
 
-def _notes(then, versions, first, last, labels_in, policies, heard) -> list[str]:
+def _notes(then, versions, first, last, labels_in, policies) -> list[str]:
     "What is to be kept in mind."
     days = {
         d: at
@@ -251,9 +262,9 @@ def _notes(then, versions, first, last, labels_in, policies, heard) -> list[str]
     late = [d for d, at in days.items() if at > moment_of(noon(d + timedelta(2), then.timezone))]
     if late:
         notes.append(
-            f"{len(late)} of {len(days)} days were not known until later: on their mornings nothing "
-            "was known of them. A past that is brought in with 'aiops-wb history import' is known "
-            "as it was."
+            f"{len(late)} of {len(days)} days were not known until later: on their mornings "
+            "nothing was known of them. A past that is brought in with 'aiops-wb history import' "
+            "is known as it was."
         )
     open_ = [d for d in days if labels_in is None or d > labels_in]
     if open_:
@@ -261,11 +272,12 @@ def _notes(then, versions, first, last, labels_in, policies, heard) -> list[str]
             f"labels of {len(open_)} of {len(days)} days are not known to be in: what became of "
             "them may change"
         )
-    unheard = any(p.drift_level is None for p in policies) and not heard.recorded
-    if unheard:
+    looked_at = {day for day, _ in then.reader.nights(then.model, then.as_of)} - then.told_later
+    unlived = len(days.keys() - looked_at)
+    if unlived and any(p.drift_level is None for p in policies):
         notes.append(
-            "no alarm about what scores mean is recorded in this log: name drift_level in the policy "
-            "to have alarms followed, too"
+            f"no daily run looked at {unlived} of {len(days)} mornings in their time: no alarm is "
+            "heard on them unless the policy names a drift_level, at which alarms are followed anew"
         )
     if len(versions) > 1:
         notes.append(f"each version was lived on its own: {', '.join(versions)}")
@@ -284,11 +296,14 @@ def _saved(one, of):
     base = of.against if of.against is not None and of.against is not one else None
     if not sums["tickets"]:
         why = f": {one.why_not}" if one.why_not else ""
-        told = f"No ticket would have opened by itself{why}; {called:,} events would have been reviewed"
+        told = (
+            f"No ticket would have opened by itself{why}; {called:,} events would have been "
+            "reviewed"
+        )
     else:
         told = (
-            f"{sums['tickets']:,} of {called:,} events that call somebody would have become tickets "
-            f"by themselves, on {days:,} of {len(one.days):,} days: so many reviews saved"
+            f"{sums['tickets']:,} of {called:,} events that call somebody would have become "
+            f"tickets by themselves, on {days:,} of {len(one.days):,} days: so many reviews saved"
         )
     if base is None:
         return f"{told}."
@@ -327,5 +342,6 @@ def look_ahead_words(of: Replayed, which: int = 0) -> str:
     shown = lambda value: "-" if isnan(value) else f"{value:.1%}"
     return (
         f"A back-test with the labels of the end would have claimed {claimed:,} tickets, "
-        f"{shown(told)} of them false; lived morning by morning there were {lived:,}, {shown(share)}."
+        f"{shown(told)} of them false; lived morning by morning there were {lived:,}, "
+        f"{shown(share)} of them false."
     )

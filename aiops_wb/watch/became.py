@@ -105,7 +105,9 @@ def _promise(of: Became) -> Promise:
     if days < ENOUGH_DAYS:
         why = of.why_not or "no ticket opened"
         few = f"{days} days with labelled tickets are too few" if days else why
-        return Promise("unknown", f"whether at most {asked} of tickets were false is unknown: {few}")
+        return Promise(
+            "unknown", f"whether at most {asked} of tickets were false is unknown: {few}"
+        )
     mean, watch = float(share.mean()), PromiseWatch(of.target)
     for day, tickets, false in zip(known.day, known.tickets_labelled, known["false"]):
         watch = watch.after(day, int(tickets), int(false))
@@ -179,7 +181,7 @@ def _frame(days, version, labels_in, **columns):
 
 
 def promised(life: Life) -> tuple[float | None, str, str]:
-    "The share of false tickets that a policy promised, when that broke, and why nothing is automated."
+    "The false share that a policy promised, when that broke, and why nothing is automated."
     stands = life.stands
     share = life.asked.target if life.asked.policy in WATCHED else None
     if stands is None:

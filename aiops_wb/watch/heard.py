@@ -48,4 +48,6 @@ class Heard:
         settings = policy.settings(self._settings)
         at = morning.day, morning.at, settings, self._versions
         view = View(self._reader, self._model, *at)
-        return max((a.since for a in view.drift.found if a.kind == "concept" and not a.muted), default=None)
+        return max(
+            (a.since for a in view.drift.found if a.kind == "concept" and not a.muted), default=None
+        )

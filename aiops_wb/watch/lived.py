@@ -27,10 +27,6 @@ class Ladder:
         rungs = np.unique(np.concatenate([thresholds_down(floor, grid) for floor in floors]))
         return cls(grid, rungs[(rungs <= highest) | np.isin(rungs, floors)])
 
-    def at(self, threshold: int) -> int:
-        "The place of a rung that is not below a threshold; that behind the last where there is none."
-        return int(np.searchsorted(self.rungs, threshold))
-
 
 class Growing:
     """Days (rows) by cells of score, as known on a morning; `to` brings them to the next one.
@@ -118,7 +114,7 @@ class Growing:
         return int(np.searchsorted(self.days, _number(day)))
 
     def record(self, rows: np.ndarray, owed: np.ndarray) -> Record:
-        "The record of some days; `owed` (days,): the chance that an event without a label gets one."
+        "The record of some days; `owed`: the chance of each that an unlabelled event gets a label."
         n, labelled, positive = self.above[:, rows]
         tickets = labelled + owed[:, None] * (n - labelled)
         down, all_ = slice(-2, None, -1), -1

@@ -17,7 +17,7 @@ AFTER = timedelta(hours=6)
 
 @dataclass(frozen=True, order=True)
 class Morning:
-    "A look at a day, as a daily run takes it: what was known at a time, of the version that scored."
+    "A look at a day, as a daily run takes it: at a time, at the version that scored."
 
     at: datetime
     day: date
@@ -30,8 +30,8 @@ def noon(day: date, zone: str) -> datetime:
 
 
 def mornings(then: KnownThen) -> list[Morning]:
-    """Each look at a day of a model, in order: as runs took it; where none did, some hours after the
-    day's end, or when its predictions were known. Of days of a history at their end."""
+    """Each look at a day of a model, in order: as runs took it; where none did, some hours after
+    the day's end, or when its predictions were known. Of days of a history at their end."""
     known = _first_known(then)
     runs = {}
     for day, at in then.reader.nights(then.model, then.as_of):
@@ -65,7 +65,7 @@ def _default(day, since, zone):
 
 
 def _version(then, day, at):
-    "The version that a run looks at: the active one where it scored, else the one that scored most."
+    "The version that a run looks at: the active one, else the one that scored most."
     number, moment = day.toordinal() - date(1970, 1, 1).toordinal(), moment_of(at)
     scored = {}
     for version, changes in then.versions.items():

@@ -99,7 +99,9 @@ def _refuse_unknown(path, told: Mapping):
         if key in LATER:
             raise StoreError(f"{path}: {key} comes with {LATER[key]} and cannot be replayed yet.")
         if key not in allowed:
-            raise StoreError(f"{path}: {key!r} is not known; a policy may name {', '.join(allowed)}.")
+            raise StoreError(
+                f"{path}: {key!r} is not known; a policy may name {', '.join(allowed)}."
+            )
     costs = told.get("costs")
     for key in costs if isinstance(costs, Mapping) else ():
         if key not in Costs.model_fields:

@@ -139,7 +139,9 @@ class _Today:
 class Life:
     "One policy through the mornings of one version."
 
-    def __init__(self, policy: Policy, settings: Settings, growing: Growing, named: tuple[str, str]):
+    def __init__(
+        self, policy: Policy, settings: Settings, growing: Growing, named: tuple[str, str]
+    ):
         self.policy, self.growing, self.named = policy, growing, named
         self.settings = policy.settings(settings)
         self.asked: Asked = policy.asked(settings, growing.grid)
@@ -152,7 +154,12 @@ class Life:
     def _made(self):
         model, version = self.named
         lives = self.settings.certainty["time_to_live"]
-        return {"min_samples": MIN_SAMPLES, "model": model, "version": version, "time_to_live": lives}
+        return {
+            "min_samples": MIN_SAMPLES,
+            "model": model,
+            "version": version,
+            "time_to_live": lives,
+        }
 
     def decide(self, day: date, at: datetime) -> None:
         "What the events of a day are decided with, as it stands at its beginning."
@@ -180,7 +187,9 @@ class Life:
     def _after(self, today, changed, whole):
         before, newest = self.stands, today.newest
         if newest is None:
-            if before is None or (before.rule.threshold is None and before.rests_on == ("nothing",)):
+            if before is None or (
+                before.rule.threshold is None and before.rests_on == ("nothing",)
+            ):
                 return before
             return before.stopped(today.complete.why_none)
         made = self._made | {"created_at": today.morning.at}
@@ -231,7 +240,7 @@ class Life:
         return today.morning.day - timedelta(back)
 
     def _judged(self, today, row, decided):
-        "Tickets of a complete day, and the false ones: those that are still owed a label are false."
+        "Tickets of a complete day, and the false ones: those still owed a label are false."
         if decided.ticket is None:
             return 0, 0
         tickets, labelled, positive = self.growing.at_or_above(row, decided.ticket)
@@ -260,8 +269,8 @@ def live(
 ) -> list[Life]:
     """Live the mornings of a version again, one life for each policy.
 
-    `given`: what came to stand by other ways, in order. `changed`: the day since which an open alarm
-    says that scores mean something else. `whole`: with intervals and sets. `shown` passes the
+    `given`: what came to stand by other ways, in order. `changed`: the day since which an open
+    alarm says that scores mean something else. `whole`: with intervals and sets. `shown` passes the
     mornings on, a progress bar say. StoreError where a policy cannot apply to the scores.
     """
     floors = sorted({policy.asked(settings, changes.grid).floor for policy in policies})
@@ -278,7 +287,9 @@ def live(
         _decide_until(lives, waiting, morning.day, morning.at, then.timezone)
         growing.to(place)
         rules, known = label_rules(settings), {"as_of": morning.at, "stood_at": morning.at}
-        today = _Today(growing, morning, CompleteDays(then, then.model, morning.day, **known, **rules))
+        today = _Today(
+            growing, morning, CompleteDays(then, then.model, morning.day, **known, **rules)
+        )
         for life in lives:
             life.learn_from(today, changed(life.policy, morning), whole)
     for one in coming:
