@@ -307,9 +307,10 @@ def _saved(one, of):
         )
     if base is None:
         return f"{told}."
-    less = base.totals["reviews"] - sums["reviews"]
-    word = "fewer" if less >= 0 else "more"
-    return f"{told}; {abs(less):,} {word} reviews than {base.name}."
+    more = sums["reviews"] - base.totals["reviews"]
+    if not more:
+        return f"{told}; as many reviews as {base.name}."
+    return f"{told}; {abs(more):,} {'more' if more > 0 else 'fewer'} reviews than {base.name}."
 
 
 def _missed(one, of):
@@ -324,7 +325,9 @@ def _missed(one, of):
     if of.against is None:
         return f"{told}."
     more = sums["missed"] - of.against.totals["missed"]
-    return f"{told}, {abs(more):,} {'more' if more >= 0 else 'fewer'} than under {of.against.name}."
+    if not more:
+        return f"{told}, as many as under {of.against.name}."
+    return f"{told}, {abs(more):,} {'more' if more > 0 else 'fewer'} than under {of.against.name}."
 
 
 def _promised(one):
@@ -339,9 +342,8 @@ def _promised(one):
 def look_ahead_words(of: Replayed, which: int = 0) -> str:
     "What a back-test would have claimed beside what was lived, in a sentence."
     name, lived, claimed, share, told = of.look_ahead[which]
-    shown = lambda value: "-" if isnan(value) else f"{value:.1%}"
+    shown = lambda value: "" if isnan(value) else f", {value:.1%} of them false"
     return (
-        f"A back-test with the labels of the end would have claimed {claimed:,} tickets, "
-        f"{shown(told)} of them false; lived morning by morning there were {lived:,}, "
-        f"{shown(share)} of them false."
+        f"A back-test with the labels of the end would have claimed {claimed:,} tickets"
+        f"{shown(told)}; lived morning by morning there were {lived:,}{shown(share)}."
     )

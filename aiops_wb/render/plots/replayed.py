@@ -32,8 +32,8 @@ WEEKS_FROM = 60
 
 @mpl.rc_context(STYLE)
 def lived_again(policies: Sequence[Became], against: Became | None = None) -> Chart:
-    """Tickets, reviews, missed positives and false tickets over days, or weeks of a longer period;
-    at most five policies, and what they are compared with."""
+    """Tickets, reviews, missed positives and false tickets over days, or over the whole weeks of a
+    longer period; at most five policies, and what they are compared with."""
     chart, axes = panels(2, 2, height=2.3, width=9.2, sharex=True)
     shown = [*zip(policies[: len(COLOURS)], COLOURS), *([(against, INK)] if against else [])]
     if not any(len(one.days) for one, _ in shown):
@@ -61,4 +61,9 @@ def lived_again(policies: Sequence[Became], against: Became | None = None) -> Ch
 def _over_time(one, name, by_week):
     "A column summed over versions, by day or by whole week."
     values = one.days.groupby(pd.to_datetime(one.days.day))[name].sum().astype(np.float64)
-    return values.resample("W-MON", label="left", closed="left").sum() if by_week else values
+    if not by_week:
+        return values
+    weeks = values.resample("W-MON", label="left", closed="left").sum()
+    six_days = pd.Timedelta(days=6)
+    whole = (weeks.index >= values.index[0]) & (weeks.index + six_days <= values.index[-1])
+    return weeks[whole]
