@@ -1,8 +1,7 @@
-"""The page of a period that was lived again: what it means, in pictures and tables."""
+"""The page of a period that was lived again: what it means, in pictures and tables (extra lab)."""
 
 from base64 import b64encode
 from datetime import datetime
-from importlib.util import find_spec
 from math import isnan
 from pathlib import Path
 from typing import NamedTuple
@@ -10,9 +9,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from .. import __version__
-from ..log.errors import StoreError
 from ..log.names import file_name
 from ..render.frame import Link, filled, write_whole
+from ..render.plots.replayed import lived_again
 from ..render.tables.table import Table
 from .period import ACTUAL, Replayed, look_ahead_words, sentences
 
@@ -39,9 +38,7 @@ class Part(NamedTuple):
 
 
 def write_replay(folder: Path, of: Replayed, now: datetime) -> Path:
-    "Write the page into a folder, whole or not at all; StoreError without the extra lab."
-    if find_spec("jinja2") is None or find_spec("matplotlib") is None:
-        raise StoreError("a page needs the extra lab: pip install 'aiops_wb[lab]'.")
+    "Write the page into a folder, whole or not at all."
     path = Path(folder) / f"replay-{file_name(of.model)}-{of.first}-{of.last}.html"
     write_whole(path, replay_page(of, now))
     return path
@@ -94,8 +91,6 @@ def _parts(of):
 
 
 def _picture(of):
-    from ..render.plots.replayed import lived_again
-
     svg = lived_again(of.policies, of.against)._repr_svg_()
     return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
 

@@ -20,6 +20,7 @@ from aiops_wb.models.complete import CompleteDays, label_rules
 from aiops_wb.replay.period import look_ahead_words, replay, sentences
 from aiops_wb.stats.automation import POLICIES, certainty, level_at
 from aiops_wb.stats.points import Grid
+from aiops_wb.watch.adopt import adopt_days
 from aiops_wb.watch.became import Became, difference
 from aiops_wb.watch.calibrate import calibrate_now
 from aiops_wb.watch.given import given
@@ -220,6 +221,10 @@ def test_an_import_of_the_same_past_decides_the_same(lived, tmp_path):
         bring_in(store, bench, lived.rows, night(LAST))
         _, (imported,) = lives(store, [as_set()], changed=heard)
         of = replay(store, MODEL, FIRST, LAST, [], SETTINGS)
+        reference = FIRST + timedelta(5), FIRST + timedelta(36)
+        adopt_days(store, night(LAST), "t", MODEL, "v1", *reference, **label_rules(SETTINGS))
+        _, (adopted,) = lives(store, [as_set()], changed=heard)
+        assert adopted.decided == imported.decided
         with pytest.raises(StoreError, match="has no recorded decision from 2026-01-01"):
             replay(store, MODEL, FIRST, LAST, [], SETTINGS, against="actual")
     with lived.open() as store:
