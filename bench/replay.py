@@ -83,15 +83,14 @@ def lived(root, policies):
 
 
 def mornings_of_rows(root, every):
-    """CPU seconds of reading the 60 days of rows that each morning looks at, labels joined, their
-    scores and labels only; every so many mornings are read, and the rest reckoned."""
+    """CPU seconds of reading the 60 days of rows that each morning looks at, labels joined, as
+    counts by day and points; every so many mornings are read, and the rest reckoned."""
     began = cpu()
     with open_snapshot(root / "data") as log:
         for i in range(0, DAYS, every):
             last = YEAR[0] + timedelta(i)
             at = datetime.combine(last + timedelta(1), datetime.min.time(), UTC)
-            first = last - timedelta(59)
-            log.rows("m", first, last, as_of=at, columns="event_date, points, label")
+            log.decided_counts("m", last - timedelta(59), last, at)
     return (cpu() - began) * every
 
 

@@ -100,11 +100,10 @@ class KnownThen:
         "What was counted of each version."
         where = f"{self._where} AND segment = ''"
         named = self.reader._rows(
-            f"SELECT version, min(grid), count(DISTINCT grid) FROM score_counts{where} "
-            "GROUP BY 1 ORDER BY 1",
+            f"SELECT version, min(grid) FROM score_counts{where} GROUP BY 1 ORDER BY 1",
             self._values,
         )
-        return {version: self._changes(where, version, grid) for version, grid, _ in named}
+        return {version: self._changes(where, version, grid) for version, grid in named}
 
     def _changes(self, where, version, grid):
         rows = self._read(

@@ -28,21 +28,29 @@ class Heard:
     def __call__(self, policy: Policy, morning: Morning) -> date | None:
         "The newest such day; None where nothing is heard."
         if policy.drift_level is None:
-            return self.recorded.get((morning.version, morning.day))
+            return self._recorded(morning)
         asked = policy.drift_level, morning
         if asked not in self._followed:
             self._followed[asked] = self._follow(policy, morning)
         return self._followed[asked]
 
     @cached_property
-    def recorded(self) -> dict[tuple[str, date], date]:
-        "(version, day) -> the newest such day, of those with an open alarm of this kind."
+    def _days(self):
+        "(version, day) of alarms of this kind."
         events = self._reader.drift_events(self._model)
         if events.empty:
-            return {}
+            return set()
+        heard = events[events.kind == "concept"]
+        return set(zip(heard.version, heard.event_date.dt.date))
+
+    def _recorded(self, morning):
+        "What was recorded by then: a day whose figures were made up for later heard nothing."
+        if (morning.version, morning.day) not in self._days:
+            return None
+        asked = self._model, morning.day, morning.day
+        events = self._reader.drift_events(*asked, version=morning.version, as_of=morning.at)
         heard = (events.kind == "concept") & (events.state != "closed") & ~events.muted.astype(bool)
-        newest = events[heard].groupby(["version", "event_date"]).since.max()
-        return {(version, day.date()): since.date() for (version, day), since in newest.items()}
+        return max(events.since[heard].dt.date, default=None)
 
     def _follow(self, policy, morning):
         settings = policy.settings(self._settings)

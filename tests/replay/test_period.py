@@ -215,7 +215,9 @@ def test_an_import_of_the_same_past_decides_the_same(lived, tmp_path):
     "Nothing but scores and labels is brought in; alarms are told as they were heard."
     bench = Bench(tmp_path)
     with lived.open() as store:
-        recorded = Heard(store, MODEL, SETTINGS).recorded
+        there, looks = Heard(store, MODEL, SETTINGS), mornings(KnownThen(store, MODEL, LAST))
+        recorded = {(look.version, look.day): there(as_set(), look) for look in looks}
+        assert any(recorded.values())
     heard = lambda policy, look: recorded.get((look.version, look.day))
     with bench.store() as store:
         bring_in(store, bench, lived.rows, night(LAST))
