@@ -117,11 +117,11 @@ def _short(value):
 
 
 def _days(one):
-    cost = one.cost
-    columns = ("day", "tickets", "false", "missed", "reviews")
-    rows = one.days[list(columns)].astype(object).to_dict("records")
-    costs = [None] * len(rows) if cost is None else cost.tolist()
-    return [row | ({} if cost is None else {"cost": c}) for row, c in zip(rows, costs)]
+    columns = ["day", "tickets", "false", "missed", "reviews"]
+    if one.days.version.nunique() > 1:
+        columns.insert(1, "version")
+    days = one.days[columns].astype(object)
+    return (days if one.cost is None else days.assign(cost=one.cost)).to_dict("records")
 
 
 def _policies(of):

@@ -5,7 +5,7 @@ answers for each of many mornings what a reader would have to be asked again and
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from .never import NeverLabelled
 __all__ = ["Changes", "KnownThen"]
 
 EPOCH = date(1970, 1, 1).toordinal()
+NEVER = np.iinfo(np.int64).max
 _DAY = "(event_date - DATE '1970-01-01')::INTEGER AS day"
 
 
@@ -43,14 +44,24 @@ class Changes:
     grid: Grid = field(default_factory=Grid)
 
     @cached_property
+    def _first(self):
+        "Days, the place of each change among them, and since when there were events of each."
+        days, place = np.unique(self.day, return_inverse=True)
+        first = np.full(len(days), NEVER)
+        np.minimum.at(first, place, np.where(self.columns[0] > 0, self.since, NEVER))
+        return days, place, first
+
+    @cached_property
     def first_known(self) -> Mapping[date, int]:
         "Since when there were events of each day."
-        with_events = self.columns[0] > 0
-        days, since = self.day[with_events], self.since[with_events]
-        known, place = np.unique(days, return_inverse=True)
-        first = np.full(len(known), np.iinfo(np.int64).max)
-        np.minimum.at(first, place, since)
-        return {date.fromordinal(EPOCH + int(d)): int(at) for d, at in zip(known, first)}
+        days, _, first = self._first
+        known = zip(days.tolist(), first.tolist())
+        return {date.fromordinal(EPOCH + day): at for day, at in known if at < NEVER}
+
+    def at_once(self) -> "Changes":
+        "The same, had every label been known as soon as the events of its day."
+        _, place, first = self._first
+        return replace(self, since=first[place])
 
 
 class KnownThen:
@@ -166,7 +177,7 @@ class KnownThen:
 
     @cached_property
     def _end(self):
-        return moment_of(self.as_of) if self.as_of else np.iinfo(np.int64).max
+        return moment_of(self.as_of) if self.as_of else NEVER
 
     def never_labelled(self, model: str, as_of: datetime | None = None) -> NeverLabelled | None:
         "The declaration about labels that never come which was in force."

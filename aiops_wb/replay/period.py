@@ -127,9 +127,9 @@ def replay(
     labels_in = _labels_in(then, settings)
     lived, claimed = [], []
     for name in chosen:
-        own = [morning for morning in looks if morning.version == name]
-        lived.append(_lived(then, name, own, asked + base, settings, heard, shown))
-        claimed.append(_claimed(then, name, own, asked, settings))
+        past = _past(then, name, looks, settings)
+        lived.append(_lived(then, past, asked + base, settings, heard, shown))
+        claimed.append(_claimed(then, past, asked, settings))
     span = first, last, labels_in
     costs = next((p.costs for p in asked if p.costs), None)
     made = [_together(lived, i, p, chosen, *span) for i, p in enumerate(asked + base)]
@@ -180,39 +180,28 @@ def _versions(then, first, last, version):
     return scored
 
 
-def _lived(then, version, looks, policies, settings, heard, shown) -> list[Life]:
-    changes = then.versions[version]
-    held_out = _held_out(then, version, looks)
+def _past(then, version, looks, settings) -> dict:
+    "What `live` has to know of a version beside its counts."
+    own = [morning for morning in looks if morning.version == version]
+    held_out = _held_out(then, version, own)
     stood = given(then.reader, then.model, version, held_out, settings, then.as_of)
+    return {"version": version, "looks": own, "held_out": held_out, "given": stood}
+
+
+def _lived(then, past, policies, settings, heard, shown) -> list[Life]:
+    changes = then.versions[past["version"]]
+    asked = {"policies": policies, "settings": settings, "changed": heard, "shown": shown}
     try:
-        return live(
-            then,
-            changes,
-            version,
-            looks,
-            policies,
-            settings,
-            held_out=held_out,
-            given=stood,
-            changed=heard,
-            shown=shown,
-        )
+        return live(then, changes, **past, **asked)
     except StoreError as error:
-        raise StoreError(f"{then.model} {version}: {error}") from None
+        raise StoreError(f"{then.model} {past['version']}: {error}") from None
 
 
-def _claimed(then, version, looks, policies, settings) -> list[Life]:
+def _claimed(then, past, policies, settings) -> list[Life]:
     "The same, had every label of the end been known as soon as its event: a naive back-test."
-    changes = then.versions[version]
-    days = np.array([d.toordinal() for d in changes.first_known]) - date(1970, 1, 1).toordinal()
-    first = np.array(list(changes.first_known.values()))
-    order = np.argsort(days)
-    at = np.minimum(np.searchsorted(days[order], changes.day), max(len(days) - 1, 0))
-    told = replace(changes, since=first[order][at]) if len(days) else changes
+    changes = then.versions[past["version"]].at_once()
     known = settings.model_copy(update={"complete_share": 1.0, "label_delay_days": "auto"})
-    held_out = _held_out(then, version, looks)
-    stood = given(then.reader, then.model, version, held_out, settings, then.as_of)
-    return live(then, told, version, looks, policies, known, held_out=held_out, given=stood)
+    return live(then, changes, **past, policies=policies, settings=known)
 
 
 def _held_out(then, version, looks):
