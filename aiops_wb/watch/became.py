@@ -193,15 +193,19 @@ def promised(life: Life) -> tuple[float | None, str, str]:
 def difference(one: Became, other: Became, name: str) -> Figure:
     """How much more of a column (or of cost) one policy has a week than another.
 
-    Weeks are the unit: days of a week move together. No interval below 4 weeks.
+    Whole weeks are the unit: days of a week move together. No interval below 4 weeks; where there
+    are not so many, parts of a week count as one.
     """
     series = []
     for of in (one, other):
         values = of.cost if name == "cost" else of.days[name].to_numpy(dtype=float)
         series.append(pd.Series(values).groupby([_monday(day) for day in of.days.day]).sum())
-    weeks = series[0].sub(series[1], fill_value=0.0).to_numpy()
-    if not len(weeks):
+    by_week = series[0].sub(series[1], fill_value=0.0)
+    if not len(by_week):
         return Figure(float("nan"))
+    days = {*one.days.day, *other.days.day}
+    inside = [min(days) <= w and w + timedelta(6) <= max(days) for w in by_week.index]
+    weeks = (by_week[inside] if sum(inside) >= ENOUGH_WEEKS else by_week).to_numpy()
     mean = float(weeks.mean())
     if len(weeks) < ENOUGH_WEEKS:
         return Figure(mean, n=len(weeks))

@@ -381,9 +381,9 @@ def test_differences_have_weeks_as_their_unit():
     days = [FIRST + timedelta(i) for i in range(35)]
     frame = pd.DataFrame({"day": days, "tickets": np.arange(35), "missed": 1})
     one, other = Became("one", frame), Became("other", frame.assign(tickets=0, missed=1))
-    weeks = frame.groupby([d - timedelta(d.weekday()) for d in days]).tickets.sum()
+    weeks = frame.tickets.to_numpy()[4:32].reshape(4, 7).sum(axis=1)  # from Monday to Sunday
     more = difference(one, other, "tickets")
-    assert more.value == weeks.mean() and more.n == len(weeks) and more.lower < more.value
+    assert more.value == weeks.mean() and more.n == 4 and more.lower < more.value
     assert difference(one, other, "missed")[:3] == (0, 0, 0)
     few = Became("few", frame[:8])
     assert np.isnan(difference(few, few, "tickets").lower)

@@ -47,6 +47,10 @@ def lived_again(policies: Sequence[Became], against: Became | None = None) -> Ch
     ):
         for one, colour in shown:
             values = _over_time(one, name, by_week)
+            if len(values):  # the last step is as wide as the others
+                values.loc[values.index[-1] + pd.Timedelta(days=7 if by_week else 1)] = values.iloc[
+                    -1
+                ]
             dashed = "--" if one is against else "-"
             ax.step(values.index, values, where="post", color=colour, ls=dashed, lw=1.5)
         ax.set_ylim(0, max(1.0, ax.get_ylim()[1]))
