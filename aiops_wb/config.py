@@ -36,6 +36,7 @@ __all__ = [
     "NULL_WORDS",
     "PRIVATE",
     "Days",
+    "Rule",
     "Setting",
     "Settings",
     "SettingsError",

@@ -29,6 +29,9 @@ TARGETS = {
     "calibration_us": 1000,
     "import_1m_cpu_s": 60,
     "cbpe_vs_nannyml": 1,
+    "replay_year_s": 5,
+    "replay_100_policies_s": 120,
+    "replay_vs_rows": 0.05,
     **{
         f"drift_{what}{size}": target
         for size in ("_1m", "")

@@ -87,9 +87,9 @@ class Bench:
     def data(self):
         return self.root / "data"
 
-    def log(self, frame, model=MODEL, version="v1", **columns):
+    def log(self, frame, model=MODEL, version="v1", threshold=0, **columns):
         with PredictionLogger(
-            self.data / "spool", model, version, threshold=0, flush_seconds=None
+            self.data / "spool", model, version, threshold=threshold, flush_seconds=None
         ) as log:
             log.log(
                 frame.score,

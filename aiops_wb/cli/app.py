@@ -27,6 +27,7 @@ COMMANDS = {
     "history": ("history", "bring in the past of a model as it was known"),
     "daily": ("daily", "run one day, or every day that is due, for one model or all"),
     "backfill": ("backfill", "run many days"),
+    "replay": ("replay", "live past days again under other policies: tickets, misses, cost"),
     "status": ("status", "what is logged, what is active, what is due"),
     "config": ("config", "print each setting, its value and where that comes from"),
     "models": ("models", "list, train, adopt and promote versions of a model; go back"),

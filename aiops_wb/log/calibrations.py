@@ -13,7 +13,10 @@ from .base import conditions, moment
 from .batches import BatchReads
 from .duck import parquet
 
-__all__ = ["CalibrationReads", "CalibrationWrites"]
+__all__ = ["BY_HAND", "CalibrationReads", "CalibrationWrites"]
+
+BY_HAND = "by hand, from "
+"How the reason of a calibration begins that a person made."
 
 
 class CalibrationReads(BatchReads):
@@ -126,6 +129,24 @@ class CalibrationReads(BatchReads):
         )
         stored = dict(rows)
         return {day: SetBounds(*stored[key]) for day, key in keys.items() if stored.get(key)}
+
+    def given_calibrations(
+        self, model: str, version: str, as_of: datetime | None = None
+    ) -> list[tuple[datetime, Certainty, bool]]:
+        """What was put in force other than by a night, oldest first: when, what, and whether by
+        hand (else at a registration)."""
+        where, values = conditions(
+            what="calibration", subject=f"{model}/{version}", changed_at__le=as_of
+        )
+        rows = self._rows(
+            f"""
+            SELECT changed_at, calibrations.state, starts_with(why, '{BY_HAND}')
+            FROM audit JOIN calibrations ON calibration_id = new{where}
+              AND (through IS NULL OR starts_with(why, '{BY_HAND}'))
+            ORDER BY seq""",
+            values,
+        )
+        return [(at, Certainty.from_json(json.loads(told)), hand) for at, told, hand in rows]
 
     def calibration_list(self, model: str, version: str | None = None) -> pd.DataFrame:
         """Every stored calibration of a model, newest first: id, version, created_at, through, n,

@@ -182,13 +182,14 @@ def _reject_repeated(con, source, stored):
     )
 
 
+_DECIDED_ELSEWHERE = "route IS NOT NULL AND coalesce(decided_by, '') <> 'workbench'"
+
+
 def _as_delivered(column):
     "A column as it was delivered: what was decided here came without a decision."
     if column not in DECIDED:
         return identifier(column)
-    return (
-        f"CASE WHEN route IS NOT NULL AND decided_by IS DISTINCT FROM 'workbench' THEN {column} END"
-    )
+    return f"CASE WHEN {_DECIDED_ELSEWHERE} THEN {column} END"
 
 
 def _contents(con, rows):

@@ -14,7 +14,14 @@ from .batches import BatchReads
 from .errors import StoreError
 from .outcome_columns import OutcomeColumnReads
 
-__all__ = ["ArrivalReads", "ScoreCountReads", "TrafficReads", "FeatureCountReads", "CountWrites"]
+__all__ = [
+    "ArrivalReads",
+    "CountWrites",
+    "FeatureCountReads",
+    "ScoreCountReads",
+    "TrafficReads",
+    "arrivals_of",
+]
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY_NUMBER = "(event_date - DATE '1970-01-01')::INTEGER AS day"
@@ -263,11 +270,7 @@ class ArrivalReads(BatchReads):
             GROUP BY ALL""",
             values,
         ).fetchnumpy()
-        numbers, place = np.unique(np.asarray(rows["day"]), return_inverse=True)
-        known = [_day(number) for number in numbers]
-        newest = self.last_outcomes(model, as_of)
-        followed = np.array([max(0, (newest - d).days) if newest else 0 for d in known], dtype=int)
-        return known, _arrivals(rows, place, followed)
+        return arrivals_of(rows, self.last_outcomes(model, as_of))
 
     def labelled(
         self, model: str, start: date, end: date, as_of: datetime | None = None
@@ -284,6 +287,15 @@ class ArrivalReads(BatchReads):
             values,
         )
         return {day: (events, known) for day, events, known in rows}
+
+
+def arrivals_of(rows: Mapping[str, np.ndarray], newest: date | None) -> tuple[list[date], Arrivals]:
+    """Days and how their labels arrived, from columns day (days since 1970), band, age, n,
+    negative and positive; `newest`: the day of the last delivery of labels."""
+    numbers, place = np.unique(np.asarray(rows["day"]), return_inverse=True)
+    known = [_day(number) for number in numbers]
+    followed = np.array([max(0, (newest - d).days) if newest else 0 for d in known], dtype=int)
+    return known, _arrivals(rows, place, followed)
 
 
 def _arrivals(rows, place, followed):

@@ -5,14 +5,13 @@ the calibration. What a scoring service decided itself stays as it is.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 
 import pandas as pd
 
 from ..stats.decisions import LEVELS, RISK_CUTS, Ladder
 from ..stats.points import Grid
 from .columns import PREDICTION
-from .dial import subject_of
+from .dial import BEGIN, subject_of
 from .duck import identifier
 from .store import Store
 
@@ -21,8 +20,6 @@ __all__ = ["DECIDED", "decided", "undecided"]
 DECIDED = ("calibration_id", "risk_level", "route", "automated", "ladder")
 "Columns of a prediction that are the decision, or say what it rests on."
 
-_BEGIN = datetime(1800, 1, 1, tzinfo=UTC)
-"Before any prediction."
 _STANDING = {
     "model": "VARCHAR",
     "version": "VARCHAR",
@@ -78,7 +75,7 @@ def _standing(store, model, version, grid, first, last, cuts) -> Iterator[tuple]
         [("dial", model), *((w, subject) for w in ("threshold", "calibration"))]
         + [("threshold", one) for one in subjects]
     )
-    begin = max((at for at in changes if at <= first), default=_BEGIN)
+    begin = max((at for at in changes if at <= first), default=BEGIN)
     for since in [begin, *(at for at in changes if first < at <= last)]:
         dial = store.dial(model, since)
         fixed = dial.ladder(None, Grid(grid), cuts) if dial.on else None

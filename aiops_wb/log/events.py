@@ -109,6 +109,49 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         )
         return {day: tuple(counted) for day, *counted in rows}
 
+    def decided_counts(
+        self, model: str, start: date, end: date, as_of: datetime | None = None
+    ) -> pd.DataFrame:
+        """How events were decided, counted: event_date, version, points, route, calibration_id, n,
+        n_labelled, n_positive; a route that is missing is '', as is one that was given to a past
+        when it was brought in: nobody was called then. Reads the rows of the days."""
+        known = self.known(as_of)
+        period = {"event_date__ge": start, "event_date__le": end, "batch_id__in": known}
+        files = self.files("predictions", model=model, **period)
+        if not files:
+            return pd.DataFrame()
+        return self.frame(
+            f"""
+            WITH outcomes AS ({self._outcomes(period)}),
+                 labels AS ({statements("reductions.sql")["labels"]})
+            SELECT event_date, version, points,
+                   CASE WHEN decided_by = 'workbench' AND batch_id IN (
+                       SELECT batch_id FROM batches WHERE known_at IS NOT NULL)
+                       THEN '' ELSE coalesce(route, '') END AS route,
+                   coalesce(calibration_id, '') AS calibration_id, count(*)::BIGINT AS n,
+                   count(label)::BIGINT AS n_labelled,
+                   coalesce(sum(label), 0)::BIGINT AS n_positive
+            FROM (SELECT p.*, l.label
+                  FROM (SELECT * FROM {parquet(self.root / file[0] for file in files)}
+                        UNION ALL BY NAME {EMPTY["predictions"]}) p
+                  LEFT JOIN labels l ON p.prediction_id = l.prediction_id)
+            GROUP BY ALL
+            ORDER BY ALL"""
+        )
+
+    def logged_thresholds(
+        self, model: str, version: str, as_of: datetime | None = None
+    ) -> list[tuple[date, int | None]]:
+        "Days with the threshold (points) of their last prediction that carries one, in order."
+        known = self.known(as_of)
+        files = self.files("predictions", model=model, version=version, batch_id__in=known)
+        return self._rows(
+            f"""
+            SELECT event_date, arg_max(threshold, (predicted_at, prediction_id))
+            FROM {parquet(self.root / file[0] for file in files)}
+            GROUP BY event_date ORDER BY event_date"""
+        )
+
     def operator_answers(
         self, model: str, now: datetime, as_of: datetime | None = None
     ) -> dict[str, pd.DataFrame]:

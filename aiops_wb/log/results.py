@@ -100,6 +100,23 @@ class ResultReads(Connected):
         )
         return self._value(f"SELECT min(as_of) FROM runs{where}", values)
 
+    def nights(self, model: str, as_of: datetime | None = None) -> list[tuple[date, datetime]]:
+        """(day, time) of each night that made a day's figures as of its own time and could
+        calibrate: figures of no later day were there."""
+        where, values = conditions(model=model, step="figures", state="ok", as_of__le=as_of)
+        rows = self._rows(
+            f"""
+            SELECT DISTINCT event_date, as_of FROM runs{where} AND as_of >= started_at
+            ORDER BY as_of, event_date""",
+            values,
+        )
+        nights, newest = [], date.min
+        for day, at in rows:
+            if day >= newest:
+                nights.append((day, at))
+                newest = day
+        return nights
+
     def figure_states(self, model: str, after: date, until: date) -> set[str]:
         "What became of the figures of the days after one and until another."
         return set(

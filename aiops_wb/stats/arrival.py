@@ -8,6 +8,7 @@ __all__ = ['BAND_POINTS', 'BANDS', 'PATIENCE', 'Arrivals', 'arrivals', 'known_sh
 
 # %% ../../nbs/stats/13_arrival.ipynb #48601214
 from dataclasses import dataclass, replace
+from functools import cache
 from math import ceil, log, nan
 from typing import NamedTuple
 
@@ -152,6 +153,7 @@ class _Seen(NamedTuple):
         return upper_mean(self.late[days, age] / self.known[days], confidence)
 
 # %% ../../nbs/stats/13_arrival.ipynb #d8852e3b
+@cache
 def days_needed(share: float, confidence: float = 0.95) -> int:
     "Days without any late label that bound what may still come by a share."
     return next(n for n in range(ceil(log(1 - confidence) / log(1 - share)), 100_000)

@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['BEARABLE', 'BETS', 'NOTHING_STANDS', 'POLICIES', 'WATCHED', 'BY_DAYS', 'TicketRule', 'thresholds_down', 'row_rule',
-           'day_rule', 'rate_rule', 'Selection', 'select', 'width_rule', 'label_rule', 'venn_abers_rule', 'Control',
-           'PromiseWatch', 'level_at', 'Certainty', 'certainty', 'without_labels']
+           'Record', 'day_rule', 'record_rule', 'rate_rule', 'Selection', 'select', 'width_rule', 'label_rule',
+           'venn_abers_rule', 'Control', 'PromiseWatch', 'level_at', 'Certainty', 'Asked', 'Grounds', 'rule_on',
+           'standing', 'certainty', 'without_labels']
 
 # %% ../../nbs/stats/10_automation.ipynb #48024540
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import cache, cached_property
 from math import ceil, exp, log, log1p
 from typing import NamedTuple
 
@@ -149,6 +151,13 @@ def row_rule(counts: ScoreCounts, target: float = 0.1, confidence: float = 0.9, 
     By exact binomial tests, for independent rows only: on days that move together the promise breaks, use
     `day_rule`.
     """
+    thresholds = thresholds_down(floor, counts.grid)
+    seen = thresholds, *_above(counts, thresholds)
+    return _rule_of_rows(seen, counts.total[1], counts.grid, target, confidence, start)
+
+
+def _rule_of_rows(seen, labelled, grid, target, confidence, start=None):
+    "The rule of thresholds with the labelled events and the negatives at or above each."
     _checked(target, confidence)
 
     def reject(false, tickets):
@@ -157,16 +166,15 @@ def row_rule(counts: ScoreCounts, target: float = 0.1, confidence: float = 0.9, 
         pvalue = bdtr(false.astype(float), tickets.astype(np.int64), target)
         return (tickets > 0) & claimed & (pvalue <= 1 - confidence)
 
-    thresholds = thresholds_down(floor, counts.grid)
-    tickets, false = _above(counts, thresholds)
+    thresholds, tickets, false = seen
     possible = reject(np.ceil(BEARABLE * target * tickets), tickets)
     steps = _Steps(thresholds, tickets, false, reject(false, tickets), possible)
     need = ceil(log(1 - confidence) / log1p(-target) - 1e-9)
     promise = f"the share of false tickets is at most {target:.0%} with {confidence:.0%} confidence"
     rule = TicketRule("rows", None, target, confidence, "rows", promise,
-                      "independent rows, like those to come in scores and labels", counts.total[1])
+                      "independent rows, like those to come in scores and labels", labelled)
     needed = f"{need} without a false one, or more with some,"
-    return _settled(rule, steps, _walk(steps, start), needed, counts.grid)
+    return _settled(rule, steps, _walk(steps, start), needed, grid)
 
 # %% ../../nbs/stats/10_automation.ipynb #be43816f
 BETS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99])
@@ -179,6 +187,7 @@ def _capital(share, weight, target):
     return np.log(np.exp(np.log1p(-stake[:, None, None] * gains).sum(axis=1)).mean(axis=0))
 
 # %% ../../nbs/stats/10_automation.ipynb #52fb71bd
+@cache
 def _days_needed(target, goal):
     "Days with tickets after which a record without any false one would do."
     gain = np.log1p(BETS / (1 - target) * target)  # log of what a clean day earns, by bet
@@ -217,12 +226,19 @@ class _Judged(NamedTuple):
     days_needed: int
 
 
-def _by_betting(tickets, false, target, confidence) -> _Judged:
-    "Finite sample, for independent days of any distribution: the mean daily share."
-    weight, goal = np.minimum(tickets, 1), -log(1 - confidence)  # a ticket that may come is part of one
+def _earned(tickets, false, target):
+    "Log capital of bets on the mean daily share: of the record, and of one that only just bears it."
+    weight = np.minimum(tickets, 1)  # a ticket that may come is part of one
     share = np.divide(false, tickets, out=np.zeros_like(false), where=tickets > 0)
-    passed, whole = _capital(share, weight, target) >= goal, np.floor(tickets)
-    possible = _capital(_strained(whole, target), np.minimum(whole, 1), target) >= goal
+    whole = np.floor(tickets)  # only whole tickets say where a walk may begin
+    bears = _capital(_strained(whole, target), np.minimum(whole, 1), target)
+    return _capital(share, weight, target), bears
+
+
+def _by_betting(earned, target, confidence) -> _Judged:
+    "Finite sample, for independent days of any distribution: the mean daily share."
+    goal = -log(1 - confidence)
+    passed, possible = (capital >= goal for capital in earned)
     return _Judged(passed, possible, _days_needed(target, goal))
 
 
@@ -237,7 +253,7 @@ def _by_t(tickets, false, target, confidence) -> _Judged:
     pvalue = np.nan_to_num(stdtr(max(days - 1, 1), t), nan=1.0)
     return _Judged(possible & (pvalue <= 1 - confidence), possible, needed)
 
-# %% ../../nbs/stats/10_automation.ipynb #f15903e7
+# %% ../../nbs/stats/10_automation.ipynb #ae04948d
 def _daily(days, thresholds):
     "Tickets and false ones, two arrays (days, thresholds)."
     if not days:
@@ -245,7 +261,49 @@ def _daily(days, thresholds):
     columns = zip(*(_above(d, thresholds) for d in days))
     return tuple(np.array(c, dtype=np.float64).reshape(len(days), -1) for c in columns)
 
+# %% ../../nbs/stats/10_automation.ipynb #ad033bdd
+@dataclass(frozen=True, eq=False)
+class Record:
+    "What happened on days at or above each threshold of a ladder, from its top down."
 
+    thresholds: np.ndarray  # (k,) points
+    tickets: np.ndarray     # (days, k) labelled events
+    false: np.ndarray       # (days, k) negatives among them
+    labelled: np.ndarray    # (days,) labelled events of any score
+    grid: Grid = Grid()
+    part_of: "tuple[Record, np.ndarray] | None" = None  # a longer ladder, and the places of these thresholds
+    _known: dict = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, days: Sequence[ScoreCounts], floor: int) -> "Record":
+        "Of counts by day, down to a floor (points)."
+        grid = days[0].grid if days else Grid()
+        thresholds = thresholds_down(floor, grid)
+        return cls(thresholds, *_daily(days, thresholds), np.array([d.columns[1].sum() for d in days]), grid)
+
+    def down_to(self, floor: int) -> "Record":
+        "Only the ladder from its top to a floor (points), which must stand in it."
+        at = np.flatnonzero(np.isin(self.thresholds, thresholds_down(floor, self.grid)))
+        tables = self.thresholds[at], self.tickets[:, at], self.false[:, at]
+        return Record(*tables, self.labelled, self.grid, (self, at))
+
+    @property
+    def counts(self) -> np.ndarray:
+        "Which days (days,) have a whole labelled event: the others count for nothing."
+        return self.labelled >= 1
+
+    def earned(self, target: float) -> np.ndarray:
+        "Log capital (2, k) of bets against more than a target: as it went, and had it only just been borne."
+        if self.part_of:
+            return self.part_of[0].earned(target)[:, self.part_of[1]]
+        if target not in self._known:
+            some = self.tickets.any(axis=0)  # where nothing happened nothing is earned
+            tables = (table[np.ix_(self.counts, some)] for table in (self.tickets, self.false))
+            self._known[target] = np.zeros((2, len(some)))
+            self._known[target][:, some] = _earned(*tables, target)
+        return self._known[target]
+
+# %% ../../nbs/stats/10_automation.ipynb #e1bc75be
 def _day_promise(bound, target, confidence):
     "Name, guarantee and assumption of a rule over days."
     sure = f"at most {target:.0%} with {'about ' if bound == 't' else ''}{confidence:.0%} confidence"
@@ -264,22 +322,28 @@ def day_rule(days: Sequence[ScoreCounts], target: float = 0.1, confidence: float
     The confidence is that of one calibration. bound 'betting': the mean daily share; finite sample, for
     independent days of any distribution. 't': the pooled share, approximately, for many similar days.
     """
+    return record_rule(Record.of(days, floor), target, confidence, start, bound)
+
+
+def record_rule(record: Record, target: float = 0.1, confidence: float = 0.9, start: int | None = None,
+                bound: str = "betting") -> TicketRule:
+    "The same from a record of days; a day without a whole labelled event counts for nothing."
     _checked(target, confidence)
     if bound not in ("betting", "t"):
         raise ValueError(f"bound {bound!r} is not known: use 'betting' or 't'.")
-    days = [d for d in days if d.total[1]]
-    grid = days[0].grid if days else Grid()
-    thresholds = thresholds_down(floor, grid)
-    tickets, false = _daily(days, thresholds)
-    judged = (_by_betting if bound == "betting" else _by_t)(tickets, false, target, confidence)
-    steps = _Steps(thresholds, tickets.sum(axis=0), false.sum(axis=0), judged.passed, judged.possible)
+    tickets, false = record.tickets[record.counts], record.false[record.counts]
+    if bound == "betting":
+        judged = _by_betting(record.earned(target), target, confidence)
+    else:
+        judged = _by_t(tickets, false, target, confidence)
+    steps = _Steps(record.thresholds, tickets.sum(axis=0), false.sum(axis=0), judged.passed, judged.possible)
     method, guarantee, assumes = _day_promise(bound, target, confidence)
-    labelled = sum(d.total[1] for d in days)
+    labelled = sum(int(n) for n in record.labelled)
     rule = TicketRule(method, None, target, confidence, "days", guarantee, assumes, labelled)
     at = _walk(steps, start)
     needed = f"{judged.days_needed} days with labelled tickets, more where a day has few,"
     played = tickets[:, at if at is not None else -1] >= 1
-    return replace(_settled(rule, steps, at, needed, grid), days=int(played.sum()))
+    return replace(_settled(rule, steps, at, needed, record.grid), days=int(played.sum()))
 
 # %% ../../nbs/stats/10_automation.ipynb #a42ee8d3
 def rate_rule(counts: ScoreCounts, target: float = 0.001, floor: int = 0) -> TicketRule:
@@ -417,6 +481,11 @@ class _Steering:
             asked = f"rate {self.rate}, delay {self.delay_days} and floor {self.floor}"
             raise ValueError(f"{asked} are not allowed: "
                              "a positive rate, whole days and 0 < floor <= first level are needed.")
+
+    @classmethod
+    def starting(cls, target: float, floor: float, delay_days: int):
+        "Where it stands before the first day: at the floor."
+        return cls(target, floor=floor, first=floor, level=floor, delay_days=delay_days)
 
     def threshold(self, grid: Grid = Grid()) -> int | None:
         "The points that a ticket needs; None when no score is enough."
@@ -588,58 +657,84 @@ class Certainty:
         "The inverse of `to_json`; a calibration of the reference method alone automates nothing."
         return cls(*_certainty_parts(document))
 
-# %% ../../nbs/stats/10_automation.ipynb #915bbf46
-class _Asked(NamedTuple):
+# %% ../../nbs/stats/10_automation.ipynb #0691bbbf
+class Asked(NamedTuple):
     "What is asked of a rule for tickets."
 
+    policy: str
     target: float
     confidence: float
     coverage: float
     narrow: float  # of the width rule
     floor: int     # points where high risk begins
 
+# %% ../../nbs/stats/10_automation.ipynb #0304295d
+@dataclass(frozen=True, eq=False)
+class Grounds:
+    "What a rule for tickets may rest on; each part is made when a policy asks for it."
 
-class _Basis(NamedTuple):
-    "What a rule for tickets may rest on."
+    settled: Mapping[date, ScoreCounts]  # complete days that intervals and sets rest on
+    mature: Sequence[ScoreCounts]        # complete days that a rule over days rests on, with what is owed
+    grid: Grid = Grid()
+    made: Mapping = field(default_factory=dict)  # of the calibration: model, version, created_at ...
 
-    mature: list[ScoreCounts]  # days whose labels are complete
-    calibration: Calibration
-    table: LabelConditional
-    bounds: VennAbers
-    control: Control | None
-    grid: Grid
+    @cached_property
+    def counts(self) -> ScoreCounts:
+        "The settled days together."
+        return total(self.settled.values(), self.grid)
+
+    @property
+    def labelled(self) -> int:
+        "Labelled events of the settled days."
+        return self.counts.total[1]
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        "The intervals of the reference method."
+        return calibrate(self.counts, COVERAGES, **self.made)
+
+    @cached_property
+    def table(self) -> LabelConditional:
+        "The sets."
+        return LabelConditional(self.counts)
+
+    @cached_property
+    def bounds(self) -> VennAbers:
+        "The probability intervals."
+        return venn_abers(self.counts.coarsen(20))
+
+    def record(self, floor: int) -> Record:
+        "The record of the mature days down to a floor (points)."
+        return Record.of(self.mature, floor)
 
 # %% ../../nbs/stats/10_automation.ipynb #3d991df3
-def _ticket_rule(policy: str, asked: _Asked, basis: _Basis) -> TicketRule:
+def _ticket_rule(asked: Asked, grounds: Grounds, control: Control | None = None) -> TicketRule:
     "The rule of a policy."
-    target, confidence, coverage, narrow, floor = asked
+    policy, target, confidence, coverage, narrow, floor = asked
     match policy:
         case "days":
-            return day_rule(basis.mature, target, confidence, floor)
+            return record_rule(grounds.record(floor), target, confidence)
         case "days-t":
-            return day_rule(basis.mature, target, confidence, floor, bound="t")
+            return record_rule(grounds.record(floor), target, confidence, bound="t")
         case "rows":
-            return row_rule(_whole_events(basis.mature, basis.grid), target, confidence, floor)
+            return _rule_of_rows(*_whole_events(grounds.record(floor)), grounds.grid, target, confidence)
         case "venn-abers":
-            return venn_abers_rule(basis.bounds, target, floor)
+            return venn_abers_rule(grounds.bounds, target, floor)
         case "labels":
-            return label_rule(basis.table, coverage)
+            return label_rule(grounds.table, coverage)
         case "width":
-            return width_rule(basis.calibration, coverage, narrow, basis.grid)
+            return width_rule(grounds.calibration, coverage, narrow, grounds.grid)
         case "control":
-            return _control_rule(basis.control, target, basis.grid, basis.table.counts.total[1])
-    return _off(target, basis.table.counts.total[1], "automation is switched off")
+            return _control_rule(control, target, grounds.grid, grounds.labelled)
+    return _off(target, grounds.labelled, "automation is switched off")
 
 
-def _whole_events(days, grid):
-    "Counts of all days together, with what is owed rounded up to whole events at or above each score."
-    if not days:
-        return ScoreCounts.empty(grid)
-    points, place = np.unique(np.concatenate([d.points for d in days]), return_inverse=True)
-    sums = [np.bincount(place, np.concatenate(c), len(points)) for c in zip(*(d.columns for d in days))]
-    above = np.ceil(np.cumsum(sums[1][::-1])[::-1] - 1e-6)
-    sums[1] = above - np.append(above[1:], 0)
-    return ScoreCounts(points, *(c.round().astype(np.int64) for c in sums), grid)
+def _whole_events(record):
+    "Of all days together, with what is owed rounded up to whole events at or above each score."
+    tickets, labelled = (np.ceil(n.sum(axis=0) - 1e-6) for n in (record.tickets, record.labelled))
+    positive = (record.tickets - record.false).sum(axis=0).round()
+    seen = record.thresholds, tickets.astype(np.int64), (tickets - positive).astype(np.int64)
+    return seen, int(labelled)
 
 
 def _control_rule(control, target, grid, n):
@@ -683,6 +778,25 @@ def _after_change(rule, policy, changed, first):
         return rule.stopped(f"{why}, and the calibration rests on earlier days") if first <= changed else rule
     return replace(rule, reason=f"{rule.reason}; {why}, and only the days after it count")
 
+# %% ../../nbs/stats/10_automation.ipynb #b9e8e082
+def rule_on(grounds: Grounds, asked: Asked, watch: PromiseWatch, control: Control | None = None,
+            changed: date | None = None) -> TicketRule:
+    "The rule of a policy as it stands: with what an open alarm and a broken promise do to it."
+    if asked.policy not in POLICIES:
+        raise ValueError(f"policy {asked.policy!r} is not known: choose one of {', '.join(POLICIES)}.")
+    first = changed and min(grounds.settled)
+    rule = _after_change(_ticket_rule(asked, grounds, control), asked.policy, changed, first)
+    return _watched(rule, watch, asked.policy)
+
+
+def standing(grounds: Grounds, rule: TicketRule, watch: PromiseWatch, control: Control | None = None,
+             counted: date | None = None) -> Certainty:
+    "A rule with the intervals and sets that stand beside it. ValueError where labels are too few for these."
+    calibration = grounds.calibration
+    inside = {coverage: grounds.table.set_bounds(coverage) for coverage in COVERAGES}
+    return Certainty(calibration, inside, grounds.bounds, rule, watch, control, counted)
+
+
 # %% ../../nbs/stats/10_automation.ipynb #74394343
 def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = "days", target: float = 0.1,
               confidence: float = 0.9, coverage: float = 0.9, narrow: float = 0.2, floor: float = 0.6,
@@ -703,22 +817,15 @@ def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = 
     if policy not in POLICIES:
         raise ValueError(f"policy {policy!r} is not known: choose one of {', '.join(POLICIES)}.")
     complete, grid = complete or through, next(iter(days.values())).grid if days else Grid()
-    settled = _window(days, calibration_days, complete)
-    counts = total(settled.values(), grid)
-    calibration = calibrate(counts, COVERAGES, min_samples, model=model, version=version,
-                            created_at=created_at, time_to_live=time_to_live)
-    table, bounds = LabelConditional(counts), venn_abers(counts.coarsen(20))
-    high = int(grid.quantise(floor)) if high is None else as_points(high, grid.kind)
-    asked = _Asked(target, confidence, coverage, narrow, high)
-    watch = watch or PromiseWatch(target)
-    fresh = {"floor": floor, "first": floor, "level": floor, "delay_days": (through - complete).days}
-    control = (control or Control(target, **fresh)) if policy == "control" else None
+    made = {"min_samples": min_samples, "model": model, "version": version, "created_at": created_at,
+            "time_to_live": time_to_live}
     mature = _mature(_window(days, ticket_days, complete), owed, changed)
-    basis = _Basis(mature, calibration, table, bounds, control, grid)
-    rule = _after_change(_ticket_rule(policy, asked, basis), policy, changed, min(settled))
-    rule = _watched(rule, watch, policy)
-    inside = {c: table.set_bounds(c) for c in COVERAGES}
-    return Certainty(calibration, inside, bounds, rule, watch, control, counted)
+    grounds = Grounds(_window(days, calibration_days, complete), mature, grid, made)
+    control = control or Control.starting(target, floor, (through - complete).days)
+    control, watch = control if policy == "control" else None, watch or PromiseWatch(target)
+    high = int(grid.quantise(floor)) if high is None else as_points(high, grid.kind)
+    asked = Asked(policy, target, confidence, coverage, narrow, high)
+    return standing(grounds, rule_on(grounds, asked, watch, control, changed), watch, control, counted)
 
 # %% ../../nbs/stats/10_automation.ipynb #4a7527d7
 def without_labels(stands: Certainty, reason: str) -> Certainty:

@@ -5,5 +5,7 @@ rest on the same `model_day`; `words` writes figures, `headlines` says each answ
 Stored: `figures` (of a day, for all tenants and each), `recalibrate` (what stands from the next day
 on), `calibrate` (the same by hand).
 Drift: `alarms` follows the streams of a version, `alarm_rows` keeps what opened and closed.
+Lived again: `relive` takes a `policy` through the `mornings` of a past, on counts that grow as they
+were known (`lived`), with what was `given` and `heard` then; `became` says what came of it.
 Handed on: `cases` (from a decision to somebody's desk), `sinks` (where they go).
 """

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..config import Settings
+from ..log.calibrations import BY_HAND
 from ..log.errors import StoreError
 from ..log.store import Store
 from ..models.complete import CompleteDays, label_rules
@@ -167,7 +168,7 @@ def calibrate_now(
         )
     except ValueError as error:
         raise StoreError(f"{model} {version} from {file or source}: {error}") from None
-    why, through = f"by hand, from {file or source}", last if source != "csv" else None
+    why, through = f"{BY_HAND}{file or source}", last if source != "csv" else None
     stands = store.calibration(model, version)
     if stands and stands[1].to_json() == made.to_json():  # asked for again, and nothing is new
         return Calibrated(stands[0], summary, _rule_in_words(made.rule), NOTES.get(source, ""))

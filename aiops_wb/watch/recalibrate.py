@@ -1,9 +1,13 @@
 """Calibrate again when a day is done: what was learnt decides from the next day on."""
 
 import logging
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
 
+from ..config import Settings
 from ..log.errors import raise_if_interrupted
 from ..log.store import Store
 from ..stats.automation import (
@@ -11,14 +15,15 @@ from ..stats.automation import (
     Certainty,
     Control,
     PromiseWatch,
+    TicketRule,
     certainty,
     without_labels,
 )
 from ..stats.conformal import MIN_SAMPLES
-from ..stats.counts import total
+from ..stats.counts import ScoreCounts, total
 from .view import View
 
-__all__ = ["recalibrate", "learnt", "judged"]
+__all__ = ["Learnt", "Ripe", "judged", "learn", "learnt", "recalibrate", "starting"]
 
 logger = logging.getLogger(__name__)
 
@@ -106,29 +111,72 @@ def _decides(stands):
     return {k: v for k, v in stands.to_json().items() if k not in written}
 
 
-def learnt(
-    store: Store, view: View, before: Certainty | None
-) -> tuple[PromiseWatch, Control | None, date]:
-    "The watch and the controller after the days that became complete since the calibration before."
-    target = view.settings.false_ticket_share
+class Learnt(NamedTuple):
+    "What the days whose labels are in have taught so far."
+
+    watch: PromiseWatch
+    control: Control | None
+    counted: date  # the last of these days
+
+
+class Ripe(NamedTuple):
+    "A day that became complete: the rule it was decided with, and what came of it, when asked."
+
+    day: date
+    rule: TicketRule | None
+    judged: Callable[[], tuple[float, float]]  # tickets whose label came or is owed, false ones
+    counts: Callable[[], ScoreCounts]
+
+
+def learn(
+    before: Learnt | Certainty | None,
+    ripe: Iterable[Ripe],
+    complete: date,
+    target: float,
+    started: Control | None,
+) -> Learnt:
+    """The watch and the controller after further days, up to `complete`.
+
+    `started`: the controller of a policy that steers by it, before the first day; None of others.
+    """
     counted = before.counted if before else None
     same = counted and before.watch.target == target  # a new promise is watched anew
     watch = before.watch if same else PromiseWatch(target)
-    control = before.control if same else None
-    if control is None and view.settings.automation == "control":
-        control = _new_control(view)
-    ripe = _ripe(view, counted)
-    keys = store.decided_with(view.model, view.version, ripe, view.as_of)
-    stood = store.calibrations(set(keys.values()))
-    for day, counts in ripe.items():
-        rule = stood[keys[day]].rule if keys.get(day) in stood else None
+    control = (before.control if same else None) or started
+    for one in ripe:
         # only tickets that this promise opened
-        if rule and rule.method in WATCHED and rule.target == watch.target:
-            watch = watch.after(day, *judged(view, day))
+        if one.rule and one.rule.method in WATCHED and one.rule.target == watch.target:
+            watch = watch.after(one.day, *one.judged())
         if control is not None:
-            control = control.after(counts, rule.threshold if rule else None)
-    complete = view.labels.complete_day
-    return watch, control, max(complete, counted) if counted else complete
+            control = control.after(one.counts(), one.rule.threshold if one.rule else None)
+    return Learnt(watch, control, max(complete, counted) if counted else complete)
+
+
+def learnt(store: Store, view: View, before: Certainty | None) -> Learnt:
+    "The watch and the controller after the days that became complete since the calibration before."
+    settings, complete = view.settings, view.labels.complete_day
+    days = _ripe(view, before.counted if before else None)
+    keys = store.decided_with(view.model, view.version, days, view.as_of)
+    stood = store.calibrations(set(keys.values()))
+    ripe = [
+        Ripe(
+            day,
+            stood[keys[day]].rule if keys.get(day) in stood else None,
+            partial(judged, view, day),
+            lambda counts=counts: counts,
+        )
+        for day, counts in days.items()
+    ]
+    started = starting(settings, view.probability(view.ladder.high), view.day, complete)
+    return learn(before, ripe, complete, settings.false_ticket_share, started)
+
+
+def starting(settings: Settings, floor: float, day: date, complete: date) -> Control | None:
+    """The controller before its first day, of tickets from a score on; None of a policy that is not
+    steered by it."""
+    if settings.automation != "control":
+        return None
+    return Control.starting(settings.false_ticket_share, floor, (day - complete).days)
 
 
 def judged(view: View, day: date) -> tuple[float, float]:
@@ -136,17 +184,6 @@ def judged(view: View, day: date) -> tuple[float, float]:
     tickets, labelled, false = view.tickets.outcomes(day)
     owed = view.complete_days.owed(day) * (tickets - labelled)
     return labelled + owed, false + owed
-
-
-def _new_control(view):
-    floor = view.probability(view.ladder.high)
-    return Control(
-        view.settings.false_ticket_share,
-        floor=floor,
-        first=floor,
-        level=floor,
-        delay_days=(view.day - view.labels.complete_day).days,
-    )
 
 
 def _ripe(view, counted):

@@ -26,6 +26,7 @@ CALLS = [
     ["ingest"],
     ["daily", "--reports", "none", *NAMED],
     ["backfill", *SPAN, "--reports", "none"],
+    ["replay", *NAMED, *SPAN],
     ["status"],
     ["config"],
     ["features", "list"],

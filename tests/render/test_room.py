@@ -14,6 +14,7 @@ from aiops_wb.stats.coverage import GroupCoverage, GroupReport
 from aiops_wb.stats.performance import Figure
 from aiops_wb.stats.points import Grid
 from aiops_wb.stats.thresholds import curve
+from aiops_wb.watch.became import Became
 
 
 def over_days(**figures):
@@ -70,6 +71,12 @@ def a_very_long_name():
     return groups_with("site JFK", "tenant " + "x" * 80)
 
 
+def many_policies():
+    days = pd.DataFrame({"day": pd.date_range("2026-01-01", periods=90).date, "tickets": 1_000_000})
+    days = days.assign(reviews=3, missed=0, false=np.arange(90))
+    return plots.lived_again([Became(f"a policy called {i}", days) for i in range(3)])
+
+
 CHARTS = (
     numbers_of_many_lengths,
     long_names_and_a_factor,
@@ -77,6 +84,7 @@ CHARTS = (
     a_legend_above,
     names_of_one_length,
     a_very_long_name,
+    many_policies,
 )
 
 

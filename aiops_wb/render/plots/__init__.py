@@ -19,6 +19,7 @@ from .drift import (
 )
 from .performance import history, label_pace, reliability
 from .reasons import reason_bars
+from .replayed import lived_again
 from .retrain import challenge_bars
 from .thresholds import threshold_curve
 
@@ -51,4 +52,5 @@ __all__ = [
     "decision_flow",
     "reason_bars",
     "challenge_bars",
+    "lived_again",
 ]

@@ -1,0 +1,1 @@
+"""A past period lived again under policies: what would have been decided, and its page."""

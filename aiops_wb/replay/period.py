@@ -1,0 +1,357 @@
+"""Live a past period again: what policies would have decided, and what became of it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from math import isnan
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from ..config import Settings
+from ..log.catalog import Reader
+from ..log.dial import called_from
+from ..log.errors import StoreError
+from ..log.known_then import KnownThen, moment_of
+from ..models.complete import CompleteDays, label_rules
+from ..stats.performance import Figure
+from ..watch.became import Became, became, difference, promised, recorded, together
+from ..watch.given import given
+from ..watch.heard import Heard
+from ..watch.mornings import mornings, noon
+from ..watch.policy import Highs, Policy, as_set
+from ..watch.registered import Registered
+from ..watch.relive import Life, live
+
+__all__ = [
+    "ACTUAL",
+    "Compared",
+    "Mismatches",
+    "Replayed",
+    "highs_of",
+    "replay",
+    "look_ahead_words",
+    "sentences",
+]
+
+ACTUAL = "actual"
+"What is compared with where the log's own decisions are meant."
+DIFFERENCES = ("tickets", "false", "reviews", "missed", "cost")
+
+
+@dataclass(frozen=True, eq=False)
+class Mismatches:
+    "Rows whose recorded route is not what the settings would have decided on that day."
+
+    decided: int  # rows with a route
+    rows: pd.DataFrame  # event_date, version, points, route, should, n
+
+    @property
+    def n(self) -> int:
+        "How many rows."
+        return int(self.rows.n.sum())
+
+
+@dataclass(frozen=True)
+class Compared:
+    "How a policy differs from what it is compared with, a week."
+
+    name: str
+    against: str
+    a_week: dict[str, Figure]
+
+
+@dataclass(frozen=True, eq=False)
+class Replayed:
+    "What came of living a period again."
+
+    model: str
+    first: date
+    last: date
+    policies: list[Became]
+    claimed: list[Became]  # what a back-test with the labels of the end would have claimed
+    against: Became | None = None
+    mismatches: Mismatches | None = None
+    labels_in: date | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def compared(self) -> list[Compared]:
+        "Each policy with what it is compared with: what was named, else the first policy."
+        base = self.against or self.policies[0]
+        others = self.policies if self.against else self.policies[1:]
+        return [Compared(one.name, base.name, _a_week(one, base)) for one in others]
+
+    @property
+    def look_ahead(self) -> list[tuple[str, int, int, float, float]]:
+        "Of each policy: its name, tickets lived and claimed, false share lived and claimed."
+        return [
+            (
+                lived.name,
+                lived.totals["tickets"],
+                claimed.totals["tickets"],
+                lived.false_share,
+                claimed.false_share,
+            )
+            for lived, claimed in zip(self.policies, self.claimed)
+        ]
+
+
+def _a_week(one, base):
+    names = [n for n in DIFFERENCES if n != "cost" or (one.costs and base.costs)]
+    return {name: difference(one, base, name) for name in names}
+
+
+def replay(
+    reader: Reader,
+    model: str,
+    first: date,
+    last: date,
+    policies: Sequence[Policy],
+    settings: Settings,
+    *,
+    against: Policy | str | None = None,
+    version: str | None = None,
+    as_of: datetime | None = None,
+    shown: Callable[[Sequence], Iterable] = iter,
+) -> Replayed:
+    """Live the days of a model from first to last again under policies (none: what is set).
+
+    Every morning since the log begins is lived, so that what was learnt before the period is known
+    in it; nothing is written. `against`: a policy, or 'actual' for the recorded decisions. `as_of`:
+    what became of the days by labels known then. StoreError where there is nothing to live.
+    """
+    then = KnownThen(reader, model, last, as_of)
+    chosen = _versions(then, first, last, version)
+    asked = list(policies) or [as_set()]
+    base = [as_set()] if against == ACTUAL else [against] if against else []
+    looks, heard = mornings(then), Heard(reader, model, settings)
+    labels_in = _labels_in(then, settings)
+    lived, claimed = [], []
+    for name in chosen:
+        past = _past(then, name, looks, settings)
+        lived.append(_lived(then, past, asked + base, settings, heard, shown))
+        claimed.append(_claimed(then, past, asked, settings))
+    span = first, last, labels_in
+    costs = next((p.costs for p in asked if p.costs), None)
+    made = [_together(lived, i, p, chosen, *span) for i, p in enumerate(asked + base)]
+    mismatches, compared = None, made[-1] if base else None
+    if against == ACTUAL:
+        rows = reader.decided_counts(model, first, last, as_of)
+        rows = rows[rows.version.isin(chosen)] if len(rows) else rows
+        if not len(rows) or (rows.route == "").all():
+            raise StoreError(
+                f"{model} has no recorded decision from {first} to {last}: compare with a policy "
+                "(--against FILE)."
+            )
+        mismatches = _mismatches(rows, {n: lives[-1] for n, lives in zip(chosen, lived)})
+        days = recorded(rows, first, last, labels_in)
+        compared = Became(ACTUAL, days, costs)
+    elif base and compared.costs is None:
+        compared = replace(compared, costs=costs)
+    return Replayed(
+        model,
+        first,
+        last,
+        made[: len(asked)],
+        [_together(claimed, i, p, chosen, *span) for i, p in enumerate(asked)],
+        compared,
+        mismatches,
+        labels_in,
+        _notes(then, chosen, first, last, labels_in, asked),
+    )
+
+
+def _versions(then, first, last, version):
+    "The versions that scored in the period; StoreError where there is none."
+    model, logged = then.model, [d for c in then.versions.values() for d in c.first_known]
+    if not logged:
+        raise StoreError(f"{model} has no predictions up to {last}.")
+    if first > last:
+        raise StoreError(f"the period from {first} to {last} ends before it begins.")
+    named = [version] if version else list(then.versions)
+    if version and version not in then.versions:
+        choices = ", ".join(then.versions)
+        raise StoreError(f"{model} has no predictions of a version {version!r}: choose {choices}.")
+    scored = [n for n in named if any(first <= d <= last for d in then.versions[n].first_known)]
+    if not scored:
+        raise StoreError(
+            f"{model} has no predictions from {first} to {last}: its log covers {min(logged)} to "
+            f"{max(logged)}."
+        )
+    return scored
+
+
+def _past(then, version, looks, settings) -> dict:
+    "What `live` has to know of a version beside its counts."
+    own = [morning for morning in looks if morning.version == version]
+    held_out = _held_out(then, version, own)
+    stood = given(then.reader, then.model, version, held_out, settings, then.as_of)
+    called = highs_of(then, version, settings)
+    return {
+        "version": version,
+        "looks": own,
+        "held_out": held_out,
+        "given": stood,
+        "highs": called,
+    }
+
+
+def _lived(then, past, policies, settings, heard, shown) -> list[Life]:
+    changes = then.versions[past["version"]]
+    asked = {"policies": policies, "settings": settings, "changed": heard, "shown": shown}
+    try:
+        return live(then, changes, **past, **asked)
+    except StoreError as error:
+        raise StoreError(f"{then.model} {past['version']}: {error}") from None
+
+
+def _claimed(then, past, policies, settings) -> list[Life]:
+    "The same, had every label of the end been known as soon as its event: a naive back-test."
+    changes = then.versions[past["version"]].at_once()
+    known = settings.model_copy(update={"complete_share": 1.0, "label_delay_days": "auto"})
+    return live(then, changes, **past, policies=policies, settings=known)
+
+
+def highs_of(then: KnownThen, version: str, settings: Settings) -> Highs:
+    "From which points on somebody was called, as the audit trail and the predictions say."
+    reader, zone = then.reader, ZoneInfo(then.timezone)
+    by_day = reader.logged_thresholds(then.model, version, then.as_of)
+    logged = {datetime.combine(day, time(), zone): at for day, at in by_day if day <= then.last}
+    of = then.model, version, then.versions[version].grid, settings.risk_cuts
+    return called_from(reader, *of, logged, then.as_of)
+
+
+def _held_out(then, version, looks):
+    "The days that the training of a version left out, as far as it was registered in time."
+    if not looks:
+        return {}
+    return Registered(then.reader, then.model, version).as_of(looks[0].at).held_out
+
+
+def _labels_in(then, settings) -> date | None:
+    "The newest day whose labels are known to be in, in the end."
+    end = then.as_of or then.reader.last_committed()
+    at = {"as_of": end, "stood_at": end}
+    return CompleteDays(then, then.model, then.last, **at, **label_rules(settings)).newest
+
+
+def _together(lived, i, policy, versions, first, last, labels_in) -> Became:
+    "What became of one policy over all versions; what it promised is that of the last."
+    parts = [became(lives[i], v, first, last, labels_in) for v, lives in zip(versions, lived)]
+    newest = max(range(len(parts)), key=lambda k: max(parts[k].day, default=date.min))
+    return Became(policy.name, together(parts), policy.costs, *promised(lived[newest][i]))
+
+
+def _mismatches(rows, lives) -> Mismatches:
+    "Rows that the settings would have decided otherwise; those without a route were not decided."
+    rows = rows[rows.route != ""]
+    decided = [
+        lives[version].decided[day.date()] for version, day in zip(rows.version, rows.event_date)
+    ]
+    called = rows.points.to_numpy() >= np.array([d.threshold for d in decided], dtype=int)
+    never = np.iinfo(np.int64).max
+    ticket = np.array([never if d.ticket is None else d.ticket for d in decided], dtype=np.int64)
+    should = np.where(rows.points.to_numpy() >= ticket, "ticket", "alert")
+    rows = rows.assign(should=np.where(called, should, "monitor"))
+    return Mismatches(int(rows.n.sum()), rows[rows.route != rows.should].reset_index(drop=True))
+
+
+def _notes(then, versions, first, last, labels_in, policies) -> list[str]:
+    "What is to be kept in mind."
+    days = {
+        d: at
+        for version in versions
+        for d, at in then.versions[version].first_known.items()
+        if first <= d <= last
+    }
+    notes = []
+    late = [d for d, at in days.items() if at > moment_of(noon(d + timedelta(2), then.timezone))]
+    if late:
+        notes.append(
+            f"{len(late)} of {len(days)} days were not known until later: on their mornings "
+            "nothing was known of them. A past that is brought in with 'aiops-wb history import' "
+            "is known as it was."
+        )
+    open_ = [d for d in days if labels_in is None or d > labels_in]
+    if open_:
+        notes.append(
+            f"labels of {len(open_)} of {len(days)} days are not known to be in: what became of "
+            "them may change"
+        )
+    looked_at = {day for day, _ in then.reader.nights(then.model, then.as_of)} - then.told_later
+    unlived = len(days.keys() - looked_at)
+    if unlived and any(p.drift_level is None for p in policies):
+        notes.append(
+            f"no daily run looked at {unlived} of {len(days)} mornings in their time: no alarm is "
+            "heard on them unless the policy names a drift_level, at which alarms are followed anew"
+        )
+    if len(versions) > 1:
+        notes.append(f"each version was lived on its own: {', '.join(versions)}")
+    return notes
+
+
+def sentences(of: Replayed, which: int = 0) -> list[str]:
+    "What a policy would have saved, what it would have missed, and whether its promise was kept."
+    one = of.policies[which]
+    return [_saved(one, of), _missed(one, of), _promised(one)]
+
+
+def _saved(one, of):
+    sums, days = one.totals, int((one.days.tickets > 0).sum())
+    called = sums["tickets"] + sums["reviews"]
+    base = of.against if of.against is not None and of.against is not one else None
+    if not sums["tickets"]:
+        why = f": {one.why_not}" if one.why_not else ""
+        told = (
+            f"No ticket would have opened by itself{why}; {called:,} events would have been "
+            "reviewed"
+        )
+    else:
+        told = (
+            f"{sums['tickets']:,} of {called:,} events that call somebody would have become "
+            f"tickets by themselves, on {days:,} of {len(one.days):,} days: so many reviews saved"
+        )
+    if base is None:
+        return f"{told}."
+    more = sums["reviews"] - base.totals["reviews"]
+    if not more:
+        return f"{told}; as many reviews as {base.name}."
+    return f"{told}; {abs(more):,} {'more' if more > 0 else 'fewer'} reviews than {base.name}."
+
+
+def _missed(one, of):
+    sums = one.totals
+    if not sums["positives"]:
+        return "What it would have missed is unknown: no positive is known in the period."
+    share = sums["missed"] / sums["positives"]
+    told = (
+        f"{sums['missed']:,} of {sums['positives']:,} known positives ({share:.1%}) lay below the "
+        "threshold: nobody would have been called"
+    )
+    if of.against is None:
+        return f"{told}."
+    more = sums["missed"] - of.against.totals["missed"]
+    if not more:
+        return f"{told}, as many as under {of.against.name}."
+    return f"{told}, {abs(more):,} {'more' if more > 0 else 'fewer'} than under {of.against.name}."
+
+
+def _promised(one):
+    promise = one.promise
+    states = {"kept": "The promise would have been kept", "broken": "The promise would have broken"}
+    lead = states.get(promise.state)
+    if lead:
+        return f"{lead}: {promise.says}."
+    return f"{promise.says[0].upper()}{promise.says[1:]}."
+
+
+def look_ahead_words(of: Replayed, which: int = 0) -> str:
+    "What a back-test would have claimed beside what was lived, in a sentence."
+    name, lived, claimed, share, told = of.look_ahead[which]
+    shown = lambda value: "" if isnan(value) else f", {value:.1%} of them false"
+    return (
+        f"A back-test with the labels of the end would have claimed {claimed:,} tickets"
+        f"{shown(told)}; lived morning by morning there were {lived:,}{shown(share)}."
+    )

@@ -1,0 +1,64 @@
+"""Policies: what a file may say, and what is said of one that cannot be used."""
+
+import pytest
+
+from aiops_wb.config import Settings
+from aiops_wb.log.dial import BEGIN
+from aiops_wb.log.errors import StoreError
+from aiops_wb.stats.points import Grid
+from aiops_wb.watch.policy import Policy, as_set, read_policy
+
+
+def written(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_policy_says_what_differs_and_the_rest_is_as_set(tmp_path):
+    text = "threshold = 0.5\nticket_days = 30\n[costs]\nmissed = 5\n"
+    policy, usual = read_policy(written(tmp_path, text)), Settings(false_ticket_share=0.2)
+    assert policy.name == "mine" and policy.costs.missed == 5 and policy.costs.review == 0
+    (high,) = [high for _, high in policy.highs((), Grid())]
+    asked = policy.asked(usual, high)
+    assert asked.floor == 0 and asked.target == 0.2 and asked.policy == usual.automation
+    assert policy.settings(usual).ticket_days == 30
+    empty = read_policy(written(tmp_path, ""))
+    stood = ((BEGIN, 405),)
+    assert empty.highs(stood, Grid()) == as_set().highs(stood, Grid()) == stood
+    assert empty.settings(usual) == usual
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("treshold = 0.5", "'treshold' is not known; a policy may name threshold, automation"),
+        ("choose = 'x'", "choose comes with thresholds and cannot be replayed yet"),
+        ("[retraining]\nevery = 7", "retraining comes with retraining and cannot be replayed"),
+        ("name = 'x'", "'name' is not known"),
+        (
+            "[costs]\nreviews = 1",
+            "costs.reviews is not known; costs may name missed, review, false",
+        ),
+        ("[costs]\nreview = -1", "costs.review: input should be greater than or equal to 0"),
+        ("costs = 3", "costs: "),
+        ("automation = 'magic'", "automation: input should be 'days'"),
+        ("false_ticket_share = 1.5", "false_ticket_share: input should be less than 1"),
+        ("threshold = '0.5'", "threshold: input should be a valid number"),
+        ("threshold =", "cannot be read as TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(tmp_path, text, says):
+    with pytest.raises(StoreError, match="mine.toml") as error:
+        read_policy(written(tmp_path, text))
+    assert says in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_threshold_must_lie_on_the_scores(tmp_path):
+    with pytest.raises(StoreError, match="does not exist"):
+        read_policy(tmp_path / "none.toml")
+    with pytest.raises(StoreError, match="threshold 3.5 is no probability"):
+        Policy(threshold=3.5).highs((), Grid())
+    assert Policy(threshold=3.5).highs((), Grid("linear")) == ((BEGIN, 3500),)
+    with pytest.raises(StoreError, match="are no probabilities, and nothing says from where on"):
+        as_set().highs((), Grid("linear"))
