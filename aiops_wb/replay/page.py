@@ -77,7 +77,8 @@ def _recorded(of):
 
 def _parts(of):
     every = [*of.policies, *([of.against] if of.against else [])]
-    yield Part("Over time", "Dashed: what it is compared with.", picture=_picture(of))
+    dashed = "Dashed: what it is compared with." if of.against else "Sums of whole weeks."
+    yield Part("Over time", dashed, picture=_picture(of))
     yield Part("In all", "False and missed are counted among labelled events.", "", _sums(every))
     yield _differences(of) if of.compared else None
     yield Part(

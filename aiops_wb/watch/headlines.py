@@ -415,6 +415,13 @@ def thresholds_headline(view: View) -> Headline:
 
 def reasons_headline(reasons: pd.DataFrame, shown: int, total: int) -> Headline:
     "Why did the alerts fire? `reasons` has the columns of `explain.reasons`."
+    if reasons.empty and total:
+        return Headline(
+            "unknown",
+            f"{total:,} {'alert' if total == 1 else 'alerts'} fired, and what moved the scores is "
+            "not known: the model's file is not here.",
+            "Adopt the version with its file ('aiops-wb models adopt --model-file') to see reasons.",
+        )
     if reasons.empty:
         return Headline("ok", "No alert fired on this day.", "Nothing to explain.")
     first = reasons.reason_1.value_counts()
