@@ -420,7 +420,7 @@ def reasons_headline(reasons: pd.DataFrame, shown: int, total: int) -> Headline:
             "unknown",
             f"{total:,} {'alert' if total == 1 else 'alerts'} fired, and what moved the scores is "
             "not known: the model's file is not here.",
-            "Adopt the version with its file ('aiops-wb models adopt --model-file') to see reasons.",
+            "Adopt the version with its file ('aiops-wb models adopt --model-file') for reasons.",
         )
     if reasons.empty:
         return Headline("ok", "No alert fired on this day.", "Nothing to explain.")
