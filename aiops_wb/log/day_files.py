@@ -50,8 +50,9 @@ def write_day_files(
     rejects = store.con.execute("SELECT count(*) FROM rejects").fetchall()[0][0]
     for number, (features, paths) in enumerate(groups.items()):
         if kind == "predictions":
-            rows = _predictions(store, paths, features, rejects, cuts)
-            by, same = _apart(store.con, rows[1])
+            source = _delivered(paths, rejects)
+            by, same = _apart(store.con, source)
+            rows = _predictions(store, source, features, cuts)
         else:
             rows, by, same = _outcomes(rejects), ("event_date",), {}
         numbered = _by_night(kind, *rows) if by_night else _of_batch(batch, *rows)
@@ -67,13 +68,17 @@ def write_day_files(
 _NOT_REJECTED = "ANTI JOIN rejects USING (filename, file_row_number)"
 
 
-def _predictions(store, paths, features, rejects, cuts):
+def _delivered(paths, rejects):
+    "The predictions of segments as they were delivered, in SQL."
+    rows = parquet(paths, filename=True, file_row_number=True)
+    delivered = "COLUMNS(lambda c: c NOT IN ('filename', 'file_row_number', 'decided_by'))"
+    return f"(SELECT {delivered} FROM {rows} {_NOT_REJECTED if rejects else ''})"
+
+
+def _predictions(store, source, features, cuts):
     "Columns and source, in SQL."
     columns = [*map(identifier, PREDICTION), "decided_by", *(["features"] if features else [])]
     day = f"CAST(predicted_at AT TIME ZONE {literal(store.timezone)} AS DATE) AS event_date"
-    rows = parquet(paths, filename=True, file_row_number=True)
-    delivered = "COLUMNS(lambda c: c NOT IN ('filename', 'file_row_number', 'decided_by'))"
-    source = f"(SELECT {delivered} FROM {rows} {_NOT_REJECTED if rejects else ''})"
     source = decided(store, source, undecided(store.con, source), cuts)
     return ", ".join([*columns, day]), source
 

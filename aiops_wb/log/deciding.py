@@ -6,13 +6,11 @@ the calibration. What a scoring service decided itself stays as it is.
 
 from collections.abc import Iterable, Iterator
 
-import pandas as pd
-
 from ..stats.decisions import LEVELS, RISK_CUTS, Ladder
 from ..stats.points import Grid
 from .columns import PREDICTION
 from .dial import BEGIN, subject_of
-from .duck import identifier
+from .duck import identifier, literal
 from .store import Store
 
 __all__ = ["DECIDED", "decided", "undecided"]
@@ -40,6 +38,9 @@ _STANDING = {
 is too old."""
 
 
+_AT = {name: place for place, name in enumerate(_STANDING)}
+
+
 def undecided(con, source: str) -> list[tuple]:
     "Model, version, grid, first and last time of the predictions of a source without a route."
     return con.execute(
@@ -55,16 +56,26 @@ def decided(
     """The rows of a source of predictions, as SQL, with those that were `undecided` decided where
     the dial of their model is on, and a column `decided_by`: workbench or service."""
     rows = [row for one in found for row in _standing(store, *one, cuts)]
-    if not rows:
+    if all(row[_AT["usual"]] is None for row in rows):
         return f"""(
             SELECT *, CASE WHEN route IS NOT NULL THEN 'service' END AS decided_by
             FROM {source})"""
-    frame = pd.DataFrame(rows, columns=list(_STANDING)).astype(object)
-    store.con.register("standing_rows", frame)
+    versions = {row[:2] for row in rows}
+    return f"({_decisions(source, _table(rows), len(rows) == len(versions), _scoped(rows))})"
+
+
+def _table(rows):
+    "What stood, as SQL."
+    values = ", ".join(
+        f"({', '.join('NULL' if cell is None else literal(cell) for cell in row)})" for row in rows
+    )
     typed = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in _STANDING.items())
-    store.con.execute(f"CREATE OR REPLACE TEMP TABLE standing AS SELECT {typed} FROM standing_rows")
-    store.con.unregister("standing_rows")
-    return f"({_decisions(source, any(row[2] is not None for row in rows))})"
+    return f"(SELECT {typed} FROM (VALUES {values}) AS told({', '.join(_STANDING)}))"
+
+
+def _scoped(rows):
+    "Whether tenants or sites had thresholds of their own."
+    return any(row[_AT["tenant"]] is not None for row in rows)
 
 
 def _standing(store, model, version, grid, first, last, cuts) -> Iterator[tuple]:
@@ -128,13 +139,17 @@ _MADE = {
 }
 
 
-def _decisions(source, with_scopes):
+def _decisions(source, standing, unchanged, with_scopes):
     "The rows of a source beside what stood at their time, and what follows from it."
-    of_version = "s.model = r.model AND s.version = r.version AND s.since <= r.predicted_at"
-    joined = f"""
+    of_version = "s.model = r.model AND s.version = r.version"
+    if unchanged:  # all the time: which is told with less
+        joined, own = f"FROM {source} AS r LEFT JOIN {standing} AS s ON {of_version}", "NULL"
+    else:
+        of_version += " AND s.since <= r.predicted_at"
+        joined = f"""
         FROM {source} AS r
         ASOF LEFT JOIN (FROM standing WHERE tenant IS NULL) AS s ON {of_version}"""
-    own = "NULL"
+        own = "NULL"
     if with_scopes:
         joined += f"""
         ASOF LEFT JOIN (FROM standing WHERE tenant IS NOT NULL AND site_id IS NULL) AS t
@@ -146,7 +161,8 @@ def _decisions(source, with_scopes):
         f"CASE WHEN here THEN {sql} ELSE {name} END AS {name}" for name, sql in _MADE.items()
     )
     of_row = ", ".join(map(identifier, ("low", "medium", "critical", "ticket", "until")))
-    return f"""
+    beside = "" if unchanged else f"WITH standing AS MATERIALIZED {standing}"
+    return f"""{beside}
         SELECT * EXCLUDE (here, high, stands, {of_row}) REPLACE ({made}),
                CASE WHEN here THEN 'workbench' WHEN route IS NOT NULL THEN 'service' END
                    AS decided_by

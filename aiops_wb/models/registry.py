@@ -1,7 +1,7 @@
 """Versions that are kept: registered once, never replaced, loaded only as they were registered."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -119,10 +119,17 @@ def _sha256(path):
 
 
 def load(
-    reader: Reader, model: str, version: str | None = None, as_of: datetime | None = None
+    reader: Reader,
+    model: str,
+    version: str | None = None,
+    as_of: datetime | None = None,
+    scores: Callable | None = None,
 ) -> ModelVersion:
     """A registered version (the active one unless named); StoreError when there is none or its file
     was changed.
+
+    `scores`: a function from a frame of features to probabilities, which scores in place of a file:
+    no file is read then.
     """
     version = version or reader.active_version(model, as_of)
     if version is None:
@@ -130,6 +137,8 @@ def load(
             f"{model} has no active version: activate one with 'aiops-wb models promote'."
         )
     row = reader.version(model, version)
+    if scores is not None:
+        return ModelVersion(model, version, None, row.card, Grid.parse(row.grid), scores=scores)
     if not row.path:
         raise StoreError(no_file(model, version))
     path = reader.root / row.path

@@ -1,6 +1,6 @@
 """What is in force for a model at one moment, deciding and logging."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -45,15 +45,20 @@ class Scorer:
         as_of: datetime | None = None,
         cuts: tuple[float, ...] = RISK_CUTS,
         loaded: ModelVersion | None = None,
+        *,
+        version: str | None = None,
+        scores: Callable[[pd.DataFrame], np.ndarray] | None = None,
     ) -> "Scorer":
-        """The active version of a model with its threshold and calibration; levels begin at the
-        threshold, or at fixed `cuts` where the dial of the model is off.
+        """A version of a model (None: the active one) with its threshold and calibration; levels
+        begin at the threshold, or at fixed `cuts` where the dial of the model is off.
 
-        `loaded` serves again while it is the active one: its file is not read another time.
+        `loaded` serves again while it is that version: its file is not read another time. `scores`
+        is a function of the owner, from a frame of the version's features to probabilities, of a
+        version that was adopted without a file.
         """
-        active = reader.active_version(model, as_of)
-        same = loaded is not None and (loaded.model, loaded.version) == (model, active)
-        version = loaded if same else load(reader, model, active, as_of)
+        named = version or reader.active_version(model, as_of)
+        same = loaded is not None and (loaded.model, loaded.version) == (model, named)
+        version = loaded if same else load(reader, model, named, as_of, scores)
         threshold = reader.threshold(model, version.version, as_of)
         key, stands = reader.calibration(model, version.version, as_of) or (None, None)
         dial = reader.dial(model, as_of)

@@ -1,6 +1,6 @@
 """A trained model version: what it needs, what it says."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -33,6 +33,8 @@ class ModelVersion:
     grid: Grid = Grid()
     # after training: how the features lay, by day (event_date, feature, bin, n)
     reference: pd.DataFrame | None = field(default=None, repr=False)
+    # what scores in place of a booster: its owner's own function, of a model in any library
+    scores: Callable[[pd.DataFrame], np.ndarray] | None = field(default=None, repr=False)
 
     @property
     def features(self) -> list[str]:
@@ -53,7 +55,23 @@ class ModelVersion:
         "Probability of a positive for each row."
         if not len(frame):
             return np.empty(0)
+        if self.scores is not None:
+            return self._of_owner(frame)
         return self._predict(frame, len(frame)).astype(np.float64)
+
+    def _of_owner(self, frame):
+        "What the owner's function says; StoreError where that is not one number for each row."
+        lacking = [f for f in self.features if f not in frame]
+        if lacking:
+            raise StoreError(_lacking(lacking[0], self.features))
+        scores = np.asarray(self.scores(frame[self.features]), dtype=np.float64)
+        if scores.shape != (len(frame),):
+            raise StoreError(
+                f"the function that scores for {self.model} {self.version} gave the shape "
+                f"{scores.shape} for {len(frame):,} rows: one score for each row is needed, such "
+                "as predict_proba(frame)[:, 1]."
+            )
+        return scores
 
     def _predict(self, frame, work, **options):
         "What the booster says of a frame that takes as long as scoring so many rows."
@@ -74,6 +92,10 @@ class ModelVersion:
         else:
             values = np.empty((0, len(columns)))
         return pd.DataFrame(values.astype(np.float64), columns=columns, index=frame.index)
+
+
+def _lacking(feature, features):
+    return f"feature {feature!r} is missing: the model needs {', '.join(features)}."
 
 
 def feature_columns(rows: pd.DataFrame, unknown: Iterable[str] = ()) -> pd.DataFrame:
@@ -97,9 +119,7 @@ def feature_matrix(
     """
     lacking = [f for f in features if f not in frame]
     if lacking:
-        raise StoreError(
-            f"feature {lacking[0]!r} is missing: the model needs {', '.join(features)}."
-        )
+        raise StoreError(_lacking(lacking[0], features))
     columns = {
         f: _codes(frame[f], categories[f])
         if f in categories
