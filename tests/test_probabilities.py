@@ -24,10 +24,13 @@ from aiops_wb.render.plots.thresholds import threshold_curve
 from aiops_wb.stats.arrival import arrivals
 from aiops_wb.stats.automation import (
     Certainty,
+    Grounds,
+    Record,
     TicketRule,
     day_rule,
     level_at,
     rate_rule,
+    record_rule,
     row_rule,
     select,
     thresholds_down,
@@ -56,6 +59,7 @@ from aiops_wb.stats.points import Grid, as_points
 from aiops_wb.stats.thresholds import curve, simulate
 from aiops_wb.watch.alarms import count_rows
 from aiops_wb.watch.dial import Calls
+from aiops_wb.watch.lived import Growing
 from aiops_wb.watch.model_day import ModelDay
 from aiops_wb.watch.registered import Chosen
 from aiops_wb.watch.replay import Replay
@@ -145,6 +149,11 @@ ONE = {  # what takes a threshold, or the points of one event
     "stats.automation.row_rule:start": lambda x: row_rule(COUNTS, start=x),
     "stats.automation.day_rule:floor": lambda x: day_rule([COUNTS] * 9, floor=x),
     "stats.automation.day_rule:start": lambda x: day_rule([COUNTS] * 9, start=x),
+    "stats.automation.Record.of:floor": lambda x: Record.of([COUNTS] * 9, x),
+    "stats.automation.Record.down_to:floor": lambda x: Record.of([COUNTS] * 9, 0).down_to(x),
+    "stats.automation.record_rule:start": lambda x: record_rule(
+        Record.of([COUNTS] * 9, 0), start=x
+    ),
     "stats.automation.rate_rule:floor": lambda x: rate_rule(COUNTS, floor=x),
     "stats.automation.select:floor": lambda x: select(COUNTS, [0, 1], floor=x),
     "stats.automation.venn_abers_rule:floor": lambda x: venn_abers_rule(BOUNDS, floor=x),
@@ -189,6 +198,12 @@ REFUSED = {  # what looks at the points before it asks for anything else: it is 
     "watch.dial.Calls.within:threshold": lambda x: Calls.within(CALLS, None, x, "t", None),
     "models.booster_file.agreement:points": lambda x: agreement(VERSION, ROWS, [x, x]),
     "watch.alarms.count_rows:points": lambda x: count_rows(ROWS, [x, x], {}, None, {}),
+    "stats.automation.Grounds.record:floor": lambda x: Grounds({}, [COUNTS] * 9, GRID, {}).record(
+        x
+    ),
+    "watch.lived.Growing.at_or_above:threshold": lambda x: Growing.at_or_above(
+        SimpleNamespace(_starts=np.arange(3), grid=GRID), 0, x
+    ),
     "watch.registered.Chosen.figures:threshold": lambda x: Chosen.figures(None, x),
 }
 MADE = "made by functions of this table"
@@ -199,6 +214,11 @@ OTHERS = {  # what is called alike and is something else
     "stats.thresholds.Simulation.__init__:current": MADE,
     "stats.coverage.AutomationRisk.__init__:thresholds": MADE,
     "stats.pace.Pace.__init__:cuts": MADE,
+    "stats.automation.Record.__init__:thresholds": MADE,
+    "log.known_then.Changes.__init__:points": MADE,
+    "watch.relive.Decided.__init__:threshold": MADE,
+    "stats.automation._Steering.starting:floor": "a score, which it says",
+    "watch.recalibrate.starting:floor": "a score, which it says",
     "stats.drift.KS.__init__:at": MADE,
     "stats.streams.Question.__init__:at": "places of sets",
     "render.vocabulary.looked_at:at": "places of sets",

@@ -9,7 +9,7 @@ import numpy as np
 from ..log.known_then import Changes
 from ..stats.automation import Record, thresholds_down
 from ..stats.counts import ScoreCounts
-from ..stats.points import Grid
+from ..stats.points import Grid, as_points
 
 __all__ = ["Growing", "Rungs"]
 
@@ -128,7 +128,7 @@ class Growing:
 
     def at_or_above(self, row: int, threshold: int) -> tuple[int, int, int]:
         "Events, labelled, positives of a day from a threshold on, a rung unless cells are fine."
-        start = np.searchsorted(self._starts, threshold)
+        start = np.searchsorted(self._starts, as_points(threshold, self.grid.kind))
         return tuple(int(n) for n in self.table[:, row, start:].sum(axis=1))
 
     def tails(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
