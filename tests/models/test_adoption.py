@@ -16,10 +16,13 @@ from aiops_wb.log.errors import StoreError
 from aiops_wb.log.features import binned_days
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.models.adoption import from_log
+from aiops_wb.models.booster_file import agreement
 from aiops_wb.models.explain import reasons
 from aiops_wb.models.registry import load as load_version
 from aiops_wb.models.registry import register
+from aiops_wb.models.scorer import Scorer
 from aiops_wb.models.training import train
+from aiops_wb.stats.points import Grid
 from aiops_wb.watch.adopt import adopt_days
 
 NOW = datetime(2026, 3, 20, 2, tzinfo=UTC)
@@ -303,3 +306,40 @@ def test_scores_alone_are_enough_for_all_but_features(bench):
         adopt_days(store, NOW, "ana", MODEL, "bare", *span, share=1)
         assert store.require_whole(MODEL, "bare").card["bins"] == {}
         assert store.calibration(MODEL, "bare") is not None
+
+
+def test_a_pipeline_of_another_library_scores_by_a_function_of_its_owner(tmp_path):
+    "Adopted without a file: the function is tried like one, decides and logs, and is not kept."
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    bench, made = Bench(tmp_path), events(DAYS, 25, start=FIRST, version="own")
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(made[["x"]], made.label)
+
+    def scores(frame):
+        return pipeline.predict_proba(frame)[:, 1]
+
+    bench.log(made.assign(score=scores(made[["x"]])), version="own")
+    bench.label(made, at="2026-03-19T00:00:00Z")
+    bench.ingest(NOW)
+    with bench.store() as store:
+        adopt_days(store, NOW, "ana", MODEL, "own", *SPAN)
+        with pytest.raises(StoreError, match="adopted without a model file"):
+            Scorer.in_force(store, MODEL, version="own")
+        scorer = Scorer.in_force(store, MODEL, version="own", scores=scores)
+        assert agreement(scorer.version, made[["x"]], Grid().quantise(scores(made[["x"]]))) == 1
+        today = made.tail(30).assign(kind="b")
+        with scorer.logger(bench.data / "spool", flush_seconds=None) as log:
+            at = pd.Series(pd.Timestamp("2026-03-20T08:00Z"), index=today.index)
+            told = scorer.score_and_log(today, log, at)
+        assert np.allclose(told.score, scores(today[["x"]])) and len(set(told.ladder)) == 1
+        whole = Scorer.in_force(store, MODEL, version="own", scores=pipeline.predict_proba)
+        with pytest.raises(StoreError, match="one score for each row is needed"):
+            whole.decide(today)
+        with pytest.raises(StoreError, match="feature 'x' is missing"):
+            scorer.decide(today.drop(columns="x"))
+    bench.ingest(NOW + timedelta(1))
+    with bench.store() as store:
+        rows = store.rows(MODEL, NOW.date(), NOW.date(), version="own")
+        assert len(rows) == 30 and set(rows.decided_by) == {"service"}
