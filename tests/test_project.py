@@ -272,8 +272,8 @@ def test_a_guide_has_no_outputs_and_names_what_exists(guide):
         ), f"{module}.{name}"
 
 
-LONG = {"conformal", "monitoring", "morning"}
-"Notebooks of more than half a minute; what they call is tested in small elsewhere."
+LONG = {"conformal", "monitoring", "morning", "own_log"}
+"Notebooks of ten seconds and more; what they call is tested in small elsewhere."
 
 
 @pytest.mark.parametrize(
