@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
+from aiops_wb.log.duck import connect, session
 from aiops_wb.log.ingest import ingest
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
@@ -77,6 +78,15 @@ def _empty_catalog():
     return folder / "catalog.duckdb"
 
 
+@cache
+def _writing():
+    "A database that segments are written with: to start one for each takes longer than to write."
+    return connect(":memory:", threads=1)
+
+
+BUFFERED = {"flush_seconds": None, "cursor": lambda: session(_writing().cursor())}
+
+
 @dataclass
 class Bench:
     "A workbench folder with helpers to log and ingest."
@@ -89,7 +99,7 @@ class Bench:
 
     def log(self, frame, model=MODEL, version="v1", threshold=0, **columns):
         with PredictionLogger(
-            self.data / "spool", model, version, threshold=threshold, flush_seconds=None
+            self.data / "spool", model, version, threshold=threshold, **BUFFERED
         ) as log:
             log.log(
                 frame.score,
@@ -103,7 +113,7 @@ class Bench:
             )
 
     def label(self, frame, at="2026-03-20T00:00:00Z", hint=True, label=None):
-        with OutcomeLogger(self.data / "spool", "test", flush_seconds=None) as log:
+        with OutcomeLogger(self.data / "spool", "test", **BUFFERED) as log:
             log.log(
                 frame.id,
                 frame.label if label is None else label,
