@@ -57,6 +57,18 @@ def logged(bench, days=3, per_day=30):
     bench.label(frame)
 
 
+def undecided(bench):
+    "Predictions without a route, one threshold changed while they were made, a site with its own."
+    frame = events(days=3, per_day=30, start=date(2026, 3, 17))
+    changes = ((17, None, 300), (18, "north", 900), (19, None, -300))
+    with bench.store() as store:
+        for day, site, points in changes:
+            at, scope = datetime(2026, 3, day, 12, tzinfo=UTC), ("default", site)
+            store.set_own_threshold(at, "test", MODEL, "v1", scope, points, "a trial")
+    bench.log(frame)
+    bench.label(frame)
+
+
 def taken_in(bench, **size):
     logged(bench, **size)
     bench.ingest(NOW)
@@ -172,6 +184,7 @@ TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {
     "ingest": Command(("ingest",), logged),
     "damaged": Command(("ingest",), damaged),
+    "undecided": Command(("ingest",), undecided),
     "spelling": Command(("ingest",), spelt_otherwise),
     "file": Command(OWN, of_ones_own, again=True),
     "history": Command(PAST, of_elsewhere),

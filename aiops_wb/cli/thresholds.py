@@ -14,6 +14,15 @@ from .call import Call, command, group
 from .lines import line, printable
 
 app = group()
+
+
+def _as_site(text: str) -> str:
+    "The name of a site; ValueError when there is none."
+    if not text.strip():
+        raise ValueError(f"{text!r} is no name of a site")
+    return text
+
+
 Tenant = Annotated[
     str | None,
     typer.Option(
@@ -26,7 +35,9 @@ Tenant = Annotated[
 Site = Annotated[
     str | None,
     typer.Option(
-        metavar="SITE", help="of this site of the tenant alone (tenant 'default' unless named)"
+        parser=_as_site,
+        metavar="SITE",
+        help="of this site of the tenant alone (tenant 'default' unless named)",
     ),
 ]
 Score = Annotated[float, typer.Argument(parser=as_number, metavar="SCORE", help="the threshold")]
@@ -151,3 +162,5 @@ def _print_change(log, view, scope, before):
         f"events a day at or above it over the last {DAYS} days: {before:.1f} before, {after:.1f} "
         f"now{acts}"
     )
+    if scope and not calls.within(log, -view.grid.limit, *scope):
+        line(printable(f"note: {_whose(*scope)} had no event in these days: is it spelt so?"))

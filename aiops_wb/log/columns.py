@@ -1,5 +1,7 @@
 """The columns of what is logged, under their one name each."""
 
+import re
+
 __all__ = [
     "PREDICTION",
     "OUTCOME",
@@ -8,6 +10,7 @@ __all__ = [
     "DEFAULTS",
     "OUTCOME_NAMES",
     "ROUTES",
+    "LADDER",
     "LONGEST_NAME",
 ]
 
@@ -59,6 +62,9 @@ OUTCOME_NAMES = ("label", "observed_at")
 
 ROUTES = ("ticket", "alert", "monitor")
 "Where a prediction goes."
+
+LADDER = re.compile(r"-?\d+(/-?\d+){3}")
+"How a ladder is called: by the points where its levels begin."
 
 LONGEST_NAME = 80
 "Bytes of a tenant's, model's or version's name: it becomes part of a file's path."

@@ -19,6 +19,7 @@ __all__ = [
     "DialWrites",
     "Scope",
     "called_from",
+    "own_since",
     "subject_of",
     "threshold_of",
 ]
@@ -146,6 +147,22 @@ def called_from(
         if ladder and (not found or found[-1][1] != ladder.high):
             found.append((at if found else BEGIN, ladder.high))
     return tuple(found)
+
+
+def own_since(
+    reader: DialReads, model: str, version: str, as_of: datetime | None = None
+) -> list[tuple[datetime, dict[Scope, int]]]:
+    "Since when, in order, which tenants and sites have which thresholds that decide."
+    scopes = reader.threshold_scopes(model, version)
+    if not scopes:
+        return []
+    subjects = [("threshold", subject_of(model, version, scope)) for scope in scopes]
+    changes = reader.changed_at([("dial", model), *subjects])
+    return [
+        (at, reader.own_thresholds(model, version, at) if reader.dial(model, at).on else {})
+        for at in changes
+        if known_by(at, as_of)
+    ]
 
 
 class DialWrites(DialReads, VersionWrites, AuditWrites):

@@ -47,7 +47,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
                  labels AS ({statements("reductions.sql")["labels"]}),
                  joined AS (
                      SELECT p.*, l.label::DOUBLE AS label
-                     FROM {parquet(self.root / file[0] for file in files)} p
+                     FROM ({_predictions(self.root / file[0] for file in files)}) p
                      LEFT JOIN labels l ON p.prediction_id = l.prediction_id)
             SELECT {columns} FROM joined WHERE {where} ORDER BY predicted_at, prediction_id"""
         )
@@ -132,8 +132,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
                    count(label)::BIGINT AS n_labelled,
                    coalesce(sum(label), 0)::BIGINT AS n_positive
             FROM (SELECT p.*, l.label
-                  FROM (SELECT * FROM {parquet(self.root / file[0] for file in files)}
-                        UNION ALL BY NAME {EMPTY["predictions"]}) p
+                  FROM ({_predictions(self.root / file[0] for file in files)}) p
                   LEFT JOIN labels l ON p.prediction_id = l.prediction_id)
             GROUP BY ALL
             ORDER BY ALL"""
@@ -194,6 +193,11 @@ def _rows_of(kind, paths, known):
     if not paths:
         return EMPTY[kind]
     return f"SELECT * FROM {parquet(paths)} WHERE {known.sql()} UNION ALL BY NAME {EMPTY[kind]}"
+
+
+def _predictions(paths):
+    "Rows of files as SQL, with the columns that files of older versions do not have."
+    return f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME {EMPTY['predictions']}"
 
 
 def _spread(rows, kinds, again):

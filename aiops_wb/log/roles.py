@@ -11,7 +11,7 @@ import pandas as pd
 from ..stats.decisions import LEVELS
 from ..stats.points import LIMIT, Grid
 from .canonical import BOOLEANS, missing
-from .columns import COLUMNS, OUTCOME_NAMES, ROUTES
+from .columns import COLUMNS, LADDER, OUTCOME_NAMES, ROUTES
 from .errors import StoreError
 from .nested import holds_objects, spread_objects
 
@@ -198,6 +198,8 @@ def _ours(kind, frame, choice):
         raise StoreError("'points' cannot be mapped: points are made from the score.")
     if kind == "predictions" and "points" in frame and _are_points(frame, ours, grid):
         unused["points"] = "points are made from the score"
+    if kind == "predictions" and "decided_by" in frame and _of_a_log(frame.decided_by):
+        unused["decided_by"] = "the log says itself who decided"
     return ours, unused
 
 
@@ -219,7 +221,7 @@ _WORDS = {
 
 def _fits(name, column, grid):
     "Whether at least half of what a column holds is what the log's column of its name may hold."
-    if name not in (*_WORDS, "threshold", "latency_ms"):
+    if name not in (*_WORDS, "ladder", "threshold", "latency_ms"):
         return True
     told = column[~missing(column)]
     if told.dtype == object:
@@ -227,6 +229,8 @@ def _fits(name, column, grid):
     if name in _WORDS:
         spelt = told.map(lambda v: str(v).strip())
         good = (spelt.str.lower() if name == "automated" else spelt).isin(_WORDS[name])
+    elif name == "ladder":
+        good = told.map(lambda v: bool(LADDER.fullmatch(str(v).strip())))
     else:
         numbers = pd.to_numeric(told, errors="coerce").astype(float)
         top = 1 if name == "threshold" and grid == "logit" else np.inf
@@ -245,6 +249,11 @@ def _are_points(frame, ours, grid):
     both = told.notna() & scores.notna() & (scores.between(0, 1) if grid == "logit" else True)
     made = Grid(grid).quantise(scores[both].to_numpy())
     return bool(both.any()) and float(np.mean(made == told[both].to_numpy())) >= 0.5
+
+
+def _of_a_log(decided_by):
+    "Whether this column of a file is what a log says of its rows."
+    return decided_by[~missing(decided_by)].isin(["workbench", "service"]).all()
 
 
 def _never(frame, ours, choice, outcomes):

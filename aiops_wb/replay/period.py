@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from math import isnan
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from ..config import Settings
 from ..log.catalog import Reader
-from ..log.dial import called_from
+from ..log.dial import called_from, own_since
 from ..log.errors import StoreError
 from ..log.known_then import KnownThen, moment_of
 from ..models.complete import CompleteDays, label_rules
@@ -128,9 +129,10 @@ def replay(
     base = [as_set()] if against == ACTUAL else [against] if against else []
     looks, heard = mornings(then), Heard(reader, model, settings)
     labels_in = _labels_in(then, settings)
-    lived, claimed = [], []
+    lived, claimed, highs = [], [], {}
     for name in chosen:
         past = _past(then, name, looks, settings)
+        highs[name] = past["highs"]
         lived.append(_lived(then, past, asked + base, settings, heard, shown))
         claimed.append(_claimed(then, past, asked, settings))
     span = first, last, labels_in
@@ -145,7 +147,8 @@ def replay(
                 f"{model} has no recorded decision from {first} to {last}: compare with a policy "
                 "(--against FILE)."
             )
-        mismatches = _mismatches(rows, {n: lives[-1] for n, lives in zip(chosen, lived)})
+        lives = {n: lives[-1] for n, lives in zip(chosen, lived)}
+        mismatches = _mismatches(rows, lives, {n: _stood(then, n, highs[n]) for n in chosen})
         days = recorded(rows, first, last, labels_in)
         compared = Became(ACTUAL, days, costs)
     elif base and compared.costs is None:
@@ -244,8 +247,30 @@ def _together(lived, i, policy, versions, first, last, labels_in) -> Became:
     return Became(policy.name, together(parts), policy.costs, *promised(lived[newest][i]))
 
 
-def _mismatches(rows, lives) -> Mismatches:
-    "Rows that the settings would have decided otherwise; those without a route were not decided."
+def _stood(then, version, highs) -> Callable[[date], tuple[int, int]]:
+    "The lowest and the highest points from which on somebody was called on a day, anywhere."
+    own, zone = own_since(then.reader, then.model, version, then.as_of), ZoneInfo(then.timezone)
+    every = ([(at, {high}) for at, high in highs], [(at, {*of.values()}) for at, of in own])
+
+    @cache
+    def on(day):
+        begin, end = (datetime.combine(d, time(), zone) for d in (day, day + timedelta(1)))
+        points = set()
+        for changes in every:
+            ends = [at for at, _ in changes[1:]] + [end]
+            for (at, stood), until in zip(changes, ends):
+                points |= stood if at < end and until > begin else set()
+        return min(points), max(points)
+
+    return on
+
+
+def _mismatches(rows, lives, stood) -> Mismatches:
+    """Rows that the settings would have decided otherwise; those without a route were not decided.
+
+    Several thresholds stood on a day that one was changed on, or where sites have their own: what
+    lies between them is right either way, if it is of the route of one.
+    """
     rows = rows[rows.route != ""]
     decided = [
         lives[version].decided[day.date()] for version, day in zip(rows.version, rows.event_date)
@@ -254,8 +279,13 @@ def _mismatches(rows, lives) -> Mismatches:
     never = np.iinfo(np.int64).max
     ticket = np.array([never if d.ticket is None else d.ticket for d in decided], dtype=np.int64)
     should = np.where(rows.points.to_numpy() >= ticket, "ticket", "alert")
+    spans = [stood[v](day.date()) for v, day in zip(rows.version, rows.event_date)]
+    low, high = np.array(spans, dtype=int).reshape(-1, 2).T
+    between = (rows.points >= low) & (rows.points < high)
+    either = between & ((rows.route == "monitor") | (rows.route == should))
     rows = rows.assign(should=np.where(called, should, "monitor"))
-    return Mismatches(int(rows.n.sum()), rows[rows.route != rows.should].reset_index(drop=True))
+    differ = (rows.route != rows.should) & ~either
+    return Mismatches(int(rows.n.sum()), rows[differ].reset_index(drop=True))
 
 
 def _notes(then, versions, first, last, labels_in, policies) -> list[str]:
@@ -286,6 +316,11 @@ def _notes(then, versions, first, last, labels_in, policies) -> list[str]:
         notes.append(
             f"no daily run looked at {unlived} of {len(days)} mornings in their time: no alarm is "
             "heard on them unless the policy names a drift_level, at which alarms are followed anew"
+        )
+    if any(own_since(then.reader, then.model, v, then.as_of) for v in versions):
+        notes.append(
+            "tenants or sites have, or had, thresholds of their own: their events are lived by "
+            "that of the version"
         )
     if len(versions) > 1:
         notes.append(f"each version was lived on its own: {', '.join(versions)}")

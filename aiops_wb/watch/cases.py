@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from ..config import Settings
+from ..log.columns import LADDER
 from ..log.errors import StoreError
 from ..log.store import Store
 from ..stats.automation import NOTHING_STANDS
@@ -175,8 +176,8 @@ class _Decided:
 
 
 def _decided(row, stands, settings):
-    named = _text(row.ladder)
-    ladder = Ladder.parse(named) if named else Ladder.of(settings.risk_cuts)
+    named = _ladder_of(_text(row.ladder))
+    ladder = named or Ladder.of(settings.risk_cuts)
     usual = ladder.level(row.points) if named or row.grid == "logit" else "HIGH"
     level, why = _text(row.risk_level) or usual, "as the scoring service decided"
     why = f"risk {level}, {NOTHING_STANDS if row.decided_by == 'workbench' else why}"
@@ -185,6 +186,11 @@ def _decided(row, stands, settings):
         why = again.reason if again.route == row.route else why
     lower, upper = stands.interval(row.points) if stands else (nan, nan)
     return _Decided(level, float(Grid.parse(row.grid).inverse(row.points)), lower, upper, why)
+
+
+def _ladder_of(name):
+    "The ladder that a row names; None where a scoring service names it otherwise."
+    return Ladder.parse(name) if name and LADDER.fullmatch(name) else None
 
 
 def _told(row, model, decided, site, words, zone, settings):

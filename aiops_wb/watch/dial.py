@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from ..log.catalog import Reader
+from ..log.dial import own_since, subject_of
 from ..stats.counts import ScoreCounts, total
 from ..stats.points import as_points
 from .model_day import ModelDay
 
-__all__ = ["Calls", "calls_in_words"]
+__all__ = ["Calls", "called_otherwise", "calls_in_words"]
 
 DAYS = 30
 
@@ -60,3 +62,24 @@ def calls_in_words(known: ScoreCounts, card: Mapping) -> str:
     if "best_f1" in a_day:
         told += f"; at the best F1 of these days it would be {a_day['best_f1']:.1f}"
     return told
+
+
+def called_otherwise(of: ModelDay, high_risk: int) -> str:
+    """Why tickets and alerts of a day are not its events at or above the threshold in force, as a
+    sentence after others; nothing where they are, or where no change of a threshold tells why."""
+    above = int(of.counts_by_day[of.day].at_or_above(of.threshold)[0])
+    if above == high_risk or not of.dial.on:
+        return ""
+    zone, reader, named = ZoneInfo(of.reader.timezone), of.reader, (of.model, of.version)
+    subjects = [("dial", of.model), ("threshold", subject_of(*named, None))]
+    turned = [at for at in reader.changed_at(subjects) if at.astimezone(zone).date() == of.day]
+    own = [
+        scopes for at, scopes in own_since(reader, *named) if at.astimezone(zone).date() <= of.day
+    ]
+    if not turned and not any(own[-1:]):
+        return ""
+    why = "it was changed on this day" if turned else "tenants or sites have their own"
+    return (
+        f" At or above the threshold of {of.probability(of.threshold):.3f} there were {above:,}, "
+        f"but {high_risk:,} were called: {why}."
+    )

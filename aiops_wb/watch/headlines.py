@@ -11,6 +11,7 @@ from ..stats.conformal import MIN_SAMPLES
 from ..stats.drift import KINDS
 from ..stats.performance import over_days
 from ..stats.retrain import Challenge, Check
+from .dial import called_otherwise
 from .registered import ENOUGH_DAYS
 from .silence import ADVICE
 from .view import View
@@ -297,8 +298,9 @@ def certainty_headline(view: View) -> Headline:
     "Which alerts are certain?"
     routes = view.tickets.decisions
     high_risk = routes["ticket"] + routes["alert"]
+    apart = called_otherwise(view, high_risk)
     if not view.tickets.stands:
-        return _uncalibrated(view, routes["ticket"])
+        return _uncalibrated(view, routes["ticket"], apart)
     if not high_risk + routes["monitor"]:
         return Headline(
             "unknown",
@@ -307,7 +309,7 @@ def certainty_headline(view: View) -> Headline:
             "Log the route with each prediction, or let the workbench's scorer decide.",
         )
     stands = view.tickets.stands[1]
-    what = _certain_enough(routes, high_risk)
+    what = _certain_enough(routes, high_risk) + apart
     if stands.watch.broken_on:
         return Headline(
             "look",
@@ -340,7 +342,7 @@ def _back_test_fails(view):
     return bool(share > view.settings.false_ticket_share)
 
 
-def _uncalibrated(view, tickets):
+def _uncalibrated(view, tickets, apart):
     opened = (
         f"so the {tickets:,} tickets are the scoring service's own decision"
         if tickets
@@ -348,7 +350,7 @@ def _uncalibrated(view, tickets):
     )
     return Headline(
         "look",
-        f"No calibration stood on this day, {opened}.",
+        f"No calibration stood on this day, {opened}.{apart}",
         "Calibrate once 30 labelled events are known."
         if view.grid.kind == "logit"
         else "These scores are no probabilities: nothing can be calibrated.",

@@ -23,6 +23,7 @@ LATER = {"choose": "thresholds", "retraining": "retraining"}
 "Keys that a policy will have one day, and what brings them."
 
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Score = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Table(BaseModel):
@@ -44,7 +45,7 @@ class Policy(_Table):
     """
 
     name: str = Field(default="", exclude=True)
-    threshold: float | None = None
+    threshold: Score | None = None
     automation: Rule | None = None
     false_ticket_share: Share | None = None
     false_ticket_confidence: Share | None = None

@@ -70,7 +70,12 @@ def test_a_threshold_says_how_often_it_calls(give):
         f"events a day at or above it over the last 30 days: {a_day(give.frame, 0.5)} before, "
         f"{a_day(give.frame, 0.7)} now"
     )
+    unknown = give("thresholds", "set", "0.9", "--model", MODEL, "--site", "norht", *WHY)[1]
+    assert unknown[-1].startswith("note: site norht of tenant default had no event in these days")
+    code, _, wrong = give("thresholds", "set", "0.9", "--model", MODEL, "--site", " ", *WHY)
+    assert code == 2 and "is no name of a site" in wrong
     code, lines, _ = give("thresholds", "set", "0.9", "--model", MODEL, "--site", "north", *WHY)
+    assert not any(told.startswith("note: ") for told in lines)
     north = give.frame[give.frame.site == "north"]
     assert code == 0 and "of site north of tenant default is now 0.900" in lines[0]
     before, now = map(float, re.search(r"days: ([\d.]+) before, ([\d.]+) now", lines[1]).groups())
@@ -80,7 +85,7 @@ def test_a_threshold_says_how_often_it_calls(give):
     with give.bench.store() as store:
         store.publish()
     assert give("thresholds", "show", "--model", MODEL)[1][1:] == [
-        "  site north of tenant default: 0.900 (2197 points)"
+        f"  site {name} of tenant default: 0.900 (2197 points)" for name in ("norht", "north")
     ]
     scope = ("--model", MODEL, "--site", "north", *WHY)
     code, lines, _ = give("thresholds", "rollback", *scope)

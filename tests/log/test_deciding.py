@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from aiops_wb.log.dial import Dial, threshold_of
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.ingest import ingest_file
 from aiops_wb.log.spool import PredictionLogger
+from aiops_wb.log.store import open_store
 from aiops_wb.stats.automation import NOTHING_STANDS, certainty
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.decisions import RISK_CUTS, Ladder, route
@@ -220,3 +222,28 @@ def test_scores_that_are_no_probabilities_have_the_cuts_that_are_named(bench):
     rows = rows_of(bench, "z", where="event_date = DATE '2026-03-02'").sort_values("score")
     assert rows.risk_level.tolist() == ["LOW", "MEDIUM", "MEDIUM", "HIGH", "CRITICAL"]
     assert set(rows.ladder) == {"500/1500/2500/3500"}
+
+
+def test_days_that_an_older_version_wrote_are_asked_like_others(bench):
+    bench.log(events(days=2, per_day=5))
+    bench.ingest()
+    first, *_ = sorted((bench.data / "log" / "predictions").rglob("*.parquet"))
+    told = duckdb.sql(f"SELECT * EXCLUDE (decided_by, ladder) FROM read_parquet('{first}')").df()
+    assert len(told) == 5
+    duckdb.sql(f"COPY told TO '{first}' (FORMAT parquet)")
+    with bench.store() as store:
+        for day, n in ((START, 0), (START + timedelta(1), 5)):
+            found = store.rows(MODEL, day, day, where="decided_by = 'workbench'", columns="ladder")
+            assert len(found) == n
+        assert store.rows(MODEL, START, START).ladder.isna().all()
+
+
+def test_a_file_of_a_log_says_nothing_of_who_decided_in_another(bench):
+    bench.log(events(days=1, per_day=5))
+    bench.ingest()
+    (file,) = (bench.data / "log" / "predictions").rglob("*.parquet")
+    with open_store(bench.root / "other", "test") as store:
+        taken = ingest_file(store, NOW, "ana", file, "predictions")
+        rows = store.rows(MODEL, START, START)
+    assert taken.loaded == 5 and "the log says itself who decided" in " ".join(taken.notes)
+    assert set(rows.decided_by) == {"service"} and "feature:decided_by" not in rows

@@ -241,6 +241,7 @@ OWN = {
     "risk_level": ("3", "5"),
     "automated": ("robot", "arm"),
     "latency_ms": ("fast", "slow"),
+    "ladder": ("wooden", "7"),
 }
 
 
@@ -251,7 +252,8 @@ def test_own_columns_that_are_called_like_the_logs_are_features_and_said(bench, 
     assert [str(v).removesuffix(".0") for v in features(bench)[name]] == list(OWN[name])
     rows = logged(bench)
     decided = (
-        name in ("route", "risk_level", "automated") and (rows.decided_by == "workbench").all()
+        name in ("route", "risk_level", "automated", "ladder")
+        and (rows.decided_by == "workbench").all()
     )
     assert rows[name].isna().all() or name in ("grid", "points") or decided
 

@@ -398,3 +398,28 @@ def test_differences_have_weeks_as_their_unit():
     assert difference(one, other, "missed")[:3] == (0, 0, 0)
     few = Became("few", frame[:8])
     assert np.isnan(difference(few, few, "tickets").lower)
+
+
+def test_what_was_decided_by_another_threshold_of_the_day_is_no_mismatch(bench):
+    "One of a site, and one that was changed at noon."
+    frame = events(days=6, per_day=30)
+    noon_of_the_third = datetime(2026, 3, 3, 12, tzinfo=UTC)
+    with bench.store() as store:
+        at = datetime(2026, 3, 2, tzinfo=UTC)
+        store.set_own_threshold(at, "t", MODEL, "v1", ("default", "north"), 900, "a trial")
+        at = datetime(2026, 3, 5, tzinfo=UTC)
+        store.set_own_threshold(at, "t", MODEL, "v1", ("default", "north"), None, "it is over")
+        store.record(noon_of_the_third, "t", "threshold", f"{MODEL}/v1", "-400", "more")
+    bench.log(frame)
+    bench.ingest()
+    asked = MODEL, frame.day.min(), frame.day.max(), [], Settings()
+    with bench.store() as store:
+        of = replay(store, *asked, against="actual")
+        assert of.mismatches.decided == 180 and not of.mismatches.n
+        assert any("thresholds of their own" in note for note in of.notes)
+    late = events(days=1, per_day=2, seed=5, start=date(2026, 3, 6))
+    late = late.assign(id=["x", "y"], score=[0.01, 0.99])
+    bench.log(late, route=["alert", "monitor"])  # a service that had another opinion
+    bench.ingest()
+    with bench.store() as store:
+        assert replay(store, *asked, against="actual").mismatches.n == 2

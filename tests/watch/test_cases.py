@@ -155,6 +155,12 @@ def test_linear_scores_are_no_percentages(bench):
     assert "scored 5 for an unnamed entity" in cases.text[0] and "%" not in cases.title[0]
 
 
+def test_a_ladder_that_a_service_names_its_own_way_costs_no_case(bench):
+    log(bench, START + timedelta(days=2), ladder="standard")
+    _, cases = opened(bench)
+    assert cases.reason.tolist() == ["risk CRITICAL, as the scoring service decided"]
+
+
 def test_the_chain_of_assignment():
     assert assign({"security_manager": " A ", "manager": "B"}) == ("A", "site security manager")
     assert assign({"security_manager": "", "manager": "B"}) == ("B", "site manager")

@@ -45,6 +45,7 @@ def test_a_policy_says_what_differs_and_the_rest_is_as_set(tmp_path):
         ("automation = 'magic'", "automation: input should be 'days'"),
         ("false_ticket_share = 1.5", "false_ticket_share: input should be less than 1"),
         ("threshold = '0.5'", "threshold: input should be a valid number"),
+        ("threshold = nan", "threshold: input should be a finite number"),
         ("threshold =", "cannot be read as TOML"),
     ],
 )
