@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
+from aiops_wb.log import segment
 from aiops_wb.log.duck import connect, session
 from aiops_wb.log.ingest import ingest
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
@@ -80,11 +81,12 @@ def _empty_catalog():
 
 @cache
 def _writing():
-    "A database that segments are written with: to start one for each takes longer than to write."
+    """A database that segments are written with: to start one for each, as a service does, takes
+    longer than to write it. Processes that tests start do that."""
     return connect(":memory:", threads=1)
 
 
-BUFFERED = {"flush_seconds": None, "cursor": lambda: session(_writing().cursor())}
+segment.connect = lambda *_, **__: session(_writing().cursor())
 
 
 @dataclass
@@ -99,7 +101,7 @@ class Bench:
 
     def log(self, frame, model=MODEL, version="v1", threshold=0, **columns):
         with PredictionLogger(
-            self.data / "spool", model, version, threshold=threshold, **BUFFERED
+            self.data / "spool", model, version, threshold=threshold, flush_seconds=None
         ) as log:
             log.log(
                 frame.score,
@@ -113,7 +115,7 @@ class Bench:
             )
 
     def label(self, frame, at="2026-03-20T00:00:00Z", hint=True, label=None):
-        with OutcomeLogger(self.data / "spool", "test", **BUFFERED) as log:
+        with OutcomeLogger(self.data / "spool", "test", flush_seconds=None) as log:
             log.log(
                 frame.id,
                 frame.label if label is None else label,
