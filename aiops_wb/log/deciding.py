@@ -29,13 +29,14 @@ _STANDING = {
     "medium": "INTEGER",
     "critical": "INTEGER",
     "usual": "INTEGER",
+    "named": "VARCHAR",
     "calibration_id": "VARCHAR",
     "ticket": "INTEGER",
     "until": "TIMESTAMPTZ",
 }
 """What stood since a time: points where HIGH begins (missing: as the prediction has it, else
 `usual`), where the other levels do, counted from there, and where tickets do, until a calibration
-is too old."""
+is too old. `named`: the ladder of the version's own threshold."""
 
 
 _AT = {name: place for place, name in enumerate(_STANDING)}
@@ -96,10 +97,11 @@ def _standing(store, model, version, grid, first, last, cuts) -> Iterator[tuple]
         for scope in [(None, None), *scopes]:
             tenant, site = scope
             if tenant is not None and scope not in own:
-                yield (model, version, tenant, site, since, *[None] * 8)
+                yield (model, version, tenant, site, since, *[None] * 9)
                 continue
             high = own[scope] if tenant is not None else usual
-            yield (model, version, tenant, site, since, high, *_steps(fixed), *rests)
+            named = fixed and (fixed if usual is None else fixed.at(usual)).name
+            yield (model, version, tenant, site, since, high, *_steps(fixed), named, *rests)
 
 
 def _steps(fixed: Ladder | None):
@@ -127,15 +129,17 @@ _LEVEL = "CASE {} END".format(
     )
     + f" ELSE '{LEVELS[0]}'"
 )
-_ROUTE = """CASE WHEN points < high THEN 'monitor'
-    WHEN points >= ticket AND (until IS NULL OR predicted_at <= until) THEN 'ticket'
-    ELSE 'alert' END"""
+_CERTAIN = "points >= ticket AND (until IS NULL OR predicted_at <= until)"
+_ROUTE = f"""CASE WHEN points < high THEN 'monitor'
+    WHEN {_CERTAIN} THEN 'ticket' ELSE 'alert' END"""
 _MADE = {
     "calibration_id": "coalesce(calibration_id, stands)",
     "risk_level": f"coalesce(risk_level, {_LEVEL})",
     "route": _ROUTE,
-    "automated": f"coalesce(automated, ({_ROUTE}) <> 'alert')",
-    "ladder": "concat_ws('/', high + low, high + medium, high, high + critical)",
+    "automated": f"coalesce(automated, points < high OR coalesce({_CERTAIN}, false))",
+    # rows of one ladder have one name, which need not be made for each
+    "ladder": "CASE WHEN high = usual THEN named "
+    "ELSE concat_ws('/', high + low, high + medium, high, high + critical) END",
 }
 
 
@@ -160,7 +164,8 @@ def _decisions(source, standing, unchanged, with_scopes):
     made = ", ".join(
         f"CASE WHEN here THEN {sql} ELSE {name} END AS {name}" for name, sql in _MADE.items()
     )
-    of_row = ", ".join(map(identifier, ("low", "medium", "critical", "ticket", "until")))
+    beside_row = ("low", "medium", "critical", "usual", "named", "ticket", "until")
+    of_row = ", ".join(map(identifier, beside_row))
     beside = "" if unchanged else f"WITH standing AS MATERIALIZED {standing}"
     return f"""{beside}
         SELECT * EXCLUDE (here, high, stands, {of_row}) REPLACE ({made}),
@@ -168,7 +173,8 @@ def _decisions(source, standing, unchanged, with_scopes):
                    AS decided_by
         FROM (SELECT r.*, r.route IS NULL AND s.usual IS NOT NULL AS here,
                      coalesce({own}, s.high, r.threshold, s.usual) AS high,
-                     s.low, s.medium, s.critical, s.ticket, s.until, s.calibration_id AS stands
+                     s.low, s.medium, s.critical, coalesce(s.high, s.usual) AS usual, s.named,
+                     s.ticket, s.until, s.calibration_id AS stands
               {joined})"""
 
 
