@@ -1,7 +1,8 @@
 """A score is enough: predictions that come without a route are decided when they are taken in.
 
 Each by what was in force at its time: the dial, the threshold of its site, tenant or version, and
-the calibration. What a scoring service decided itself stays as it is.
+the calibration. What a scoring service decided itself stays as it is; a level that it named without
+a route is what the route follows from.
 """
 
 from collections.abc import Iterable, Iterator
@@ -129,16 +130,18 @@ _LEVEL = "CASE {} END".format(
     )
     + f" ELSE '{LEVELS[0]}'"
 )
+_HIGH = (
+    "CASE WHEN risk_level IS NULL THEN points >= high ELSE risk_level IN ('HIGH', 'CRITICAL') END"
+)
 _CERTAIN = "points >= ticket AND (until IS NULL OR predicted_at <= until)"
-_ROUTE = f"""CASE WHEN points < high THEN 'monitor'
-    WHEN {_CERTAIN} THEN 'ticket' ELSE 'alert' END"""
+_ROUTE = f"CASE WHEN NOT {_HIGH} THEN 'monitor' WHEN {_CERTAIN} THEN 'ticket' ELSE 'alert' END"
 _MADE = {
     "calibration_id": "coalesce(calibration_id, stands)",
     "risk_level": f"coalesce(risk_level, {_LEVEL})",
     "route": _ROUTE,
-    "automated": f"coalesce(automated, points < high OR coalesce({_CERTAIN}, false))",
-    # rows of one ladder have one name, which need not be made for each
-    "ladder": "CASE WHEN high = usual THEN named "
+    "automated": f"NOT {_HIGH} OR coalesce({_CERTAIN}, false)",
+    # of a level that was named elsewhere no ladder is known; rows of one need not make its name
+    "ladder": "CASE WHEN risk_level IS NOT NULL THEN ladder WHEN high = usual THEN named "
     "ELSE concat_ws('/', high + low, high + medium, high, high + critical) END",
 }
 

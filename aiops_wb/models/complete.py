@@ -52,7 +52,8 @@ class CompleteDays:
     A day is complete when it is as old as labels take by evidence, or by what is declared never to
     get one (`stats.arrival`), counted back from their last delivery, and at least `floor` days old.
     `share` of its labels may still come; from 1 on labels are taken at their word. `stood_at`: the
-    time up to which declarations count (None: `as_of`).
+    time up to which declarations count (None: `as_of`). `logged`: the last day with predictions,
+    where the log ended earlier than `day`: how labels arrive is seen on the days before.
     """
 
     def __init__(
@@ -65,15 +66,16 @@ class CompleteDays:
         share: float = COMPLETE_SHARE,
         floor: int = 0,
         stood_at: datetime | None = None,
+        logged: date | None = None,
     ):
         self.reader, self.model, self.day, self.as_of = reader, model, day, as_of
         self.share, self.floor = share, floor
-        self._stood_at = stood_at or as_of
+        self._stood_at, self._logged = stood_at or as_of, logged or day
 
     @cached_property
     def arrivals(self) -> Arrivals:
         "How the labels of the model's days arrived, over its versions."
-        return self.reader.arrivals(self.model, self.day, self.as_of)[1]
+        return self.reader.arrivals(self.model, self._logged, self.as_of)[1]
 
     @cached_property
     def declaration(self) -> NeverLabelled | None:
@@ -212,10 +214,9 @@ def complete_days(
     Declarations count that were made until then, and not after `now`.
     """
     yesterday = now.astimezone(ZoneInfo(reader.timezone)).date() - timedelta(1)
-    stood_at = min(now, as_of) if as_of else now
-    return CompleteDays(
-        reader, model, yesterday, as_of, share=share, floor=floor, stood_at=stood_at
-    )
+    logged = max((d for d in reader.days(model, as_of) if d <= yesterday), default=yesterday)
+    rules = {"share": share, "floor": floor, "stood_at": min(now, as_of) if as_of else now}
+    return CompleteDays(reader, model, yesterday, as_of, **rules, logged=logged)
 
 
 def still_arriving(days: Mapping[date, tuple[int, int]], share: float = COMPLETE_SHARE) -> str:

@@ -127,6 +127,7 @@ def replay(
     chosen = _versions(then, first, last, version)
     asked = list(policies) or [as_set()]
     base = [as_set()] if against == ACTUAL else [against] if against else []
+    rows = _decisions(reader, model, chosen, first, last, as_of) if against == ACTUAL else None
     looks, heard = mornings(then), Heard(reader, model, settings)
     labels_in = _labels_in(then, settings)
     lived, claimed, highs = [], [], {}
@@ -139,14 +140,7 @@ def replay(
     costs = next((p.costs for p in asked if p.costs), None)
     made = [_together(lived, i, p, chosen, *span) for i, p in enumerate(asked + base)]
     mismatches, compared = None, made[-1] if base else None
-    if against == ACTUAL:
-        rows = reader.decided_counts(model, first, last, as_of)
-        rows = rows[rows.version.isin(chosen)] if len(rows) else rows
-        if not len(rows) or (rows.route == "").all():
-            raise StoreError(
-                f"{model} has no recorded decision from {first} to {last}: compare with a policy "
-                "(--against FILE)."
-            )
+    if rows is not None:
         lives = {n: lives[-1] for n, lives in zip(chosen, lived)}
         mismatches = _mismatches(rows, lives, {n: _stood(then, n, highs[n]) for n in chosen})
         days = recorded(rows, first, last, labels_in)
@@ -164,6 +158,18 @@ def replay(
         labels_in,
         _notes(then, chosen, first, last, labels_in, asked),
     )
+
+
+def _decisions(reader, model, versions, first, last, as_of) -> pd.DataFrame:
+    "How the events of a period were decided, counted; StoreError where nothing was."
+    rows = reader.decided_counts(model, first, last, as_of)
+    rows = rows[rows.version.isin(versions)] if len(rows) else rows
+    if not len(rows) or (rows.route == "").all():
+        raise StoreError(
+            f"{model} has no recorded decision from {first} to {last}: compare with a policy "
+            "(--against FILE)."
+        )
+    return rows
 
 
 def _versions(then, first, last, version):

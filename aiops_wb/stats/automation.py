@@ -821,9 +821,12 @@ def certainty(days: Mapping[date, ScoreCounts], through: date, *, policy: str = 
             "time_to_live": time_to_live}
     mature = _mature(_window(days, ticket_days, complete), owed, changed)
     grounds = Grounds(_window(days, calibration_days, complete), mature, grid, made)
+    if high is None:
+        high = int(grid.quantise(floor))
+    else:
+        floor = float(grid.inverse(as_points(high, grid.kind)))
     control = control or Control.starting(target, floor, (through - complete).days)
     control, watch = control if policy == "control" else None, watch or PromiseWatch(target)
-    high = int(grid.quantise(floor)) if high is None else as_points(high, grid.kind)
     asked = Asked(policy, target, confidence, coverage, narrow, high)
     return standing(grounds, rule_on(grounds, asked, watch, control, changed), watch, control, counted)
 

@@ -306,7 +306,7 @@ def certainty_headline(view: View) -> Headline:
             "unknown",
             f"The day's {view.window(1).total[0]:,} predictions carry no route: what was decided "
             "about them is not known.",
-            "Log the route with each prediction, or let the workbench's scorer decide.",
+            "Log the route with each prediction, or let the threshold decide: 'aiops-wb models dial'.",
         )
     stands = view.tickets.stands[1]
     what = _certain_enough(routes, high_risk) + apart
@@ -348,13 +348,14 @@ def _uncalibrated(view, tickets, apart):
         if tickets
         else "so no ticket was opened"
     )
-    return Headline(
-        "look",
-        f"No calibration stood on this day, {opened}.{apart}",
-        "Calibrate once 30 labelled events are known."
-        if view.grid.kind == "logit"
-        else "These scores are no probabilities: nothing can be calibrated.",
-    )
+    if view.grid.kind != "logit":
+        advice = "These scores are no probabilities: nothing can be calibrated."
+    elif why := view.complete_days.why_none:
+        advice = f"Nothing can be calibrated yet: {why}."
+    else:
+        needed = f"{MIN_SAMPLES} labelled events of complete days"
+        advice = f"The daily run calibrates when {needed} are known."
+    return Headline("look", f"No calibration stood on this day, {opened}.{apart}", advice)
 
 
 def _certain_enough(routes, high_risk):

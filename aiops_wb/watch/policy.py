@@ -75,9 +75,9 @@ class Policy(_Table):
                     "somebody is called: name it in the policy, such as threshold = 3.5."
                 )
             return stood
-        if grid.kind == "logit" and not 0 < self.threshold < 1:
+        if grid.kind == "logit" and not 0 <= self.threshold <= 1:
             raise StoreError(
-                f"threshold {self.threshold:g} is no probability: it must lie between 0 and 1."
+                f"threshold {self.threshold:g} is no probability: it must lie in [0, 1]."
             )
         return ((BEGIN, int(grid.quantise(self.threshold))),)
 
@@ -112,8 +112,10 @@ def _refuse_unknown(path, told: Mapping):
             raise StoreError(
                 f"{path}: {key!r} is not known; a policy may name {', '.join(allowed)}."
             )
-    costs = told.get("costs")
-    for key in costs if isinstance(costs, Mapping) else ():
+    costs = told.get("costs", {})
+    if not isinstance(costs, Mapping):
+        raise StoreError(f"{path}: costs must be a table, such as [costs] with missed = 20 in it.")
+    for key in costs:
         if key not in Costs.model_fields:
             names = ", ".join(Costs.model_fields)
             raise StoreError(f"{path}: costs.{key} is not known; costs may name {names}.")

@@ -174,6 +174,17 @@ def test_what_a_service_decided_stays_and_a_change_of_mind_is_a_conflict(bench):
     assert (found.duplicates, found.conflicts) == (0, 4)
 
 
+def test_a_level_that_a_service_named_without_a_route_is_what_the_route_follows_from(bench):
+    frame = events(days=1, per_day=4).assign(score=[0.9, 0.9, 0.1, 0.1])
+    bench.log(frame, threshold=405, risk_level=["CRITICAL", "LOW", "HIGH", "LOW"])
+    bench.ingest()
+    rows = rows_of(bench).set_index("prediction_id").loc[frame.id]
+    assert rows.route.tolist() == ["alert", "monitor", "alert", "monitor"]
+    assert rows.automated.tolist() == [False, True, False, True]
+    assert rows.risk_level.tolist() == ["CRITICAL", "LOW", "HIGH", "LOW"]
+    assert set(rows.decided_by) == {"workbench"} and rows.ladder.isna().all()
+
+
 def test_nobody_is_called_by_surprise_in_a_log_that_was_made_before(bench):
     bench.log(events(days=1, per_day=10))
     bench.ingest()

@@ -124,6 +124,14 @@ def test_allowed_incomplete_labels_make_figures_too_good_and_the_version_says_so
         store.activate(NIGHT, "ana", MODEL, "v1", "all the same")
 
 
+def test_a_log_that_ended_years_ago_is_as_complete_as_it_was(bench, quick):
+    with bench.store() as store:
+        soon = complete_days(store, MODEL, NIGHT + timedelta(20))
+        late = complete_days(store, MODEL, NIGHT + timedelta(900))
+    assert late.completeness.age == soon.completeness.age and late.why_none == ""
+    assert late.newest == soon.newest
+
+
 def test_rows_of_younger_days_are_left_out_and_counted(bench, quick):
     known = asked(bench)
     with bench.store() as store:

@@ -238,8 +238,9 @@ def test_an_import_of_the_same_past_decides_the_same(lived, tmp_path):
         adopt_days(store, night(LAST), "t", MODEL, "v1", *reference, **label_rules(SETTINGS))
         _, (adopted,) = lives(store, [as_set()], changed=heard)
         assert adopted.decided == imported.decided
+        lived_first = {"shown": lambda mornings: pytest.fail("mornings were lived for nothing")}
         with pytest.raises(StoreError, match="has no recorded decision from 2026-01-01"):
-            replay(store, MODEL, FIRST, LAST, [], SETTINGS, against="actual")
+            replay(store, MODEL, FIRST, LAST, [], SETTINGS, against="actual", **lived_first)
     with lived.open() as store:
         _, (there,) = lives(store, [as_set()], given=())
     until = FIRST + timedelta(DAYS - 6)  # the days before somebody turned the dial

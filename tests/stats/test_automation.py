@@ -476,3 +476,17 @@ def test_the_watch_agrees_with_mapie_on_the_same_stream(rate, alarm):
         warnings.simplefilter("ignore")
         peer.update(np.zeros(400, dtype=int), false)
     assert bool(watch.broken_on) == alarm == peer.harmful_shift_detected
+
+
+def test_a_controller_starts_where_high_risk_begins():
+    "At the threshold in force, where that is told in points, else at the floor."
+    rng, days = np.random.default_rng(8), {}
+    for i in range(30):
+        points = rng.integers(-3000, 3000, 60)
+        days[date(2026, 3, 1) + timedelta(i)] = ScoreCounts.from_events(points, points > 0)
+    for asked, high in (({}, 405), ({"floor": 0.7}, 847), ({"high": -405}, -405)):
+        stands = certainty(days, max(days), policy="control", **asked)
+        assert stands.rule.threshold == high
+        assert (
+            Grid().quantise(stands.control.floor) == Grid().quantise(stands.control.first) == high
+        )

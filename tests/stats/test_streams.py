@@ -79,6 +79,16 @@ def test_of_many_categories_parts_of_the_alphabet_are_watched_too():
     assert few.names == ("missing", "never seen in training", "= a")
 
 
+def test_of_a_few_categories_each_is_watched():
+    "The rarest of four vanishes, its events spread over the others: one set says so outright."
+    usual = np.array([0, 0, 40, 30, 20, 10])
+    now = np.array([0, 0, 43, 33, 23, 1])
+    watched = watched_sets({"categories": [*"abcd"]}, usual)
+    assert set(watched.names[2:]) == {"= a", "= b", "= c", "= d"}
+    moved = (now - usual) @ watched.members / 100
+    assert watched.names[int(np.argmax(np.abs(moved)))] == "= d" and moved.min() == -0.09
+
+
 def test_vectors_are_cut_or_padded_to_their_rule():
     assert places({"cuts": [1, 2]}) == 5 and places({"categories": ["a"]}) == 3
     assert padded(np.ones((2, 4)), 5).tolist() == [[1, 1, 1, 1, 0]] * 2

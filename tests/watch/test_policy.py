@@ -41,7 +41,7 @@ def test_a_policy_says_what_differs_and_the_rest_is_as_set(tmp_path):
             "costs.reviews is not known; costs may name missed, review, false",
         ),
         ("[costs]\nreview = -1", "costs.review: input should be greater than or equal to 0"),
-        ("costs = 3", "costs: "),
+        ("costs = 3", "costs must be a table, such as [costs] with missed = 20 in it"),
         ("automation = 'magic'", "automation: input should be 'days'"),
         ("false_ticket_share = 1.5", "false_ticket_share: input should be less than 1"),
         ("threshold = '0.5'", "threshold: input should be a valid number"),
@@ -61,5 +61,8 @@ def test_a_threshold_must_lie_on_the_scores(tmp_path):
     with pytest.raises(StoreError, match="threshold 3.5 is no probability"):
         Policy(threshold=3.5).highs((), Grid())
     assert Policy(threshold=3.5).highs((), Grid("linear")) == ((BEGIN, 3500),)
+    for threshold in (0.0, 1.0):  # everybody, nobody but the certain
+        ((_, high),) = Policy(threshold=threshold).highs((), Grid())
+        assert high == int(Grid().quantise(threshold))
     with pytest.raises(StoreError, match="are no probabilities, and nothing says from where on"):
         as_set().highs((), Grid("linear"))
