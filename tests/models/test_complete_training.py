@@ -128,8 +128,8 @@ def test_a_log_that_ended_years_ago_is_as_complete_as_it_was(bench, quick):
     with bench.store() as store:
         soon = complete_days(store, MODEL, NIGHT + timedelta(20))
         late = complete_days(store, MODEL, NIGHT + timedelta(900))
-    assert late.completeness.age == soon.completeness.age and late.why_none == ""
-    assert late.newest == soon.newest
+        assert late.completeness.age == soon.completeness.age is not None
+        assert late.newest == soon.newest and late.why_none == ""
 
 
 def test_rows_of_younger_days_are_left_out_and_counted(bench, quick):
