@@ -18,7 +18,6 @@ __all__ = [
     "DialReads",
     "DialWrites",
     "Scope",
-    "called_from",
     "own_since",
     "subject_of",
     "threshold_of",
@@ -120,33 +119,6 @@ class DialReads(VersionReads, AuditReads):
 def threshold_of(own: Mapping[Scope, int], tenant: str, site: str | None) -> int | None:
     "The threshold of an event's site, else of its tenant; None where neither has one."
     return own.get((tenant, site), own.get((tenant, None)))
-
-
-def called_from(
-    reader: DialReads,
-    model: str,
-    version: str,
-    grid: Grid,
-    usual: tuple[float, ...],
-    logged: Mapping[datetime, int | None],
-    as_of: datetime | None = None,
-) -> tuple[tuple[datetime, int], ...]:
-    """Since when, in order, and from which points on somebody is called; since `BEGIN` at first.
-
-    `logged`: since when predictions carry which threshold, which counts as long as the audit trail
-    has none, `usual`: the fixed cuts. Empty where scores have no cuts.
-    """
-    subjects = [("dial", model), ("threshold", subject_of(model, version, None))]
-    changes = [at for at in reader.changed_at(subjects) if known_by(at, as_of)]
-    found, carried = [], next(iter(logged.values()), None)
-    for at in [BEGIN, *sorted({*changes, *logged})]:
-        carried = logged.get(at, carried)
-        recorded = reader.threshold(model, version, at)
-        threshold = carried if recorded is None else recorded
-        ladder = reader.dial(model, at).ladder(threshold, grid, usual)
-        if ladder and (not found or found[-1][1] != ladder.high):
-            found.append((at if found else BEGIN, ladder.high))
-    return tuple(found)
 
 
 def own_since(

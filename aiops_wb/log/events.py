@@ -144,6 +144,8 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         "Days with the threshold (points) of their last prediction that carries one, in order."
         known = self.known(as_of)
         files = self.files("predictions", model=model, version=version, batch_id__in=known)
+        if not files:
+            return []
         return self._rows(
             f"""
             SELECT event_date, arg_max(threshold, (predicted_at, prediction_id))

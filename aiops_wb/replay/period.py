@@ -12,16 +12,17 @@ import pandas as pd
 
 from ..config import Settings
 from ..log.catalog import Reader
-from ..log.dial import called_from, own_since
+from ..log.dial import own_since
 from ..log.errors import StoreError
 from ..log.known_then import KnownThen, moment_of
 from ..models.complete import CompleteDays, label_rules
 from ..stats.performance import Figure
 from ..watch.became import Became, became, difference, promised, recorded, together
+from ..watch.dial import Highs, called_from
 from ..watch.given import given
 from ..watch.heard import Heard
 from ..watch.mornings import mornings, noon
-from ..watch.policy import Highs, Policy, as_set
+from ..watch.policy import Policy, as_set
 from ..watch.registered import Registered
 from ..watch.relive import Life, live
 
@@ -225,11 +226,8 @@ def _claimed(then, past, policies, settings) -> list[Life]:
 
 def highs_of(then: KnownThen, version: str, settings: Settings) -> Highs:
     "From which points on somebody was called, as the audit trail and the predictions say."
-    reader, zone = then.reader, ZoneInfo(then.timezone)
-    by_day = reader.logged_thresholds(then.model, version, then.as_of)
-    logged = {datetime.combine(day, time(), zone): at for day, at in by_day if day <= then.last}
-    of = then.model, version, then.versions[version].grid, settings.risk_cuts
-    return called_from(reader, *of, logged, then.as_of)
+    grid, cuts = then.versions[version].grid, settings.risk_cuts
+    return called_from(then.reader, then.model, version, grid, cuts, then.last, then.as_of)
 
 
 def _held_out(then, version, looks):

@@ -19,6 +19,7 @@ from ..stats.automation import PromiseWatch, certainty
 from ..stats.conformal import CalibrationSet
 from ..stats.counts import ScoreCounts
 from ..stats.points import Grid
+from .dial import called_from
 
 __all__ = ["SOURCES", "read_table", "read_pairs", "Calibrated", "calibrate_now"]
 
@@ -153,6 +154,7 @@ def calibrate_now(
         within = [day > last - timedelta(days) for day in known.day]
         recent = known[np.array(within, dtype=bool)]
     at = {"model": model, "version": version, "created_at": now, "min_samples": min_samples}
+    highs = called_from(store, model, version, Grid(), settings.risk_cuts)
     window = {"calibration_days": days if source != "csv" else 100_000}  # a file is used whole
     try:
         summary, counted = _summary(recent, settings, **at), _by_day(known, last)
@@ -162,7 +164,7 @@ def calibrate_now(
             counted,
             last,
             owed={day: complete.owed(day) for day in counted} if source != "csv" else {},
-            **settings.certainty | window | at | {"high": _high(store, model, version, settings)},
+            **settings.certainty | window | at | {"high": highs[-1][1]},
             watch=PromiseWatch(settings.false_ticket_share),
             counted=complete.newest or newest,
         )
@@ -193,12 +195,6 @@ def _require_sense(source, file, days, min_samples):
         raise StoreError(f"--file goes with source csv, not with {source}.")
     if days < 1 or min_samples < 1:
         raise StoreError(f"days {days} and min-samples {min_samples} must be at least 1.")
-
-
-def _high(store, model, version, settings):
-    "The points from which events are of high risk."
-    threshold = store.threshold(model, version)
-    return store.dial(model).ladder(threshold, Grid(), settings.risk_cuts).high
 
 
 def _newest_day(store, model, version, today) -> date:

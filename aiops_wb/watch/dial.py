@@ -1,18 +1,53 @@
-"""How often somebody is called, and how often another threshold would have called."""
+"""From where on and how often somebody is called, or would be by another threshold."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from ..log.base import known_by
 from ..log.catalog import Reader
-from ..log.dial import own_since, subject_of
+from ..log.dial import BEGIN, own_since, subject_of
 from ..stats.counts import ScoreCounts, total
-from ..stats.points import as_points
+from ..stats.points import Grid, as_points
 from .model_day import ModelDay
 
-__all__ = ["Calls", "called_otherwise", "calls_in_words"]
+__all__ = ["Calls", "Highs", "called_from", "called_otherwise", "calls_in_words"]
 
 DAYS = 30
+
+
+Highs = tuple[tuple[datetime, int], ...]
+"Since when, in order, and from which points on somebody is called."
+
+
+def called_from(
+    reader: Reader,
+    model: str,
+    version: str,
+    grid: Grid,
+    usual: tuple[float, ...],
+    last: date | None = None,
+    as_of: datetime | None = None,
+) -> Highs:
+    """From which points on somebody was called, up to a day; since `BEGIN` at first.
+
+    As long as the audit trail has no threshold, that of a day's predictions counts. `usual`: the
+    fixed cuts. Empty where scores have no cuts.
+    """
+    zone = ZoneInfo(reader.timezone)
+    by_day = reader.logged_thresholds(model, version, as_of)
+    logged = {datetime.combine(d, time(), zone): at for d, at in by_day if not last or d <= last}
+    subjects = [("dial", model), ("threshold", subject_of(model, version, None))]
+    changes = [at for at in reader.changed_at(subjects) if known_by(at, as_of)]
+    found, carried = [], next(iter(logged.values()), None)
+    for at in [BEGIN, *sorted({*changes, *logged})]:
+        carried = logged.get(at, carried)
+        recorded = reader.threshold(model, version, at)
+        threshold = carried if recorded is None else recorded
+        ladder = reader.dial(model, at).ladder(threshold, grid, usual)
+        if ladder and (not found or found[-1][1] != ladder.high):
+            found.append((at if found else BEGIN, ladder.high))
+    return tuple(found)
 
 
 class Calls:

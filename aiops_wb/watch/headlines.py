@@ -306,7 +306,8 @@ def certainty_headline(view: View) -> Headline:
             "unknown",
             f"The day's {view.window(1).total[0]:,} predictions carry no route: what was decided "
             "about them is not known.",
-            "Log the route with each prediction, or let the threshold do it: 'aiops-wb models dial'.",
+            "Log the route with each prediction, or let the threshold decide "
+            "('aiops-wb models dial').",
         )
     stands = view.tickets.stands[1]
     what = _certain_enough(routes, high_risk) + apart

@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +12,10 @@ from ..log.dial import BEGIN
 from ..log.errors import StoreError
 from ..stats.automation import Asked
 from ..stats.points import Grid
+from .dial import Highs
 
-__all__ = ["Costs", "Highs", "Policy", "as_set", "read_policy"]
+__all__ = ["Costs", "Policy", "as_set", "read_policy"]
 
-Highs = tuple[tuple[datetime, int], ...]
-"Since when, in order, and from which points on somebody is called."
 
 LATER = {"choose": "thresholds", "retraining": "retraining"}
 "Keys that a policy will have one day, and what brings them."

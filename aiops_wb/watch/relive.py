@@ -26,9 +26,10 @@ from ..stats.automation import (
 )
 from ..stats.conformal import MIN_SAMPLES, Calibration
 from ..stats.counts import ScoreCounts
+from .dial import Highs
 from .lived import Growing, Rungs
 from .mornings import Morning, noon
-from .policy import Highs, Policy
+from .policy import Policy
 from .recalibrate import Ripe, learn
 
 __all__ = ["Decided", "Given", "Life", "Stands", "live"]
