@@ -210,7 +210,7 @@ class Settings(BaseSettings):
     def certainty(self) -> dict:
         "How predictions become certain: the arguments of `automation.certainty`."
         return {
-            "policy": self.automation,
+            "method": self.automation,
             "target": self.false_ticket_share,
             "confidence": self.false_ticket_confidence,
             "coverage": self.coverage,

@@ -25,7 +25,7 @@ LAYERS = {  # in the order of imports: each knows only those above it
     "watch": "One model on one day: every question about it, its alarms and its cases.",
     "render": "Tables, plots and pages.",
     "daily": "A morning, act by act.",
-    "replay": "Another setting over the days that were.",
+    "replay": "Past days lived again under policies of one's own.",
     "workbench": "One door for analysts.",
     "examples": "A real log and a simulated one to try things on.",
 }

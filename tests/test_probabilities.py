@@ -61,8 +61,8 @@ from aiops_wb.watch.alarms import count_rows
 from aiops_wb.watch.dial import Calls
 from aiops_wb.watch.lived import Growing
 from aiops_wb.watch.model_day import ModelDay
+from aiops_wb.watch.other_thresholds import OtherThresholds
 from aiops_wb.watch.registered import Chosen
-from aiops_wb.watch.replay import Replay
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 GRID = Grid()
@@ -92,8 +92,8 @@ class Day:
 CALLS = SimpleNamespace(_of=Day(), _counts={0: COUNTS}, days=1)
 
 
-def replay():
-    whole = Replay(Day())
+def others():
+    whole = OtherThresholds(Day())
     whole.__dict__.update(_counts=COUNTS, _days=[COUNTS])
     return whole
 
@@ -168,7 +168,7 @@ ONE = {  # what takes a threshold, or the points of one event
     "models.training.held_out_metrics:threshold": lambda x: held_out_metrics(COUNTS, x),
     "models.scorer.Scorer.__init__:threshold": lambda x: Scorer(VERSION, x, None, None),
     "watch.model_day.ModelDay.probability:points": lambda x: ModelDay.probability(Day(), x),
-    "watch.replay.Replay.simulate:candidate": lambda x: replay().simulate(x),
+    "watch.other_thresholds.OtherThresholds.simulate:candidate": lambda x: others().simulate(x),
     "render.plots.certainty.certainty_curve:floor": lambda x: certainty_curve(
         STANDS, COUNTS, x, 0.1
     ),

@@ -56,7 +56,7 @@ def simulate(call: Call, score: Score, model: Model):
     with call.reading() as log:
         view = newest_view(log, call, model)
         _print_in_force(view)
-        result = view.replay.simulate(_as_points(view, score))
+        result = view.other_thresholds.simulate(_as_points(view, score))
     for name, (candidate, current, difference) in result.table.items():
         line(f"  {name:15} {candidate:12.3f} {current:12.3f} {difference:+12.3f}")
     line(result.recommendation)
@@ -77,7 +77,7 @@ def set_threshold(
     with call.writing() as log:
         view = newest_view(log, call, model)
         points, before = _as_points(view, score), _in_force(view, scope)
-        evidence = {"replay": view.replay.simulate(points).table}
+        evidence = {"replay": view.other_thresholds.simulate(points).table}
         change = call.now(), call.who, model, view.version
         if scope is None:
             log.set_threshold(*change, points, why, evidence, logged=view.threshold)

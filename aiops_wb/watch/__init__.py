@@ -1,7 +1,8 @@
 """One model on one day: what is asked of it, and what comes of it.
 
-Answers: `view` puts them together from `quality`, `labels`, `scores`, `tickets` and `replay`, which
-rest on the same `model_day`; `words` writes figures, `headlines` says each answer in a sentence.
+Answers: `view` puts them together from `quality`, `labels`, `scores`, `tickets` and
+`other_thresholds`, which rest on the same `model_day`; `words` writes figures, `headlines` says
+each answer in a sentence.
 Stored: `figures` (of a day, for all tenants and each), `recalibrate` (what stands from the next day
 on), `calibrate` (the same by hand).
 Drift: `alarms` follows the streams of a version, `alarm_rows` keeps what opened and closed.

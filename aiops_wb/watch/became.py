@@ -183,7 +183,7 @@ def _frame(days, version, labels_in, **columns):
 def promised(life: Life) -> tuple[float | None, str, str]:
     "The false share that a policy promised, when that broke, and why nothing is automated."
     stands = life.stands
-    share = life.asked.target if life.asked.policy in WATCHED else None
+    share = life.asked.target if life.asked.method in WATCHED else None
     if stands is None:
         return share, "", "nothing is known that a rule could rest on"
     broke = stands.watch.broken_on

@@ -393,27 +393,27 @@ def backtest(view: View) -> str:
 
 def thresholds_headline(view: View) -> Headline:
     "What would another threshold do?"
-    replay = view.replay
-    if replay.candidate is None:
+    others = view.other_thresholds
+    if others.candidate is None:
         return Headline(
             "unknown",
-            f"No labelled positive is known in the 30 days to {replay.through:%-d %B}.",
+            f"No labelled positive is known in the 30 days to {others.through:%-d %B}.",
             "Keep the threshold until labels arrive.",
         )
-    result = replay.simulate(replay.candidate)
+    result = others.simulate(others.candidate)
     (best, in_force, _) = result.table["alerts_per_day"]
     says = (
         f"The threshold in force is {number(view.probability(view.threshold))} "
-        f"({in_force:.0f} alerts a day). The best F1 of the {replay.days_replayed} days "
-        f"to {replay.through:%-d %B} "
-        f"would have been at {number(view.probability(replay.candidate))} "
+        f"({in_force:.0f} alerts a day). The best F1 of the {others.days_replayed} days "
+        f"to {others.through:%-d %B} "
+        f"would have been at {number(view.probability(others.candidate))} "
         f"({best:.0f} alerts a day)."
     )
-    if not replay.complete:
+    if not others.complete:
         why = view.complete_days.why_none or "no day of this version is complete for labels yet"
         advice = f"Keep the threshold. {_sentence(why)} Labels that came early are no fair sample."
         return Headline("unknown", says, advice)
-    close = abs(replay.candidate - view.threshold) < 300
+    close = abs(others.candidate - view.threshold) < 300
     return Headline("ok" if close else "look", says, result.recommendation)
 
 

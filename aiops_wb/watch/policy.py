@@ -60,7 +60,7 @@ class Policy(_Table):
     def asked(self, usual: Settings, high: int) -> Asked:
         "What it asks of a rule where somebody is called from some points on."
         told = self.settings(usual).certainty
-        names = ("policy", "target", "confidence", "coverage", "narrow")
+        names = ("method", "target", "confidence", "coverage", "narrow")
         return Asked(*(told[name] for name in names), high)
 
     def highs(self, stood: Highs, grid: Grid) -> Highs:

@@ -137,7 +137,7 @@ def learn(
 ) -> Learnt:
     """The watch and the controller after further days, up to `complete`.
 
-    `started`: the controller of a policy that steers by it, before the first day; None of others.
+    `started`: The controller of a method that steers by it, before the first day; None of others.
     """
     counted = before.counted if before else None
     same = counted and before.watch.target == target  # a new promise is watched anew
@@ -172,7 +172,7 @@ def learnt(store: Store, view: View, before: Certainty | None) -> Learnt:
 
 
 def starting(settings: Settings, floor: float, day: date, complete: date) -> Control | None:
-    """The controller before its first day, of tickets from a score on; None of a policy that is not
+    """The controller before its first day, of tickets from a score on; None of a method that is not
     steered by it."""
     if settings.automation != "control":
         return None

@@ -210,7 +210,7 @@ class Life:
         if self.growing.grid.kind != "logit" or grounds.labelled < MIN_SAMPLES:
             return self._switched_off(before)
         learnt = learn(before, self._ripe(today), newest, self.asked.target, self._started(today))
-        control = learnt.control if self.asked.policy == "control" else None
+        control = learnt.control if self.asked.method == "control" else None
         rule = rule_on(grounds, self.asked, learnt.watch, control, changed)
         positive = int(self.growing.above[2, grounds.rows, -1].sum())
         rests_on = newest, len(grounds.rows), grounds.labelled, positive
@@ -222,13 +222,13 @@ class Life:
         return replace(fresh, whole=standing(grounds, rule, learnt.watch, control, learnt.counted))
 
     def _switched_off(self, before):
-        if self.asked.policy != "off" or before is None or before.rule.threshold is None:
+        if self.asked.method != "off" or before is None or before.rule.threshold is None:
             return before
         rule = replace(before.rule, method="off").stopped("automation is switched off")
         return replace(before, rule=rule, whole=before.whole and replace(before.whole, rule=rule))
 
     def _started(self, today):
-        if self.asked.policy != "control":
+        if self.asked.method != "control":
             return None
         delay = (today.morning.day - today.newest).days
         floor = float(self.growing.grid.inverse(self.asked.floor))

@@ -14,8 +14,8 @@ from .backtests import Backtests
 from .groups import Groups
 from .labels import Labels
 from .model_day import ModelDay
+from .other_thresholds import OtherThresholds
 from .quality import Quality
-from .replay import Replay
 from .scores import Scores
 from .silence import Silences, silences
 from .tickets import Tickets
@@ -65,9 +65,9 @@ class View(ModelDay):
         return Groups(self, self.tickets)
 
     @cached_property
-    def replay(self) -> Replay:
+    def other_thresholds(self) -> OtherThresholds:
         "What another threshold would have done."
-        return Replay(self)
+        return OtherThresholds(self)
 
 
 def open_view(

@@ -71,7 +71,7 @@ def test_a_decision_equals_that_of_a_scorer_through_all_changes(bench):
     with bench.store() as store:
         keys = [
             (at(3, 5), calibrated(store, at(3, 5), time_to_live=timedelta(days=2))),
-            (at(7, 5), calibrated(store, at(7, 5), policy="venn-abers", target=0.3)),
+            (at(7, 5), calibrated(store, at(7, 5), method="venn-abers", target=0.3)),
         ]
         changes = [(at(2, 4), 0.5), (at(8, 4), 0.75)]
         for when, score in changes:

@@ -18,7 +18,7 @@ from aiops_wb.log.known_then import KnownThen
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.models.complete import CompleteDays, label_rules
 from aiops_wb.replay.period import highs_of, look_ahead_words, replay, sentences
-from aiops_wb.stats.automation import POLICIES, certainty, level_at
+from aiops_wb.stats.automation import METHODS, certainty, level_at
 from aiops_wb.stats.decisions import Ladder
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.adopt import adopt_days
@@ -250,7 +250,7 @@ def test_an_import_of_the_same_past_decides_the_same(lived, tmp_path):
     assert any("no daily run looked at 49 of 49 mornings" in note for note in of.notes)
 
 
-@pytest.mark.parametrize("method", POLICIES)
+@pytest.mark.parametrize("method", METHODS)
 def test_each_method_gives_the_rule_of_certainty_on_the_counts_of_the_morning(lived, method):
     policy = Policy(automation=method, threshold=0.55)
     settings = SETTINGS.model_copy(update={"automation": method})

@@ -14,7 +14,7 @@ from scipy import stats
 
 from aiops_wb.stats.automation import (
     BETS,
-    POLICIES,
+    METHODS,
     Certainty,
     Control,
     PromiseWatch,
@@ -263,13 +263,13 @@ def test_methods_as_thresholds_agree_with_their_definitions():
     ).tolist()
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_certainty_of_every_policy_survives_json_and_replays(policy):
+@pytest.mark.parametrize("method", METHODS)
+def test_certainty_of_every_policy_survives_json_and_replays(method):
     now = datetime(2026, 3, 15, tzinfo=UTC)
     stands = certainty(
         DAYS,
         max(DAYS),
-        policy=policy,
+        method=method,
         model="m",
         version="v",
         created_at=now,
@@ -279,7 +279,7 @@ def test_certainty_of_every_policy_survives_json_and_replays(policy):
     again = Certainty.from_json(json.loads(json.dumps(stands.to_json())))
     assert (
         again.to_json() == stands.to_json()
-        and again.rule.method == policy
+        and again.rule.method == method
         and again.counted == date(2026, 3, 1)
     )
     for points in (-16000, 0, 404, 405, 2000, 16000):
@@ -288,7 +288,7 @@ def test_certainty_of_every_policy_survives_json_and_replays(policy):
         assert (decision.route == "monitor") == (points < 405)
         assert again.at(now + timedelta(days=31)).decide(points).route != "ticket"
     assert (stands.decide(16000).route == "ticket") == (
-        policy not in ("off",) and stands.rule.threshold is not None
+        method not in ("off",) and stands.rule.threshold is not None
     )
     assert (
         stands.set_of(16000) in ("{1}", "{0, 1}")
@@ -313,8 +313,8 @@ def test_the_rule_waits_for_complete_labels():
         for i in range(7)
     }
     in_ = last - timedelta(7)
-    waits = lambda days: certainty(days, last, complete=in_, policy="days").rule
-    assert waits(spoiled) == waits(young) != certainty(spoiled, last, policy="days").rule
+    waits = lambda days: certainty(days, last, complete=in_, method="days").rule
+    assert waits(spoiled) == waits(young) != certainty(spoiled, last, method="days").rule
 
 
 def test_what_is_owed_counts_as_false():
@@ -331,8 +331,8 @@ def test_what_is_owed_counts_as_false():
     assert worst.threshold is None  # half of all tickets may be false
 
 
-@pytest.mark.parametrize("policy, every", [("days", 4), ("days-t", 10)])
-def test_the_walk_begins_where_whole_tickets_do_whatever_is_owed(policy, every):
+@pytest.mark.parametrize("method, every", [("days", 4), ("days-t", 10)])
+def test_the_walk_begins_where_whole_tickets_do_whatever_is_owed(method, every):
     """Three false tickets among few of the highest score end a walk that begins there; that a
     hundredth of a ticket is owed on every day is no reason to begin there."""
     sparse = lambda i: int(i % every == 0)
@@ -347,7 +347,7 @@ def test_the_walk_begins_where_whole_tickets_do_whatever_is_owed(policy, every):
     }
     last = max(days)
     rule = lambda chance: (
-        certainty(days, last, policy=policy, owed=dict.fromkeys(days, chance), target=0.2).rule
+        certainty(days, last, method=method, owed=dict.fromkeys(days, chance), target=0.2).rule
     )
     known, charged = rule(0.0), rule(0.01)
     assert known.threshold is not None and known.threshold < 4000
@@ -362,15 +362,15 @@ def test_while_an_alarm_is_open_only_later_days_count():
     assert f"since {last - timedelta(5):%-d %B %Y} a score means something else" in few.reason
     many = certainty(DAYS, last, changed=min(DAYS) - timedelta(1)).rule
     assert many.threshold == whole.threshold and "only the days after it count" in many.reason
-    for policy in ("venn-abers", "labels"):
-        assert certainty(DAYS, last, policy=policy).rule.threshold is not None
-        stopped = certainty(DAYS, last, policy=policy, changed=last - timedelta(5)).rule
+    for method in ("venn-abers", "labels"):
+        assert certainty(DAYS, last, method=method).rule.threshold is not None
+        stopped = certainty(DAYS, last, method=method, changed=last - timedelta(5)).rule
         assert stopped.threshold is None and "rests on earlier days" in stopped.reason
 
 
 def test_certainty_refuses_what_it_cannot_use():
     with pytest.raises(ValueError, match="choose one of"):
-        certainty(DAYS, max(DAYS), policy="magic")
+        certainty(DAYS, max(DAYS), method="magic")
     with pytest.raises(ValueError, match="too few"):
         certainty({}, FIRST)
     with pytest.raises(ValueError, match="linear"):
@@ -485,7 +485,7 @@ def test_a_controller_starts_where_high_risk_begins():
         points = rng.integers(-3000, 3000, 60)
         days[date(2026, 3, 1) + timedelta(i)] = ScoreCounts.from_events(points, points > 0)
     for asked, high in (({}, 405), ({"floor": 0.7}, 847), ({"high": -405}, -405)):
-        stands = certainty(days, max(days), policy="control", **asked)
+        stands = certainty(days, max(days), method="control", **asked)
         assert stands.rule.threshold == high
         begins = [stands.control.floor, stands.control.first]
         assert Grid().quantise(begins).tolist() == [high, high]

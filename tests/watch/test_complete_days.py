@@ -127,13 +127,15 @@ def test_thresholds_are_replayed_on_complete_days(long, short):
     last = START + timedelta(LONG - 1)
     with open_snapshot(long.data) as log:
         view = View(log, MODEL, last, settings=Settings())
-        assert view.replay.complete and view.replay.through == last - timedelta(5)
-        assert view.replay.days_replayed == 30
+        assert view.other_thresholds.complete and view.other_thresholds.through == last - timedelta(
+            5
+        )
+        assert view.other_thresholds.days_replayed == 30
         assert thresholds_headline(view).state != "unknown"
         assert f"to {last - timedelta(5):%-d %B}" in thresholds_headline(view).says
     with open_snapshot(short.data) as log:
         view = View(log, MODEL, START + timedelta(SHORT - 1), settings=Settings())
-        assert not view.replay.complete and view.replay.through == view.day
+        assert not view.other_thresholds.complete and view.other_thresholds.through == view.day
         said = thresholds_headline(view)
         assert said.state == "unknown" and "too early to tell" in said.advice
 

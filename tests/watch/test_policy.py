@@ -21,7 +21,7 @@ def test_a_policy_says_what_differs_and_the_rest_is_as_set(tmp_path):
     assert policy.name == "mine" and policy.costs.missed == 5 and policy.costs.review == 0
     (high,) = [high for _, high in policy.highs((), Grid())]
     asked = policy.asked(usual, high)
-    assert asked.floor == 0 and asked.target == 0.2 and asked.policy == usual.automation
+    assert asked.floor == 0 and asked.target == 0.2 and asked.method == usual.automation
     assert policy.settings(usual).ticket_days == 30
     empty = read_policy(written(tmp_path, ""))
     stood = ((BEGIN, 405),)

@@ -324,7 +324,7 @@ def test_another_promise_is_watched_anew_and_off_is_off_without_labels(
         on = certainty(
             {FIRST: ScoreCounts.from_events(np.full(100, 3000), np.ones(100))},
             FIRST,
-            policy="venn-abers",
+            method="venn-abers",
         )
         store.add_calibration(night(last), "t", MODEL, "v1", on, "test")
         off = View(store, MODEL, last, None, settings.model_copy(update={"automation": "off"}))
@@ -416,9 +416,9 @@ def decide_by_hand(bench, day, score, route, label=None, calibration_id=None, na
     ("decided", "days"),
     [
         ({}, 1),
-        ({"policy": "rows"}, 1),
-        ({"policy": "labels"}, 0),
-        ({"policy": "width"}, 0),
+        ({"method": "rows"}, 1),
+        ({"method": "labels"}, 0),
+        ({"method": "width"}, 0),
         ({"target": 0.2}, 0),
         (None, 0),
     ],
@@ -592,7 +592,7 @@ def test_without_a_calibration_the_headline_says_who_opened_tickets(bench):
 
 
 @pytest.mark.parametrize(
-    "policy",
+    "method",
     [
         "control",
         *(
@@ -601,18 +601,18 @@ def test_without_a_calibration_the_headline_says_who_opened_tickets(bench):
         ),
     ],
 )
-def test_every_policy_lives_through_days(bench, policy, monkeypatch):
-    monkeypatch.setitem(SETTINGS, "automation", policy)
+def test_every_policy_lives_through_days(bench, method, monkeypatch):
+    monkeypatch.setitem(SETTINGS, "automation", method)
     truth, settings = live(bench, 5)
     with bench.store() as store:
         stands = store.calibration(MODEL, "v1")[1]
         view = View(store, MODEL, max(truth.day), None, settings)
         assert (
-            stands.rule.method == policy
+            stands.rule.method == method
             and certainty_headline(view).says
             and len(promise_table(view).frame) > 5
         )
-        if policy == "control":
+        if method == "control":
             assert stands.control.days == 3 and stands.rule.certain(16000) == (
                 stands.control.level < 1
             )

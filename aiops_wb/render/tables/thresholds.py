@@ -15,12 +15,14 @@ __all__ = ["simulation_table", "threshold_table"]
 
 def simulation_table(view: View) -> Table:
     "The candidate against the threshold in force."
-    candidate = view.replay.candidate
+    candidate = view.other_thresholds.candidate
     if candidate is None:
-        return note(f"no labelled positive in the 30 days to {view.replay.through:%-d %B}")
+        return note(
+            f"no labelled positive in the 30 days to {view.other_thresholds.through:%-d %B}"
+        )
     scores = view.probability(candidate), view.probability(view.threshold)
     rows = [("Threshold (score)", *map(number, (*scores, scores[0] - scores[1])))]
-    rows += [_replayed(*row) for row in view.replay.simulate(candidate).table.items()]
+    rows += [_replayed(*row) for row in view.other_thresholds.simulate(candidate).table.items()]
     return Table(pd.DataFrame(rows, columns=["30 days", "candidate", "in force", "difference"]))
 
 
@@ -51,7 +53,7 @@ def _at(view, counts, score):
     rates = ("precision", "recall", "fpr")
     return {
         "threshold": f"{score:g}",
-        "alerts a day": f"{alerts / view.replay.days_replayed:,.0f}",
+        "alerts a day": f"{alerts / view.other_thresholds.days_replayed:,.0f}",
         "caught in 30 days": f"{cells.tp:,}",
         "false in 30 days": f"{cells.fp:,}",
     } | {metric(name).column: number(getattr(cells, name).value) for name in rates}

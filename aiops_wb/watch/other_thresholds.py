@@ -7,10 +7,10 @@ from ..stats.counts import total
 from ..stats.thresholds import Curve, Simulation, best_f1, curve, simulate
 from .model_day import ModelDay
 
-__all__ = ["Replay"]
+__all__ = ["OtherThresholds"]
 
 
-class Replay:
+class OtherThresholds:
     """The last 30 days whose labels are in, decided again with other thresholds; where no day of
     the version is known to be complete, the last 30 days."""
 
