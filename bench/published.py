@@ -46,7 +46,7 @@ def expected_and_true(folder, chunk):
 
 
 def named_on(folder, days):
-    "Features that are alarmed on the mornings after some days, the version adopted on the reference."
+    "Features alarmed on the mornings after some days, the version adopted on the reference."
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         con.execute(
