@@ -126,11 +126,15 @@ def test_only_what_no_file_can_hold_is_refused(tmp_path, kind):
     assert refused == (kind in REFUSED) and (path is None) == bool(refused)
 
 
-@pytest.mark.parametrize("name", ["entity_id", "site_id", "calibration_id", "risk_level", "route"])
+TEXTS = ("entity_id", "site_id", "calibration_id", "risk_level", "route", "ladder")
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_columns_of_text_take_what_features_take(tmp_path, name, kind):
-    refused, path = written(tmp_path, [{name: KINDS[kind]}, {name: "ok"}])
-    assert len(rows(path)) == 2 - refused and refused <= 1
+def test_columns_of_text_take_what_features_take(tmp_path, con, kind):
+    for name in TEXTS:
+        calls = [{name: KINDS[kind]}, {name: "ok"}]
+        refused, path = written(tmp_path, calls, cursor=con.cursor)
+        assert count(con, path) == 2 - refused and refused <= 1, name
 
 
 @pytest.mark.parametrize(
