@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from ..models.complete import held_out_words
+from ..watch import promotion
 from .arguments import AsJson, Model, Reason, Version, as_name
 from .call import Call, command, group
-from .lines import counted, line
+from .lines import counted, line, printable
 from .output import as_rows, show
 
 app = group(
@@ -82,15 +83,23 @@ def promote(
     version: Version,
     why: Reason,
 ):
-    "Make a registered version the one that scores."
+    "Make a registered version the one that scores, with its threshold and calibration."
     with call.writing() as log:
-        log.activate(call.now(), call.who, model, version, why)
-    line(f"{model} {version} is active")
+        done = promotion.promote(log, call.now(), call.who, model, version, why, call.settings)
+    _print(done, "")
 
 
 @command(app, "rollback")
 def roll_back(call: Call, model: Model, why: Reason):
-    "Put back the version that was active before."
+    "Put back the version that was active before, with the threshold and calibration it had then."
     with call.writing() as log:
-        back = log.roll_back(call.now(), call.who, "model", model, why)
-    line(f"{model} {back} is active again")
+        done = promotion.roll_back(log, call.now(), call.who, model, why, call.settings)
+    _print(done, " again")
+
+
+def _print(done, again):
+    others = done.before and done.before.version != done.after.version
+    instead = f", instead of {done.before.version}" if others else ""
+    line(printable(f"{done.model} {done.after.version} is active{again}{instead}"))
+    for told in done.told():
+        line(printable(f"  {told}"))

@@ -15,6 +15,7 @@ from .events import EventReads
 from .feature_schema import FeatureSchemaReads
 from .known_days import CalendarReads
 from .never import NeverReads
+from .production import ProductionReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
 from .sites import SiteReads
@@ -31,6 +32,7 @@ class Reader(
     TrafficReads,
     ArrivalReads,
     FeatureCountReads,
+    ProductionReads,
     CalibrationReads,
     DialReads,
     VersionReads,

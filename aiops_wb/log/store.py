@@ -20,6 +20,7 @@ from .known_days import CalendarWrites
 from .locks import lock_catalog
 from .never import NeverWrites
 from .nights import NightWrites
+from .production import ProductionWrites
 from .results import ResultWrites
 from .schema import migrate
 from .sites import SiteWrites
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 class Store(
     Reader,
     Publishing,
+    ProductionWrites,
     DialWrites,
     VersionWrites,
     FeatureChanges,
