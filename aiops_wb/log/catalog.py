@@ -18,6 +18,7 @@ from .never import NeverReads
 from .production import ProductionReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
+from .shadow import ShadowReads
 from .sites import SiteReads
 from .unmatched import UnmatchedReads
 from .versions import VersionReads
@@ -44,6 +45,7 @@ class Reader(
     NeverReads,
     WatchReads,
     ResultReads,
+    ShadowReads,
     UnmatchedReads,
     QuarantineReads,
     BatchReads,

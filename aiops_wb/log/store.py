@@ -22,6 +22,7 @@ from .never import NeverWrites
 from .nights import NightWrites
 from .production import ProductionWrites
 from .results import ResultWrites
+from .shadow import ShadowWrites
 from .schema import migrate
 from .sites import SiteWrites
 from .snapshot import Publishing
@@ -51,6 +52,7 @@ class Store(
     NeverWrites,
     WatchWrites,
     ResultWrites,
+    ShadowWrites,
     UnmatchedWrites,
 ):
     "The one writer. Times are arguments: nothing here reads a clock."
