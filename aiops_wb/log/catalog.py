@@ -17,6 +17,7 @@ from .known_days import CalendarReads
 from .never import NeverReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
+from .retraining import RetrainingReads
 from .sites import SiteReads
 from .unmatched import UnmatchedReads
 from .versions import VersionReads
@@ -41,6 +42,7 @@ class Reader(
     CalendarReads,
     NeverReads,
     WatchReads,
+    RetrainingReads,
     ResultReads,
     UnmatchedReads,
     QuarantineReads,

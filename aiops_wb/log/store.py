@@ -21,6 +21,7 @@ from .locks import lock_catalog
 from .never import NeverWrites
 from .nights import NightWrites
 from .results import ResultWrites
+from .retraining import RetrainingWrites
 from .schema import migrate
 from .sites import SiteWrites
 from .snapshot import Publishing
@@ -48,6 +49,7 @@ class Store(
     CalendarWrites,
     NeverWrites,
     WatchWrites,
+    RetrainingWrites,
     ResultWrites,
     UnmatchedWrites,
 ):
