@@ -22,8 +22,9 @@ from .never import NeverWrites
 from .nights import NightWrites
 from .production import ProductionWrites
 from .results import ResultWrites
-from .shadow import ShadowWrites
+from .retraining import RetrainingWrites
 from .schema import migrate
+from .shadow import ShadowWrites
 from .sites import SiteWrites
 from .snapshot import Publishing
 from .unmatched import UnmatchedWrites
@@ -51,6 +52,7 @@ class Store(
     CalendarWrites,
     NeverWrites,
     WatchWrites,
+    RetrainingWrites,
     ResultWrites,
     ShadowWrites,
     UnmatchedWrites,
