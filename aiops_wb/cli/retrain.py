@@ -1,4 +1,4 @@
-"""A challenger: trained, compared, proposed, never switched on; and who may be retrained."""
+"""A challenger, trained and put into the champion's shadow; and who may be retrained."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -9,6 +9,7 @@ from ..log.errors import StoreError
 from ..models.challenge import challenge, check, refuse_stopped, safeguard_rules
 from ..models.complete import label_rules
 from ..watch.harm import label_alarms
+from ..watch.takeover import known_validations
 from ..watch.view import View
 from .arguments import as_date, as_name
 from .call import Call, alone, command
@@ -92,7 +93,7 @@ def retrain(
         view = _view(log, call, model, date_)
         _approve(call, log, view, approve)
         _ask_safeguards(call, log, view, override)
-        result = challenge(
+        pair = challenge(
             log,
             model,
             view.day,
@@ -103,13 +104,18 @@ def retrain(
             allow_incomplete=override is not None,
             **label_rules(call.settings),
         )
-    line(f"{result.challenger}: {result.verdict.reason}")
-    line(
-        f"proposed, not active: 'aiops-wb models promote --model {model} "
-        f"--version {result.challenger} --why ...' switches it on"
-        if result.verdict.propose
-        else "not proposed: keep the champion"
-    )
+        known = known_validations(log, model, call.now(), call.settings)
+    _tell(pair, known)
+
+
+def _tell(pair, known):
+    "What is known of the new version so far, and what happens next."
+    line(f"{pair.model} {pair.challenger} is registered, and in the shadow of {pair.champion}")
+    for one in known:
+        if one.pair == pair:
+            for c in one.checks:
+                line(f"{'pass' if c.passed else 'wait'}  {c.name}: {c.reason}")
+    line("it scores beside the champion and decides nothing; 'aiops-wb daily' follows both")
 
 
 def _stop(call, stop, resume):

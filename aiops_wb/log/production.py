@@ -92,6 +92,17 @@ class ProductionReads(DialReads):
         "Since when a version is in the champion's shadow, None where it is not."
         return dict(self._shadows(model, as_of)).get(version)
 
+    def shadows_begun(self, model: str, after: datetime, until: datetime) -> int:
+        "How many versions of a model went into the champion's shadow after a time, until another."
+        return self._value(
+            """
+            SELECT count(*)
+            FROM audit JOIN models ON models.model = $model AND subject = $model || '/' || version
+            WHERE what = 'challenger' AND new = $shadow
+              AND changed_at > $after AND changed_at <= $until""",
+            {"model": model, "shadow": SHADOW, "after": after, "until": until},
+        )
+
     def production(self, model: str, as_of: datetime | None = None) -> pd.DataFrame:
         """Every span in which a version, a threshold and a calibration were in production, oldest
         first: the view `production` of a snapshot, of one model."""

@@ -1,24 +1,23 @@
-"""Train a challenger, compare it, propose."""
+"""May a model be retrained; and a challenger, trained and put into the champion's shadow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
-
-import pandas as pd
 
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..log.lease import running_training, training
+from ..log.shadow import Pair
 from ..log.store import Store
-from ..stats.retrain import Challenge, Check, Consent, Limits, compare, log_loss, safeguards
+from ..stats.retrain import Check, Consent, Limits, safeguards
 from .complete import COMPLETE_SHARE, complete_days, label_rules, still_arriving
-from .registry import load, register
+from .registry import register
+from .shadow import follow
 from .training import train
-from .version import ModelVersion, feature_columns
 
-__all__ = ["Plan", "challenge", "check", "last_challenge", "plan", "safeguard_rules"]
+__all__ = ["Plan", "challenge", "check", "plan", "safeguard_rules"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ def safeguard_rules(settings: Settings) -> dict:
         settings.retrain_cooldown_days,
         settings.retrain_min_labelled,
         settings.retrain_min_positives,
+        settings.retrain_challengers,
     )
     return {"enabled": settings.retrain_enabled, "limits": limits} | label_rules(settings)
 
@@ -84,7 +84,7 @@ def check(
     share: float = COMPLETE_SHARE,
     floor: int = 0,
 ) -> list[Check]:
-    """The five safeguards for a model at a time; a flag recorded in the audit trail overrides the
+    """The safeguards for a model at a time; a flag recorded in the audit trail overrides the
     `enabled` of the settings.
 
     `severity` as the front page shows it, `harm` the alarms that rest on labels. `job`: who trains
@@ -110,6 +110,7 @@ def check(
         labelled=labelled,
         positive=positive,
         job=running_training(reader.root) if job is None else job,
+        begun=reader.shadows_begun(model, now - timedelta(365), now),
         limits=limits,
     )
     if windows.arriving:
@@ -138,27 +139,30 @@ def challenge(
     share: float = COMPLETE_SHARE,
     floor: int = 0,
     allow_incomplete: bool = False,
-) -> Challenge:
-    """Train a challenger, register it (not active; `options` of `automation.certainty`), compare it
-    with the champion on later days, and record the verdict.
+) -> Pair:
+    """Train a challenger, register it (not active; `options` of `automation.certainty`), put it
+    into the champion's shadow, and score the days that neither learned from.
 
-    The days are complete for labels as known at `now` (`share`, `floor`: as in `complete_days`),
-    and `maturity_days` old at least. StoreError where labels still arrive, unless
-    `allow_incomplete`.
+    It learns from `train_days` and holds out about the `compare_days` behind them: its threshold and
+    first calibration rest on these, and they are its first days beside the champion. All are
+    complete for labels as known at `now` (`share`, `floor`: as in `complete_days`), and
+    `maturity_days` old at least. StoreError where labels still arrive, unless `allow_incomplete`.
     """
     refuse_stopped(store, now)
-    champion = load(store, model)
+    champion = store.active_version(model)
+    if champion is None:
+        raise StoreError(f"{model} has no champion to challenge: promote a version first.")
     lengths = {"train_days": train_days, "compare_days": compare_days}
     rules = {"share": share, "floor": floor, "maturity_days": maturity_days}
     windows, arriving, unsure = _complete_plan(store, model, day, now, now, **rules, **lengths)
     _check_complete(model, arriving, allow_incomplete)
-    _check_fair(champion, windows)
-    earlier, later = _labelled_rows(store, model, windows, now)
+    rows = _labelled_rows(store, model, windows, now)
     with training(store.root, who) as lease:
         trained, held_out = train(
-            earlier,
+            rows,
             model,
             f"challenger-{day:%Y%m%d}",
+            holdout=compare_days / (train_days + compare_days),
             rounds=rounds,
             kinds=store.feature_kinds(model, now),
             allowed=store.allowed_features(model),
@@ -166,12 +170,12 @@ def challenge(
             unsure=unsure,
         )
         lease.require()
-    unknown = store.outcomes_among(model, champion.features)
-    with store.transaction():  # a challenger without its verdict could never be given one
+    with store.transaction():  # one that nothing compares would be of no use
         challenger = register(store, trained, held_out, now, who, **(options or {}))
-        result = _compared(champion, challenger, feature_columns(later, unknown), later, windows)
-        _record(store, result, now, who, why)
-    return result
+        store.shadow(now, who, model, challenger.version, why)
+    pair = Pair(model, champion, challenger.version)
+    follow(store, pair, day, now)
+    return pair
 
 
 def refuse_stopped(reader: Reader, now: datetime) -> None:
@@ -192,64 +196,14 @@ def _check_complete(model, arriving, allowed):
         )
 
 
-def _check_fair(champion, windows):
-    "StoreError where the champion learned from days that it would be judged on."
-    learned_to = champion.card["window"][1]
-    if learned_to >= str(windows.comparison[0]):
-        raise StoreError(
-            f"{champion.model} {champion.version} learned from days up to {learned_to}: a "
-            f"fair comparison cannot start on {windows.comparison[0]}; wait, or compare on fewer "
-            "days."
-        )
-
-
 def _labelled_rows(store, model, windows, now):
-    "Rows to train on, and later rows to compare on; StoreError where either are missing."
-    earlier = store.rows(model, *windows.training, as_of=now)
-    if len(earlier) and (left_out := store.tenants_left_out(model, now)):
-        earlier = earlier[~earlier.tenant.isin(left_out)]
-    later = store.rows(model, *windows.comparison, as_of=now, where="label IS NOT NULL")
-    if earlier.empty or later.empty:
+    "Rows to train on; StoreError where there is none."
+    rows = store.rows(model, windows.training[0], windows.comparison[1], as_of=now)
+    if len(rows) and (left_out := store.tenants_left_out(model, now)):
+        rows = rows[~rows.tenant.isin(left_out)]
+    if rows.empty:
         raise StoreError(
             f"{model}: no labelled rows from {windows.training[0]} to {windows.comparison[1]}; "
-            "nothing to compare."
+            "nothing to learn from."
         )
-    return earlier, later
-
-
-def _compared(
-    champion: ModelVersion,
-    challenger: ModelVersion,
-    frame: pd.DataFrame,
-    later: pd.DataFrame,
-    windows: Plan,
-) -> Challenge:
-    "The challenger's mean loss minus the champion's on each day, and the verdict."
-    ours = log_loss(challenger.score(frame), later.label)
-    theirs = log_loss(champion.score(frame), later.label)
-    days = later.event_date.dt.strftime("%Y-%m-%d").to_numpy()
-    differences = pd.Series(ours - theirs).groupby(days).mean().to_dict()
-    return Challenge(
-        champion.model,
-        champion.version,
-        challenger.version,
-        tuple(map(str, windows.comparison)),
-        compare(differences),
-        differences,
-    )
-
-
-def _record(store, result, now, who, why):
-    proposed = "proposed" if result.verdict.propose else "not proposed"
-    why = f"{why}; {proposed}: {result.verdict.reason}"
-    store.record(now, who, "challenge", result.model, result.challenger, why, asdict(result))
-
-
-def last_challenge(reader: Reader, model: str, as_of: datetime | None = None) -> Challenge | None:
-    "The latest recorded comparison of a model."
-    trail = reader.audit(model)
-    known = trail.what == "challenge"
-    if as_of is not None:
-        known &= trail.changed_at <= pd.Timestamp(as_of)
-    evidence = trail.evidence[known]
-    return Challenge.from_json(evidence.iloc[-1]) if len(evidence) else None
+    return rows

@@ -45,8 +45,7 @@ class Side(NamedTuple):
 
 
 def pairs(reader: Reader, model: str, as_of: datetime | None = None) -> list[Pair]:
-    """The champion beside each version in its shadow, and beside the version before it: whether its
-    promotion was a mistake is asked as long as that one scores."""
+    "The champion beside each version in its shadow."
     champion = reader.active_version(model, as_of)
     if champion is None:
         return []
@@ -86,7 +85,7 @@ def follow(store: Store, pair: Pair, last: date, as_of: datetime) -> int:
 
 def _side(store, model, version, as_of):
     "A version with what calls somebody."
-    loaded = load(store, model, version)
+    loaded = _loaded(store, model, version)
     if loaded.grid.kind != "logit":
         raise StoreError(
             f"{model} {version}: its scores are no probabilities, so they have no log loss to "
@@ -94,6 +93,14 @@ def _side(store, model, version, as_of):
         )
     threshold = store.threshold(model, version, as_of)
     return Side(loaded, loaded.threshold if threshold is None else threshold)
+
+
+def _loaded(store, model, version):
+    "A version; one that was adopted without its file is compared by what it said at the time."
+    row = store.version(model, version)
+    if row.path:
+        return load(store, model, version)
+    return ModelVersion(model, version, None, row.card, Grid.parse(row.grid))
 
 
 def _follow_day(store, pair, sides, day, as_of):

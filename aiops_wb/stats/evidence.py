@@ -7,7 +7,7 @@ __all__ = ['CLIP', 'WEEK', 'PRIOR', 'ALPHA', 'A_YEAR', 'LEAST_BLOCKS', 'DEPENDEN
            'log_evidence', 'Comparison', 'compare', 'weeks_needed', 'could_have_found', 'Scatter', 'day_scatter',
            'regret']
 
-# %% ../../nbs/stats/18_evidence.ipynb #f66ea45b
+# %% ../../nbs/stats/18_evidence.ipynb #cf370411
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,7 +20,7 @@ from scipy.special import gammaln, log_ndtr, logsumexp, stdtrit
 from .counts import ScoreCounts
 from .sequential import autocorrelation
 
-# %% ../../nbs/stats/18_evidence.ipynb #effe94f5
+# %% ../../nbs/stats/18_evidence.ipynb #c81a9e1e
 CLIP = 0.001
 
 
@@ -29,7 +29,7 @@ def log_loss(p, y, clip: float = CLIP) -> np.ndarray:
     p = np.clip(np.asarray(p, dtype=np.float64), clip, 1 - clip)
     return -np.log(np.where(np.asarray(y) == 1, p, 1 - p))
 
-# %% ../../nbs/stats/18_evidence.ipynb #f0119852
+# %% ../../nbs/stats/18_evidence.ipynb #fbf01b7b
 def summed_loss(counts: ScoreCounts, clip: float = CLIP) -> float:
     """The log loss of all labelled events together (nats), from counts; ValueError where scores are no
     probabilities."""
@@ -39,7 +39,7 @@ def summed_loss(counts: ScoreCounts, clip: float = CLIP) -> float:
     negative = counts.n_labelled - counts.n_positive
     return float(counts.n_positive @ log_loss(p, 1, clip) + negative @ log_loss(p, 0, clip))
 
-# %% ../../nbs/stats/18_evidence.ipynb #42267a2c
+# %% ../../nbs/stats/18_evidence.ipynb #9a7c0491
 WEEK = 7
 
 
@@ -74,7 +74,7 @@ class Paired:
         return [Block(first, first + timedelta(length - 1), int(n[k]), float((ours[k] - theirs[k]) / n[k]))
                 for k, first in enumerate(begins) if n[k]]
 
-# %% ../../nbs/stats/18_evidence.ipynb #e81945a4
+# %% ../../nbs/stats/18_evidence.ipynb #f69fa771
 PRIOR = 1.2, 0.8  # of the gain of a block, in its standard deviations: mean and standard deviation, above zero
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(160)
 
@@ -92,10 +92,11 @@ def log_evidence(gains, known: tuple[float, int] = (0.0, 0)) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         t = np.where(squares > 0, gains.cumsum(axis=-1) / np.sqrt(squares), 0.0)
     freedom = (n + known[1])[:, None]
-    far = 3 * np.sqrt(freedom) + 12  # a chi distribution has its mass below, tilted by any effect
-    v = far * (_NODES + 1) / 2
+    middle, far = np.sqrt(freedom), 8 + 3 * np.sqrt(n)[:, None]  # where a chi distribution lies, tilted by effects
+    low, high = np.maximum(middle - far, 0), middle + far
+    v = low + (high - low) * (_NODES + 1) / 2
     log_chi = (freedom - 1) * np.log(v) - v**2 / 2 - (freedom / 2 - 1) * log(2) - gammaln(freedom / 2)
-    weighted = log_chi + np.log(_WEIGHTS * far / 2)
+    weighted = log_chi + np.log(_WEIGHTS * (high - low) / 2)
     return np.where(squares > 0, logsumexp(_log_averaged(v * t[..., None], n[:, None]) + weighted, axis=-1), 0.0)
 
 
@@ -106,7 +107,7 @@ def _log_averaged(a, n):
     log_size = pull**2 / (2 * sharp) - (mean / sd) ** 2 / 2 - np.log(sharp) / 2 - log(sd)
     return log_size + log_ndtr(pull / np.sqrt(sharp)) - log_ndtr(mean / sd)
 
-# %% ../../nbs/stats/18_evidence.ipynb #00db2bc5
+# %% ../../nbs/stats/18_evidence.ipynb #771d97fb
 ALPHA, A_YEAR = 0.05, 12  # chance of promoting a model that is no better in a year, challengers planned for it
 
 
@@ -125,18 +126,18 @@ class Comparison:
     autocorrelation: float  # of one block with the next
     reason: str
 
-# %% ../../nbs/stats/18_evidence.ipynb #50f5fa63
+# %% ../../nbs/stats/18_evidence.ipynb #5fff7cf0
 LEAST_BLOCKS = 4
 DEPENDENT = 0.4  # blocks with more autocorrelation than this, beyond chance, do not speak for themselves
 
 
 def compare(blocks: Sequence[Block], alpha: float = ALPHA, a_year: int = A_YEAR, margin: float = 0.0,
-            length: int = WEEK) -> Comparison:
-    """Whether a challenger is better by more than `margin`, looked at as often as one likes; at most 4 blocks say
-    nothing.
+            length: int = WEEK, unit: str = "nats") -> Comparison:
+    """Whether a challenger is better by more than `margin`, looked at as often as one likes; fewer than 4 blocks
+    say nothing. `unit` names what a loss is measured in.
 
-    P(a challenger that is no better is ever called better) <= alpha / a_year, so <= alpha over `a_year` of them;
-    for blocks as `log_evidence` assumes them.
+    P(a challenger that is no better is ever called better) <= alpha / a_year, so <= alpha over `a_year` of
+    them; for blocks as `log_evidence` assumes them.
     """
     gains = np.array([b.gain for b in blocks]) - margin
     needed = a_year / alpha
@@ -146,7 +147,7 @@ def compare(blocks: Sequence[Block], alpha: float = ALPHA, a_year: int = A_YEAR,
     dependent = tied.value > DEPENDENT and tied.lower > 0
     better = len(gains) >= LEAST_BLOCKS and evidence >= needed and not dependent
     told = better, evidence, needed, len(gains), length, mean, lower, upper, tied.value
-    return Comparison(*told, _reason(told, dependent))
+    return Comparison(*told, _reason(told, dependent, unit))
 
 
 def _mean_interval(gains):
@@ -159,22 +160,22 @@ def _mean_interval(gains):
     half = float(stdtrit(len(gains) - 1, 0.975) * gains.std(ddof=1) / sqrt(len(gains)))
     return mean, mean - half, mean + half
 
-# %% ../../nbs/stats/18_evidence.ipynb #bb440966
-def _reason(told, dependent):
+# %% ../../nbs/stats/18_evidence.ipynb #1ad05838
+def _reason(told, dependent, measure):
     "The verdict in a sentence."
     better, evidence, needed, n, length, mean, lower, upper, tied = told
     unit = "week" if length == WEEK else f"block of {length} days"
     units = f"{n} {unit}{'s' if n != 1 and length == WEEK else ''}"
     if n < LEAST_BLOCKS:
         return f"{units} with labels {'is' if n == 1 else 'are'} too few to say anything: {LEAST_BLOCKS} are needed"
-    said = (f"over {units} the challenger lost {abs(mean):.4f} nats {'less' if mean > 0 else 'more'} per event "
+    said = (f"over {units} the challenger lost {abs(mean):.4f} {measure} {'less' if mean > 0 else 'more'} per event "
             f"(gain {mean:+.4f}, 95 % interval {lower:+.4f} to {upper:+.4f}); evidence {evidence:.3g}, "
             f"{needed:g} are needed")
     if dependent:
         return f"{said}; but one {unit} tells of the next (autocorrelation {tied:.2f}), so they are not counted"
     return said
 
-# %% ../../nbs/stats/18_evidence.ipynb #7d94c6cb
+# %% ../../nbs/stats/18_evidence.ipynb #f2d8e686
 def weeks_needed(effect: float, power: float = 0.8, needed: float = A_YEAR / ALPHA, *, seed: int = 0,
                  runs: int = 1_000, most: int = 104) -> float:
     """Weeks after which a challenger whose gain is `effect` standard deviations of a week is called better in so
@@ -184,7 +185,7 @@ def weeks_needed(effect: float, power: float = 0.8, needed: float = A_YEAR / ALP
     enough = found.mean(axis=0) >= power
     return int(enough.argmax()) + LEAST_BLOCKS if enough.any() else inf
 
-# %% ../../nbs/stats/18_evidence.ipynb #e2085756
+# %% ../../nbs/stats/18_evidence.ipynb #88897e64
 def could_have_found(gains, needed: float = A_YEAR / ALPHA, known: tuple[float, int] = (0.0, 0)) -> float:
     """The mean gain per event that would have reached the evidence needed in four of five cases, with so many
     blocks that scatter as these do; infinite where no gain would have (too few blocks)."""
@@ -208,7 +209,7 @@ def _like(gains, effect, sd):
     "Blocks that scatter as these, with another mean."
     return gains - gains.mean() + effect * sd
 
-# %% ../../nbs/stats/18_evidence.ipynb #32a88811
+# %% ../../nbs/stats/18_evidence.ipynb #ffd678bc
 class Scatter(NamedTuple):
     "How the gains of days scatter, from days of shadow: the variance of a day, as weeks show it, and what it rests on."
 
@@ -230,7 +231,8 @@ def day_scatter(shadow: Paired) -> Scatter | None:
     return Scatter(float(by_day), len(days) - 1) if by_day > by_week else Scatter(float(by_week), len(weeks) - 1)
 
 
-def regret(since: Paired, scatter: Scatter, alpha: float = ALPHA, margin: float = 0.0) -> Comparison:
+def regret(since: Paired, scatter: Scatter, alpha: float = ALPHA, margin: float = 0.0,
+           unit: str = "nats") -> Comparison:
     """Whether the champion of before is better by more than `margin` on the days since a promotion; `since` has it
     as the challenger.
 
@@ -241,10 +243,17 @@ def regret(since: Paired, scatter: Scatter, alpha: float = ALPHA, margin: float 
     gains = np.array([b.gain for b in blocks]) - margin
     evidence = float(np.exp(min(log_evidence(gains, scatter.known)[-1], 700))) if len(gains) else 1.0
     mean, lower, upper = _mean_interval(gains + margin)
-    found = could_have_found(gains, 1 / alpha, scatter.known)
-    reason = (f"on {len(gains)} days since the promotion the version before would have lost {abs(mean):.4f} nats "
-              f"{'less' if mean > 0 else 'more'} per event; evidence {evidence:.3g}, {1 / alpha:g} are needed; "
-              + (f"a loss of {found:.4f} would have been found" if found < inf else "no loss could have been found yet")
-              if len(gains) else "no labelled day since the promotion: nothing could have been found yet")
+    reason = _looked_for(gains, mean, evidence, alpha, scatter, unit)
     return Comparison(evidence >= 1 / alpha, evidence, 1 / alpha, len(gains), 1, mean, lower, upper,
                       autocorrelation(gains).value, reason)
+
+# %% ../../nbs/stats/18_evidence.ipynb #b6e16a57
+def _looked_for(gains, mean, evidence, alpha, scatter, unit):
+    "What days since a promotion say, and what they could have said."
+    if not len(gains):
+        return "no labelled day since the promotion: nothing could have been found yet"
+    found = could_have_found(gains, 1 / alpha, scatter.known)
+    days = "1 day" if len(gains) == 1 else f"{len(gains)} days"
+    could = f"a loss of {found:.4f} would have been found" if found < inf else "no loss could have been found yet"
+    return (f"on {days} since the promotion the version before would have lost {abs(mean):.4f} {unit} "
+            f"{'less' if mean > 0 else 'more'} per event; evidence {evidence:.3g}, {1 / alpha:g} are needed; {could}")
