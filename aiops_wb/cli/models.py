@@ -16,6 +16,12 @@ app = group(
         "train": ("train", "train a version on a range of the log's days and register it"),
         "adopt": ("adopt", "register a version trained elsewhere, with what one trained here has"),
         "dial": ("dial", "let the threshold in force decide who is called, or fixed cuts again"),
+        "show": ("show", "what is in production, or was at any time; the card of a version"),
+        "compare": ("compare", "two versions, card beside card"),
+        "shadow": (
+            "shadow",
+            "let a version score in the champion's shadow, where it decides nothing",
+        ),
         "watch": (
             "watch",
             "switch alarms about a version and their messages on or off; figures and pages go on",
