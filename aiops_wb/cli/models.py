@@ -18,6 +18,8 @@ app = group(
         "dial": ("dial", "let the threshold in force decide who is called, or fixed cuts again"),
         "show": ("show", "what is in production, or was at any time; the card of a version"),
         "compare": ("compare", "two versions, card beside card"),
+        "export": ("export", "write a version into a folder that mlflow can load"),
+        "import": ("import_folder", "register a version from a folder that 'models export' wrote"),
         "shadow": (
             "shadow",
             "let a version score in the champion's shadow, where it decides nothing",

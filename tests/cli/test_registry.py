@@ -139,3 +139,28 @@ def test_a_version_goes_into_the_shadow_and_out(give):
     assert card["state"] == "challenger"
     said = give("models", "shadow", MODEL, "v2", "off", *WHY)
     assert said == [f"{MODEL} v2 is no longer in the shadow of v1"]
+
+
+def test_a_version_goes_into_a_folder_and_into_another_log(give, tmp_path):
+    out, named = tmp_path / "out", ["--model", MODEL, "--version"]
+    said = give("models", "export", *named, "v2", "--to", out)
+    assert said == [f"{MODEL} v2 is in {out}: its README.md says how to load it"]
+    assert "is there already" in give("models", "export", *named, "v2", "--to", out, code=1)
+    assert "choose one of" in give("models", "export", *named, "v3", "--to", out, code=1)
+    with give.bench.store() as store:
+        store.set_threshold(NOW, "ana", MODEL, "v1", 700, "fewer")
+        store.publish()
+    give("models", "export", *named, "v1", "--to", tmp_path / "first")
+    said = give("models", "import", tmp_path / "first", *named, "copy of v1")
+    assert said == [
+        f"{MODEL} copy of v1 is registered, not active: {MODEL} v1, exported; threshold 0.600 "
+        "(405 points)",
+        "where it was exported, 0.668 (700 points) was in force",
+    ]
+    fresh = Bench(tmp_path / "fresh")
+    elsewhere = ["models", "import", str(out), *named, "v9", "--data", str(fresh.data)]
+    assert main(elsewhere) == 0
+    with fresh.store() as store:
+        assert store.require_whole(MODEL, "v9").card["imported"]["named"] == f"{MODEL} v2"
+    (out / "held_out.csv").write_text("")
+    assert "is not the file" in give("models", "import", out, *named, "v10", code=1)
