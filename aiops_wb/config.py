@@ -143,10 +143,13 @@ class Settings(BaseSettings):
     # the same for the log-odds of the label, in logits
     calibration_tolerance: Annotated[float, Field(gt=0, le=2)] = 0.1
 
-    # may models be retrained? 'aiops-wb retrain --flag' says so of one model
+    # may models be retrained? 'aiops-wb retrain --flag' says so of one model, and wins; 'retrain
+    # --stop-all' stops every one
     retrain_enabled: bool = False
-    retrain_cooldown_days: Days = 7  # at least so long between two trainings
-    retrain_min_labelled: Annotated[int, Field(ge=1)] = 100  # labelled events to train on, at least
+    # a champion is left alone for so long after it was activated
+    retrain_cooldown_days: Annotated[int, Field(ge=0)] = 7
+    retrain_min_labelled: Count = 100  # labelled events of complete days to train on, at least
+    retrain_min_positives: Count = 30  # positive ones among them, at least
 
     engine: Literal["inline", "kernel"] = "inline"  # how report notebooks run
     jobs: Annotated[int, Field(ge=1)] = 2  # report notebooks at once

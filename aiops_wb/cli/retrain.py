@@ -1,4 +1,4 @@
-"""A challenger: trained, compared, proposed, never switched on."""
+"""A challenger: trained, compared, proposed, never switched on; and who may be retrained."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -6,20 +6,32 @@ from typing import Annotated, Literal
 import typer
 
 from ..log.errors import StoreError
-from ..models.challenge import challenge, check
+from ..models.challenge import challenge, check, refuse_stopped, safeguard_rules
 from ..models.complete import label_rules
-from .arguments import Model, as_date
+from ..watch.harm import label_alarms
+from ..watch.view import View
+from .arguments import as_date, as_name
 from .call import Call, alone, command
-from .lines import line
+from .lines import line, printable
 from .thresholds import newest_view
 
 app = alone()
 
 
+def _reason(**option):
+    "An option whose value is a reason."
+    return typer.Option(metavar="WHY", **option)
+
+
 @command(app)
 def retrain(
     call: Call,
-    model: Model,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            parser=as_name, metavar="MODEL", help="the model; all but a stop of all needs one"
+        ),
+    ] = None,
     date_: Annotated[
         date | None,
         typer.Option(
@@ -30,29 +42,60 @@ def retrain(
         ),
     ] = None,
     override: Annotated[
+        str | None, _reason(help="go on although a safeguard stops it, for this reason")
+    ] = None,
+    approve: Annotated[
         str | None,
-        typer.Option(metavar="WHY", help="go on although a safeguard stops it, for this reason"),
+        _reason(
+            help="approve a retraining on a day of severity critical, for this reason, and go on; "
+            "it holds for this day alone"
+        ),
     ] = None,
     flag: Annotated[
         Literal["on", "off"] | None,
         typer.Option(help="only switch retraining on or off for this model"),
     ] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            parser=as_name,
+            metavar="TENANT",
+            help="with --flag: only whether this tenant's rows are trained on",
+        ),
+    ] = None,
     why: Annotated[
         str | None, typer.Option(help="the reason for --flag, for the audit trail")
     ] = None,
+    stop_all: Annotated[
+        str | None,
+        _reason(
+            help="only stop the retraining of every model, for this reason: it wins over each "
+            "flag and each --override"
+        ),
+    ] = None,
+    resume_all: Annotated[
+        str | None, _reason(help="only let it go on again as the flags say, for this reason")
+    ] = None,
 ):
+    if stop_all is not None or resume_all is not None:
+        _stop(call, stop_all, resume_all)
+        return
+    if model is None:
+        raise typer.BadParameter("--model names the model.")
+    if tenant and not flag:
+        raise typer.BadParameter("--tenant goes with --flag on or off.")
     with call.writing() as log:
         log.require_model(model)
         if flag:
-            _switch(call, log, model, flag, why)
+            _switch(call, log, model, flag == "on", why, tenant)
             return
-        view = newest_view(log, call, model)
-        day = date_ or view.day
-        _ask_safeguards(call, log, view, day, override)
+        view = _view(log, call, model, date_)
+        _approve(call, log, view, approve)
+        _ask_safeguards(call, log, view, override)
         result = challenge(
             log,
             model,
-            day,
+            view.day,
             call.now(),
             call.who,
             why=override or "safeguards passed",
@@ -69,31 +112,65 @@ def retrain(
     )
 
 
-def _switch(call, log, model, flag, why):
-    "Record that a model may be retrained, or may not."
+def _stop(call, stop, resume):
+    "Record that no model is retrained, or that the flags decide again."
+    if stop is not None and resume is not None:
+        raise typer.BadParameter("--stop-all and --resume-all say opposite things.")
+    with call.writing() as log:
+        log.stop_retraining(call.now(), call.who, resume or stop or "", resume is None)
+    line(
+        "retraining of every model is stopped"
+        if resume is None
+        else "models are retrained as their flags say"
+    )
+
+
+def _switch(call, log, model, on, why, tenant):
+    "Record that a model may be retrained, or on the rows of a tenant, or not."
     if not why:
         raise StoreError("switching retraining on or off needs --why.")
-    with log.transaction():
-        log.record(call.now(), call.who, "retrain", model, flag, why)
-    line(f"retraining of {model} is {flag}")
+    log.let_retrain(call.now(), call.who, model, on, why, tenant)
+    rows = f"rows of tenant {tenant} are {'used' if on else 'left out'}"
+    said = f"in retrainings of {model} {rows}" if tenant else _state(model, on)
+    line(printable(said))
 
 
-def _ask_safeguards(call, log, view, day, override):
+def _state(model, on):
+    return f"retraining of {model} is {'on' if on else 'off'}"
+
+
+def _view(log, call, model, day):
+    "The model on a day, which the severity and the alarms are of; the newest unless named."
+    newest = newest_view(log, call, model)
+    return newest if day in (None, newest.day) else View(log, model, day, None, call.settings)
+
+
+def _approve(call, log, view, why):
+    "Record that a person wants a model to be retrained although the severity is critical."
+    if why is None:
+        return
+    if view.severity != "critical":
+        raise StoreError(
+            f"{view.model}: the severity of {view.day} is {view.severity}; only critical needs an "
+            "approval."
+        )
+    log.approve_retraining(call.now(), call.who, view.model, view.day, view.severity, why)
+
+
+def _ask_safeguards(call, log, view, override):
     "Print what each safeguard says; StoreError when one stops the retraining and nobody overrides."
-    settings = call.settings
     checks = check(
         log,
         view.model,
-        day,
+        view.day,
         call.now(),
         view.severity,
-        enabled=settings.retrain_enabled,
-        cooldown_days=settings.retrain_cooldown_days,
-        min_labelled=settings.retrain_min_labelled,
-        **label_rules(settings),
+        label_alarms(view),
+        **safeguard_rules(call.settings),
     )
     for c in checks:
-        line(f"{'pass' if c.passed else 'STOP'}  {c.name}: {c.reason}")
+        line(printable(f"{'pass' if c.passed else 'STOP'}  {c.name}: {c.reason}"))
+    refuse_stopped(log, call.now())
     if not all(c.passed for c in checks) and not override:
         raise StoreError(
             "a safeguard stops the retraining; --override WHY goes on for a stated reason."

@@ -18,6 +18,11 @@ from .never import NeverReads
 from .production import ProductionReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
+<<<<<<< HEAD
+from .shadow import ShadowReads
+=======
+from .retraining import RetrainingReads
+>>>>>>> train
 from .sites import SiteReads
 from .unmatched import UnmatchedReads
 from .versions import VersionReads
@@ -43,7 +48,9 @@ class Reader(
     CalendarReads,
     NeverReads,
     WatchReads,
+    RetrainingReads,
     ResultReads,
+    ShadowReads,
     UnmatchedReads,
     QuarantineReads,
     BatchReads,

@@ -1,6 +1,6 @@
 """Counts of each day: scores and labels, segments, latencies, decisions, features."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -287,6 +287,25 @@ class ArrivalReads(BatchReads):
             values,
         )
         return {day: (events, known) for day, events, known in rows}
+
+    def known_labels(
+        self,
+        model: str,
+        start: date,
+        end: date,
+        as_of: datetime | None = None,
+        without: Iterable[str] = (),
+    ) -> tuple[int, int]:
+        "Known labels of a model from start to end, and the positive ones; `without` some tenants."
+        where, values = self._between(model, start, end, as_of)
+        (counted,) = self._rows(
+            f"""
+            SELECT coalesce(sum(n_negative + n_positive), 0)::BIGINT,
+                   coalesce(sum(n_positive), 0)::BIGINT
+            FROM arrival_counts{where} AND NOT list_contains($without, tenant)""",
+            values | {"without": list(without)},
+        )
+        return counted
 
 
 def arrivals_of(rows: Mapping[str, np.ndarray], newest: date | None) -> tuple[list[date], Arrivals]:

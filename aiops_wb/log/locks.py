@@ -1,13 +1,12 @@
-"""Who may write: one writer of a catalog, one training of a folder, held by locks of the system."""
+"""Who may write: one writer of a catalog, held by a lock of the system."""
 
 import fcntl
 import os
-from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import Busy
 
-__all__ = ["lock_catalog", "training", "is_training"]
+__all__ = ["lock_catalog"]
 
 
 def lock_catalog(root: Path, owner: str):
@@ -26,25 +25,3 @@ def lock_catalog(root: Path, owner: str):
     handle.write(f"{owner} (process {os.getpid()})")
     handle.flush()
     return handle
-
-
-@contextmanager
-def training(root: Path):
-    "Hold the folder's training lock: one training at a time; Busy when another holds it."
-    with open(Path(root) / "training.lock", "a", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy("a training is running: try again when it has finished.") from None
-        yield
-
-
-def is_training(root: Path) -> bool:
-    "Whether some process holds the training lock."
-    if not (Path(root) / "training.lock").exists():
-        return False
-    try:
-        with training(root):
-            return False
-    except Busy:
-        return True

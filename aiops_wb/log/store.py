@@ -22,7 +22,9 @@ from .never import NeverWrites
 from .nights import NightWrites
 from .production import ProductionWrites
 from .results import ResultWrites
+from .retraining import RetrainingWrites
 from .schema import migrate
+from .shadow import ShadowWrites
 from .sites import SiteWrites
 from .snapshot import Publishing
 from .unmatched import UnmatchedWrites
@@ -50,7 +52,9 @@ class Store(
     CalendarWrites,
     NeverWrites,
     WatchWrites,
+    RetrainingWrites,
     ResultWrites,
+    ShadowWrites,
     UnmatchedWrites,
 ):
     "The one writer. Times are arguments: nothing here reads a clock."

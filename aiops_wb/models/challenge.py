@@ -1,23 +1,24 @@
 """Train a challenger, compare it, propose."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import pandas as pd
 
+from ..config import Settings
 from ..log.catalog import Reader
 from ..log.errors import StoreError
-from ..log.locks import is_training, training
+from ..log.lease import running_training, training
 from ..log.store import Store
-from ..stats.retrain import Challenge, Check, compare, log_loss, safeguards
-from .complete import COMPLETE_SHARE, complete_days, still_arriving
+from ..stats.retrain import Challenge, Check, Consent, Limits, compare, log_loss, safeguards
+from .complete import COMPLETE_SHARE, complete_days, label_rules, still_arriving
 from .registry import load, register
 from .training import train
 from .version import ModelVersion, feature_columns
 
-__all__ = ["Plan", "plan", "check", "challenge", "last_challenge"]
+__all__ = ["Plan", "challenge", "check", "last_challenge", "plan", "safeguard_rules"]
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,27 @@ def _complete_plan(
     return _Windows(windows, arriving, complete.why_none)
 
 
+def safeguard_rules(settings: Settings) -> dict:
+    "What the settings say of the safeguards, as arguments of `check`."
+    limits = Limits(
+        settings.retrain_cooldown_days,
+        settings.retrain_min_labelled,
+        settings.retrain_min_positives,
+    )
+    return {"enabled": settings.retrain_enabled, "limits": limits} | label_rules(settings)
+
+
 def check(
     reader: Reader,
     model: str,
     day: date,
     now: datetime,
     severity: str,
+    harm: Sequence[str],
     *,
     enabled: bool = False,
-    cooldown_days: int = 7,
-    min_labelled: int = 100,
-    job_active: bool | None = None,
+    limits: Limits = Limits(),
+    job: str | None = None,
     as_of: datetime | None = None,
     share: float = COMPLETE_SHARE,
     floor: int = 0,
@@ -76,29 +87,39 @@ def check(
     """The five safeguards for a model at a time; a flag recorded in the audit trail overrides the
     `enabled` of the settings.
 
-    `job_active`: whether a training is running (None: look). `as_of`: which labels are known
-    (None: those of `now`). Labels count on days that are complete (`share`, `floor`: as in
-    `complete_days`), and none does where they still arrive.
+    `severity` as the front page shows it, `harm` the alarms that rest on labels. `job`: who trains
+    (None: look). `as_of`: which labels are known (None: those of `now`). Labels count on days that
+    are complete (`share`, `floor`: as in `complete_days`), and none does where they still arrive.
     """
-    flag = reader.in_force("retrain", model, now)
-    last = reader.versions(model, now).registered_at.max()
+    flag, left_out = reader.retraining_flag(model, now), reader.tenants_left_out(model, now)
+    consent = Consent(
+        enabled if flag is None else flag,
+        _said(reader.retraining_stopped(now)),
+        _said(reader.retraining_approved(model, day, severity, now)),
+        left_out,
+    )
     known = as_of or now
     windows = _complete_plan(reader, model, day, now, known, share=share, floor=floor)
-    days = reader.labelled(model, *windows.plan.training, as_of=known)
+    labelled, positive = reader.known_labels(model, *windows.plan.training, known, left_out)
     checks = safeguards(
-        enabled=enabled if flag is None else flag == "on",
+        consent=consent,
         severity=severity,
-        labelled=sum(labelled for _, labelled in days.values()),
+        harm=harm,
+        activated=reader.activated_at(model, now),
         now=now,
-        last_trained=None if pd.isna(last) else last.to_pydatetime(),
-        job_active=is_training(reader.root) if job_active is None else job_active,
-        cooldown_days=cooldown_days,
-        min_labelled=min_labelled,
+        labelled=labelled,
+        positive=positive,
+        job=running_training(reader.root) if job is None else job,
+        limits=limits,
     )
     if windows.arriving:
-        stopped = Check("samples", False, windows.arriving)
+        stopped = Check("samples", False, windows.arriving, {"arriving": windows.arriving})
         checks = [stopped if c.name == stopped.name else c for c in checks]
     return checks
+
+
+def _said(word) -> str:
+    return "" if word is None else str(word)
 
 
 def challenge(
@@ -125,6 +146,7 @@ def challenge(
     and `maturity_days` old at least. StoreError where labels still arrive, unless
     `allow_incomplete`.
     """
+    refuse_stopped(store, now)
     champion = load(store, model)
     lengths = {"train_days": train_days, "compare_days": compare_days}
     rules = {"share": share, "floor": floor, "maturity_days": maturity_days}
@@ -132,7 +154,7 @@ def challenge(
     _check_complete(model, arriving, allow_incomplete)
     _check_fair(champion, windows)
     earlier, later = _labelled_rows(store, model, windows, now)
-    with training(store.root):
+    with training(store.root, who) as lease:
         trained, held_out = train(
             earlier,
             model,
@@ -143,12 +165,22 @@ def challenge(
             incomplete=arriving,
             unsure=unsure,
         )
+        lease.require()
     unknown = store.outcomes_among(model, champion.features)
     with store.transaction():  # a challenger without its verdict could never be given one
         challenger = register(store, trained, held_out, now, who, **(options or {}))
         result = _compared(champion, challenger, feature_columns(later, unknown), later, windows)
         _record(store, result, now, who, why)
     return result
+
+
+def refuse_stopped(reader: Reader, now: datetime) -> None:
+    "StoreError where somebody stopped the retraining of every model: no override goes past it."
+    if stopped := reader.retraining_stopped(now):
+        raise StoreError(
+            f"retraining of every model is stopped {stopped}; 'aiops-wb retrain --resume-all WHY' "
+            "lets it go on."
+        )
 
 
 def _check_complete(model, arriving, allowed):
@@ -174,6 +206,8 @@ def _check_fair(champion, windows):
 def _labelled_rows(store, model, windows, now):
     "Rows to train on, and later rows to compare on; StoreError where either are missing."
     earlier = store.rows(model, *windows.training, as_of=now)
+    if len(earlier) and (left_out := store.tenants_left_out(model, now)):
+        earlier = earlier[~earlier.tenant.isin(left_out)]
     later = store.rows(model, *windows.comparison, as_of=now, where="label IS NOT NULL")
     if earlier.empty or later.empty:
         raise StoreError(

@@ -287,7 +287,9 @@ def test_a_challenge_and_its_safeguard_stop_where_labels_still_arrive(bench, slo
         options = {"why": "test", "rounds": 5, "train_days": 40}
         with pytest.raises(StoreError, match="labels still arrive"):
             challenge(store, MODEL, LAST, NIGHT, "ana", **options)
-        (samples,) = (c for c in check(store, MODEL, LAST, NIGHT, "high") if c.name == "samples")
+        (samples,) = (
+            c for c in check(store, MODEL, LAST, NIGHT, "high", ()) if c.name == "samples"
+        )
         assert not samples.passed and "labels still arrive" in samples.reason
         result = challenge(store, MODEL, LAST, NIGHT, "ana", allow_incomplete=True, **options)
         assert "still arrive" in store.version(MODEL, result.challenger).card["incomplete_labels"]
@@ -295,9 +297,9 @@ def test_a_challenge_and_its_safeguard_stop_where_labels_still_arrive(bench, slo
 
 def test_samples_are_labelled_events_of_complete_days(bench, quick):
     with bench.store() as store:
-        checks = {c.name: c for c in check(store, MODEL, LAST, NIGHT, "high")}
+        checks = {c.name: c for c in check(store, MODEL, LAST, NIGHT, "high", ())}
         assert checks["samples"].passed
-        late = check(store, MODEL, LAST, NIGHT, "high", floor=DAYS + 40)
+        late = check(store, MODEL, LAST, NIGHT, "high", (), floor=DAYS + 40)
         assert "0 labelled events" in {c.name: c for c in late}["samples"].reason
 
 

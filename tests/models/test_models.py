@@ -8,7 +8,7 @@ import shap
 from conftest import MODEL, events
 
 from aiops_wb.log.errors import StoreError
-from aiops_wb.log.locks import training
+from aiops_wb.log.lease import training
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.models.challenge import challenge, check, last_challenge, plan
 from aiops_wb.models.explain import alert_reasons, in_words, reasons
@@ -255,7 +255,8 @@ def test_windows_of_a_challenge_do_not_touch():
 
 def checked(store, now):
     "The safeguards of the model as seen at a time, by name."
-    return {c.name: c for c in check(store, MODEL, date(2026, 4, 29), now, "high")}
+    harm = ["calibration (high)"]
+    return {c.name: c for c in check(store, MODEL, date(2026, 4, 29), now, "high", harm)}
 
 
 def test_a_challenge_proposes_and_activates_nothing(bench, trained):
@@ -297,13 +298,21 @@ def test_a_challenge_proposes_and_activates_nothing(bench, trained):
             "samples": True,
             "no active job": True,
         }
-        with training(store.root):
-            assert not checked(store, later)["no active job"].passed
-        store.record(later, "ana", "retrain", MODEL, "on", "spring")
+        with training(store.root, "ana"):
+            assert "by ana (process" in checked(store, later)["no active job"].reason
+        store.let_retrain(later, "ana", MODEL, True, "spring")
         then = checked(store, later - timedelta(1))
         # as of the day before, neither the flag nor the challenger was there
         assert not then["flag"].passed and "2026-03-20" in then["cooldown"].reason
         assert checked(store, later)["flag"].passed
+        store.let_retrain(later, "ana", MODEL, False, "asked us", tenant="default")
+        left = checked(store, later)
+        assert left["flag"].evidence["left_out"] == ("default",)
+        assert left["samples"].evidence == {"labelled": 0, "positive": 0}
+        store.stop_retraining(later, "ana", "a move")
+        assert "stopped since 1 May 2026, by ana: a move" in checked(store, later)["flag"].reason
+        with pytest.raises(StoreError, match="of every model is stopped since 1 May.*--resume-all"):
+            challenge(store, MODEL, date(2026, 4, 29), later, "ana", why="x", allow_incomplete=True)
         assert store.roll_back(later, "ana", "model", MODEL, "it was worse") == "v1"
         assert store.active_version(MODEL) == "v1"
 
