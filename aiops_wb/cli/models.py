@@ -50,15 +50,23 @@ def list_models(
     rows = []
     with call.reading() as log:
         for one in [log.require_model(model)] if model else log.models():
-            active = log.active_version(one)
+            active, aliases = log.active_version(one), _aliases(log, one)
             for row in as_rows(log.versions(one), COLUMNS):
                 held_out = _held_out(row.pop("card"))
                 threshold = log.threshold(one, row["version"])
                 off = log.not_watched(one, row["version"])
                 state = {"threshold": threshold, "active": row["version"] == active}
+                state["alias"] = aliases.get(row["version"])
                 state["not_watched"] = str(off) if off else None
                 rows.append(row | state | held_out)
     show(rows, _text, counted(len(rows), "version"), as_json)
+
+
+def _aliases(log, model):
+    "What versions are beside the champion: those in its shadow, and the one before."
+    shadows = dict.fromkeys(log.challengers(model), "challenger")
+    previous = log.previous(model)
+    return ({previous: "previous"} if previous else {}) | shadows
 
 
 def _held_out(card):
@@ -78,6 +86,7 @@ def _text(row):
         f"{row['model']} {row['version']}  registered {row['registered_at']:%Y-%m-%d %H:%M}Z, "
         f"threshold {row['threshold']} points"
         + (", active" if row["active"] else "")
+        + (f", {row['alias']}" if row["alias"] else "")
         + (f", not watched {row['not_watched']}" if row["not_watched"] else "")
         + (f", adopted on {row['adopted']}" if row["adopted"] else "")
         + (f"; held-out ROC-AUC {row['roc_auc']:.3f} {row['held_out']}" if row["roc_auc"] else "")

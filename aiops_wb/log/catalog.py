@@ -18,11 +18,8 @@ from .never import NeverReads
 from .production import ProductionReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
-<<<<<<< HEAD
-from .shadow import ShadowReads
-=======
 from .retraining import RetrainingReads
->>>>>>> train
+from .shadow import ShadowReads
 from .sites import SiteReads
 from .unmatched import UnmatchedReads
 from .versions import VersionReads

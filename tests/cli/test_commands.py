@@ -129,6 +129,13 @@ def test_todays_spellings_are_left_alone(now):
     assert translate(now.split()) == (now.split(), None)
 
 
+def test_activate_is_another_word_for_promote():
+    assert translate(["models", "activate", "--why", "x"]) == (
+        ["models", "promote", "--why", "x"],
+        None,
+    )
+
+
 def test_bare_audit_lists_without_a_warning():
     assert translate(["audit"]) == (["audit", "list"], None)
     assert translate(["audit", "--data", "d"]) == (["audit", "list", "--data", "d"], None)

@@ -69,13 +69,17 @@ def test_what_is_in_production_now_and_was_at_a_time(give):
     assert give("models", "show", MODEL)[0] == f"{MODEL} v1 since 2026-03-22 00:00Z (ana: first)"
     give("models", "shadow", MODEL, "v2", "on", *WHY)
     assert "  challenger: v2, in the shadow since" in "\n".join(give("models", "show", MODEL))
-    said = give("models", "promote", "--model", MODEL, "--version", "v2", *WHY)
+    aliases = {m["version"]: m["alias"] for m in as_json(give("models", "list", "--json"))}
+    assert aliases == {"v1": None, "v2": "challenger"}
+    said = give("models", "activate", "--model", MODEL, "--version", "v2", *WHY)
     assert said[0] == f"{MODEL} v2 is active, instead of v1"
     assert "threshold 0.600 (405 points); with v1 it was 0.600" in said[1]
     assert f"calibration {MODEL}/v2/1; with v1 it was {MODEL}/v1/1" in said[2]
     assert re.fullmatch(
         r"  somebody is called .* held-out days\), before .* held-out days\)", said[3]
     )
+    listed = "\n".join(give("models", "list"))
+    assert "v1  registered 2026-03-20 00:00Z, threshold 405 points, previous" in listed
     now = as_json(give("models", "show", MODEL, "--json"))
     assert (now["champion"]["version"], now["previous"], now["challengers"]) == ("v2", "v1", [])
     assert [span["version"] for span in now["production"]] == ["v1", "v2"]
