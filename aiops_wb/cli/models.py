@@ -16,6 +16,14 @@ app = group(
         "train": ("train", "train a version on a range of the log's days and register it"),
         "adopt": ("adopt", "register a version trained elsewhere, with what one trained here has"),
         "dial": ("dial", "let the threshold in force decide who is called, or fixed cuts again"),
+        "show": ("show", "what is in production, or was at any time; the card of a version"),
+        "compare": ("compare", "two versions, card beside card"),
+        "export": ("export", "write a version into a folder that mlflow can load"),
+        "import": ("import_folder", "register a version from a folder that 'models export' wrote"),
+        "shadow": (
+            "shadow",
+            "let a version score in the champion's shadow, where it decides nothing",
+        ),
         "watch": (
             "watch",
             "switch alarms about a version and their messages on or off; figures and pages go on",
@@ -42,15 +50,23 @@ def list_models(
     rows = []
     with call.reading() as log:
         for one in [log.require_model(model)] if model else log.models():
-            active = log.active_version(one)
+            active, aliases = log.active_version(one), _aliases(log, one)
             for row in as_rows(log.versions(one), COLUMNS):
                 held_out = _held_out(row.pop("card"))
                 threshold = log.threshold(one, row["version"])
                 off = log.not_watched(one, row["version"])
                 state = {"threshold": threshold, "active": row["version"] == active}
+                state["alias"] = aliases.get(row["version"])
                 state["not_watched"] = str(off) if off else None
                 rows.append(row | state | held_out)
     show(rows, _text, counted(len(rows), "version"), as_json)
+
+
+def _aliases(log, model):
+    "What versions are beside the champion: those in its shadow, and the one before."
+    shadows = dict.fromkeys(log.challengers(model), "challenger")
+    previous = log.previous(model)
+    return ({previous: "previous"} if previous else {}) | shadows
 
 
 def _held_out(card):
@@ -70,6 +86,7 @@ def _text(row):
         f"{row['model']} {row['version']}  registered {row['registered_at']:%Y-%m-%d %H:%M}Z, "
         f"threshold {row['threshold']} points"
         + (", active" if row["active"] else "")
+        + (f", {row['alias']}" if row["alias"] else "")
         + (f", not watched {row['not_watched']}" if row["not_watched"] else "")
         + (f", adopted on {row['adopted']}" if row["adopted"] else "")
         + (f"; held-out ROC-AUC {row['roc_auc']:.3f} {row['held_out']}" if row["roc_auc"] else "")

@@ -58,6 +58,17 @@ class ProductionReads(DialReads):
         version = self.active_version(model, as_of)
         return None if version is None else self.standing(model, version, as_of)
 
+    def promoted(
+        self, model: str, as_of: datetime | None = None
+    ) -> tuple[str, datetime, str] | None:
+        "Who made the champion what it is, when and why; None before the first promotion."
+        known = self._champions(model, as_of)
+        if not known:
+            return None
+        return self._rows(
+            "SELECT who, changed_at, why FROM audit WHERE seq = $seq", {"seq": known[-1].seq}
+        )[0]
+
     def standing(self, model: str, version: str, as_of: datetime | None = None) -> Production:
         "What stands with a version, whether it decides or not."
         return Production(

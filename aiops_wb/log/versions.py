@@ -38,6 +38,9 @@ class _Origin(NamedTuple):
 
 def _origin(card):
     "Where a version comes from, by its card."
+    if imported := card.get("imported"):
+        told = f"imported from {imported['folder']}, which {imported['named']} was exported to"
+        return _Origin(told, "as the card of the folder says", "was imported with it")
     adopted = card.get("adopted")
     if not adopted:
         chosen = "chosen when the version was trained"
