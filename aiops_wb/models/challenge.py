@@ -143,8 +143,8 @@ def challenge(
     """Train a challenger, register it (not active; `options` of `automation.certainty`), put it
     into the champion's shadow, and score the days that neither learned from.
 
-    It learns from `train_days` and holds out about the `compare_days` behind them: its threshold and
-    first calibration rest on these, and they are its first days beside the champion. All are
+    It learns from `train_days` and holds out about the `compare_days` behind them: its threshold
+    and first calibration rest on these, and they are its first days beside the champion. All are
     complete for labels as known at `now` (`share`, `floor`: as in `complete_days`), and
     `maturity_days` old at least. StoreError where labels still arrive, unless `allow_incomplete`.
     """
