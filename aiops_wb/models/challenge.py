@@ -10,15 +10,28 @@ import pandas as pd
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.errors import StoreError
-from ..log.lease import running_training, training
+from ..log.lease import running_training
 from ..log.store import Store
 from ..stats.retrain import Challenge, Check, Consent, Limits, compare, log_loss, safeguards
 from .complete import COMPLETE_SHARE, complete_days, label_rules, still_arriving
+from .handover import Trained
+from .jobs import Order, clear_job, train_challenger
 from .registry import load, register
-from .training import train
+from .training import weighed_as
 from .version import ModelVersion, feature_columns
 
-__all__ = ["Plan", "challenge", "check", "last_challenge", "plan", "safeguard_rules"]
+__all__ = [
+    "Plan",
+    "Prepared",
+    "challenge",
+    "check",
+    "conclude",
+    "last_challenge",
+    "plan",
+    "prepare",
+    "refuse_stopped",
+    "safeguard_rules",
+]
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,86 @@ def _said(word) -> str:
     return "" if word is None else str(word)
 
 
+class Prepared(NamedTuple):
+    "A challenge that may begin: what is to be trained, and the days to compare on."
+
+    order: Order
+    windows: Plan
+
+
+def prepare(
+    reader: Reader,
+    model: str,
+    day: date,
+    now: datetime,
+    *,
+    train_days: int = 90,
+    compare_days: int = 28,
+    maturity_days: int = 7,
+    rounds: int | None = None,
+    share: float = COMPLETE_SHARE,
+    floor: int = 0,
+    allow_incomplete: bool = False,
+) -> Prepared:
+    """What is to be trained and compared. Rows are weighed as those of the champion were.
+
+    The days are complete for labels as known at `now` (`share`, `floor`: as in `complete_days`),
+    and `maturity_days` old at least. StoreError where labels still arrive, unless
+    `allow_incomplete`, where the champion has learned from the days of the comparison, and where
+    retraining is stopped.
+    """
+    refuse_stopped(reader, now)
+    champion = load(reader, model)
+    lengths = {"train_days": train_days, "compare_days": compare_days}
+    rules = {"share": share, "floor": floor, "maturity_days": maturity_days}
+    windows, arriving, unsure = _complete_plan(reader, model, day, now, now, **rules, **lengths)
+    _check_complete(model, arriving, allow_incomplete)
+    _check_fair(champion, windows)
+    left_out = reader.tenants_left_out(model, now)
+    for first, last in (windows.training, windows.comparison):
+        if not reader.known_labels(model, first, last, now, left_out)[0]:
+            raise StoreError(
+                f"{model}: no labelled rows from {first} to {last}; nothing to compare."
+            )
+    order = Order(
+        model,
+        f"challenger-{day:%Y%m%d}",
+        *windows.training,
+        now,
+        left_out,
+        arriving,
+        unsure,
+        {"rounds": rounds} | weighed_as(champion.card),
+    )
+    return Prepared(order, windows)
+
+
+def conclude(
+    store: Store,
+    prepared: Prepared,
+    trained: Trained,
+    now: datetime,
+    who: str,
+    why: str,
+    options: Mapping | None = None,
+) -> Challenge:
+    """Register what was trained (not active; `options` of `automation.certainty`), compare it with
+    the champion on later days, and record the verdict."""
+    order, windows = prepared
+    refuse_stopped(store, now)
+    champion = load(store, order.model)
+    _check_fair(champion, windows)
+    known = order.as_of
+    later = store.labelled_rows(order.model, *windows.comparison, as_of=known)
+    unknown = store.outcomes_among(order.model, champion.features)
+    with store.transaction():  # a challenger without its verdict could never be given one
+        challenger = register(store, *trained, now, who, **(options or {}))
+        result = _compared(champion, challenger, feature_columns(later, unknown), later, windows)
+        _record(store, result, now, who, why)
+    clear_job(store.root, order)
+    return result
+
+
 def challenge(
     store: Store,
     model: str,
@@ -130,48 +223,13 @@ def challenge(
     who: str,
     *,
     why: str,
-    train_days: int = 90,
-    compare_days: int = 28,
-    maturity_days: int = 7,
-    rounds: int = 200,
     options: Mapping | None = None,
-    share: float = COMPLETE_SHARE,
-    floor: int = 0,
-    allow_incomplete: bool = False,
+    **rules,
 ) -> Challenge:
-    """Train a challenger, register it (not active; `options` of `automation.certainty`), compare it
-    with the champion on later days, and record the verdict.
-
-    The days are complete for labels as known at `now` (`share`, `floor`: as in `complete_days`),
-    and `maturity_days` old at least. StoreError where labels still arrive, unless
-    `allow_incomplete`.
-    """
-    refuse_stopped(store, now)
-    champion = load(store, model)
-    lengths = {"train_days": train_days, "compare_days": compare_days}
-    rules = {"share": share, "floor": floor, "maturity_days": maturity_days}
-    windows, arriving, unsure = _complete_plan(store, model, day, now, now, **rules, **lengths)
-    _check_complete(model, arriving, allow_incomplete)
-    _check_fair(champion, windows)
-    earlier, later = _labelled_rows(store, model, windows, now)
-    with training(store.root, who) as lease:
-        trained, held_out = train(
-            earlier,
-            model,
-            f"challenger-{day:%Y%m%d}",
-            rounds=rounds,
-            kinds=store.feature_kinds(model, now),
-            allowed=store.allowed_features(model),
-            incomplete=arriving,
-            unsure=unsure,
-        )
-        lease.require()
-    unknown = store.outcomes_among(model, champion.features)
-    with store.transaction():  # a challenger without its verdict could never be given one
-        challenger = register(store, trained, held_out, now, who, **(options or {}))
-        result = _compared(champion, challenger, feature_columns(later, unknown), later, windows)
-        _record(store, result, now, who, why)
-    return result
+    """Prepare, train in this process, and conclude; `rules` as in `prepare`."""
+    prepared = prepare(store, model, day, now, **rules)
+    trained = train_challenger(store, prepared.order, who)
+    return conclude(store, prepared, trained, now, who, why, options)
 
 
 def refuse_stopped(reader: Reader, now: datetime) -> None:
@@ -201,20 +259,6 @@ def _check_fair(champion, windows):
             f"fair comparison cannot start on {windows.comparison[0]}; wait, or compare on fewer "
             "days."
         )
-
-
-def _labelled_rows(store, model, windows, now):
-    "Rows to train on, and later rows to compare on; StoreError where either are missing."
-    earlier = store.rows(model, *windows.training, as_of=now)
-    if len(earlier) and (left_out := store.tenants_left_out(model, now)):
-        earlier = earlier[~earlier.tenant.isin(left_out)]
-    later = store.rows(model, *windows.comparison, as_of=now, where="label IS NOT NULL")
-    if earlier.empty or later.empty:
-        raise StoreError(
-            f"{model}: no labelled rows from {windows.training[0]} to {windows.comparison[1]}; "
-            "nothing to compare."
-        )
-    return earlier, later
 
 
 def _compared(
