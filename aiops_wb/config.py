@@ -2,7 +2,8 @@
 
 One frozen, typed object holds what can be chosen. It is read once, from a file `aiops.toml` and
 from variables that begin with `AIOPS_`, and is handed on as an argument. Nothing else in the
-package reads a file of settings or the environment.
+package reads a file of settings or the environment. A `profile` is a small table of other defaults,
+over which all of these win.
 
 The file is looked for upwards from the working directory and then in the data folder, so that a
 notebook in a folder below, cron in `/` and the command line use the same one. A misspelt key is an
@@ -12,6 +13,7 @@ error: a threshold that is silently not read is worse than none.
 import json
 import os
 import platform
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
@@ -35,6 +37,7 @@ __all__ = [
     "NO_FILE",
     "NULL_WORDS",
     "PRIVATE",
+    "PROFILES",
     "Days",
     "Rule",
     "Setting",
@@ -62,9 +65,37 @@ NULL_WORDS = (*_OF_PROGRAMS, *_OF_SHEETS, "na", "none", "nil", "-", "--", ".", "
 "Words for a missing value of a number, a boolean or a time, unless others are set."
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-Days = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=1)]
+Days = Annotated[int, Field(ge=1, le=36500)]
+Count = Annotated[int, Field(ge=1, le=10**12)]
+Megabytes = Annotated[int, Field(ge=0, le=10**9)]
 Rule = Literal["days", "days-t", "rows", "control", "venn-abers", "labels", "width", "off"]
+
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    # tries out: one thing at a time, nothing is kept for long, reports may be stepped through, and
+    # a challenger follows the other
+    "development": {
+        "jobs": 1,
+        "report_timeout": 3600,
+        "snapshots_kept": 1,
+        "quarantine_days": 7,
+        "webhook_retries": 0,
+        "retrain_cooldown_days": 0,
+    },
+    # rehearses production on what may be little data: a day between two champions
+    "staging": {"retrain_cooldown_days": 1},
+    # what people rely on: a week of snapshots to go back to, more patience with a receiver, and
+    # more to learn from before a model is replaced
+    "production": {
+        "snapshots_kept": 7,
+        "quarantine_days": 90,
+        "webhook_retries": 5,
+        "retrain_min_labelled": 1000,
+        "retrain_min_positives": 100,
+    },
+}
+"""What is other than the default in each profile. None touches what a figure is or promises, so
+that a rehearsal shows the figures of production, and none switches retraining on."""
 
 
 class SettingsError(ValueError):
@@ -73,7 +104,7 @@ class SettingsError(ValueError):
 
 class Settings(BaseSettings):
     """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
-    then these defaults.
+    then the profile, then these defaults.
 
     `config` names the file; without it the file is looked for upwards from the working directory,
     then in the data folder. Relative paths in the file belong to the file's folder.
@@ -82,6 +113,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
     )
+
+    # a table of other defaults, for the place where this workbench runs
+    profile: Literal["development", "staging", "production"] | None = None
 
     # the log, the catalog, the spool, the models
     data: Path = FOLDERS["data"]
@@ -118,8 +152,8 @@ class Settings(BaseSettings):
     drift_workflow: str = "review-drift"  # the same for an alarm about drift
     case_file: Path | None = None  # JSON lines, one for each case
     webhook_url: SecretStr | None = None  # receives each case as a POST of JSON
-    webhook_timeout: Annotated[float, Field(gt=0)] = 5  # seconds
-    webhook_retries: Annotated[int, Field(ge=0)] = 3  # of one case, after the first attempt
+    webhook_timeout: Annotated[float, Field(gt=0, le=3600)] = 5  # seconds
+    webhook_retries: Annotated[int, Field(ge=0, le=100)] = 3  # of one case, after the first attempt
 
     quarantine_days: Days = 30  # what could not be loaded or read is kept so long, as text
     # limits of a file that is taken in: rows, columns, characters of a line and of a value
@@ -132,7 +166,7 @@ class Settings(BaseSettings):
     # set here: NA may be Namibia, and the scorer has to know them too
     null_words: tuple[str, ...] = NULL_WORDS
     # MB that reading one file may take; 0: half of the machine's
-    memory_limit: Annotated[int, Field(ge=0)] = 0
+    memory_limit: Megabytes = 0
 
     recent_days: Days = 7  # drift: the recent window
     reference_days: tuple[Days, Days] = (30, 60)  # drift: days before, nearest and farthest
@@ -147,7 +181,7 @@ class Settings(BaseSettings):
     # --stop-all' stops every one
     retrain_enabled: bool = False
     # a champion is left alone for so long after it was activated
-    retrain_cooldown_days: Annotated[int, Field(ge=0)] = 7
+    retrain_cooldown_days: Annotated[int, Field(ge=0, le=36500)] = 7
     retrain_min_labelled: Count = 100  # labelled events of complete days to train on, at least
     retrain_min_positives: Count = 30  # positive ones among them, at least
     # what a challenger in shadow that has shown to be better leads to: a proposal, or its promotion
@@ -170,11 +204,14 @@ class Settings(BaseSettings):
     # the champion before comes back by itself where evidence says that it was better, or only a
     # proposal is made
     retrain_rollback: Literal["propose", "automatic"] = "automatic"
+    # a training that takes longer, or more MB of memory, is ended; 0 MB: half of the machine's
+    retrain_minutes: Annotated[int, Field(ge=1, le=10080)] = 60
+    retrain_memory: Megabytes = 0
 
     engine: Literal["inline", "kernel"] = "inline"  # how report notebooks run
-    jobs: Annotated[int, Field(ge=1)] = 2  # report notebooks at once
-    report_timeout: Annotated[int, Field(ge=1)] = 120  # seconds for one report
-    snapshots_kept: Annotated[int, Field(ge=1)] = 3  # published copies of the catalog
+    jobs: Annotated[int, Field(ge=1, le=1024)] = 2  # report notebooks at once
+    report_timeout: Annotated[int, Field(ge=1, le=604800)] = 120  # seconds for one report
+    snapshots_kept: Annotated[int, Field(ge=1, le=10000)] = 3  # published copies of the catalog
 
     @field_validator("timezone")
     @classmethod
@@ -201,6 +238,13 @@ class Settings(BaseSettings):
             raise ValueError(f"{telling!r} is a value or empty, and no word for a missing one")
         return words
 
+    @field_validator("risk_cuts")
+    @classmethod
+    def _ascending(cls, cuts):
+        if list(cuts) != sorted(cuts):
+            raise ValueError("the cuts must ascend")
+        return cuts
+
     @field_validator(*PATHS)
     @classmethod
     def _possible_path(cls, path):
@@ -210,8 +254,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _ordered(self):
-        if list(self.risk_cuts) != sorted(self.risk_cuts):
-            raise ValueError("risk_cuts must ascend")
         if not self.recent_days <= self.reference_days[0] < self.reference_days[1]:
             raise ValueError(
                 "recent_days <= reference_days[0] < reference_days[1] must hold, "
@@ -248,7 +290,7 @@ class Settings(BaseSettings):
     def settings_customise_sources(
         cls, settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        "Arguments win over the environment, the environment over the file."
+        "Arguments win over the environment, the environment over the file, that over the profile."
         _refuse_misspelt_variables()
         config = init_settings.init_kwargs.pop("config", None)
         chosen = _read_variables(env_settings) | init_settings.init_kwargs
@@ -257,8 +299,14 @@ class Settings(BaseSettings):
             init_settings,
             env_settings,
             InitSettingsSource(settings_cls, file.values),
+            InitSettingsSource(settings_cls, _of_profile((file.values | chosen).get("profile"))),
             InitSettingsSource(settings_cls, file.folders),
         )
+
+
+def _of_profile(name) -> dict[str, Any]:
+    "What a profile says of settings; nothing where there is none of that name."
+    return dict(PROFILES.get(name, {})) if isinstance(name, str) else {}
 
 
 def _says_something(word) -> bool:
@@ -318,15 +366,61 @@ def _read_file(path, folder) -> _File:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{path} does not exist: name a file of settings.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} cannot be read{_key_at(path, error)}: {error}") from None
     except (ValueError, OSError, RecursionError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
-    misspelt = [f"{key}{_advice(key)}" for key in values if key not in Settings.model_fields]
+    misspelt = [_path_of(key, values[key]) for key in values if key not in Settings.model_fields]
     if misspelt:
-        raise SettingsError(f"{path}: {'; '.join(misspelt)}")
+        said = (f"{name}{_advice(name.replace('.', '_'))}" for name in misspelt)
+        raise SettingsError(f"{path}: {'; '.join(said)}")
+    wrong = filter(None, (_other_kind(key, value, path) for key, value in values.items()))
+    if said := "; ".join(wrong):
+        raise SettingsError(said)
     for key in PATHS:
         if isinstance(values.get(key), str):
             values[key] = folder / values[key]
     return _File(path, values, {name: folder / given for name, given in FOLDERS.items()})
+
+
+_KEY = re.compile(r"\s*([A-Za-z_.]+)\s*(=|$|\s)")
+
+
+def _key_at(path, error) -> str:
+    "At which setting a file stops being TOML, in words; empty where its line names none."
+    lines = path.read_text(encoding="utf-8").rstrip().splitlines() or [""]
+    place = re.search(r"at line (\d+)", str(error))
+    key = _KEY.match(lines[min(int(place[1]), len(lines)) - 1] if place else lines[-1])
+    return f" at {key[1]}" if key and key[1] in Settings.model_fields else ""
+
+
+def _path_of(key, value) -> str:
+    "A key that is no setting, with the one below it where both together were meant."
+    below = value if isinstance(value, dict) else {}
+    inner = next((k for k in below if f"{key}_{k}" in Settings.model_fields), None)
+    if inner:
+        return f"{key}.{inner}"
+    return key if key and key == key.strip() else repr(key)
+
+
+def _other_kind(key, value, path) -> str:
+    """What is wrong with a value of a file that is of another kind than the setting; empty where
+    nothing is. Of a variable everything is text; a file says which of its values are."""
+    usual = Settings.model_fields[key].default
+    told = {key: (value, usual)}
+    if isinstance(usual, tuple) and isinstance(value, list):
+        told = {f"{key}.{i}": (item, usual[0]) for i, item in enumerate(value)}
+    needed = {name: _needed(*pair) for name, pair in told.items()}
+    return next((f"{name} (file {path}): {said}" for name, said in needed.items() if said), "")
+
+
+def _needed(value, usual) -> str:
+    "What a value should be that is a text or a boolean in place of a number, or no boolean."
+    if isinstance(usual, bool):
+        return "" if isinstance(value, bool) else "true or false is needed, without quotes"
+    if isinstance(usual, (int, float)) and isinstance(value, (str, bool)):
+        return "a number is needed, without quotes"
+    return ""
 
 
 def _advice(name, prefix="") -> str:
@@ -399,13 +493,16 @@ class _Origins(NamedTuple):
     arguments: set[str]
     variables: Mapping[str, str]
     file: _File
+    profile: str | None
 
 
 def _origins(config, arguments) -> _Origins:
     "Where settings come from; the folder of the log may hold their file."
     variables = {n[len(PREFIX) :].lower(): n for n in os.environ if n.upper().startswith(PREFIX)}
     data = arguments.get("data") or os.environ.get(variables.get("data", ""))
-    return _Origins(set(arguments), variables, _find_file(config, data))
+    file = _find_file(config, data)
+    told = os.environ.get(variables.get("profile", "")) or file.values.get("profile")
+    return _Origins(set(arguments), variables, file, arguments.get("profile") or told)
 
 
 class Setting(NamedTuple):
@@ -417,7 +514,8 @@ class Setting(NamedTuple):
 
 
 def sources(*, config: Path | None = None, **chosen) -> list[Setting]:
-    "Each setting that `load_settings` gives, and its source: argument, variable, file or default."
+    """Each setting that `load_settings` gives, and its source: argument, variable, file, profile or
+    default."""
     settings = load_settings(config=config, **chosen)
     origins = _origins(config, {k: v for k, v in chosen.items() if v is not None})
     return [
@@ -426,12 +524,21 @@ def sources(*, config: Path | None = None, **chosen) -> list[Setting]:
     ]
 
 
-def _source(name: str, arguments: set[str], variables: Mapping[str, str], file: _File) -> str:
+def _source(
+    name: str,
+    arguments: set[str],
+    variables: Mapping[str, str],
+    file: _File,
+    profile: str | None,
+) -> str:
+    "Where a setting comes from."
     if name in arguments:
         return "argument"
     if name in variables:
         return f"variable {variables[name]}"
-    return f"file {file.path}" if name in file.values else "default"
+    if name in file.values:
+        return f"file {file.path}"
+    return f"profile {profile}" if name in _of_profile(profile) else "default"
 
 
 def packages() -> dict[str, str]:

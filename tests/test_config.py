@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aiops_wb.config import Settings, SettingsError, load_settings, sources
+from aiops_wb.config import PROFILES, Settings, SettingsError, load_settings, sources
 
 
 @pytest.fixture
@@ -141,3 +141,120 @@ def test_the_secret_is_masked(house, monkeypatch):
     monkeypatch.setenv("AIOPS_WEBHOOK_URL", "https://h/SECRET")
     value, origin = source("webhook_url")
     assert "SECRET" not in f"{value}" and origin == "variable AIOPS_WEBHOOK_URL"
+
+
+def test_a_profile_is_a_table_of_defaults_over_which_all_else_wins(house, monkeypatch):
+    assert Settings().profile is None and source("snapshots_kept") == (3, "default")
+    (house / "aiops.toml").write_text('profile = "production"\nwebhook_retries = 2')
+    assert source("snapshots_kept") == (7, "profile production")
+    assert source("webhook_retries") == (2, f"file {house / 'aiops.toml'}")
+    assert source("jobs") == (2, "default")
+    monkeypatch.setenv("AIOPS_PROFILE", "development")
+    assert source("profile") == ("development", "variable AIOPS_PROFILE")
+    assert source("retrain_cooldown_days") == (0, "profile development")
+    assert source("webhook_retries")[0] == 2
+    monkeypatch.setenv("AIOPS_RETRAIN_COOLDOWN_DAYS", "3")
+    assert source("retrain_cooldown_days") == (3, "variable AIOPS_RETRAIN_COOLDOWN_DAYS")
+    assert source("snapshots_kept", profile="staging") == (3, "default")
+    assert source("snapshots_kept", profile="production") == (7, "profile production")
+    assert source("jobs", profile="development", jobs=3) == (3, "argument")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_can_be_used_and_changes_no_figure_and_no_promise(house, profile):
+    settings = load_settings(profile=profile)
+    changed = {k for k, v in settings if v != getattr(Settings(), k)} - {"profile"}
+    assert changed == set(PROFILES[profile])
+    assert settings.certainty == Settings().certainty
+    assert not settings.retrain_enabled
+    assert not {n for n in changed if n.startswith(("drift", "calibration", "complete", "label"))}
+    hardest, ours = load_settings(profile="production"), settings
+    for name in ("cooldown_days", "min_labelled", "min_positives"):
+        assert getattr(ours, f"retrain_{name}") <= getattr(hardest, f"retrain_{name}")
+
+
+MALFORMED = [
+    ("jobs = ", "jobs"),
+    ("jobs 3", "jobs"),
+    ("engine = inline", "engine"),
+    ("risk_cuts = [0.2, 0.4", "risk_cuts"),
+    ("timezone = 'UTC", "timezone"),
+    ("jobs = 2\njobs = 3", "jobs"),
+    ("jobs = 3\x00", "jobs"),
+    ('data = "a\\u0000b"', "data"),
+    ('jobs = "three"', "jobs"),
+    ('jobs = "3"', "jobs"),
+    ("jobs = true", "jobs"),
+    ("jobs = 3.5", "jobs"),
+    ("jobs = 0", "jobs"),
+    ("jobs = 10000000000000000000000", "jobs"),
+    ("snapshots_kept = 99999999999", "snapshots_kept"),
+    ("quarantine_days = 99999999999999", "quarantine_days"),
+    ("jobs = 2026-03-01", "jobs"),
+    ("report_timeout = 07:32:00", "report_timeout"),
+    ("data = 1979-05-27", "data"),
+    ("jobs = [2]", "jobs"),
+    ("[jobs]\nreports = 2", "jobs"),
+    ("[[jobs]]\na = 1", "jobs"),
+    ("case_file = {a = 1}", "case_file"),
+    ("job = 3", "job"),
+    ("JOBS = 3", "JOBS"),
+    ("'jobs ' = 3", "'jobs '"),
+    ("'' = 3", "''"),
+    ("[webhook]\nurl = 'x'", "webhook.url"),
+    ("retrain.enabled = true", "retrain.enabled"),
+    ("narrow_width = nan", "narrow_width"),
+    ("case_hours = nan", "case_hours"),
+    ("webhook_timeout = inf", "webhook_timeout"),
+    ('retrain_enabled = "yes"', "retrain_enabled"),
+    ("retrain_enabled = 1", "retrain_enabled"),
+    ("retrain_cooldown_days = -1", "retrain_cooldown_days"),
+    ("retrain_min_positives = 0", "retrain_min_positives"),
+    ("retrain_minutes = 0", "retrain_minutes"),
+    ("retrain_memory = -1", "retrain_memory"),
+    ("risk_cuts = [0.2, 0.4, 0.6]", "risk_cuts.3"),
+    ("risk_cuts = [0.2, 0.4, 0.6, 0.8, 0.9]", "risk_cuts"),
+    ("risk_cuts = [0.8, 0.6, 0.4, 0.2]", "risk_cuts"),
+    ("risk_cuts = [0.2, 0.4, 1.6, 0.8]", "risk_cuts.2"),
+    ('risk_cuts = [0.2, "x", 0.6, 0.8]', "risk_cuts.1"),
+    ("risk_cuts = 0.5", "risk_cuts"),
+    ("reference_days = [30]", "reference_days.1"),
+    ("reference_days = [60, 30]", "reference_days[0]"),
+    ("recent_days = 31", "recent_days"),
+    ('timezone = "Mars"', "timezone"),
+    ("timezone = 1", "timezone"),
+    ('profile = "prod"', "profile"),
+    ("profile = true", "profile"),
+    ('profile = ["production"]', "profile"),
+    ('label_delay_days = "soon"', "label_delay_days"),
+    ("coverage = 0.5", "coverage"),
+    ('automation = "always"', "automation"),
+    ('null_words = ["7"]', "null_words"),
+    ("null_words = [1]", "null_words.0"),
+    ("webhook_url = 5", "webhook_url"),
+    ("drift_level = 1.0", "drift_level"),
+]
+
+
+@pytest.mark.parametrize(("text", "path"), MALFORMED, ids=[repr(t) for t, _ in MALFORMED])
+def test_a_malformed_file_is_refused_in_a_sentence_with_the_path_of_the_key(house, text, path):
+    file = house / "aiops.toml"
+    file.write_text(text)
+    for load in (load_settings, sources):
+        said = _refused(load)
+        assert path in said.replace(str(file), "") and "\n" not in said and len(said) < 400
+        if path not in ("reference_days[0]", "recent_days"):  # two settings that do not agree
+            assert str(file) in said
+
+
+def _refused(load):
+    with pytest.raises(SettingsError) as stop:
+        load()
+    return str(stop.value)
+
+
+def test_a_variable_is_text_whatever_the_setting_is(house, monkeypatch):
+    for name, value in (("JOBS", "3"), ("RETRAIN_ENABLED", "true"), ("CASE_HOURS", "12")):
+        monkeypatch.setenv(f"AIOPS_{name}", value)
+    settings = Settings()
+    assert (settings.jobs, settings.retrain_enabled, settings.case_hours) == (3, True, 12)

@@ -1,9 +1,11 @@
 """Lists: a table on a terminal, a line for each row in a pipe, JSON where it is wanted."""
 
 import json
+import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 
 import pandas as pd
@@ -16,7 +18,7 @@ from ..render.engine import ReportResult
 from .call import Call
 from .lines import line, printable
 
-__all__ = ["Bar", "as_rows", "print_json", "progress", "show"]
+__all__ = ["Bar", "as_rows", "peak_memory", "print_json", "progress", "rounds_bar", "show"]
 
 NARROWEST = 40
 "Columns of a table at least: what does not fit is broken by the terminal."
@@ -118,6 +120,20 @@ class Bar:
         if failed:
             reason = (result.error or "").strip().splitlines()[-1]
             tqdm.write(f"{result.name} failed: {reason}", file=sys.stderr)
+
+
+@contextmanager
+def rounds_bar(call: Call) -> Iterator[Callable[[int], None]]:
+    "Shows which tree is grown, on a terminal; how many there will be nobody knows."
+    seen = sys.stderr.isatty() and not call.quiet
+    with tqdm(desc="growing trees", unit="tree", disable=not seen) as bar:
+        yield lambda _: bar.update() and None
+
+
+def peak_memory() -> str:
+    "The most memory that this process has had, in words."
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return f"{most / (2**20 if sys.platform == 'darwin' else 2**10):,.0f} MB"
 
 
 def progress(call: Call, unit: str = "day") -> Callable[[Sequence, str], Iterator]:

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from ..log.errors import StoreError
-from ..models.challenge import challenge, check, refuse_stopped, safeguard_rules
+from ..models.challenge import check, conclude, prepare, refuse_stopped, safeguard_rules
 from ..models.complete import label_rules
+from ..models.jobs import JobLimits, train_challenger
 from ..watch.harm import label_alarms
 from ..watch.takeover import known_validations
 from ..watch.view import View
@@ -85,26 +86,21 @@ def retrain(
         raise typer.BadParameter("--model names the model.")
     if tenant and not flag:
         raise typer.BadParameter("--tenant goes with --flag on or off.")
-    with call.writing() as log:
-        log.require_model(model)
-        if flag:
-            _switch(call, log, model, flag == "on", why, tenant)
-            return
+    if flag:
+        _switch(call, model, flag == "on", why, tenant)
+        return
+    _approve(call, model, date_, approve)
+    settings, now = call.settings, call.now()
+    with call.reading() as log:  # nobody waits for the catalog while trees grow
         view = _view(log, call, model, date_)
-        _approve(call, log, view, approve)
         _ask_safeguards(call, log, view, override)
-        pair = challenge(
-            log,
-            model,
-            view.day,
-            call.now(),
-            call.who,
-            why=override or "safeguards passed",
-            options=call.settings.certainty,
-            allow_incomplete=override is not None,
-            **label_rules(call.settings),
-        )
-        known = known_validations(log, model, call.now(), call.settings)
+        incomplete = {"allow_incomplete": override is not None}
+        prepared = prepare(log, model, view.day, now, **incomplete, **label_rules(settings))
+        trained = train_challenger(log, prepared.order, call.who, JobLimits.of(settings))
+    why = override or "safeguards passed"
+    with call.writing() as log:
+        pair = conclude(log, prepared, trained, now, call.who, why, settings.certainty)
+        known = known_validations(log, model, now, settings)
     _tell(pair, known)
 
 
@@ -131,11 +127,13 @@ def _stop(call, stop, resume):
     )
 
 
-def _switch(call, log, model, on, why, tenant):
+def _switch(call, model, on, why, tenant):
     "Record that a model may be retrained, or on the rows of a tenant, or not."
     if not why:
         raise StoreError("switching retraining on or off needs --why.")
-    log.let_retrain(call.now(), call.who, model, on, why, tenant)
+    with call.writing() as log:
+        log.require_model(model)
+        log.let_retrain(call.now(), call.who, model, on, why, tenant)
     rows = f"rows of tenant {tenant} are {'used' if on else 'left out'}"
     said = f"in retrainings of {model} {rows}" if tenant else _state(model, on)
     line(printable(said))
@@ -147,20 +145,23 @@ def _state(model, on):
 
 def _view(log, call, model, day):
     "The model on a day, which the severity and the alarms are of; the newest unless named."
+    log.require_model(model)
     newest = newest_view(log, call, model)
     return newest if day in (None, newest.day) else View(log, model, day, None, call.settings)
 
 
-def _approve(call, log, view, why):
+def _approve(call, model, day, why):
     "Record that a person wants a model to be retrained although the severity is critical."
     if why is None:
         return
-    if view.severity != "critical":
-        raise StoreError(
-            f"{view.model}: the severity of {view.day} is {view.severity}; only critical needs an "
-            "approval."
-        )
-    log.approve_retraining(call.now(), call.who, view.model, view.day, view.severity, why)
+    with call.writing() as log:
+        view = _view(log, call, model, day)
+        if view.severity != "critical":
+            raise StoreError(
+                f"{model}: the severity of {view.day} is {view.severity}; only critical needs an "
+                "approval."
+            )
+        log.approve_retraining(call.now(), call.who, model, view.day, view.severity, why)
 
 
 def _ask_safeguards(call, log, view, override):

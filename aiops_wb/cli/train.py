@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ..log.errors import StoreError
+from ..models.boosting import size_in_words
 from ..models.complete import held_out_words, label_rules, training_rows
 from ..models.registry import register
 from ..models.training import train
@@ -14,6 +15,7 @@ from ..watch.dial import calls_in_words
 from .arguments import AlertsPerDay, FirstDay, LastDay, Model, as_name
 from .call import Call, alone, command
 from .lines import line
+from .output import peak_memory, rounds_bar
 
 app = alone()
 SHOWN = ("roc_auc", "pr_auc", "precision", "recall")
@@ -39,6 +41,43 @@ def train_version(
         ),
     ] = None,
     alerts_per_day: AlertsPerDay = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="grow so many trees (default: as the last fifth of the days that are learned "
+            "from is scored better by; held-out days are not looked at)",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=2**31 - 1,
+            metavar="N",
+            help="the seed: the same log, days and seed give the same file",
+        ),
+    ] = 0,
+    positive_weight: Annotated[
+        float,
+        typer.Option(
+            metavar="W",
+            help="count each positive so often while trees grow; taken back from the log-odds "
+            "afterwards. On made rows with few positives it ranked worse than 1: compare",
+        ),
+    ] = 1.0,
+    propensity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="this feature is the chance, in (0, 1], with which the label of an event is "
+            "seen: rows weigh one over it (at most 20), and it is no feature; held-out figures "
+            "stay those of labelled events",
+            show_default=False,
+        ),
+    ] = None,
     allow_incomplete: Annotated[
         bool,
         typer.Option(
@@ -63,23 +102,32 @@ def train_version(
         for name in sorted(chosen):
             if f"feature:{name}" not in known.rows:
                 raise StoreError(f"{model} has no feature {name!r} on these days.")
-        trained, held_out = train(
-            known.rows,
-            model,
-            version,
-            kinds=log.feature_kinds(model),
-            allowed=log.allowed_features(model) | chosen,
-            events=known.events,
-            incomplete=known.told if known.incomplete else "",
-            unsure=known.unsure,
-            threshold=Ladder.of(call.settings.risk_cuts).high,
-            alerts_per_day=alerts_per_day,
-        )
+        n_features = sum(c.startswith("feature:") for c in known.rows)
+        call.say(f"learning from {size_in_words(len(known.rows), n_features)}")
+        with rounds_bar(call) as on_round:
+            trained, held_out = train(
+                known.rows,
+                model,
+                version,
+                parameters={"seed": seed},
+                rounds=rounds,
+                positive_weight=positive_weight,
+                propensity=propensity,
+                on_round=on_round,
+                kinds=log.feature_kinds(model),
+                allowed=log.allowed_features(model) | chosen,
+                events=known.events,
+                incomplete=known.told if known.incomplete else "",
+                unsure=known.unsure,
+                threshold=Ladder.of(call.settings.risk_cuts).high,
+                alerts_per_day=alerts_per_day,
+            )
         register(log, trained, held_out, call.now(), call.who, **call.settings.certainty)
         with log.transaction():
             log.allow_features(call.now(), call.who, model, chosen, f"for version {version}")
     if known.told:
         line(known.told)
+    call.say(f"{trained.card['rounds']} trees; {peak_memory()} of memory at most")
     card = trained.card
     figures = {k: round(v, 3) for k in SHOWN if (v := card["metrics"].get(k)) is not None}
     line(

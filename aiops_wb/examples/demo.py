@@ -19,7 +19,7 @@ from ..models.challenge import challenge, plan
 from ..models.complete import label_rules, training_rows
 from ..models.registry import register
 from ..models.scorer import Scorer
-from ..models.training import train
+from ..models.training import ROUNDS, train
 from ..models.version import ModelVersion
 from ..render.jobs import ReportResult
 from ..watch.cases import open_cases
@@ -266,6 +266,7 @@ def _challenge(replay, day):
                 replay.story.night(day),
                 _WHO,
                 why="a season is over",
+                rounds=ROUNDS,
                 options=replay.settings.certainty,
                 **label_rules(replay.settings),
             )

@@ -8,10 +8,10 @@ from ..config import Settings
 from ..stats.decisions import RISK_CUTS
 from .errors import StoreError
 
-__all__ = ["Limits", "ReadOptions", "Rejects", "shown"]
+__all__ = ["Limits", "ReadOptions", "Rejects", "half_of_the_machine", "shown"]
 
 
-def _half_of_the_machine():
+def half_of_the_machine() -> int:
     "Half of the memory of this machine, in MB."
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**21
 
@@ -24,7 +24,7 @@ class Limits:
     columns: int = 5_000
     line: int = 5_000_000  # characters
     value: int = 1_000_000  # characters
-    memory: int = field(default_factory=_half_of_the_machine)
+    memory: int = field(default_factory=half_of_the_machine)
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":

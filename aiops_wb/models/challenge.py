@@ -8,16 +8,28 @@ from typing import NamedTuple
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.errors import StoreError
-from ..log.lease import running_training, training
+from ..log.lease import running_training
 from ..log.shadow import Pair
 from ..log.store import Store
 from ..stats.retrain import Check, Consent, Limits, safeguards
 from .complete import COMPLETE_SHARE, complete_days, label_rules, still_arriving
+from .handover import Trained
+from .jobs import Order, clear_job, train_challenger
 from .registry import register
 from .shadow import follow
-from .training import train
+from .training import weighed_as
 
-__all__ = ["Plan", "challenge", "check", "plan", "safeguard_rules"]
+__all__ = [
+    "Plan",
+    "Prepared",
+    "challenge",
+    "check",
+    "conclude",
+    "plan",
+    "prepare",
+    "refuse_stopped",
+    "safeguard_rules",
+]
 
 
 @dataclass(frozen=True)
@@ -123,6 +135,87 @@ def _said(word) -> str:
     return "" if word is None else str(word)
 
 
+class Prepared(NamedTuple):
+    "A challenge that may begin: what is to be trained, beside which version, up to which day."
+
+    order: Order
+    champion: str
+    day: date
+
+
+def prepare(
+    reader: Reader,
+    model: str,
+    day: date,
+    now: datetime,
+    *,
+    train_days: int = 90,
+    compare_days: int = 28,
+    maturity_days: int = 7,
+    rounds: int | None = None,
+    share: float = COMPLETE_SHARE,
+    floor: int = 0,
+    allow_incomplete: bool = False,
+) -> Prepared:
+    """What is to be trained. Rows are weighed as those of the champion were.
+
+    It learns from `train_days` and holds out about the `compare_days` behind them: its threshold
+    and first calibration rest on these, and they are its first days beside the champion. All are
+    complete for labels as known at `now` (`share`, `floor`: as in `complete_days`), and
+    `maturity_days` old at least. StoreError where labels still arrive, unless `allow_incomplete`,
+    where no version is active, and where retraining is stopped.
+    """
+    refuse_stopped(reader, now)
+    champion = reader.active_version(model)
+    if champion is None:
+        raise StoreError(f"{model} has no active version to challenge: promote one first.")
+    lengths = {"train_days": train_days, "compare_days": compare_days}
+    rules = {"share": share, "floor": floor, "maturity_days": maturity_days}
+    windows, arriving, unsure = _complete_plan(reader, model, day, now, now, **rules, **lengths)
+    _check_complete(model, arriving, allow_incomplete)
+    left_out = reader.tenants_left_out(model, now)
+    first, last = windows.training[0], windows.comparison[1]
+    if not reader.known_labels(model, first, last, now, left_out)[0]:
+        raise StoreError(
+            f"{model}: no labelled rows from {first} to {last}; nothing to learn from."
+        )
+    options = {"rounds": rounds, "holdout": compare_days / (train_days + compare_days)}
+    order = Order(
+        model,
+        f"challenger-{day:%Y%m%d}",
+        first,
+        last,
+        now,
+        left_out,
+        arriving,
+        unsure,
+        options | weighed_as(reader.version(model, champion).card),
+    )
+    return Prepared(order, champion, day)
+
+
+def conclude(
+    store: Store,
+    prepared: Prepared,
+    trained: Trained,
+    now: datetime,
+    who: str,
+    why: str,
+    options: Mapping | None = None,
+) -> Pair:
+    """Register what was trained (not active; `options` of `automation.certainty`), put it into the
+    champion's shadow, and score the days that neither learned from."""
+    order = prepared.order
+    refuse_stopped(store, now)
+    with store.transaction():  # one that nothing compares would be of no use
+        challenger = register(store, *trained, now, who, **(options or {}))
+        store.shadow(now, who, order.model, challenger.version, why)
+    clear_job(store.root, order)
+    pair = Pair(order.model, store.active_version(order.model), challenger.version)
+    follow(store, pair, prepared.day, now)
+    return pair
+
+
 def challenge(
     store: Store,
     model: str,
@@ -131,51 +224,13 @@ def challenge(
     who: str,
     *,
     why: str,
-    train_days: int = 90,
-    compare_days: int = 28,
-    maturity_days: int = 7,
-    rounds: int = 200,
     options: Mapping | None = None,
-    share: float = COMPLETE_SHARE,
-    floor: int = 0,
-    allow_incomplete: bool = False,
+    **rules,
 ) -> Pair:
-    """Train a challenger, register it (not active; `options` of `automation.certainty`), put it
-    into the champion's shadow, and score the days that neither learned from.
-
-    It learns from `train_days` and holds out about the `compare_days` behind them: its threshold
-    and first calibration rest on these, and they are its first days beside the champion. All are
-    complete for labels as known at `now` (`share`, `floor`: as in `complete_days`), and
-    `maturity_days` old at least. StoreError where labels still arrive, unless `allow_incomplete`.
-    """
-    refuse_stopped(store, now)
-    champion = store.active_version(model)
-    if champion is None:
-        raise StoreError(f"{model} has no champion to challenge: promote a version first.")
-    lengths = {"train_days": train_days, "compare_days": compare_days}
-    rules = {"share": share, "floor": floor, "maturity_days": maturity_days}
-    windows, arriving, unsure = _complete_plan(store, model, day, now, now, **rules, **lengths)
-    _check_complete(model, arriving, allow_incomplete)
-    rows = _labelled_rows(store, model, windows, now)
-    with training(store.root, who) as lease:
-        trained, held_out = train(
-            rows,
-            model,
-            f"challenger-{day:%Y%m%d}",
-            holdout=compare_days / (train_days + compare_days),
-            rounds=rounds,
-            kinds=store.feature_kinds(model, now),
-            allowed=store.allowed_features(model),
-            incomplete=arriving,
-            unsure=unsure,
-        )
-        lease.require()
-    with store.transaction():  # one that nothing compares would be of no use
-        challenger = register(store, trained, held_out, now, who, **(options or {}))
-        store.shadow(now, who, model, challenger.version, why)
-    pair = Pair(model, champion, challenger.version)
-    follow(store, pair, day, now)
-    return pair
+    """Prepare, train in this process, and conclude; `rules` as in `prepare`."""
+    prepared = prepare(store, model, day, now, **rules)
+    trained = train_challenger(store, prepared.order, who)
+    return conclude(store, prepared, trained, now, who, why, options)
 
 
 def refuse_stopped(reader: Reader, now: datetime) -> None:
@@ -194,16 +249,3 @@ def _check_complete(model, arriving, allowed):
             f"{model}: {arriving}. Models would be trained and compared on labels that are known "
             "early: wait until some days are complete."
         )
-
-
-def _labelled_rows(store, model, windows, now):
-    "Rows to train on; StoreError where there is none."
-    rows = store.rows(model, windows.training[0], windows.comparison[1], as_of=now)
-    if len(rows) and (left_out := store.tenants_left_out(model, now)):
-        rows = rows[~rows.tenant.isin(left_out)]
-    if rows.empty:
-        raise StoreError(
-            f"{model}: no labelled rows from {windows.training[0]} to {windows.comparison[1]}; "
-            "nothing to learn from."
-        )
-    return rows

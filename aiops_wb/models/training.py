@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import xgboost as xgb
 
 from ..config import packages
 from ..log.errors import StoreError
@@ -19,7 +18,17 @@ from ..stats.decisions import Ladder
 from ..stats.performance import summary
 from ..stats.points import as_points
 from ..stats.thresholds import best_f1, for_alerts
-from .version import ModelVersion, feature_columns, feature_matrix
+from .boosting import (
+    CLIPPED,
+    PARAMETERS,
+    ROUNDS,
+    Grown,
+    Learned,
+    OnRound,
+    grow,
+    propensity_weights,
+)
+from .version import ModelVersion, feature_columns
 
 __all__ = [
     "PARAMETERS",
@@ -31,20 +40,10 @@ __all__ = [
     "quantile_bins",
     "separating",
     "train",
+    "weighed_as",
 ]
 
 
-PARAMETERS = {
-    "objective": "binary:logistic",
-    "tree_method": "hist",
-    "max_depth": 5,
-    "eta": 0.08,
-    "subsample": 0.8,
-    "colsample_bytree": 0.8,
-    "min_child_weight": 10,
-    "seed": 0,
-}
-ROUNDS = 200
 SEPARATES, LEAST_EACH = 0.995, 10
 """Held-out ROC AUC above which a feature alone separates the labels, where there are so many of
 each label."""
@@ -57,7 +56,9 @@ def train(
     *,
     holdout: float = 0.2,
     parameters: dict[str, Any] | None = None,
-    rounds: int = ROUNDS,
+    rounds: int | None = None,
+    positive_weight: float = 1.0,
+    propensity: str | None = None,
     min_labelled: int = 100,
     kinds: Mapping[str, str] = MappingProxyType({}),
     allowed: Collection[str] = (),
@@ -66,6 +67,7 @@ def train(
     unsure: str = "",
     threshold: int = Ladder.of().high,
     alerts_per_day: float | None = None,
+    on_round: OnRound = lambda _: None,
 ) -> tuple[ModelVersion, dict[date, ScoreCounts]]:
     """Train on labelled rows (columns `event_date`, `label`, `feature:...`); returns the version
     and the counts of each of its held-out days.
@@ -74,24 +76,38 @@ def train(
     that is known, `events` how many each day had, with a label or without (None: as many as
     `rows`), `incomplete` why labels are known not to be complete, `unsure` why that is not known:
     the card remembers them. The version starts with a threshold (points), or with that which gives
-    `alerts_per_day` on the held-out days. Raises StoreError when there are too few labelled rows,
+    `alerts_per_day` on the held-out days.
+
+    Days are in order: trees learn from the first ones; as many are grown as the last fifth of these
+    is scored better by (`rounds`: so many); `holdout` of all days are seen by neither. The same
+    rows, parameters and seed give the same file, whatever the number of threads. A
+    `positive_weight` counts while trees grow and is taken back from the log-odds; `propensity`
+    names the feature that holds the chance with which a label is seen: rows weigh one over it, and
+    it is no feature. Raises StoreError when there are too few labelled rows,
     one class only, no days to hold out, or a feature that is not `allowed` to alone separates the
     labels.
     """
     threshold = as_points(threshold)
     known = _labelled(rows, model, min_labelled)
+    weight = np.ones(len(known))
+    if propensity is not None:
+        weight = propensity_weights(known, model, propensity)
+        known = known.drop(columns=f"feature:{propensity}")
     split = _split_days(known, model, holdout)
     frame = feature_columns(known)
     fitted = PARAMETERS | (parameters or {})
-    learned, label = frame[~split.held], known.label[~split.held]
-    card = feature_rules(learned, kinds)
+    learns = ~split.held
+    card = feature_rules(frame[learns], kinds)
     _refuse_leaks(model, frame, known.label, split.held, card["bins"], allowed)
-    trained = ModelVersion(model, version, _boosted(learned, label, card, fitted, rounds), card)
+    learned = frame[learns], known.label[learns], known.event_date[learns], weight[learns]
+    grown = grow(Learned(*learned, card), fitted, rounds, on_round, positive_weight)
+    trained = ModelVersion(model, version, grown.booster, card)
     held_days = _held_out_days(trained, frame[split.held], known[split.held])
     seen, n_by_day = total(held_days.values()), _events_held_out(rows, split.held_out_from, events)
     if alerts_per_day is not None:
         threshold = start_at(seen, n_by_day, alerts_per_day)
-    card |= _described(split, seen, fitted, rounds, threshold)
+    card |= _described(split, seen, fitted, grown, threshold)
+    card |= _weighed(positive_weight, propensity)
     card |= labelled_share(card, n_by_day)
     if incomplete:
         card["incomplete_labels"] = incomplete
@@ -214,13 +230,6 @@ def feature_rules(learned: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, 
     return {"features": list(learned), "categories": categories, "bins": bins, "kinds": known}
 
 
-def _boosted(learned, label, card, parameters, rounds):
-    "A booster that learned from the rows that are not held out."
-    matrix = feature_matrix(learned, card["features"], card["categories"], card["kinds"])
-    matrix.set_label(label)
-    return xgb.train(parameters, matrix, rounds)
-
-
 def _held_out_days(trained, frame, known) -> dict[date, ScoreCounts]:
     "The counts of each held-out day."
     points = pd.Series(trained.grid.quantise(trained.score(frame)), index=frame.index)
@@ -255,7 +264,7 @@ def start_at(known: ScoreCounts, events: Mapping[date, int], alerts_per_day: flo
         raise StoreError(f"--alerts-per-day {alerts_per_day:g}: {error}") from None
 
 
-def _described(split, held_out, parameters, rounds, threshold) -> dict[str, Any]:
+def _described(split, held_out, parameters, grown: Grown, threshold) -> dict[str, Any]:
     "What is kept of a training: its days and rows, a threshold and the figures at it."
     return {
         "window": [str(split.first), str(split.last)],
@@ -264,11 +273,30 @@ def _described(split, held_out, parameters, rounds, threshold) -> dict[str, Any]
         "held_out_rows": int(split.held.sum()),
         "threshold": threshold,
         "best_f1": best_f1(held_out),
-        "rounds": rounds,
+        "rounds": grown.rounds,
+        "stopping": grown.stopping,
         "parameters": parameters,
         "metrics": held_out_metrics(held_out, threshold),
         "packages": packages(),
     }
+
+
+def _weighed(positive_weight, propensity) -> dict[str, Any]:
+    "What is kept of how rows were weighed; nothing where all were alike."
+    told = {}
+    if positive_weight != 1:
+        told["positive_weight"] = positive_weight
+    if propensity is not None:
+        told["propensity"] = {"feature": propensity, "clipped_below": CLIPPED}
+    return told
+
+
+def weighed_as(card: Mapping[str, Any]) -> dict[str, Any]:
+    "How the rows of a version were weighed, as arguments of `train`."
+    told = {"positive_weight": card["positive_weight"]} if "positive_weight" in card else {}
+    if "propensity" in card:
+        told["propensity"] = card["propensity"]["feature"]
+    return told
 
 
 def held_out_metrics(held_out: ScoreCounts, threshold: int) -> dict[str, float | None]:

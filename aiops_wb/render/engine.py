@@ -9,7 +9,6 @@ Python and this package are installed, and from folders that `PYTHONPATH` names 
 nor a report outlives the process that asked for them.
 """
 
-import ctypes
 import gc
 import importlib
 import importlib.util
@@ -21,7 +20,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,7 +30,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TextIO
 
-from ..config import PREFIX
+from ..log.processes import end_with, helper_environment
 from .frame import Link, failure_page, write_whole
 from .jobs import Job, ReportResult
 
@@ -130,7 +128,7 @@ def _started(home):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=os.sep,
-        env=_environment() | home,
+        env=helper_environment() | home,
         start_new_session=True,  # Ctrl-C at a terminal is for this process, which ends them all
     )
 
@@ -170,22 +168,6 @@ def _home() -> Iterator[dict[str, str]]:
         return
     with TemporaryDirectory(prefix="aiops-wb-", ignore_cleanup_errors=True) as aside:
         yield {"HOME": aside}
-
-
-def _environment():
-    """The environment of helpers and of kernels: no settings, which reports are given, and no
-    module from a folder that depends on where one stands."""
-    root, named = Path(__file__).parents[2], os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    installed = root.name in ("site-packages", "dist-packages")
-    places = ([] if installed else [str(root)]) + [p for p in named if os.path.isabs(p)]
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.upper().startswith(PREFIX) and name not in ("PYTHONPATH", "PYTHONSTARTUP")
-    }
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    search = {"PYTHONSAFEPATH": "1"} | ({"PYTHONPATH": os.pathsep.join(places)} if places else {})
-    return kept | single | search
 
 
 def serve() -> None:
@@ -423,7 +405,7 @@ def _start(index, job, deadline, alive):
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             _close_all_but(write, alive)
-            _end_with(alive)
+            end_with(alive)
             _child(job, write)
         finally:
             os._exit(0)
@@ -436,21 +418,6 @@ def _close_all_but(*pipes):
     most = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 16)
     for low, high in pairwise([2, *sorted(pipes), most]):
         os.closerange(low + 1, high)
-
-
-def _end_with(pipe):
-    """End this process when the other end of a pipe is closed, by the end of whoever holds it.
-
-    Linux does so at once, also while a library holds the interpreter.
-    """
-
-    def watch():
-        os.read(pipe, 1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _child(job, pipe):

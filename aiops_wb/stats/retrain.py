@@ -92,7 +92,7 @@ def _samples(labelled, positive, limits):
               f"at least {limits.min_labelled:,} and {limits.min_positives:,} are needed")
     return Check("samples", enough, reason, {"labelled": labelled, "positive": positive})
 
-
+# %% ../../nbs/stats/09_retrain.ipynb #a7c31e03
 def safeguards(*, consent: Consent, severity: str, harm: Sequence[str], activated: datetime | None,
                now: datetime, labelled: int, positive: int, job: str = "", begun: int = 0,
                limits: Limits = Limits()) -> list[Check]:

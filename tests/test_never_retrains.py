@@ -1,0 +1,118 @@
+"""A fresh install never retrains: every trigger is walked with all flags off, in a world where
+nothing else would stop it."""
+
+import ast
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import xgboost as xgb
+from conftest import MODEL, events
+
+import aiops_wb
+from aiops_wb.cli import call as calls
+from aiops_wb.cli import main
+from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.models.jobs import JobLimits
+from aiops_wb.models.registry import register
+from aiops_wb.models.training import train
+
+START, BEFORE, TURNED = date(2025, 12, 17), date(2026, 1, 26), date(2026, 2, 23)
+NOW = datetime(2026, 3, 5, 2, tzinfo=UTC)
+ACTIVATED = datetime(2026, 1, 26, tzinfo=UTC)
+TRIGGERS = [
+    ["ingest"],
+    ["daily", "--reports", "none"],
+    ["daily", "--reports", "none"],
+    ["backfill", "--reports", "none", "--from", "2026-03-03", "--to", "2026-03-04"],
+    ["models", "list"],
+    ["drift", "list"],
+    ["status"],
+    ["calibrations", "make", "--model", MODEL, "--version", "v1"],
+    ["retrain", "--model", MODEL],
+    ["retrain", "--model", MODEL, "--approve", "I looked"],
+]
+TRAINS = {
+    # who can make a version at all: a person's two commands, and the demo, which is one
+    "cli/train.py",
+    "cli/retrain.py",
+    "examples/demo.py",
+    # what they call
+    "models/boosting.py",
+    "models/challenge.py",
+    "models/jobs.py",
+    "models/training.py",
+}
+CALLED = {"train", "train_challenger", "challenge", "grow", "serve"}
+
+
+@pytest.fixture
+def harmed(bench, monkeypatch):
+    "A champion whose labels have turned since: critical, by labels, on plenty of them."
+    old = events(days=40, per_day=100, start=START)
+    rows = pd.DataFrame(
+        {"feature:x": old.x, "label": old.label, "event_date": pd.to_datetime(old.day)}
+    )
+    with bench.store() as store:
+        register(store, *train(rows, MODEL, "v1", rounds=5, holdout=0.5), ACTIVATED, "test")
+        store.activate(ACTIVATED, "test", MODEL, "v1", "first")
+    calm = events(days=3, per_day=60, start=BEFORE)
+    bench.log(calm)
+    bench.label(calm, f"{NOW}")
+    turned = events(days=10, per_day=100, seed=3, start=TURNED)
+    bench.log(turned)
+    bench.label(turned, f"{NOW}", label=1 - turned.label)
+    monkeypatch.setattr(calls.Call, "now", lambda self: NOW)
+    monkeypatch.chdir(bench.root)
+    return bench
+
+
+@pytest.fixture
+def grown(monkeypatch):
+    "Each call that grows trees; trainings stay in this process, where they are seen."
+    made, real = [], xgb.train
+    monkeypatch.setattr(xgb, "train", lambda *a, **k: made.append(a) or real(*a, **k))
+    monkeypatch.setattr(JobLimits, "of", lambda settings: None)
+    return made
+
+
+def test_no_trigger_retrains_until_somebody_switches_it_on(harmed, grown, capsys):
+    said = {}
+    for words in TRIGGERS:
+        main([*words, "--data", "data", "--reports-dir", "reports", "-q"])
+        said.setdefault(" ".join(words), "")
+        said[" ".join(words)] += "".join(capsys.readouterr())
+    assert not grown
+    with open_snapshot(harmed.data) as log:
+        assert list(log.versions(MODEL).version) == ["v1"]
+        assert log.active_version(MODEL) == "v1"
+        trail = set(log.audit().what)
+        assert not trail & {"challenge", "challenger"} and "retrain approval" in trail
+    # nothing but the flag stood in the way
+    lines = said[f"retrain --model {MODEL} --approve I looked"].splitlines()
+    assert [text[:4] for text in lines[:5]] == ["STOP", "pass", "pass", "pass", "pass"], lines
+    assert "switched off (the default)" in lines[0] and "the severity is critical" in lines[1]
+    switch = ["retrain", "--model", MODEL, "--flag", "on", "--why", "spring"]
+    for words in (switch, TRIGGERS[-1]):
+        main([*words, "--data", "data", "-q"])
+    assert grown, capsys.readouterr()
+    with open_snapshot(harmed.data) as log:
+        assert len(log.versions(MODEL)) == 2 and log.active_version(MODEL) == "v1"
+
+
+def test_nobody_else_can_train():
+    "A new trigger is to be walked above before it may stand here."
+    root = Path(aiops_wb.__file__).parent
+    found = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _name(node.func) in CALLED
+    }
+    # which tells recent rows from those of training, and scores no event
+    assert found == TRAINS | {"models/domain.py"}
+
+
+def _name(function):
+    return getattr(function, "id", getattr(function, "attr", ""))
