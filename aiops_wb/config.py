@@ -184,7 +184,7 @@ class Settings(BaseSettings):
     retrain_cooldown_days: Annotated[int, Field(ge=0, le=36500)] = 7
     retrain_min_labelled: Count = 100  # labelled events of complete days to train on, at least
     retrain_min_positives: Count = 30  # positive ones among them, at least
-    # what a challenger in shadow that has shown to be better leads to: a proposal, or its promotion
+    # what follows when a challenger in shadow has shown to be better
     retrain_policy: Literal["propose", "promote"] = "propose"
     # the chance in a year of promoting a version that is no better, and how many challengers a year
     # share it: no more are trained
@@ -201,8 +201,7 @@ class Settings(BaseSettings):
     # first reason
     retrain_max_flips: Annotated[float, Field(gt=0, le=1)] = 0.2
     retrain_max_reasons: Annotated[float, Field(gt=0, le=1)] = 0.5
-    # the champion before comes back by itself where evidence says that it was better, or only a
-    # proposal is made
+    # what follows when evidence says that the champion before was better
     retrain_rollback: Literal["propose", "automatic"] = "automatic"
     # a training that takes longer, or more MB of memory, is ended; 0 MB: half of the machine's
     retrain_minutes: Annotated[int, Field(ge=1, le=10080)] = 60

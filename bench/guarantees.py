@@ -987,7 +987,7 @@ ALL = {
         selection_batch,
         online_delay7,
         monitor_ever_alarm,
-            ks_interval,
+        ks_interval,
         false_alarm_iid,
         false_alarm_wobble,
         false_alarm_weekly,

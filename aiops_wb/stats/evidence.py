@@ -7,7 +7,7 @@ __all__ = ['CLIP', 'WEEK', 'PRIOR', 'ALPHA', 'A_YEAR', 'LEAST_BLOCKS', 'DEPENDEN
            'log_evidence', 'Comparison', 'compare', 'weeks_needed', 'could_have_found', 'Scatter', 'day_scatter',
            'regret']
 
-# %% ../../nbs/stats/18_evidence.ipynb #cf370411
+# %% ../../nbs/stats/18_evidence.ipynb #34edc234
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,12 +15,11 @@ from math import inf, log, nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaln, log_ndtr, logsumexp, stdtrit
-
 from .counts import ScoreCounts
 from .sequential import autocorrelation
+from scipy.special import gammaln, log_ndtr, logsumexp, stdtrit
 
-# %% ../../nbs/stats/18_evidence.ipynb #c81a9e1e
+# %% ../../nbs/stats/18_evidence.ipynb #12326f57
 CLIP = 0.001
 
 
@@ -29,7 +28,7 @@ def log_loss(p, y, clip: float = CLIP) -> np.ndarray:
     p = np.clip(np.asarray(p, dtype=np.float64), clip, 1 - clip)
     return -np.log(np.where(np.asarray(y) == 1, p, 1 - p))
 
-# %% ../../nbs/stats/18_evidence.ipynb #fbf01b7b
+# %% ../../nbs/stats/18_evidence.ipynb #017dc65f
 def summed_loss(counts: ScoreCounts, clip: float = CLIP) -> float:
     """The log loss of all labelled events together (nats), from counts; ValueError where scores are no
     probabilities."""
@@ -39,7 +38,7 @@ def summed_loss(counts: ScoreCounts, clip: float = CLIP) -> float:
     negative = counts.n_labelled - counts.n_positive
     return float(counts.n_positive @ log_loss(p, 1, clip) + negative @ log_loss(p, 0, clip))
 
-# %% ../../nbs/stats/18_evidence.ipynb #9a7c0491
+# %% ../../nbs/stats/18_evidence.ipynb #82fe9238
 WEEK = 7
 
 
@@ -54,7 +53,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Paired:
-    "The losses of two models on the same labelled events, summed by day: arrays of equal length, days ascending."
+    "Losses of two models on the same labelled events, summed by day; arrays of equal length, days ascending."
 
     days: Sequence[date]
     n: np.ndarray
@@ -62,8 +61,8 @@ class Paired:
     challenger: np.ndarray
 
     def blocks(self, length: int = WEEK) -> list[Block]:
-        """Whole blocks of `length` calendar days from the first day on; one without a labelled event is left out,
-        and the last one as long as it is not over."""
+        """Whole blocks of `length` calendar days from the first day on; one without a labelled event is left
+        out, and the last one as long as it is not over."""
         if not len(self.days):
             return []
         place = np.array([(day - self.days[0]).days // length for day in self.days])
@@ -74,17 +73,17 @@ class Paired:
         return [Block(first, first + timedelta(length - 1), int(n[k]), float((ours[k] - theirs[k]) / n[k]))
                 for k, first in enumerate(begins) if n[k]]
 
-# %% ../../nbs/stats/18_evidence.ipynb #f69fa771
-PRIOR = 1.2, 0.8  # of the gain of a block, in its standard deviations: mean and standard deviation, above zero
+# %% ../../nbs/stats/18_evidence.ipynb #f790f834
+PRIOR = 1.2, 0.8  # of the gain of a block in its standard deviations: mean and deviation, above zero
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(160)
 
 
 def log_evidence(gains, known: tuple[float, int] = (0.0, 0)) -> np.ndarray:
-    """Log of the evidence that gains are positive in the mean, after each of them: (blocks,) or (..., blocks).
+    """Log of the evidence that gains are positive in the mean, after each block: (..., blocks).
 
-    `known`: what is known of their scatter from elsewhere, the sum of squares about a mean and its degrees of
-    freedom. P(it ever exceeds log(1 / level)) <= level where blocks are independent and normal with a mean of at
-    most 0 (t mixture over positive effects).
+    `known`: what is known of their scatter from elsewhere, the sum of squares about a mean and its degrees
+    of freedom. P(it ever exceeds log(1 / level)) <= level where blocks are independent and normal with a
+    mean of at most 0 (t mixture over positive effects).
     """
     gains = np.asarray(gains, dtype=np.float64)
     n = np.arange(1, gains.shape[-1] + 1)
@@ -92,12 +91,14 @@ def log_evidence(gains, known: tuple[float, int] = (0.0, 0)) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         t = np.where(squares > 0, gains.cumsum(axis=-1) / np.sqrt(squares), 0.0)
     freedom = (n + known[1])[:, None]
-    middle, far = np.sqrt(freedom), 8 + 3 * np.sqrt(n)[:, None]  # where a chi distribution lies, tilted by effects
+    # where a chi distribution lies, tilted by any effect
+    middle, far = np.sqrt(freedom), 8 + 3 * np.sqrt(n)[:, None]
     low, high = np.maximum(middle - far, 0), middle + far
     v = low + (high - low) * (_NODES + 1) / 2
     log_chi = (freedom - 1) * np.log(v) - v**2 / 2 - (freedom / 2 - 1) * log(2) - gammaln(freedom / 2)
     weighted = log_chi + np.log(_WEIGHTS * (high - low) / 2)
-    return np.where(squares > 0, logsumexp(_log_averaged(v * t[..., None], n[:, None]) + weighted, axis=-1), 0.0)
+    ratios = _log_averaged(v * t[..., None], n[:, None])
+    return np.where(squares > 0, logsumexp(ratios + weighted, axis=-1), 0.0)
 
 
 def _log_averaged(a, n):
@@ -107,8 +108,8 @@ def _log_averaged(a, n):
     log_size = pull**2 / (2 * sharp) - (mean / sd) ** 2 / 2 - np.log(sharp) / 2 - log(sd)
     return log_size + log_ndtr(pull / np.sqrt(sharp)) - log_ndtr(mean / sd)
 
-# %% ../../nbs/stats/18_evidence.ipynb #771d97fb
-ALPHA, A_YEAR = 0.05, 12  # chance of promoting a model that is no better in a year, challengers planned for it
+# %% ../../nbs/stats/18_evidence.ipynb #d56255bc
+ALPHA, A_YEAR = 0.05, 12  # chance in a year of promoting a model that is no better, and who shares it
 
 
 @dataclass(frozen=True)
@@ -126,15 +127,15 @@ class Comparison:
     autocorrelation: float  # of one block with the next
     reason: str
 
-# %% ../../nbs/stats/18_evidence.ipynb #5fff7cf0
+# %% ../../nbs/stats/18_evidence.ipynb #2fca866f
 LEAST_BLOCKS = 4
 DEPENDENT = 0.4  # blocks with more autocorrelation than this, beyond chance, do not speak for themselves
 
 
 def compare(blocks: Sequence[Block], alpha: float = ALPHA, a_year: int = A_YEAR, margin: float = 0.0,
             length: int = WEEK, unit: str = "nats") -> Comparison:
-    """Whether a challenger is better by more than `margin`, looked at as often as one likes; fewer than 4 blocks
-    say nothing. `unit` names what a loss is measured in.
+    """Whether a challenger is better by more than `margin`, looked at as often as one likes; fewer than 4
+    blocks say nothing. `unit` names what a loss is measured in.
 
     P(a challenger that is no better is ever called better) <= alpha / a_year, so <= alpha over `a_year` of
     them; for blocks as `log_evidence` assumes them.
@@ -160,32 +161,34 @@ def _mean_interval(gains):
     half = float(stdtrit(len(gains) - 1, 0.975) * gains.std(ddof=1) / sqrt(len(gains)))
     return mean, mean - half, mean + half
 
-# %% ../../nbs/stats/18_evidence.ipynb #1ad05838
+# %% ../../nbs/stats/18_evidence.ipynb #4605f470
 def _reason(told, dependent, measure):
     "The verdict in a sentence."
     better, evidence, needed, n, length, mean, lower, upper, tied = told
     unit = "week" if length == WEEK else f"block of {length} days"
     units = f"{n} {unit}{'s' if n != 1 and length == WEEK else ''}"
     if n < LEAST_BLOCKS:
-        return f"{units} with labels {'is' if n == 1 else 'are'} too few to say anything: {LEAST_BLOCKS} are needed"
-    said = (f"over {units} the challenger lost {abs(mean):.4f} {measure} {'less' if mean > 0 else 'more'} per event "
-            f"(gain {mean:+.4f}, 95 % interval {lower:+.4f} to {upper:+.4f}); evidence {evidence:.3g}, "
-            f"{needed:g} are needed")
+        few = f"{units} with labels {'is' if n == 1 else 'are'} too few to say anything"
+        return f"{few}: {LEAST_BLOCKS} are needed"
+    than = "less" if mean > 0 else "more"
+    said = (f"over {units} the challenger lost {abs(mean):.4f} {measure} {than} per event (gain {mean:+.4f}, "
+            f"95 % interval {lower:+.4f} to {upper:+.4f}); evidence {evidence:.3g}, {needed:g} are needed")
     if dependent:
-        return f"{said}; but one {unit} tells of the next (autocorrelation {tied:.2f}), so they are not counted"
+        return f"{said}; but one {unit} tells of the next (autocorrelation {tied:.2f}): they are not counted"
     return said
 
-# %% ../../nbs/stats/18_evidence.ipynb #f2d8e686
-def weeks_needed(effect: float, power: float = 0.8, needed: float = A_YEAR / ALPHA, *, seed: int = 0,
+# %% ../../nbs/stats/18_evidence.ipynb #b8e4d0b2
+def weeks_needed(effect: float, rng, power: float = 0.8, needed: float = A_YEAR / ALPHA, *,
                  runs: int = 1_000, most: int = 104) -> float:
-    """Weeks after which a challenger whose gain is `effect` standard deviations of a week is called better in so
-    many of the cases; infinite where `most` are not enough. By simulation of independent normal weeks."""
-    gains = np.random.default_rng(seed).normal(effect, 1.0, (runs, most))
+    """Weeks after which a challenger whose gain is `effect` standard deviations of a week is called better in
+    so many of the cases; infinite where `most` are not enough. By simulation of independent normal weeks;
+    `rng` is a numpy generator."""
+    gains = rng.normal(effect, 1.0, (runs, most))
     found = np.maximum.accumulate(log_evidence(gains), axis=1)[:, LEAST_BLOCKS - 1:] >= log(needed)
     enough = found.mean(axis=0) >= power
     return int(enough.argmax()) + LEAST_BLOCKS if enough.any() else inf
 
-# %% ../../nbs/stats/18_evidence.ipynb #88897e64
+# %% ../../nbs/stats/18_evidence.ipynb #a776c312
 def could_have_found(gains, needed: float = A_YEAR / ALPHA, known: tuple[float, int] = (0.0, 0)) -> float:
     """The mean gain per event that would have reached the evidence needed in four of five cases, with so many
     blocks that scatter as these do; infinite where no gain would have (too few blocks)."""
@@ -202,16 +205,16 @@ def could_have_found(gains, needed: float = A_YEAR / ALPHA, known: tuple[float, 
         middle = (low + high) / 2
         found = log_evidence(_like(gains, middle, sd), known)[-1] >= log(needed)
         low, high = (low, middle) if found else (middle, high)
-    return float((high + 0.84 / sqrt(len(gains))) * sd)  # 0.84: in four of five cases it is seen to be as large
+    return float((high + 0.84 / sqrt(len(gains))) * sd)  # 0.84: seen to be as large in four of five cases
 
 
 def _like(gains, effect, sd):
     "Blocks that scatter as these, with another mean."
     return gains - gains.mean() + effect * sd
 
-# %% ../../nbs/stats/18_evidence.ipynb #ffd678bc
+# %% ../../nbs/stats/18_evidence.ipynb #7eb79566
 class Scatter(NamedTuple):
-    "How the gains of days scatter, from days of shadow: the variance of a day, as weeks show it, and what it rests on."
+    "How the gains of days scatter: the variance of a day, as weeks show it, and what it rests on."
 
     variance: float
     freedom: int
@@ -228,16 +231,18 @@ def day_scatter(shadow: Paired) -> Scatter | None:
     if len(weeks) < 3:
         return None
     by_day, by_week = days.var(ddof=1), WEEK * weeks.var(ddof=1)
-    return Scatter(float(by_day), len(days) - 1) if by_day > by_week else Scatter(float(by_week), len(weeks) - 1)
+    if by_day > by_week:
+        return Scatter(float(by_day), len(days) - 1)
+    return Scatter(float(by_week), len(weeks) - 1)
 
 
 def regret(since: Paired, scatter: Scatter, alpha: float = ALPHA, margin: float = 0.0,
            unit: str = "nats") -> Comparison:
-    """Whether the champion of before is better by more than `margin` on the days since a promotion; `since` has it
-    as the challenger.
+    """Whether the champion of before is better by more than `margin` on the days since a promotion; `since`
+    has it as the challenger.
 
-    P(a promotion that was no mistake is ever taken back) <= alpha, for independent normal days that scatter as
-    `scatter` says.
+    P(a promotion that was no mistake is ever taken back) <= alpha, for independent normal days that scatter
+    as `scatter` says.
     """
     blocks = since.blocks(1)
     gains = np.array([b.gain for b in blocks]) - margin
@@ -247,13 +252,14 @@ def regret(since: Paired, scatter: Scatter, alpha: float = ALPHA, margin: float 
     return Comparison(evidence >= 1 / alpha, evidence, 1 / alpha, len(gains), 1, mean, lower, upper,
                       autocorrelation(gains).value, reason)
 
-# %% ../../nbs/stats/18_evidence.ipynb #b6e16a57
+# %% ../../nbs/stats/18_evidence.ipynb #3d60bbbd
 def _looked_for(gains, mean, evidence, alpha, scatter, unit):
     "What days since a promotion say, and what they could have said."
     if not len(gains):
         return "no labelled day since the promotion: nothing could have been found yet"
     found = could_have_found(gains, 1 / alpha, scatter.known)
     days = "1 day" if len(gains) == 1 else f"{len(gains)} days"
-    could = f"a loss of {found:.4f} would have been found" if found < inf else "no loss could have been found yet"
+    could = f"a loss of {found:.4f} would" if found < inf else "no loss could"
     return (f"on {days} since the promotion the version before would have lost {abs(mean):.4f} {unit} "
-            f"{'less' if mean > 0 else 'more'} per event; evidence {evidence:.3g}, {1 / alpha:g} are needed; {could}")
+            f"{'less' if mean > 0 else 'more'} per event; evidence {evidence:.3g}, {1 / alpha:g} are needed; "
+            f"{could} have been found by now")

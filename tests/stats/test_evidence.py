@@ -83,9 +83,15 @@ def test_a_model_that_is_no_better_is_seldom_promoted_however_often_one_looks():
 
 
 def test_a_model_that_is_better_is_found():
-    assert weeks_needed(1.8, runs=400) <= 12  # METHODS: .90 of runs by week 12
-    assert weeks_needed(5.0, runs=100) < weeks_needed(1.8, runs=100) < weeks_needed(1.0, runs=100)
-    assert weeks_needed(0.0, runs=50, most=20) == np.inf
+    assert (
+        weeks_needed(1.8, np.random.default_rng(0), runs=400) <= 12
+    )  # METHODS: .90 of runs by week 12
+    assert (
+        weeks_needed(5.0, np.random.default_rng(0), runs=100)
+        < weeks_needed(1.8, np.random.default_rng(0), runs=100)
+        < weeks_needed(1.0, np.random.default_rng(0), runs=100)
+    )
+    assert weeks_needed(0.0, np.random.default_rng(0), runs=50, most=20) == np.inf
 
 
 def test_the_loss_of_counts_is_that_of_rows_and_of_scikit_learn():
