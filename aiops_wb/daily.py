@@ -495,6 +495,7 @@ def run(
     results += _write_silence(morning, silent) if show != "none" else silent.failed
     results += unfollowed
     _record(morning, chosen, results, attempts)
+    results += _retrain(morning, figures)
     if not results:
         results = _write_pages(reports, [])
     refused = cases.state == "failed" or (attempts.state == "failed").any()
@@ -632,6 +633,39 @@ def _follow_shadows(morning, store, figures):
             failed.append(ReportResult(what, "failed", f"{what}: {_reason(problem)}"))
             morning.say(failed[-1].error)
     return failed
+
+
+def _retrain(morning, figures):
+    """Train challengers of the models that may be retrained and have new figures, when all else is
+    done; what failed, which costs the morning nothing."""
+    newest = {one.model: one.day for one in sorted(figures, key=lambda one: one.day) if one.stored}
+    if morning.as_of is not None or not newest:
+        return []
+    failed = []
+    for model in _may_retrain(morning, newest):
+        try:
+            from .watch.by_itself import retrain_by_itself  # which needs the extra ml
+
+            at = newest[model], morning.now, morning.settings, morning.who
+            for told in retrain_by_itself(morning.data, model, *at, morning.open):
+                morning.say(told)
+        except Exception as problem:
+            raise_if_interrupted(problem)
+            what = f"retraining of {model}"
+            failed.append(ReportResult(what, "failed", f"{what}: {_reason(problem)}"))
+            morning.say(failed[-1].error)
+    return failed
+
+
+def _may_retrain(morning, models):
+    "Those of some models that people allow to be retrained, with nothing in the shadow yet."
+    with open_snapshot(morning.data) as reader:
+        if reader.retraining_stopped(morning.now):
+            return []
+        flags = {m: reader.retraining_flag(m, morning.now) for m in models}
+        usual = morning.settings.retrain_enabled
+        allowed = [m for m, flag in flags.items() if (usual if flag is None else flag)]
+        return [m for m in allowed if reader.active_version(m) and not reader.challengers(m)]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import aiops_wb
 from aiops_wb.cli import call as calls
 from aiops_wb.cli import main
 from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.errors import StoreError
 from aiops_wb.models.jobs import JobLimits
 from aiops_wb.models.registry import register
 from aiops_wb.models.training import train
@@ -38,6 +39,8 @@ TRAINS = {
     "cli/train.py",
     "cli/retrain.py",
     "examples/demo.py",
+    # the morning, where people allow it
+    "watch/by_itself.py",
     # what they call
     "models/boosting.py",
     "models/challenge.py",
@@ -88,7 +91,7 @@ def test_no_trigger_retrains_until_somebody_switches_it_on(harmed, grown, capsys
         assert list(log.versions(MODEL).version) == ["v1"]
         assert log.active_version(MODEL) == "v1"
         trail = set(log.audit().what)
-        assert not trail & {"challenge", "challenger"} and "retrain approval" in trail
+        assert "challenger" not in trail and "retrain approval" in trail
     # nothing but the flag stood in the way
     lines = said[f"retrain --model {MODEL} --approve I looked"].splitlines()
     assert [text[:4] for text in lines[:5]] == ["STOP", "pass", "pass", "pass", "pass"], lines
@@ -99,6 +102,44 @@ def test_no_trigger_retrains_until_somebody_switches_it_on(harmed, grown, capsys
     assert grown, capsys.readouterr()
     with open_snapshot(harmed.data) as log:
         assert len(log.versions(MODEL)) == 2 and log.active_version(MODEL) == "v1"
+
+
+def test_a_morning_trains_for_the_shadow_where_people_allow_it(harmed, grown, capsys):
+    "Once: what is in the shadow is waited for. What decides stays."
+    daily = ["daily", "--date", "2026-03-04", "--reports", "none", "--data", "data"]
+    main(["daily", "--reports", "none", "--data", "data", "-q"])
+    with harmed.store() as store:
+        store.let_retrain(NOW, "ana", MODEL, True, "spring")
+        store.publish(1)
+    main(daily)
+    assert "is not retrained: " in (said := "".join(capsys.readouterr())), said
+    assert "the severity is critical: a person has to approve it" in said and not grown
+    with harmed.store() as store:
+        store.approve_retraining(NOW, "ana", MODEL, date(2026, 3, 4), "critical", "I looked")
+        store.publish(1)
+    main(daily)
+    assert "every safeguard passes" in (said := "".join(capsys.readouterr())), said
+    n = len(grown)
+    main(daily)
+    assert len(grown) == n > 0
+    with open_snapshot(harmed.data) as log:
+        assert log.challengers(MODEL) == ["challenger-20260304"]
+        assert log.active_version(MODEL) == "v1"
+
+
+def test_a_training_that_fails_costs_the_morning_nothing(harmed, monkeypatch, capsys):
+    def broken(*_, **__):
+        raise StoreError("the disk is full")
+
+    with harmed.store() as store:
+        store.let_retrain(NOW, "ana", MODEL, True, "spring")
+        store.approve_retraining(NOW, "ana", MODEL, date(2026, 3, 4), "critical", "I looked")
+    monkeypatch.setattr("aiops_wb.watch.by_itself.train_challenger", broken)
+    assert main(["daily", "--reports", "none", "--data", "data"]) == 3
+    assert f"retraining of {MODEL}: the disk is full" in "".join(capsys.readouterr())
+    with open_snapshot(harmed.data) as log:
+        assert list(log.versions(MODEL).version) == ["v1"] and not log.challengers(MODEL)
+        assert set(log.runs(step="figures").state) == {"ok"}
 
 
 def test_nobody_else_can_train():

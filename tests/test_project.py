@@ -113,7 +113,7 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
     "log.spool": {"aiops_wb.log.frames", "aiops_wb.stats.points"},
     "log.buffer": {"aiops_wb.log.segment"},
     "watch.cases": {"aiops_wb.models.explain"},
-    "daily": {"aiops_wb.watch.takeover"},
+    "daily": {"aiops_wb.watch.takeover", "aiops_wb.watch.by_itself"},
     "render": {"jinja2", "papermill", "nbformat", "IPython", "aiops_wb.render"},
     "cli": {"aiops_wb", "pandas", "rich", "tqdm"},  # groups of commands are loaded by name
 }
