@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import settings
+from nursery import Helper
 
 from aiops_wb.log import segment
 from aiops_wb.log.duck import connect, session
 from aiops_wb.log.ingest import ingest
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
+from aiops_wb.render import engine
 
 MODEL = "late"
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
@@ -28,6 +30,9 @@ settings.load_profile("steady")
 
 # made logs of some days show nothing about their labels: complete is what they are told to be
 os.environ["AIOPS_COMPLETE_SHARE"] = "1"
+# libraries that share work among threads wait for them in loops: two workers of one test run each
+# would take the processors from the other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # what tests start is compiled once, not by each command anew, also where Python is told otherwise
 os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 
@@ -87,6 +92,23 @@ def _writing():
 
 
 segment.connect = lambda *_, **__: session(_writing().cursor())
+
+
+_STARTED = engine._started
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _helpers_of_the_nursery():
+    "Helpers that run reports are forked."
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_started", Helper)
+        yield
+
+
+@pytest.fixture
+def started_anew(monkeypatch):
+    "Helpers that run reports are started as the package does it."
+    monkeypatch.setattr(engine, "_started", _STARTED)
 
 
 @dataclass
