@@ -1,4 +1,4 @@
-"""Helpers of reports that are forked from one process, which has imported what they need.
+"""Processes that are forked from one which has imported what they need.
 
 To start a helper takes a second of processor time, a short report of a test a tenth of it. From its
 order on such a helper is the engine's own; how one is started is tested where `started_anew` is
@@ -15,7 +15,7 @@ from unittest import mock
 
 from aiops_wb.render import engine
 
-__all__ = ["Helper", "prepare"]
+__all__ = ["Helper", "forked", "prepare"]
 
 _NURSERY = get_context("forkserver")
 
@@ -23,6 +23,23 @@ _NURSERY = get_context("forkserver")
 def prepare() -> None:
     "In the process that forks: import what reports need."
     engine._preload()
+
+
+def forked(work, *arguments):
+    "A process at some work, a function of a module; returned when it begins."
+    _begin()
+    told, tell = _NURSERY.Pipe(duplex=False)
+    process = _NURSERY.Process(target=_at_work, args=(tell, work, arguments))
+    process.start()
+    told.recv()
+    for pipe in (told, tell):
+        pipe.close()
+    return process
+
+
+def _at_work(tell, work, arguments):
+    tell.send(None)
+    work(*arguments)
 
 
 class Helper:
