@@ -145,6 +145,7 @@ def both(path, folder, kinds, options=None, choice=Choice()):
 @example([["1", "0", "1", "1", "0", "2"]], ",", "\n", {"a": "boolean"}, ["0.5"] * 6, False)
 @example([["0"] * 5 + ["1,5"], [""] * 6], ",", "\n", {}, ["0.5"] * 6, False)
 @example([["1_0"] * 6, [" 1"] * 6, ["007"] * 6], "|", "\r\n", {}, ["0.5"] * 6, True)
+@example([[c] * 6 for c in ("-01", "+07", " 07", "00.5", "-.5", "1.")], ",", "\n", {}, ["1"] * 6, 0)
 def test_a_file_becomes_the_same_on_either_way(
     tmp_path_factory, columns, delimiter, end, known, scores, marked
 ):
