@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import settings
+from nursery import Helper
 
-from aiops_wb.log import segment
+from aiops_wb.log import segment, store
 from aiops_wb.log.duck import connect, session
 from aiops_wb.log.ingest import ingest
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
+from aiops_wb.render import engine
 
 MODEL = "late"
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
@@ -28,6 +30,9 @@ settings.load_profile("steady")
 
 # made logs of some days show nothing about their labels: complete is what they are told to be
 os.environ["AIOPS_COMPLETE_SHARE"] = "1"
+# libraries that share work among threads wait for them in loops: two workers of one test run each
+# would take the processors from the other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # what tests start is compiled once, not by each command anew, also where Python is told otherwise
 os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 
@@ -72,11 +77,28 @@ def until(true, seconds=20):
 
 @cache
 def _empty_catalog():
-    "A catalog as the first opening makes it: to walk the migrations takes longer than most tests."
+    """A catalog as the first opening makes it, of no zone yet: to walk the migrations takes as long
+    as all the rest of an opening, and a checkpoint."""
     folder = Path(tempfile.mkdtemp())
-    with open_store(folder, "test"):
-        pass
+    with open_store(folder, "test") as made:
+        made.con.execute("DELETE FROM workbench WHERE key = 'timezone'")
+        made.con.execute("CHECKPOINT")
     return folder / "catalog.duckdb"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _new_catalogs():
+    "A catalog that is opened for the first time is a copy of an empty one."
+    empty, opened = _empty_catalog(), store.connect
+
+    def connected(path, *arguments, **options):
+        if not path.exists():
+            shutil.copy(empty, path)
+        return opened(path, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "connect", connected)
+        yield
 
 
 @cache
@@ -87,6 +109,29 @@ def _writing():
 
 
 segment.connect = lambda *_, **__: session(_writing().cursor())
+
+
+@pytest.fixture
+def walked(monkeypatch):
+    "A catalog that is opened for the first time walks through all migrations."
+    monkeypatch.setattr(store, "connect", connect)
+
+
+_STARTED = engine._started
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _helpers_of_the_nursery():
+    "Helpers that run reports are forked."
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_started", Helper)
+        yield
+
+
+@pytest.fixture
+def started_anew(monkeypatch):
+    "Helpers that run reports are started as the package does it."
+    monkeypatch.setattr(engine, "_started", _STARTED)
 
 
 @dataclass
@@ -128,11 +173,6 @@ class Bench:
             return ingest(store, now, "test")
 
     def store(self, timezone=None):
-        if timezone is None and not any(
-            (self.data / p).exists() for p in ("catalog.duckdb", "log")
-        ):
-            self.data.mkdir(parents=True, exist_ok=True)
-            shutil.copy(_empty_catalog(), self.data)
         return open_store(self.data, "test", timezone)
 
     def copy_to(self, root):

@@ -1,7 +1,7 @@
 """Stop a command before its n-th rename, fsync, removal or statement, or kill it at any moment; run
 it again; compare with a calm run, and the calm run with a count of the delivered files themselves.
 
-    python tests/stops.py NAME[,NAME...] [STOPS] [KILLS]
+    python tests/stops.py NAME[:KILLS][,NAME[:KILLS]...] [STOPS]
 
 A process that has only imported forks for each trial, so that a trial costs the command and not its
 imports. It prints a line for each name, a JSON object: the number of places, those that were tried,
@@ -9,6 +9,7 @@ the kills that met the command at work, and what differed, or how the trials the
 Without a number of stops every place is tried. A further command is a line in `COMMANDS`.
 """
 
+import gc
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import duckdb
@@ -30,6 +32,7 @@ from conftest import MODEL, Bench, events
 
 from aiops_wb.cli import call as calls
 from aiops_wb.cli import main
+from aiops_wb.cli.app import COMMANDS as GROUPS
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import open_store
 
@@ -397,12 +400,15 @@ def tried(command, base, folder, number=0, kill_after=None, again=False):
         count_down(number, lambda what: os.write(log, f"{what}\n".encode()))
         return give(bench, command.arguments)
 
+    def ending(go_on):
+        if go_on:
+            give(bench, command.arguments)
+        return state(bench)
+
     code, _ = forked(
         lambda: give(bench, command.arguments) if kill_after else stopped(), kill_after
     )
-    if code != 0 or again:
-        forked(lambda: give(bench, command.arguments))
-    ended, found = forked(lambda: state(bench))
+    ended, found = forked(lambda: ending(code != 0 or again))
     places = [] if kill_after else (folder / "places").read_text().splitlines()
     shutil.rmtree(folder)
     return code, places, found if ended == 0 else {"no state": ended}
@@ -520,12 +526,21 @@ def logger_trials(stops=None, kills=0):
         shutil.rmtree(root)
 
 
+def load():
+    "Import what commands import when they are called; none of it is garbage in any fork."
+    for module, _ in GROUPS.values():
+        import_module(f"aiops_wb.cli.{module}")
+    gc.freeze()
+
+
 if __name__ == "__main__":
-    names, *numbers = sys.argv[1:]
-    numbers = [int(number) or None for number in numbers]
-    for name in names.split(","):
+    load()
+    names, *stops = sys.argv[1:]
+    stops = int(stops[0]) if stops else None
+    for name, _, kills in (word.partition(":") for word in names.split(",")):
+        asked = stops, int(kills or 0)
         try:
-            told = logger_trials(*numbers) if name == "logger" else trials(name, *numbers)
+            told = logger_trials(*asked) if name == "logger" else trials(name, *asked)
         except Exception:
             told = {"failed": traceback.format_exc()}
         print(json.dumps(told), flush=True)

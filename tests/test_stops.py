@@ -33,11 +33,12 @@ LONG = {
 KILLS = {"logger": 60, "ingest": 60, "damaged": 30, "daily": 40, "reports": 30, "train": 40}
 
 
-def trials(names, stops, kills):
-    "What was told of each command: one process imports for all of them."
+def trials(kills, *stops):
+    "What was told of each command, whose number of kills is named: one process imports for all."
     script = Path(__file__).with_name("stops.py")
+    words = ",".join(f"{name}:{number}" for name, number in kills.items())
     done = subprocess.run(
-        [sys.executable, script, ",".join(names), str(stops), str(kills)],
+        [sys.executable, script, words, *map(str, stops)],
         capture_output=True,
         text=True,
         check=False,
@@ -46,8 +47,8 @@ def trials(names, stops, kills):
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) == len(names), done.stdout + done.stderr
-    return dict(zip(names, map(json.loads, lines)))
+    assert len(lines) == len(kills), done.stdout + done.stderr
+    return dict(zip(kills, map(json.loads, lines)))
 
 
 KILLED = {"logger", "ingest", "daily"}
@@ -57,8 +58,7 @@ SHORT = [name for name in NAMES if name not in LONG]
 @pytest.fixture(scope="module")
 def few():
     "Two stops of each of the shorter commands, and a kill of some."
-    killed, others = [n for n in SHORT if n in KILLED], [n for n in SHORT if n not in KILLED]
-    return trials(killed, 2, 1) | trials(others, 2, 0)
+    return trials({name: int(name in KILLED) for name in SHORT}, 2)
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -71,6 +71,6 @@ def test_a_command_that_was_stopped_somewhere_ends_like_a_calm_one(name, few):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_command_that_was_stopped_anywhere_ends_like_a_calm_one(name):
-    told = trials([name], 0, KILLS.get(name, 3))[name]
+    told = trials({name: KILLS.get(name, 3)})[name]
     assert "failed" not in told, told["failed"]
     assert told["tried"] == told["places"] > 10 and not told["differences"], told["differences"]

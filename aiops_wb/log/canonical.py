@@ -95,13 +95,17 @@ def _are_plain(cells):
     "Whether all cells are texts of plain characters without blanks, as ids are."
     if not _are_texts(cells) or not all(cells):
         return False
-    joined = "".join(cells)
+    joined = cells[0] if _are_the_same(cells) else "".join(cells)
     return joined.isascii() and joined.split(maxsplit=1) == [joined]
+
+
+def _are_the_same(texts):
+    return texts.count(texts[0]) == len(texts)
 
 
 def _mapped(cells, function):
     "What a function makes of each cell; of texts that come again and again it is asked once."
-    if cells and cells.count(cells[0]) == len(cells) and type(cells[0]) is str:
+    if cells and _are_the_same(cells) and type(cells[0]) is str:
         return [function(cells[0])] * len(cells)
     if _are_texts(cells) and len(set(cells[:_FEW])) < _FEW / 10:
         made = {cell: function(cell) for cell in set(cells)}
@@ -150,8 +154,10 @@ class _Table:
         if name in ("tenant", "model", "version"):
             too_long = f"{name} is longer than {LONGEST_NAME} bytes"
             self._refuse_texts(texts, _is_too_long, too_long)
-        texts = pd.Series(texts, index=column.index, dtype=object)
-        self.out[name] = texts if self.good.all() else texts.where(self.good, None)
+        made = column
+        if texts is not cells or column.dtype != object:
+            made = pd.Series(texts, index=column.index, dtype=object)
+        self.out[name] = made if self.good.all() else made.where(self.good, None)
 
     def _refuse_texts(self, texts, question, reason):
         "Refuse the texts that answer a question with yes."

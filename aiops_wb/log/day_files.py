@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from .columns import PREDICTION
-from .deciding import decided, undecided
+from .deciding import Named, decided, named
 from .duck import identifier, literal, parquet, target
 from .durable import fsync
 from .store import Store
@@ -51,8 +51,9 @@ def write_day_files(
     for number, (features, paths) in enumerate(groups.items()):
         if kind == "predictions":
             source = _delivered(paths, rejects)
-            by, same = _apart(store.con, source)
-            rows = _predictions(store, source, features, cuts)
+            found = named(store.con, source)
+            by, same = _apart(found)
+            rows = _predictions(store, features, same), decided(store, source, found, cuts)
         else:
             rows, by, same = _outcomes(rejects), ("event_date",), {}
         numbered = _by_night(kind, *rows) if by_night else _of_batch(batch, *rows)
@@ -75,12 +76,12 @@ def _delivered(paths, rejects):
     return f"(SELECT {delivered} FROM {rows} {_NOT_REJECTED if rejects else ''})"
 
 
-def _predictions(store, source, features, cuts):
-    "Columns and source, in SQL."
-    columns = [*map(identifier, PREDICTION), "decided_by", *(["features"] if features else [])]
+def _predictions(store, features, same):
+    "Columns of predictions, in SQL; what is the same in all of them is told, not read."
+    told = {name: f"{literal(value)} AS {identifier(name)}" for name, value in same.items()}
+    columns = [told.get(name, identifier(name)) for name in PREDICTION]
     day = f"CAST(predicted_at AT TIME ZONE {literal(store.timezone)} AS DATE) AS event_date"
-    source = decided(store, source, undecided(store.con, source), cuts)
-    return ", ".join([*columns, day]), source
+    return ", ".join([*columns, "decided_by", *(["features"] if features else []), day])
 
 
 def _of_batch(batch, columns, source):
@@ -99,13 +100,11 @@ def _by_night(kind, columns, source):
 _NAMES = ("tenant", "model", "version", "grid")
 
 
-def _apart(con, source):
+def _apart(found: list[Named]):
     """What predictions are written apart by, and what is the same in all of them: most batches are
     of one version, and each name that DuckDB need not look at saves a tenth of the writing."""
-    names = ", ".join(map(identifier, _NAMES))
-    found = con.execute(f"SELECT DISTINCT {names} FROM {source} LIMIT 2").fetchall()
     if len(found) == 1:
-        return ("event_date",), dict(zip(_NAMES, found[0]))
+        return ("event_date",), {name: getattr(found[0], name) for name in _NAMES}
     return ("event_date", *_NAMES), {}
 
 

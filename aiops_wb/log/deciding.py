@@ -5,7 +5,9 @@ the calibration. What a scoring service decided itself stays as it is; a level t
 a route is what the route follows from.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from ..stats.decisions import LEVELS, RISK_CUTS, Ladder
 from ..stats.points import Grid
@@ -14,7 +16,7 @@ from .dial import BEGIN, subject_of
 from .duck import identifier, literal
 from .store import Store
 
-__all__ = ["DECIDED", "decided", "undecided"]
+__all__ = ["DECIDED", "Named", "decided", "named"]
 
 DECIDED = ("calibration_id", "risk_level", "route", "automated", "ladder")
 "Columns of a prediction that are the decision, or say what it rests on."
@@ -43,27 +45,49 @@ is too old. `named`: the ladder of the version's own threshold."""
 _AT = {name: place for place, name in enumerate(_STANDING)}
 
 
-def undecided(con, source: str) -> list[tuple]:
-    "Model, version, grid, first and last time of the predictions of a source without a route."
-    return con.execute(
+class Named(NamedTuple):
+    "Predictions of the same names, and from when to when those without a route are, if any."
+
+    tenant: str
+    model: str
+    version: str
+    grid: str
+    first: datetime | None
+    last: datetime | None
+
+
+def named(con, source: str) -> list[Named]:
+    "The predictions of a source by their names."
+    rows = con.execute(
         f"""
-        SELECT model, version, "grid", min(predicted_at), max(predicted_at)
-        FROM {source} WHERE route IS NULL GROUP BY ALL"""
-    ).fetchall()
+        SELECT tenant, model, version, "grid", min(predicted_at) FILTER (route IS NULL),
+               max(predicted_at) FILTER (route IS NULL)
+        FROM {source} GROUP BY ALL"""
+    )
+    return [Named(*row) for row in rows.fetchall()]
 
 
 def decided(
-    store: Store, source: str, found: Iterable[tuple], cuts: tuple[float, ...] = RISK_CUTS
+    store: Store, source: str, found: Sequence[Named], cuts: tuple[float, ...] = RISK_CUTS
 ) -> str:
-    """The rows of a source of predictions, as SQL, with those that were `undecided` decided where
-    the dial of their model is on, and a column `decided_by`: workbench or service."""
-    rows = [row for one in found for row in _standing(store, *one, cuts)]
+    """The rows of a source of predictions, as SQL, with those that nobody decided decided where the
+    dial of their model is on, and a column `decided_by`: workbench or service."""
+    rows = [row for one in _undecided(found) for row in _standing(store, *one, cuts)]
     if all(row[_AT["usual"]] is None for row in rows):
         return f"""(
             SELECT *, CASE WHEN route IS NOT NULL THEN 'service' END AS decided_by
             FROM {source})"""
     versions = {row[:2] for row in rows}
     return f"({_decisions(source, _table(rows), len(rows) == len(versions), _scoped(rows))})"
+
+
+def _undecided(found):
+    "Model, version and grid of the predictions without a route, and their first and last time."
+    times = {}
+    for one in found:
+        if one.first is not None:
+            times.setdefault((one.model, one.version, one.grid), []).extend((one.first, one.last))
+    return [(*names, min(of), max(of)) for names, of in times.items()]
 
 
 def _table(rows):

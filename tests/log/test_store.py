@@ -16,6 +16,7 @@ from aiops_wb.log.errors import Busy, StoreError
 from aiops_wb.log.store import open_store
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
+pytestmark = pytest.mark.usefixtures("walked")
 
 
 def test_no_connection_draws_a_progress_bar(bench, monkeypatch):

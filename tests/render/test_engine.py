@@ -63,6 +63,7 @@ def plant(folder):
     (startup / "00.py").write_text(mark)
 
 
+@pytest.mark.usefixtures("started_anew")
 @pytest.mark.parametrize("engine", ["inline", "kernel"])
 def test_no_code_and_no_look_come_from_the_working_directory(tmp_path, monkeypatch, engine):
     here, seen = tmp_path / "here", tmp_path / "seen.json"
@@ -105,6 +106,7 @@ def test_a_morning_takes_no_code_from_where_it_runs_nor_from_its_folders(tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"here", "data", "pages", "p.csv"}
 
 
+@pytest.mark.usefixtures("started_anew")
 def test_places_of_jobs_may_be_relative_to_where_one_stands(tmp_path, monkeypatch):
     asked = job(tmp_path, "1")
     monkeypatch.chdir(tmp_path)

@@ -34,7 +34,10 @@ HARM = {
     "killed": ("import os; os.kill(os.getpid(), 9)", "exit code -9"),
     "gone": ("import os; os._exit(0)", "exit code 0"),
     "left": ("import sys; sys.exit(0)", "sys.exit(0) was called"),
-    "deep": ("f = lambda n: f(n + 1)\nf(0)", "RecursionError"),
+    "deep": (
+        "import sys\nsys.setrecursionlimit(300)\nf = lambda n: f(n + 1)\nf(0)",  # few lines to show
+        "RecursionError",
+    ),
     "large": (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
         "bytearray(1 << 33)",
@@ -82,6 +85,7 @@ def test_a_report_that_closes_its_pipe_and_goes_on_is_stopped(tmp_path):
     assert result.state == "failed" and "longer than 3 seconds" in result.error
 
 
+@pytest.mark.usefixtures("started_anew")
 def test_lines_that_are_no_results_cost_nothing(tmp_path, monkeypatch, caplog):
     "Whatever else writes where the helper answers."
     served = (

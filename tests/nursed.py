@@ -1,0 +1,5 @@
+"What the process that forks helpers imports."
+
+import nursery
+
+nursery.prepare()
