@@ -184,6 +184,26 @@ class Settings(BaseSettings):
     retrain_cooldown_days: Annotated[int, Field(ge=0, le=36500)] = 7
     retrain_min_labelled: Count = 100  # labelled events of complete days to train on, at least
     retrain_min_positives: Count = 30  # positive ones among them, at least
+    # what a challenger in shadow that has shown to be better leads to: a proposal, or its promotion
+    retrain_policy: Literal["propose", "promote"] = "propose"
+    # the chance in a year of promoting a version that is no better, and how many challengers a year
+    # share it: no more are trained
+    retrain_false_promotions: Share = 0.05
+    retrain_challengers: Count = 12
+    # what a missed positive costs, in false calls: costs are compared then, without it log loss
+    retrain_miss_cost: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    # an event of a tenant or a site may cost so much more, in the unit of the loss
+    retrain_segment_margin: Annotated[float, Field(ge=0, le=10)] = 0.02
+    retrain_min_pr_auc: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of a challenger in shadow
+    # its precision where it finds 80 % of the positives
+    retrain_min_precision: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    # shares of events that may be decided otherwise, and of common calls that may have another
+    # first reason
+    retrain_max_flips: Annotated[float, Field(gt=0, le=1)] = 0.2
+    retrain_max_reasons: Annotated[float, Field(gt=0, le=1)] = 0.5
+    # the champion before comes back by itself where evidence says that it was better, or only a
+    # proposal is made
+    retrain_rollback: Literal["propose", "automatic"] = "automatic"
     # a training that takes longer, or more MB of memory, is ended; 0 MB: half of the machine's
     retrain_minutes: Annotated[int, Field(ge=1, le=10080)] = 60
     retrain_memory: Megabytes = 0

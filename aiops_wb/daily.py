@@ -482,6 +482,7 @@ def run(
             cases = _cases(morning, store, to)
             asked = _asked_for(morning, store, days, models)
             figures = _figure(morning, store, asked, show)
+            unfollowed = _follow_shadows(morning, store, figures)
             silent = _silent(morning, store, models)
             waiting = _with_drift(morning, store, to, cases.waiting)
             chosen = _chosen(morning, store, figures, show, models if days is None else None)
@@ -492,6 +493,7 @@ def run(
     expect(len(chosen) * len(QUESTIONS))
     results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
     results += _write_silence(morning, silent) if show != "none" else silent.failed
+    results += unfollowed
     _record(morning, chosen, results, attempts)
     if not results:
         results = _write_pages(reports, [])
@@ -608,6 +610,28 @@ def _figure(morning, store, pairs, show):
         morning.say(f"{day} {model}: figures {figures.state}{why}")
         made.append(figures)
     return made
+
+
+def _follow_shadows(morning, store, figures):
+    """Versions in shadow, on the newest day of each model that has its figures: what they would
+    have said, and whether another decides from now on; what failed."""
+    failed = []
+    newest = {one.model: one.day for one in sorted(figures, key=lambda one: one.day) if one.stored}
+    for model, day in newest.items() if morning.as_of is None else ():
+        if not (store.challengers(model) or store.previous(model)):
+            continue
+        try:
+            from .watch.takeover import each_morning  # they score, which needs the extra ml
+
+            at = day, morning.now, morning.settings, morning.who
+            for told in each_morning(store, model, *at):
+                morning.say(told)
+        except Exception as problem:  # whatever it is, it costs nothing else
+            raise_if_interrupted(problem)
+            what = f"{day} shadow of {model}"
+            failed.append(ReportResult(what, "failed", f"{what}: {_reason(problem)}"))
+            morning.say(failed[-1].error)
+    return failed
 
 
 @dataclass(frozen=True)

@@ -346,19 +346,6 @@ def monitor_ever_alarm(repetitions):
     )
 
 
-def challenge_sign_test(repetitions):
-    """A challenger that is no better is proposed in at most 5 % of comparisons over 28 independent
-    days.
-    """
-    from aiops_wb.stats.retrain import compare
-
-    rng = np.random.default_rng(3)
-    proposed = np.mean(
-        [compare(dict(enumerate(rng.standard_t(2, 28)))).propose for _ in range(repetitions)]
-    )
-    return report("challenge_sign_test", 0.05, proposed, repetitions, "share of comparisons", False)
-
-
 def ks_interval(repetitions):
     "The 95 % interval of the KS distance covers the distance of the populations, independent rows."
     from scipy.stats import norm
@@ -1000,8 +987,7 @@ ALL = {
         selection_batch,
         online_delay7,
         monitor_ever_alarm,
-        challenge_sign_test,
-        ks_interval,
+            ks_interval,
         false_alarm_iid,
         false_alarm_wobble,
         false_alarm_weekly,

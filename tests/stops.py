@@ -88,6 +88,29 @@ def with_version(bench):
     give(bench, TRAIN)
 
 
+def with_challenger(bench):
+    "A champion, a tenant with a threshold of its own, and a version in its shadow."
+    with_version(bench)
+    give(bench, [word.replace("v2", "v3") for word in TRAIN])
+    give(bench, PROMOTE)
+    with bench.store() as store:
+        store.set_own_threshold(NOW, "test", MODEL, "v2", ("default", None), 300, "a trial")
+    give(bench, SHADOW)
+
+
+def with_two_champions(bench):
+    "A champion, and one before whose threshold was changed since."
+    with_challenger(bench)
+    give(bench, [word.replace("v2", "v3") for word in PROMOTE])
+    with bench.store() as store:
+        store.set_threshold(NOW, "test", MODEL, "v2", 900, "another trial")
+
+
+def with_folder(bench):
+    with_version(bench)
+    give(bench, ("models", "export", *PROMOTE[2:6], "--to", "out"))
+
+
 def with_champion(bench):
     "A champion that learned from days before those that it is compared on."
     taken_in(bench, days=70)
@@ -171,6 +194,7 @@ def with_sites(bench):
 TRAIN = ["models", "train", "--model", MODEL, "--version", "v2"]
 TRAIN += ["--from", "2026-03-02", "--to", "2026-03-19"]
 PROMOTE = ("models", "promote", "--model", MODEL, "--version", "v2", "--why", "better")
+SHADOW = ("models", "shadow", MODEL, "v3", "on", "--why", "a trial")
 OWN = ("ingest", "--file", "own.csv", "--map", "prediction_id=id,predicted_at=when,score=p")
 OWN += ("--set", f"model={MODEL},version=v1,threshold=0.5")
 PAST = ("history", "import", "--predictions", "past.csv", "--outcomes", "past.csv")
@@ -197,7 +221,12 @@ COMMANDS = {
     "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
     "reports": Command(("daily",), taken_in, TO_FILE),
     "train": Command(tuple(TRAIN), long_log),
-    "promote": Command(PROMOTE, with_version),
+    "promote": Command(tuple(w.replace("v2", "v3") for w in PROMOTE), with_challenger),
+    "back": Command(("models", "rollback", "--model", MODEL, "--why", "no"), with_two_champions),
+    "shadow": Command((*SHADOW[:4], "off", "--why", "no better"), with_challenger),
+    "import": Command(
+        ("models", "import", "out", "--model", MODEL, "--version", "v4"), with_folder
+    ),
     "watch": Command(("models", "watch", f"{MODEL}/v1", "off", "--why", "retired"), taken_in),
     "dial": Command(("models", "dial", MODEL, "off", "--why", "a trial"), taken_in),
     "set": Command(("thresholds", "set", "0.6", "--model", MODEL, "--why", "fewer"), taken_in),
@@ -311,6 +340,10 @@ def state(bench):
         }
         named = sorted(store._column("SELECT path FROM data_files"))
         store.verify_audit()
+        champions = {model: store.active_version(model) for model in store.models()}
+        for model in champions:
+            for version in store.versions(model).version:
+                store.require_whole(model, version)
     files = sorted(str(p.relative_to(bench.data)) for p in (bench.data / "log").rglob("*.parquet"))
     assert files == named, (files, named)
     published = duckdb.connect(str((bench.data / "aiops.duckdb").resolve()), read_only=True)
@@ -322,6 +355,10 @@ def state(bench):
         "SELECT prediction_id, points, actual_fraud_detected "
         "FROM noc_fraud_prediction_log ORDER BY ALL"
     ).fetchall()
+    production = published.execute("SELECT * FROM production ORDER BY ALL").fetchall()
+    open_spans = published.execute("SELECT model, version FROM production WHERE until IS NULL")
+    deciding = {model: version for model, version in champions.items() if version}
+    assert sorted(open_spans.fetchall()) == sorted(deciding.items()), (production, champions)
     cases = bench.root / "cases.jsonl"
     keys = [json.loads(line)["idempotency_key"] for line in open(cases)] if cases.exists() else []
     return {
@@ -329,6 +366,7 @@ def state(bench):
         "rows": counted(bench.data / "log"),
         "published": sizes,
         "log": log,
+        "production": list(map(str, production)),
         "spool": [str(p) for p in (bench.data / "spool").rglob("*") if p.is_file()],
         "outbox": [str(p) for p in (bench.data / "outbox").glob("*.jsonl")],
         "cases that were sent": sorted(keys),

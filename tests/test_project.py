@@ -113,6 +113,7 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
     "log.spool": {"aiops_wb.log.frames", "aiops_wb.stats.points"},
     "log.buffer": {"aiops_wb.log.segment"},
     "watch.cases": {"aiops_wb.models.explain"},
+    "daily": {"aiops_wb.watch.takeover"},
     "render": {"jinja2", "papermill", "nbformat", "IPython", "aiops_wb.render"},
     "cli": {"aiops_wb", "pandas", "rich", "tqdm"},  # groups of commands are loaded by name
 }

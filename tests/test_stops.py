@@ -13,8 +13,10 @@ from stops import COMMANDS
 NAMES = sorted([*COMMANDS, "logger"])
 LONG = {
     "adopt",
+    "back",
     "calendar",
     "calibrate",
+    "import",
     "never",
     "promote",
     "putback",
@@ -24,6 +26,7 @@ LONG = {
     "rollback",
     "send",
     "set",
+    "shadow",
     "watch",
 }
 "Commands that take long, or whose places are like those of others."

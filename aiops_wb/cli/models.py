@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from ..models.complete import held_out_words
+from ..watch import promotion
 from .arguments import AsJson, Model, Reason, Version, as_name
 from .call import Call, command, group
-from .lines import counted, line
+from .lines import counted, line, printable
 from .output import as_rows, show
 
 app = group(
@@ -15,6 +16,14 @@ app = group(
         "train": ("train", "train a version on a range of the log's days and register it"),
         "adopt": ("adopt", "register a version trained elsewhere, with what one trained here has"),
         "dial": ("dial", "let the threshold in force decide who is called, or fixed cuts again"),
+        "show": ("show", "what is in production, or was at any time; the card of a version"),
+        "compare": ("compare", "two versions, card beside card"),
+        "export": ("export", "write a version into a folder that mlflow can load"),
+        "import": ("import_folder", "register a version from a folder that 'models export' wrote"),
+        "shadow": (
+            "shadow",
+            "let a version score in the champion's shadow, where it decides nothing",
+        ),
         "watch": (
             "watch",
             "switch alarms about a version and their messages on or off; figures and pages go on",
@@ -41,15 +50,23 @@ def list_models(
     rows = []
     with call.reading() as log:
         for one in [log.require_model(model)] if model else log.models():
-            active = log.active_version(one)
+            active, aliases = log.active_version(one), _aliases(log, one)
             for row in as_rows(log.versions(one), COLUMNS):
                 held_out = _held_out(row.pop("card"))
                 threshold = log.threshold(one, row["version"])
                 off = log.not_watched(one, row["version"])
                 state = {"threshold": threshold, "active": row["version"] == active}
+                state["alias"] = aliases.get(row["version"])
                 state["not_watched"] = str(off) if off else None
                 rows.append(row | state | held_out)
     show(rows, _text, counted(len(rows), "version"), as_json)
+
+
+def _aliases(log, model):
+    "What versions are beside the champion: those in its shadow, and the one before."
+    shadows = dict.fromkeys(log.challengers(model), "challenger")
+    previous = log.previous(model)
+    return ({previous: "previous"} if previous else {}) | shadows
 
 
 def _held_out(card):
@@ -69,6 +86,7 @@ def _text(row):
         f"{row['model']} {row['version']}  registered {row['registered_at']:%Y-%m-%d %H:%M}Z, "
         f"threshold {row['threshold']} points"
         + (", active" if row["active"] else "")
+        + (f", {row['alias']}" if row["alias"] else "")
         + (f", not watched {row['not_watched']}" if row["not_watched"] else "")
         + (f", adopted on {row['adopted']}" if row["adopted"] else "")
         + (f"; held-out ROC-AUC {row['roc_auc']:.3f} {row['held_out']}" if row["roc_auc"] else "")
@@ -82,15 +100,23 @@ def promote(
     version: Version,
     why: Reason,
 ):
-    "Make a registered version the one that scores."
+    "Make a registered version the one that scores, with its threshold and calibration."
     with call.writing() as log:
-        log.activate(call.now(), call.who, model, version, why)
-    line(f"{model} {version} is active")
+        done = promotion.promote(log, call.now(), call.who, model, version, why, call.settings)
+    _print(done, "")
 
 
 @command(app, "rollback")
 def roll_back(call: Call, model: Model, why: Reason):
-    "Put back the version that was active before."
+    "Put back the version that was active before, with the threshold and calibration it had then."
     with call.writing() as log:
-        back = log.roll_back(call.now(), call.who, "model", model, why)
-    line(f"{model} {back} is active again")
+        done = promotion.roll_back(log, call.now(), call.who, model, why, call.settings)
+    _print(done, " again")
+
+
+def _print(done, again):
+    others = done.before and done.before.version != done.after.version
+    instead = f", instead of {done.before.version}" if others else ""
+    line(printable(f"{done.model} {done.after.version} is active{again}{instead}"))
+    for told in done.told():
+        line(printable(f"  {told}"))

@@ -42,6 +42,8 @@ SPARE = {
 def translate(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     "The arguments as they are spelt today, and a warning when they were not."
     command, *rest = arguments or [""]
+    if command == "models" and rest[:1] == ["activate"]:
+        return ["models", "promote", *rest[1:]], None  # a word for the same, no old spelling
     if command == "audit" and not _names_a_verb(rest) and not _asks_for_help(rest):
         return ["audit", "list", *rest], None  # to list is what one wants of it
     if command not in RENAMED or (RENAMED[command][0] == command and _is_new(rest)):

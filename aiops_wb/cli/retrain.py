@@ -1,4 +1,4 @@
-"""A challenger: trained, compared, proposed, never switched on; and who may be retrained."""
+"""A challenger, trained and put into the champion's shadow; and who may be retrained."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -10,6 +10,7 @@ from ..models.challenge import check, conclude, prepare, refuse_stopped, safegua
 from ..models.complete import label_rules
 from ..models.jobs import JobLimits, train_challenger
 from ..watch.harm import label_alarms
+from ..watch.takeover import known_validations
 from ..watch.view import View
 from .arguments import as_date, as_name
 from .call import Call, alone, command
@@ -100,14 +101,19 @@ def retrain(
         trained = train_challenger(log, prepared.order, call.who, limits)
     why = override or "safeguards passed"
     with call.writing() as log:
-        result = conclude(log, prepared, trained, now, call.who, why, settings.certainty)
-    line(f"{result.challenger}: {result.verdict.reason}")
-    line(
-        f"proposed, not active: 'aiops-wb models promote --model {model} "
-        f"--version {result.challenger} --why ...' switches it on"
-        if result.verdict.propose
-        else "not proposed: keep the champion"
-    )
+        pair = conclude(log, prepared, trained, now, call.who, why, settings.certainty)
+        known = known_validations(log, model, now, settings)
+    _tell(pair, known)
+
+
+def _tell(pair, known):
+    "What is known of the new version so far, and what happens next."
+    line(f"{pair.model} {pair.challenger} is registered, and in the shadow of {pair.champion}")
+    for one in known:
+        if one.pair == pair:
+            for c in one.checks:
+                line(f"{'pass' if c.passed else 'wait'}  {c.name}: {c.reason}")
+    line("it scores beside the champion and decides nothing; 'aiops-wb daily' follows both")
 
 
 def _stop(call, stop, resume):

@@ -24,6 +24,7 @@ from ..models.version import ModelVersion
 from ..render.jobs import ReportResult
 from ..watch.cases import open_cases
 from ..watch.registered import Versions
+from ..watch.takeover import each_morning
 from .stories import STORIES, DemoModel, Story
 
 __all__ = ["demo"]
@@ -66,6 +67,8 @@ def demo(
                 _live_day(replay, day)
             if day == days[-1] - timedelta(report_days):
                 _challenge(replay, day)
+            elif day > days[-1] - timedelta(report_days):
+                _follow_shadows(replay, day)
         store.publish(settings.snapshots_kept)
     say("making reports")
     reported = days[len(days) - min(max(report_days, 0), len(days)) :]
@@ -255,7 +258,7 @@ def _challenge(replay, day):
     if plan(day).comparison[0] < replay.story.live:
         return
     for one in replay.story.models:
-        if replay.store.in_force("challenge", one.model) is None:
+        if not replay.store.challengers(one.model):
             challenge(
                 replay.store,
                 one.model,
@@ -267,3 +270,9 @@ def _challenge(replay, day):
                 options=replay.settings.certainty,
                 **label_rules(replay.settings),
             )
+
+
+def _follow_shadows(replay, day):
+    "What the versions in shadow would have said of a day."
+    for one in replay.story.models:
+        each_morning(replay.store, one.model, day, replay.story.night(day), replay.settings, _WHO)

@@ -161,6 +161,8 @@ class CalibrationReads(BatchReads):
                    audit.why
             FROM calibrations
             LEFT JOIN audit ON audit.what = 'calibration' AND audit.new = calibration_id{where}
+            -- one that was put back is there twice: why it was made stands at the first
+            QUALIFY row_number() OVER (PARTITION BY calibration_id ORDER BY audit.seq) = 1
             ORDER BY created_at DESC, audit.seq DESC""",
             values,
         )

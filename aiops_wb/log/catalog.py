@@ -15,9 +15,11 @@ from .events import EventReads
 from .feature_schema import FeatureSchemaReads
 from .known_days import CalendarReads
 from .never import NeverReads
+from .production import ProductionReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
 from .retraining import RetrainingReads
+from .shadow import ShadowReads
 from .sites import SiteReads
 from .unmatched import UnmatchedReads
 from .versions import VersionReads
@@ -32,6 +34,7 @@ class Reader(
     TrafficReads,
     ArrivalReads,
     FeatureCountReads,
+    ProductionReads,
     CalibrationReads,
     DialReads,
     VersionReads,
@@ -44,6 +47,7 @@ class Reader(
     WatchReads,
     RetrainingReads,
     ResultReads,
+    ShadowReads,
     UnmatchedReads,
     QuarantineReads,
     BatchReads,

@@ -420,6 +420,13 @@ class FeatureCountReads(BatchReads, OutcomeColumnReads):
         where, values = conditions(model=model, version=version)
         return self._tables(f"reference_counts{where}", values)
 
+    def reference_list(self, model: str, version: str) -> pd.DataFrame:
+        "The same as it is kept: event_date, feature, bin, n."
+        where, values = conditions(model=model, version=version)
+        return self.frame(
+            f"SELECT event_date, feature, bin, n FROM reference_counts{where} ORDER BY ALL", values
+        )
+
     def _tables(self, source, values):
         rows = self.con.execute(
             f"""

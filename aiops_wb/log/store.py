@@ -20,9 +20,11 @@ from .known_days import CalendarWrites
 from .locks import lock_catalog
 from .never import NeverWrites
 from .nights import NightWrites
+from .production import ProductionWrites
 from .results import ResultWrites
 from .retraining import RetrainingWrites
 from .schema import migrate
+from .shadow import ShadowWrites
 from .sites import SiteWrites
 from .snapshot import Publishing
 from .unmatched import UnmatchedWrites
@@ -37,6 +39,7 @@ logger = logging.getLogger(__name__)
 class Store(
     Reader,
     Publishing,
+    ProductionWrites,
     DialWrites,
     VersionWrites,
     FeatureChanges,
@@ -51,6 +54,7 @@ class Store(
     WatchWrites,
     RetrainingWrites,
     ResultWrites,
+    ShadowWrites,
     UnmatchedWrites,
 ):
     "The one writer. Times are arguments: nothing here reads a clock."

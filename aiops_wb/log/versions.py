@@ -38,6 +38,9 @@ class _Origin(NamedTuple):
 
 def _origin(card):
     "Where a version comes from, by its card."
+    if imported := card.get("imported"):
+        told = f"imported from {imported['folder']}, which {imported['named']} was exported to"
+        return _Origin(told, "as the card of the folder says", "was imported with it")
     adopted = card.get("adopted")
     if not adopted:
         chosen = "chosen when the version was trained"
@@ -137,7 +140,7 @@ class VersionReads(AuditReads):
 
 
 class VersionWrites(VersionReads, FeatureSchemaWrites):
-    "Register, activate, set thresholds and references, put back."
+    "Register, set thresholds and references, put back."
 
     def add_version(
         self,
@@ -178,16 +181,6 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
                 self.record(now, who, "threshold", subject, str(threshold), told.threshold)
             fixed = f"version {version} {told.features}"
             self.fix_features(now, who, model, kinds_of_card(card), fixed)
-
-    def activate(self, now: datetime, who: str, model: str, version: str, why: str) -> None:
-        """Make a registered version the one that scores; StoreError when it is not whole, or was
-        adopted without a file to score with."""
-        if not self.require_whole(model, version).path:
-            raise StoreError(no_file(model, version))
-        if self.active_version(model) == version:
-            raise StoreError(f"{model} {version} is already active.")
-        with self.transaction():
-            self.record(now, who, "model", model, version, why)
 
     def set_threshold(
         self,

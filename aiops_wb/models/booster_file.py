@@ -13,7 +13,7 @@ from ..log.errors import StoreError
 from ..stats.points import as_points
 from .version import ModelVersion
 
-__all__ = ["AGREES", "Foreign", "agreement", "read_booster"]
+__all__ = ["AGREES", "Foreign", "agreement", "load_booster", "read_booster"]
 
 AGREES = 0.99
 "Share of logged rows that a model file must score as they were logged, to a point."
@@ -40,7 +40,7 @@ def read_booster(
     where the file has none of its own. StoreError says what does not fit.
     """
     path = Path(path)
-    booster = _loaded(path)
+    booster = load_booster(path)
     names = booster.feature_names or [f"f{i}" for i in range(booster.num_features())]
     features = _found(path, names, list(logged))
     own = _own_categories(booster)
@@ -58,7 +58,7 @@ def read_booster(
     return Foreign(booster, features, coded)
 
 
-def _loaded(path):
+def load_booster(path: Path) -> xgb.Booster:
     "The booster of a file; StoreError when it is none, or not one of two classes."
     if path.suffix.lower() not in SUFFIXES:
         raise StoreError(

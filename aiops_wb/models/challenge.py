@@ -1,24 +1,23 @@
-"""Train a challenger, compare it, propose."""
+"""May a model be retrained; and a challenger, trained and put into the champion's shadow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
-
-import pandas as pd
 
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..log.lease import running_training
+from ..log.shadow import Pair
 from ..log.store import Store
-from ..stats.retrain import Challenge, Check, Consent, Limits, compare, log_loss, safeguards
+from ..stats.retrain import Check, Consent, Limits, safeguards
 from .complete import COMPLETE_SHARE, complete_days, label_rules, still_arriving
 from .handover import Trained
 from .jobs import Order, clear_job, train_challenger
-from .registry import load, register
+from .registry import register
+from .shadow import follow
 from .training import weighed_as
-from .version import ModelVersion, feature_columns
 
 __all__ = [
     "Plan",
@@ -26,7 +25,6 @@ __all__ = [
     "challenge",
     "check",
     "conclude",
-    "last_challenge",
     "plan",
     "prepare",
     "refuse_stopped",
@@ -78,6 +76,7 @@ def safeguard_rules(settings: Settings) -> dict:
         settings.retrain_cooldown_days,
         settings.retrain_min_labelled,
         settings.retrain_min_positives,
+        settings.retrain_challengers,
     )
     return {"enabled": settings.retrain_enabled, "limits": limits} | label_rules(settings)
 
@@ -97,7 +96,7 @@ def check(
     share: float = COMPLETE_SHARE,
     floor: int = 0,
 ) -> list[Check]:
-    """The five safeguards for a model at a time; a flag recorded in the audit trail overrides the
+    """The safeguards for a model at a time; a flag recorded in the audit trail overrides the
     `enabled` of the settings.
 
     `severity` as the front page shows it, `harm` the alarms that rest on labels. `job`: who trains
@@ -123,6 +122,7 @@ def check(
         labelled=labelled,
         positive=positive,
         job=running_training(reader.root) if job is None else job,
+        begun=reader.shadows_begun(model, now - timedelta(365), now),
         limits=limits,
     )
     if windows.arriving:
@@ -136,10 +136,11 @@ def _said(word) -> str:
 
 
 class Prepared(NamedTuple):
-    "A challenge that may begin: what is to be trained, and the days to compare on."
+    "A challenge that may begin: what is to be trained, beside which version, up to which day."
 
     order: Order
-    windows: Plan
+    champion: str
+    day: date
 
 
 def prepare(
@@ -156,37 +157,41 @@ def prepare(
     floor: int = 0,
     allow_incomplete: bool = False,
 ) -> Prepared:
-    """What is to be trained and compared. Rows are weighed as those of the champion were.
+    """What is to be trained. Rows are weighed as those of the champion were.
 
-    The days are complete for labels as known at `now` (`share`, `floor`: as in `complete_days`),
-    and `maturity_days` old at least. StoreError where labels still arrive, unless
-    `allow_incomplete`, where the champion has learned from the days of the comparison, and where
-    retraining is stopped.
+    It learns from `train_days` and holds out about the `compare_days` behind them: its threshold
+    and first calibration rest on these, and they are its first days beside the champion. All are
+    complete for labels as known at `now` (`share`, `floor`: as in `complete_days`), and
+    `maturity_days` old at least. StoreError where labels still arrive, unless `allow_incomplete`,
+    where no version is active, and where retraining is stopped.
     """
     refuse_stopped(reader, now)
-    champion = load(reader, model)
+    champion = reader.active_version(model)
+    if champion is None:
+        raise StoreError(f"{model} has no active version to challenge: promote one first.")
     lengths = {"train_days": train_days, "compare_days": compare_days}
     rules = {"share": share, "floor": floor, "maturity_days": maturity_days}
     windows, arriving, unsure = _complete_plan(reader, model, day, now, now, **rules, **lengths)
     _check_complete(model, arriving, allow_incomplete)
-    _check_fair(champion, windows)
     left_out = reader.tenants_left_out(model, now)
-    for first, last in (windows.training, windows.comparison):
-        if not reader.known_labels(model, first, last, now, left_out)[0]:
-            raise StoreError(
-                f"{model}: no labelled rows from {first} to {last}; nothing to compare."
-            )
+    first, last = windows.training[0], windows.comparison[1]
+    if not reader.known_labels(model, first, last, now, left_out)[0]:
+        raise StoreError(
+            f"{model}: no labelled rows from {first} to {last}; nothing to learn from."
+        )
+    options = {"rounds": rounds, "holdout": compare_days / (train_days + compare_days)}
     order = Order(
         model,
         f"challenger-{day:%Y%m%d}",
-        *windows.training,
+        first,
+        last,
         now,
         left_out,
         arriving,
         unsure,
-        {"rounds": rounds} | weighed_as(champion.card),
+        options | weighed_as(reader.version(model, champion).card),
     )
-    return Prepared(order, windows)
+    return Prepared(order, champion, day)
 
 
 def conclude(
@@ -197,22 +202,18 @@ def conclude(
     who: str,
     why: str,
     options: Mapping | None = None,
-) -> Challenge:
-    """Register what was trained (not active; `options` of `automation.certainty`), compare it with
-    the champion on later days, and record the verdict."""
-    order, windows = prepared
+) -> Pair:
+    """Register what was trained (not active; `options` of `automation.certainty`), put it into the
+    champion's shadow, and score the days that neither learned from."""
+    order = prepared.order
     refuse_stopped(store, now)
-    champion = load(store, order.model)
-    _check_fair(champion, windows)
-    known = order.as_of
-    later = store.labelled_rows(order.model, *windows.comparison, as_of=known)
-    unknown = store.outcomes_among(order.model, champion.features)
-    with store.transaction():  # a challenger without its verdict could never be given one
+    with store.transaction():  # one that nothing compares would be of no use
         challenger = register(store, *trained, now, who, **(options or {}))
-        result = _compared(champion, challenger, feature_columns(later, unknown), later, windows)
-        _record(store, result, now, who, why)
+        store.shadow(now, who, order.model, challenger.version, why)
     clear_job(store.root, order)
-    return result
+    pair = Pair(order.model, store.active_version(order.model), challenger.version)
+    follow(store, pair, prepared.day, now)
+    return pair
 
 
 def challenge(
@@ -225,7 +226,7 @@ def challenge(
     why: str,
     options: Mapping | None = None,
     **rules,
-) -> Challenge:
+) -> Pair:
     """Prepare, train in this process, and conclude; `rules` as in `prepare`."""
     prepared = prepare(store, model, day, now, **rules)
     trained = train_challenger(store, prepared.order, who)
@@ -248,52 +249,3 @@ def _check_complete(model, arriving, allowed):
             f"{model}: {arriving}. Models would be trained and compared on labels that are known "
             "early: wait until some days are complete."
         )
-
-
-def _check_fair(champion, windows):
-    "StoreError where the champion learned from days that it would be judged on."
-    learned_to = champion.card["window"][1]
-    if learned_to >= str(windows.comparison[0]):
-        raise StoreError(
-            f"{champion.model} {champion.version} learned from days up to {learned_to}: a "
-            f"fair comparison cannot start on {windows.comparison[0]}; wait, or compare on fewer "
-            "days."
-        )
-
-
-def _compared(
-    champion: ModelVersion,
-    challenger: ModelVersion,
-    frame: pd.DataFrame,
-    later: pd.DataFrame,
-    windows: Plan,
-) -> Challenge:
-    "The challenger's mean loss minus the champion's on each day, and the verdict."
-    ours = log_loss(challenger.score(frame), later.label)
-    theirs = log_loss(champion.score(frame), later.label)
-    days = later.event_date.dt.strftime("%Y-%m-%d").to_numpy()
-    differences = pd.Series(ours - theirs).groupby(days).mean().to_dict()
-    return Challenge(
-        champion.model,
-        champion.version,
-        challenger.version,
-        tuple(map(str, windows.comparison)),
-        compare(differences),
-        differences,
-    )
-
-
-def _record(store, result, now, who, why):
-    proposed = "proposed" if result.verdict.propose else "not proposed"
-    why = f"{why}; {proposed}: {result.verdict.reason}"
-    store.record(now, who, "challenge", result.model, result.challenger, why, asdict(result))
-
-
-def last_challenge(reader: Reader, model: str, as_of: datetime | None = None) -> Challenge | None:
-    "The latest recorded comparison of a model."
-    trail = reader.audit(model)
-    known = trail.what == "challenge"
-    if as_of is not None:
-        known &= trail.changed_at <= pd.Timestamp(as_of)
-    evidence = trail.evidence[known]
-    return Challenge.from_json(evidence.iloc[-1]) if len(evidence) else None

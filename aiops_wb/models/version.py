@@ -1,17 +1,16 @@
 """A trained model version: what it needs, what it says."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import xgboost as xgb
 
 from ..log.errors import StoreError
-from ..log.values import category_codes, typed
 from ..log.versions import no_file
 from ..stats.points import Grid
+from .matrix import feature_matrix, lacking_feature
 
 __all__ = ["ModelVersion", "feature_matrix", "feature_columns"]
 
@@ -63,7 +62,7 @@ class ModelVersion:
         "What the owner's function says; StoreError where that is not one number for each row."
         lacking = [f for f in self.features if f not in frame]
         if lacking:
-            raise StoreError(_lacking(lacking[0], self.features))
+            raise StoreError(lacking_feature(lacking[0], self.features))
         scores = np.asarray(self.scores(frame[self.features]), dtype=np.float64)
         if scores.shape != (len(frame),):
             raise StoreError(
@@ -94,60 +93,9 @@ class ModelVersion:
         return pd.DataFrame(values.astype(np.float64), columns=columns, index=frame.index)
 
 
-def _lacking(feature, features):
-    return f"feature {feature!r} is missing: the model needs {', '.join(features)}."
-
-
 def feature_columns(rows: pd.DataFrame, unknown: Iterable[str] = ()) -> pd.DataFrame:
     """The features of rows of the log (`feature:...`), under their own names, and unknown ones as
     missing: what a version learned from before it was known to be an outcome."""
     columns = [c for c in rows.columns if c.startswith("feature:")]
     features = rows[columns].rename(columns=lambda c: c.removeprefix("feature:"))
     return features.assign(**dict.fromkeys(unknown, np.nan))
-
-
-def feature_matrix(
-    frame: pd.DataFrame,
-    features: Sequence[str],
-    categories: Mapping[str, Sequence],
-    kinds: Mapping[str, str] = MappingProxyType({}),
-    threads: int | None = None,
-) -> xgb.DMatrix:
-    """Features as the booster wants them, however they are spelt: categories by their place in a
-    list, everything else as a number, or as what `kinds` says; StoreError names a missing column.
-    `threads` fill it (None: as many as XGBoost likes).
-    """
-    lacking = [f for f in features if f not in frame]
-    if lacking:
-        raise StoreError(_lacking(lacking[0], features))
-    columns = {
-        f: _codes(frame[f], categories[f])
-        if f in categories
-        else _float32(frame[f], kinds.get(f, "number"))
-        for f in features
-    }
-    if len(frame):
-        data = np.column_stack(list(columns.values()))
-    else:
-        data = np.empty((0, len(features)), np.float32)
-    return xgb.DMatrix(
-        data,
-        feature_names=[f"f{i}" for i in range(len(features))],
-        feature_types=["c" if f in categories else "q" for f in features],
-        enable_categorical=True,
-        nthread=threads,
-    )
-
-
-def _codes(column, categories):
-    "The place of each value among the categories; what is not among them is missing."
-    codes = category_codes(column, categories).astype(np.float32)
-    return np.where(codes < 0, np.nan, codes)
-
-
-def _float32(column, kind):
-    "Numbers as the booster holds them; what float32 cannot hold is missing."
-    values = typed(column, kind)[0].to_numpy(dtype=np.float64, na_value=np.nan)
-    with np.errstate(over="ignore"):
-        numbers = values.astype(np.float32)
-    return np.where(np.isfinite(numbers), numbers, np.nan)

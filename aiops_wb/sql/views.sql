@@ -51,3 +51,36 @@ SELECT event_date, tenant, model, version, segment, grid, points,
 FROM score_counts
 GROUP BY ALL
 HAVING sum(n) <> 0 OR sum(n_labelled) <> 0 OR sum(n_positive) <> 0
+
+-- name: production
+-- Which version, threshold (points) and calibration was in production when: a row for each span in
+-- which none of them changed; `until` is when the next begins, NULL now.
+CREATE VIEW production AS
+WITH champions AS (
+    SELECT subject AS model, new AS version, seq, changed_at,
+           lead(seq) OVER (PARTITION BY subject ORDER BY seq) AS replaced
+    FROM audit
+    WHERE what = 'model'),
+changes AS (
+    SELECT model, version, seq, changed_at FROM champions
+    UNION ALL
+    SELECT c.model, c.version, a.seq, a.changed_at
+    FROM champions c
+    JOIN audit a ON a.subject = c.model || '/' || c.version
+    WHERE a.what IN ('threshold', 'calibration')
+      AND a.seq > c.seq AND (c.replaced IS NULL OR a.seq < c.replaced)),
+spans AS (
+    SELECT model, version, model || '/' || version AS subject, seq, changed_at AS since,
+           lead(changed_at) OVER (PARTITION BY model ORDER BY seq) AS until
+    FROM changes),
+thresholds AS (SELECT subject, seq, new FROM audit WHERE what = 'threshold'),
+calibrated AS (SELECT subject, seq, new FROM audit WHERE what = 'calibration')
+SELECT s.model, s.version, CAST(t.new AS INTEGER) AS threshold,
+       CASE WHEN m.grid LIKE 'logit%' THEN 1 / (1 + exp(-CAST(t.new AS INTEGER) / 1000.0)) END
+           AS probability,
+       c.new AS calibration_id, s.since, s.until
+FROM spans s
+ASOF LEFT JOIN thresholds t ON t.subject = s.subject AND t.seq <= s.seq
+ASOF LEFT JOIN calibrated c ON c.subject = s.subject AND c.seq <= s.seq
+LEFT JOIN models m ON m.model = s.model AND m.version = s.version
+WHERE s.until IS NULL OR s.until > s.since

@@ -1,6 +1,5 @@
 """What a report says first: what is, and what to do."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
@@ -10,7 +9,6 @@ import pandas as pd
 from ..stats.conformal import MIN_SAMPLES
 from ..stats.drift import KINDS
 from ..stats.performance import over_days
-from ..stats.retrain import Challenge, Check
 from .dial import called_otherwise
 from .registered import ENOUGH_DAYS
 from .silence import ADVICE
@@ -28,7 +26,6 @@ __all__ = [
     "held_against",
     "thresholds_headline",
     "reasons_headline",
-    "retrain_headline",
 ]
 
 
@@ -443,32 +440,4 @@ def reasons_headline(reasons: pd.DataFrame, shown: int, total: int) -> Headline:
         f"{name} is the first reason in {percent(times / len(reasons))} of {of}; "
         f"its mean push is {number(push, 2)} log-odds.",
         "Compare with what the people on site see; reasons explain the model, not the world.",
-    )
-
-
-def retrain_headline(checks: Sequence[Check], last: Challenge | None) -> Headline:
-    "Should we retrain, and is a retrained model better?"
-    stopped = "; ".join(c.reason for c in checks if not c.passed)
-    allowed = (
-        f"Retraining is blocked: {stopped}."
-        if stopped
-        else "Retraining may start: all five safeguards pass."
-    )
-    if last is None:
-        return Headline(
-            "ok" if stopped else "look",
-            allowed,
-            "No challenger was compared yet; 'aiops-wb retrain' trains and compares one without "
-            "switching it on (--override WHY where a safeguard stops it).",
-        )
-    if last.verdict.propose:
-        return Headline(
-            "look",
-            f"{last.challenger} is better than {last.champion}: {last.verdict.reason}.",
-            f"Proposed, not active: read the comparison, then 'aiops-wb models promote'. {allowed}",
-        )
-    return Headline(
-        "ok",
-        f"{last.challenger} is not shown to be better than {last.champion}: {last.verdict.reason}.",
-        f"Keep the champion. {allowed}",
     )

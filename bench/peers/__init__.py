@@ -9,9 +9,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def environment(name: str) -> Path | None:
-    "Python of the environment with a peer's pins; None, and why on stderr, when it cannot be made."
-    pins, made = HERE / f"{name}.txt", HERE / f".venv-{name}"
+def environment(name: str, place: Path = HERE) -> Path | None:
+    """Python of the environment with a peer's pins, in a folder; None, and why on stderr, when it
+    cannot be made."""
+    pins, made = HERE / f"{name}.txt", place / f".venv-{name}"
     python, ready = made / "bin" / "python", made / "ready.txt"
     if ready.exists() and ready.read_text() == pins.read_text():
         return python

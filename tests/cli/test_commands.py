@@ -51,7 +51,7 @@ def test_every_command_takes_the_common_options(name):
 
 
 def test_there_are_no_other_commands():
-    assert {name.split()[0] for name in LEAVES} == set(COMMANDS) and len(LEAVES) == 41
+    assert {name.split()[0] for name in LEAVES} == set(COMMANDS) and len(LEAVES) == 46
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,13 @@ def test_todays_spellings_are_left_alone(now):
     assert translate(now.split()) == (now.split(), None)
 
 
+def test_activate_is_another_word_for_promote():
+    assert translate(["models", "activate", "--why", "x"]) == (
+        ["models", "promote", "--why", "x"],
+        None,
+    )
+
+
 def test_bare_audit_lists_without_a_warning():
     assert translate(["audit"]) == (["audit", "list"], None)
     assert translate(["audit", "--data", "d"]) == (["audit", "list", "--data", "d"], None)
@@ -138,7 +145,7 @@ def test_bare_audit_lists_without_a_warning():
     ("words", "completions"),
     [
         ("mod", {"models"}),
-        ("models ", {"list", "train", "adopt", "dial", "promote", "rollback", "watch"}),
+        ("models s", {"show", "shadow"}),
         ("models promote --ver", {"--version", "--verbose"}),
         ("daily --reports ", {"all", "last", "none"}),
     ],

@@ -10,7 +10,7 @@ from conftest import MODEL, events
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.lease import training
 from aiops_wb.log.spool import PredictionLogger
-from aiops_wb.models.challenge import challenge, check, last_challenge, plan
+from aiops_wb.models.challenge import challenge, check, plan
 from aiops_wb.models.explain import alert_reasons, in_words, reasons
 from aiops_wb.models.registry import load, register
 from aiops_wb.models.scorer import Scorer
@@ -259,8 +259,8 @@ def checked(store, now):
     return {c.name: c for c in check(store, MODEL, date(2026, 4, 29), now, "high", harm)}
 
 
-def test_a_challenge_proposes_and_activates_nothing(bench, trained):
-    "The world turns: what raised the risk lowers it now; a challenger that saw it wins every day."
+def test_a_challenger_goes_into_the_shadow_and_decides_nothing(bench, trained):
+    "The world turns: what raised the risk lowers it now; a challenger that saw it loses less."
     live = events(days=60, per_day=60, seed=9, start=date(2026, 3, 1))
     live = live.assign(label=1 - live.label, score=0.5)
     with bench.store() as store:
@@ -278,26 +278,28 @@ def test_a_challenge_proposes_and_activates_nothing(bench, trained):
     later = datetime(2026, 5, 1, tzinfo=UTC)
     bench.ingest(later)
     with bench.store() as store:
-        result = challenge(
-            store, MODEL, date(2026, 4, 29), later, "ana", why="test", compare_days=14, rounds=30
+        pair = challenge(
+            store, MODEL, date(2026, 4, 29), later, "ana", why="test", compare_days=28, rounds=30
         )
-        assert (
-            result.verdict.propose
-            and result.verdict.days_won == 14
-            and result.verdict.mean_difference < -0.1
-        )
-        assert store.active_version(MODEL) == "v1" and last_challenge(store, MODEL) == result
-        assert last_challenge(store, MODEL, NOW) is None
-        store.activate(later, "ana", MODEL, result.challenger, "accepted")
-        with pytest.raises(StoreError, match="a fair comparison cannot start"):
-            challenge(store, MODEL, date(2026, 4, 29), later, "ana", why="again")
+        assert (pair.champion, pair.challenger) == ("v1", "challenger-20260429")
+        # the days that neither learned from are compared at once
+        days, card = store.shadow_days(pair), store.version(MODEL, pair.challenger).card
+        first = pd.Timestamp(card["held_out_from"])
+        assert list(days.event_date) == list(pd.date_range(first, "2026-04-29")) and len(days) > 14
+        assert (days.challenger_loss < days.champion_loss).mean() > 0.8
+        assert store.active_version(MODEL) == "v1"
+        assert store.challengers(MODEL) == [pair.challenger]
+        store.activate(later, "ana", MODEL, pair.challenger, "accepted")
+        assert store.challengers(MODEL) == []
         assert {name: c.passed for name, c in checked(store, later).items()} == {
             "flag": False,
             "severity": True,
             "cooldown": False,
             "samples": True,
             "no active job": True,
+            "budget": True,
         }
+        assert "1 of 12" in checked(store, later)["budget"].reason
         with training(store.root, "ana"):
             assert "by ana (process" in checked(store, later)["no active job"].reason
         store.let_retrain(later, "ana", MODEL, True, "spring")
@@ -458,15 +460,15 @@ def test_a_version_that_is_not_whole_is_not_activated(bench, trained, lost):
         assert store.active_version(MODEL) is None and registered.version == "v1"
 
 
-def test_a_challenger_has_its_verdict_or_is_not_there(bench, monkeypatch):
+def test_a_challenger_is_in_the_shadow_or_is_not_there(bench, monkeypatch):
     champion = rows(days=20, start=date(2026, 1, 1))
     with bench.store() as store:
         register(store, *train(champion, MODEL, "v1", rounds=5), NOW, "ana")
         store.activate(NOW, "ana", MODEL, "v1", "first")
         later = rows(days=60, start=date(2026, 1, 1))
         monkeypatch.setattr(store, "rows", lambda *a, **k: later)
-        module = "aiops_wb.models.challenge._compared"
-        monkeypatch.setattr(module, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        stopped = lambda *a: (_ for _ in ()).throw(KeyboardInterrupt)
+        monkeypatch.setattr(store, "shadow", stopped)
         with pytest.raises(KeyboardInterrupt):
             challenge(store, MODEL, date(2026, 3, 20), NOW, "ana", why="w", rounds=5)
         assert list(store.versions(MODEL).version) == ["v1"]

@@ -1,31 +1,52 @@
-"""Tables of safeguards and of versions."""
+"""Tables of safeguards and guards, of versions, and of where two of them differ."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import nan
 
 import pandas as pd
 
 from ...models.complete import held_out_words
+from ...stats.evidence import LEAST_BLOCKS, Comparison
 from ...stats.retrain import Check
 from ...watch.view import View
 from ...watch.words import number
 from ..vocabulary import metric
 from .table import Table, note
 
-__all__ = ["check_table", "version_table"]
+__all__ = ["check_table", "challenger_segments", "version_table"]
 
 
-def check_table(checks: Sequence[Check]) -> Table:
-    "The safeguards."
+def check_table(checks: Sequence[Check], of: str = "safeguard", none: str = "") -> Table:
+    "Checks, whether each passes and what it saw; `none` is said where there is none."
+    if not checks:
+        return note(none)
     rows = [
         {
-            "safeguard": check.name,
+            of: check.name,
             "passes": "yes" if check.passed else "no",
             "what it saw": check.reason,
         }
         for check in checks
     ]
     return Table(pd.DataFrame(rows), ("passes", "what it saw"))
+
+
+def challenger_segments(segments: Mapping[str, tuple[int, Comparison]]) -> Table:
+    "Where a challenger is better or worse: tenants and sites with four weeks of labels, by gain."
+    rows = [
+        {
+            "tenant or site": name,
+            "labelled events": f"{events:,}",
+            "weeks": f"{told.blocks}",
+            "gain per event": f"{told.gain:+.4f}",
+            "95 % interval": f"{told.lower:+.4f} to {told.upper:+.4f}",
+        }
+        for name, (events, told) in sorted(segments.items(), key=lambda one: one[1][1].gain)
+        if told.blocks >= LEAST_BLOCKS
+    ]
+    if not rows:
+        return note("no tenant or site has four weeks of labels yet")
+    return Table(pd.DataFrame(rows))
 
 
 def version_table(view: View) -> Table:

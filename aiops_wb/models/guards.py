@@ -1,0 +1,136 @@
+"""Was the promotion a mistake? What can be seen of it within minutes, and what by labels."""
+
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from scipy.special import bdtr
+
+from ..log.catalog import Reader
+from ..log.shadow import Pair
+from ..stats.evidence import Comparison, Paired, Scatter, compare, day_scatter, regret
+from ..stats.retrain import Check
+from .validation import Rules, as_paired
+
+__all__ = ["WATCHED_DAYS", "Guarded", "guarded", "watched_pair"]
+
+WATCHED_DAYS = 28
+"So long after a promotion the version before scores on, and can come back by itself."
+VOLUME, CHANCE = 2.0, 1e-4
+"Calls more than so many times those of the version before, or fewer, beyond so small a chance."
+MISSING = 0.2
+"A share of a feature's values that is missing, beyond that at the version's training."
+SLOWER = 3.0
+"The mean latency of a call, against that of the version before."
+LEAST_EVENTS = 100
+
+
+def watched_pair(reader: Reader, model: str, now: datetime) -> Pair | None:
+    "The champion with the version before in its shadow, for 28 days after its promotion."
+    since, before = reader.activated_at(model, now), reader.previous(model, now)
+    if before is None or now - since > timedelta(WATCHED_DAYS):
+        return None
+    if not reader.version(model, before).path:
+        return None  # it scores elsewhere: nothing here knows what it would say
+    return Pair(model, reader.active_version(model, now), before)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    "What is known of a promotion so far."
+
+    pair: Pair  # the version before is the challenger here
+    since: date  # the first whole day
+    checks: list[Check]
+
+    @property
+    def mistaken(self) -> list[Check]:
+        "The checks that speak for going back."
+        return [check for check in self.checks if not check.passed]
+
+
+def guarded(reader: Reader, pair: Pair, now: datetime, complete: date | None, rules: Rules):
+    """Every guard of a promotion, each with its reason; `complete`: the last day whose labels are
+    in."""
+    zone = ZoneInfo(reader.timezone)
+    promoted = reader.activated_at(pair.model, now).astimezone(zone).date()
+    first = promoted + timedelta(1)
+    days = reader.shadow_days(pair, promoted, as_of=now)
+    labels = _by_labels(reader, pair, promoted, first, complete, rules, now)
+    checks = [_calls(days), _missing(reader, pair, promoted), _latency(reader, pair, promoted)]
+    return Guarded(pair, first, [*checks, labels])
+
+
+def _calls(days):
+    "Whether the new version calls somebody much more often than the one before, or much less."
+    n = int(days.n.sum())
+    ours, theirs = int(days.champion_calls.sum()), int(days.challenger_calls.sum())
+    both = int(days.both_call.sum())
+    said = (
+        f"{ours:,} calls on {n:,} events since the promotion; the version before would have made "
+        f"{theirs:,}"
+    )
+    if n < LEAST_EVENTS:
+        return Check("calls", True, f"{said}: fewer than {LEAST_EVENTS} events say nothing")
+    times = (ours + 1) / (theirs + 1)
+    more, fewer = ours - both, theirs - both
+    by_chance = min(1.0, 2 * bdtr(min(more, fewer), more + fewer, 0.5)) if more + fewer else 1.0
+    odd = max(times, 1 / times) > VOLUME and by_chance < CHANCE
+    evidence = {"events": n, "calls": ours, "before": theirs, "both": both, "chance": by_chance}
+    return Check("calls", not odd, said, evidence)
+
+
+def _missing(reader, pair, first):
+    "Whether a feature that the version knew arrives empty."
+    usual = _missing_shares(reader.reference_counts(pair.model, pair.champion))
+    now = _missing_shares(reader.feature_counts(pair.model, pair.champion, first))
+    gone = {f: (now[f], usual[f]) for f in now if f in usual and now[f] > usual[f] + MISSING}
+    if not gone:
+        return Check("features", True, "no feature is missing more often than at its training")
+    told = ", ".join(f"{f} ({now:.0%}, {usual:.0%} before)" for f, (now, usual) in gone.items())
+    return Check("features", False, f"missing more often than at its training: {told}", gone)
+
+
+def _missing_shares(days_and_tables):
+    "The share of the values of each feature that is missing; of a table the second column."
+    tables = days_and_tables[1]
+    return {name: t[:, 1].sum() / t.sum() for name, t in tables.items() if t.sum() >= LEAST_EVENTS}
+
+
+def _latency(reader, pair, first):
+    "Whether a call takes much longer than it did."
+    ours = _mean_latency(reader.latency(pair.model, first, version=pair.champion))
+    theirs = _mean_latency(reader.latency(pair.model, version=pair.challenger))
+    if ours is None or theirs is None:
+        return Check("latency", True, "latency is not logged for both versions: it is not known")
+    said = f"a call takes {ours:.3g} ms in the mean; with the version before it took {theirs:.3g}"
+    return Check("latency", ours <= SLOWER * theirs, said, {"ms": ours, "before": theirs})
+
+
+def _mean_latency(days):
+    "Milliseconds of a call; None where fewer than 100 were timed."
+    n = sum(int(day.n.sum()) for day in days.values())
+    return sum(day.total for day in days.values()) / n if n >= LEAST_EVENTS else None
+
+
+def _by_labels(reader, pair, promoted, first, complete, rules, now):
+    "Whether labels say that the version before was better."
+    since = reader.shadow_days(pair, first, complete, as_of=now) if complete else pd.DataFrame()
+    new = Pair(pair.model, pair.challenger, pair.champion)
+    shadow = reader.shadow_days(new, None, promoted - timedelta(1), as_of=now)
+    told = _regret(since, shadow, rules)
+    return Check("labels", not told.better, told.reason, asdict(told))
+
+
+def _regret(since: pd.DataFrame, shadow: pd.DataFrame, rules: Rules) -> Comparison:
+    paired = as_paired(since, rules.miss_cost) if len(since) else Paired([], *np.zeros((3, 0)))
+    unit = "nats" if rules.miss_cost is None else "false calls"
+    scatter: Scatter | None = None
+    if len(shadow):
+        scatter = day_scatter(as_paired(shadow, rules.miss_cost))
+    if scatter is not None and scatter.variance > 0:
+        return regret(paired, scatter, rules.alpha, unit=unit)
+    # promoted without a shadow: how days scatter is not known, weeks have to show it
+    return compare(paired.blocks(), rules.alpha, 1, unit=unit)

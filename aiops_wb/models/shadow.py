@@ -1,0 +1,157 @@
+"""A version in the champion's shadow: it scores the same events and decides nothing.
+
+What both would have said of a day is kept as sums and counts, so that a year of days is compared
+without reading a row again.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..log.catalog import Reader
+from ..log.errors import StoreError
+from ..log.shadow import Pair
+from ..log.store import Store
+from ..stats.counts import ScoreCounts
+from ..stats.evidence import log_loss
+from ..stats.points import Grid
+from .explain import reasons
+from .registry import load
+from .version import ModelVersion, feature_columns
+
+__all__ = ["Side", "follow", "pairs", "shadow_from"]
+
+REASONS = 200
+"So many events of a day that both call are asked for their first reason."
+
+
+class Side(NamedTuple):
+    "One version of a pair, with the points from which on it calls somebody."
+
+    version: ModelVersion
+    threshold: int
+
+    def points(self, rows: pd.DataFrame, features: pd.DataFrame) -> np.ndarray:
+        "What it says of rows: as it was logged where it decided, else as it scores them now."
+        decided = (rows.version == self.version.version).to_numpy()
+        points = np.asarray(rows.points, dtype=np.int16).copy()
+        if not decided.all():
+            scored = self.version.score(features[~decided])
+            points[~decided] = self.version.grid.quantise(scored)
+        return points
+
+
+def pairs(reader: Reader, model: str, as_of: datetime | None = None) -> list[Pair]:
+    "The champion beside each version in its shadow."
+    champion = reader.active_version(model, as_of)
+    if champion is None:
+        return []
+    shadows = reader.challengers(model, as_of)
+    return [Pair(model, champion, other) for other in shadows if other != champion]
+
+
+def shadow_from(reader: Reader, pair: Pair) -> date:
+    "The first day from which neither of a pair had learned anything but a threshold."
+    cards = [reader.version(pair.model, v).card for v in (pair.champion, pair.challenger)]
+    return max(_unseen_from(card) for card in cards)
+
+
+def _unseen_from(card):
+    "The first held-out day of a version; of one that was adopted, the day after its reference."
+    if "adopted" not in card and card.get("held_out_from"):
+        return date.fromisoformat(card["held_out_from"])
+    return date.fromisoformat(card["window"][1]) + timedelta(1)
+
+
+def follow(store: Store, pair: Pair, last: date, as_of: datetime) -> int:
+    """Score the days up to `last` of which something is new as of a time, and keep what both say;
+    how many these were.
+
+    StoreError where one of them cannot score: its file is not here, a feature is not logged, or
+    scores are no probabilities.
+    """
+    first = shadow_from(store, pair)
+    days = store.days_to_shadow(pair, first, last, as_of)
+    if not days:
+        return 0
+    sides = [_side(store, pair.model, v, as_of) for v in (pair.champion, pair.challenger)]
+    for day in days:
+        _follow_day(store, pair, sides, day, as_of)
+    return len(days)
+
+
+def _side(store, model, version, as_of):
+    "A version with what calls somebody."
+    loaded = _loaded(store, model, version)
+    if loaded.grid.kind != "logit":
+        raise StoreError(
+            f"{model} {version}: its scores are no probabilities, so they have no log loss to "
+            "compare."
+        )
+    threshold = store.threshold(model, version, as_of)
+    return Side(loaded, loaded.threshold if threshold is None else threshold)
+
+
+def _loaded(store, model, version):
+    "A version; one that was adopted without its file is compared by what it said at the time."
+    row = store.version(model, version)
+    if row.path:
+        return load(store, model, version)
+    return ModelVersion(model, version, None, row.card, Grid.parse(row.grid))
+
+
+def _follow_day(store, pair, sides, day, as_of):
+    "Read the rows of a day once, and keep what both say of them."
+    rows = store.rows(pair.model, day, day, as_of=as_of)
+    unknown = {f for side in sides for f in store.outcomes_among(pair.model, side.version.features)}
+    features = feature_columns(rows, unknown)
+    points = [side.points(rows, features) for side in sides]
+    told = _told(rows, sides, points)
+    told["reasons"], told["reasons_changed"] = _first_reasons(sides, features, told)
+    counts = {
+        side.version.version: ScoreCounts.from_events(of_side, rows.label, Grid())
+        for side, of_side in zip(sides, points)
+    }
+    sums = pd.DataFrame(list(_sums(rows, told)))
+    store.add_shadow(pair, day, as_of, sums, counts)
+
+
+def _told(rows, sides, points) -> dict[str, np.ndarray]:
+    "What is summed, an array each: one entry an event."
+    label = rows.label.to_numpy(dtype=np.float64)
+    known, positive = ~np.isnan(label), label == 1
+    told = {"n": np.ones(len(rows)), "n_labelled": known, "n_positive": known & positive}
+    calls = {}
+    for name, side, of_side in zip(("champion", "challenger"), sides, points):
+        called = calls[name] = of_side >= side.threshold
+        told[f"{name}_calls"] = called
+        told[f"{name}_false"] = called & known & ~positive
+        told[f"{name}_missed"] = ~called & positive
+        told[f"{name}_loss"] = np.where(known, log_loss(Grid().inverse(of_side), positive), 0.0)
+    return told | {"both_call": calls["champion"] & calls["challenger"]}
+
+
+def _first_reasons(sides, features, told):
+    "Which events were asked for their first reason, and where the two give another one."
+    asked = np.zeros(len(features), dtype=bool)
+    if all(side.version.booster is not None for side in sides):
+        asked[np.flatnonzero(told["both_call"])[:REASONS]] = True
+    changed = np.zeros(len(features), dtype=bool)
+    if asked.any():
+        first = [reasons(s.version, features[asked], 1).reason_1.to_numpy() for s in sides]
+        changed[asked] = first[0] != first[1]
+    return asked, changed
+
+
+def _sums(rows, told) -> Iterator[dict]:
+    "Sums over all events, and over those of each tenant and each site."
+    everyone = np.ones(len(rows), dtype=bool)
+    of_tenant = {f"tenant={t}": (rows.tenant == t).to_numpy() for t in rows.tenant.unique()}
+    of_site = {f"site={s}": (rows.site_id == s).to_numpy() for s in rows.site_id.dropna().unique()}
+    for segment, among in ({"": everyone} | of_tenant | of_site).items():
+        sums = {name: values[among].sum() for name, values in told.items()}
+        whole = {k: float(v) if k.endswith("_loss") else int(v) for k, v in sums.items()}
+        yield {"segment": segment} | whole

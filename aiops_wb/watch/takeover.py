@@ -1,0 +1,141 @@
+"""Versions in shadow, every morning: what they would have said, whether one takes over, and whether
+the last that did was a mistake."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+from ..config import Settings
+from ..log.catalog import Reader
+from ..log.errors import StoreError
+from ..log.store import Store
+from ..models.complete import complete_days, label_rules
+from ..models.guards import Guarded, guarded, watched_pair
+from ..models.shadow import follow, pairs
+from ..models.validation import Rules, Validation, validation
+from .promotion import promote, roll_back
+
+__all__ = ["LONGEST", "each_morning", "known_validations", "watched_promotion"]
+
+LONGEST = timedelta(weeks=26)
+"A version that has not shown to be better after so long in the shadow leaves it."
+
+
+def each_morning(
+    store: Store, model: str, day: date, now: datetime, settings: Settings, who: str
+) -> list[str]:
+    """Score what is new of the days of each version in shadow, go back where a promotion was a
+    mistake, else promote or propose a version that has shown to be better; what there is to say.
+
+    Every step is whole by itself: a morning that was stopped is gone through again.
+    """
+    return [
+        *_scored(store, model, day, now),
+        *(
+            _went_back(store, model, now, settings, who)
+            or _took_over(store, model, now, settings, who)
+        ),
+        *_left(store, model, now, who),
+    ]
+
+
+def _scored(store, model, day, now) -> Iterator[str]:
+    "Score the days that are new; what cannot be scored is said and costs the others nothing."
+    watched = watched_pair(store, model, now)
+    for pair in [*pairs(store, model, now), *([watched] if watched else [])]:
+        try:
+            follow(store, pair, day, now)
+        except StoreError as problem:
+            yield f"{model} {pair.challenger} in shadow cannot be followed: {problem}"
+
+
+def known_validations(
+    reader: Reader, model: str, now: datetime, settings: Settings, as_of: datetime | None = None
+) -> list[Validation]:
+    "What is known of each version in the champion's shadow, the strongest evidence first."
+    as_of = as_of or now
+    shadows = pairs(reader, model, as_of)
+    if not shadows:
+        return []
+    complete = _complete(reader, model, now, settings, as_of)
+    if complete is None:
+        return []
+    rules = Rules.of(settings)
+    found = [validation(reader, pair, complete, rules, as_of) for pair in shadows]
+    return sorted(found, key=lambda one: -one.comparison.evidence)
+
+
+def watched_promotion(
+    reader: Reader, model: str, now: datetime, settings: Settings, as_of: datetime | None = None
+) -> Guarded | None:
+    "What is known of the last promotion; None where it is older than 28 days, or the first."
+    as_of = as_of or now
+    pair = watched_pair(reader, model, as_of)
+    if pair is None:
+        return None
+    complete = _complete(reader, model, now, settings, as_of)
+    return guarded(reader, pair, as_of, complete, Rules.of(settings))
+
+
+def _complete(reader, model, now, settings, as_of):
+    "The last day whose labels are in."
+    return complete_days(reader, model, now, as_of=as_of, **label_rules(settings)).newest
+
+
+def _went_back(store, model, now, settings, who) -> list[str]:
+    "Put the version before back where something speaks for it, or say so."
+    seen = watched_promotion(store, model, now, settings)
+    if seen is None or not seen.mistaken:
+        return []
+    why = "; ".join(check.reason for check in seen.mistaken)
+    told = f"{model} {seen.pair.champion} was promoted by mistake: {why}"
+    if settings.retrain_rollback != "automatic":
+        return [f"{told}; 'aiops-wb models rollback --model {model} --why ...' goes back"]
+    evidence = {"guards": {c.name: dict(c.evidence) for c in seen.checks}}
+    roll_back(store, now, who, model, why, settings, evidence)
+    return [f"{told}; {seen.pair.challenger} decides again"]
+
+
+def _took_over(store, model, now, settings, who) -> list[str]:
+    "Promote or propose the version that has shown most, where one passes every check."
+    ready = [one for one in known_validations(store, model, now, settings) if one.passes]
+    if not ready:
+        return []
+    best = ready[0]
+    told = f"{model} {best.pair.challenger}: {best.comparison.reason}"
+    if settings.retrain_policy == "promote" and _allowed(store, model, now, settings):
+        why = f"better in shadow: {best.comparison.reason}"
+        promote(store, now, who, model, best.pair.challenger, why, settings, best.as_evidence())
+        return [f"{told}; it is the champion now"]
+    _propose(store, best, now, who)
+    return [
+        f"{told}; proposed, not active: 'aiops-wb models promote --model {model} --version "
+        f"{best.pair.challenger} --why ...' promotes it"
+    ]
+
+
+def _allowed(reader, model, now, settings):
+    "Whether models may change without a person."
+    flag = reader.retraining_flag(model, now)
+    allowed = settings.retrain_enabled if flag is None else flag
+    return allowed and reader.retraining_stopped(now) is None
+
+
+def _propose(store, best: Validation, now, who):
+    "Record a proposal, once for each pair."
+    pair = best.pair
+    subject, new = f"{pair.model}/{pair.challenger}", f"instead of {pair.champion}"
+    if store.in_force("proposal", subject) != new:
+        with store.transaction():
+            store.record(
+                now, who, "proposal", subject, new, best.comparison.reason, best.as_evidence()
+            )
+
+
+def _left(store, model, now, who) -> Iterator[str]:
+    "Versions that have been in the shadow for half a year leave it."
+    for version in store.challengers(model):
+        since = store.shadow_since(model, version)
+        if now - since > LONGEST:
+            why = f"not shown to be better in {LONGEST.days // 7} weeks"
+            store.end_shadow(now, who, model, version, why)
+            yield f"{model} {version} leaves the shadow: {why}"

@@ -1,0 +1,237 @@
+"""A version in the champion's shadow: what both say of a day, and whether it may take over."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import MODEL, Bench, events
+
+from aiops_wb.config import Settings
+from aiops_wb.log.errors import StoreError
+from aiops_wb.log.shadow import Pair
+from aiops_wb.log.spool import PredictionLogger
+from aiops_wb.models.guards import guarded, watched_pair
+from aiops_wb.models.registry import load, register
+from aiops_wb.models.shadow import follow, pairs, shadow_from
+from aiops_wb.models.training import train
+from aiops_wb.models.validation import Rules, precision_at_recall, validation
+from aiops_wb.stats.counts import ScoreCounts
+from aiops_wb.stats.evidence import log_loss, summed_loss
+from aiops_wb.stats.points import Grid
+from aiops_wb.watch.retraining import retrain_headline, waiting
+from aiops_wb.watch.takeover import LONGEST, each_morning, known_validations, watched_promotion
+
+FIRST = date(2026, 3, 1)
+DAYS, A_DAY = 45, 40
+NOW = datetime(2026, 4, 20, tzinfo=UTC)
+LAST = date(2026, 4, 14)
+PAIR = Pair(MODEL, "v1", "v2")
+SETTINGS = Settings(retrain_policy="promote", retrain_enabled=True, retrain_max_flips=1.0)
+
+
+def known(turned, seed):
+    "Rows to learn from: x raises the risk, or lowers it."
+    frame = events(20, 100, seed, date(2026, 2, 1))
+    label = 1.0 - frame.label if turned else frame.label.astype(float)
+    return pd.DataFrame(
+        {"event_date": pd.to_datetime(frame.day), "label": label, "feature:x": frame.x}
+    )
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory):
+    "The world has turned; v1 decides and does not know it, v2 does and is in its shadow."
+    bench = Bench(tmp_path_factory.mktemp("shadow"))
+    live = events(DAYS, A_DAY, 9, FIRST)
+    live = live.assign(label=1 - live.label)
+    with bench.store() as store:
+        for version, turned in (("v1", False), ("v2", True)):
+            register(store, *train(known(turned, 1), MODEL, version, rounds=20), NOW, "ana")
+        store.activate(NOW - timedelta(60), "ana", MODEL, "v1", "first")
+        store.shadow(NOW - timedelta(50), "ana", MODEL, "v2", "the world turned")
+        scores = load(store, MODEL, "v1").score(live[["x"]])
+    with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0) as log:
+        log.log(
+            scores,
+            live["at"],
+            prediction_id=live.id,
+            site_id=live.site,
+            features=live[["x"]],
+        )
+    bench.label(live, at="2026-04-18T00:00:00Z")
+    bench.ingest(NOW - timedelta(1))
+    with bench.store() as store:
+        store.live = live
+        assert follow(store, PAIR, LAST, NOW) == DAYS
+    bench.live = live
+    return bench
+
+
+@pytest.fixture
+def store(lived, tmp_path):
+    with lived.copy_to(tmp_path / "copy").store() as opened:
+        yield opened
+
+
+def test_what_is_kept_of_a_day_is_what_its_rows_say(store):
+    "Sums and counts, by hand from the rows of a day."
+    day = FIRST + timedelta(3)
+    rows = store.rows(MODEL, day, day)
+    grid, y = Grid(), rows.label.to_numpy()
+    said = {
+        "champion": rows.points.to_numpy(),
+        "challenger": grid.quantise(
+            load(store, MODEL, "v2").score(rows[["feature:x"]].set_axis(["x"], axis=1))
+        ),
+    }
+    kept = store.shadow_days(PAIR, day, day).iloc[0]
+    assert (kept.n, kept.n_labelled, kept.n_positive) == (A_DAY, A_DAY, y.sum())
+    called = {}
+    for name, points in said.items():
+        version = "v1" if name == "champion" else "v2"
+        called[name] = points >= store.threshold(MODEL, version)
+        assert kept[f"{name}_calls"] == called[name].sum()
+        assert kept[f"{name}_false"] == (called[name] & (y == 0)).sum()
+        assert kept[f"{name}_missed"] == (~called[name] & (y == 1)).sum()
+        assert kept[f"{name}_loss"] == pytest.approx(log_loss(grid.inverse(points), y).sum())
+        counts = store.shadow_counts(PAIR, version, day, day)[day]
+        assert counts == ScoreCounts.from_events(points, y)
+        assert summed_loss(counts) == pytest.approx(kept[f"{name}_loss"])
+    assert kept.both_call == (called["champion"] & called["challenger"]).sum()
+
+
+def test_sites_and_tenants_add_up_to_everyone(store):
+    days = store.shadow_days(PAIR, segment=None)
+    numbers = days.select_dtypes("number").columns
+    whole = days[days.segment == ""][numbers].sum()
+    for kind in ("site=", "tenant="):
+        parts = days[days.segment.str.startswith(kind)][numbers].sum()
+        assert np.allclose(parts, whole)
+
+
+def test_a_day_is_scored_again_when_its_labels_change_and_only_then(store, lived):
+    assert follow(store, PAIR, LAST, NOW + timedelta(1)) == 0
+    before = store.shadow_days(PAIR, as_of=NOW)
+    day = lived.live[lived.live.day == FIRST]
+    bench = Bench(store.root.parent)
+    bench.label(day, at="2026-04-19T00:00:00Z", label=1 - day.label)
+    from aiops_wb.log.ingest import ingest
+
+    ingest(store, NOW + timedelta(hours=1), "test")
+    assert follow(store, PAIR, LAST, NOW + timedelta(2)) == 1
+    after = store.shadow_days(PAIR)
+    assert len(after) == len(before) == DAYS
+    assert after.n_positive[0] == A_DAY - before.n_positive[0]
+    assert store.shadow_days(PAIR, as_of=NOW).equals(before)
+
+
+def test_the_first_day_is_one_that_neither_learned_from(store):
+    assert shadow_from(store, PAIR) == date(2026, 2, 17)  # held out from then on, by both
+    assert pairs(store, MODEL) == [PAIR]
+
+
+def test_a_better_version_takes_over_once_and_comes_back_where_it_was_a_mistake(store):
+    (seen,) = known_validations(store, MODEL, NOW, SETTINGS)
+    assert seen.passes and seen.comparison.evidence > 240
+    assert [c.name for c in seen.checks] == [
+        *("better", "ranking", "precision", "segments", "flips", "reasons")
+    ]
+    told = each_morning(store, MODEL, LAST, NOW, SETTINGS, "daily")
+    assert len(told) == 1 and told[0].endswith("it is the champion now")
+    assert store.active_version(MODEL) == "v2" and store.previous(MODEL) == "v1"
+    assert each_morning(store, MODEL, LAST, NOW, SETTINGS, "daily") == []
+    watched = watched_pair(store, MODEL, NOW)
+    assert watched == Pair(MODEL, "v2", "v1")
+    seen = watched_promotion(store, MODEL, NOW, SETTINGS)
+    assert not seen.mistaken and "nothing could have been found" in seen.checks[-1].reason
+
+
+def test_without_consent_a_better_version_is_only_proposed_once(store):
+    for settings in (
+        SETTINGS.model_copy(update={"retrain_policy": "propose"}),
+        SETTINGS.model_copy(update={"retrain_enabled": False}),
+    ):
+        (told,) = each_morning(store, MODEL, LAST, NOW, settings, "daily")
+        assert "proposed, not active" in told and store.active_version(MODEL) == "v1"
+    assert (store.audit(f"{MODEL}/v2").what == "proposal").sum() == 1
+
+
+def test_a_condition_that_fails_stops_the_better_version(store):
+    (seen,) = known_validations(
+        store, MODEL, NOW, SETTINGS.model_copy(update={"retrain_max_flips": 0.01})
+    )
+    assert seen.comparison.better and not seen.passes
+    assert [c.name for c in seen.checks if not c.passed] == ["flips"]
+    headline = retrain_headline([], [seen], None)
+    assert headline.state == "look" and "may not take over" in headline.says
+    assert "A week of waiting costs +" in waiting(seen)
+    floor = Rules(pr_auc=0.99, precision=0.99, flips=1.0)
+    strict = validation(store, PAIR, LAST, floor)
+    assert [c.name for c in strict.checks if not c.passed] == ["ranking", "precision"]
+
+
+def test_costs_decide_where_they_are_stated(store):
+    priced = validation(store, PAIR, LAST, Rules(miss_cost=4.0, flips=1.0))
+    days = store.shadow_days(PAIR, FIRST, LAST)
+    assert (
+        priced.paired.champion.sum() == days.champion_false.sum() + 4 * days.champion_missed.sum()
+    )
+    assert "false calls" in priced.comparison.reason
+
+
+def test_a_version_that_shows_nothing_leaves_after_half_a_year(store):
+    later = NOW + LONGEST + timedelta(1)
+    strict = SETTINGS.model_copy(update={"retrain_max_flips": 0.01})
+    (told,) = each_morning(store, MODEL, LAST, later, strict, "daily")
+    assert "leaves the shadow" in told and store.challengers(MODEL) == []
+    assert retrain_headline([], [], None).says.startswith("Retraining may start")
+
+
+def test_what_cannot_be_scored_is_said_and_costs_nothing_else(store):
+    (store.root / store.version(MODEL, "v2").path).unlink()
+    bench = Bench(store.root.parent)
+    bench.log(events(1, 30, 3, date(2026, 4, 15)))
+    from aiops_wb.log.ingest import ingest
+
+    ingest(store, NOW + timedelta(hours=1), "test")
+    settings = SETTINGS.model_copy(update={"retrain_policy": "propose"})
+    told = each_morning(store, MODEL, date(2026, 4, 15), NOW + timedelta(1), settings, "daily")
+    assert "cannot be followed" in told[0] and "missing" in told[0]
+
+
+def test_a_promotion_by_mistake_is_taken_back_by_labels(store):
+    "v1 is right again, but v2 has taken over; v1 in its shadow would have known."
+    settings = SETTINGS.model_copy(update={"retrain_policy": "propose"})
+    turned_back = Pair(MODEL, "v2", "v1")
+    days = store.shadow_days(PAIR, FIRST, LAST, segment=None)
+    store.promote(NOW, "ana", MODEL, "v2", "by hand")
+    for day, of_day in days.groupby("event_date"):
+        worse = of_day.assign(champion_loss=of_day.challenger_loss * 2 + 5)
+        sums = worse.drop(columns=["event_date", "model", "champion", "challenger", "known_at"])
+        store.add_shadow(turned_back, day.date() + timedelta(51), NOW, sums, {})
+    then = NOW + timedelta(20)
+    seen = guarded(store, turned_back, then, then.date(), Rules())
+    assert [c.name for c in seen.mistaken] == ["labels"]
+    assert "looks like a mistake" in retrain_headline([], [], seen).says
+    wary = settings.model_copy(update={"retrain_rollback": "propose"})
+    assert "'aiops-wb models rollback" in each_morning(store, MODEL, LAST, then, wary, "daily")[0]
+    assert store.active_version(MODEL) == "v2"
+    (told,) = each_morning(store, MODEL, LAST, then, settings, "daily")[:1]
+    assert "by mistake" in told and store.active_version(MODEL) == "v1"
+
+
+def test_precision_where_four_of_five_positives_are_found():
+    grid = Grid()
+    counts = ScoreCounts.from_events(
+        grid.quantise([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]), [1, 1, 0, 1, 1, 0, 1]
+    )
+    assert precision_at_recall(counts) == pytest.approx(4 / 5)
+    assert np.isnan(precision_at_recall(ScoreCounts.empty()))
+
+
+def test_a_champion_that_scores_elsewhere_is_compared_by_what_it_said(lived):
+    with lived.store() as store:
+        assert follow(store, PAIR, LAST, NOW) == 0
+    with pytest.raises(StoreError, match="no registered version"), lived.store() as store:
+        shadow_from(store, Pair(MODEL, "v1", "v9"))
