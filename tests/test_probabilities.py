@@ -239,7 +239,7 @@ OTHERS = {  # what is called alike and is something else
     "watch.registered.Registered.figures:threshold": "not looked at: figures are of the card",
     "log.features.count_numbers:cuts": "values of a feature",
     "models.challenge.check:floor": "days",
-    "models.challenge.challenge:floor": "days",
+    "models.challenge.prepare:floor": "days",
     "models.complete.CompleteDays.__init__:floor": "days",
     "models.complete.complete_days:floor": "days",
     "models.complete.labelled_days:floor": "days",

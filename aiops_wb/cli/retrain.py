@@ -96,7 +96,9 @@ def retrain(
         _ask_safeguards(call, log, view, override)
         incomplete = {"allow_incomplete": override is not None}
         prepared = prepare(log, model, view.day, now, **incomplete, **label_rules(settings))
-        trained = train_challenger(log, prepared.order, call.who, JobLimits.of(settings))
+        limits = JobLimits.of(settings)
+        call.say(f"training {prepared.order.version}: {limits}")
+        trained = train_challenger(log, prepared.order, call.who, limits)
     why = override or "safeguards passed"
     with call.writing() as log:
         pair = conclude(log, prepared, trained, now, call.who, why, settings.certainty)

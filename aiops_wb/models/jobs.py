@@ -26,6 +26,7 @@ from ..log.lease import training
 from ..log.names import file_name
 from ..log.processes import end_with, helper_environment
 from ..log.reading import half_of_the_machine
+from .boosting import size_in_words
 from .handover import Trained, forget_trained, read_trained, write_trained
 from .training import train
 
@@ -42,6 +43,9 @@ class JobLimits:
 
     minutes: float = 60
     memory: int = field(default_factory=half_of_the_machine)
+
+    def __str__(self) -> str:
+        return f"at most {self.minutes:g} minutes and {self.memory:,} MB of memory"
 
     @classmethod
     def of(cls, settings: Settings) -> "JobLimits":
@@ -96,11 +100,12 @@ def train_challenger(
     return done
 
 
-def _trained(reader, order) -> Trained:
-    "Train in this process."
+def _trained(reader, order, say=lambda text: None) -> Trained:
+    "Train in this process; `say` is told how much there is to learn from."
     rows = reader.rows(order.model, order.first, order.last, as_of=order.as_of)
     if len(rows):
         rows = rows[~rows.tenant.isin(order.without)].reset_index(drop=True)
+    say(size_in_words(len(rows), sum(c.startswith("feature:") for c in rows)))
     return train(
         rows,
         order.model,
@@ -185,7 +190,11 @@ def _watched(process, limits, until) -> str:
 
 
 def _memory(pid) -> int:
-    "MB of memory that a process holds; 0 where the system does not say."
+    """MB of memory that a process holds; 0 where the system does not say.
+
+    A limit of the system counts addresses, of which XGBoost takes up to three times as many as it
+    fills, the more so the less there is to learn: what is held is looked at instead.
+    """
     with suppress(OSError, IndexError, ValueError):
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
@@ -211,6 +220,6 @@ def serve() -> None:
     try:
         # <data>/training/<model>/<version>
         with open_snapshot(folder.parents[2]) as reader:
-            write_trained(folder, *_trained(reader, order))
+            write_trained(folder, *_trained(reader, order, print))
     except StoreError as error:
         (folder / "refused.txt").write_text(str(error), encoding="utf-8")

@@ -282,7 +282,7 @@ def test_a_secret_is_in_no_refusal(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AIOPS_WEBHOOK_URL", "https://h/SECRET")
     monkeypatch.setenv("AIOPS_RISK_CUTS", "[0.9,0.1,0.2,0.3]")
-    assert "risk_cuts must ascend" in (said := refused(capsys, "status")) and "SECRET" not in said
+    assert "the cuts must ascend" in (said := refused(capsys, "status")) and "SECRET" not in said
     monkeypatch.setenv("AIOPS_WEBHOOK_URL", '["SECRET"]')
     assert "SECRET" not in refused(capsys, "status")
 

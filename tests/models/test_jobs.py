@@ -61,6 +61,8 @@ def test_a_process_of_its_own_trains_the_very_same_version(log, published, monke
     assert ours.card == theirs.card and our_days == their_days and ours.grid == theirs.grid
     pd.testing.assert_frame_equal(ours.reference, theirs.reference)
     assert ours.card["labels_unsure"] == "not sure"
+    log_of_it = published.data / "training" / MODEL / "v2" / "training.log"
+    assert log_of_it.read_text() == "960 rows of 1 features: 0.0 MB as numbers\n"
     with published.copy_to(tmp_path / "copy").store() as store:
         kept = register(store, *apart, NOW, "ana")
         assert kept.card["sha256"] and store.require_whole(MODEL, "v2").path

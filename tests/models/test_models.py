@@ -467,7 +467,7 @@ def test_a_challenger_is_in_the_shadow_or_is_not_there(bench, monkeypatch):
         store.activate(NOW, "ana", MODEL, "v1", "first")
         later = rows(days=60, start=date(2026, 1, 1)).assign(tenant="default")
         monkeypatch.setattr(store, "rows", lambda *a, **k: later)
-        monkeypatch.setattr(store, "known_labels", lambda *a: (len(later), 99))
+        monkeypatch.setattr(store, "known_labels", lambda *a: (len(later), int(later.label.sum())))
         stopped = lambda *a: (_ for _ in ()).throw(KeyboardInterrupt)
         monkeypatch.setattr(store, "shadow", stopped)
         with pytest.raises(KeyboardInterrupt):
