@@ -63,8 +63,9 @@ def named_on(folder, days):
         import_history(store, NOW, "bench", "car", files, chosen)
         adopt_days(store, NOW, "bench", "car", "v1", *REFERENCE)
         settings = Settings(data=folder / "data")
-        alarms = [View(store, "car", day, None, settings).drift.alarms for day in days]
-    return [{a.stream for a in one if a.kind == "covariate"} - {"score"} for one in alarms]
+        seen = [View(store, "car", day, None, settings).drift for day in days]
+    alarmed = [{a.stream for a in one.alarms if a.kind == "covariate"} - {"score"} for one in seen]
+    return [names | set(one.moved_with) for names, one in zip(alarmed, seen)]
 
 
 def beside_nannyml(folder) -> None:

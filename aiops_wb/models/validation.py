@@ -158,11 +158,11 @@ class Validation:
 
     def _precision(self):
         found, floor = precision_at_recall(self._of_challenger), self.rules.precision
+        asked = f"at least {floor:.3f} is needed" if floor else "no floor is set"
         return Check(
             "precision",
             bool(found >= floor),
-            f"precision {found:.3f} where {RECALL:.0%} of the positives are found; at least "
-            f"{floor:.3f} is needed",
+            f"precision {found:.3f} where {RECALL:.0%} of the positives are found; {asked}",
             {"precision": found, "floor": floor},
         )
 
@@ -190,9 +190,12 @@ class Validation:
     @cached_property
     def segments(self) -> dict[str, tuple[int, Comparison]]:
         "Labelled events of each tenant and site, and what they say of the challenger."
+        parts = self.days[self.days.segment != ""]
+        everyone = self.days.n[self.days.segment == ""].sum()
         lost = {
-            name: as_paired(days, self.rules.miss_cost)
-            for name, days in self.days[self.days.segment != ""].groupby("segment")
+            name.replace("=", " ", 1): as_paired(days, self.rules.miss_cost)
+            for name, days in parts.groupby("segment")
+            if days.n.sum() < everyone  # the only tenant is everyone
         }
         return {name: (int(p.n.sum()), compare(p.blocks())) for name, p in lost.items()}
 

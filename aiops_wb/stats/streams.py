@@ -6,7 +6,7 @@
 __all__ = ['FEW', 'SHARES', 'SCORE_QUANTILES', 'BUILT_IN', 'RATIO', 'ADVICE', 'WatchedSets', 'places', 'padded', 'watched_sets',
            'Question', 'Daily', 'feature_questions', 'score_question', 'reference_fit', 'calibration_question',
            'positive_question', 'loss_question', 'labelled_question', 'later', 'ranked_question', 'label_offset',
-           'mix_offset', 'Alarm', 'Findings', 'open_alarms']
+           'mix_offset', 'Alarm', 'Findings', 'open_alarms', 'moved_with']
 
 # %% ../../nbs/stats/12_streams.ipynb #bb279924
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ from aiops_wb.stats.days import (
 )
 from .estimates import mlls
 from .performance import Figure, squared_errors
-from scipy.special import logit
+from scipy.special import bdtr, bdtrc, logit, ndtr
 
 # %% ../../nbs/stats/12_streams.ipynb #5c756090
 @dataclass(frozen=True, eq=False)
@@ -115,6 +115,7 @@ class Question:
     lag: int = 0                    # days after which it is asked
     levels: tuple = drift.SHARE_LEVELS
     earns: Callable[..., float] | None = None  # what a recent day would add, were a critical change there
+    since: Callable[[int], float] | None = None   # p-value that shares from a day on are as usual
 
 
 class Daily(NamedTuple):
@@ -152,6 +153,24 @@ def _of_shares(now, normal, tolerance, recent, alike=False, change=drift.SHARE_L
     middle = int(np.argmin(abs(usual[0] - 0.5)))
     return float(bets[:, middle :: usual.shape[1]].max(initial=0.0))
 
+# %% ../../nbs/stats/12_streams.ipynb #bc26e45d
+def _as_usual(now, normal, tolerance, first):
+    """p-value that the shares of the days from `first` on lie as on normal days, within what is tolerated;
+    Bonferroni over sets and sides. The larger of a binomial and of one whose days differ."""
+    n, hits = now.n[first:], now.hits[first:].sum(axis=0)
+    if not n.sum():
+        return 1.0
+    share, variance = normal.at(now.weekday[first:])
+    weight = n[:, None] / n.sum()
+    usual, spread = (weight * share).sum(axis=0), (weight**2 * variance).sum(axis=0)
+    values = []
+    for side in (1, -1):
+        u = np.clip(usual + side * (tolerance + 2 * normal.error), 1e-9, 1 - 1e-9)
+        z = side * (hits / n.sum() - u) / np.sqrt(u * (1 - u) / n.sum() + spread)
+        by_chance = bdtrc(hits - 1, n.sum(), u) if side > 0 else bdtr(hits, n.sum(), u)
+        values.append(np.maximum(ndtr(-z), np.where(hits > 0, by_chance, 1.0) if side > 0 else by_chance))
+    return float(min(1.0, np.min(values) * np.size(values)))
+
 # %% ../../nbs/stats/12_streams.ipynb #f0874c8e
 def _apart(daily: Daily, normal, of_event=None):
     "How far days lie from the usual in standard errors, at the cut whose share varies most by chance."
@@ -186,7 +205,8 @@ def _share_question(name, about, now: Daily, reference: Daily, tolerance, weight
     last, expected = at[-1] if len(at) else 0, normal.at(now.weekday)[0]
     return Question(stream, about, share[:, last], expected[:, last], sets.names if sets else (name,), at,
                     quality, _residuals(now, reference, normal, event_variance), int((reference.n > 0).sum()),
-                    earns=partial(_of_shares, now, normal, tolerance, recent))
+                    earns=partial(_of_shares, now, normal, tolerance, recent),
+                    since=partial(_as_usual, now, normal, tolerance))
 
 # %% ../../nbs/stats/12_streams.ipynb #c4e72a2c
 SHARES = {"inputs": 0.5, "calibration": 0.2, "positive rate": 0.1, "loss": 0.05, "share labelled": 0.05,
@@ -591,3 +611,25 @@ def _alarm(findings, i, kind):
     return Alarm(s.name, kind, drift.alarm_severity(s.effect[last], True, q.levels), float(most / log(10)),
                  float(s.effect[last]), float(s.lower[last]), s.unit, where, since, findings.days[first],
                  bool(findings.muted[last]))
+
+# %% ../../nbs/stats/12_streams.ipynb #2e5806d9
+def moved_with(findings: Findings, level: float = 0.05) -> list[str]:
+    """Features without an alarm of their own that moved together with an input that has one: by their shares
+    since the newest such change began; empty without one.
+
+    Of those named on a morning at most a share `level` has not moved (false discovery rate, Benjamini and
+    Hochberg 1995): for features that are independent or move alike, where the alarm of another stream says
+    nothing of their chance, and days differ as those of the reference did.
+    """
+    questions, is_open = findings.questions, findings.followed.open
+    if not len(is_open) or findings.muted[-1]:
+        return []
+    opened = [i for i, q in enumerate(questions) if is_open[-1, i] and q.about in ("feature", "score")]
+    asked = [q for i, q in enumerate(questions) if q.about == "feature" and not is_open[-1, i]]
+    if not opened or not asked:
+        return []
+    began = max(int(findings.followed.since[-1, i]) for i in opened)
+    chance, rank = np.array([q.since(began) for q in asked]), np.arange(1, len(asked) + 1)
+    passing = np.flatnonzero(np.sort(chance) <= level * rank / len(asked))
+    bound = np.sort(chance)[passing[-1]] if len(passing) else -1.0
+    return [q.stream.name for q, p in zip(asked, chance) if p <= bound]

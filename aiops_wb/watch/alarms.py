@@ -33,6 +33,7 @@ from ..stats.streams import (
     later,
     loss_question,
     mix_offset,
+    moved_with,
     open_alarms,
     padded,
     places,
@@ -93,10 +94,17 @@ class Drift:
     @cached_property
     def found(self) -> list[Alarm]:
         "What the evidence says on the last morning, whether somebody wants to be told or not."
-        return open_alarms(
-            Findings(
-                self.days, self.questions, self.followed, self.muted, self.offset, self.mix_offset
-            )
+        return open_alarms(self._findings)
+
+    @cached_property
+    def moved_with(self) -> list[str]:
+        "Features without an alarm of their own that moved together with an input that has one."
+        return [] if self.off else moved_with(self._findings)
+
+    @property
+    def _findings(self):
+        return Findings(
+            self.days, self.questions, self.followed, self.muted, self.offset, self.mix_offset
         )
 
     @property

@@ -136,7 +136,7 @@ def drift_headline(view: View) -> Headline:
     "Has anything moved that matters?"
     drift, silence = view.drift, view.silence
     heard = [a for a in drift.alarms if not a.muted]
-    others = _of_alarms(heard, drift.days[0]) if heard else None
+    others = _of_alarms(heard, drift.days[0], drift.moved_with) if heard else None
     if silence and (silence.open or silence.just_over):
         return _of_silence(silence, others)
     if others:
@@ -214,8 +214,9 @@ def silence_note(view: View) -> Headline:
     return Headline(state, says, silence.says_of_hours())
 
 
-def _of_alarms(heard, first_day):
-    "The gravest alarm in words, how many more are open, and what to do about them."
+def _of_alarms(heard, first_day, moved_with):
+    """The gravest alarm in words, how many more are open, which features moved with them, and what
+    to do."""
     gravest, others = heard[0], heard[1:]
     began = f"most likely since {gravest.since:%-d %B}"
     since = "since the version began" if gravest.since == first_day else began
@@ -224,6 +225,8 @@ def _of_alarms(heard, first_day):
         count = f"{len(others)} more {'alarms are' if len(others) > 1 else 'alarm is'} open"
         streams = ", ".join(a.stream for a in others[:4]) + (" ..." if len(others) > 4 else "")
         says += f" {count}: {streams}."
+    if moved_with:
+        says += f" Moved with them, too little for an alarm so far: {', '.join(moved_with)}."
     by_kind = sorted(heard, key=lambda a: KINDS.index(a.kind))
     advice = list(dict.fromkeys(a.advice() for a in by_kind))
     grave = gravest.severity in ("medium", "high", "critical")

@@ -1,6 +1,7 @@
 """Pictures are held to what can be wrong in them: labels, and the empty case."""
 
 import re
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 
 from aiops_wb.render import plots
 from aiops_wb.stats.counts import ScoreCounts
+from aiops_wb.stats.evidence import Block, log_evidence
 from aiops_wb.stats.points import Grid
 from aiops_wb.stats.thresholds import curve
 
@@ -48,8 +50,31 @@ def test_tick_labels_keep_their_digits():
         ),
         (lambda: plots.intervals(pd.DataFrame()), "no alerts on this day"),
         (lambda: plots.reason_bars(pd.DataFrame()), "no alert has a reason to show"),
-        (lambda: plots.challenge_bars({}, "", ""), "no challenger was compared yet"),
+        (lambda: plots.evidence_path([], 240), "no whole week of shadow has its labels yet"),
+        (lambda: plots.both_curves({}), "no positive label on these days yet"),
     ],
 )
 def test_a_picture_of_nothing_says_so(chart, says):
     assert says in texts(chart())
+
+
+def test_the_evidence_of_weeks_is_drawn_to_what_is_needed():
+    monday = date(2026, 1, 5)
+    blocks = [
+        Block(monday + timedelta(7 * k), monday + timedelta(7 * k + 6), 50, gain)
+        for k, gain in enumerate((0.2, -0.1, 0.3))
+    ]
+    chart = plots.evidence_path(blocks, 240, "false calls")
+    weeks, path = chart.axes
+    assert [bar.get_height() for bar in weeks.patches] == [0.2, -0.1, 0.3]
+    assert np.allclose(path.lines[0].get_ydata(), np.exp(log_evidence([0.2, -0.1, 0.3])))
+    assert {"false calls less per event", "needed: 240"} <= set(texts(chart))
+
+
+def test_both_versions_are_drawn_over_the_share_that_they_find():
+    counts = ScoreCounts.from_events([0, 1000, 2000, 3000], [0, 1, 0, 1])
+    chart = plots.both_curves({"v1": counts, "v2": counts})
+    precision, calls = chart.axes
+    assert list(precision.lines[0].get_xdata())[-1] == 1.0
+    assert list(calls.lines[1].get_ydata())[-1] in (0.75, 1.0)
+    assert {"v1", "v2"} <= set(texts(chart))

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from aiops_wb.stats.performance import Figure
 from aiops_wb.stats.sequential import Followed, Stream
@@ -12,7 +13,9 @@ from aiops_wb.stats.streams import (
     Alarm,
     Findings,
     Question,
+    feature_questions,
     later,
+    moved_with,
     open_alarms,
     padded,
     places,
@@ -144,3 +147,66 @@ def test_days_without_events_say_nothing_of_volume():
     asked = ranked_question("volume", DAYS, usual, np.full(60, 0.5), 0.05)
     assert np.isnan(asked.series[50]) and not asked.stream.bets[[50, 51]].any()
     assert np.isfinite(asked.stream.effect[52]) and abs(asked.stream.effect[52]) < 0.1
+
+
+RULE = {"cuts": [-1.0, 0.0, 1.0]}
+
+
+def counted(rng, shifts, days, a_day=150):
+    "Counts (days, places) of normal features in the bins of RULE, each moved by its shift."
+    edges = [-np.inf, *RULE["cuts"], np.inf]
+    tables = {}
+    for k, shift in enumerate(shifts):
+        values = rng.normal(shift, 1, (days, a_day))
+        bins = np.stack([np.histogram(row, edges)[0] for row in values])
+        tables[f"f{k}"] = np.hstack([np.zeros((days, 2), dtype=int), bins])
+    return tables
+
+
+def found_on_a_day(rng, shifts, days=1):
+    "Findings of days on which features have moved, the first of them alarmed since the first day."
+    reference = [date(2026, 1, 1) + timedelta(k) for k in range(40)]
+    now = [reference[-1] + timedelta(1 + k) for k in range(days)]
+    before, after = counted(rng, np.zeros(len(shifts)), 40), counted(rng, shifts, days)
+    questions = feature_questions(
+        now, after, reference, before, {name: RULE for name in after}, 0.005, 7, 1.0
+    )
+    is_open = np.zeros((days, len(questions)), dtype=bool)
+    is_open[-1, 0] = True
+    since = np.where(is_open, 0, -1)
+    flat = np.zeros((days, len(questions)))
+    followed = Followed(flat, flat[-1], is_open, since)
+    return Findings(now, questions, followed, np.zeros(days, dtype=bool), Figure(0.0), Figure(0.0))
+
+
+def test_what_moved_with_an_alarm_is_named_on_its_first_day():
+    found = found_on_a_day(np.random.default_rng(0), [1.0, 0.8, 0.0, -0.8, 0.0])
+    assert moved_with(found) == ["f1", "f3"]
+    found.muted[-1] = True
+    assert moved_with(found) == []
+    found.muted[-1], found.followed.open[-1, 0] = False, False
+    assert moved_with(found) == []  # nothing is looked into, so nothing is asked
+
+
+def test_the_chance_of_a_day_is_no_smaller_than_that_of_rows():
+    "Of one set alone: the binomial tail, doubled for its sides; days that differ make it larger."
+    found = found_on_a_day(np.random.default_rng(3), [1.0, 0.3])
+    question = found.questions[1]
+    now, normal, tolerance = question.since.args
+    usual, n = normal.at(now.weekday)[0][0], now.n[0]
+    rows = []
+    for k in range(now.hits.shape[1]):
+        margin = tolerance + 2 * normal.error[k]
+        hits = now.hits[0, k]
+        rows += [
+            stats.binom.sf(hits - 1, n, min(usual[k] + margin, 1 - 1e-9)) if hits else 1.0,
+            stats.binom.cdf(hits, n, max(usual[k] - margin, 1e-9)),
+        ]
+    assert question.since(0) >= min(1.0, min(rows) * len(rows)) - 1e-12
+    assert question.since(1) == 1.0  # no day is asked about
+
+
+def test_what_has_not_moved_is_seldom_named():
+    rng, runs = np.random.default_rng(8), 300
+    named = sum(bool(moved_with(found_on_a_day(rng, [1.0, 0, 0, 0, 0, 0]))) for _ in range(runs))
+    assert named / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)

@@ -43,8 +43,8 @@ def evidence_path(blocks: Sequence[Block], needed: float, unit: str = "nats") ->
     weeks, path = axes[0]
     weeks.bar(ends, gains, color=np.where(gains > 0, GREEN, ORANGE), width=5)
     weeks.axhline(0, color=INK, lw=1)
-    weeks.set_ylabel(f"{unit} per event")
-    title(weeks, "Gain of each week (above zero: the challenger is better)")
+    weeks.set_ylabel(f"{unit} less per event")
+    title(weeks, "What the challenger saves, by week")
     path.plot(ends, np.exp(log_evidence(gains)), color=BLUE, marker="o", ms=3)
     path.axhline(needed, color=RED, ls="--", lw=1.4, label=f"needed: {needed:g}")
     path.axhline(1, color=GREY, lw=1)

@@ -54,20 +54,23 @@ def version_table(view: View) -> Table:
     versions = view.reader.versions(view.model, view.spoken_at)
     if versions.empty:
         return note("no version is registered: this model was trained elsewhere")
-    active = view.reader.active_version(view.model, view.as_of)
+    reader, known = view.reader, (view.model, view.as_of)
+    states = {reader.previous(*known): "active before"}
+    states |= dict.fromkeys(reader.challengers(*known), "in the shadow")
+    states |= {reader.active_version(*known): "active"}
     rows = [
-        _version(view, version, card, version == active)
+        _version(view, version, card, states.get(version, ""))
         for version, card in zip(versions.version, versions.card)
     ]
     return Table(pd.DataFrame(rows), ("state", "trained from", "held out", "held-out figures"))
 
 
-def _version(view, version, card, active):
+def _version(view, version, card, state):
     first, last = card["window"]
     held_out = ("pr_auc", "roc_auc", "brier")
     return {
         "version": version,
-        "state": "active" if active else "",
+        "state": state,
         "trained from": "elsewhere" if "adopted" in card else first,
         "held out": f"{card['held_out_from']} to {last}",
         "rows": "-" if "adopted" in card else f"{card['rows']:,}",
