@@ -92,7 +92,7 @@ PLACES = {
     "train": (
         ("models", "train", "--model", MODEL, "--version", "v2")
         + ("--from", "2026-03-01", "--to", "2026-03-04"),
-        "aiops_wb.models.training:_boosted",
+        "aiops_wb.models.training:grow",
     ),
     "demo": (("demo", "--case", "attendance"), "aiops_wb.examples.demo:_set_up"),
 }
