@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -972,6 +974,173 @@ def coverage_late_labels(repetitions):
     return report("coverage_late_labels", 0.9, mean, n, unit, True, se, note="; ".join(told))
 
 
+NO_BETTER = "share of years in which any of twelve challengers is promoted that are no better"
+
+
+def _promote_equal(name, seed, repetitions, day_sd):
+    from bench import challengers
+
+    years, rng = max(repetitions // 2, 20), np.random.default_rng(seed)
+    shape = challengers.WEEKS * challengers.WEEK
+    found = challengers.equal_years(
+        years, lambda many: challengers.made(rng, (many, shape), day_sd=day_sd)
+    )
+    note = challengers.in_words(found)
+    return report(name, 0.05, found["ours"], years, NO_BETTER, False, note=note)
+
+
+def promote_equal_year_rows(repetitions):
+    """Twelve challengers a year, each in shadow for 26 weeks of 200 independent labelled events a
+    day, of which the two models tell a tenth apart: P(any is promoted that is no better) <= 5 %."""
+    return _promote_equal("promote_equal_year_rows", 81, repetitions, 0.0)
+
+
+def promote_equal_year_days(repetitions):
+    "The same on days that have an effect of sd .04 of their own on the difference of the models."
+    return _promote_equal("promote_equal_year_days", 82, repetitions, 0.04)
+
+
+def promote_equal_year_flights(repetitions):
+    """The same on real days: two models of flights exchange what they lost by runs of 7 and of 14
+    days, each challenger from a random day on."""
+    from bench import challengers
+    from bench.flights import PAIRS
+
+    years, found = max(repetitions // 2, 20), {}
+    for i, (pair, run, cost) in enumerate(product(PAIRS, (7, 14), (None, 4))):
+        rng = np.random.default_rng([83, i])
+        draw = partial(challengers.exchanged, rng, pair, run, cost)
+        name = f"{'-'.join(pair)} by {run} days, {'costs' if cost else 'log loss'}"
+        found[name] = challengers.equal_years(years, draw)
+    worst = max(found, key=lambda name: found[name]["ours"])
+    each = ", ".join(f"{name} {of['ours']:.3f}" for name, of in found.items())
+    span = lambda which: "{:.3f} to {:.3f}".format(
+        *np.quantile([of[which] for of in found.values()], (0, 1))
+    )
+    return report(
+        "promote_equal_year_flights",
+        0.05,
+        found[worst]["ours"],
+        years,
+        f"{NO_BETTER}, worst of 16 ({worst})",
+        False,
+        note=f"{each}; bets on rows with the same shares {span('rows')}, sign test over days "
+        f"{span('signs')}; of challengers, each allowed .05: rows {span('rows_each')}, sign test "
+        f"{span('signs_each')}",
+    )
+
+
+def _promote_better(name, promised, week, repetitions):
+    from bench import challengers
+
+    runs, rng = max(repetitions // 2, 100), np.random.default_rng(84)
+    days = challengers.made(rng, (runs, challengers.WEEKS * challengers.WEEK), 0.02, 0.02)
+    found = challengers.promoted_in(days)
+    curve = ", ".join(f"{k}: {(found <= k).mean():.3f}" for k in range(4, 25, 2))
+    return report(
+        name,
+        promised,
+        (found <= week).mean(),
+        runs,
+        f"share of challengers 2 points better that are promoted by week {week}, 200 labels a day, "
+        "day sd .02",
+        True,
+        note=f"by week {curve}",
+    )
+
+
+def promote_better(repetitions):
+    "A challenger 2 points better, under the promise for the year: promoted by week 12."
+    return _promote_better("promote_better", 0.8, 12, repetitions)
+
+
+def promote_better_16(repetitions):
+    "The same by week 16."
+    return _promote_better("promote_better_16", 0.95, 16, repetitions)
+
+
+def retrain_traps(repetitions):
+    "Flights: challengers that lead for nine days and lose over 13 weeks are not promoted."
+    from bench import challengers
+
+    found = list(challengers.traps())
+    ours = [np.isfinite(challengers.promoted_in(days.alone())).all() for _, _, days in found]
+    signs = np.mean([challengers.sign_test(days) for _, _, days in found])
+    return report(
+        "retrain_traps",
+        0.0,
+        np.mean(ours),
+        len(found),
+        "share of newer models of flights that lead in their first nine days and lose over 13 "
+        "weeks, promoted in these",
+        False,
+        0.0,
+        f"by the sign test over days {signs:.3f}",
+    )
+
+
+def _rolled_back(seed, repetitions, days, **world):
+    from bench import challengers
+
+    runs = max(repetitions // 2, 50)
+    rng = np.random.default_rng(seed)
+    return challengers.taken_back_after(rng, runs, days, **world), runs
+
+
+def rollback_missed(repetitions):
+    """A drop of 5 points from the promotion on, after 12 weeks of shadow, days of sd .02: not taken
+    back after a week of 200 labels a day; beside it the rule that looks at the first 100 labels."""
+    from bench.challengers import first_hundred
+
+    seen = (1, 2, 3, 7, 14)
+    told, at_week = [], {}
+    for labels in (200, 100):
+        found, runs = _rolled_back(
+            [85, labels], repetitions, 14, before=0.0, since=-0.05, labels=labels
+        )
+        missed = {k: float((found > k).mean()) for k in seen}
+        at_week[labels] = missed[7]
+        told.append(
+            f"{labels} labels a day: " + ", ".join(f"{k}: {x:.3f}" for k, x in missed.items())
+        )
+    alone = 1 - first_hundred(0.85, 0.05)
+    false = first_hundred(0.85, 0.0)
+    return report(
+        "rollback_missed",
+        0.05,
+        at_week[200],
+        runs,
+        "share of drops of 5 points not taken back after 7 days of 200 labels",
+        False,
+        note=f"not taken back after days, {'; '.join(told)}; the rule of the first 100 labels (5 "
+        f"points below .85) misses {alone:.3f}, and takes back {false:.3f} of those that are as "
+        f"good, {1 - (1 - false) ** 28:.3f} where it looks every day for 28",
+    )
+
+
+def rollback_kept(repetitions):
+    "Promotions that were no mistake and are taken back within 28 days: at most 5 %."
+    worlds = {
+        "no better before and after": {"before": 0.0, "since": 0.0},
+        "2 points better before, no better after": {"before": 0.02, "since": 0.0},
+        "2 points better": {"before": 0.02, "since": 0.02},
+    }
+    taken = {}
+    for i, (name, world) in enumerate(worlds.items()):
+        found, runs = _rolled_back([86, i], repetitions, 28, **world)
+        taken[name] = float(np.isfinite(found).mean())
+    worst = max(taken, key=taken.get)
+    return report(
+        "rollback_kept",
+        0.05,
+        taken[worst],
+        runs,
+        f"share of promotions that were no mistake taken back within 28 days, worst ({worst})",
+        False,
+        note=", ".join(f"{name}: {share:.3f}" for name, share in taken.items()),
+    )
+
+
 ALL = {
     f.__name__: f
     for f in (
@@ -1005,6 +1174,14 @@ ALL = {
         coverage_late_labels,
         outage_found,
         false_alarm_outage,
+        promote_equal_year_rows,
+        promote_equal_year_days,
+        promote_equal_year_flights,
+        promote_better,
+        promote_better_16,
+        retrain_traps,
+        rollback_missed,
+        rollback_kept,
         delayed_accuracy_error,
         adjusted_interval,
         expected_interval,
