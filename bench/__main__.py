@@ -6,7 +6,17 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("counts", "rollup", "ingest", "spool", "daily", "conformal", "drift", "replay")
+SCRIPTS = (
+    "counts",
+    "rollup",
+    "ingest",
+    "spool",
+    "daily",
+    "conformal",
+    "drift",
+    "replay",
+    "retrain",
+)
 TARGETS = {
     "counts_vs_scan": 6,
     "segment_counts_vs_scan": 8,
@@ -32,6 +42,14 @@ TARGETS = {
     "replay_year_s": 5,
     "replay_100_policies_s": 120,
     "replay_vs_rows": 0.05,
+    "promote_decision_ms": 50,
+    "promote_checks_ms": 50,
+    "promote_vs_rows": 0.05,
+    **{
+        f"retrain_flights{recipe}{loss}": 1
+        for recipe in ("", "_expanding")
+        for loss in ("", "_cost4", "_cost9")
+    },
     **{
         f"drift_{what}{size}": target
         for size in ("_1m", "")

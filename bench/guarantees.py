@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -972,6 +974,176 @@ def coverage_late_labels(repetitions):
     return report("coverage_late_labels", 0.9, mean, n, unit, True, se, note="; ".join(told))
 
 
+NO_BETTER = "share of years in which any of twelve challengers is promoted that are no better"
+
+
+def _promote_equal(name, seed, repetitions, day_sd):
+    from bench import challengers
+
+    years, rng = max(repetitions // 2, 20), np.random.default_rng(seed)
+    shape = challengers.WEEKS * challengers.WEEK
+    found = challengers.equal_years(
+        years, lambda many: challengers.made(rng, (many, shape), day_sd=day_sd)
+    )
+    note = challengers.in_words([found])
+    return report(name, 0.05, found["ours"], years, NO_BETTER, False, note=note)
+
+
+def promote_equal_year_rows(repetitions):
+    """Twelve challengers a year, each in shadow for 26 weeks of 200 independent labelled events a
+    day, of which the two models tell a tenth apart: P(any is promoted that is no better) <= 5 %."""
+    return _promote_equal("promote_equal_year_rows", 81, repetitions, 0.0)
+
+
+def promote_equal_year_days(repetitions):
+    "The same on days that have an effect of sd .04 of their own on the difference of the models."
+    return _promote_equal("promote_equal_year_days", 82, repetitions, 0.04)
+
+
+def _promote_equal_flights(name, seed, run, repetitions, note=""):
+    from bench import challengers
+    from bench.flights import PAIRS
+
+    years, found = max(repetitions // 2, 20), {}
+    for i, (pair, cost) in enumerate(product(PAIRS, (None, 4))):
+        rng = np.random.default_rng([seed, i])
+        draw = partial(challengers.exchanged, rng, pair, run, cost)
+        world = f"{' and '.join(pair)}, {'costs' if cost else 'log loss'}"
+        found[world] = challengers.equal_years(years, draw)
+    worst = max(found, key=lambda world: found[world]["ours"])
+    each = "; ".join(f"{world}: {of['ours']:.3f}" for world, of in found.items())
+    others = challengers.in_words(list(found.values()))
+    unit = f"{NO_BETTER}, worst of 8 worlds ({worst})"
+    observed, note = found[worst]["ours"], f"{note}{each}; {others}"
+    return report(name, 0.05, observed, years, unit, False, note=note)
+
+
+def promote_equal_year_flights(repetitions):
+    """The same on real days: two models of flights exchange what they lost by runs of 7 days, each
+    challenger from a random day on."""
+    return _promote_equal_flights("promote_equal_year_flights", 83, 7, repetitions)
+
+
+def promote_equal_year_fortnights(repetitions):
+    """The same by runs of 14 days, so that two weeks are one toss: not promised for models with a
+    steady difference, and broken by them. Six tosses fall alike once in 64 times."""
+    return _promote_equal_flights(
+        "promote_equal_year_fortnights",
+        87,
+        14,
+        repetitions,
+        "expected to fail: runs of 14 days are exchanged, so weeks are no units; where one of two "
+        "models is steadily better, six tosses that fall alike look like a better challenger; ",
+    )
+
+
+def _promote_better(name, promised, week, repetitions):
+    from bench import challengers
+
+    runs, rng = max(repetitions // 2, 100), np.random.default_rng(84)
+    days = challengers.made(rng, (runs, challengers.WEEKS * challengers.WEEK), 0.02, 0.02)
+    found = challengers.promoted_in(days)
+    by_two = challengers.promoted_in(days, 2 * challengers.WEEK)
+    curve = lambda of: ", ".join(f"{k}: {(of <= 7 * k).mean():.3f}" for k in range(4, 25, 4))
+    return report(
+        name,
+        promised,
+        (found <= 7 * week).mean(),
+        runs,
+        f"share of challengers 2 points better that are promoted by week {week}, 200 labels a day, "
+        "day sd .02",
+        True,
+        note=f"by week {curve(found)}; by blocks of two weeks {curve(by_two)}",
+    )
+
+
+def promote_better(repetitions):
+    "A challenger 2 points better, under the promise for the year: promoted by week 12."
+    return _promote_better("promote_better", 0.8, 12, repetitions)
+
+
+def promote_better_16(repetitions):
+    "The same by week 16."
+    return _promote_better("promote_better_16", 0.95, 16, repetitions)
+
+
+def retrain_traps(repetitions):
+    "Flights: challengers that lead for nine days and lose over 13 weeks are not promoted."
+    from bench import challengers
+
+    found = list(challengers.traps())
+    ours = [np.isfinite(challengers.promoted_in(days.alone())).all() for _, _, days in found]
+    signs = np.mean([challengers.sign_test(days) for _, _, days in found])
+    return report(
+        "retrain_traps",
+        0.0,
+        np.mean(ours),
+        len(found),
+        "share of newer models of flights that lead in their first nine days and lose over 13 "
+        "weeks, promoted in these",
+        False,
+        0.0,
+        f"by the sign test over days {signs:.3f}",
+    )
+
+
+def _rolled_back(seed, repetitions, days, **world):
+    from bench import challengers
+
+    runs = max(repetitions // 2, 50)
+    rng = np.random.default_rng(seed)
+    return challengers.taken_back_after(rng, runs, days, **world), runs
+
+
+def rollback_missed(repetitions):
+    """A drop of 5 points from the promotion on, after 12 weeks of shadow, days of sd .02: not taken
+    back after a week of 100 labels a day; promised is what the rule of the first 100 labels misses.
+    """
+    from bench.challengers import first_hundred
+
+    told, missed = [], {}
+    for labels in (200, 100):
+        found, runs = _rolled_back([85, labels], repetitions, 14, since=-0.05, labels=labels)
+        missed[labels] = {k: float((found > k).mean()) for k in (1, 2, 3, 7, 14)}
+        days = ", ".join(f"{k}: {share:.3f}" for k, share in missed[labels].items())
+        told.append(f"{labels} labels a day {days}")
+    rule, false = 1 - first_hundred(0.85, 0.05), first_hundred(0.85, 0.0)
+    return report(
+        "rollback_missed",
+        round(rule, 3),
+        missed[100][7],
+        runs,
+        "share of drops of 5 points not taken back after 7 days of 100 labels; promised is what a "
+        "look at the first 100 labels misses (5 points below .85)",
+        False,
+        note=f"not taken back after days, {'; '.join(told)}; that look takes back {false:.3f} of "
+        f"promotions that were no mistake, and {1 - (1 - false) ** 28:.3f} if repeated for 28 days",
+    )
+
+
+def rollback_kept(repetitions):
+    "Promotions that were no mistake and are taken back within 28 days: at most 5 %."
+    worlds = {
+        "as good before and after": {"since": 0.0},
+        "2 points better until promoted, as good after": {"since": 0.0, "earned": 0.02},
+        "2 points better": {"since": 0.02, "earned": 0.02},
+    }
+    taken = {}
+    for i, (name, world) in enumerate(worlds.items()):
+        found, runs = _rolled_back([86, i], repetitions, 28, **world)
+        taken[name] = float(np.isfinite(found).mean())
+    worst = max(taken, key=taken.get)
+    return report(
+        "rollback_kept",
+        0.05,
+        taken[worst],
+        runs,
+        f"share of promotions that were no mistake, taken back within 28 days, worst ({worst})",
+        False,
+        note=", ".join(f"{name}: {share:.3f}" for name, share in taken.items()),
+    )
+
+
 ALL = {
     f.__name__: f
     for f in (
@@ -1005,6 +1177,15 @@ ALL = {
         coverage_late_labels,
         outage_found,
         false_alarm_outage,
+        promote_equal_year_rows,
+        promote_equal_year_days,
+        promote_equal_year_flights,
+        promote_equal_year_fortnights,
+        promote_better,
+        promote_better_16,
+        retrain_traps,
+        rollback_missed,
+        rollback_kept,
         delayed_accuracy_error,
         adjusted_interval,
         expected_interval,

@@ -23,6 +23,7 @@ class Pair(NamedTuple):
 
 
 _LATEST = "QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY known_at DESC) = 1"
+_COUNTED = ["points", "n", "n_labelled", "n_positive"]
 
 
 class ShadowReads(BatchReads):
@@ -70,29 +71,27 @@ class ShadowReads(BatchReads):
         )
 
     def shadow_counts(
-        self, pair: Pair, version: str, first: date, last: date, as_of: datetime | None = None
-    ) -> dict[date, ScoreCounts]:
-        "What one of a pair scored on the events of both, by day."
+        self, pair: Pair, first: date, last: date, as_of: datetime | None = None
+    ) -> dict[str, ScoreCounts]:
+        "What each of a pair scored on the events of both, over all of these days."
         where, values = conditions(
-            **pair._asdict(),
-            version=version,
-            event_date__ge=first,
-            event_date__le=last,
-            known_at__le=as_of,
+            **pair._asdict(), event_date__ge=first, event_date__le=last, known_at__le=as_of
         )
         rows = self.frame(
             f"""
-            SELECT event_date::DATE AS day, grid, points, n, n_labelled, n_positive
-            FROM shadow_counts{where}
-            QUALIFY known_at = max(known_at) OVER (PARTITION BY event_date)
-            ORDER BY ALL""",
+            WITH latest AS (
+                SELECT event_date, max(known_at) AS known_at FROM shadow_days{where} GROUP BY ALL)
+            SELECT version, grid, points, sum(n)::BIGINT AS n,
+                   sum(n_labelled)::BIGINT AS n_labelled, sum(n_positive)::BIGINT AS n_positive
+            FROM shadow_counts SEMI JOIN latest USING (event_date, known_at){where}
+            GROUP BY ALL""",
             values,
         )
-        columns = ["points", "n", "n_labelled", "n_positive"]
-        return {
-            day.date(): ScoreCounts.of(*(of_day[c].to_numpy() for c in columns), Grid.parse(grid))
-            for (day, grid), of_day in rows.groupby(["day", "grid"])
+        found = {
+            version: ScoreCounts.of(*(of_one[c].to_numpy() for c in _COUNTED), Grid.parse(grid))
+            for (version, grid), of_one in rows.groupby(["version", "grid"])
         }
+        return {version: found.get(version, ScoreCounts.empty()) for version in pair[1:]}
 
 
 class ShadowWrites(ShadowReads, Writing):

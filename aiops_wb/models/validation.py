@@ -12,7 +12,7 @@ import pandas as pd
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.shadow import Pair
-from ..stats.counts import ScoreCounts, total
+from ..stats.counts import ScoreCounts
 from ..stats.evidence import LEAST_BLOCKS, Comparison, Paired, compare
 from ..stats.performance import average_precision
 from ..stats.retrain import Check
@@ -64,10 +64,10 @@ def as_paired(days: pd.DataFrame, miss_cost: float | None = None) -> Paired:
 
     Days without a label are left out.
     """
-    days = days[days.n_labelled > 0]
-    lost = [_lost(days, side, miss_cost) for side in ("champion", "challenger")]
-    when = pd.to_datetime(days.event_date).dt.date.tolist()
-    return Paired(when, days.n_labelled.to_numpy(dtype=np.float64), *lost)
+    labelled = days.n_labelled.to_numpy() > 0
+    lost = [_lost(days, side, miss_cost)[labelled] for side in ("champion", "challenger")]
+    when = days.event_date.to_numpy().astype("datetime64[D]")[labelled].tolist()
+    return Paired(when, days.n_labelled.to_numpy(dtype=np.float64)[labelled], *lost)
 
 
 def _lost(days, side, miss_cost):
@@ -235,8 +235,5 @@ def validation(
     first = shadow_from(reader, pair)
     span = _Span(first, max(first, last))
     known = reader.shadow_days(pair, first, last, segment=None, as_of=as_of)
-    counts = {
-        version: total(reader.shadow_counts(pair, version, first, last, as_of).values())
-        for version in (pair.champion, pair.challenger)
-    }
+    counts = reader.shadow_counts(pair, first, last, as_of)
     return Validation(pair, span, known, counts, rules)

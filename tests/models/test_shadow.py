@@ -16,7 +16,7 @@ from aiops_wb.models.registry import load, register
 from aiops_wb.models.shadow import follow, pairs, shadow_from
 from aiops_wb.models.training import train
 from aiops_wb.models.validation import Rules, precision_at_recall, validation
-from aiops_wb.stats.counts import ScoreCounts
+from aiops_wb.stats.counts import ScoreCounts, total
 from aiops_wb.stats.evidence import log_loss, summed_loss
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.retraining import retrain_headline, waiting
@@ -95,7 +95,7 @@ def test_what_is_kept_of_a_day_is_what_its_rows_say(store):
         assert kept[f"{name}_false"] == (called[name] & (y == 0)).sum()
         assert kept[f"{name}_missed"] == (~called[name] & (y == 1)).sum()
         assert kept[f"{name}_loss"] == pytest.approx(log_loss(grid.inverse(points), y).sum())
-        counts = store.shadow_counts(PAIR, version, day, day)[day]
+        counts = store.shadow_counts(PAIR, day, day)[version]
         assert counts == ScoreCounts.from_events(points, y)
         assert summed_loss(counts) == pytest.approx(kept[f"{name}_loss"])
     assert kept.both_call == (called["champion"] & called["challenger"]).sum()
@@ -123,6 +123,19 @@ def test_a_day_is_scored_again_when_its_labels_change_and_only_then(store, lived
     after = store.shadow_days(PAIR)
     assert len(after) == len(before) == DAYS
     assert after.n_positive[0] == A_DAY - before.n_positive[0]
+    positive = {}
+    for as_of in (NOW, None):  # before and after the correction
+        by_day = [
+            store.shadow_counts(PAIR, d, d, as_of)["v2"]
+            for d in (FIRST + timedelta(i) for i in range(DAYS))
+        ]
+        assert store.shadow_counts(PAIR, FIRST, LAST, as_of)["v2"] == total(by_day)
+        assert total(by_day).total[0] == DAYS * A_DAY
+        positive[as_of] = by_day[0].total[2]
+    assert positive == {NOW: before.n_positive[0], None: after.n_positive[0]}
+    assert store.shadow_counts(PAIR, LAST + timedelta(1), LAST + timedelta(9)) == {
+        version: ScoreCounts.empty() for version in PAIR[1:]
+    }
     assert store.shadow_days(PAIR, as_of=NOW).equals(before)
 
 
