@@ -13,6 +13,7 @@ from multiprocessing import forkserver, get_context
 from pathlib import Path
 from unittest import mock
 
+from aiops_wb.log.processes import helper_environment
 from aiops_wb.render import engine
 
 __all__ = ["Helper", "forked", "prepare"]
@@ -49,7 +50,7 @@ class Helper:
         _begin()
         order, stdin = _NURSERY.Pipe(duplex=False)
         stdout, answers = _NURSERY.Pipe(duplex=False)
-        environment = engine._environment() | home
+        environment = helper_environment() | home
         self.process = _NURSERY.Process(target=_serve, args=(order, answers, environment))
         self.process.start()
         self.stdin = os.fdopen(os.dup(stdin.fileno()), "wb")

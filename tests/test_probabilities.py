@@ -15,6 +15,7 @@ from aiops_wb.log.dial import Dial, DialWrites
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.versions import VersionWrites
 from aiops_wb.models.booster_file import agreement
+from aiops_wb.models.cards import held_out_figures
 from aiops_wb.models.scorer import Scorer
 from aiops_wb.models.training import held_out_metrics, train
 from aiops_wb.models.version import ModelVersion
@@ -125,6 +126,7 @@ ONE = {  # what takes a threshold, or the points of one event
     "stats.counts._Table.at_or_above:threshold": COUNTS.at_or_above,
     "stats.performance.confusion:threshold": lambda x: confusion(COUNTS, x),
     "stats.performance.summary:threshold": lambda x: summary(COUNTS, x),
+    "models.cards.held_out_figures:threshold": lambda x: held_out_figures([COUNTS], x),
     "stats.thresholds.simulate:candidate": lambda x: simulate(COUNTS, x, 0),
     "stats.thresholds.simulate:current": lambda x: simulate(COUNTS, 0, x),
     "stats.estimates.expected_performance:threshold": lambda x: expected_performance(
@@ -217,6 +219,7 @@ OTHERS = {  # what is called alike and is something else
     "stats.automation.Record.__init__:thresholds": MADE,
     "log.known_then.Changes.__init__:points": MADE,
     "watch.relive.Decided.__init__:threshold": MADE,
+    "log.production.Production.__init__:threshold": MADE,
     "stats.automation._Steering.starting:floor": "a score, which it says",
     "watch.recalibrate.starting:floor": "a score, which it says",
     "stats.drift.KS.__init__:at": MADE,
@@ -238,6 +241,7 @@ OTHERS = {  # what is called alike and is something else
     "stats.automation.Control.__init__:floor": "a score, which it says",
     "watch.registered.Registered.figures:threshold": "not looked at: figures are of the card",
     "log.features.count_numbers:cuts": "values of a feature",
+    "watch.promotion.usual_calls:cuts": SHARES,
     "models.challenge.check:floor": "days",
     "models.challenge.prepare:floor": "days",
     "models.complete.CompleteDays.__init__:floor": "days",

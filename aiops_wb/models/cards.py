@@ -13,7 +13,7 @@ from ..log.errors import StoreError
 from ..log.production import Production
 from ..stats.counts import ScoreCounts
 from ..stats.performance import Figure, over_days_bootstrap, summary
-from ..stats.points import Grid
+from ..stats.points import Grid, as_points
 from .complete import held_out_words
 
 __all__ = ["SHOWN", "Card", "alike", "card_of", "feature_differences", "held_out_figures"]
@@ -111,6 +111,7 @@ def card_of(reader: Reader, model: str, version: str, as_of: datetime | None = N
 def held_out_figures(days: Sequence[ScoreCounts], threshold: int) -> dict[str, Figure]:
     """Figures of held-out days at a threshold (points), with 95 % intervals by drawing whole days;
     none from fewer than 7 days with labels."""
+    threshold = as_points(threshold)
     by_threshold = lambda counts: summary(counts, threshold)
     return over_days_bootstrap(days, by_threshold, np.random.default_rng(0))
 

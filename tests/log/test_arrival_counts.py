@@ -108,7 +108,13 @@ def test_what_was_known_at_a_time_stays(both):
 def made_before(bench):
     "The log as a version without these counts left it."
     with bench.store() as store:
-        for table in ("arrival_counts", "hour_counts", "fixed_cuts"):
+        for table in (
+            "arrival_counts",
+            "hour_counts",
+            "fixed_cuts",
+            "shadow_days",
+            "shadow_counts",
+        ):
             store.con.execute(f"DROP TABLE {table}")
         for column in ("known_at", "only_model"):
             store.con.execute(f"ALTER TABLE batches DROP COLUMN {column}")
