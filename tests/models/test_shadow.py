@@ -234,6 +234,44 @@ def test_a_promotion_by_mistake_is_taken_back_by_labels(store):
     assert "by mistake" in told and store.active_version(MODEL) == "v1"
 
 
+def promoted_by_hand(store, **told):
+    "v2 is promoted; afterwards days are as they were in its shadow, but for what is told."
+    turned = Pair(MODEL, "v2", "v1")
+    store.promote(NOW, "ana", MODEL, "v2", "by hand")
+    for day, of_day in store.shadow_days(PAIR, FIRST, LAST, segment=None).groupby("event_date"):
+        told_of = {name: of_day[of] // fewer for name, (of, fewer) in told.items()}
+        sums = of_day.drop(columns=["event_date", "model", "champion", "challenger", "known_at"])
+        store.add_shadow(turned, day.date() + timedelta(51), NOW, sums.assign(**told_of), {})
+    return guarded(store, turned, NOW + timedelta(20), None, Rules())
+
+
+def test_as_many_calls_as_in_the_shadow_are_no_surprise_and_others_are(store):
+    "v1 calls a fifth of the events that v2 calls: in the shadow it did, or did not."
+    few = {"challenger_calls": ("challenger_calls", 5), "both_call": ("both_call", 9)}
+    few["champion_calls"] = ("challenger_calls", 1)
+    assert [c.name for c in promoted_by_hand(store, **few).mistaken] == ["calls"]
+    shadow = store.shadow_days(PAIR, FIRST, LAST, segment=None)
+    shadow["champion_calls"] = shadow.challenger_calls // 5
+    for day, of_day in shadow.groupby("event_date"):
+        sums = of_day.drop(columns=["event_date", "model", "champion", "challenger", "known_at"])
+        store.add_shadow(PAIR, day.date(), NOW + timedelta(1), sums, {})
+    seen = guarded(store, Pair(MODEL, "v2", "v1"), NOW + timedelta(20), None, Rules())
+    assert not seen.mistaken and "in its shadow" in seen.checks[0].reason
+
+
+def test_a_version_that_was_put_back_is_not_watched_as_if_it_were_promoted(store):
+    register(store, *train(known(True, 5), MODEL, "v3", rounds=2), NOW, "ana")
+    store.promote(NOW, "ana", MODEL, "v2", "better")
+    then = NOW + timedelta(40)
+    store.promote(then, "ana", MODEL, "v3", "better")
+    assert watched_pair(store, MODEL, then) == Pair(MODEL, "v3", "v2")
+    store.roll_back_version(then + timedelta(1), "ana", MODEL, "worse")
+    assert (store.active_version(MODEL), store.previous(MODEL)) == ("v2", "v1")
+    assert store.promoted_at(MODEL) == NOW and store.activated_at(MODEL) == then + timedelta(1)
+    assert watched_pair(store, MODEL, then + timedelta(2)) is None
+    assert watched_pair(store, MODEL, NOW + timedelta(20)) == Pair(MODEL, "v2", "v1")
+
+
 def test_precision_where_four_of_five_positives_are_found():
     grid = Grid()
     counts = ScoreCounts.from_events(
