@@ -95,7 +95,7 @@ def _calls(days, shadow):
 
 
 def _usual_times(shadow):
-    "How many times as often it called in the shadow, and that in words; once where that is unknown."
+    "How many times as often it called in the shadow (1: not known), and that in words."
     if shadow.n.sum() < LEAST_EVENTS:
         return 1.0, ""
     ours, theirs = int(shadow.challenger_calls.sum()), int(shadow.champion_calls.sum())

@@ -29,7 +29,7 @@ def each_morning(
     Every step is whole by itself: a morning that was stopped is gone through again.
     """
     return [
-        *_scored(store, model, day, now),
+        *_scored(store, model, day, now, settings),
         *(
             _went_back(store, model, now, settings, who)
             or _took_over(store, model, now, settings, who)
@@ -38,12 +38,12 @@ def each_morning(
     ]
 
 
-def _scored(store, model, day, now) -> Iterator[str]:
+def _scored(store, model, day, now, settings) -> Iterator[str]:
     "Score the days that are new; what cannot be scored is said and costs the others nothing."
     watched = watched_pair(store, model, now)
     for pair in [*pairs(store, model, now), *([watched] if watched else [])]:
         try:
-            follow(store, pair, day, now)
+            follow(store, pair, day, now, settings.risk_cuts)
         except StoreError as problem:
             yield f"{model} {pair.challenger} in shadow cannot be followed: {problem}"
 

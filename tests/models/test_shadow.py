@@ -234,6 +234,45 @@ def test_a_promotion_by_mistake_is_taken_back_by_labels(store):
     assert "by mistake" in told and store.active_version(MODEL) == "v1"
 
 
+def next_day(store):
+    "A day more, as both are followed on it."
+    from aiops_wb.log.ingest import ingest
+
+    Bench(store.root.parent).log(events(1, 60, 4, LAST + timedelta(1)))
+    ingest(store, NOW + timedelta(hours=1), "test")
+    follow(store, PAIR, LAST + timedelta(1), NOW + timedelta(hours=2))
+    return store.shadow_days(PAIR, LAST + timedelta(1)).iloc[0]
+
+
+def test_who_is_called_by_thresholds_of_tenants_too_which_a_challenger_would_take_over(store):
+    nobody = "default", "north"
+    store.set_own_threshold(NOW, "ana", MODEL, "v1", nobody, 16000, "on leave")
+    day = next_day(store)
+    by_site = store.shadow_days(PAIR, LAST + timedelta(1), segment=None).set_index("segment")
+    for side in ("champion", "challenger"):
+        assert by_site[f"{side}_calls"]["site=north"] == 0 < by_site[f"{side}_calls"]["site=south"]
+        assert day[f"{side}_calls"] == by_site[f"{side}_calls"]["site=south"]
+
+
+def test_who_is_called_where_cuts_are_fixed(store):
+    store.turn_dial(NOW, "ana", MODEL, False, "as ever")
+    store.set_threshold(NOW, "ana", MODEL, "v1", 16000, "which decides nothing")
+    assert next_day(store).champion_calls > 0
+
+
+def test_a_day_without_a_feature_costs_no_other_day(store):
+    bare = events(1, 30, 3, LAST + timedelta(2))
+    with PredictionLogger(store.root / "spool", MODEL, "v1", threshold=0) as log:
+        log.log(bare.score, bare["at"], prediction_id=bare.id, features=bare[["score"]])
+    Bench(store.root.parent).log(events(1, 30, 3, LAST + timedelta(3)))
+    assert next_day(store).n == 60
+    with pytest.raises(
+        StoreError, match="1 of 2 days, the first 2026-04-16: feature 'x' is missing"
+    ):
+        follow(store, PAIR, LAST + timedelta(3), NOW + timedelta(hours=2))
+    assert store.shadow_days(PAIR, LAST + timedelta(1)).n.tolist() == [60, 30]
+
+
 def promoted_by_hand(store, **told):
     "v2 is promoted; afterwards days are as they were in its shadow, but for what is told."
     turned = Pair(MODEL, "v2", "v1")
