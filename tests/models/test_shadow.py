@@ -170,6 +170,15 @@ def test_without_consent_a_better_version_is_only_proposed_once(store):
     assert (store.audit(f"{MODEL}/v2").what == "proposal").sum() == 1
 
 
+def test_more_challengers_than_share_the_promise_are_promoted_by_people_alone(store):
+    store.end_shadow(NOW, "ana", MODEL, "v2", "looked at once")
+    store.shadow(NOW, "ana", MODEL, "v2", "and again")
+    one = SETTINGS.model_copy(update={"retrain_challengers": 1})
+    (told,) = each_morning(store, MODEL, LAST, NOW, one, "daily")
+    assert "2 versions have been in the shadow" in told and "proposed, not active" in told
+    assert store.active_version(MODEL) == "v1"
+
+
 def test_a_condition_that_fails_stops_the_better_version(store):
     (seen,) = known_validations(
         store, MODEL, NOW, SETTINGS.model_copy(update={"retrain_max_flips": 0.01})
