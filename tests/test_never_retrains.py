@@ -117,7 +117,8 @@ def test_a_morning_trains_for_the_shadow_where_people_allow_it(harmed, grown, ca
     with harmed.store() as store:
         store.approve_retraining(NOW, "ana", MODEL, date(2026, 3, 4), "critical", "I looked")
         store.publish(1)
-    main([*daily, "--date", "2026-03-03"])  # a past day, figured again
+    past = ["2026-03-03" if word == "2026-03-04" else word for word in daily]
+    main(past)  # figured again, which is no reason to train
     assert "retrained" not in (said := "".join(capsys.readouterr())), said
     main(daily)
     assert "every safeguard passes" in (said := "".join(capsys.readouterr())), said
