@@ -25,6 +25,7 @@ RECALL = 0.8
 "Recall at which precision is asked for."
 LARGE = 0.1
 "A segment with at least this share of the events has to be shown to be no worse."
+NO_POSITIVE = "no event of these days has a positive label"
 LEAST_REASONS = 50
 "First reasons of fewer events say nothing of how many changed."
 
@@ -145,8 +146,10 @@ class Validation:
     def _ranking(self):
         "The area under precision and recall, above a floor and above chance."
         counts = self._of_challenger
+        if not counts.total[2]:
+            return Check("ranking", False, f"PR-AUC is not known: {NO_POSITIVE}")
         area, (_, labelled, positive) = average_precision(counts), counts.total
-        chance = positive / labelled if labelled else float("nan")
+        chance = positive / labelled
         floor = max(self.rules.pr_auc, chance)
         return Check(
             "ranking",
@@ -157,6 +160,8 @@ class Validation:
         )
 
     def _precision(self):
+        if not self._of_challenger.total[2]:
+            return Check("precision", False, f"the precision is not known: {NO_POSITIVE}")
         found, floor = precision_at_recall(self._of_challenger), self.rules.precision
         asked = f"at least {floor:.3f} is needed" if floor else "no floor is set"
         return Check(
@@ -169,6 +174,9 @@ class Validation:
     def _segments(self):
         "Tenants and sites: large ones are shown to be no worse, small ones not shown to be worse."
         found = list(self._of_segments())
+        if not found:
+            few = f"no tenant or site has {LEAST_BLOCKS} weeks with labels to look at"
+            return Check("segments", True, few, {"segments": 0, "worse": []})
         worse = [name for name, fails in found if fails]
         named = f"worse, or not shown to be no worse: {', '.join(worse)}; " if worse else ""
         return Check(
@@ -202,8 +210,10 @@ class Validation:
     def _flips(self):
         everyone = self.days[self.days.segment == ""]
         n = int(everyone.n.sum())
+        if not n:
+            return Check("flips", False, "neither has seen an event yet", {"events": 0})
         changed = everyone.champion_calls + everyone.challenger_calls - 2 * everyone.both_call
-        share = float(changed.sum() / n) if n else float("nan")
+        share = float(changed.sum() / n)
         return Check(
             "flips",
             bool(share <= self.rules.flips),

@@ -1,5 +1,6 @@
 """A version in the champion's shadow: what both say of a day, and whether it may take over."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -191,6 +192,18 @@ def test_a_condition_that_fails_stops_the_better_version(store):
     floor = Rules(pr_auc=0.99, precision=0.99, flips=1.0)
     strict = validation(store, PAIR, LAST, floor)
     assert [c.name for c in strict.checks if not c.passed] == ["ranking", "precision"]
+
+
+def test_what_is_not_known_is_said_in_words(store):
+    "No day yet, and days without a positive label."
+    early = validation(store, PAIR, FIRST - timedelta(1), Rules())
+    assert [c.name for c in early.checks if c.passed] == ["segments", "reasons"]
+    days = early.days.iloc[:0]
+    none = {"v2": ScoreCounts.from_events(Grid().quantise([0.2, 0.9]), [0, 0])}
+    for seen in (early, replace(early, days=days, counts=none)):
+        said = " ".join(c.reason for c in seen.checks)
+        assert " nan" not in said and "no event of these days has a positive label" in said
+        assert "no tenant or site has 4 weeks" in said and "neither has seen an event" in said
 
 
 def test_costs_decide_where_they_are_stated(store):
