@@ -109,7 +109,8 @@ def _lines(model, told):
         yield f"  challenger: {one['version']}, in the shadow since {_time(one['since'])}"
     yield "in production:"
     for span in told["production"]:
-        lasted = f"{_time(span['since'])} to {_time(span['until'])}"
+        until = _time(span["until"]) if span["until"] or told["at"] is None else "then"
+        lasted = f"{_time(span['since'])} to {until}"
         yield f"  {lasted}: {span['version']}, {_with(span['probability'], span)}"
 
 
