@@ -3,9 +3,9 @@
 `version` is what scores, `training` makes it of trees that `boosting` grows, `adoption` takes one
 that was trained elsewhere (its file is read by `booster_file`), `registry` keeps it, `cards` says
 what it is, `folder` brings it to other programs and back, `scorer` decides and logs with what is in
-force; `challenge` puts a new one into the shadow, which `jobs` trains in a process of its own (`handover` is
-what that leaves), `domain` tells recent events from training, and `explain` says what raised a
-score.
+force; `challenge` puts a new one into the shadow, which `jobs` trains in a process of its own
+(`handover` is what that leaves), `domain` tells recent events from training, and `explain` says
+what raised a score.
 """
 
 from .._moved import lookup, warn

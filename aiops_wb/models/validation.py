@@ -63,12 +63,11 @@ class Rules:
 def as_paired(days: pd.DataFrame, miss_cost: float | None = None) -> Paired:
     """What both lost on each day, of `Reader.shadow_days`: log loss, or costs in false calls.
 
-    Days without a label are left out.
+    Days without a label stay: labels that come late must not move where a week begins.
     """
-    labelled = days.n_labelled.to_numpy() > 0
-    lost = [_lost(days, side, miss_cost)[labelled] for side in ("champion", "challenger")]
-    when = days.event_date.to_numpy().astype("datetime64[D]")[labelled].tolist()
-    return Paired(when, days.n_labelled.to_numpy(dtype=np.float64)[labelled], *lost)
+    lost = [_lost(days, side, miss_cost) for side in ("champion", "challenger")]
+    when = days.event_date.to_numpy().astype("datetime64[D]").tolist()
+    return Paired(when, days.n_labelled.to_numpy(dtype=np.float64), *lost)
 
 
 def _lost(days, side, miss_cost):

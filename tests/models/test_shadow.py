@@ -16,7 +16,7 @@ from aiops_wb.models.guards import guarded, watched_pair
 from aiops_wb.models.registry import load, register
 from aiops_wb.models.shadow import follow, pairs, shadow_from
 from aiops_wb.models.training import train
-from aiops_wb.models.validation import Rules, precision_at_recall, validation
+from aiops_wb.models.validation import Rules, as_paired, precision_at_recall, validation
 from aiops_wb.stats.counts import ScoreCounts, total
 from aiops_wb.stats.evidence import log_loss, summed_loss
 from aiops_wb.stats.points import Grid
@@ -204,6 +204,17 @@ def test_what_is_not_known_is_said_in_words(store):
         said = " ".join(c.reason for c in seen.checks)
         assert " nan" not in said and "no event of these days has a positive label" in said
         assert "no tenant or site has 4 weeks" in said and "neither has seen an event" in said
+
+
+def test_labels_that_come_late_do_not_move_where_weeks_begin(store):
+    days = store.shadow_days(PAIR, FIRST, LAST)
+    nothing = ["n_labelled", "n_positive", "champion_loss", "challenger_loss"]
+    early = days.copy()
+    early.loc[:2, nothing] = 0
+    known, late = (as_paired(some).blocks() for some in (days, early))
+    assert known[1:] == late[1:] and late[0].n == 4 * A_DAY < known[0].n == 7 * A_DAY
+    early.loc[:6, nothing] = 0
+    assert as_paired(early).blocks() == known[1:]
 
 
 def test_costs_decide_where_they_are_stated(store):
