@@ -106,6 +106,11 @@ def _missing(reader, pair, first):
     "Whether a feature that the version knew arrives empty."
     usual = _missing_shares(reader.reference_counts(pair.model, pair.champion))
     now = _missing_shares(reader.feature_counts(pair.model, pair.champion, first))
+    if not now:
+        few = (
+            f"no feature has {LEAST_EVENTS} events since the promotion: what is missing is unknown"
+        )
+        return Check("features", True, few)
     gone = {f: (now[f], usual[f]) for f in now if f in usual and now[f] > usual[f] + MISSING}
     if not gone:
         return Check("features", True, "no feature is missing more often than at its training")

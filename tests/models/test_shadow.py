@@ -159,6 +159,7 @@ def test_a_better_version_takes_over_once_and_comes_back_where_it_was_a_mistake(
     assert watched == Pair(MODEL, "v2", "v1")
     seen = watched_promotion(store, MODEL, NOW, SETTINGS)
     assert not seen.mistaken and "nothing could have been found" in seen.checks[-1].reason
+    assert "what is missing is unknown" in seen.checks[1].reason
 
 
 def test_without_consent_a_better_version_is_only_proposed_once(store):
