@@ -107,9 +107,7 @@ def _missing(reader, pair, first):
     usual = _missing_shares(reader.reference_counts(pair.model, pair.champion))
     now = _missing_shares(reader.feature_counts(pair.model, pair.champion, first))
     if not now:
-        few = (
-            f"no feature has {LEAST_EVENTS} events yet: what is missing is unknown"
-        )
+        few = f"no feature has {LEAST_EVENTS} events yet: what is missing is unknown"
         return Check("features", True, few)
     gone = {f: (now[f], usual[f]) for f in now if f in usual and now[f] > usual[f] + MISSING}
     if not gone:
