@@ -169,13 +169,18 @@ def _reason(told, dependent, measure):
     units = f"{n} {unit}{'s' if n != 1 and length == WEEK else ''}"
     if n < LEAST_BLOCKS:
         few = f"{units} with labels {'is' if n == 1 else 'are'} too few to say anything"
-        return f"{few}: {LEAST_BLOCKS} are needed"
+        return f"{few}: at the earliest {_earliest(needed)} could"
     than = "less" if mean > 0 else "more"
     said = (f"over {units} the challenger lost {abs(mean):.4f} {measure} {than} per event (gain {mean:+.4f}, "
             f"95 % interval {lower:+.4f} to {upper:+.4f}); evidence {evidence:.3g}, {needed:g} are needed")
     if dependent:
         return f"{said}; but one {unit} tells of the next (autocorrelation {tied:.2f}): they are not counted"
     return said
+
+
+def _earliest(needed):
+    "After how many blocks the evidence can be reached, were all gains alike."
+    return int((log_evidence(np.ones(52)) >= log(needed)).argmax()) + 1
 
 # %% ../../nbs/stats/18_evidence.ipynb #b8e4d0b2
 def weeks_needed(effect: float, rng, power: float = 0.8, needed: float = A_YEAR / ALPHA, *,
