@@ -636,8 +636,8 @@ def _follow_shadows(morning, store, figures):
 
 
 def _retrain(morning, figures):
-    """Train challengers of the models that may be retrained and have new figures, when all else is
-    done; what failed, which costs the morning nothing."""
+    """Train challengers of the models that may be retrained and have new figures of their newest
+    day, when all else is done; what failed, which costs the morning nothing."""
     newest = {one.model: one.day for one in sorted(figures, key=lambda one: one.day) if one.stored}
     if morning.as_of is not None or not newest:
         return []
@@ -662,7 +662,10 @@ def _may_retrain(morning, models):
     with open_snapshot(morning.data) as reader:
         if reader.retraining_stopped(morning.now):
             return []
-        flags = {m: reader.retraining_flag(m, morning.now) for m in models}
+        today = morning.now.astimezone(ZoneInfo(reader.timezone)).date()
+        # a past day that is figured again is no reason to train now
+        asked = [m for m, day in models.items() if not reader.figure_states(m, day, today)]
+        flags = {m: reader.retraining_flag(m, morning.now) for m in asked}
         usual = morning.settings.retrain_enabled
         allowed = [m for m, flag in flags.items() if (usual if flag is None else flag)]
         return [m for m in allowed if reader.active_version(m) and not reader.challengers(m)]

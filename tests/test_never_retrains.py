@@ -117,11 +117,18 @@ def test_a_morning_trains_for_the_shadow_where_people_allow_it(harmed, grown, ca
     with harmed.store() as store:
         store.approve_retraining(NOW, "ana", MODEL, date(2026, 3, 4), "critical", "I looked")
         store.publish(1)
+    past = ["2026-03-03" if word == "2026-03-04" else word for word in daily]
+    main(past)  # figured again, which is no reason to train
+    assert "retrained" not in (said := "".join(capsys.readouterr())), said
     main(daily)
     assert "every safeguard passes" in (said := "".join(capsys.readouterr())), said
     n = len(grown)
     main(daily)
+    main(["models", "shadow", MODEL, "challenger-20260304", "off", "--why", "w", "--data", "data"])
+    main(["retrain", "--model", MODEL, "--override", "again", "--data", "data"])
+    assert "challenger-20260304 is registered already" in (said := capsys.readouterr().err), said
     assert len(grown) == n > 0
+    main(["models", "shadow", MODEL, "challenger-20260304", "on", "--why", "w", "--data", "data"])
     with open_snapshot(harmed.data) as log:
         assert log.challengers(MODEL) == ["challenger-20260304"]
         assert log.active_version(MODEL) == "v1"

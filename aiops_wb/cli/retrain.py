@@ -106,7 +106,8 @@ def retrain(
         trained = train_challenger(log, prepared.order, call.who, limits)
     why = override or "safeguards passed"
     with call.writing() as log:
-        pair = conclude(log, prepared, trained, now, call.who, why, settings.certainty)
+        options = settings.certainty, settings.risk_cuts
+        pair = conclude(log, prepared, trained, now, call.who, why, *options)
         known = known_validations(log, model, now, settings)
     _tell(pair, known)
 

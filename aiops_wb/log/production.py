@@ -69,6 +69,12 @@ class ProductionReads(DialReads):
             "SELECT who, changed_at, why FROM audit WHERE seq = $seq", {"seq": known[-1].seq}
         )[0]
 
+    def promoted_at(self, model: str, as_of: datetime | None = None) -> datetime | None:
+        "When the champion was promoted; to be put back is no promotion. None before the first."
+        known = self._champions(model, as_of)
+        made = [row.since for row in known if row.version == known[-1].version and not row.put_back]
+        return made[-1] if made else None
+
     def standing(self, model: str, version: str, as_of: datetime | None = None) -> Production:
         "What stands with a version, whether it decides or not."
         return Production(

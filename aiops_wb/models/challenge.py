@@ -11,6 +11,7 @@ from ..log.errors import StoreError
 from ..log.lease import running_training
 from ..log.shadow import Pair
 from ..log.store import Store
+from ..stats.decisions import RISK_CUTS
 from ..stats.retrain import Check, Consent, Limits, safeguards
 from .complete import COMPLETE_SHARE, complete_days, label_rules, still_arriving
 from .handover import Trained
@@ -163,12 +164,17 @@ def prepare(
     and first calibration rest on these, and they are its first days beside the champion. All are
     complete for labels as known at `now` (`share`, `floor`: as in `complete_days`), and
     `maturity_days` old at least. StoreError where labels still arrive, unless `allow_incomplete`,
-    where no version is active, and where retraining is stopped.
+    where no version is active, where the day has its challenger, and where retraining is stopped.
     """
     refuse_stopped(reader, now)
-    champion = reader.active_version(model)
+    version, champion = f"challenger-{day:%Y%m%d}", reader.active_version(model)
     if champion is None:
         raise StoreError(f"{model} has no active version to challenge: promote one first.")
+    if version in set(reader.versions(model).version):
+        raise StoreError(
+            f"{model} {version} is registered already, and versions are never replaced: put that "
+            f"one into the shadow ('aiops-wb models shadow'), or train on another day."
+        )
     lengths = {"train_days": train_days, "compare_days": compare_days}
     rules = {"share": share, "floor": floor, "maturity_days": maturity_days}
     windows, arriving, unsure = _complete_plan(reader, model, day, now, now, **rules, **lengths)
@@ -182,7 +188,7 @@ def prepare(
     options = {"rounds": rounds, "holdout": compare_days / (train_days + compare_days)}
     order = Order(
         model,
-        f"challenger-{day:%Y%m%d}",
+        version,
         first,
         last,
         now,
@@ -202,9 +208,10 @@ def conclude(
     who: str,
     why: str,
     options: Mapping | None = None,
+    cuts: tuple[float, ...] = RISK_CUTS,
 ) -> Pair:
     """Register what was trained (not active; `options` of `automation.certainty`), put it into the
-    champion's shadow, and score the days that neither learned from."""
+    champion's shadow, and score the days that neither learned from (`cuts`: as in `follow`)."""
     order = prepared.order
     refuse_stopped(store, now)
     with store.transaction():  # one that nothing compares would be of no use
@@ -212,7 +219,13 @@ def conclude(
         store.shadow(now, who, order.model, challenger.version, why)
     clear_job(store.root, order)
     pair = Pair(order.model, store.active_version(order.model), challenger.version)
-    follow(store, pair, prepared.day, now)
+    try:
+        follow(store, pair, prepared.day, now, cuts)
+    except StoreError as problem:
+        raise StoreError(
+            f"{pair.model} {pair.challenger} is registered and in the shadow of {pair.champion}, "
+            f"but cannot be followed: {problem}"
+        ) from None
     return pair
 
 

@@ -29,8 +29,8 @@ LEAST_EVENTS = 100
 
 def watched_pair(reader: Reader, model: str, now: datetime) -> Pair | None:
     "The champion with the version before in its shadow, for 28 days after its promotion."
-    since, before = reader.activated_at(model, now), reader.previous(model, now)
-    if before is None or now - since > timedelta(WATCHED_DAYS):
+    since, before = reader.promoted_at(model, now), reader.previous(model, now)
+    if before is None or since is None or now - since > timedelta(WATCHED_DAYS):
         return None
     if not reader.version(model, before).path:
         return None  # it scores elsewhere: nothing here knows what it would say
@@ -55,31 +55,51 @@ def guarded(reader: Reader, pair: Pair, now: datetime, complete: date | None, ru
     """Every guard of a promotion, each with its reason; `complete`: the last day whose labels are
     in."""
     zone = ZoneInfo(reader.timezone)
-    promoted = reader.activated_at(pair.model, now).astimezone(zone).date()
+    promoted = reader.promoted_at(pair.model, now).astimezone(zone).date()
     first = promoted + timedelta(1)
     days = reader.shadow_days(pair, promoted, as_of=now)
-    labels = _by_labels(reader, pair, promoted, first, complete, rules, now)
-    checks = [_calls(days), _missing(reader, pair, promoted), _latency(reader, pair, promoted)]
+    shadow = reader.shadow_days(_before(pair), None, promoted - timedelta(1), as_of=now)
+    labels = _by_labels(reader, pair, first, complete, shadow, rules, now)
+    checks = [
+        _calls(days, shadow),
+        _missing(reader, pair, promoted),
+        _latency(reader, pair, promoted),
+    ]
     return Guarded(pair, first, [*checks, labels])
 
 
-def _calls(days):
-    "Whether the new version calls somebody much more often than the one before, or much less."
+def _before(pair):
+    "The pair as it stood before the promotion."
+    return Pair(pair.model, pair.challenger, pair.champion)
+
+
+def _calls(days, shadow):
+    """Whether the new version calls somebody much more often than the one before, or much less,
+    than was known of its shadow."""
     n = int(days.n.sum())
     ours, theirs = int(days.champion_calls.sum()), int(days.challenger_calls.sum())
     both = int(days.both_call.sum())
     said = (
-        f"{ours:,} calls on {n:,} events since the promotion; the version before would have made "
-        f"{theirs:,}"
+        f"{ours:,} calls on {n:,} events from the day of the promotion on; the version before "
+        f"would have made {theirs:,}"
     )
     if n < LEAST_EVENTS:
         return Check("calls", True, f"{said}: fewer than {LEAST_EVENTS} events say nothing")
-    times = (ours + 1) / (theirs + 1)
+    usual, known = _usual_times(shadow)
+    times = (ours + 1) / (theirs + 1) / usual
     more, fewer = ours - both, theirs - both
     by_chance = min(1.0, 2 * bdtr(min(more, fewer), more + fewer, 0.5)) if more + fewer else 1.0
     odd = max(times, 1 / times) > VOLUME and by_chance < CHANCE
     evidence = {"events": n, "calls": ours, "before": theirs, "both": both, "chance": by_chance}
-    return Check("calls", not odd, said, evidence)
+    return Check("calls", not odd, said + known, evidence | {"usual": usual})
+
+
+def _usual_times(shadow):
+    "How many times as often it called in the shadow (1: not known), and that in words."
+    if shadow.n.sum() < LEAST_EVENTS:
+        return 1.0, ""
+    ours, theirs = int(shadow.challenger_calls.sum()), int(shadow.champion_calls.sum())
+    return (ours + 1) / (theirs + 1), f" (in its shadow {ours:,}, and {theirs:,})"
 
 
 def _missing(reader, pair, first):
@@ -115,11 +135,9 @@ def _mean_latency(days):
     return sum(day.total for day in days.values()) / n if n >= LEAST_EVENTS else None
 
 
-def _by_labels(reader, pair, promoted, first, complete, rules, now):
+def _by_labels(reader, pair, first, complete, shadow, rules, now):
     "Whether labels say that the version before was better."
     since = reader.shadow_days(pair, first, complete, as_of=now) if complete else pd.DataFrame()
-    new = Pair(pair.model, pair.challenger, pair.champion)
-    shadow = reader.shadow_days(new, None, promoted - timedelta(1), as_of=now)
     told = _regret(since, shadow, rules)
     return Check("labels", not told.better, told.reason, asdict(told))
 

@@ -4,21 +4,25 @@ What both would have said of a day is kept as sums and counts, so that a year of
 without reading a row again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ..log.catalog import Reader
+from ..log.dial import Scope, threshold_of
 from ..log.errors import StoreError
 from ..log.shadow import Pair
 from ..log.store import Store
 from ..stats.counts import ScoreCounts
+from ..stats.decisions import RISK_CUTS
 from ..stats.evidence import log_loss
 from ..stats.points import Grid
 from .explain import reasons
+from .passed_on import passed_on
 from .registry import load
 from .version import ModelVersion, feature_columns
 
@@ -29,10 +33,11 @@ REASONS = 200
 
 
 class Side(NamedTuple):
-    "One version of a pair, with the points from which on it calls somebody."
+    "One version of a pair, and from how many points on it calls somebody; `own`: of some tenants."
 
     version: ModelVersion
-    threshold: int
+    high: int
+    own: Mapping[Scope, int] = MappingProxyType({})
 
     def points(self, rows: pd.DataFrame, features: pd.DataFrame) -> np.ndarray:
         "What it says of rows: as it was logged where it decided, else as it scores them now."
@@ -42,6 +47,14 @@ class Side(NamedTuple):
             scored = self.version.score(features[~decided])
             points[~decided] = self.version.grid.quantise(scored)
         return points
+
+    def calls(self, rows: pd.DataFrame, points: np.ndarray) -> np.ndarray:
+        "Which of some rows it would call somebody for."
+        if not self.own:
+            return points >= self.high
+        scopes = zip(rows.tenant, rows.site_id)
+        own = pd.Series([threshold_of(self.own, *scope) for scope in scopes], dtype="Int32")
+        return points >= own.fillna(self.high).to_numpy(dtype=int)
 
 
 def pairs(reader: Reader, model: str, as_of: datetime | None = None) -> list[Pair]:
@@ -66,24 +79,46 @@ def _unseen_from(card):
     return date.fromisoformat(card["window"][1]) + timedelta(1)
 
 
-def follow(store: Store, pair: Pair, last: date, as_of: datetime) -> int:
+def follow(
+    store: Store,
+    pair: Pair,
+    last: date,
+    as_of: datetime,
+    cuts: tuple[float, ...] = RISK_CUTS,
+) -> int:
     """Score the days up to `last` of which something is new as of a time, and keep what both say;
-    how many these were.
+    how many these were. `cuts`: who is called where the dial is off.
 
-    StoreError where one of them cannot score: its file is not here, a feature is not logged, or
-    scores are no probabilities.
+    StoreError where one of them cannot score: its file is not here, or scores are no probabilities;
+    and where it cannot score some days, for a feature that was not logged: the others are kept.
     """
     first = shadow_from(store, pair)
     days = store.days_to_shadow(pair, first, last, as_of)
     if not days:
         return 0
-    sides = [_side(store, pair.model, v, as_of) for v in (pair.champion, pair.challenger)]
+    sides = _sides(store, pair, as_of, cuts)
+    lacking = {}
     for day in days:
-        _follow_day(store, pair, sides, day, as_of)
+        try:
+            _follow_day(store, pair, sides, day, as_of)
+        except StoreError as problem:
+            lacking[day] = problem
+    if lacking:
+        first, why = next(iter(lacking.items()))
+        raise StoreError(f"{len(lacking)} of {len(days)} days, the first {first}: {why}")
     return len(days)
 
 
-def _side(store, model, version, as_of):
+def _sides(store, pair, as_of, cuts):
+    "Both versions with what calls somebody: of a challenger, what would if it took over."
+    own = [store.own_thresholds(pair.model, version, as_of) for version in pair[1:]]
+    if own[0] and pair.challenger in store.challengers(pair.model, as_of):
+        stands = store.standing(pair.model, pair.champion, as_of)
+        own[1] = own[1] | passed_on(store, pair.model, stands, pair.challenger)
+    return [_side(store, pair.model, *one, as_of, cuts) for one in zip(pair[1:], own)]
+
+
+def _side(store, model, version, own, as_of, cuts):
     "A version with what calls somebody."
     loaded = _loaded(store, model, version)
     if loaded.grid.kind != "logit":
@@ -92,7 +127,9 @@ def _side(store, model, version, as_of):
             "compare."
         )
     threshold = store.threshold(model, version, as_of)
-    return Side(loaded, loaded.threshold if threshold is None else threshold)
+    dial = store.dial(model, as_of)
+    ladder = dial.ladder(loaded.threshold if threshold is None else threshold, loaded.grid, cuts)
+    return Side(loaded, ladder.high, own if dial.on else {})
 
 
 def _loaded(store, model, version):
@@ -126,7 +163,7 @@ def _told(rows, sides, points) -> dict[str, np.ndarray]:
     told = {"n": np.ones(len(rows)), "n_labelled": known, "n_positive": known & positive}
     calls = {}
     for name, side, of_side in zip(("champion", "challenger"), sides, points):
-        called = calls[name] = of_side >= side.threshold
+        called = calls[name] = side.calls(rows, of_side)
         told[f"{name}_calls"] = called
         told[f"{name}_false"] = called & known & ~positive
         told[f"{name}_missed"] = ~called & positive

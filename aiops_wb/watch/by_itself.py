@@ -44,7 +44,6 @@ def retrain_by_itself(
         yield f"{model}: every safeguard passes, {prepared.order.version} is trained"
         trained = train_challenger(reader, prepared.order, who, JobLimits.of(settings))
     with writing() as store:
-        pair = conclude(
-            store, prepared, trained, now, who, "every safeguard passed", settings.certainty
-        )
+        why, options = "every safeguard passed", (settings.certainty, settings.risk_cuts)
+        pair = conclude(store, prepared, trained, now, who, why, *options)
     yield f"{model} {pair.challenger} is in the shadow of {pair.champion}"

@@ -18,6 +18,7 @@ __all__ = ["LONGEST", "each_morning", "known_validations", "watched_promotion"]
 
 LONGEST = timedelta(weeks=26)
 "A version that has not shown to be better after so long in the shadow leaves it."
+A_YEAR = timedelta(365)
 
 
 def each_morning(
@@ -29,7 +30,7 @@ def each_morning(
     Every step is whole by itself: a morning that was stopped is gone through again.
     """
     return [
-        *_scored(store, model, day, now),
+        *_scored(store, model, day, now, settings),
         *(
             _went_back(store, model, now, settings, who)
             or _took_over(store, model, now, settings, who)
@@ -38,12 +39,12 @@ def each_morning(
     ]
 
 
-def _scored(store, model, day, now) -> Iterator[str]:
+def _scored(store, model, day, now, settings) -> Iterator[str]:
     "Score the days that are new; what cannot be scored is said and costs the others nothing."
     watched = watched_pair(store, model, now)
     for pair in [*pairs(store, model, now), *([watched] if watched else [])]:
         try:
-            follow(store, pair, day, now)
+            follow(store, pair, day, now, settings.risk_cuts)
         except StoreError as problem:
             yield f"{model} {pair.challenger} in shadow cannot be followed: {problem}"
 
@@ -102,13 +103,14 @@ def _took_over(store, model, now, settings, who) -> list[str]:
         return []
     best = ready[0]
     told = f"{model} {best.pair.challenger}: {best.comparison.reason}"
-    if settings.retrain_policy == "promote" and _allowed(store, model, now, settings):
+    allowed, over = _allowed(store, model, now, settings), _over_budget(store, model, now, settings)
+    if settings.retrain_policy == "promote" and allowed and not over:
         why = f"better in shadow: {best.comparison.reason}"
         promote(store, now, who, model, best.pair.challenger, why, settings, best.as_evidence())
         return [f"{told}; it is the champion now"]
     _propose(store, best, now, who)
     return [
-        f"{told}; proposed, not active: 'aiops-wb models promote --model {model} --version "
+        f"{told}{over}; proposed, not active: 'aiops-wb models promote --model {model} --version "
         f"{best.pair.challenger} --why ...' promotes it"
     ]
 
@@ -118,6 +120,17 @@ def _allowed(reader, model, now, settings):
     flag = reader.retraining_flag(model, now)
     allowed = settings.retrain_enabled if flag is None else flag
     return allowed and reader.retraining_stopped(now) is None
+
+
+def _over_budget(reader, model, now, settings):
+    "Why the promise of a year does not hold, in words; empty while it does."
+    begun = reader.shadows_begun(model, now - A_YEAR, now)
+    if begun <= settings.retrain_challengers:
+        return ""
+    return (
+        f"; {begun} versions have been in the shadow within a year, and the chance of a mistake is "
+        f"shared by {settings.retrain_challengers}: a person has to decide"
+    )
 
 
 def _propose(store, best: Validation, now, who):

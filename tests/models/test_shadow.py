@@ -170,6 +170,15 @@ def test_without_consent_a_better_version_is_only_proposed_once(store):
     assert (store.audit(f"{MODEL}/v2").what == "proposal").sum() == 1
 
 
+def test_more_challengers_than_share_the_promise_are_promoted_by_people_alone(store):
+    store.end_shadow(NOW, "ana", MODEL, "v2", "looked at once")
+    store.shadow(NOW, "ana", MODEL, "v2", "and again")
+    one = SETTINGS.model_copy(update={"retrain_challengers": 1})
+    (told,) = each_morning(store, MODEL, LAST, NOW, one, "daily")
+    assert "2 versions have been in the shadow" in told and "proposed, not active" in told
+    assert store.active_version(MODEL) == "v1"
+
+
 def test_a_condition_that_fails_stops_the_better_version(store):
     (seen,) = known_validations(
         store, MODEL, NOW, SETTINGS.model_copy(update={"retrain_max_flips": 0.01})
@@ -232,6 +241,83 @@ def test_a_promotion_by_mistake_is_taken_back_by_labels(store):
     assert store.active_version(MODEL) == "v2"
     (told,) = each_morning(store, MODEL, LAST, then, settings, "daily")[:1]
     assert "by mistake" in told and store.active_version(MODEL) == "v1"
+
+
+def next_day(store):
+    "A day more, as both are followed on it."
+    from aiops_wb.log.ingest import ingest
+
+    Bench(store.root.parent).log(events(1, 60, 4, LAST + timedelta(1)))
+    ingest(store, NOW + timedelta(hours=1), "test")
+    follow(store, PAIR, LAST + timedelta(1), NOW + timedelta(hours=2))
+    return store.shadow_days(PAIR, LAST + timedelta(1)).iloc[0]
+
+
+def test_who_is_called_by_thresholds_of_tenants_too_which_a_challenger_would_take_over(store):
+    nobody = "default", "north"
+    store.set_own_threshold(NOW, "ana", MODEL, "v1", nobody, 16000, "on leave")
+    day = next_day(store)
+    by_site = store.shadow_days(PAIR, LAST + timedelta(1), segment=None).set_index("segment")
+    for side in ("champion", "challenger"):
+        assert by_site[f"{side}_calls"]["site=north"] == 0 < by_site[f"{side}_calls"]["site=south"]
+        assert day[f"{side}_calls"] == by_site[f"{side}_calls"]["site=south"]
+
+
+def test_who_is_called_where_cuts_are_fixed(store):
+    store.turn_dial(NOW, "ana", MODEL, False, "as ever")
+    store.set_threshold(NOW, "ana", MODEL, "v1", 16000, "which decides nothing")
+    assert next_day(store).champion_calls > 0
+
+
+def test_a_day_without_a_feature_costs_no_other_day(store):
+    bare = events(1, 30, 3, LAST + timedelta(2))
+    with PredictionLogger(store.root / "spool", MODEL, "v1", threshold=0) as log:
+        log.log(bare.score, bare["at"], prediction_id=bare.id, features=bare[["score"]])
+    Bench(store.root.parent).log(events(1, 30, 3, LAST + timedelta(3)))
+    assert next_day(store).n == 60
+    with pytest.raises(
+        StoreError, match="1 of 2 days, the first 2026-04-16: feature 'x' is missing"
+    ):
+        follow(store, PAIR, LAST + timedelta(3), NOW + timedelta(hours=2))
+    assert store.shadow_days(PAIR, LAST + timedelta(1)).n.tolist() == [60, 30]
+
+
+def promoted_by_hand(store, **told):
+    "v2 is promoted; afterwards days are as they were in its shadow, but for what is told."
+    turned = Pair(MODEL, "v2", "v1")
+    store.promote(NOW, "ana", MODEL, "v2", "by hand")
+    for day, of_day in store.shadow_days(PAIR, FIRST, LAST, segment=None).groupby("event_date"):
+        told_of = {name: of_day[of] // fewer for name, (of, fewer) in told.items()}
+        sums = of_day.drop(columns=["event_date", "model", "champion", "challenger", "known_at"])
+        store.add_shadow(turned, day.date() + timedelta(51), NOW, sums.assign(**told_of), {})
+    return guarded(store, turned, NOW + timedelta(20), None, Rules())
+
+
+def test_as_many_calls_as_in_the_shadow_are_no_surprise_and_others_are(store):
+    "v1 calls a fifth of the events that v2 calls: in the shadow it did, or did not."
+    few = {"challenger_calls": ("challenger_calls", 5), "both_call": ("both_call", 9)}
+    few["champion_calls"] = ("challenger_calls", 1)
+    assert [c.name for c in promoted_by_hand(store, **few).mistaken] == ["calls"]
+    shadow = store.shadow_days(PAIR, FIRST, LAST, segment=None)
+    shadow["champion_calls"] = shadow.challenger_calls // 5
+    for day, of_day in shadow.groupby("event_date"):
+        sums = of_day.drop(columns=["event_date", "model", "champion", "challenger", "known_at"])
+        store.add_shadow(PAIR, day.date(), NOW + timedelta(1), sums, {})
+    seen = guarded(store, Pair(MODEL, "v2", "v1"), NOW + timedelta(20), None, Rules())
+    assert not seen.mistaken and "in its shadow" in seen.checks[0].reason
+
+
+def test_a_version_that_was_put_back_is_not_watched_as_if_it_were_promoted(store):
+    register(store, *train(known(True, 5), MODEL, "v3", rounds=2), NOW, "ana")
+    store.promote(NOW, "ana", MODEL, "v2", "better")
+    then = NOW + timedelta(40)
+    store.promote(then, "ana", MODEL, "v3", "better")
+    assert watched_pair(store, MODEL, then) == Pair(MODEL, "v3", "v2")
+    store.roll_back_version(then + timedelta(1), "ana", MODEL, "worse")
+    assert (store.active_version(MODEL), store.previous(MODEL)) == ("v2", "v1")
+    assert store.promoted_at(MODEL) == NOW and store.activated_at(MODEL) == then + timedelta(1)
+    assert watched_pair(store, MODEL, then + timedelta(2)) is None
+    assert watched_pair(store, MODEL, NOW + timedelta(20)) == Pair(MODEL, "v2", "v1")
 
 
 def test_precision_where_four_of_five_positives_are_found():

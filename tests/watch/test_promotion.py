@@ -8,10 +8,11 @@ from conftest import MODEL, events
 
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.ingest import ingest
+from aiops_wb.models.passed_on import passed_on
 from aiops_wb.stats.automation import certainty
 from aiops_wb.stats.counts import ScoreCounts, total
 from aiops_wb.stats.points import Grid
-from aiops_wb.watch.promotion import passed_on, promote, roll_back, usual_calls
+from aiops_wb.watch.promotion import promote, roll_back, usual_calls
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 FIRST = date(2026, 2, 1)
