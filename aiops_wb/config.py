@@ -201,7 +201,7 @@ class Settings(BaseSettings):
     # first reason
     retrain_max_flips: Annotated[float, Field(gt=0, le=1)] = 0.2
     retrain_max_reasons: Annotated[float, Field(gt=0, le=1)] = 0.5
-    # what follows when evidence says that the champion before was better
+    # what follows when evidence is for the champion before; automatic: where it may be retrained
     retrain_rollback: Literal["propose", "automatic"] = "automatic"
     # a training that takes longer, or more MB of memory, is ended; 0 MB: half of the machine's
     retrain_minutes: Annotated[int, Field(ge=1, le=10080)] = 60

@@ -189,7 +189,17 @@ def traps(lead=9, span=13 * WEEK):
                 yield (a, b, cost), (first, whole), Days(n, n, n, gain)
 
 
-def first_hundred(accuracy: float, drop: float, labels: int = 100, fall: float = 0.05) -> float:
-    "How often the reference rule goes back: the first 100 labels show a fall of five points."
-    most = np.floor((accuracy - fall) * labels + 1e-9)
-    return float(bdtr(most, labels, accuracy - drop))
+BEFORE, LABELS = 0.85, 100  # accuracy of the version before; labels of a look of the reference rule
+
+
+def point_rule(fall, accuracy, looks=1):
+    """How often a promotion of this accuracy is taken back by looks at 100 new labels each, which
+    go back where they show a fall of so much below .85; rows are independent."""
+    at_once = bdtr(np.floor((BEFORE - fall) * LABELS + 1e-9), LABELS, accuracy)
+    return float(1 - (1 - at_once) ** looks)
+
+
+def fall_of_promise(looks=28, level=ALPHA):
+    "The smallest fall at which the point rule takes back at most .05 of those that are as good."
+    falls = np.arange(5, 20) / 100
+    return next(fall for fall in falls if point_rule(fall, BEFORE, looks) <= level)

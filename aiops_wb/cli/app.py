@@ -31,7 +31,10 @@ COMMANDS = {
     "status": ("status", "what is logged, what is active, what is due"),
     "config": ("config", "print each setting, its value and where that comes from"),
     "models": ("models", "list, train, adopt and promote versions of a model; go back"),
-    "retrain": ("retrain", "train a challenger, compare, propose; never activates"),
+    "retrain": (
+        "retrain",
+        "train a challenger for the champion's shadow, where it decides nothing",
+    ),
     "features": ("features", "what the features of a model are; say what one is"),
     "labels": ("labels", "how labels arrive; say which share never does"),
     "calibrations": ("calibrations", "list calibrations of a version, or make one by hand"),

@@ -46,7 +46,7 @@ def list_models(
     ] = None,
     as_json: AsJson = False,
 ):
-    "List the registered versions, which of them scores, and which are not watched."
+    "List the registered versions: the champion, its challengers, and which are not watched."
     rows = []
     with call.reading() as log:
         for one in [log.require_model(model)] if model else log.models():
@@ -100,7 +100,7 @@ def promote(
     version: Version,
     why: Reason,
 ):
-    "Make a registered version the one that scores, with its threshold and calibration."
+    "Make a registered version the champion, with its threshold and calibration."
     with call.writing() as log:
         done = promotion.promote(log, call.now(), call.who, model, version, why, call.settings)
     _print(done, "")
@@ -108,7 +108,7 @@ def promote(
 
 @command(app, "rollback")
 def roll_back(call: Call, model: Model, why: Reason):
-    "Put back the version that was active before, with the threshold and calibration it had then."
+    "Make the version before the champion again, with the threshold and calibration it had then."
     with call.writing() as log:
         done = promotion.roll_back(log, call.now(), call.who, model, why, call.settings)
     _print(done, " again")

@@ -44,7 +44,12 @@ def retrain(
         ),
     ] = None,
     override: Annotated[
-        str | None, _reason(help="go on although a safeguard stops it, for this reason")
+        str | None,
+        _reason(
+            help="go on although a safeguard stops it, for this reason: also where labels still "
+            "arrive, not where all models are stopped; past the budget, what is promised of a year "
+            "no longer holds"
+        ),
     ] = None,
     approve: Annotated[
         str | None,

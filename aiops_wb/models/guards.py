@@ -1,4 +1,4 @@
-"""Was the promotion a mistake? What can be seen of it without labels, and what by them."""
+"""Was the promotion a mistake? What each morning shows of it without labels, and what by them."""
 
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta

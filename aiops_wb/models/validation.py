@@ -107,9 +107,13 @@ class Validation:
 
     @cached_property
     def comparison(self) -> Comparison:
-        "Whether the challenger is better; the statement that carries the promise."
-        unit = "nats" if self.rules.miss_cost is None else "false calls"
-        return compare(self.paired.blocks(), self.rules.alpha, self.rules.a_year, unit=unit)
+        "Whether the challenger is better; of all checks the one that carries the promise."
+        return compare(self.paired.blocks(), self.rules.alpha, self.rules.a_year, unit=self.unit)
+
+    @property
+    def unit(self) -> str:
+        "What losses are measured in."
+        return "nats" if self.rules.miss_cost is None else "false calls"
 
     @cached_property
     def checks(self) -> list[Check]:
@@ -182,7 +186,7 @@ class Validation:
             "segments",
             not worse,
             f"{named}{len(found)} tenants and sites were looked at, margin {self.rules.margin:g} "
-            f"an event",
+            f"{self.unit} per event",
             {"segments": len(found), "worse": worse},
         )
 

@@ -43,7 +43,7 @@ WEEK = 7
 
 
 class Block(NamedTuple):
-    "What a challenger gained over the champion on some days."
+    "What a challenger gained over the champion on a run of calendar days."
 
     first: date
     last: date
@@ -114,10 +114,10 @@ ALPHA, A_YEAR = 0.05, 12  # chance in a year of promoting a model that is no bet
 
 @dataclass(frozen=True)
 class Comparison:
-    "What weeks of shadow say of a challenger; `better` is the statement that carries the promise."
+    "What blocks in the shadow say of a challenger; `better` is the statement that carries the promise."
 
     better: bool
-    evidence: float  # how much likelier the weeks are where it is better
+    evidence: float  # how much likelier the blocks are where it is better
     needed: float
     blocks: int
     length: int  # days of a block
@@ -169,13 +169,18 @@ def _reason(told, dependent, measure):
     units = f"{n} {unit}{'s' if n != 1 and length == WEEK else ''}"
     if n < LEAST_BLOCKS:
         few = f"{units} with labels {'is' if n == 1 else 'are'} too few to say anything"
-        return f"{few}: {LEAST_BLOCKS} are needed"
+        return f"{few}: at the earliest {_earliest(needed)} could"
     than = "less" if mean > 0 else "more"
     said = (f"over {units} the challenger lost {abs(mean):.4f} {measure} {than} per event (gain {mean:+.4f}, "
             f"95 % interval {lower:+.4f} to {upper:+.4f}); evidence {evidence:.3g}, {needed:g} are needed")
     if dependent:
         return f"{said}; but one {unit} tells of the next (autocorrelation {tied:.2f}): they are not counted"
     return said
+
+
+def _earliest(needed):
+    "After how many blocks the evidence can be reached, were all gains alike."
+    return int((log_evidence(np.ones(52)) >= log(needed)).argmax()) + 1
 
 # %% ../../nbs/stats/18_evidence.ipynb #b8e4d0b2
 def weeks_needed(effect: float, rng, power: float = 0.8, needed: float = A_YEAR / ALPHA, *,
@@ -190,8 +195,9 @@ def weeks_needed(effect: float, rng, power: float = 0.8, needed: float = A_YEAR 
 
 # %% ../../nbs/stats/18_evidence.ipynb #a776c312
 def could_have_found(gains, needed: float = A_YEAR / ALPHA, known: tuple[float, int] = (0.0, 0)) -> float:
-    """The mean gain per event that would have reached the evidence needed in four of five cases, with so many
-    blocks that scatter as these do; infinite where no gain would have (too few blocks)."""
+    """The mean gain per event that would by now have reached the evidence needed in four of five cases, with
+    so many independent normal blocks, if their scatter is truly the one these show; infinite where no gain
+    would have (too few blocks). From a dozen blocks or fewer it is uncertain: rather in two of three."""
     gains = np.asarray(gains, dtype=np.float64)
     freedom = len(gains) - 1 + known[1]
     if not len(gains) or freedom < 1:
@@ -238,11 +244,12 @@ def day_scatter(shadow: Paired) -> Scatter | None:
 
 def regret(since: Paired, scatter: Scatter, alpha: float = ALPHA, margin: float = 0.0,
            unit: str = "nats") -> Comparison:
-    """Whether the champion of before is better by more than `margin` on the days since a promotion; `since`
-    has it as the challenger.
+    """Whether the version before is better by more than `margin` on the days since a promotion; `since` has
+    it as the challenger.
 
-    P(a promotion that was no mistake is ever taken back) <= alpha, for independent normal days that scatter
-    as `scatter` says.
+    P(it is ever called better where it is not) <= alpha, for each promotion, where days are independent and
+    normal, and as `scatter` says before and after the promotion. Days of a week that move together can make
+    it more, where `scatter` rests on few weeks.
     """
     blocks = since.blocks(1)
     gains = np.array([b.gain for b in blocks]) - margin
@@ -259,7 +266,7 @@ def _looked_for(gains, mean, evidence, alpha, scatter, unit):
         return "no labelled day since the promotion: nothing could have been found yet"
     found = could_have_found(gains, 1 / alpha, scatter.known)
     days = "1 day" if len(gains) == 1 else f"{len(gains)} days"
-    could = f"a loss of {found:.4f} would" if found < inf else "no loss could"
+    often = f"in most cases a loss of {found:.4f} would" if found < inf else "no loss could"
     return (f"on {days} since the promotion the version before would have lost {abs(mean):.4f} {unit} "
             f"{'less' if mean > 0 else 'more'} per event; evidence {evidence:.3g}, {1 / alpha:g} are needed; "
-            f"{could} have been found by now")
+            f"{often} have been found by now")

@@ -19,7 +19,7 @@ class Check:
     name: str
     passed: bool
     reason: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)  # the figures it looked at
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Limits:
     cooldown_days: int = 7
     min_labelled: int = 100
     min_positives: int = 30
-    a_year: int = 12  # challengers that share a year's chance of promoting one that is no better
+    a_year: int = 12  # challengers of 365 days, who share the chance of promoting one that is no better
 
 
 def _cooldown(now, activated, days):
@@ -99,7 +99,7 @@ def safeguards(*, consent: Consent, severity: str, harm: Sequence[str], activate
     """The six checks, in the order an operator would ask them; `now` and `activated` carry time zones.
 
     `harm`: open alarms that rest on labels; `job`: who trains right now, empty where nobody does; `begun`:
-    challengers of the last 365 days.
+    challengers whose shadow began in the last 365 days.
     """
     running = f"a training is running, by {job}" if job else "no training is running"
     return [

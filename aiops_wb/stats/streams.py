@@ -617,9 +617,9 @@ def moved_with(findings: Findings, level: float = 0.05) -> list[str]:
     """Features without an alarm of their own that moved together with an input that has one: by their shares
     since the newest such change began; empty without one.
 
-    Of those named on a morning at most a share `level` has not moved (false discovery rate, Benjamini and
-    Hochberg 1995): for features that are independent or move alike, where the alarm of another stream says
-    nothing of their chance, and days differ as those of the reference did.
+    The share of those named that has not moved is at most `level` in the mean over mornings (false discovery
+    rate, Benjamini and Hochberg 1995): for features that are independent or move alike, where the alarm of
+    another stream says nothing of their chance, and days differ as those of the reference did.
     """
     questions, is_open = findings.questions, findings.followed.open
     if not len(is_open) or findings.muted[-1]:

@@ -67,9 +67,8 @@ def waiting(best: Validation) -> str:
     if not blocks:
         return "No week of shadow has its labels yet: what waiting costs is not known."
     events = sum(block.n for block in blocks) / len(blocks)
-    unit = "nats" if best.rules.miss_cost is None else "false calls"
     low, high = told.lower * events, told.upper * events
     return (
-        f"A week of waiting costs {told.gain * events:+,.1f} {unit} on some {events:,.0f} labelled "
-        f"events (95 % interval {low:+,.1f} to {high:+,.1f}); below zero, waiting saves."
+        f"A week of waiting costs {told.gain * events:+,.1f} {best.unit} on some {events:,.0f} "
+        f"labelled events (95 % interval {low:+,.1f} to {high:+,.1f}); below zero, waiting saves."
     )

@@ -89,7 +89,7 @@ def _went_back(store, model, now, settings, who) -> list[str]:
         return []
     why = "; ".join(check.reason for check in seen.mistaken)
     told = f"{model} {seen.pair.champion} was promoted by mistake: {why}"
-    if settings.retrain_rollback != "automatic":
+    if settings.retrain_rollback != "automatic" or not _allowed(store, model, now, settings):
         return [f"{told}; 'aiops-wb models rollback --model {model} --why ...' goes back"]
     evidence = {"guards": {c.name: dict(c.evidence) for c in seen.checks}}
     roll_back(store, now, who, model, why, settings, evidence)
@@ -149,6 +149,6 @@ def _left(store, model, now, who) -> Iterator[str]:
     for version in store.challengers(model):
         since = store.shadow_since(model, version)
         if now - since > LONGEST:
-            why = f"not shown to be better in {LONGEST.days // 7} weeks"
+            why = f"it was not promoted in {LONGEST.days // 7} weeks"
             store.end_shadow(now, who, model, version, why)
             yield f"{model} {version} leaves the shadow: {why}"

@@ -261,8 +261,10 @@ def test_a_promotion_by_mistake_is_taken_back_by_labels(store):
     seen = guarded(store, turned_back, then, then.date(), Rules())
     assert [c.name for c in seen.mistaken] == ["labels"]
     assert "looks like a mistake" in retrain_headline([], [], seen).says
-    wary = settings.model_copy(update={"retrain_rollback": "propose"})
-    assert "'aiops-wb models rollback" in each_morning(store, MODEL, LAST, then, wary, "daily")[0]
+    for wary in ({"retrain_rollback": "propose"}, {"retrain_enabled": False}):
+        wary = settings.model_copy(update=wary)
+        told = each_morning(store, MODEL, LAST, then, wary, "daily")
+        assert "'aiops-wb models rollback" in told[0]
     assert store.active_version(MODEL) == "v2"
     (told,) = each_morning(store, MODEL, LAST, then, settings, "daily")[:1]
     assert "by mistake" in told and store.active_version(MODEL) == "v1"
