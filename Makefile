@@ -24,7 +24,7 @@ demo: $(READY)  ## replay real flights of 2013 with two models and make their da
 	$(BIN)/aiops-wb demo $(if $(filter attendance,$(CASE)),--case attendance --data data/attendance --reports-dir reports/attendance)
 
 test: $(READY) clean-check export-check lint  ## everything that CI checks
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: $(READY)  ## the longer checks
 	$(BIN)/python -m pytest -q -m slow
