@@ -52,12 +52,12 @@ def _of_shadow(best: Validation, allowed: str) -> Headline:
             "look",
             f"{pair.challenger} is better than {pair.champion}, but may not take over: "
             f"{'; '.join(others)}.",
-            f"Keep the champion, or promote it by hand. {allowed}",
+            f"Keep the champion, or promote it by hand. {waiting(best)} {allowed}",
         )
     return Headline(
         "ok",
         f"{pair.challenger} is not shown to be better than {pair.champion}: {said}.",
-        f"Keep the champion. {allowed}",
+        f"Keep the champion. {waiting(best)} {allowed}",
     )
 
 

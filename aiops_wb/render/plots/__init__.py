@@ -20,7 +20,7 @@ from .drift import (
 from .performance import history, label_pace, reliability
 from .reasons import reason_bars
 from .replayed import lived_again
-from .retrain import both_curves, evidence_path
+from .retrain import evidence_path
 from .thresholds import threshold_curve
 
 __all__ = [
@@ -51,7 +51,6 @@ __all__ = [
     "interval_widths",
     "decision_flow",
     "reason_bars",
-    "both_curves",
     "evidence_path",
     "lived_again",
 ]

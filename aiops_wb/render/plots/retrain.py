@@ -1,6 +1,7 @@
 """Pictures of a challenger beside the champion."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import matplotlib as mpl
 import numpy as np
@@ -28,60 +29,50 @@ from .chart import (
     title,
 )
 
-__all__ = ["both_curves", "evidence_path"]
+__all__ = ["evidence_path"]
 
 
 @mpl.rc_context(STYLE)
-def evidence_path(blocks: Sequence[Block], needed: float, unit: str = "nats") -> Chart:
-    "What each week said of a challenger, and what all of them together say."
-    chart, axes = panels(1, 2, height=2.8, width=9.2)
+def evidence_path(
+    blocks: Sequence[Block],
+    needed: float,
+    unit: str = "nats",
+    counts: Mapping[str, ScoreCounts] = MappingProxyType({}),
+) -> Chart:
+    """What each week said of a challenger, what all of them together say, and the precision of both
+    versions on the same labelled events (`counts` by version) over what they find."""
+    chart, axes = panels(1, 3, height=2.8, width=9.2)
     if not blocks:
         all_empty(axes, "no whole week of shadow has its labels yet")
         return chart
+    weeks, path, precision = axes[0]
+    _weeks(weeks, path, blocks, needed, unit)
+    for (name, table), color in zip(counts.items(), (INK, BLUE)):
+        if table.total[2]:
+            at = curve(table)
+            precision.plot(*thinned(at.recall, at.precision), color=color, label=name)
+            precision.legend(loc="best")
+    precision.set_xlabel("share of the positives found")
+    as_percent(precision.xaxis)
+    as_percent(precision.yaxis)
+    title(precision, "Precision")
+    return chart
+
+
+def _weeks(weeks: Axes, path: Axes, blocks, needed, unit):
+    "Bars of what is saved, and the evidence on the way to what is needed."
     ends = pd.to_datetime([block.last for block in blocks])
     gains = np.array([block.gain for block in blocks])
-    weeks, path = axes[0]
     weeks.bar(ends, gains, color=np.where(gains > 0, GREEN, ORANGE), width=5)
     weeks.axhline(0, color=INK, lw=1)
     weeks.set_ylabel(f"{unit} less per event")
-    title(weeks, "What the challenger saves, by week")
+    title(weeks, "Saved, by week")
     path.plot(ends, np.exp(log_evidence(gains)), color=BLUE, marker="o", ms=3)
     path.axhline(needed, color=RED, ls="--", lw=1.4, label=f"needed: {needed:g}")
     path.axhline(1, color=GREY, lw=1)
     path.set_yscale("log")
     path.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-    path.set_ylabel("evidence (likelihood ratio)")
     path.legend(loc="best")
-    title(path, "Evidence so far")
-    for ax in axes.flat:
+    title(path, "Evidence")
+    for ax in (weeks, path):
         dates(ax)
-    return chart
-
-
-@mpl.rc_context(STYLE)
-def both_curves(counts: Mapping[str, ScoreCounts]) -> Chart:
-    "Precision over recall, and calls over recall, of two versions on the same labelled events."
-    chart, axes = panels(1, 2, height=2.8, width=9.2)
-    known = {name: table for name, table in counts.items() if table.total[2]}
-    if not known:
-        all_empty(axes, "no positive label on these days yet")
-        return chart
-    precision, calls = axes[0]
-    for (name, table), color in zip(known.items(), (INK, BLUE)):
-        _curves(precision, calls, name, table, color)
-    for ax in axes.flat:
-        as_percent(ax.xaxis)
-        ax.set_xlabel("share of the positives found (recall)")
-    as_percent(precision.yaxis)
-    as_percent(calls.yaxis)
-    title(precision, "Precision")
-    title(calls, "Share of events that are called")
-    chart.legend(*precision.get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    return chart
-
-
-def _curves(precision: Axes, calls: Axes, name: str, table: ScoreCounts, color: str):
-    at = curve(table)
-    order = np.argsort(at.recall, kind="stable")
-    precision.plot(*thinned(at.recall[order], at.precision[order]), color=color, label=name)
-    calls.plot(*thinned(at.recall[order], at.alerts[order] / table.total[0]), color=color)
