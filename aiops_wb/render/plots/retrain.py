@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from ...stats.counts import ScoreCounts
 from ...stats.evidence import Block, log_evidence
@@ -71,6 +71,7 @@ def _weeks(weeks: Axes, path: Axes, blocks, needed, unit):
     path.axhline(needed, color=RED, ls="--", lw=1.4, label=f"needed: {needed:g}")
     path.axhline(1, color=GREY, lw=1)
     path.set_yscale("log")
+    path.yaxis.set_minor_locator(NullLocator())
     path.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     path.legend(loc="best")
     title(path, "Evidence")

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ...models.complete import held_out_words
 from ...stats.evidence import LEAST_BLOCKS, Comparison
+from ...stats.points import Grid
 from ...stats.retrain import Check
 from ...watch.view import View
 from ...watch.words import number
@@ -59,13 +60,13 @@ def version_table(view: View) -> Table:
     states |= dict.fromkeys(reader.challengers(*known), "in the shadow")
     states |= {reader.active_version(*known): "active"}
     rows = [
-        _version(view, version, card, states.get(version, ""))
-        for version, card in zip(versions.version, versions.card)
+        _version(version, Grid.parse(grid), card, states.get(version, ""))
+        for version, grid, card in zip(versions.version, versions.grid, versions.card)
     ]
     return Table(pd.DataFrame(rows), ("state", "trained from", "held out", "held-out figures"))
 
 
-def _version(view, version, card, state):
+def _version(version, grid, card, state):
     first, last = card["window"]
     held_out = ("pr_auc", "roc_auc", "brier")
     return {
@@ -75,5 +76,5 @@ def _version(view, version, card, state):
         "held out": f"{card['held_out_from']} to {last}",
         "rows": "-" if "adopted" in card else f"{card['rows']:,}",
         "held-out figures": held_out_words(card),
-        "threshold": number(view.probability(card["threshold"])),
+        "threshold": number(float(grid.inverse(card["threshold"]))),
     } | {metric(name).title: number(card["metrics"].get(name) or nan) for name in held_out}
