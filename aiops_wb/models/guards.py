@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..stats.evidence import Comparison, Paired, Scatter, compare, day_scatter, 
 from ..stats.retrain import Check
 from .validation import Rules, as_paired
 
-__all__ = ["WATCHED_DAYS", "Guarded", "guarded", "watched_pair"]
+__all__ = ["WATCHED_DAYS", "Guarded", "guarded", "promoted_on", "watched_pair"]
 
 WATCHED_DAYS = 28
 "So long after a promotion the version before scores on, and can come back by itself."
@@ -32,9 +33,12 @@ def watched_pair(reader: Reader, model: str, now: datetime) -> Pair | None:
     since, before = reader.promoted_at(model, now), reader.previous(model, now)
     if before is None or since is None or now - since > timedelta(WATCHED_DAYS):
         return None
-    if not reader.version(model, before).path:
-        return None  # it scores elsewhere: nothing here knows what it would say
     return Pair(model, reader.active_version(model, now), before)
+
+
+def promoted_on(reader: Reader, pair: Pair, now: datetime) -> date:
+    "The day on which the champion of a watched pair took over."
+    return reader.promoted_at(pair.model, now).astimezone(ZoneInfo(reader.timezone)).date()
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,7 @@ class Guarded:
 def guarded(reader: Reader, pair: Pair, now: datetime, complete: date | None, rules: Rules):
     """Every guard of a promotion, each with its reason; `complete`: the last day whose labels are
     in."""
-    zone = ZoneInfo(reader.timezone)
-    promoted = reader.promoted_at(pair.model, now).astimezone(zone).date()
+    promoted = promoted_on(reader, pair, now)
     first = promoted + timedelta(1)
     days = reader.shadow_days(pair, promoted, as_of=now)
     shadow = reader.shadow_days(_before(pair), None, promoted - timedelta(1), as_of=now)
@@ -85,25 +88,40 @@ def _calls(days, shadow):
     )
     if n < LEAST_EVENTS:
         return Check("calls", True, f"{said}: fewer than {LEAST_EVENTS} events say nothing")
-    usual, known = _usual_times(shadow)
-    times = (ours + 1) / (theirs + 1) / usual
-    more, fewer = ours - both, theirs - both
-    by_chance = min(1.0, 2 * bdtr(min(more, fewer), more + fewer, 0.5)) if more + fewer else 1.0
+    usual = _in_shadow(shadow)
+    times = (ours + 1) / (theirs + 1) / usual.times
+    by_chance = _chance(ours - both, theirs - both, usual.alone)
     odd = max(times, 1 / times) > VOLUME and by_chance < CHANCE
     evidence = {"events": n, "calls": ours, "before": theirs, "both": both, "chance": by_chance}
-    return Check("calls", not odd, said + known, evidence | {"usual": usual})
+    return Check("calls", not odd, said + usual.told, evidence | {"usual": usual.times})
 
 
-def _usual_times(shadow):
-    "How many times as often it called in the shadow (1: not known), and that in words."
+class _InShadow(NamedTuple):
+    "How it called before its promotion, beside the version that decided then."
+
+    times: float = 1.0  # as often
+    alone: float = 0.5  # of the events that one of them called, the share that it did
+    told: str = ""
+
+
+def _in_shadow(shadow) -> _InShadow:
     if shadow.n.sum() < LEAST_EVENTS:
-        return 1.0, ""
+        return _InShadow()
     ours, theirs = int(shadow.challenger_calls.sum()), int(shadow.champion_calls.sum())
-    return (ours + 1) / (theirs + 1), f" (in its shadow {ours:,}, and {theirs:,})"
+    alone = ours - int(shadow.both_call.sum()) + 1, theirs - int(shadow.both_call.sum()) + 1
+    told = f" (in its shadow {ours:,}, and {theirs:,})"
+    return _InShadow((ours + 1) / (theirs + 1), alone[0] / sum(alone), told)
+
+
+def _chance(ours, theirs, usual) -> float:
+    "The chance of so many calls of one alone, or fewer, or of as few of the other; doubled."
+    n = ours + theirs
+    tail = min(bdtr(ours, n, usual), bdtr(theirs, n, 1 - usual))
+    return min(1.0, 2 * float(tail))
 
 
 def _missing(reader, pair, first):
-    "Whether a feature that the version knew arrives empty."
+    "Whether a feature arrives empty that the version before does without."
     usual = _missing_shares(reader.reference_counts(pair.model, pair.champion))
     now = _missing_shares(reader.feature_counts(pair.model, pair.champion, first))
     if not now:
@@ -113,7 +131,10 @@ def _missing(reader, pair, first):
     if not gone:
         return Check("features", True, "no feature is missing more often than at its training")
     told = ", ".join(f"{f} ({now:.0%}, {usual:.0%} before)" for f, (now, usual) in gone.items())
-    return Check("features", False, f"missing more often than at its training: {told}", gone)
+    said = f"missing more often than at its training: {told}"
+    if gone.keys() <= set(reader.version(pair.model, pair.challenger).card["features"]):
+        return Check("features", True, f"{said}; the version before would miss them too", gone)
+    return Check("features", False, said, gone)
 
 
 def _missing_shares(days_and_tables):

@@ -85,15 +85,16 @@ def follow(
     last: date,
     as_of: datetime,
     cuts: tuple[float, ...] = RISK_CUTS,
+    first: date | None = None,
 ) -> int:
     """Score the days up to `last` of which something is new as of a time, and keep what both say;
-    how many these were. `cuts`: who is called where the dial is off.
+    how many these were. `cuts`: who is called where the dial is off; `first`: the first day (None:
+    the first that neither learned from).
 
     StoreError where one of them cannot score: its file is not here, or scores are no probabilities;
     and where it cannot score some days, for a feature that was not logged: the others are kept.
     """
-    first = shadow_from(store, pair)
-    days = store.days_to_shadow(pair, first, last, as_of)
+    days = store.days_to_shadow(pair, first or shadow_from(store, pair), last, as_of)
     if not days:
         return 0
     sides = _sides(store, pair, as_of, cuts)
@@ -104,8 +105,8 @@ def follow(
         except StoreError as problem:
             lacking[day] = problem
     if lacking:
-        first, why = next(iter(lacking.items()))
-        raise StoreError(f"{len(lacking)} of {len(days)} days, the first {first}: {why}")
+        earliest, why = next(iter(lacking.items()))
+        raise StoreError(f"{len(lacking)} of {len(days)} days, the first {earliest}: {why}")
     return len(days)
 
 
@@ -120,7 +121,7 @@ def _sides(store, pair, as_of, cuts):
 
 def _side(store, model, version, own, as_of, cuts):
     "A version with what calls somebody."
-    loaded = _loaded(store, model, version)
+    loaded = load(store, model, version)
     if loaded.grid.kind != "logit":
         raise StoreError(
             f"{model} {version}: its scores are no probabilities, so they have no log loss to "
@@ -130,14 +131,6 @@ def _side(store, model, version, own, as_of, cuts):
     dial = store.dial(model, as_of)
     ladder = dial.ladder(loaded.threshold if threshold is None else threshold, loaded.grid, cuts)
     return Side(loaded, ladder.high, own if dial.on else {})
-
-
-def _loaded(store, model, version):
-    "A version; one that was adopted without its file is compared by what it said at the time."
-    row = store.version(model, version)
-    if row.path:
-        return load(store, model, version)
-    return ModelVersion(model, version, None, row.card, Grid.parse(row.grid))
 
 
 def _follow_day(store, pair, sides, day, as_of):
@@ -174,8 +167,7 @@ def _told(rows, sides, points) -> dict[str, np.ndarray]:
 def _first_reasons(sides, features, told):
     "Which events were asked for their first reason, and where the two give another one."
     asked = np.zeros(len(features), dtype=bool)
-    if all(side.version.booster is not None for side in sides):
-        asked[np.flatnonzero(told["both_call"])[:REASONS]] = True
+    asked[np.flatnonzero(told["both_call"])[:REASONS]] = True
     changed = np.zeros(len(features), dtype=bool)
     if asked.any():
         first = [reasons(s.version, features[asked], 1).reason_1.to_numpy() for s in sides]

@@ -36,9 +36,8 @@ class Rules:
 
     alpha: float = 0.05  # chance in a year of promoting a version that is no better
     a_year: int = 12  # challengers that share it
-    miss_cost: float | None = (
-        None  # of a missed positive, in false calls; None: log loss is compared
-    )
+    # of a missed positive, in false calls; None: log loss is compared
+    miss_cost: float | None = None
     margin: float = 0.02  # loss an event that a segment may be worse
     pr_auc: float = 0.0
     precision: float = 0.0  # at 80 % recall

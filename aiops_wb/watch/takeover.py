@@ -9,7 +9,7 @@ from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..log.store import Store
 from ..models.complete import complete_days, label_rules
-from ..models.guards import Guarded, guarded, watched_pair
+from ..models.guards import Guarded, guarded, promoted_on, watched_pair
 from ..models.shadow import follow, pairs
 from ..models.validation import Rules, Validation, validation
 from .promotion import promote, roll_back
@@ -41,10 +41,12 @@ def each_morning(
 
 def _scored(store, model, day, now, settings) -> Iterator[str]:
     "Score the days that are new; what cannot be scored is said and costs the others nothing."
-    watched = watched_pair(store, model, now)
-    for pair in [*pairs(store, model, now), *([watched] if watched else [])]:
+    followed = dict.fromkeys(pairs(store, model, now))
+    if watched := watched_pair(store, model, now):
+        followed.setdefault(watched, promoted_on(store, watched, now))
+    for pair, first in followed.items():
         try:
-            follow(store, pair, day, now, settings.risk_cuts)
+            follow(store, pair, day, now, settings.risk_cuts, first)
         except StoreError as problem:
             yield f"{model} {pair.challenger} in shadow cannot be followed: {problem}"
 

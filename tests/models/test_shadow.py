@@ -356,8 +356,56 @@ def test_precision_where_four_of_five_positives_are_found():
     assert np.isnan(precision_at_recall(ScoreCounts.empty()))
 
 
-def test_a_champion_that_scores_elsewhere_is_compared_by_what_it_said(lived):
-    with lived.store() as store:
-        assert follow(store, PAIR, LAST, NOW) == 0
+def test_a_pair_of_versions_that_are_not_there_is_refused(lived):
     with pytest.raises(StoreError, match="no registered version"), lived.store() as store:
         shadow_from(store, Pair(MODEL, "v1", "v9"))
+
+
+def test_the_version_before_is_followed_from_its_replacement_on(store):
+    "Its days in front of it are known already, as those of the pair that stood then."
+    from aiops_wb.log.ingest import ingest
+
+    store.promote(NOW, "ana", MODEL, "v2", "by hand")
+    later = NOW.date() + timedelta(1)
+    Bench(store.root.parent).log(events(1, 30, 4, later), version="v2")
+    ingest(store, NOW + timedelta(2), "test")
+    assert each_morning(store, MODEL, later, NOW + timedelta(3), SETTINGS, "daily") == []
+    days = store.shadow_days(Pair(MODEL, "v2", "v1"))
+    assert days.event_date.dt.date.tolist() == [later]
+
+
+@pytest.mark.parametrize("before_takes", ["x", "y"])
+def test_a_feature_that_is_gone_speaks_for_going_back_where_that_helps(store, before_takes):
+    "The version before would miss it too, or does without it."
+    store.promote(NOW, "ana", MODEL, "v2", "by hand")
+    store.con.execute(
+        """UPDATE models SET state = replace(state, '"features": ["x"]', $told)
+        WHERE version = 'v1'""",
+        {"told": f'"features": ["{before_takes}"]'},
+    )
+    from aiops_wb.log.ingest import ingest
+
+    later = events(4, 30, 4, NOW.date()).assign(x=np.nan)
+    Bench(store.root.parent).log(later, version="v2")
+    ingest(store, NOW + timedelta(6), "test")
+    seen = guarded(store, Pair(MODEL, "v2", "v1"), NOW + timedelta(7), None, Rules())
+    told = {check.name: check for check in seen.checks}["features"]
+    assert "x (100%, 0% before)" in told.reason
+    assert told.passed == (before_takes == "x")
+    assert ("would miss them too" in told.reason) == told.passed
+
+
+def test_equal_calls_are_a_surprise_where_the_shadow_called_thrice_as_often(store):
+    "Of the events that one alone calls, three of four were its own."
+    often = {"challenger_calls": ("n", 5), "champion_calls": ("n", 2), "both_call": ("n", 10)}
+    shadow = store.shadow_days(PAIR, FIRST, LAST, segment=None)
+    turned = shadow.assign(
+        champion_calls=shadow.n // 10, challenger_calls=shadow.n // 2, both_call=shadow.n // 20
+    )
+    for day, of_day in turned.groupby("event_date"):
+        sums = of_day.drop(columns=["event_date", "model", "champion", "challenger", "known_at"])
+        store.add_shadow(PAIR, day.date(), NOW + timedelta(1), sums, {})
+    equal = often | {"champion_calls": ("n", 5)}
+    seen = promoted_by_hand(store, **equal)
+    assert [c.name for c in seen.mistaken] == ["calls"]
+    assert seen.checks[0].evidence["usual"] > 4
