@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from importlib.resources import files as package_files
 from itertools import groupby
 from pathlib import Path
@@ -483,6 +484,7 @@ def run(
             asked = _asked_for(morning, store, days, models)
             figures = _figure(morning, store, asked, show)
             unfollowed = _follow_shadows(morning, store, figures)
+            to_retrain = _may_retrain(morning, store, figures)
             silent = _silent(morning, store, models)
             waiting = _with_drift(morning, store, to, cases.waiting)
             chosen = _chosen(morning, store, figures, show, models if days is None else None)
@@ -493,11 +495,10 @@ def run(
     expect(len(chosen) * len(QUESTIONS))
     results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
     results += _write_silence(morning, silent) if show != "none" else silent.failed
-    results += unfollowed
     _record(morning, chosen, results, attempts)
-    results += _retrain(morning, figures)
     if not results:
         results = _write_pages(reports, [])
+    results += unfollowed + _retrain(morning, to_retrain)
     refused = cases.state == "failed" or (attempts.state == "failed").any()
     return Ran(ingested, figures, results, "failed" if refused else "ok")
 
@@ -613,62 +614,71 @@ def _figure(morning, store, pairs, show):
     return made
 
 
+def _newest_days(morning, reader, figures):
+    """Model -> the day that has its figures by this morning, where it is the model's newest: a past
+    day that is figured again changes nothing that decides."""
+    if morning.as_of is not None:
+        return {}
+    today = morning.now.astimezone(ZoneInfo(reader.timezone)).date()
+    newest = {one.model: one.day for one in sorted(figures, key=lambda one: one.day) if one.stored}
+    return {m: day for m, day in newest.items() if not reader.figure_states(m, day, today)}
+
+
+def _each_told(morning, what, told):
+    "Say what an act has to say, as it goes; what failed, which costs nothing else."
+    try:
+        for said in told():
+            morning.say(said)
+    except Exception as problem:
+        raise_if_interrupted(problem)
+        failed = ReportResult(what, "failed", f"{what}: {_reason(problem)}")
+        morning.say(failed.error)
+        return [failed]
+    return []
+
+
 def _follow_shadows(morning, store, figures):
-    """Versions in shadow, on the newest day of each model that has its figures: what they would
-    have said, and whether another decides from now on; what failed."""
+    "What versions in shadow would have said, and whether another decides from now on; what failed."
     failed = []
-    newest = {one.model: one.day for one in sorted(figures, key=lambda one: one.day) if one.stored}
-    for model, day in newest.items() if morning.as_of is None else ():
-        if not (store.challengers(model) or store.previous(model)):
-            continue
-        try:
-            from .watch.takeover import each_morning  # they score, which needs the extra ml
-
-            at = day, morning.now, morning.settings, morning.who
-            for told in each_morning(store, model, *at):
-                morning.say(told)
-        except Exception as problem:  # whatever it is, it costs nothing else
-            raise_if_interrupted(problem)
-            what = f"{day} shadow of {model}"
-            failed.append(ReportResult(what, "failed", f"{what}: {_reason(problem)}"))
-            morning.say(failed[-1].error)
+    for model, day in _newest_days(morning, store, figures).items():
+        if store.challengers(model) or store.previous(model):
+            act = partial(_shadows_of, morning, store, model, day)
+            failed += _each_told(morning, f"{day} shadow of {model}", act)
     return failed
 
 
-def _retrain(morning, figures):
-    """Train challengers of the models that may be retrained and have new figures of their newest
-    day, when all else is done; what failed, which costs the morning nothing."""
-    newest = {one.model: one.day for one in sorted(figures, key=lambda one: one.day) if one.stored}
-    if morning.as_of is not None or not newest:
-        return []
-    failed = []
-    for model in _may_retrain(morning, newest):
-        try:
-            from .watch.by_itself import retrain_by_itself  # which needs the extra ml
+def _shadows_of(morning, store, model, day):
+    from .watch.takeover import each_morning  # they score, which needs the extra ml
 
-            at = newest[model], morning.now, morning.settings, morning.who
-            for told in retrain_by_itself(morning.data, model, *at, morning.open):
-                morning.say(told)
-        except Exception as problem:
-            raise_if_interrupted(problem)
-            what = f"retraining of {model}"
-            failed.append(ReportResult(what, "failed", f"{what}: {_reason(problem)}"))
-            morning.say(failed[-1].error)
+    return each_morning(store, model, day, morning.now, morning.settings, morning.who)
+
+
+def _retrain(morning, allowed):
+    "Train challengers of models on days, when all else is done; what failed."
+    failed = []
+    for model, day in allowed.items():
+        act = partial(_retraining_of, morning, model, day)
+        failed += _each_told(morning, f"retraining of {model}", act)
     return failed
 
 
-def _may_retrain(morning, models):
-    "Those of some models that people allow to be retrained, with nothing in the shadow yet."
-    with open_snapshot(morning.data) as reader:
-        if reader.retraining_stopped(morning.now):
-            return []
-        today = morning.now.astimezone(ZoneInfo(reader.timezone)).date()
-        # a past day that is figured again is no reason to train now
-        asked = [m for m, day in models.items() if not reader.figure_states(m, day, today)]
-        flags = {m: reader.retraining_flag(m, morning.now) for m in asked}
-        usual = morning.settings.retrain_enabled
-        allowed = [m for m, flag in flags.items() if (usual if flag is None else flag)]
-        return [m for m in allowed if reader.active_version(m) and not reader.challengers(m)]
+def _retraining_of(morning, model, day):
+    from .watch.by_itself import retrain_by_itself  # which needs the extra ml
+
+    at = day, morning.now, morning.settings, morning.who
+    return retrain_by_itself(morning.data, model, *at, morning.open)
+
+
+def _may_retrain(morning, store, figures):
+    "Models that people allow to be retrained, with nothing in the shadow yet: their newest days."
+    if store.retraining_stopped(morning.now):
+        return {}
+    newest = _newest_days(morning, store, figures)
+    flags = {m: store.retraining_flag(m, morning.now) for m in newest}
+    usual = morning.settings.retrain_enabled
+    allowed = [m for m, flag in flags.items() if (usual if flag is None else flag)]
+    free = (m for m in allowed if store.active_version(m) and not store.challengers(m))
+    return {m: newest[m] for m in free}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from conftest import MODEL, Bench, events
 
 from aiops_wb.config import Settings
+from aiops_wb.daily import run
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.shadow import Pair
 from aiops_wb.log.spool import PredictionLogger
@@ -409,3 +410,18 @@ def test_equal_calls_are_a_surprise_where_the_shadow_called_thrice_as_often(stor
     seen = promoted_by_hand(store, **equal)
     assert [c.name for c in seen.mistaken] == ["calls"]
     assert seen.checks[0].evidence["usual"] > 4
+
+
+def test_a_past_day_that_is_figured_again_promotes_nobody(lived, tmp_path):
+    bench = lived.copy_to(tmp_path / "copy")
+
+    def morning(day, policy):
+        settings = SETTINGS.model_copy(update={"retrain_policy": policy})
+        ran = run(bench.data, bench.root, NOW, settings, days=[day], show="none")
+        assert ran.exit_code == 0
+        with bench.store() as store:
+            return store.active_version(MODEL)
+
+    assert morning(LAST, "propose") == "v1"
+    assert morning(FIRST + timedelta(30), "promote") == "v1"
+    assert morning(LAST, "promote") == "v2"
