@@ -25,6 +25,7 @@ __all__ = [
     "counted",
     "FeatureSchemaReads",
     "FeatureSchemaWrites",
+    "features_of_card",
     "kinds_of_card",
 ]
 
@@ -266,6 +267,13 @@ def counted(rows, sign):
     day = ["event_date", "tenant", "model", "version", "feature", "bin"]
     counts = rows.groupby([c for c in day if c in rows], as_index=False).size()
     return counts.rename(columns={"size": "n"}).assign(n=lambda counted: sign * counted.n)
+
+
+def features_of_card(card: Mapping) -> dict[str, str]:
+    "What each feature of a version is, in the order in which the model takes them."
+    kinds, categories = card.get("kinds", {}), card.get("categories", {})
+    usual = {f: "text" if f in categories else "number" for f in card.get("features", ())}
+    return {feature: kinds.get(feature, kind) for feature, kind in usual.items()}
 
 
 def kinds_of_card(card: Mapping) -> dict[str, str]:

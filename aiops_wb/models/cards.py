@@ -10,6 +10,7 @@ import numpy as np
 from ..log.base import known_by
 from ..log.catalog import Reader
 from ..log.errors import StoreError
+from ..log.feature_schema import features_of_card
 from ..log.production import Production
 from ..stats.counts import ScoreCounts
 from ..stats.performance import Figure, over_days_bootstrap, summary
@@ -39,9 +40,7 @@ class Card:
     @property
     def features(self) -> dict[str, str]:
         "Kind of each feature, in the order in which the model takes them."
-        kinds, categories = self.told.get("kinds", {}), self.told.get("categories", {})
-        usual = lambda f: "text" if f in categories else "number"
-        return {f: kinds.get(f, usual(f)) for f in self.told.get("features", ())}
+        return features_of_card(self.told)
 
     @property
     def held_out(self) -> str:

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from ..log.feature_schema import features_of_card
+
 __all__ = ["descriptions", "signature"]
 
 TYPES = {"number": "double", "boolean": "boolean", "text": "string", "time": "string"}
@@ -38,14 +40,8 @@ def signature(card: Mapping[str, Any]) -> list[dict[str, Any]]:
     "The columns that a version takes, as a signature of mlflow."
     return [
         {"type": TYPES[kind], "name": feature, "required": True}
-        for feature, kind in _kinds(card).items()
+        for feature, kind in features_of_card(card).items()
     ]
-
-
-def _kinds(card):
-    "Feature -> what it is."
-    kinds, categories = card.get("kinds", {}), card["categories"]
-    return {f: kinds.get(f, "text" if f in categories else "number") for f in card["features"]}
 
 
 def _value(value):
@@ -72,7 +68,7 @@ def _readme(told):
     "For people who get the folder."
     columns = "".join(
         f"| {feature} | {kind} | {TYPES[kind]} |\n"
-        for feature, kind in _kinds(told["card"]).items()
+        for feature, kind in features_of_card(told["card"]).items()
     )
     return _README.format(
         model=told["model"],

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from ...stats.counts import ScoreCounts
-from ...stats.evidence import Block, log_evidence
+from ...stats.evidence import A_YEAR, ALPHA, Block, log_evidence
 from ...stats.thresholds import curve
 from .chart import (
     BLUE,
@@ -35,7 +35,7 @@ __all__ = ["evidence_path"]
 @mpl.rc_context(STYLE)
 def evidence_path(
     blocks: Sequence[Block],
-    needed: float,
+    needed: float = A_YEAR / ALPHA,
     unit: str = "nats",
     counts: Mapping[str, ScoreCounts] = MappingProxyType({}),
 ) -> Chart:
