@@ -483,8 +483,9 @@ def run(
             cases = _cases(morning, store, to)
             asked = _asked_for(morning, store, days, models)
             figures = _figure(morning, store, asked, show)
-            unfollowed = _follow_shadows(morning, store, figures)
-            to_retrain = _may_retrain(morning, store, figures)
+            newest = _newest_days(morning, store, days, models, figures)
+            unfollowed = _follow_shadows(morning, store, newest)
+            to_retrain = _may_retrain(morning, store, newest)
             silent = _silent(morning, store, models)
             waiting = _with_drift(morning, store, to, cases.waiting)
             chosen = _chosen(morning, store, figures, show, models if days is None else None)
@@ -614,14 +615,16 @@ def _figure(morning, store, pairs, show):
     return made
 
 
-def _newest_days(morning, reader, figures):
-    """Model -> the day that has its figures by this morning, where it is the model's newest: a past
-    day that is figured again changes nothing that decides."""
+def _newest_days(morning, store, days, models, figures):
+    """Model -> its newest day with figures, so that a morning that was stopped behind them is taken
+    up again. Of named days only one that is the newest: to figure a past day again changes nothing
+    that decides."""
     if morning.as_of is not None:
         return {}
-    today = morning.now.astimezone(ZoneInfo(reader.timezone)).date()
-    newest = {one.model: one.day for one in sorted(figures, key=lambda one: one.day) if one.stored}
-    return {m: day for m, day in newest.items() if not reader.figure_states(m, day, today)}
+    today = morning.now.astimezone(ZoneInfo(store.timezone)).date()
+    newest = {m: store.newest_figured(m, today) for m in models or store.models()}
+    asked = {(one.model, one.day) for one in figures}
+    return {m: day for m, day in newest.items() if day and (days is None or (m, day) in asked)}
 
 
 def _each_told(morning, what, told):
@@ -637,10 +640,10 @@ def _each_told(morning, what, told):
     return []
 
 
-def _follow_shadows(morning, store, figures):
+def _follow_shadows(morning, store, newest):
     "What versions in shadow would have said, and whether another decides from now on; what failed."
     failed = []
-    for model, day in _newest_days(morning, store, figures).items():
+    for model, day in newest.items():
         if store.challengers(model) or store.previous(model):
             act = partial(_shadows_of, morning, store, model, day)
             failed += _each_told(morning, f"{day} shadow of {model}", act)
@@ -669,11 +672,10 @@ def _retraining_of(morning, model, day):
     return retrain_by_itself(morning.data, model, *at, morning.open)
 
 
-def _may_retrain(morning, store, figures):
+def _may_retrain(morning, store, newest):
     "Models that people allow to be retrained, with nothing in the shadow yet: their newest days."
     if store.retraining_stopped(morning.now):
         return {}
-    newest = _newest_days(morning, store, figures)
     flags = {m: store.retraining_flag(m, morning.now) for m in newest}
     usual = morning.settings.retrain_enabled
     allowed = [m for m, flag in flags.items() if (usual if flag is None else flag)]

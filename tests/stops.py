@@ -222,6 +222,7 @@ COMMANDS = {
         ("features", "rollback", MODEL, "amount", "--why", "texts"), with_unreadable
     ),
     "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
+    "followed": Command(("daily", "--reports", "none"), with_challenger),
     "reports": Command(("daily",), taken_in, TO_FILE),
     "train": Command(tuple(TRAIN), long_log),
     "promote": Command(tuple(w.replace("v2", "v3") for w in PROMOTE), with_challenger),

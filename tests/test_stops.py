@@ -17,6 +17,7 @@ LONG = {
     "calendar",
     "calibrate",
     "import",
+    "followed",
     "never",
     "promote",
     "putback",

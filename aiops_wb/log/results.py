@@ -117,6 +117,15 @@ class ResultReads(Connected):
                 newest = day
         return nights
 
+    def newest_figured(self, model: str, until: date) -> date | None:
+        "The newest day of a model before another that has its figures; None where none has."
+        return self._value(
+            """
+            SELECT max(event_date) FROM runs
+            WHERE model = $model AND step = 'figures' AND state = 'ok' AND event_date < $until""",
+            {"model": model, "until": until},
+        )
+
     def figure_states(self, model: str, after: date, until: date) -> set[str]:
         "What became of the figures of the days after one and until another."
         return set(

@@ -427,3 +427,16 @@ def test_a_past_day_that_is_figured_again_promotes_nobody(lived, tmp_path):
     assert morning(LAST, "propose") == "v1"
     assert morning(FIRST + timedelta(30), "promote") == "v1"
     assert morning(LAST, "promote") == "v2"
+
+
+def test_a_morning_that_was_stopped_behind_its_figures_goes_on_with_the_shadows(
+    lived, tmp_path, monkeypatch
+):
+    "Nothing is due any more, and the versions in shadow are looked at all the same."
+    bench = lived.copy_to(tmp_path / "copy")
+    monkeypatch.setattr("aiops_wb.daily.due", lambda *_: [])
+    settings = SETTINGS.model_copy(update={"retrain_policy": "propose"})
+    run(bench.data, bench.root, NOW, settings, days=[LAST], show="none")
+    said = []
+    run(bench.data, bench.root, NOW, SETTINGS, show="none", say=said.append)
+    assert any("it is the champion now" in text for text in said), said
