@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import xgboost as xgb
-from conftest import MODEL, events
+from conftest import MODEL, Bench, events
 
 import aiops_wb
 from aiops_wb.cli import call as calls
@@ -50,9 +50,10 @@ TRAINS = {
 CALLED = {"train", "train_challenger", "challenge", "grow", "serve"}
 
 
-@pytest.fixture
-def harmed(bench, monkeypatch):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     "A champion whose labels have turned since: critical, by labels, on plenty of them."
+    bench = Bench(tmp_path_factory.mktemp("harmed"))
     old = events(days=40, per_day=100, start=START)
     rows = pd.DataFrame(
         {"feature:x": old.x, "label": old.label, "event_date": pd.to_datetime(old.day)}
@@ -66,6 +67,13 @@ def harmed(bench, monkeypatch):
     turned = events(days=10, per_day=100, seed=3, start=TURNED)
     bench.log(turned)
     bench.label(turned, f"{NOW}", label=1 - turned.label)
+    return bench
+
+
+@pytest.fixture
+def harmed(made, tmp_path, monkeypatch):
+    "A copy of it, at a time of its own."
+    bench = made.copy_to(tmp_path / "copy")
     monkeypatch.setattr(calls.Call, "now", lambda self: NOW)
     monkeypatch.chdir(bench.root)
     return bench
