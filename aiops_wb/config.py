@@ -102,7 +102,18 @@ class SettingsError(ValueError):
     "A setting that cannot be used; the message names it."
 
 
-class Settings(BaseSettings):
+class _Looking(BaseSettings):
+    "Settings of what is looked at, and whose labels come."
+
+    # this share of the events below the threshold goes to review by chance (.02, say; 0: none), so
+    # that what is missed can be estimated where only what was called gets a label
+    explore: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    # whose labels ever come: of all events, or of those alone that somebody was called for; auto:
+    # what the complete days of the log show
+    labels_of: Literal["auto", "all", "called"] = "auto"
+
+
+class Settings(_Looking):
     """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
     then the profile, then these defaults.
 

@@ -31,6 +31,7 @@ from .render.manifest import entry, silent_entry, write_manifest
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .watch.alarm_rows import record_alarms
 from .watch.cases import Opened, open_cases
+from .watch.explore import renew_exploration
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
 from .watch.recalibrate import recalibrate
 from .watch.registered import Versions
@@ -195,6 +196,7 @@ def compute(
             decides = as_of >= now  # looking back changes nothing that decides
             if decides and not later:
                 recalibrate(store, view, now, who)
+                renew_exploration(store, view, now, who)
             figures, error = _figures(view)
             with store.transaction():
                 _store_figures(store, view, figures, run_id, as_of, complete=not error)

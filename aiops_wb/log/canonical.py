@@ -291,6 +291,9 @@ def _predictions(table):
     for name in ("score", "threshold"):
         _score(table, name, logit)
     table.number("latency_ms", False, 0, np.inf)
+    table.number("propensity", False, 0, 1)
+    if "propensity" in table.out:
+        table.refuse(table.out["propensity"] == 0, lambda i: "propensity 0 is not above 0")
     table.one_of("route", ROUTES)
     table.one_of("risk_level", LEVELS)
     table.one_of("automated", BOOLEANS, lambda v: str(v).lower())

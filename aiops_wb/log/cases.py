@@ -71,7 +71,8 @@ class CaseReads(Connected):
             """
             SELECT tenant, model, kind, entity_id, prediction_id, predicted_at
             FROM cases
-            WHERE state = $state AND entity_id IS NOT NULL AND predicted_at >= $since""",
+            WHERE state = $state AND entity_id IS NOT NULL AND predicted_at >= $since
+              AND reason NOT LIKE 'explored:%'  -- whose label is to come by chance alone""",
             {"since": since, "state": state},
         ):
             openers.setdefault(tuple(entity), []).append((opener, at))

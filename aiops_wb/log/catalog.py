@@ -12,6 +12,7 @@ from .drift_events import DriftEventReads
 from .duck import connect, migrations
 from .errors import StoreError
 from .events import EventReads
+from .exploring import ExplorationReads
 from .feature_schema import FeatureSchemaReads
 from .known_days import CalendarReads
 from .never import NeverReads
@@ -29,6 +30,7 @@ __all__ = ["Reader", "open_snapshot"]
 
 
 class Reader(
+    ExplorationReads,
     EventReads,
     ScoreCountReads,
     TrafficReads,

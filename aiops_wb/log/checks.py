@@ -55,6 +55,8 @@ _IMPOSSIBLE_PREDICTION = f"""CASE
         THEN 'points are missing or off the grid'
     WHEN NOT coalesce(latency_ms, 0) >= 0 OR NOT isfinite(coalesce(latency_ms, 0))
         THEN 'latency_ms is not a number of at least 0'
+    WHEN NOT (coalesce(propensity, 1) > 0 AND coalesce(propensity, 1) <= 1)
+        THEN 'propensity is not a number above 0, at most 1'
     END"""
 
 _NOT_YET = "label is not known yet"

@@ -32,6 +32,7 @@ PREDICTION = {
     "automated": "BOOLEAN",
     "latency_ms": "DOUBLE",
     "ladder": "VARCHAR",
+    "propensity": "DOUBLE",
 }
 """Columns of a prediction segment and their DuckDB types; `features` (a STRUCT) follows where
 there are any."""

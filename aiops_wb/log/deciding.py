@@ -11,14 +11,16 @@ from typing import NamedTuple
 
 from ..stats.decisions import LEVELS, RISK_CUTS, Ladder
 from ..stats.points import Grid
+from ..stats.selective import MILLION, Exploration
 from .columns import PREDICTION
 from .dial import BEGIN, subject_of
 from .duck import identifier, literal
+from .exploring import chances_sql, drawn_sql
 from .store import Store
 
 __all__ = ["DECIDED", "Named", "decided", "named"]
 
-DECIDED = ("calibration_id", "risk_level", "route", "automated", "ladder")
+DECIDED = ("calibration_id", "risk_level", "route", "automated", "ladder", "propensity")
 "Columns of a prediction that are the decision, or say what it rests on."
 
 _STANDING = {
@@ -36,10 +38,12 @@ _STANDING = {
     "calibration_id": "VARCHAR",
     "ticket": "INTEGER",
     "until": "TIMESTAMPTZ",
+    "explores": "INTEGER",
 }
 """What stood since a time: points where HIGH begins (missing: as the prediction has it, else
 `usual`), where the other levels do, counted from there, and where tickets do, until a calibration
-is too old. `named`: the ladder of the version's own threshold."""
+is too old. `named`: the ladder of the version's own threshold. `explores`: which of some chances
+events below HIGH have to be looked at."""
 
 
 _AT = {name: place for place, name in enumerate(_STANDING)}
@@ -72,13 +76,15 @@ def decided(
 ) -> str:
     """The rows of a source of predictions, as SQL, with those that nobody decided decided where the
     dial of their model is on, and a column `decided_by`: workbench or service."""
-    rows = [row for one in _undecided(found) for row in _standing(store, *one, cuts)]
+    plans: list[Exploration] = []
+    rows = [row for one in _undecided(found) for row in _standing(store, *one, cuts, plans)]
     if all(row[_AT["usual"]] is None for row in rows):
         return f"""(
             SELECT *, CASE WHEN route IS NOT NULL THEN 'service' END AS decided_by
             FROM {source})"""
     versions = {row[:2] for row in rows}
-    return f"({_decisions(source, _table(rows), len(rows) == len(versions), _scoped(rows))})"
+    unchanged, scoped = len(rows) == len(versions), _scoped(rows)
+    return f"({_decisions(source, _table(rows), unchanged, scoped, plans)})"
 
 
 def _undecided(found):
@@ -104,12 +110,14 @@ def _scoped(rows):
     return any(row[_AT["tenant"]] is not None for row in rows)
 
 
-def _standing(store, model, version, grid, first, last, cuts) -> Iterator[tuple]:
-    "What stood for a version from a time to another: a row since each change, for each scope."
+def _standing(store, model, version, grid, first, last, cuts, plans) -> Iterator[tuple]:
+    """What stood for a version from a time to another: a row since each change, for each scope.
+    Chances that stood are added to `plans`."""
     subject, scopes = subject_of(model, version, None), store.threshold_scopes(model, version)
     subjects = [subject_of(model, version, scope) for scope in scopes]
     changes = store.changed_at(
-        [("dial", model), *((w, subject) for w in ("threshold", "calibration"))]
+        [("dial", model), ("exploration", model)]
+        + [(what, subject) for what in ("threshold", "calibration")]
         + [("threshold", one) for one in subjects]
     )
     begin = max((at for at in changes if at <= first), default=BEGIN)
@@ -118,11 +126,11 @@ def _standing(store, model, version, grid, first, last, cuts) -> Iterator[tuple]
         fixed = dial.ladder(None, Grid(grid), cuts) if dial.on else None
         own = store.own_thresholds(model, version, since) if fixed else {}
         usual = store.threshold(model, version, since) if fixed else None
-        rests = _rests_on(store, model, version, since)
+        rests = (*_rests_on(store, model, version, since), _explored_by(store, model, since, plans))
         for scope in [(None, None), *scopes]:
             tenant, site = scope
             if tenant is not None and scope not in own:
-                yield (model, version, tenant, site, since, *[None] * 9)
+                yield (model, version, tenant, site, since, *[None] * 10)
                 continue
             high = own[scope] if tenant is not None else usual
             named = fixed and (fixed if usual is None else fixed.at(usual)).name
@@ -135,6 +143,16 @@ def _steps(fixed: Ladder | None):
         return (None,) * 4
     low, medium, high, critical = fixed.starts
     return low - high, medium - high, critical - high, high
+
+
+def _explored_by(store, model, at, plans):
+    "The place among `plans` of the chances in force at a time."
+    plan = store.exploration(model, at)
+    if plan is None:
+        return None
+    if plan not in plans:
+        plans.append(plan)
+    return plans.index(plan)
 
 
 def _rests_on(store, model, version, at):
@@ -170,7 +188,18 @@ _MADE = {
 }
 
 
-def _decisions(source, standing, unchanged, with_scopes):
+_DRAWN = f"(NOT {_HIGH} AND propensity IS NULL AND {drawn_sql('millionths')})"
+_EXPLORED = {
+    "route": f"CASE WHEN {_DRAWN} THEN 'alert' ELSE {_ROUTE} END",
+    "automated": f"NOT coalesce({_DRAWN}, false) AND ({_MADE['automated']})",
+    # what came with a chance of its own was drawn, or not, by who says so
+    "propensity": f"coalesce(propensity, CASE WHEN millionths IS NULL THEN NULL WHEN {_HIGH} "
+    f"THEN 1 ELSE millionths / {MILLION}::DOUBLE END)",
+}
+"What is otherwise where events are looked at by chance."
+
+
+def _decisions(source, standing, unchanged, with_scopes, plans):
     "The rows of a source beside what stood at their time, and what follows from it."
     of_version = "s.model = r.model AND s.version = r.version"
     if unchanged:  # all the time: which is told with less
@@ -189,9 +218,12 @@ def _decisions(source, standing, unchanged, with_scopes):
             ON {of_version.replace("s.", "u.")} AND u.tenant = r.tenant AND u.site_id = r.site_id"""
         own = "coalesce(u.high, t.high)"
     made = ", ".join(
-        f"CASE WHEN here THEN {sql} ELSE {name} END AS {name}" for name, sql in _MADE.items()
+        f"CASE WHEN here THEN {sql} ELSE {name} END AS {name}"
+        for name, sql in (_MADE | (_EXPLORED if plans else {})).items()
     )
-    beside_row = ("low", "medium", "critical", "usual", "named", "ticket", "until")
+    beside_row = ("low", "medium", "critical", "usual", "named", "ticket", "until", "millionths")
+    chances = " ".join(f"WHEN {at} THEN {chances_sql(plan)}" for at, plan in enumerate(plans))
+    millionths = f"CASE s.explores {chances} END" if plans else "NULL"
     of_row = ", ".join(map(identifier, beside_row))
     beside = "" if unchanged else f"WITH standing AS MATERIALIZED {standing}"
     return f"""{beside}
@@ -201,7 +233,7 @@ def _decisions(source, standing, unchanged, with_scopes):
         FROM (SELECT r.*, r.route IS NULL AND s.usual IS NOT NULL AS here,
                      coalesce({own}, s.high, r.threshold, s.usual) AS high,
                      s.low, s.medium, s.critical, coalesce(s.high, s.usual) AS usual, s.named,
-                     s.ticket, s.until, s.calibration_id AS stands
+                     s.ticket, s.until, s.calibration_id AS stands, {millionths} AS millionths
               {joined})"""
 
 

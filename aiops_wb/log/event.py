@@ -14,6 +14,7 @@ __all__ = [
     "label",
     "latency",
     "number",
+    "propensity",
 ]
 
 MOST_FEATURES = 5_000
@@ -35,6 +36,16 @@ def latency(value) -> float | None:
         return value
     taken = number(value)
     if 0.0 <= taken < inf:
+        return taken
+    raise Several
+
+
+def propensity(value) -> float | None:
+    "The chance of a review; Several when it is not simply a number in (0, 1]."
+    if value is None or type(value) is float and 0.0 < value <= 1.0:
+        return value
+    taken = number(value)
+    if 0.0 < taken <= 1.0:
         return taken
     raise Several
 

@@ -110,9 +110,15 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         return {day: tuple(counted) for day, *counted in rows}
 
     def decided_counts(
-        self, model: str, start: date, end: date, as_of: datetime | None = None
+        self,
+        model: str,
+        start: date,
+        end: date,
+        as_of: datetime | None = None,
+        drawn: str = "false",
     ) -> pd.DataFrame:
-        """How events were decided, counted: event_date, version, points, route, calibration_id, n,
+        """How events were decided, counted: event_date, version, points, route, explored (went to
+        review by chance), drawn (would have been, by the SQL of `drawn`), calibration_id, n,
         n_labelled, n_positive; a route that is missing is '', as is one that was given to a past
         when it was brought in: nobody was called then. Reads the rows of the days."""
         known = self.known(as_of)
@@ -128,6 +134,8 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
                    CASE WHEN decided_by = 'workbench' AND batch_id IN (
                        SELECT batch_id FROM batches WHERE known_at IS NOT NULL)
                        THEN '' ELSE coalesce(route, '') END AS route,
+                   coalesce(propensity < 1 AND route = 'alert', false) AS explored,
+                   {drawn} AS drawn,
                    coalesce(calibration_id, '') AS calibration_id, count(*)::BIGINT AS n,
                    count(label)::BIGINT AS n_labelled,
                    coalesce(sum(label), 0)::BIGINT AS n_positive

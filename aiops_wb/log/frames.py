@@ -151,14 +151,26 @@ def _check_lengths(columns, features, rows):
 
 
 def _latency(values, name):
+    numbers, absent = _numbers(values)
+    if not ((numbers >= 0) & np.isfinite(numbers) | absent).all():
+        raise ValueError("latency_ms must be numbers of at least 0, or missing.")
+    return numbers.to_numpy()
+
+
+def _propensity(values, name):
+    numbers, absent = _numbers(values)
+    if not ((numbers > 0) & (numbers <= 1) | absent).all():
+        raise ValueError("propensity must be numbers above 0, at most 1, or missing.")
+    return numbers.to_numpy()
+
+
+def _numbers(values):
+    "Values as numbers, infinite where they are complex ones, and which are missing."
     told = pd.Series(np.atleast_1d(values), dtype=object)
     numbers = pd.to_numeric(told, errors="coerce")
     if numbers.dtype.kind == "c":
         numbers = told.where(told.isna(), np.inf)
-    latency = numbers.astype(float)
-    if not ((latency >= 0) & np.isfinite(latency) | told.isna()).all():
-        raise ValueError("latency_ms must be numbers of at least 0, or missing.")
-    return latency.to_numpy()
+    return numbers.astype(float), told.isna()
 
 
 def _automated(values, name):
@@ -170,7 +182,7 @@ def _automated(values, name):
     return np.array(told, dtype=np.float64)
 
 
-_READ = {"latency_ms": _latency, "automated": _automated}
+_READ = {"latency_ms": _latency, "automated": _automated, "propensity": _propensity}
 
 
 def outcome_batch(prediction_id, label, observed_at, predicted_at) -> Batch:

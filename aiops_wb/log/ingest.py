@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 _LISTED = 20  # sentences of one sort that are printed
+_PLACE = "filename, file_row_number"
 _SMALL = 1 << 25  # bytes of a batch that one thread takes in
 
 
@@ -339,6 +340,8 @@ def _loaded(store, kind, deliveries, types, now, owner, known, also):
 
     def keep(batch):
         types.keep(batch, now, owner, files)
+        if kind == "predictions":
+            store.note_services(now, owner, f"{rows} ANTI JOIN rejects USING ({_PLACE})")
         for of_batch, values in known.by_batch(batch, unreadable):
             store.add_unreadable(of_batch, values)
         also()

@@ -221,7 +221,7 @@ _WORDS = {
 
 def _fits(name, column, grid):
     "Whether at least half of what a column holds is what the log's column of its name may hold."
-    if name not in (*_WORDS, "ladder", "threshold", "latency_ms"):
+    if name not in (*_WORDS, "ladder", "threshold", "latency_ms", "propensity"):
         return True
     told = column[~missing(column)]
     if told.dtype == object:
@@ -233,8 +233,9 @@ def _fits(name, column, grid):
         good = told.map(lambda v: bool(LADDER.fullmatch(str(v).strip())))
     else:
         numbers = pd.to_numeric(told, errors="coerce").astype(float)
-        top = 1 if name == "threshold" and grid == "logit" else np.inf
-        good = numbers.between(-np.inf if grid == "linear" else 0, top)
+        share = name == "propensity"
+        top = 1 if share or (name == "threshold" and grid == "logit") else np.inf
+        good = numbers.between(-np.inf if grid == "linear" and not share else 0, top)
     return not len(told) or bool(good.mean() >= 0.5)
 
 

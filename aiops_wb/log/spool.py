@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from .buffer import Buffer
 from .columns import LONGEST_NAME
 from .durable import time_ordered_id
-from .event import FeatureNames, automated, feature_values, latency, number
+from .event import FeatureNames, automated, feature_values, latency, number, propensity
 from .event import label as one_label
 from .one_point import LIMITS, points_of
 from .plain import Several, microseconds, text_of
@@ -103,7 +103,7 @@ class _Logger:
 
 
 _TEXTS = ("entity_id", "site_id", "calibration_id", "risk_level", "route", "ladder")
-_OPTIONAL = (*_TEXTS, "automated", "latency_ms")
+_OPTIONAL = (*_TEXTS, "automated", "latency_ms", "propensity")
 _ALLOWED = frozenset(_OPTIONAL)
 
 
@@ -172,8 +172,9 @@ class PredictionLogger(_Logger):
         unless given): a list for a single one.
 
         Further columns: entity_id, site_id, calibration_id, risk_level, route, ladder, automated,
-        latency_ms. ValueError: the row is refused. NotWritten: it is kept, and earlier rows wait
-        for the disk. BufferFull: it is not kept.
+        latency_ms, propensity (the chance, in (0, 1], that it had of going to review; of a service
+        that explores below its threshold). ValueError: the row is refused.
+        NotWritten: it is kept, and earlier rows wait for the disk. BufferFull: it is not kept.
         """
         if not columns.keys() <= _ALLOWED:
             unknown = sorted(set(columns) - _ALLOWED)
@@ -204,6 +205,7 @@ class PredictionLogger(_Logger):
             *[text_of(told(name), name) for name in _TEXTS],
             automated(told("automated")),
             latency(told("latency_ms")),
+            propensity(told("propensity")),
             feature_values(features, self._names),
         )
 

@@ -15,6 +15,7 @@ from .dial import DialWrites
 from .drift_events import DriftEventWrites
 from .duck import connect
 from .errors import StoreError
+from .exploring import ExplorationWrites
 from .feature_changes import FeatureChanges
 from .known_days import CalendarWrites
 from .locks import lock_catalog
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 class Store(
+    ExplorationWrites,
     Reader,
     Publishing,
     ProductionWrites,

@@ -1,6 +1,6 @@
 """What is in force for a model at one moment, deciding and logging."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +11,12 @@ import pandas as pd
 
 from ..log.catalog import Reader
 from ..log.dial import Scope, threshold_of
+from ..log.durable import time_ordered_id
 from ..log.spool import PredictionLogger, instants
 from ..stats.automation import NOTHING_STANDS, Certainty
-from ..stats.decisions import RISK_CUTS, Ladder, route
+from ..stats.decisions import CALLING, RISK_CUTS, Ladder, route
 from ..stats.points import as_points
+from ..stats.selective import Exploration, explored_words
 from .registry import load
 from .version import ModelVersion
 
@@ -33,6 +35,7 @@ class Scorer:
     certainty: Certainty | None
     ladder: Ladder = Ladder.of()
     own: Mapping[Scope, int] = field(default_factory=dict)  # thresholds of tenants and sites
+    explores: Exploration | None = None  # chances of review below the threshold
 
     def __post_init__(self):
         as_points(self.threshold, self.version.grid.kind)
@@ -64,7 +67,9 @@ class Scorer:
         dial = reader.dial(model, as_of)
         ladder = dial.ladder(threshold, version.grid, cuts)
         own = reader.own_thresholds(model, version.version, as_of) if dial.on else {}
-        return cls(version, threshold, key, stands, ladder, own)
+        plan = reader.exploration(model, as_of)
+        explores = plan if plan and plan.grid == version.grid.kind else None
+        return cls(version, threshold, key, stands, ladder, own, explores)
 
     def decide(
         self,
@@ -73,12 +78,16 @@ class Scorer:
         *,
         tenant: str = "default",
         site_id=None,
+        prediction_id: Sequence[str] | None = None,
     ) -> pd.DataFrame:
-        """Columns score, points, lower, upper, risk_level, route, automated, reason, ladder for
-        each row; decided on the points, by the threshold of its site where that has one.
+        """Columns score, points, lower, upper, risk_level, route, automated, reason, ladder,
+        propensity for each row; decided on the points, by the threshold of its site where that has
+        one.
 
         lower and upper are the Venn-Abers probability interval. With `at`, a calibration past its
-        time to live automates nothing.
+        time to live automates nothing. Where events below the threshold are looked at by chance
+        (`explores`), that is drawn by `prediction_id`, and propensity is the chance of a review:
+        log it with the row. Without ids nothing is drawn, and propensity is missing.
         """
         score = self.version.score(frame)
         points = self.version.grid.quantise(score)
@@ -87,7 +96,24 @@ class Scorer:
             for ladder, rows in self._ladders(len(frame), tenant, site_id)
         ]
         decided = pd.concat(parts).sort_index() if len(parts) > 1 else parts[0]
-        return decided.assign(score=score).set_index(frame.index)
+        decided = self._explored(decided.assign(score=score), prediction_id)
+        return decided.set_index(frame.index)
+
+    def _explored(self, decided, ids):
+        "Decisions with the chance of a review, and those drawn sent to one."
+        if self.explores is None or ids is None or not len(decided):
+            return decided.assign(propensity=np.nan)
+        below = ~decided.risk_level.isin(CALLING).to_numpy()
+        points = decided.points.to_numpy()
+        chance = np.where(below, self.explores.chance(points), 1.0)
+        drawn = np.zeros(len(decided), dtype=bool)
+        of_below = [str(one) for one, is_below in zip(ids, below, strict=True) if is_below]
+        drawn[below] = self.explores.chooses(self.version.model, of_below, points[below])
+        reasons = [explored_words(c) for c in chance[drawn]]
+        decided = decided.assign(propensity=chance)
+        decided.loc[drawn, ["route", "automated"]] = ["alert", False]
+        decided.loc[drawn, "reason"] = reasons
+        return decided
 
     def _ladders(self, n, tenant, site_id):
         "Ladders, and the rows (of n) that each is for."
@@ -148,7 +174,10 @@ class Scorer:
         latest = instants(predicted_at, "predicted_at").max() if len(frame) else None
         started = perf_counter()
         tenant = logger.constant["tenant"]
-        decisions = self.decide(frame, latest, tenant=tenant, site_id=site_id)
+        if self.explores is not None and prediction_id is None:
+            prediction_id = [time_ordered_id() for _ in range(len(frame))]
+        named = {"tenant": tenant, "site_id": site_id, "prediction_id": prediction_id}
+        decisions = self.decide(frame, latest, **named)
         latency = (perf_counter() - started) * 1000
         ids = logger.log(
             decisions.score.to_numpy(),
@@ -160,5 +189,6 @@ class Scorer:
             calibration_id=self.calibration_id,
             latency_ms=latency,
             **{c: decisions[c].to_numpy() for c in _DECIDED},
+            **({} if self.explores is None else {"propensity": decisions.propensity.to_numpy()}),
         )
         return decisions.assign(prediction_id=ids)

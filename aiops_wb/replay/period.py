@@ -157,13 +157,13 @@ def replay(
         compared,
         mismatches,
         labels_in,
-        _notes(then, chosen, first, last, labels_in, asked),
+        _notes(then, chosen, first, last, labels_in, asked) + _explored(rows),
     )
 
 
 def _decisions(reader, model, versions, first, last, as_of) -> pd.DataFrame:
     "How the events of a period were decided, counted; StoreError where nothing was."
-    rows = reader.decided_counts(model, first, last, as_of)
+    rows = reader.decided_counts(model, first, last, as_of, reader.drawn_then(model))
     rows = rows[rows.version.isin(versions)] if len(rows) else rows
     if not len(rows) or (rows.route == "").all():
         raise StoreError(
@@ -286,10 +286,19 @@ def _mismatches(rows, lives, stood) -> Mismatches:
     spans = [stood[v](day.date()) for v, day in zip(rows.version, rows.event_date)]
     low, high = np.array(spans, dtype=int).reshape(-1, 2).T
     between = (rows.points >= low) & (rows.points < high)
-    either = between & ((rows.route == "monitor") | (rows.route == should))
-    rows = rows.assign(should=np.where(called, should, "monitor"))
+    by_chance = rows.drawn & (rows.route == "alert")
+    either = between & ((rows.route == "monitor") | (rows.route == should) | by_chance)
+    below = np.where(rows.drawn, "alert", "monitor")
+    rows = rows.assign(should=np.where(called, should, below))
     differ = (rows.route != rows.should) & ~either
     return Mismatches(int(rows.n.sum()), rows[differ].reset_index(drop=True))
+
+
+def _explored(rows) -> list[str]:
+    "What is to be said of events that somebody looked at by chance."
+    n = 0 if rows is None else int(rows.n[rows.explored].sum())
+    told = "events below the threshold were reviewed by chance: they count as not called"
+    return [f"{n:,} {told}"] if n else []
 
 
 def _notes(then, versions, first, last, labels_in, policies) -> list[str]:

@@ -86,3 +86,11 @@ FROM (SELECT event_date, tenant, model, version,
       FROM predictions
       WHERE latency_ms IS NOT NULL) AS placed
 GROUP BY event_date, tenant, model, version, bin
+
+-- name: reviewed_counts
+-- What went to review of the events whose chance of it was logged, by points and that chance.
+SELECT p.event_date, p.points, p.propensity AS chance,
+       COUNT(*) AS n, COUNT(l.label) AS n_labelled, COALESCE(SUM(l.label), 0) AS n_positive
+FROM predictions AS p LEFT JOIN labels AS l ON p.prediction_id = l.prediction_id
+WHERE p.propensity IS NOT NULL AND p.route IN ('ticket', 'alert')
+GROUP BY p.event_date, p.points, p.propensity

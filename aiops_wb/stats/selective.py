@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['BAND', 'ENOUGH', 'SELDOM', 'MILLION', 'STEP', 'FLOOR', 'LEAST_DAYS', 'NONE_SEEN', 'WEIGHTED', 'Blind', 'blind_below',
-           'lot', 'Exploration', 'exploration', 'Reviewed', 'WeightedCurve', 'weighted_curve', 'weighted']
+           'lot', 'Exploration', 'explored_words', 'exploration', 'Reviewed', 'WeightedCurve', 'weighted_curve',
+           'weighted']
 
 # %% ../../nbs/stats/23_selective.ipynb #6ed4d694
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ from .performance import Figure
 from .points import Grid, as_points
 from scipy.special import expit, stdtrit
 
-# %% ../../nbs/stats/23_selective.ipynb #1bd547aa
+# %% ../../nbs/stats/23_selective.ipynb #7ae65cce
 BAND, ENOUGH, SELDOM = 500, 100, 0.5
 "Points of a band, events that it needs, and the part of the labelled share of the called that is too little."
 
@@ -47,7 +48,8 @@ def blind_below(counts: ScoreCounts, threshold: int) -> Blind | None:
             continue
         if known < SELDOM * labelled / n * events:
             rest = counts.points < upper
-            return Blind(int(upper), float(counts.n_labelled[rest].sum() / counts.n[rest].sum()), labelled / n)
+            share = counts.n_labelled[rest].sum() / counts.n[rest].sum()
+            return Blind(int(upper), float(share), labelled / n)
         upper = edge
     return None
 
@@ -90,7 +92,13 @@ class Exploration:
         below = counts.points < as_points(threshold, counts.grid.kind)
         return float((counts.n[below] * self.chance(counts.points[below])).sum())
 
-# %% ../../nbs/stats/23_selective.ipynb #4a35920d
+# %% ../../nbs/stats/23_selective.ipynb #784ea2fc
+def explored_words(chance: float) -> str:
+    "Why an event below the threshold went to review."
+    return (f"explored: below the threshold 1 in {1 / chance:,.0f} such events is reviewed by chance, "
+            "to learn what is missed")
+
+# %% ../../nbs/stats/23_selective.ipynb #6ef4cf57
 STEP, FLOOR = 200, 0.25
 "Points of a step, and the smallest chance as a part of the mean one."
 
@@ -98,8 +106,9 @@ STEP, FLOOR = 200, 0.25
 def exploration(counts: ScoreCounts, threshold: int, share: float) -> Exploration:
     """Chances by which a share of the events below a threshold (points) is expected to go to review.
 
-    Proportional to the root of the score (Neyman 1934), at least a quarter of the mean; all alike where scores
-    are no probabilities. `counts` are the events that they are scaled to; ValueError where none is below.
+    Proportional to the root of the score (Neyman 1934), at least a quarter of the mean; all alike where
+    scores are no probabilities. `counts` are the events that they are scaled to; ValueError where none is
+    below.
     """
     if not 0 < share < 1:
         raise ValueError(f"a share of {share:g} cannot be explored: it must lie between 0 and 1.")
@@ -125,7 +134,7 @@ def _scaled(weight, n, share):
         low, high = (low, middle) if enough else (middle, high)
     return np.minimum(1, high * weight)
 
-# %% ../../nbs/stats/23_selective.ipynb #0627de46
+# %% ../../nbs/stats/23_selective.ipynb #5e954288
 @dataclass(frozen=True, eq=False)
 class Reviewed:
     "Events of a day that went to review, by points and the chance that they had of it; adds up."
@@ -153,7 +162,7 @@ class Reviewed:
         by_chance = self.chance < 1
         return int(self.n[by_chance].sum()), int(self.n_labelled[by_chance].sum())
 
-# %% ../../nbs/stats/23_selective.ipynb #eb549d4a
+# %% ../../nbs/stats/23_selective.ipynb #2254b036
 LEAST_DAYS = 7
 "Days without which no interval is claimed."
 
@@ -176,7 +185,7 @@ def _heaviest(days):
     "The largest weight of an event with a label."
     return max((float((1 / d.chance[d.n_labelled > 0]).max(initial=1)) for d in days), default=1.0)
 
-# %% ../../nbs/stats/23_selective.ipynb #3dd055ce
+# %% ../../nbs/stats/23_selective.ipynb #b7a11aa2
 NONE_SEEN = -np.log(0.025)
 "The largest mean of a Poisson count that shows none in one of 40 cases."
 
@@ -202,7 +211,7 @@ def _share(part, rest, heaviest):
     told[:, 1:] = told[:, 1:] if days >= LEAST_DAYS else nan
     return np.where(np.isnan(share)[:, None], nan, told)
 
-# %% ../../nbs/stats/23_selective.ipynb #5a5c2ae5
+# %% ../../nbs/stats/23_selective.ipynb #11454fc0
 @dataclass(frozen=True, eq=False)
 class WeightedCurve:
     "Rates at some thresholds from reviewed events, each (k, 3): a value and its 95 % interval over days."
@@ -238,7 +247,7 @@ def _a_day(sums, heaviest):
     half = np.where(mean > 0, half, NONE_SEEN * heaviest / days)
     return np.stack([mean, np.maximum(0, mean - half), mean + half], axis=1)
 
-# %% ../../nbs/stats/23_selective.ipynb #6c613a16
+# %% ../../nbs/stats/23_selective.ipynb #3d61ca16
 WEIGHTED = ("recall", "fpr", "precision", "missed_per_day")
 "The figures of `weighted`."
 

@@ -152,7 +152,10 @@ def became(
 def recorded(
     rows: pd.DataFrame, first: date, last: date, labels_in: date | None, version: str | None = None
 ) -> pd.DataFrame:
-    "The days as they were really decided: `rows` of `decided_counts`."
+    """The days as they were really decided: `rows` of `decided_counts`; what somebody looked at by
+    chance is not called."""
+    if "explored" in rows:
+        rows = rows.assign(route=rows.route.mask(rows.explored, "monitor"))
     if version is not None and len(rows):
         rows = rows[rows.version == version]
     parts = []

@@ -15,8 +15,9 @@ from ..log.columns import LADDER
 from ..log.errors import StoreError
 from ..log.store import Store
 from ..stats.automation import NOTHING_STANDS
-from ..stats.decisions import Event, Ladder, assign, deduplicate, ticket_text
+from ..stats.decisions import CALLING, Event, Ladder, assign, deduplicate, ticket_text
 from ..stats.points import Grid
+from ..stats.selective import explored_words
 
 if TYPE_CHECKING:  # it needs an extra
     from ..models.version import ModelVersion
@@ -109,15 +110,23 @@ def _openers(store, model, rows, state, settings):
         if (of_tenant, of_model) == (tenant, model)
     }
     events = [
-        Event(prediction, route, _text(entity), at)
-        for prediction, route, entity, at in zip(
-            rows.prediction_id, rows.route, rows.entity_id, rows.predicted_at
+        # what is looked at by chance has a review of its own, or its label would not be by chance
+        Event(prediction, route, None if by_chance else _text(entity), at)
+        for prediction, route, entity, at, by_chance in zip(
+            rows.prediction_id, rows.route, rows.entity_id, rows.predicted_at, _by_chance(rows)
         )
     ]
     return deduplicate(events, own, window)
 
 
+def _by_chance(rows):
+    "Which of some rows somebody looks at by chance."
+    propensity = rows.propensity if "propensity" in rows else pd.Series(nan, index=rows.index)
+    return (propensity < 1).to_numpy() & ~rows.risk_level.isin(CALLING).to_numpy()
+
+
 _TOLD_FROM = [
+    "propensity",
     "ladder",
     "decided_by",
     "tenant",
@@ -181,7 +190,9 @@ def _decided(row, stands, settings):
     usual = ladder.level(row.points) if named or row.grid == "logit" else "HIGH"
     level, why = _text(row.risk_level) or usual, "as the scoring service decided"
     why = f"risk {level}, {NOTHING_STANDS if row.decided_by == 'workbench' else why}"
-    if stands:
+    if row.propensity < 1 and level not in CALLING:
+        why = explored_words(row.propensity)
+    elif stands:
         again = stands.at(row.predicted_at).decide(row.points, ladder)
         why = again.reason if again.route == row.route else why
     lower, upper = stands.interval(row.points) if stands else (nan, nan)
