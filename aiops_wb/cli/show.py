@@ -74,6 +74,7 @@ def _told(log: Reader, model: str, at: datetime | None) -> dict:
         "since": since,
         "who": who,
         "why": why,
+        "exploration": log.explored_at(model, at),
         "previous": log.previous(model, at),
         "challengers": [{"version": v, "since": begun} for v, begun in shadows.items()],
         "production": as_rows(log.production(model, at), SPAN),
@@ -97,6 +98,7 @@ def _lines(model, told):
     champion = told["champion"]
     if champion is None:
         yield f"{model} {'had' if told['at'] else 'has'} no version in production"
+        yield from _explored(told)
         return
     since = f"{_time(told['since'])} ({told['who']}: {told['why']})"
     yield f"{model} {champion['version']} since {since}"
@@ -104,6 +106,7 @@ def _lines(model, told):
     for tenant, site, points in champion["own_thresholds"]:
         whose = f"tenant {tenant}" if site is None else f"site {site} of tenant {tenant}"
         yield f"  {whose}: threshold of its own, {points} points"
+    yield from _explored(told)
     yield f"  previous: {told['previous'] or 'none'}"
     for one in told["challengers"]:
         yield f"  challenger: {one['version']}, in the shadow since {_time(one['since'])}"
@@ -112,6 +115,14 @@ def _lines(model, told):
         until = _time(span["until"]) if span["until"] or told["at"] is None else "then"
         lasted = f"{_time(span['since'])} to {until}"
         yield f"  {lasted}: {span['version']}, {_with(span['probability'], span)}"
+
+
+def _explored(told):
+    "What exploration is in force, and what it costs."
+    if explored := told["exploration"]:
+        share, a_day = explored["share"], explored["reviews_per_day"]
+        cost = "" if a_day is None else f", some {a_day:.1f} reviews a day"
+        yield f"  {share:.3g} of the events below the threshold go to review by chance{cost}"
 
 
 def _with(score, stands):

@@ -8,6 +8,7 @@ from ..log.catalog import Reader
 from ..log.dial import subject_of, threshold_of
 from ..log.errors import StoreError
 from ..watch.dial import DAYS, Calls
+from ..watch.explore import explored_words
 from ..watch.view import View
 from .arguments import Model, Why, as_name, as_number
 from .call import Call, command, group
@@ -56,10 +57,14 @@ def simulate(call: Call, score: Score, model: Model):
     with call.reading() as log:
         view = newest_view(log, call, model)
         _print_in_force(view)
-        result = view.other_thresholds.simulate(_as_points(view, score))
+        candidate = _as_points(view, score)
+        result, unseen = view.other_thresholds.simulate(candidate), view.selective
+        told = " ".join(filter(None, (unseen.of_candidate(candidate), unseen.says)))
     for name, (candidate, current, difference) in result.table.items():
         line(f"  {name:15} {candidate:12.3f} {current:12.3f} {difference:+12.3f}")
     line(result.recommendation)
+    if told:
+        line(told)
 
 
 @command(app, "set")
@@ -131,6 +136,8 @@ def _print_in_force(view):
         f"({view.threshold} points)"
     )
     own_ones = view.reader.own_thresholds(view.model, view.version)
+    if explored := explored_words(view):
+        line(f"  {explored}")
     for (tenant, site), own in own_ones.items():
         whose = _whose(tenant, site)
         line(printable(f"  {whose}: {view.probability(own):.3f} ({own} points)"))

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..stats.selective import MILLION, Exploration, Reviewed
 from .audit import AuditWrites
+from .base import conditions
 from .duck import literal, parquet, statements
 from .events import EventReads
 from .schema import EMPTY
@@ -69,6 +70,19 @@ class ExplorationReads(EventReads):
     def explores(self, model: str, as_of: datetime | None = None) -> bool:
         "Whether events of a model ever were looked at by chance, by the workbench or a service."
         return self.in_force(WHAT, model, as_of) is not None
+
+    def explored_at(self, model: str, as_of: datetime | None = None) -> dict[str, Any] | None:
+        """The share of a model's events below its threshold that goes to review by chance, and
+        reviews a day as they were expected (None: not told); None where exploration is off."""
+        where, values = conditions(what=WHAT, subject=model, changed_at__le=as_of)
+        rows = self._rows(
+            f"SELECT new, evidence FROM audit{where} ORDER BY seq DESC LIMIT 1", values
+        )
+        plan = exploration_of(rows[0][0]) if rows else None
+        if plan is None:
+            return None
+        told = json.loads(rows[0][1] or "{}")
+        return {"share": plan.share, "reviews_per_day": told.get("reviews_per_day")}
 
     def explorations(self, model: str) -> list[tuple[datetime, Exploration | None]]:
         "Since when, in order, which chances were in force."

@@ -63,6 +63,7 @@ _QUALITY = (
     _count("fp", "False positives"),
     _count("fn", "Positives missed"),
     _count("tn", "Negatives left alone"),
+    Metric("missed_per_day", "Positives missed a day", digits=1),
 )
 _LOG = (
     _count("predictions", "Predictions"),
@@ -112,7 +113,11 @@ _CERTAINTY = (
 METRICS = {entry.name: entry for entry in (*_QUALITY, *_LOG, *_DRIFT, *_CERTAINTY)}
 "Every figure of the tidy table by name, without what says of which days and by which method."
 
-_METHODS = {"adjusted_": "adjusted for late labels", "expected_": "expected without labels"}
+_METHODS = {
+    "adjusted_": "adjusted for late labels",
+    "expected_": "expected without labels",
+    "weighted_": "weighted by what was reviewed by chance",
+}
 
 
 def metric(name: str) -> Metric:

@@ -6,16 +6,16 @@ from math import nan
 
 from ..log.store import Store
 from ..stats.counts import ScoreCounts
-from ..stats.selective import exploration
+from ..stats.selective import Exploration, exploration
 from .view import View
 
-__all__ = ["DAYS", "renew_exploration", "reviews_per_day"]
+__all__ = ["DAYS", "explored_words", "renew_exploration", "reviews_per_day"]
 
 logger = logging.getLogger(__name__)
 
 DAYS = 28
 "Chances are scaled to the events of so many days."
-OFF_BY, ENOUGH = 0.25, 200
+OFF_BY, ENOUGH = 0.1, 200
 """They are made anew when they give so much more or less than was asked for, on so many events
 below the threshold at least."""
 
@@ -52,7 +52,18 @@ def _known(share):
     return None if share != share else share
 
 
-def reviews_per_day(view: View, plan) -> float:
+def explored_words(view: View) -> str:
+    "Whether events below the threshold are reviewed by chance, and what it costs; empty: no."
+    plan = view.selective.exploration
+    if plan is None or view.ladder is None:
+        return ""
+    return (
+        f"{plan.share:.3g} of the events below it go to review by chance: some "
+        f"{reviews_per_day(view, plan):.1f} reviews a day (explore)"
+    )
+
+
+def reviews_per_day(view: View, plan: Exploration) -> float:
     "How many reviews a day chances cost, by the scores of the last days."
     days = sum(1 for d in view.counts_by_day if (view.day - d).days < DAYS)
     return plan.expected(view.window(DAYS), view.ladder.high) / days

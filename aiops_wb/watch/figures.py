@@ -162,6 +162,7 @@ def _of_all_only(view):
         | ({f"{k}_complete": f for k, f in complete.items()} if view.labels.complete_day else {})
         | {f"expected_{k}_week": f for k, f in view.labels.expected.items()}
         | ({f"adjusted_{k}_week": f for k, f in adjusted.figures.items()} if adjusted else {})
+        | {f"weighted_{k}": f for k, f in view.selective.figures.items()}
     )
 
 
@@ -252,6 +253,8 @@ def _window(view, metric):
     "The first and the last day that a figure speaks of."
     if metric.endswith("_complete"):
         return view.labels.complete_window
+    if metric.startswith("weighted_"):
+        return view.selective.window
     recent = view.settings.recent_days if metric.endswith("_week") else 1
     return view.day - timedelta(recent - 1), view.day
 

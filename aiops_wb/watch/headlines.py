@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import wraps
 from html import escape
 
 import pandas as pd
@@ -55,6 +56,25 @@ class Headline:
         }
 
 
+def _with_unseen(headline):
+    "A headline that says, too, what labels of the called alone leave unknown."
+
+    @wraps(headline)
+    def told(view: View) -> Headline:
+        made, unseen = headline(view), view.selective
+        if not unseen.says:
+            return made
+        state, advice = made.state, made.advice
+        if unseen.unknown:
+            state = "unknown" if state == "ok" else state
+            if unseen.exploration is None:
+                advice += " Have a random share of the others reviewed: explore = 0.02 (settings)."
+        return Headline(state, f"{made.says} {unseen.says}", advice)
+
+    return told
+
+
+@_with_unseen
 def performance_headline(view: View) -> Headline:
     "How is the model doing, on the newest days whose labels are in?"
     known, base = view.labels.complete, view.quality.baseline
@@ -391,6 +411,7 @@ def backtest(view: View) -> str:
     )
 
 
+@_with_unseen
 def thresholds_headline(view: View) -> Headline:
     "What would another threshold do?"
     others = view.other_thresholds

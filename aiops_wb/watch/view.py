@@ -17,6 +17,7 @@ from .model_day import ModelDay
 from .other_thresholds import OtherThresholds
 from .quality import Quality
 from .scores import Scores
+from .selective import Selective
 from .silence import Silences, silences
 from .tickets import Tickets
 
@@ -38,6 +39,11 @@ class View(ModelDay):
     def labels(self) -> Labels:
         "What is late in labels, and what figures will be when they are in."
         return Labels(self)
+
+    @cached_property
+    def selective(self) -> Selective:
+        "What labels of the called alone leave unknown, and what exploration says of it."
+        return Selective(self, self.labels)
 
     @cached_property
     def backtests(self) -> Backtests:

@@ -61,14 +61,26 @@ def performance_table(view: View) -> Table:
         f"{view.settings.recent_days} days": view.quality.week,
         "30 days": view.quality.month,
     }
+    if view.selective.figures:
+        spans[_weighted_span(view.selective.window)] = view.selective.figures
     rows = [
         {"": metric(name).title}
-        | {span: shown(name, figures[name]) for span, figures in spans.items()}
+        | {span: _figure(name, figures) for span, figures in spans.items()}
         | {view.reference.name: _reference(view, name)}
         for name in ORDER
         if name in view.quality.today
     ]
     return Table(pd.DataFrame(rows))
+
+
+def _figure(name, figures):
+    "A figure as it is shown; nothing where it is not one of some."
+    return shown(name, figures[name]) if name in figures else ""
+
+
+def _weighted_span(window):
+    "The days whose events were reviewed by chance, as the head of a column."
+    return "{:%-d %b} to {:%-d %b}, weighted".format(*window)
 
 
 def _complete_span(window):

@@ -23,6 +23,8 @@ def simulation_table(view: View) -> Table:
     scores = view.probability(candidate), view.probability(view.threshold)
     rows = [("Threshold (score)", *map(number, (*scores, scores[0] - scores[1])))]
     rows += [_replayed(*row) for row in view.other_thresholds.simulate(candidate).table.items()]
+    if told := view.selective.of_candidate(candidate):
+        rows.append((told, "", "", ""))
     return Table(pd.DataFrame(rows, columns=["30 days", "candidate", "in force", "difference"]))
 
 
@@ -50,10 +52,22 @@ def threshold_table(
 def _at(view, counts, score):
     threshold = int(view.grid.quantise(score))
     alerts, cells = counts.at_or_above(threshold)[0], confusion(counts, threshold)
-    rates = ("precision", "recall", "fpr")
     return {
         "threshold": f"{score:g}",
         "alerts a day": f"{alerts / view.other_thresholds.days_replayed:,.0f}",
         "caught in 30 days": f"{cells.tp:,}",
         "false in 30 days": f"{cells.fp:,}",
-    } | {metric(name).column: number(getattr(cells, name).value) for name in rates}
+    } | dict(_rates(view.selective, cells, threshold))
+
+
+def _rates(selective, cells, threshold):
+    "What is known of a threshold: by all labels, or weighted where only some come by chance."
+    known = selective.at([threshold])
+    for name in ("precision", "recall", "fpr"):
+        told = number(getattr(cells, name).value)
+        if known is not None:
+            yield f"{metric(name).column}, weighted", number(getattr(known, name)[0, 0])
+        elif selective.unknown and (name != "precision" or threshold < selective.blind.below):
+            yield metric(name).column, "unknown"
+        else:
+            yield metric(name).column, told
