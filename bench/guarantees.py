@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from functools import partial
+from functools import cache, partial
 from itertools import product
 
 import numpy as np
@@ -1124,6 +1124,122 @@ def rollback_missed(repetitions):
     )
 
 
+class Selective:
+    """A made service in which a label comes to those alone that somebody looked at: log-odds of a
+    positive N(mean, 1.5^2), each day's shifted by N(0, effect^2), between half and twice as many
+    events from day to day; 2 % of those below the threshold are explored, by score or all alike.
+    """
+
+    def __init__(self, events=1_000, effect=0.3, mean=-3.0, high=405, alike=False, share=0.02):
+        from aiops_wb.stats.selective import exploration
+
+        self.events, self.effect, self.mean, self.high = events, effect, mean, high
+        rng = np.random.default_rng(3)
+        points, label = (np.concatenate(c) for c in zip(*self.days(rng, 1_000)))
+        self.truth = self._figures(points, label, 1_000)
+        self.plan = exploration(self._counts(points), high, share)
+        self.chance = (
+            np.full(32_001, share) if alike else self.plan.chance(np.arange(-16000, 16001))
+        )
+
+    @staticmethod
+    def _counts(points):
+        from aiops_wb.stats.counts import ScoreCounts
+
+        return ScoreCounts.from_events(points)
+
+    def days(self, rng, days=28):
+        "Points and labels of days."
+        for _ in range(days):
+            n = int(self.events * np.exp(rng.uniform(-np.log(2), np.log(2))))
+            points = np.rint(1000 * rng.normal(self.mean, 1.5, n)).clip(-16000, 16000).astype(int)
+            odds = points / 1000 + self.effect * rng.normal()
+            yield points, rng.random(n) < 1 / (1 + np.exp(-odds))
+
+    def _figures(self, points, label, days):
+        "Recall, false positive rate, precision, missed positives a day, had every label come."
+        called = points >= self.high
+        tp, fp, fn = (called & label).sum(), (called & ~label).sum(), (~called & label).sum()
+        return np.array([tp / (tp + fn), fp / (~label).sum(), tp / (tp + fp), fn / days])
+
+    def run(self, rng):
+        "(4, 3) weighted figures with intervals, and what they would be had every label come."
+        from aiops_wb.stats.selective import Reviewed, weighted
+
+        days, reviewed = list(self.days(rng)), []
+        for points, label in days:
+            chance = np.where(points >= self.high, 1.0, self.chance[points + 16000])
+            chosen = rng.random(len(points)) < chance
+            of_day = points[chosen], chance[chosen], label[chosen].astype(float)
+            reviewed.append(Reviewed.of_events(*of_day))
+        figures = np.array([figure[:3] for figure in weighted(reviewed, self.high).values()])
+        return figures, self._figures(*map(np.concatenate, zip(*days)), len(days))
+
+
+RATES = ("recall", "false positive rate", "precision", "missed a day")
+
+
+@cache
+def _selective(repetitions, **world):
+    "Mean errors in standard errors, coverage, and variances of the errors, of each figure."
+    made = Selective(**world)
+    runs = [made.run(np.random.default_rng((41, at))) for at in range(repetitions)]
+    figures, truths = map(np.array, zip(*runs))
+    errors = figures[:, :, 0] - truths
+    bias = np.abs(errors.mean(axis=0)) / np.maximum(
+        errors.std(axis=0, ddof=1) / np.sqrt(repetitions), 1e-12
+    )
+    inside = (figures[:, :, 1] <= made.truth) & (made.truth <= figures[:, :, 2])
+    return bias, inside.mean(axis=0), errors.var(axis=0)
+
+
+WORLDS = (
+    {},
+    {"effect": 0.0},
+    {"effect": 0.8},
+    {"events": 300},
+    {"alike": True},
+)
+
+
+def _said(values, digits):
+    return ", ".join(f"{name} {value:.{digits}f}" for name, value in zip(RATES, values))
+
+
+def ipw_bias(repetitions):
+    """Mean error of figures weighted by what 2 % exploration brought, in standard errors of that
+    mean: against the same events, had every label come."""
+    found = [_selective(repetitions, **world)[0] for world in WORLDS]
+    # precision at the threshold rests on labels that all come: it has no error
+    worst = np.max(np.delete(found, 2, axis=1), axis=1)
+    ratio = _selective(repetitions, alike=True)[2] / _selective(repetitions)[2]
+    rare = [
+        _selective(repetitions // 2, events=3_000, mean=-6.5, alike=a)[2] for a in (True, False)
+    ]
+    note = (
+        f"the worst of recall, false positive rate and missed positives in {len(WORLDS)} worlds "
+        f"({', '.join(f'{z:.1f}' for z in worst)}); all chances alike have {ratio[3]:.2f} times "
+        f"the variance of missed positives (where .5 % are positive {rare[0][3] / rare[1][3]:.2f}) "
+        f"and {ratio[0]:.2f} times that of recall"
+    )
+    unit = "standard errors of the mean error"
+    return report("ipw_bias", 3.0, worst.max(), repetitions, unit, False, 0.0, note)
+
+
+def ipw_coverage(repetitions):
+    "Share of intervals of weighted figures that hold the long-run figure; days with effects."
+    found = np.array([_selective(repetitions, **world)[1] for world in WORLDS])
+    farthest = found.flat[np.argmax(np.abs(found - 0.95))]
+    note = "farthest from .95 in five worlds of 28 days; " + "; ".join(
+        f"{', '.join(f'{k} {v}' for k, v in world.items()) or 'usual'}: {_said(values, 3)}"
+        for world, values in zip(WORLDS, found)
+    )
+    line = report(
+        "ipw_coverage", 0.95, farthest, repetitions, "share of intervals", True, note=note
+    )
+    return line | {"holds": bool(0.93 <= farthest <= 0.97)}
+
+
 def rollback_kept(repetitions):
     "Promotions that were no mistake and are taken back within 28 days: at most 5 %."
     worlds = {
@@ -1189,6 +1305,8 @@ ALL = {
         retrain_traps,
         rollback_missed,
         rollback_kept,
+        ipw_bias,
+        ipw_coverage,
         delayed_accuracy_error,
         adjusted_interval,
         expected_interval,
