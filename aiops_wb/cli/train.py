@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ..log.errors import StoreError
-from ..models.boosting import size_in_words
+from ..models.boosting import size_in_words, weighed_words
 from ..models.complete import held_out_words, label_rules, training_rows
 from ..models.registry import register
 from ..models.training import train
@@ -74,10 +74,20 @@ def train_version(
             metavar="NAME",
             help="this feature is the chance, in (0, 1], with which the label of an event is "
             "seen: rows weigh one over it (at most 20), and it is no feature; held-out figures "
-            "stay those of labelled events",
+            "stay those of labelled events (default: what was logged as a row's propensity, where "
+            "labels come by review alone)",
             show_default=False,
         ),
     ] = None,
+    ignore_propensity: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-propensity",
+            help="let all rows weigh alike, though some were reviewed by chance and their "
+            "propensity was logged; remembered with the version (default: rows that were reviewed "
+            "by chance weigh one over their propensity)",
+        ),
+    ] = False,
     allow_incomplete: Annotated[
         bool,
         typer.Option(
@@ -113,6 +123,7 @@ def train_version(
                 rounds=rounds,
                 positive_weight=positive_weight,
                 propensity=propensity,
+                ignore_propensity=ignore_propensity,
                 on_round=on_round,
                 kinds=log.feature_kinds(model),
                 allowed=log.allowed_features(model) | chosen,
@@ -129,6 +140,8 @@ def train_version(
         line(known.told)
     call.say(f"{trained.card['rounds']} trees; {peak_memory()} of memory at most")
     card = trained.card
+    if told := weighed_words(card):
+        line(told)
     figures = {k: round(v, 3) for k in SHOWN if (v := card["metrics"].get(k)) is not None}
     line(
         f"{model} {version} is registered, not active; held-out days from "

@@ -15,6 +15,7 @@ import xgboost as xgb
 
 from ..log.errors import StoreError
 from ..log.features import as_numbers
+from ..stats.selective import SELDOM
 from .version import feature_matrix
 
 __all__ = [
@@ -23,9 +24,12 @@ __all__ = [
     "ROUNDS",
     "Grown",
     "Learned",
+    "Logged",
     "grow",
+    "logged_weights",
     "propensity_weights",
     "size_in_words",
+    "weighed_words",
 ]
 
 PARAMETERS = {
@@ -46,6 +50,9 @@ STOP_SHARE, LEAST_EACH = 0.2, 30
 "The share of the days that a training is stopped by, and how many of each label it needs there."
 CLIPPED = 0.05
 "A smaller propensity counts as this one: few rows would decide everything else."
+
+SMALLEST = 0.002
+"The same of a propensity that was logged: no chance of the workbench's own at 1 % is smaller."
 
 ALONE = 20_000
 "So many rows are learned from by one thread: others would cost more than they take over."
@@ -180,6 +187,47 @@ def propensity_weights(rows: pd.DataFrame, model: str, feature: str) -> np.ndarr
         )
     weight = 1 / np.maximum(chance, CLIPPED)
     return weight / weight.mean()
+
+
+class Logged(NamedTuple):
+    "What rows weigh whose chance of a review was logged, and which of them are learned from."
+
+    weight: np.ndarray
+    kept: (
+        np.ndarray
+    )  # bool: not those whose label came without the review that others had by chance
+    told: dict[str, Any]  # for the card
+
+
+def logged_weights(rows: pd.DataFrame) -> Logged | None:
+    """Weights of labelled rows by the propensity that was logged with them: one over it, 1 on the
+    mean; a row without one counts once. None where nothing was reviewed by chance, or where labels
+    come without a review as well: then rows are alike.
+
+    A label that came to an event which was not drawn is no random one: such rows are left out.
+    """
+    if not {"propensity", "route"} <= set(rows.columns):
+        return None
+    chance = rows.propensity.to_numpy(dtype=float, na_value=np.nan)
+    by_chance = chance < 1  # false where it is missing
+    reviewed = rows.route.isin(("ticket", "alert")).to_numpy()
+    drawn, others = by_chance & reviewed, by_chance & ~reviewed
+    not_drawn = (1 / chance[drawn] - 1).sum()  # so many events stand behind those that were
+    if not drawn.any() or others.sum() >= SELDOM * not_drawn:
+        return None
+    weight = np.where(drawn, 1 / np.maximum(np.where(drawn, chance, 1), SMALLEST), 1.0)[~others]
+    told = {"logged": True, "rows": int(drawn.sum()), "clipped_below": SMALLEST}
+    return Logged(weight / weight.mean(), ~others, told | {"left_out": int(others.sum())})
+
+
+def weighed_words(card: Mapping[str, Any]) -> str:
+    "How rows were weighed by a logged propensity, for who trains; empty where they were not."
+    of = card.get("propensity", {})
+    if "logged" not in of:
+        return ""
+    left = f"; {of['left_out']:,} left out whose label came otherwise" if of["left_out"] else ""
+    told = "rows that were reviewed by chance weigh one over their propensity"
+    return f"{of['rows']:,} {told}{left}"
 
 
 def size_in_words(rows: int, features: int) -> str:

@@ -26,6 +26,7 @@ from .boosting import (
     Learned,
     OnRound,
     grow,
+    logged_weights,
     propensity_weights,
 )
 from .version import ModelVersion, feature_columns
@@ -59,6 +60,7 @@ def train(
     rounds: int | None = None,
     positive_weight: float = 1.0,
     propensity: str | None = None,
+    ignore_propensity: bool = False,
     min_labelled: int = 100,
     kinds: Mapping[str, str] = MappingProxyType({}),
     allowed: Collection[str] = (),
@@ -83,13 +85,16 @@ def train(
     rows, parameters and seed give the same file, whatever the number of threads. A
     `positive_weight` counts while trees grow and is taken back from the log-odds; `propensity`
     names the feature that holds the chance with which a label is seen: rows weigh one over it, and
-    it is no feature. Raises StoreError when there are too few labelled rows,
-    one class only, no days to hold out, or a feature that is not `allowed` to alone separates the
-    labels.
+    it is no feature. Without one, rows weigh by the propensity that was logged with them where
+    labels come by review alone (`logged_weights`), unless `ignore_propensity`. Raises StoreError
+    when there are too few labelled rows, one class only, no days to hold out, or a feature that is
+    not `allowed` to alone separates the labels.
     """
     threshold = as_points(threshold)
     known = _labelled(rows, model, min_labelled)
-    weight = np.ones(len(known))
+    weight, logged = np.ones(len(known)), None
+    if propensity is None and not ignore_propensity and (logged := logged_weights(known)):
+        known, weight = known[logged.kept], logged.weight
     if propensity is not None:
         weight = propensity_weights(known, model, propensity)
         known = known.drop(columns=f"feature:{propensity}")
@@ -107,7 +112,7 @@ def train(
     if alerts_per_day is not None:
         threshold = start_at(seen, n_by_day, alerts_per_day)
     card |= _described(split, seen, fitted, grown, threshold)
-    card |= _weighed(positive_weight, propensity)
+    card |= _weighed(positive_weight, propensity, ignore_propensity, logged)
     card |= labelled_share(card, n_by_day)
     if incomplete:
         card["incomplete_labels"] = incomplete
@@ -281,21 +286,28 @@ def _described(split, held_out, parameters, grown: Grown, threshold) -> dict[str
     }
 
 
-def _weighed(positive_weight, propensity) -> dict[str, Any]:
+def _weighed(positive_weight, propensity, ignored, logged) -> dict[str, Any]:
     "What is kept of how rows were weighed; nothing where all were alike."
     told = {}
     if positive_weight != 1:
         told["positive_weight"] = positive_weight
     if propensity is not None:
         told["propensity"] = {"feature": propensity, "clipped_below": CLIPPED}
+    elif logged is not None:
+        told["propensity"] = logged.told
+    elif ignored:
+        told["propensity"] = {"ignored": True}
     return told
 
 
 def weighed_as(card: Mapping[str, Any]) -> dict[str, Any]:
     "How the rows of a version were weighed, as arguments of `train`."
     told = {"positive_weight": card["positive_weight"]} if "positive_weight" in card else {}
-    if "propensity" in card:
-        told["propensity"] = card["propensity"]["feature"]
+    of = card.get("propensity", {})
+    if "feature" in of:
+        told["propensity"] = of["feature"]
+    if "ignored" in of:
+        told["ignore_propensity"] = True
     return told
 
 

@@ -12,8 +12,14 @@ import xgboost as xgb
 from conftest import MODEL, events
 
 from aiops_wb.log.errors import StoreError
-from aiops_wb.models.boosting import CLIPPED, PARAMETERS, ROUNDS
-from aiops_wb.models.training import train
+from aiops_wb.models.boosting import (
+    CLIPPED,
+    PARAMETERS,
+    ROUNDS,
+    logged_weights,
+    weighed_words,
+)
+from aiops_wb.models.training import train, weighed_as
 
 NOW = datetime(2026, 3, 30, tzinfo=UTC)
 
@@ -125,6 +131,49 @@ def test_rows_weigh_one_over_the_propensity_with_which_their_label_was_seen():
     assert off[1] < 0.02 < 0.05 < off[0]
     assert fair.features == ["x", "noise"]
     assert fair.card["propensity"] == {"feature": "p", "clipped_below": CLIPPED}
+
+
+def reviewed_by_chance(share=0.1):
+    "Rows of which only the called, and a share of the others, went to review."
+    made, rng = rows(days=20, per_day=500), np.random.default_rng(2)
+    risk = 1 / (1 + np.exp(2 - made["feature:x"]))
+    made["label"] = (rng.random(len(made)) < risk).astype(float)
+    called = (made["feature:x"] > 1).to_numpy()
+    made["propensity"] = np.where(called, 1.0, share)
+    drawn = called | (rng.random(len(made)) < made.propensity)
+    made["route"] = np.where(drawn, "alert", "monitor")
+    return made, drawn
+
+
+def test_rows_that_were_reviewed_by_chance_weigh_as_it_was_logged():
+    made, drawn = reviewed_by_chance()
+    frame = made[["feature:x", "feature:noise"]].rename(columns=lambda c: c[8:])
+    plain = train(made[drawn], MODEL, "v1", rounds=20, ignore_propensity=True)[0]
+    fair = train(made[drawn], MODEL, "v1", rounds=20)[0]
+    off = [abs(v.score(frame).mean() - made.label.mean()) for v in (plain, fair)]
+    assert off[1] < 0.02 < 0.05 < off[0]
+    told = fair.card["propensity"]
+    assert told["logged"] and told["left_out"] == 0 and fair.features == ["x", "noise"]
+    assert f"{told['rows']:,} rows that were reviewed by chance" in weighed_words(fair.card)
+    assert weighed_as(fair.card) == {}  # it is found in the log again
+    assert plain.card["propensity"] == {"ignored": True} and not weighed_words(plain.card)
+    assert weighed_as(plain.card) == {"ignore_propensity": True}
+
+
+def test_labels_that_came_without_a_review_are_left_out_or_show_that_all_come():
+    made, drawn = reviewed_by_chance()
+    all_come = logged_weights(made)
+    assert all_come is None and "propensity" not in train(made, MODEL, "v1", rounds=2)[0].card
+    complained = ~drawn & (made.label == 1) & (np.arange(len(made)) % 9 == 0)
+    some = made[drawn | complained]
+    found = logged_weights(some)
+    assert found.told["left_out"] == complained.sum() > 50
+    assert (found.kept == (some.route == "alert")).all()
+    heavy = (some.propensity < 1)[found.kept].to_numpy()
+    assert len(found.weight) == found.kept.sum() and np.isclose(found.weight.mean(), 1)
+    assert np.allclose(found.weight[heavy], 10 * found.weight[~heavy][0])
+    assert logged_weights(made.assign(propensity=np.nan)) is None
+    assert logged_weights(made.drop(columns="propensity")) is None
 
 
 @pytest.mark.parametrize("value", [0.0, -0.1, 1.1, np.nan, np.inf])
