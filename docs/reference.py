@@ -147,7 +147,8 @@ def default(value: object) -> str:
 
 def settings_page() -> str:
     "Every setting: its default, what it may be, and what the source says beside it."
-    told = docstrings.described(Settings)
+    ours = [c for c in Settings.__mro__ if c.__module__ == Settings.__module__]
+    told = {name: text for c in ours for name, text in docstrings.described(c).items()}
     schemas = Settings.model_json_schema()["properties"]
     rows = [
         (f"`{name}`", default(field.default), allowed(schemas[name]), cell(told.get(name, "")))

@@ -35,6 +35,8 @@ from aiops_wb.cli import main
 from aiops_wb.cli.app import COMMANDS as GROUPS
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import open_store
+from aiops_wb.stats.counts import ScoreCounts
+from aiops_wb.stats.selective import exploration
 
 NOW = datetime(2026, 3, 20, 2, tzinfo=UTC)
 STOPPED = 77
@@ -70,6 +72,16 @@ def undecided(bench):
             store.set_own_threshold(at, "test", MODEL, "v1", scope, points, "a trial")
     bench.log(frame)
     bench.label(frame)
+
+
+def explored(bench):
+    "The same where half of what lies below is reviewed by chance, and a service that explores."
+    undecided(bench)
+    plan = exploration(ScoreCounts.from_events(range(-4000, 4000)), 300, 0.5)
+    with bench.store() as store:
+        store.explore(datetime(2026, 3, 18, tzinfo=UTC), "test", MODEL, plan, "a trial")
+    with PredictionLogger(bench.data / "spool", "other", "v1", threshold=0) as log:
+        log.log(0.2, datetime(2026, 3, 18, tzinfo=UTC), route="alert", propensity=0.1)
 
 
 def taken_in(bench, **size):
@@ -212,6 +224,7 @@ COMMANDS = {
     "ingest": Command(("ingest",), logged),
     "damaged": Command(("ingest",), damaged),
     "undecided": Command(("ingest",), undecided),
+    "explored": Command(("daily", "--reports", "none"), explored, TO_FILE + "explore = 0.2\n"),
     "spelling": Command(("ingest",), spelt_otherwise),
     "file": Command(OWN, of_ones_own, again=True),
     "history": Command(PAST, of_elsewhere),

@@ -16,6 +16,7 @@ LONG = {
     "back",
     "calendar",
     "calibrate",
+    "explored",
     "import",
     "followed",
     "never",
