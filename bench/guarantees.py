@@ -1213,9 +1213,8 @@ def ipw_bias(repetitions):
     # precision at the threshold rests on labels that all come: it has no error
     worst = np.max(np.delete(found, 2, axis=1), axis=1)
     ratio = _selective(repetitions, alike=True)[2] / _selective(repetitions)[2]
-    rare = [
-        _selective(repetitions // 2, events=3_000, mean=-6.5, alike=a)[2] for a in (True, False)
-    ]
+    few = {"events": 3_000, "mean": -6.5, "high": -2_500}
+    rare = [_selective(repetitions // 2, **few, alike=alike)[2] for alike in (True, False)]
     note = (
         f"the worst of recall, false positive rate and missed positives in {len(WORLDS)} worlds "
         f"({', '.join(f'{z:.1f}' for z in worst)}); all chances alike have {ratio[3]:.2f} times "

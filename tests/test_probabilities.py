@@ -57,6 +57,14 @@ from aiops_wb.stats.estimates import (
 from aiops_wb.stats.pace import Pace, pace_by_band
 from aiops_wb.stats.performance import confusion, summary
 from aiops_wb.stats.points import Grid, as_points
+from aiops_wb.stats.selective import (
+    Exploration,
+    Reviewed,
+    blind_below,
+    exploration,
+    weighted,
+    weighted_curve,
+)
 from aiops_wb.stats.thresholds import curve, simulate
 from aiops_wb.watch.alarms import count_rows
 from aiops_wb.watch.dial import Calls
@@ -64,6 +72,7 @@ from aiops_wb.watch.lived import Growing
 from aiops_wb.watch.model_day import ModelDay
 from aiops_wb.watch.other_thresholds import OtherThresholds
 from aiops_wb.watch.registered import Chosen
+from aiops_wb.watch.selective import Selective
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 GRID = Grid()
@@ -90,6 +99,14 @@ class Day:
     grid, threshold = GRID, 0
 
 
+LOTS = Exploration(0.1, "logit", (-16_000,), (100_000,))
+LOOKED_AT = [Reviewed.of_events([0, 1], [1, 0.5], [1, 0])] * 8
+SEEN = SimpleNamespace(
+    reviewed={0: LOOKED_AT[0]},
+    figures=True,
+    at=lambda x: weighted_curve(LOOKED_AT, x),
+    _of=SimpleNamespace(probability=lambda x: float(GRID.inverse(x))),
+)
 CALLS = SimpleNamespace(_of=Day(), _counts={0: COUNTS}, days=1)
 
 
@@ -121,6 +138,11 @@ MANY = {  # what takes the points of many events
     "stats.pace.Pace.ever:points": PACE.ever,
     "stats.pace.Pace.chances:points": lambda x: PACE.chances(x, 1),
     "stats.automation.select:points": lambda x: select(COUNTS, x),
+    "stats.selective.Exploration.chance:points": LOTS.chance,
+    "stats.selective.Exploration.chooses:points": lambda x: LOTS.chooses("m", ["a", "b"], x),
+    "stats.selective.Reviewed.of_events:points": lambda x: Reviewed.of_events(x, [1, 1], [0, 1]),
+    "stats.selective.weighted_curve:thresholds": lambda x: weighted_curve(LOOKED_AT, x),
+    "watch.selective.Selective.at:thresholds": lambda x: Selective.at(SEEN, x),
 }
 ONE = {  # what takes a threshold, or the points of one event
     "stats.counts._Table.at_or_above:threshold": COUNTS.at_or_above,
@@ -165,6 +187,11 @@ ONE = {  # what takes a threshold, or the points of one event
     "stats.automation.Certainty.decide:points": STANDS.decide,
     "stats.decisions.Ladder.level:points": Ladder.of().level,
     "stats.decisions.Ladder.at:threshold": Ladder.of().at,
+    "stats.selective.Exploration.expected:threshold": lambda x: LOTS.expected(COUNTS, x),
+    "stats.selective.blind_below:threshold": lambda x: blind_below(COUNTS, x),
+    "stats.selective.exploration:threshold": lambda x: exploration(COUNTS, x, 0.1),
+    "stats.selective.weighted:threshold": lambda x: weighted(LOOKED_AT, x),
+    "watch.selective.Selective.of_candidate:candidate": lambda x: Selective.of_candidate(SEEN, x),
     "log.dial.Dial.ladder:threshold": lambda x: Dial(True).ladder(x, GRID),
     "watch.dial.Calls.at:threshold": lambda x: Calls.at(CALLS, x),
     "models.training.held_out_metrics:threshold": lambda x: held_out_metrics(COUNTS, x),
@@ -211,6 +238,8 @@ REFUSED = {  # what looks at the points before it asks for anything else: it is 
 MADE = "made by functions of this table"
 SHARES = "risk cuts are probabilities"
 OTHERS = {  # what is called alike and is something else
+    "stats.selective.Reviewed.__init__:points": MADE,
+    "stats.selective.WeightedCurve.__init__:thresholds": MADE,
     "stats.thresholds.Curve.__init__:thresholds": MADE,
     "stats.thresholds.Simulation.__init__:candidate": MADE,
     "stats.thresholds.Simulation.__init__:current": MADE,
