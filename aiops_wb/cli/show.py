@@ -122,7 +122,7 @@ def _explored(told):
     if explored := told["exploration"]:
         share, a_day = explored["share"], explored["reviews_per_day"]
         cost = "" if a_day is None else f", some {a_day:.1f} reviews a day"
-        yield f"  {share:.3g} of the events below the threshold go to review by chance{cost}"
+        yield f"  {100 * share:.3g}% of the events below the threshold go to review by chance{cost}"
 
 
 def _with(score, stands):

@@ -162,7 +162,7 @@ class Reviewed:
         by_chance = self.chance < 1
         return int(self.n[by_chance].sum()), int(self.n_labelled[by_chance].sum())
 
-# %% ../../nbs/stats/23_selective.ipynb #2254b036
+# %% ../../nbs/stats/23_selective.ipynb #32796d18
 LEAST_DAYS = 7
 "Days without which no interval is claimed."
 
@@ -181,37 +181,44 @@ def _sums(days, thresholds):
     return above, below
 
 
-def _heaviest(days):
-    "The largest weight of an event with a label."
-    return max((float((1 / d.chance[d.n_labelled > 0]).max(initial=1)) for d in days), default=1.0)
+def _heaviest(days, thresholds):
+    "(2, thresholds) the largest weight of a labelled event at or above each, and of one below; at least 1."
+    seen = [day.n_labelled > 0 for day in days]
+    points = np.concatenate([day.points[labelled] for day, labelled in zip(days, seen)])
+    weight = np.concatenate([1 / day.chance[labelled] for day, labelled in zip(days, seen)])
+    order = np.argsort(points, kind="stable")
+    at = np.searchsorted(points[order], thresholds, side="left")
+    above = np.maximum.accumulate(np.append(weight[order], 1.0)[::-1])[::-1]
+    below = np.maximum.accumulate(np.append(1.0, weight[order]))
+    return np.stack([above[at], below[at]])
 
-# %% ../../nbs/stats/23_selective.ipynb #b7a11aa2
+# %% ../../nbs/stats/23_selective.ipynb #26b41c26
 NONE_SEEN = -np.log(0.025)
 "The largest mean of a Poisson count that shows none in one of 40 cases."
 
 
-def _share(part, rest, heaviest):
+def _share(part, rest, heavy):
     """(k, 3) the share that a part has, with an interval, from sums of each day (days, k); NaN where both
-    are nothing."""
+    are nothing. `heavy` (2, k): the largest weights in the part and in the rest."""
     days, a, b = len(part), part.sum(axis=0), rest.sum(axis=0)
+    left_a, left_b = a - part, b - rest
+    half_a, half_b = heavy / 2  # half an event more of each, so that one that is alone has finite odds
     with np.errstate(divide="ignore", invalid="ignore"):
-        left_a, left_b = (np.maximum(whole - one, 1e-9 * whole) for whole, one in ((a, part), (b, rest)))
         share, left = a / (a + b), left_a / (left_a + left_b)
         value = np.clip(days * share - (days - 1) * left.mean(axis=0), 0, 1)
-        odds, left = np.log(a / b), np.log(left_a / left_b)
+        odds, left = np.log((a + half_a) / (b + half_b)), np.log((left_a + half_a) / (left_b + half_b))
         middle = days * odds - (days - 1) * left.mean(axis=0)
         spread = np.sqrt((days - 1) / days * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
-        half = stdtrit(max(days - 1, 1), 0.975) * spread
-        none = NONE_SEEN * heaviest
-        lower = np.where(b > 0, expit(middle - half), a / (a + none))
-        upper = np.where(a > 0, expit(middle + half), none / (none + b))
+        t = stdtrit(max(days - 1, 1), 0.975)
+        lower = np.where(b > 0, expit(middle - t * spread), a / (a + NONE_SEEN * heavy[1]))
+        upper = np.where(a > 0, expit(middle + t * spread), NONE_SEEN * heavy[0] / (NONE_SEEN * heavy[0] + b))
     lower, upper = np.where(a > 0, lower, 0.0), np.where(b > 0, upper, 1.0)
-    value = np.where((a > 0) & (b > 0), value, share)
+    value = np.where((a > 0) & (b > 0) & ~np.isnan(value), value, share)
     told = np.stack([value, np.minimum(lower, value), np.maximum(upper, value)], axis=1)
     told[:, 1:] = told[:, 1:] if days >= LEAST_DAYS else nan
     return np.where(np.isnan(share)[:, None], nan, told)
 
-# %% ../../nbs/stats/23_selective.ipynb #11454fc0
+# %% ../../nbs/stats/23_selective.ipynb #ceca8555
 @dataclass(frozen=True, eq=False)
 class WeightedCurve:
     "Rates at some thresholds from reviewed events, each (k, 3): a value and its 95 % interval over days."
@@ -233,9 +240,9 @@ def weighted_curve(days: Sequence[Reviewed], thresholds) -> WeightedCurve:
     thresholds = np.atleast_1d(as_points(thresholds)).astype(np.int64)
     above, below = _sums(days, thresholds)
     (fp, tp), (tn, fn) = np.moveaxis(above, 2, 0), np.moveaxis(below, 2, 0)
-    heaviest, n = _heaviest(days), sum(int(day.n_labelled.sum()) for day in days)
-    rates = (_share(*pair, heaviest) for pair in ((tp, fn), (fp, tn), (tp, fp)))
-    return WeightedCurve(thresholds, *rates, _a_day(fn, heaviest), n)
+    heavy, n = _heaviest(days, thresholds), sum(int(day.n_labelled.sum()) for day in days)
+    recall, fpr, precision = _share(tp, fn, heavy), _share(fp, tn, heavy), _share(tp, fp, heavy[[0, 0]])
+    return WeightedCurve(thresholds, recall, fpr, precision, _a_day(fn, heavy[1]), n)
 
 
 def _a_day(sums, heaviest):

@@ -58,7 +58,7 @@ def explored_words(view: View) -> str:
     if plan is None or view.ladder is None:
         return ""
     return (
-        f"{plan.share:.3g} of the events below it go to review by chance: some "
+        f"{100 * plan.share:.3g}% of the events below it go to review by chance: some "
         f"{reviews_per_day(view, plan):.1f} reviews a day (explore)"
     )
 

@@ -111,7 +111,7 @@ def test_pages_say_weighted_and_what_it_rests_on(explored):
         assert "weighted" in repr(tables.performance_table(view))
         assert "recall, weighted" in repr(tables.threshold_table(view))
         assert "Weighted by what was reviewed by chance" in repr(tables.simulation_table(view))
-        assert "0.1 of the events" in explored_words(view)
+        assert "10% of the events" in explored_words(view)
         curve = view.other_thresholds.curve
         chart = plots.threshold_curve(
             curve, Grid(), HIGH, blind=HIGH, weighted=view.selective.curve
