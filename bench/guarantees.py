@@ -1163,17 +1163,18 @@ class Selective:
         return np.array([tp / (tp + fn), fp / (~label).sum(), tp / (tp + fp), fn / days])
 
     def run(self, rng):
-        "(4, 3) weighted figures with intervals, and what they would be had every label come."
+        "(4, 3) weighted figures with intervals, and (4,) the same had every label come."
         from aiops_wb.stats.selective import Reviewed, weighted
 
-        days, reviewed = list(self.days(rng)), []
-        for points, label in days:
+        some, every = [], []
+        for points, label in self.days(rng):
+            label = label.astype(float)
             chance = np.where(points >= self.high, 1.0, self.chance[points + 16000])
-            chosen = rng.random(len(points)) < chance
-            of_day = points[chosen], chance[chosen], label[chosen].astype(float)
-            reviewed.append(Reviewed.of_events(*of_day))
-        figures = np.array([figure[:3] for figure in weighted(reviewed, self.high).values()])
-        return figures, self._figures(*map(np.concatenate, zip(*days)), len(days))
+            drawn = rng.random(len(points)) < chance
+            some.append(Reviewed.of_events(points[drawn], chance[drawn], label[drawn]))
+            every.append(Reviewed.of_events(points, np.ones(len(points)), label))
+        told, truth = (weighted(days, self.high).values() for days in (some, every))
+        return np.array([f[:3] for f in told]), np.array([f.value for f in truth])
 
 
 RATES = ("recall", "false positive rate", "precision", "missed a day")
@@ -1208,7 +1209,7 @@ def _said(values, digits):
 
 def ipw_bias(repetitions):
     """Mean error of figures weighted by what 2 % exploration brought, in standard errors of that
-    mean: against the same events, had every label come."""
+    mean: against the same figures of the same events, had every label come."""
     found = [_selective(repetitions, **world)[0] for world in WORLDS]
     # precision at the threshold rests on labels that all come: it has no error
     worst = np.max(np.delete(found, 2, axis=1), axis=1)

@@ -8,7 +8,8 @@ SELECT count(*) AS predictions,
        count(*) FILTER (WHERE route = 'ticket') AS tickets,
        count(*) FILTER (WHERE route = 'alert') AS to_a_person,
        count(*) FILTER (WHERE route = 'ticket')
-           / nullif(count(*) FILTER (WHERE route IN ('ticket', 'alert')), 0)
+           / nullif(count(*) FILTER (
+               WHERE route IN ('ticket', 'alert') AND coalesce(propensity, 1) = 1), 0)
            AS automated_share_of_high_risk,
        count(*) FILTER (WHERE automated)
            / nullif(count(*) FILTER (WHERE automated IS NOT NULL), 0)
@@ -46,7 +47,8 @@ FROM (SELECT CASE WHEN probability_interval_width IS NULL THEN 'unknown'
                   ELSE '0.2 to 1' END AS width, actual_fraud_detected
       FROM noc_fraud_prediction_log
       WHERE model = $model AND batch_id <= $batch AND label_batch_id <= $batch
-        AND route IN ('ticket', 'alert') AND actual_fraud_detected IS NOT NULL
+        AND route IN ('ticket', 'alert') AND coalesce(propensity, 1) = 1  -- not by chance
+        AND actual_fraud_detected IS NOT NULL
         AND predicted_at > $now::TIMESTAMPTZ - INTERVAL 30 DAYS
         AND predicted_at <= $now::TIMESTAMPTZ) AS known
 GROUP BY width

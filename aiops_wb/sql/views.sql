@@ -40,7 +40,8 @@ SELECT prediction_id, tenant, model, version, entity_id, site_id, predicted_at, 
        probability_lower_bound, probability_upper_bound,
        probability_upper_bound - probability_lower_bound AS probability_interval_width,
        risk_level, route, automated, points, threshold, calibration_id, latency_ms,
-       CAST(label AS BOOLEAN) AS actual_fraud_detected, features, batch_id, label_batch_id
+       CAST(label AS BOOLEAN) AS actual_fraud_detected, features, batch_id, label_batch_id,
+       propensity
 FROM shown
 
 -- name: score_counts_now
