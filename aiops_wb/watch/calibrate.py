@@ -222,7 +222,7 @@ def _logged(store, source, model, version, first, last):
     "Labelled predictions of the log's days, on their points."
     where = "label IS NOT NULL"
     if source == "fraud_log":
-        where += " AND route IN ('ticket', 'alert')"
+        where += " AND route IN ('ticket', 'alert') AND coalesce(propensity, 1) = 1"
     rows = store.rows(
         model,
         first,

@@ -111,12 +111,9 @@ def called_otherwise(of: ModelDay, high_risk: int) -> str:
     own = [
         scopes for at, scopes in own_since(reader, *named) if at.astimezone(zone).date() <= of.day
     ]
-    by_chance = high_risk > above and reader.exploration(of.model, of.stood_at) is not None
-    if not turned and not any(own[-1:]) and not by_chance:
+    if not turned and not any(own[-1:]):
         return ""
-    why = "events below it are reviewed by chance"
-    if turned or any(own[-1:]):
-        why = "it was changed on this day" if turned else "tenants or sites have their own"
+    why = "it was changed on this day" if turned else "tenants or sites have their own"
     return (
         f" At or above the threshold of {of.probability(of.threshold):.3f} there were {above:,}, "
         f"but {high_risk:,} were called: {why}."

@@ -317,7 +317,8 @@ def _known_days(calendar, day):
 def certainty_headline(view: View) -> Headline:
     "Which alerts are certain?"
     routes = view.tickets.decisions
-    high_risk = routes["ticket"] + routes["alert"]
+    by_chance = view.selective.reviewed_today
+    high_risk = routes["ticket"] + routes["alert"] - by_chance
     apart = called_otherwise(view, high_risk)
     if not view.tickets.stands:
         return _uncalibrated(view, routes["ticket"], apart)
@@ -331,6 +332,8 @@ def certainty_headline(view: View) -> Headline:
         )
     stands = view.tickets.stands[1]
     what = _certain_enough(routes, high_risk) + apart
+    if by_chance:
+        what += f" {by_chance:,} others were reviewed by chance."
     if stands.watch.broken_on:
         return Headline(
             "look",

@@ -63,6 +63,15 @@ class Selective:
         return {day: found.get(day, _NONE) for day in scored}
 
     @cached_property
+    def reviewed_today(self) -> int:
+        "Events of the day that somebody was asked about by chance."
+        of = self._of
+        if not of.reader.explores(of.model, of.stood_at):
+            return 0
+        found = of.reader.reviewed(of.model, of.version, of.day, of.day, of.as_of)
+        return sum(day.explored[0] for day in found.values())
+
+    @cached_property
     def explored(self) -> tuple[int, int]:
         "Events of these days that were looked at by chance, and how many have a label."
         counted = [day.explored for day in self.reviewed.values()]

@@ -115,8 +115,9 @@ class Tickets:
         return self._decided(f"points >= {self._of.threshold}", limit)
 
     def high_risk(self) -> pd.DataFrame:
-        "The day's tickets and alerts, like `alerts`, whatever the threshold is."
-        return self._decided("route IN ('ticket', 'alert')")
+        """The day's tickets and alerts, like `alerts`, whatever the threshold is; without what
+        was reviewed by chance."""
+        return self._decided("route IN ('ticket', 'alert') AND coalesce(propensity, 1) = 1")
 
     def _decided(self, where, limit=None):
         of = self._of

@@ -16,6 +16,7 @@ from aiops_wb.stats.selective import (
     weighted,
     weighted_curve,
 )
+from bench import guarantees
 
 
 def world(seed=0, days=12, per_day=400, share=0.1, effect=0.3):
@@ -175,3 +176,11 @@ def test_labels_end_where_they_hardly_come():
         is None
     )
     assert explored_words(0.02).startswith("explored: below the threshold 1 in 50 ")
+
+
+def test_weighted_figures_are_unbiased_and_their_intervals_hold():
+    "A part of what `bench/guarantees.py` publishes."
+    repetitions = 80
+    bias, coverage, _ = guarantees._selective(repetitions)
+    assert (np.delete(bias, 2) < 4).all()  # in standard errors; precision has no error there
+    assert (coverage > 0.95 - 4 * np.sqrt(0.95 * 0.05 / repetitions)).all()

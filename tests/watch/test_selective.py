@@ -108,6 +108,10 @@ def test_pages_say_weighted_and_what_it_rests_on(explored):
         view = View(store, MODEL, LAST, None, Settings(explore=0.1))
         says = performance_headline(view).says
         assert "reviewed by chance" in says and "of all positives and misses" in says
+        today = rows[(rows.event_date.dt.date == LAST) & (rows.route == "alert")]
+        by_chance = int((today.propensity < 1).sum())
+        assert view.selective.reviewed_today == by_chance > 5
+        assert len(view.tickets.high_risk()) == len(today) - by_chance
         assert "weighted" in repr(tables.performance_table(view))
         assert "recall, weighted" in repr(tables.threshold_table(view))
         assert "Weighted by what was reviewed by chance" in repr(tables.simulation_table(view))
