@@ -113,6 +113,24 @@ def test_the_ingester_decides_as_a_scorer_does_to_the_row(bench):
     assert not (below.route == "ticket").any()
 
 
+@pytest.mark.parametrize("rows", [1, 300])
+def test_what_a_scorer_logs_is_what_it_decided_with_ids_of_its_own(bench, rows):
+    with bench.store() as store:
+        store.explore(at(1), "ana", MODEL, MORE, "begin")
+        decides = scorer(store, at(2))
+    frame = pd.DataFrame({"s": np.linspace(0.02, 0.45, rows)})
+    with decides.logger(bench.data / "spool", flush_seconds=None) as log:
+        told = decides.score_and_log(frame, log, [at(2)] * rows)
+    assert decides.decide(frame).propensity.isna().all()  # without ids nothing is drawn
+    bench.ingest()
+    logged = rows_of(bench).loc[told.prediction_id]
+    assert (logged.decided_by == "service").all()
+    assert np.array_equal(logged.propensity, MORE.chance(logged.points.to_numpy()))
+    drawn = MORE.chooses(MODEL, told.prediction_id, logged.points)
+    assert np.array_equal(logged.route, np.where(drawn, "alert", "monitor"))
+    assert rows == 1 or 0 < drawn.sum() < rows
+
+
 def test_replay_draws_the_same_and_sees_another_plan(bench):
     frame = explored(bench)
     asked = MODEL, frame.day.min(), frame.day.max(), [], Settings()
