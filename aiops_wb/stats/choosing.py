@@ -60,7 +60,7 @@ class MaxFPR(Goal):
     def __str__(self) -> str:
         return f"a false positive rate of at most {self.target:.3g}"
 
-
+# %% ../../nbs/stats/19_choosing.ipynb #6a6eef69
 @dataclass(frozen=True)
 class MaxFDR(Goal):
     "At most this false discovery rate, FP / labelled alerts."
@@ -98,7 +98,7 @@ class MinRecall(Goal):
     def __str__(self) -> str:
         return f"a recall of at least {self.target:.3g}"
 
-# %% ../../nbs/stats/19_choosing.ipynb #14c22034
+# %% ../../nbs/stats/19_choosing.ipynb #763ccd83
 @dataclass(frozen=True)
 class MinCost(Goal):
     """The least cost of labelled events, a day: of each missed positive (or, where amounts are given, of a
@@ -124,7 +124,7 @@ class MinCost(Goal):
         return (f"the least cost (a miss {self.missed:g}, a false alert {self.false:g}, "
                 f"a review {self.review:g})")
 
-
+# %% ../../nbs/stats/19_choosing.ipynb #1e638142
 @dataclass(frozen=True)
 class Capacity(Goal):
     "At most so many alerts a day, on a day to come with this confidence (days exchangeable)."
@@ -154,7 +154,7 @@ class Capacity(Goal):
     def __str__(self) -> str:
         return f"at most {self.alerts_per_day:g} alerts a day with {self.confidence:.0%} confidence"
 
-# %% ../../nbs/stats/19_choosing.ipynb #ef884686
+# %% ../../nbs/stats/19_choosing.ipynb #39607551
 def _figures(goal: Goal, curves: DayCurves, caught, weights):
     "Figures (draws, k) of days that count so many times: weights (draws, days)."
     above, below = (weights @ part for part in goal.parts(curves, caught))
@@ -174,7 +174,7 @@ def _picked(goal: Goal, figures, days):
     reached = figures >= goal.allowed(days)
     return np.where(reached.any(axis=1), last - np.argmax(reached[:, ::-1], axis=1), -1)
 
-# %% ../../nbs/stats/19_choosing.ipynb #80ea72fe
+# %% ../../nbs/stats/19_choosing.ipynb #4ccf9b65
 def _needed(counts: ScoreCounts, alerts, lowest):
     "The lowest threshold at which a day has at most so many alerts."
     too_many = np.flatnonzero(counts.tail(counts.n) > alerts)
@@ -201,7 +201,7 @@ class _Sums(NamedTuple):
         tables = {name: getattr(a, name) + factor * getattr(b, name) for name in ("alerts", "labelled", "tp")}
         return _Sums(replace(a, **tables), caught + factor * more)
 
-# %% ../../nbs/stats/19_choosing.ipynb #bf1f6e9b
+# %% ../../nbs/stats/19_choosing.ipynb #0fc3cf0c
 def _run_about(place, holds):
     "First and last of the unbroken run of True about a place."
     below, above = np.flatnonzero(~holds[:place]), np.flatnonzero(~holds[place + 1:])
@@ -218,7 +218,7 @@ def _flat(goal, figures, place, days, confidence):
     holds[-1] &= goal.sense == 0  # calling nobody reaches no bound
     return _run_about(place, holds)
 
-
+# %% ../../nbs/stats/19_choosing.ipynb #26a0acd8
 class _Range(NamedTuple):
     "Interval of a threshold, its flat region (points), and the share of draws in which none was found."
 
@@ -227,10 +227,14 @@ class _Range(NamedTuple):
     none: float = nan
 
 
-def _range(goal, of: _Sums, threshold, rng, draws, confidence) -> _Range:
-    "From drawing days."
+def _drawn(rng, days, draws):
+    "How often each day is drawn (draws, days)."
+    return rng.multinomial(days, np.full(days, 1 / days), size=draws).astype(np.float64)
+
+
+def _range(goal, of: _Sums, threshold, weights, confidence) -> _Range:
+    "From drawn days."
     curves, days = of.curves, len(of.curves.dates)
-    weights = rng.multinomial(days, np.full(days, 1 / days), size=draws).astype(np.float64)
     figures = _figures(goal, curves, of.caught, weights)
     ladder, places = curves.thresholds, _picked(goal, figures, days)
     places[places < 0] = len(ladder) - 1 if goal.sense >= 0 else 0
@@ -241,10 +245,10 @@ def _range(goal, of: _Sums, threshold, rng, draws, confidence) -> _Range:
     widened = ((int(min(a, threshold)), int(max(b, threshold))) for a, b in ((low, high), (first, last)))
     return _Range(*widened, float((places == len(ladder) - 1).mean()))
 
-# %% ../../nbs/stats/19_choosing.ipynb #77de5ba7
+# %% ../../nbs/stats/19_choosing.ipynb #d2192916
 @dataclass(frozen=True)
-class Choice:
-    "A threshold (points) that was chosen for a goal from some days; None for the reason given."
+class _Chosen:
+    "A threshold (points) that was chosen for a goal from some days."
 
     goal: Goal
     threshold: int | None
@@ -265,24 +269,12 @@ class Choice:
         "Points as a score."
         return float(self.grid.inverse(points))
 
-    @property
-    def says(self) -> str:
-        "The choice in words."
-        return _said(self)
-
-    def to_json(self) -> dict:
-        "Plain JSON values; scores beside points."
-        return _as_json(self)
-
-    def __repr__(self) -> str:
-        return f"Choice({self.says})"
-
-
+# %% ../../nbs/stats/19_choosing.ipynb #d3113622
 def _span(choice, pair):
     return " to ".join(f"{choice.score(points):.3g}" for points in pair)
 
 
-def _said(choice: Choice) -> str:
+def _said(choice: _Chosen) -> str:
     if choice.threshold is None:
         return f"no threshold for {choice.goal}: {choice.reason}"
     days = f"{choice.days:,} day{'' if choice.days == 1 else 's'}"
@@ -297,7 +289,7 @@ def _said(choice: Choice) -> str:
             f"anything from {_span(choice, choice.flat)} {same} within what {days} can tell{doubt}")
 
 
-def _as_json(choice: Choice) -> dict:
+def _as_json(choice: _Chosen) -> dict:
     "Scores beside points, NaN as None."
     plain = lambda x: None if x is None or x != x else x
     scores = lambda pair: pair and [choice.score(points) for points in pair]
@@ -311,7 +303,23 @@ def _as_json(choice: Choice) -> dict:
             "confusion": choice.at and asdict(choice.at), "grid": choice.grid.name, "reason": choice.reason,
             "says": choice.says}
 
-# %% ../../nbs/stats/19_choosing.ipynb #032d5a5c
+# %% ../../nbs/stats/19_choosing.ipynb #16f55f47
+class Choice(_Chosen):
+    "A threshold (points) that was chosen for a goal from some days; None for the reason given."
+
+    @property
+    def says(self) -> str:
+        "The choice in words."
+        return _said(self)
+
+    def to_json(self) -> dict:
+        "Plain JSON values; scores beside points."
+        return _as_json(self)
+
+    def __repr__(self) -> str:
+        return f"Choice({self.says})"
+
+# %% ../../nbs/stats/19_choosing.ipynb #57b1d1c6
 def _why_none(goal: Goal, whole: ScoreCounts) -> str:
     "What is missing; empty where nothing is."
     n, labelled, positive = whole.total
@@ -335,7 +343,7 @@ def _finest(whole: ScoreCounts) -> np.ndarray:
     "Each score that occurs, and one above them all."
     return np.append(whole.points, whole.points[-1] + whole.grid.step)
 
-# %% ../../nbs/stats/19_choosing.ipynb #dd46fd21
+# %% ../../nbs/stats/19_choosing.ipynb #d17299a4
 def _caught(days, amounts, ladder):
     "What is caught of amounts at or above each threshold, by day."
     for day, table in days.items():
@@ -369,28 +377,21 @@ def _chosen(goal: Goal, days, finest: _Sums):
         return None, nan
     return int(ladder[place]), float(figures[0, place]) / (n if goal.sense == 0 else 1)
 
-# %% ../../nbs/stats/19_choosing.ipynb #7778f2a9
-class _Asked(NamedTuple):
-    "How sure an answer is to be."
-
-    seed: int
-    draws: int
-    confidence: float
-
-
-def _choice(goal, days, whole, finest: _Sums, coarse: _Sums, asked: _Asked) -> Choice:
+# %% ../../nbs/stats/19_choosing.ipynb #1aa90756
+def _choice(goal, days, whole, sums: tuple[_Sums, _Sums] | None, weights, confidence) -> Choice:
     "The choice from days, the sums it is read off, and those that are drawn from."
-    empty = Choice(goal, None, nan, None, None, nan, None, len(days), whole.grid, asked.confidence)
+    empty = Choice(goal, None, nan, None, None, nan, None, len(days), whole.grid, confidence)
     missing = _why_none(goal, whole)
     if missing:
         return replace(empty, reason=missing)
+    finest, coarse = sums
     threshold, value = _chosen(goal, days, finest)
     if threshold is None:
         return replace(empty, reason=_unreached(goal, len(days)))
     told = sum(table.total[1 if goal.needs else 0] > 0 for table in days.values())
-    found, rng = _Range(), np.random.default_rng(asked.seed)
+    found = _Range()
     if told >= LEAST_DAYS:
-        found = _range(goal, coarse, threshold, rng, asked.draws, asked.confidence)
+        found = _range(goal, coarse, threshold, weights, confidence)
     return replace(empty, threshold=threshold, value=value, interval=found.interval, flat=found.flat,
                    alerts_per_day=whole.at_or_above(threshold)[0] / len(days),
                    at=confusion(whole, threshold), reason=_doubt(found))
@@ -399,27 +400,27 @@ def _choice(goal, days, whole, finest: _Sums, coarse: _Sums, asked: _Asked) -> C
 def _doubt(found: _Range) -> str:
     return f"on {found.none:.0%} of drawn months no threshold reaches it" if found.none > 0.005 else ""
 
-# %% ../../nbs/stats/19_choosing.ipynb #98a430a4
-def optimise(days: Mapping[date, ScoreCounts], goal: Goal, *, seed: int = 0, draws: int = 400,
+# %% ../../nbs/stats/19_choosing.ipynb #9fa0c58a
+def optimise(days: Mapping[date, ScoreCounts], goal: Goal, rng, *, draws: int = 400,
              confidence: float = 0.95, amounts: Mapping[date, np.ndarray] | None = None) -> Choice:
     """The threshold (points) for a goal, with its interval and its flat region.
 
-    `days`: counts by day, of which labels are in. `amounts`: by day, for each of its cells the sum of the
-    amounts of its positives; `MinCost` then counts amounts in place of missed positives. The interval is for
-    independent days; the choice itself is exact, read off the whole curve. Where labels or days do not do,
-    the choice is None and says why. ValueError for days on two grids.
+    `days`: counts by day, of which labels are in. `rng`: a numpy generator. `amounts`: by day, for each of
+    its cells the sum of amounts of its positives; `MinCost` then counts amounts in place of missed positives.
+    The interval is for independent days; the choice itself is exact, read off the whole curve. Where labels
+    or days do not do, the choice is None and says why. ValueError for days on two grids.
     """
-    asked = _Asked(seed, draws, confidence)
     some = {day: days[day] for day in sorted(days) if len(days[day].points)}
     whole = total(some.values(), next(iter(some.values())).grid) if some else ScoreCounts.empty()
     if not some:
-        return replace(_choice(goal, {}, whole, None, None, asked), days=len(days))
+        return replace(_choice(goal, {}, whole, None, None, confidence), days=len(days))
     ladder, cells = _finest(whole), DayCurves.of(some).thresholds
     finest = DayCurves.at({next(iter(some)): whole}, ladder)
     caught = finest.tp if amounts is None else _caught(some, amounts, ladder).sum(axis=0, keepdims=True)
-    return _choice(goal, some, whole, _Sums(finest, caught), _sums(some, amounts, cells), asked)
+    sums = _Sums(finest, caught), _sums(some, amounts, cells)
+    return _choice(goal, some, whole, sums, _drawn(rng, len(some), draws), confidence)
 
-# %% ../../nbs/stats/19_choosing.ipynb #c514e8f4
+# %% ../../nbs/stats/19_choosing.ipynb #deb4c69f
 def pays_from(amount, review: float, false: float = 0.0, grid: Grid = Grid()) -> np.ndarray:
     """The lowest points at which calling pays for events of these amounts; above the grid where it never
     does.
@@ -437,7 +438,7 @@ def pays_from(amount, review: float, false: float = 0.0, grid: Grid = Grid()) ->
     points = np.clip(np.ceil(PER_UNIT * odds - 1e-9), -grid.limit, grid.limit + 1)
     return np.ceil(points / grid.step).astype(np.int64) * grid.step
 
-# %% ../../nbs/stats/19_choosing.ipynb #33a6ceb7
+# %% ../../nbs/stats/19_choosing.ipynb #b7882b39
 def _pooling(goal: Goal, pool: ScoreCounts, k: float) -> float:
     "By what the pool's counts are multiplied so that they count as k events."
     if isinstance(goal, Capacity) or k == 0:
@@ -446,20 +447,20 @@ def _pooling(goal: Goal, pool: ScoreCounts, k: float) -> float:
     size = {"labelled": labelled, "positive": positive, "negative": labelled - positive}[goal.pooled]
     return k / size if size else 0.0
 
-
-def optimise_segments(segments: Mapping[str, Mapping[date, ScoreCounts]], goal: Goal, *, k: float = 50,
-                      seed: int = 0, draws: int = 400, confidence: float = 0.95) -> dict[str, Choice]:
+# %% ../../nbs/stats/19_choosing.ipynb #126514bb
+def optimise_segments(segments: Mapping[str, Mapping[date, ScoreCounts]], goal: Goal, rng, *, k: float = 50,
+                      draws: int = 400, confidence: float = 0.95) -> dict[str, Choice]:
     """A threshold (points) for each segment, shrunk towards that of all of them together by `k` events.
 
-    Counts of each segment by day; together they are the pool. Days are drawn for a segment and the pool
-    alike. Figures and alerts are the segment's own, the threshold is that of the mixture.
+    Counts of each segment by day; together they are the pool. The same days are drawn for all (`rng`: a
+    numpy generator). Figures and alerts are the segment's own, the threshold is that of the mixture.
     """
     dates = sorted({day for days in segments.values() for day in days})
     pooled = {day: total(days[day] for days in segments.values() if day in days) for day in dates}
     pooled = {day: table for day, table in pooled.items() if len(table.points)}
     if not pooled:
-        return {name: optimise({}, goal, confidence=confidence) for name in segments}
-    whole, asked = total(pooled.values()), _Asked(seed, draws, confidence)
+        return {name: optimise({}, goal, rng, confidence=confidence) for name in segments}
+    whole, weights = total(pooled.values()), _drawn(rng, len(pooled), draws)
     ladders = _finest(whole), DayCurves.of(pooled).thresholds
     first, factor = next(iter(pooled)), _pooling(goal, whole, k)
     shared = _sums({first: whole}, None, ladders[0]), _sums(pooled, None, ladders[1])
@@ -467,12 +468,13 @@ def optimise_segments(segments: Mapping[str, Mapping[date, ScoreCounts]], goal: 
     for name, days in segments.items():
         own = {day: days.get(day, ScoreCounts.empty(whole.grid)) for day in pooled}
         alone = total(own.values())
-        finest = _sums({first: alone}, None, ladders[0]).plus(shared[0], factor)
-        found[name] = _choice(goal, own if alone.total[0] else {}, alone, finest,
-                              _sums(own, None, ladders[1]).plus(shared[1], factor), asked)
+        tables = {first: alone}, own
+        sums = tuple(_sums(table, None, ladder).plus(pool, factor)
+                     for table, ladder, pool in zip(tables, ladders, shared))
+        found[name] = _choice(goal, own, alone, sums, weights, confidence)
     return found
 
-# %% ../../nbs/stats/19_choosing.ipynb #f9760ce9
+# %% ../../nbs/stats/19_choosing.ipynb #ef7fd1ac
 class Parity(NamedTuple):
     "An error rate of a segment beside that of all others; the difference with its interval over days."
 
@@ -495,7 +497,7 @@ def _errors(days, threshold):
                       for name in ("fp", "tn", "fn", "tp"))
     return {"fpr": (fp, fp + tn), "fnr": (fn, fn + tp)}
 
-# %% ../../nbs/stats/19_choosing.ipynb #b40bec0b
+# %% ../../nbs/stats/19_choosing.ipynb #aaf4cdde
 def parity(segments: Mapping[str, Mapping[date, ScoreCounts]], threshold: int | Mapping[str, int],
            confidence: float = 0.95) -> list[Parity]:
     "Error rates of segments at a threshold (points), one for all or each its own; none below 2 segments."

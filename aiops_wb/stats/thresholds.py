@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from .counts import ScoreCounts, require_events, total
 from .performance import Confusion, Figure, confusion
-from .points import Grid
+from .points import Grid, as_points
 from scipy.special import stdtrit
 
 # %% ../../nbs/stats/07_thresholds.ipynb #8f0dfc4b
@@ -24,10 +24,10 @@ def _ratio(a, b):
     "a / b, NaN where b is 0."
     return np.divide(a, b, out=np.full(len(a), np.nan), where=b > 0)
 
-# %% ../../nbs/stats/07_thresholds.ipynb #8c41ef8a
+# %% ../../nbs/stats/07_thresholds.ipynb #7b2f06a2
 @dataclass(frozen=True, eq=False)
-class Curve:
-    "Counts and rates at every threshold that changes anything, ascending; NaN where nothing can be divided."
+class _CurveCounts:
+    "Counts at every threshold that changes anything, ascending."
 
     thresholds: np.ndarray  # (k,) points; an event at or above it is an alert
     alerts: np.ndarray      # (k,) events, labelled or not
@@ -45,6 +45,10 @@ class Curve:
     def tn(self) -> np.ndarray:
         "Negatives below it."
         return self.negatives - self.fp
+
+# %% ../../nbs/stats/07_thresholds.ipynb #6c6d1469
+class Curve(_CurveCounts):
+    "Counts and rates at every threshold that changes anything, ascending; NaN where nothing can be divided."
 
     @property
     def fpr(self) -> np.ndarray:
@@ -124,11 +128,10 @@ def _at_or_above(table, column, ladder):
     place = np.searchsorted(ladder, table.points, side="right") - 1
     return np.cumsum(np.bincount(place, column, len(ladder))[::-1])[::-1]
 
-# %% ../../nbs/stats/07_thresholds.ipynb #05163ad0
+# %% ../../nbs/stats/07_thresholds.ipynb #404a62b7
 @dataclass(frozen=True, eq=False)
-class DayCurves:
-    """What lies at or above each threshold, day by day: tables (days, k). Thresholds ascend; the first calls
-    everybody, the last nobody. ValueError for counts that are a difference, or on two grids."""
+class _DayTables:
+    "What lies at or above each threshold, day by day: tables (days, k)."
 
     dates: tuple[date, ...]
     thresholds: np.ndarray  # (k,) points
@@ -136,6 +139,21 @@ class DayCurves:
     labelled: np.ndarray    # events with a known label
     tp: np.ndarray          # events with label 1
     grid: Grid
+
+    @property
+    def fp(self) -> np.ndarray:
+        "Events with label 0."
+        return self.labelled - self.tp
+
+    @property
+    def missing(self) -> np.ndarray:
+        "Events without a label."
+        return self.alerts - self.labelled
+
+# %% ../../nbs/stats/07_thresholds.ipynb #2bc76468
+class DayCurves(_DayTables):
+    """What lies at or above each threshold, day by day: tables (days, k). Thresholds ascend; the first calls
+    everybody, the last nobody. ValueError for counts that are a difference, or on two grids."""
 
     @classmethod
     def of(cls, days: Mapping[date, ScoreCounts], most: int = 400) -> "DayCurves":
@@ -152,21 +170,11 @@ class DayCurves:
     @classmethod
     def at(cls, days: Mapping[date, ScoreCounts], thresholds: np.ndarray) -> "DayCurves":
         "At thresholds (points, ascending) of which the first is at or below every event."
-        dates = tuple(sorted(days))
+        dates, thresholds = tuple(sorted(days)), as_points(thresholds, next(iter(days.values())).grid.kind)
         columns = zip(*(days[d].columns for d in dates))
         tables = [np.array([_at_or_above(days[d], c, thresholds) for d, c in zip(dates, column)])
                   for column in columns]
         return cls(dates, thresholds, *tables, days[dates[0]].grid)
-
-    @property
-    def fp(self) -> np.ndarray:
-        "Events with label 0."
-        return self.labelled - self.tp
-
-    @property
-    def missing(self) -> np.ndarray:
-        "Events without a label."
-        return self.alerts - self.labelled
 
 # %% ../../nbs/stats/07_thresholds.ipynb #24229553
 class Change(NamedTuple):
@@ -246,7 +254,7 @@ def _ratio_and_rest(hits, n):
     share = float(hits.sum() / n.sum())
     return share, (hits - share * n) / n.sum()
 
-# %% ../../nbs/stats/07_thresholds.ipynb #3f28f894
+# %% ../../nbs/stats/07_thresholds.ipynb #726cc1ca
 class Compared(NamedTuple):
     "A figure under a candidate, under the current threshold, and how much higher the first is."
 
@@ -256,8 +264,8 @@ class Compared(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Simulation:
-    "What two thresholds (points) would have done with the same events of `days` days."
+class _Replayed:
+    "The same events of `days` days under two thresholds (points)."
 
     candidate: int
     current: int
@@ -272,6 +280,14 @@ class Simulation:
         "What the candidate changes, in labelled events."
         a, b = self.at_candidate, self.at_current
         return Change(a.tp - b.tp, a.fp - b.fp, b.tp + b.fn)
+
+# %% ../../nbs/stats/07_thresholds.ipynb #f0f73963
+SHOWN = "alerts", "alerts_per_day", "tp", "fp", "fpr", "fdr", "precision", "recall"
+RATES = "fpr", "fdr", "precision", "recall", "specificity", "accuracy", "f1"
+
+
+class Simulation(_Replayed):
+    "What two thresholds (points) would have done with the same events of `days` days."
 
     @property
     def rule(self) -> str:
@@ -294,11 +310,7 @@ class Simulation:
         return {name: tuple(f.value for f in self.record[name]) for name in SHOWN}
 
 # %% ../../nbs/stats/07_thresholds.ipynb #3e4d2124
-SHOWN = "alerts", "alerts_per_day", "tp", "fp", "fpr", "fdr", "precision", "recall"
-RATES = "fpr", "fdr", "precision", "recall", "specificity", "accuracy", "f1"
-
-
-def _figures(of: Simulation):
+def _figures(of: _Replayed):
     "Counts, and rates of independent rows."
     both, days = (of.at_candidate, of.at_current), of.days
     pairs = {"alerts": of.alerts, "alerts_per_day": tuple(a / days for a in of.alerts)}
