@@ -215,7 +215,9 @@ def _flat(goal, figures, place, days, confidence):
     apart = figures - figures[:, [place]] if goal.sense == 0 else figures - goal.bound(days)
     low, high = np.quantile(apart, tails, axis=0, method="inverted_cdf")
     holds = (low <= 0) & (high >= 0)
-    holds[-1] &= goal.sense == 0  # calling nobody reaches no bound
+    if goal.sense == 0:
+        return tuple(np.flatnonzero(holds)[[0, -1]])
+    holds[-1] = False  # calling nobody reaches no bound
     return _run_about(place, holds)
 
 # %% ../../nbs/stats/19_choosing.ipynb #26a0acd8
