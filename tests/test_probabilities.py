@@ -96,7 +96,7 @@ CALLS = SimpleNamespace(_of=Day(), _counts={0: COUNTS}, days=1)
 
 def others():
     whole = OtherThresholds(Day())
-    whole.__dict__.update(_counts=COUNTS, _days=[COUNTS])
+    whole.__dict__.update(_counts=COUNTS, _days={date(2026, 3, 1): COUNTS})
     return whole
 
 

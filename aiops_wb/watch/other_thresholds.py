@@ -47,7 +47,7 @@ class OtherThresholds:
 
     def _until(self, last):
         first = last - timedelta(29)
-        return [c for d, c in self._of.counts_by_day.items() if first <= d <= last]
+        return {d: c for d, c in self._of.counts_by_day.items() if first <= d <= last}
 
     @cached_property
     def _days(self):
@@ -55,7 +55,7 @@ class OtherThresholds:
 
     @cached_property
     def _counts(self):
-        return total(self._days, self._of.grid)
+        return total(self._days.values(), self._of.grid)
 
     @property
     def days_replayed(self) -> int:
@@ -63,8 +63,8 @@ class OtherThresholds:
         return len(self._days)
 
     def simulate(self, candidate: int) -> Simulation:
-        "Replay these days with another threshold (points)."
-        return simulate(self._counts, candidate, self._of.threshold, self.days_replayed)
+        "Replay these days with another threshold (points); figures have intervals over days."
+        return simulate(self._days, candidate, self._of.threshold)
 
     @cached_property
     def candidate(self) -> int | None:
@@ -100,7 +100,8 @@ class OtherThresholds:
         days = self._through(last) if last else {}
         owed = {} if alerts else {day: complete.owed(day) for day in days}
         wait = 0 if alerts or not days else (self._of.day - last).days
-        return control(days, risk, target, confidence, unit, owed=owed, delay_days=wait)
+        found = control(days, risk, target, confidence, unit, owed=owed, delay_days=wait)
+        return found if days else self._nothing(found)
 
     def _through(self, last) -> dict[date, ScoreCounts]:
         "Counts of all days of this version up to one."
