@@ -37,6 +37,7 @@ from aiops_wb.stats.automation import (
     thresholds_down,
     venn_abers_rule,
 )
+from aiops_wb.stats.choosing import Choice, MaxFPR
 from aiops_wb.stats.conformal import (
     GroupConditional,
     LabelConditional,
@@ -65,7 +66,7 @@ from aiops_wb.stats.selective import (
     weighted,
     weighted_curve,
 )
-from aiops_wb.stats.thresholds import curve, simulate
+from aiops_wb.stats.thresholds import DayCurves, curve, simulate
 from aiops_wb.watch.alarms import count_rows
 from aiops_wb.watch.dial import Calls
 from aiops_wb.watch.lived import Growing
@@ -112,7 +113,7 @@ CALLS = SimpleNamespace(_of=Day(), _counts={0: COUNTS}, days=1)
 
 def others():
     whole = OtherThresholds(Day())
-    whole.__dict__.update(_counts=COUNTS, _days=[COUNTS])
+    whole.__dict__.update(_counts=COUNTS, _days={date(2026, 3, 1): COUNTS})
     return whole
 
 
@@ -143,6 +144,9 @@ MANY = {  # what takes the points of many events
     "stats.selective.Reviewed.of_events:points": lambda x: Reviewed.of_events(x, [1, 1], [0, 1]),
     "stats.selective.weighted_curve:thresholds": lambda x: weighted_curve(LOOKED_AT, x),
     "watch.selective.Selective.at:thresholds": lambda x: Selective.at(SEEN, x),
+    "stats.thresholds.DayCurves.at:thresholds": lambda x: DayCurves.at(
+        {date(2026, 3, 1): COUNTS}, np.append(x.dtype.type(-GRID.limit), x)
+    ),
 }
 ONE = {  # what takes a threshold, or the points of one event
     "stats.counts._Table.at_or_above:threshold": COUNTS.at_or_above,
@@ -184,6 +188,9 @@ ONE = {  # what takes a threshold, or the points of one event
     "stats.automation.level_at:points": level_at,
     "stats.automation.Certainty.interval:points": STANDS.interval,
     "stats.automation.Certainty.set_of:points": STANDS.set_of,
+    "stats.choosing._Chosen.score:points": Choice(
+        MaxFPR(0.1), 0, 0.1, None, None, 1.0, None, 1
+    ).score,
     "stats.automation.Certainty.decide:points": STANDS.decide,
     "stats.decisions.Ladder.level:points": Ladder.of().level,
     "stats.decisions.Ladder.at:threshold": Ladder.of().at,
@@ -240,9 +247,13 @@ SHARES = "risk cuts are probabilities"
 OTHERS = {  # what is called alike and is something else
     "stats.selective.Reviewed.__init__:points": MADE,
     "stats.selective.WeightedCurve.__init__:thresholds": MADE,
-    "stats.thresholds.Curve.__init__:thresholds": MADE,
-    "stats.thresholds.Simulation.__init__:candidate": MADE,
-    "stats.thresholds.Simulation.__init__:current": MADE,
+    "stats.thresholds._CurveCounts.__init__:thresholds": MADE,
+    "stats.thresholds._DayTables.__init__:thresholds": MADE,
+    "stats.thresholds._Replayed.__init__:candidate": MADE,
+    "stats.thresholds._Replayed.__init__:current": MADE,
+    "stats.choosing._Chosen.__init__:threshold": MADE,
+    "stats.choosing._Chosen.__init__:at": "counts at a threshold",
+    "stats.control._Found.__init__:threshold": MADE,
     "stats.coverage.AutomationRisk.__init__:thresholds": MADE,
     "stats.pace.Pace.__init__:cuts": MADE,
     "stats.automation.Record.__init__:thresholds": MADE,
