@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from functools import cached_property
 
-from ..stats.counts import total
+from ..stats.counts import ScoreCounts, total
 from ..stats.thresholds import Curve, Simulation, best_f1, curve, simulate
 from .model_day import ModelDay
 
@@ -20,7 +20,7 @@ class OtherThresholds:
     @cached_property
     def curve(self) -> Curve:
         "The threshold curve of these days."
-        return curve(self._counts)
+        return curve(self.counts)
 
     @cached_property
     def complete(self) -> bool:
@@ -33,6 +33,11 @@ class OtherThresholds:
         "The last of these days."
         return self._of.complete_days.newest if self.complete else self._of.day
 
+    @property
+    def first(self) -> date:
+        "The first of these days."
+        return self.through - timedelta(29)
+
     def _until(self, last):
         first = last - timedelta(29)
         return [c for d, c in self._of.counts_by_day.items() if first <= d <= last]
@@ -42,7 +47,8 @@ class OtherThresholds:
         return self._until(self.through)
 
     @cached_property
-    def _counts(self):
+    def counts(self) -> ScoreCounts:
+        "The events of these days."
         return total(self._days, self._of.grid)
 
     @property
@@ -52,12 +58,12 @@ class OtherThresholds:
 
     def simulate(self, candidate: int) -> Simulation:
         "Replay these days with another threshold (points)."
-        return simulate(self._counts, candidate, self._of.threshold, self.days_replayed)
+        return simulate(self.counts, candidate, self._of.threshold, self.days_replayed)
 
     @cached_property
     def candidate(self) -> int | None:
         "The threshold with the best F1 over these days; None without positives."
         try:
-            return best_f1(self._counts)
+            return best_f1(self.counts)
         except ValueError:
             return None
