@@ -172,7 +172,7 @@ def render(nb: NotebookNode, job: Job) -> str:
 
 def _beside(target):
     "Where the page of tenants and sites lies that a report links to."
-    return target.with_name(f"{target.stem}.segments.html")
+    return target.parent / f"{target.stem}.segments.html"
 
 
 def _write_beside(nb, job):
@@ -205,7 +205,7 @@ def rehearse() -> None:
     "Make a shell and a page: what that loads is there before a process forks, not in each fork."
     shell()
     nb = new_notebook(cells=[new_markdown_cell("# A\n\nB")])
-    render(nb, Job("", Path(), Path("a.html"), {}, ""))
+    render(nb, Job("", Path(), Path(), {}, ""))
 
 
 def _first(nb, mime):

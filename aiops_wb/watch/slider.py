@@ -109,17 +109,15 @@ def of_all(
     holds. `costs`: those to begin with.
     """
     others = view.other_thresholds
-    named = {"in force": view.threshold, "best F1": others.candidate}
-    bands = {"flat": flat, "promise": promise}
-    found = {name: band for name, band in bands.items() if band}
-    ends = [end for band in found.values() for end in band[:2]]
-    marks = [*(at for at in named.values() if at is not None), *ends]
+    best = [others.candidate] if others.candidate is not None else []
+    ends = [end for band in (flat, promise) if band for end in band[:2]]
     part = {"name": "all events", "inForce": view.threshold, "says": ""}
     return _shared(view) | {
-        "marks": [{"name": n, "points": at} for n, at in named.items() if at is not None],
-        "bands": [{"name": name, **band._asdict()} for name, band in found.items()],
-        "costs": costs._asdict() if costs else None,
-        "parts": [part | packed(others.counts, marks)],
+        "marks": [{"name": "best F1", "points": at} for at in best],
+        "flat": flat and flat._asdict(),
+        "promise": promise and promise._asdict(),
+        "costs": costs and costs._asdict(),
+        "parts": [part | packed(others.counts, [view.threshold, *best, *ends])],
     }
 
 
@@ -215,8 +213,6 @@ def of_segments(view: View, parts: Sequence[Part]) -> dict:
     most = max(200, 40_000 // max(1, len(kept)))  # positions of all together bound the page
     return _shared(view) | {
         "marks": [],
-        "bands": [],
-        "costs": None,
         "parts": [_told(view, part) | packed(part.counts, [part.edge], most) for part in kept],
     }
 

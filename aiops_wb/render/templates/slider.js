@@ -54,8 +54,8 @@ export const confusion = ({ edges, n, unlabelled, positive }, points) => {
   return { alerts: n[at], tp, fp, fn, tn, unknown, unknownBelow: unlabelled[0] - unknown };
 };
 
-/** Figures of a confusion over some days; NaN where nothing can be divided, or no costs are given. */
-export const figures = ({ alerts, tp, fp, fn, tn }, days, costs) => ({
+/** Figures over some days; NaN where nothing can be divided. Costs are of labelled events. */
+export const figures = ({ alerts, tp, fp, fn, tn }, days, costs = {}) => ({
   alerts: alerts / days,
   tp,
   fn,
@@ -63,7 +63,7 @@ export const figures = ({ alerts, tp, fp, fn, tn }, days, costs) => ({
   precision: tp / (tp + fp),
   recall: tp / (tp + fn),
   fpr: fp / (tn + fp),
-  cost: costs ? (costs.missed * fn + costs.false * fp + costs.review * alerts) / days : NaN,
+  cost: (costs.missed * fn + (costs.false * fp + costs.review * (tp + fp))) / days,
 });
 
 /** The stop that costs least; the highest of those that cost the same. */
@@ -107,10 +107,10 @@ export const pointsOf = (score, kind) => Math.round(onLadder(score, kind));
 export const spelled = (points, kind) => {
   if (kind === "linear") return scoreOf(points, kind).toFixed(3);
   let p = Math.fround(scoreOf(points, kind));
-  while (onLadder(p, kind) < points - 0.4) p = Math.fround(p + 2 ** -24); // few are that near to 1
+  while (onLadder(p, kind) < points - 0.4999) p = Math.fround(p + 2 ** -24); // few are that near to 1
   for (let digits = 3; digits < 10; digits++) {
     const text = p < 0.1 ? p.toPrecision(digits) : p.toFixed(digits);
-    if (Math.abs(onLadder(Number(text), kind) - points) < 0.4) return text;
+    if (Math.abs(onLadder(Number(text), kind) - points) < 0.49) return text;
   }
   return String(p);
 };
@@ -128,131 +128,192 @@ export const command = (model, part, score, why) => {
   return ["aiops-wb", "thresholds", "propose", ...words, ...last].join(" ");
 };
 
-// What draws. Every text is set as text, so that no name can become an element.
+// What draws. The frame is fixed; names and figures are set as text, so that none becomes an element.
 
-const ROWS = [
-  ["alerts", "Alerts a day", 1],
-  ["tp", "Positives caught", 0],
-  ["fn", "Positives missed", 0],
-  ["fp", "False positives", 0],
-  ["precision", "Precision", 3],
-  ["recall", "Recall", 3],
-  ["fpr", "False positive rate", 3],
-  ["cost", "Cost a day", 1],
-];
-const LINES = ["precision", "recall", "fpr"];
-const COSTS = [
-  ["missed", "a missed positive"],
-  ["false", "a false alert"],
-  ["review", "the review of an alert"],
-];
+const RATES = { precision: "Precision", recall: "Recall", fpr: "False positive rate" };
+const ROWS = {
+  alerts: "Alerts a day",
+  tp: "Positives caught",
+  fn: "Positives missed",
+  fp: "False positives",
+  ...RATES,
+  cost: "Cost a day",
+};
+const DIGITS = { alerts: 1, tp: 0, fn: 0, fp: 0, cost: 1 }; // 3 of a rate
+const COSTS = { missed: "a missed positive", false: "a false alert", review: "a review" };
 const TICKS = [0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999];
 const KEYS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -1e9, End: 1e9 };
 
-const made = (node, attributes, children) => {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") node.addEventListener(name, value);
-    else node.setAttribute(name, value);
-  }
-  node.append(...children);
-  return node;
-};
-const h = (tag, attributes = {}, ...children) =>
-  made(document.createElement(tag), attributes, children);
-const svg = (tag, attributes = {}, ...children) =>
-  made(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
-const row = (name, cells) => h("tr", {}, h("th", { scope: "row" }, name), ...cells);
-const head = (...names) =>
-  h("thead", {}, h("tr", {}, ...names.map((name) => h(name ? "th" : "td", {}, name))));
-
-/** Rates over the stops, and bands of them; `here` is the line that moves. */
-const picture = (table, stops, bands, inForce, here) => {
-  const last = Math.max(1, stops.length - 1);
-  const path = (name) => {
-    let pen = "M";
-    const to = stops.map((at, i) => {
-      const rate = figures(confusion(table, at), 1)[name];
-      const drawn = Number.isNaN(rate) ? "" : `${pen}${i} ${(100 - 100 * rate).toFixed(1)}`;
-      pen = drawn ? "L" : "M";
-      return drawn;
-    });
-    return svg("path", { d: to.join(""), class: name });
-  };
-  const area = ({ name, low, high }) => {
-    const [from, to] = [placeOf(stops, low), Math.min(last, placeOf(stops, high))];
-    return svg("rect", { x: from, width: Math.max(0, to - from), y: 0, height: 100, class: name });
-  };
-  const upright = (i) => ({ x1: i, x2: i, y1: 0, y2: 100 });
-  return svg(
-    "svg",
-    { viewBox: `0 0 ${last} 100`, preserveAspectRatio: "none" },
-    ...bands.map(area),
-    svg("path", { d: `M0 50H${last}`, class: "half" }),
-    svg("line", { ...upright(placeOf(stops, inForce)), class: "inforce" }),
-    ...LINES.map(path),
-    here,
-  );
-};
-
-/** Scores under the slider. */
-const scale = (stops, kind) => {
-  const [low, high] = [stops[0], stops.at(-1)];
-  const fifth = (high - low) / 5;
-  const at =
-    kind === "logit" ? TICKS.map((p) => pointsOf(p, kind)) : [1, 2, 3, 4].map((i) => low + i * fifth);
-  const inside = at.filter((points) => points > low && points < high);
-  return inside.map((points) => {
-    const tick = h("span", {}, String(Number(scoreOf(points, kind).toPrecision(kind === "logit" ? 4 : 2))));
-    tick.style.left = `${(100 * placeOf(stops, points)) / (stops.length - 1)}%`;
-    return tick;
-  });
-};
+const each = (names, html) => Object.entries(names).map(html).join("");
+const head = (...names) => `<thead><tr><td></td>${each(names, ([, name]) => `<th scope="col">${name}</th>`)}`;
+const row = ([name, title]) =>
+  `<tr data-row="${name}"><th scope="row">${title}</th><td class="here"></td><td></td><td></td></tr>`;
+const FRAME = `
+<p class="sub" data-says></p>
+<label data-parts>Events of <select></select></label>
+<p data-part></p>
+<p class="legend">${each({ ...RATES, inforce: "in force" }, ([name, title]) => `<span class="${name}">${title}</span>`)}</p>
+<div class="around">
+  <div class="plot" aria-hidden="true"><svg preserveAspectRatio="none">
+    <rect class="flat" height="100"/><rect class="promise" height="100"/><path class="half"/>
+    <line class="inforce" y2="100"/>${each(RATES, ([name]) => `<path class="${name}"/>`)}<line class="mark" y2="100"/>
+  </svg></div>
+  <input type="range" min="0" step="1" autocomplete="off" aria-label="threshold">
+  <div class="scale" aria-hidden="true"></div>
+</div>
+<div class="row">
+  <label>Threshold <input class="score" inputmode="decimal" size="9" autocomplete="off"></label>
+  <span data-jumps></span>
+</div>
+<div class="tables">
+  <table><caption>What it would have done</caption>${head("here", "in force", "difference")}
+    <tbody>${each({ score: "Threshold", ...ROWS }, row)}</tbody></table>
+  <table><caption>Events by known label</caption>${head("positive", "negative", "no label")}
+    <tbody>${each({ above: "at or above", below: "below" }, row)}</tbody></table>
+</div>
+<p data-band="flat"></p><p data-band="promise"></p>
+<fieldset><legend>What it costs, in one unit</legend><div class="row">${each(
+  COSTS,
+  ([name, title]) => `<label>${title} <input type="number" name="${name}" min="0" step="any"></label>`,
+)}</div></fieldset>
+<p class="row change"><label>To change it, say why <input class="why" maxlength="400"></label></p>
+<p class="row change"><code></code><button type="button">Copy</button></p>
+<p role="status" class="unseen"></p>`;
 
 /** Draw a slider into `el`; `model` has `data`, and keeps `at` (points), `part` and `costs`. */
 export function render({ model, el }) {
   const data = model.get("data");
   const { kind, days, parts } = data;
+  let costs = model.get("costs") ?? data.costs ?? undefined;
   let part, table, stops, place, resting;
-  let costs = model.get("costs") ?? data.costs;
+
+  el.classList.add("slider");
+  el.innerHTML = FRAME;
+  const find = (selector) => el.querySelector(selector);
+  const say = (selector, text) => (find(selector).textContent = text);
+  const put = (selector, attributes) =>
+    Object.entries(attributes).forEach(([name, value]) => find(selector).setAttribute(name, value));
+  const fill = (name, texts) =>
+    find(`[data-row=${name}]`)
+      .querySelectorAll("td")
+      .forEach((cell, i) => (cell.textContent = texts[i]));
+  const made = (tag, text, properties) =>
+    Object.assign(document.createElement(tag), { textContent: text, ...properties });
+  const [range, score, choice, why, line] = ["[type=range]", ".score", "select", ".why", "code"].map(find);
+  const prices = Object.keys(COSTS).map((name) => find(`[name=${name}]`));
   const text = (points) => spelled(points, kind);
 
-  const input = (type, attributes) => h("input", { type, autocomplete: "off", ...attributes });
-  const range = input("range", {
-    min: 0,
-    step: 1,
-    "aria-label": "threshold",
-    input: () => move(Number(range.value)),
-    keydown: (event) => {
-      const page = Math.max(1, Math.round(stops.length / 20));
-      const by = { ...KEYS, PageUp: page, PageDown: -page }[event.key];
-      if (!by || event.altKey || event.ctrlKey || event.metaKey) return;
-      event.preventDefault();
-      move(place + by);
-    },
-  });
-  const score = input("number", { step: "any", change: () => typed() });
-  const typed = () => {
-    if (score.value === "") return move(place);
-    const points = pointsOf(Number(score.value), kind);
-    const above = placeOf(stops, points); // the nearer one of two
-    move(above && !(stops[above] - points < points - stops[above - 1]) ? above - 1 : above);
+  /** Rates over the stops, the bands, and scores below. */
+  const draw = () => {
+    const last = stops.length - 1;
+    const rates = stops.map((at) => figures(confusion(table, at), days));
+    put("svg", { viewBox: `0 0 ${last} 100` });
+    put(".half", { d: `M0 50H${last}` });
+    for (const name of Object.keys(RATES)) {
+      const known = (i) => i >= 0 && !Number.isNaN(rates[i][name]);
+      const to = (i) => `${known(i - 1) ? "L" : "M"}${i} ${(100 - 100 * rates[i][name]).toFixed(1)}`;
+      put(`path.${name}`, { d: stops.map((_, i) => (known(i) ? to(i) : "")).join("") });
+    }
+    for (const name of ["flat", "promise"]) {
+      const [from, to] = data[name] ? [data[name].low, data[name].high].map((at) => placeOf(stops, at)) : [0, 0];
+      put(`rect.${name}`, { x: from, width: Math.min(last, to) - from });
+    }
+    const inForce = placeOf(stops, part.inForce);
+    put("line.inforce", { x1: inForce, x2: inForce });
+    const fifths = [1, 2, 3, 4].map((i) => scoreOf(stops[Math.round((last * i) / 5)], kind).toFixed(1));
+    const along = (tick) => placeOf(stops, pointsOf(tick, kind)) / last;
+    const ticks = (kind === "logit" ? TICKS : fifths).filter((tick) => Math.abs(along(tick) - 0.5) < 0.48);
+    find(".scale").replaceChildren(
+      ...ticks.map((tick) => made("span", tick, { style: `left:${100 * along(tick)}%` })),
+    );
   };
-  const prices = COSTS.map(([name, label]) => {
-    const field = input("number", { min: 0, step: "any", size: 6, input: () => priced() });
-    field.value = costs?.[name] ?? "";
-    return [name, field, h("label", {}, `${label} `, field)];
-  });
+
+  /** Show a part, at the stop at some points. */
+  const choose = (index, points) => {
+    part = parts[index];
+    [table, stops] = [unpack(part), stopsOf(part)];
+    [choice.value, range.max] = [index, stops.length - 1];
+    say("[data-part]", part.says);
+    draw();
+    model.set("part", parts.length > 1 ? part.name : null);
+    move(placeOf(stops, points));
+  };
+
+  /** Show a place among the stops. */
+  const move = (to) => {
+    place = Math.max(0, Math.min(stops.length - 1, to));
+    const points = stops[place];
+    const [now, then] = [points, part.inForce].map((at) => confusion(table, at));
+    const [ours, theirs] = [now, then].map((counts) => figures(counts, days, costs));
+    [range.value, score.value] = [place, text(points)];
+    put("line.mark", { x1: place, x2: place });
+    const apart = scoreOf(points, kind) - scoreOf(part.inForce, kind);
+    fill("score", [text(points), text(part.inForce), written(apart, 3, true)]);
+    for (const name of Object.keys(ROWS)) {
+      const [a, b, digits] = [ours[name], theirs[name], DIGITS[name] ?? 3];
+      fill(name, [written(a, digits), written(b, digits), written(a - b, digits, true)]);
+    }
+    fill("above", [now.tp, now.fp, now.unknown].map((n) => written(n, 0)));
+    fill("below", [now.fn, now.tn, now.unknownBelow].map((n) => written(n, 0)));
+    for (const name of ["flat", "promise"].filter((name) => data[name])) {
+      const { low, high, says } = data[name];
+      const where = points >= low && points <= high ? "lies in it" : "lies outside it";
+      say(`[data-band=${name}]`, `${says} ${text(points)} ${where}.`);
+    }
+    line.textContent = command(data.model, part, text(points), why.value.trim() || "...");
+    const calls = `${written(ours.alerts, 1)} alerts a day`;
+    range.setAttribute("aria-valuetext", `${text(points)}, ${calls}`);
+    clearTimeout(resting); // what is told and kept waits until the hand rests
+    resting = setTimeout(() => {
+      const rates = `precision ${written(ours.precision, 3)}, recall ${written(ours.recall, 3)}`;
+      say("[role=status]", `At ${text(points)}: ${calls}, ${rates}.`);
+      offer();
+      model.set("at", points);
+      model.set("costs", costs);
+      model.save_changes();
+    }, 600);
+  };
+
+  /** Buttons that lead to thresholds with a name. */
+  const offer = () => {
+    const least = costs ? [{ name: "cheapest", points: cheapest(table, stops, costs) }] : [];
+    const named = [{ name: "in force", points: part.inForce }, ...data.marks, ...least];
+    const to = (points) => () => move(placeOf(stops, points));
+    find("[data-jumps]").replaceChildren(
+      ...named.map(({ name, points }) =>
+        made("button", `${name}: ${text(points)}`, { type: "button", onclick: to(points) }),
+      ),
+    );
+  };
+
+  range.oninput = () => move(Number(range.value));
+  range.onkeydown = (event) => {
+    const page = Math.max(1, Math.round(stops.length / 20));
+    const by = { ...KEYS, PageUp: page, PageDown: -page }[event.key];
+    if (!by || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    move(place + by);
+  };
+  score.onchange = () => {
+    const points = pointsOf(Number(score.value.replace(",", ".").trim() || NaN), kind);
+    const above = placeOf(stops, points); // the nearer one of two
+    const lower = above > 0 && !(stops[above] - points < points - stops[above - 1]);
+    move(Number.isNaN(points) ? place : above - lower);
+  };
   const priced = () => {
-    const given = prices.map(([name, field]) => [name, field.value === "" ? NaN : Number(field.value)]);
-    costs = given.every(([, value]) => value >= 0) ? Object.fromEntries(given) : null;
-    model.set("costs", costs);
+    const given = prices.map(({ name, value }) => [name, value === "" ? NaN : Number(value)]);
+    costs = given.every(([, value]) => value >= 0) ? Object.fromEntries(given) : undefined;
     move(place);
   };
-  const why = input("text", { input: () => move(place), maxlength: 400 });
-  const status = h("p", { role: "status", class: "unseen" });
-  const copy = async () => {
+  for (const field of prices) {
+    field.value = costs?.[field.name] ?? "";
+    field.oninput = priced;
+  }
+  why.oninput = () => move(place);
+  choice.onchange = () => choose(Number(choice.value), stops[place]);
+  find("button").onclick = async () => {
     if (!why.value.trim()) {
-      status.textContent = "Say why first: the reason is kept with the change.";
+      say("[role=status]", "Say why first: the reason is kept with the change.");
       return why.focus();
     }
     try {
@@ -261,138 +322,34 @@ export function render({ model, el }) {
       getSelection().selectAllChildren(line); // where a page may not write to the clipboard
       document.execCommand("copy");
     }
-    done.textContent = status.textContent = "Copied.";
-  };
-  const line = h("code");
-  const done = h("span", { class: "sub", "aria-hidden": "true" });
-  const cells = ROWS.map(() => ["here", "inforce", "change"].map((name) => h("td", { class: name })));
-  const named = h("th", { scope: "col" });
-  const sides = [0, 1].map(() => [0, 1, 2].map(() => h("td")));
-  const [jumps, says, bandsSay] = ["span", "p", "div"].map((tag) => h(tag));
-  const [plot, numbers] = ["plot", "scale"].map((name) => h("div", { class: name, "aria-hidden": "true" }));
-  const here = svg("line", { y1: 0, y2: 100, class: "mark" });
-  const choice = h(
-    "select",
-    { change: () => choose(Number(choice.value)) },
-    ...parts.map(({ name }, i) => h("option", { value: i }, name)),
-  );
-
-  /** Show a part, at the threshold nearest to some points. */
-  const choose = (index, points) => {
-    const kept = points ?? (part && stops[place]);
-    part = parts[(choice.value = index)];
-    [table, stops] = [unpack(part), stopsOf(part)];
-    range.max = stops.length - 1;
-    says.textContent = part.says;
-    plot.replaceChildren(picture(table, stops, data.bands, part.inForce, here));
-    numbers.replaceChildren(...scale(stops, kind));
-    model.set("part", parts.length > 1 ? part.name : null);
-    move(placeOf(stops, kept ?? part.inForce));
-  };
-  const go = (label, points) =>
-    h("button", { type: "button", click: () => move(placeOf(stops, points)) }, `${label}: ${text(points)}`);
-
-  /** Show a place among the stops. */
-  const move = (to) => {
-    place = Math.max(0, Math.min(stops.length - 1, to));
-    const points = stops[place];
-    const [now, force] = [points, part.inForce].map((at) => confusion(table, at));
-    const [ours, theirs] = [now, force].map((at) => figures(at, days, costs));
-    range.value = place;
-    score.value = text(points);
-    here.setAttribute("x1", place);
-    here.setAttribute("x2", place);
-    named.textContent = `in force, ${text(part.inForce)}`;
-    ROWS.forEach(([name, , digits], i) => {
-      const [a, b] = [ours[name], theirs[name]];
-      const shown = [written(a, digits), written(b, digits), written(a - b, digits, true)];
-      cells[i].forEach((cell, j) => (cell.textContent = shown[j]));
-    });
-    const counts = [
-      [now.tp, now.fp, now.unknown],
-      [now.fn, now.tn, now.unknownBelow],
-    ];
-    sides.forEach((side, i) => side.forEach((cell, j) => (cell.textContent = written(counts[i][j], 0))));
-    const inside = ({ low, high }) => (points >= low && points <= high ? "lies in it" : "lies outside it");
-    bandsSay.replaceChildren(
-      ...data.bands.map((band) => h("p", { class: band.name }, `${band.says} ${text(points)} ${inside(band)}.`)),
-    );
-    line.textContent = command(data.model, part, text(points), why.value.trim() || "...");
-    done.textContent = "";
-    const calls = `${written(ours.alerts, 1)} alerts a day`;
-    const rates = `precision ${written(ours.precision, 3)}, recall ${written(ours.recall, 3)}`;
-    range.setAttribute("aria-valuetext", `${text(points)}, ${calls}`);
-    clearTimeout(resting); // what is told and kept waits until the hand rests
-    resting = setTimeout(() => {
-      const least = costs ? [["cheapest", cheapest(table, stops, costs)]] : [];
-      const marks = data.marks.filter((mark) => mark.name !== "in force");
-      const all = [["in force", part.inForce], ...marks.map((m) => [m.name, m.points]), ...least];
-      jumps.replaceChildren(...all.map((jump) => go(...jump)));
-      status.textContent = `At ${text(points)}: ${calls}, ${rates}.`;
-      model.set("at", points);
-      model.save_changes();
-    }, 600);
+    say("[role=status]", "Copied.");
   };
 
-  const legend = [...LINES.map((name, i) => [name, ROWS[4 + i][1]]), ["inforce", "in force"]];
-  el.classList.add("slider");
-  el.replaceChildren(
-    h("p", { class: "sub" }, data.says),
-    ...(parts.length > 1 ? [h("label", {}, "Events of ", choice)] : []),
-    says,
-    h("p", { class: "legend" }, ...legend.map(([name, title]) => h("span", { class: name }, title))),
-    h("div", { class: "around" }, plot, range, numbers),
-    h("div", { class: "row" }, h("label", {}, "Threshold ", score), jumps),
-    h(
-      "div",
-      { class: "tables" },
-      h(
-        "table",
-        {},
-        h("caption", {}, "What it would have done"),
-        h("thead", {}, h("tr", {}, h("td"), h("th", { scope: "col" }, "here"), named, h("th", { scope: "col" }, "difference"))),
-        h("tbody", {}, ...ROWS.map(([, title], i) => row(title, cells[i]))),
-      ),
-      h(
-        "table",
-        {},
-        h("caption", {}, "Events by known label"),
-        head("", "positive", "negative", "no label"),
-        h("tbody", {}, row("at or above", sides[0]), row("below", sides[1])),
-      ),
-    ),
-    bandsSay,
-    h(
-      "fieldset",
-      {},
-      h("legend", {}, "What it costs, in one unit"),
-      h("div", { class: "row" }, ...prices.map((price) => price[2])),
-    ),
-    h("p", { class: "row change" }, h("label", {}, "To change it, say why ", why)),
-    h("div", { class: "row change" }, line, h("button", { type: "button", click: copy }, "Copy"), done),
-    status,
-  );
-  const asked = parts.findIndex(({ name }) => name === model.get("part"));
-  choose(Math.max(0, asked), model.get("at"));
+  say("[data-says]", data.says);
+  find("[data-parts]").hidden = parts.length < 2;
+  choice.append(...parts.map(({ name }, i) => made("option", name, { value: i })));
+  const asked = Math.max(0, parts.findIndex(({ name }) => name === model.get("part")));
+  choose(asked, model.get("at") ?? parts[asked].inForce);
+  offer();
 }
 
 /** What a page is asked for behind its `#`, and keeps there: a link leads back to a threshold. */
 const onPage = (el) => {
   const kept = new URLSearchParams(location.hash.slice(1));
-  const priced = COSTS.every(([name]) => Number(kept.get(name) ?? NaN) >= 0);
+  const given = (name) => (kept.get(name) ? Number(kept.get(name)) : NaN);
+  const costs = Object.keys(COSTS).map((name) => [name, given(name)]);
   const state = {
     data: JSON.parse(el.dataset.slider),
-    at: kept.get("at") && Number.isFinite(Number(kept.get("at"))) ? Number(kept.get("at")) : null,
     part: kept.get("part"),
-    costs: priced ? Object.fromEntries(COSTS.map(([name]) => [name, Number(kept.get(name))])) : null,
+    at: Number.isFinite(given("at")) ? given("at") : undefined,
+    costs: costs.every(([, cost]) => cost >= 0) ? Object.fromEntries(costs) : undefined,
   };
   return {
     get: (name) => state[name],
     set: (name, value) => (state[name] = value),
     save_changes: () => {
-      const { at, part, costs } = state;
-      const told = Object.entries({ at, part, ...costs }).filter(([, value]) => value != null);
-      history.replaceState(null, "", `#${new URLSearchParams(told)}`);
+      const told = Object.entries({ part: state.part, at: state.at, ...state.costs });
+      history.replaceState(null, "", `#${new URLSearchParams(told.filter(([, value]) => value != null))}`);
     },
   };
 };
