@@ -121,7 +121,7 @@ def _in_force(view, part):
     "What the threshold that is in force in a part does there."
     alerts, cells = part.counts.at_or_above(part.edge)[0], confusion(part.counts, part.edge)
     return {
-        "": part.name,
+        "tenant or site": part.name,
         "threshold": number(view.probability(part.threshold)),
         "alerts a day": f"{alerts / view.other_thresholds.days_replayed:,.1f}",
         metric("tp").column: f"{cells.tp:,}",
