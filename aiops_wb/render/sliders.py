@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from ..stats.performance import confusion
-from ..watch.slider import Band, Costs, of_all, of_segments, parts_of
+from ..watch.slider import of_all, of_segments, parts_of
 from ..watch.view import View
 from ..watch.words import number
 from .frame import POLICY
@@ -97,14 +97,9 @@ class Segments:
         }
 
 
-def threshold_slider(
-    view: View,
-    flat: Band | None = None,
-    promise: Band | None = None,
-    costs: Costs | None = None,
-) -> Slider:
+def threshold_slider(view: View) -> Slider:
     "The slider over the replayed days of a view."
-    return Slider(of_all(view, flat, promise, costs))
+    return Slider(of_all(view))
 
 
 def segment_sliders(view: View, shown: int = 20) -> Segments | Table:

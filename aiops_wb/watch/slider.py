@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..log.dial import Scope, threshold_of
+from ..stats.choosing import Choice, MinCost
+from ..stats.control import Controlled
 from ..stats.counts import ScoreCounts
 from ..stats.points import Grid, as_points
 from .view import View
@@ -20,13 +22,15 @@ __all__ = [
     "POSITIONS",
     "SEGMENTS",
     "Band",
-    "Costs",
     "Part",
+    "costs_of",
     "cut_at",
+    "flat_of",
     "of_all",
     "of_segments",
     "packed",
     "parts_of",
+    "promise_of",
 ]
 
 POSITIONS = 2_000
@@ -37,19 +41,44 @@ SEGMENTS = 500
 
 
 class Band(NamedTuple):
-    "Thresholds (points, both ends in it) of which one sentence speaks."
+    "A sentence about thresholds (points) from `low` to `high`; about none, or up to the highest."
 
-    low: int
-    high: int
     says: str
+    low: int | None
+    high: int | None
+    inside: str  # what is said of a threshold among them, behind its score
+    outside: str
 
 
-class Costs(NamedTuple):
-    "What a missed positive, a false alert and the review of an alert cost, in one unit."
+def costs_of(view: View) -> tuple[MinCost | None, str]:
+    """What mistakes cost, in false alerts, and whence that is known; None where nothing says it.
 
-    missed: float
-    false: float
-    review: float
+    As `retrain_miss_cost` has it, else as the threshold in force implies: to call from p on is
+    right where a missed positive costs (1 - p) / p false alerts (Elkan 2001), if scores are
+    calibrated.
+    """
+    told = view.settings.retrain_miss_cost
+    if told is not None:
+        return MinCost(told, 1.0), "as `retrain_miss_cost` has it"
+    if view.grid.kind != "logit":
+        return None, ""
+    p = view.probability(view.threshold)
+    implied = float(f"{(1 - p) / p:.3g}")
+    return MinCost(implied, 1.0), "which is what the threshold in force says of calibrated scores"
+
+
+def flat_of(choice: Choice, whence: str) -> Band:
+    "What the days cannot tell from the cheapest threshold, and at which costs."
+    missed = f"{choice.goal.missed:,.3g} false alert{'' if choice.goal.missed == 1 else 's'}"
+    says = f"A missed positive is taken to cost {missed}, {whence}: {choice.says}."
+    return Band(says, *(choice.flat or (None, None)), "is one of these", "is none of these")
+
+
+def promise_of(kept: Controlled) -> Band:
+    "Where what is promised of tickets would hold for every alert; nowhere before that is known."
+    says = f"What is promised of tickets, asked of all alerts: {kept.says}."
+    low = kept.threshold if kept.confidence is not None else None
+    return Band(says, low, None, "is at or above that", "is below that")
 
 
 def packed(counts: ScoreCounts, marks: Iterable[int] = (), most: int = POSITIONS) -> dict:
@@ -97,26 +126,24 @@ def cut_at(counts: ScoreCounts, step: int, marks: Sequence[int] = ()) -> ScoreCo
     return ScoreCounts.of(edges, *counts.columns, Grid(counts.grid.kind))
 
 
-def of_all(
-    view: View,
-    flat: Band | None = None,
-    promise: Band | None = None,
-    costs: Costs | None = None,
-) -> dict:
-    """The replayed days of a view, all events together, as JSON values.
-
-    `flat`: thresholds that the days cannot tell from the best one. `promise`: where a promise
-    holds. `costs`: those to begin with.
-    """
-    others = view.other_thresholds
+def of_all(view: View) -> dict:
+    """The replayed days of a view, all events together, as JSON values: with what they cannot tell
+    from the cheapest threshold, and from where on what is promised of tickets would hold."""
+    others, settings = view.other_thresholds, view.settings
+    goal, whence = costs_of(view)
+    choice = others.choose(goal) if goal else None
+    flat = flat_of(choice, whence) if choice else None
+    target = settings.false_ticket_share, settings.false_ticket_confidence
+    promise = promise_of(others.control("fdr", *target))
     best = [others.candidate] if others.candidate is not None else []
-    ends = [end for band in (flat, promise) if band for end in band[:2]]
+    ends = [end for band in (flat, promise) if band for end in (band.low, band.high)]
+    ends = [at for at in (choice and choice.threshold, *ends) if at is not None]
     part = {"name": "all events", "inForce": view.threshold, "says": ""}
     return _shared(view) | {
         "marks": [{"name": "best F1", "points": at} for at in best],
         "flat": flat and flat._asdict(),
-        "promise": promise and promise._asdict(),
-        "costs": costs and costs._asdict(),
+        "promise": promise._asdict(),
+        "costs": goal and {name: getattr(goal, name) for name in ("missed", "false", "review")},
         "parts": [part | packed(others.counts, [view.threshold, *best, *ends])],
     }
 

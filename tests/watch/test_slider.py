@@ -8,20 +8,23 @@ from conftest import MODEL, Bench, events
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiops_wb import open_snapshot
+from aiops_wb import Settings, open_snapshot
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.render.sliders import as_text
+from aiops_wb.stats.choosing import MinCost, optimise
+from aiops_wb.stats.control import control
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.slider import (
     POSITIONS,
-    Band,
-    Costs,
+    costs_of,
     cut_at,
+    flat_of,
     of_all,
     of_segments,
     packed,
     parts_of,
+    promise_of,
 )
 from aiops_wb.watch.view import View
 
@@ -103,17 +106,56 @@ def log(logged):
 
 def test_a_view_gives_what_it_replays(log):
     log.__dict__["threshold"] = 405
-    data = of_all(log, Band(300, 500, "flat"), Band(450, 16_000, "kept"), Costs(5, 1, 0))
-    (part,) = data["parts"]
-    others = log.other_thresholds
+    data = of_all(log)
+    (part,), others = data["parts"], log.other_thresholds
+    choice = others.choose(MinCost(0.667, 1))
     assert data["model"] == MODEL and data["kind"] == "logit"
     assert data["days"] == others.days_replayed and part["inForce"] == 405
-    assert {300, 405, 450, 500, others.candidate} <= set(part["marks"])
-    assert (
-        data["flat"] == {"low": 300, "high": 500, "says": "flat"} and data["costs"]["missed"] == 5
-    )
+    assert {405, others.candidate, choice.threshold} <= set(part["marks"])
+    assert data["costs"] == {"missed": 0.667, "false": 1.0, "review": 0.0}
+    assert choice.says in data["flat"]["says"]
+    assert "too few" not in data["promise"]["says"] and data["promise"]["low"] is None
     for at in stops(part)[::40]:
         assert above(part, at) == others.counts.at_or_above(at)
+
+
+def test_costs_are_those_of_the_settings_else_what_the_threshold_in_force_implies(log):
+    told = View(log.reader, MODEL, log.day, settings=Settings(retrain_miss_cost=8))
+    assert costs_of(told)[0] == MinCost(8, 1)
+    log.__dict__["threshold"] = int(log.grid.quantise(0.8))
+    goal, whence = costs_of(log)
+    assert goal == MinCost(0.25, 1) and "calibrated" in whence
+    log.__dict__["grid"] = Grid("linear")
+    assert costs_of(log) == (None, "")
+
+
+def days_of(n, seed=0):
+    "Days of made events with labels, a week begins with the first of them."
+    rng = np.random.default_rng(seed)
+    first = date(2026, 3, 2)
+    for day in (first + timedelta(i) for i in range(n)):
+        points = rng.normal(0, 1_500, 300).astype(int)
+        labels = rng.random(300) < 1 / (1 + np.exp(-points / 1_000))
+        yield day, ScoreCounts.from_events(points, labels)
+
+
+def test_a_band_is_of_the_thresholds_that_its_sentence_names():
+    days = dict(days_of(30))
+    choice = optimise(days, MinCost(1, 1), np.random.default_rng(0))
+    band = flat_of(choice, "as told")
+    assert (band.low, band.high) == choice.flat and choice.says in band.says
+    assert band.says.startswith("A missed positive is taken to cost 1 false alert, as told")
+    none = flat_of(optimise({}, MinCost(2, 1), np.random.default_rng(0)), "as told")
+    assert (none.low, none.high) == (None, None) and "cost 2 false alerts" in none.says
+
+
+@pytest.mark.parametrize(("weeks", "known"), [(12, False), (30, True)])
+def test_a_promise_has_a_band_where_its_back_test_can_judge_it(weeks, known):
+    kept = control(dict(days_of(7 * weeks)), "fdr", 0.2, 0.8, owed=0.0)
+    assert kept.threshold is not None and (kept.confidence is not None) == known
+    band = promise_of(kept)
+    assert band.low == (kept.threshold if known else None) and band.high is None
+    assert kept.says in band.says
 
 
 def test_it_says_of_which_days_and_that_no_label_is_no_negative(log):

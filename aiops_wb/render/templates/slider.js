@@ -107,7 +107,8 @@ export const pointsOf = (score, kind) => Math.round(onLadder(score, kind));
 export const spelled = (points, kind) => {
   if (kind === "linear") return scoreOf(points, kind).toFixed(3);
   let p = Math.fround(scoreOf(points, kind));
-  while (onLadder(p, kind) < points - 0.4999) p = Math.fround(p + 2 ** -24); // few are that near to 1
+  // of those near to 1 there are few
+  while (onLadder(p, kind) < points - 0.4999) p = Math.fround(p + 2 ** -24);
   for (let digits = 3; digits < 10; digits++) {
     const text = p < 0.1 ? p.toPrecision(digits) : p.toFixed(digits);
     if (Math.abs(onLadder(Number(text), kind) - points) < 0.49) return text;
@@ -120,18 +121,20 @@ const quoted = (word) =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
 
 /** The command that proposes a threshold, of a part where it is none of all. */
-export const command = (model, part, score, why) => {
-  const options = { model, tenant: part.tenant, site: part.site, why };
-  const given = Object.entries(options).filter(([, value]) => value || value === "");
-  const words = given.map(([name, value]) => `--${name}=${quoted(value)}`);
-  const last = score.startsWith("-") ? ["--", score] : [score];
-  return ["aiops-wb", "thresholds", "propose", ...words, ...last].join(" ");
+export const command = (model, { tenant, site }, score, why) => {
+  const given = Object.entries({ tenant, site, why }).filter(([, value]) => value);
+  const options = given.map(([name, value]) => `--${name}=${quoted(value)}`);
+  const what = [quoted(model), score];
+  const dashed = what.some((word) => /^'?-/.test(word)); // would be taken for an option
+  const words = dashed ? [...options, "--", ...what] : [...what, ...options];
+  return ["aiops-wb thresholds propose", ...words].join(" ");
 };
 
-// What draws. The frame is fixed; names and figures are set as text, so that none becomes an element.
+// What draws. The frame is fixed; names and figures are set as text: none becomes an element.
 
 const RATES = { precision: "Precision", recall: "Recall", fpr: "False positive rate" };
 const ROWS = {
+  score: "Threshold",
   alerts: "Alerts a day",
   tp: "Positives caught",
   fn: "Positives missed",
@@ -140,23 +143,37 @@ const ROWS = {
   cost: "Cost a day",
 };
 const DIGITS = { alerts: 1, tp: 0, fn: 0, fp: 0, cost: 1 }; // 3 of a rate
+const SIDES = { above: "at or above", below: "below" };
+const BANDS = { flat: "costs the same", promise: "promised" };
 const COSTS = { missed: "a missed positive", false: "a false alert", review: "a review" };
+const COST_NAMES = Object.keys(COSTS);
+const OTHER_COSTS = "At other costs aiops-wb thresholds choose says which of them cost the same.";
 const TICKS = [0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999];
 const KEYS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -1e9, End: 1e9 };
 
-const each = (names, html) => Object.entries(names).map(html).join("");
-const head = (...names) => `<thead><tr><td></td>${each(names, ([, name]) => `<th scope="col">${name}</th>`)}`;
-const row = ([name, title]) =>
-  `<tr data-row="${name}"><th scope="row">${title}</th><td class="here"></td><td></td><td></td></tr>`;
+const each = (names, html) =>
+  Object.entries(names)
+    .map(([name, title]) => html(name, title))
+    .join("");
+const row = (name, title) =>
+  `<tr data-row="${name}"><th scope="row">${title}</th><td></td><td></td><td></td></tr>`;
+const sheet = (name, caption, names, rows) =>
+  `<table class="${name}"><caption>${caption}</caption>
+  <thead><tr><td></td>${names.map((name) => `<th scope="col">${name}</th>`).join("")}</tr></thead>
+  <tbody>${each(rows, row)}</tbody></table>`;
 const FRAME = `
 <p class="sub" data-says></p>
 <label data-parts>Events of <select></select></label>
 <p data-part></p>
-<p class="legend">${each({ ...RATES, inforce: "in force" }, ([name, title]) => `<span class="${name}">${title}</span>`)}</p>
+<p class="legend">${each(
+  { ...RATES, ...BANDS, inforce: "in force" },
+  (name, title) => `<span class="${name}">${title}</span>`,
+)}</p>
 <div class="around">
   <div class="plot" aria-hidden="true"><svg preserveAspectRatio="none">
-    <rect class="flat" height="100"/><rect class="promise" height="100"/><path class="half"/>
-    <line class="inforce" y2="100"/>${each(RATES, ([name]) => `<path class="${name}"/>`)}<line class="mark" y2="100"/>
+    ${each(BANDS, (name) => `<rect class="${name}" height="100"/>`)}
+    <path class="half"/><line class="inforce" y2="100"/>
+    ${each(RATES, (name) => `<path class="${name}"/>`)}<line class="mark" y2="100"/>
   </svg></div>
   <input type="range" min="0" step="1" autocomplete="off" aria-label="threshold">
   <div class="scale" aria-hidden="true"></div>
@@ -166,15 +183,14 @@ const FRAME = `
   <span data-jumps></span>
 </div>
 <div class="tables">
-  <table><caption>What it would have done</caption>${head("here", "in force", "difference")}
-    <tbody>${each({ score: "Threshold", ...ROWS }, row)}</tbody></table>
-  <table><caption>Events by known label</caption>${head("positive", "negative", "no label")}
-    <tbody>${each({ above: "at or above", below: "below" }, row)}</tbody></table>
+  ${sheet("did", "What it would have done", ["here", "in force", "difference"], ROWS)}
+  ${sheet("sides", "Events by known label", ["positive", "negative", "no label"], SIDES)}
 </div>
-<p data-band="flat"></p><p data-band="promise"></p>
+${each(BANDS, (name) => `<p data-band="${name}"></p>`)}
 <fieldset><legend>What it costs, in one unit</legend><div class="row">${each(
   COSTS,
-  ([name, title]) => `<label>${title} <input type="number" name="${name}" min="0" step="any"></label>`,
+  (name, title) =>
+    `<label>${title} <input type="number" name="${name}" min="0" step="any"></label>`,
 )}</div></fieldset>
 <p class="row change"><label>To change it, say why <input class="why" maxlength="400"></label></p>
 <p class="row change"><code></code><button type="button">Copy</button></p>
@@ -184,7 +200,8 @@ const FRAME = `
 export function render({ model, el }) {
   const data = model.get("data");
   const { kind, days, parts } = data;
-  let costs = model.get("costs") ?? data.costs ?? undefined;
+  const given = data.costs ?? undefined;
+  let costs = model.get("costs") ?? given;
   let part, table, stops, place, resting;
 
   el.classList.add("slider");
@@ -192,16 +209,25 @@ export function render({ model, el }) {
   const find = (selector) => el.querySelector(selector);
   const say = (selector, text) => (find(selector).textContent = text);
   const put = (selector, attributes) =>
-    Object.entries(attributes).forEach(([name, value]) => find(selector).setAttribute(name, value));
+    Object.entries(attributes).forEach((pair) => find(selector).setAttribute(...pair));
   const fill = (name, texts) =>
     find(`[data-row=${name}]`)
       .querySelectorAll("td")
       .forEach((cell, i) => (cell.textContent = texts[i]));
   const made = (tag, text, properties) =>
     Object.assign(document.createElement(tag), { textContent: text, ...properties });
-  const [range, score, choice, why, line] = ["[type=range]", ".score", "select", ".why", "code"].map(find);
-  const prices = Object.keys(COSTS).map((name) => find(`[name=${name}]`));
+  const [range, score, choice] = ["[type=range]", ".score", "select"].map(find);
+  const [why, line] = [".why", "code"].map(find);
+  const prices = COST_NAMES.map((name) => find(`[name=${name}]`));
   const text = (points) => spelled(points, kind);
+
+  /** A sentence about thresholds, and their ends; of none without a low one. */
+  const band = (name) => {
+    const { low, high, ...words } = data[name] ?? { says: "" };
+    const others = name === "flat" && COST_NAMES.some((cost) => costs?.[cost] !== given?.[cost]);
+    if (others) return { says: OTHER_COSTS, low: Infinity };
+    return { ...words, low: low ?? Infinity, high: high ?? Infinity };
+  };
 
   /** Rates over the stops, the bands, and scores below. */
   const draw = () => {
@@ -211,20 +237,25 @@ export function render({ model, el }) {
     put(".half", { d: `M0 50H${last}` });
     for (const name of Object.keys(RATES)) {
       const known = (i) => i >= 0 && !Number.isNaN(rates[i][name]);
-      const to = (i) => `${known(i - 1) ? "L" : "M"}${i} ${(100 - 100 * rates[i][name]).toFixed(1)}`;
+      const y = (i) => (100 - 100 * rates[i][name]).toFixed(1);
+      const to = (i) => `${known(i - 1) ? "L" : "M"}${i} ${y(i)}`;
       put(`path.${name}`, { d: stops.map((_, i) => (known(i) ? to(i) : "")).join("") });
     }
-    for (const name of ["flat", "promise"]) {
-      const [from, to] = data[name] ? [data[name].low, data[name].high].map((at) => placeOf(stops, at)) : [0, 0];
-      put(`rect.${name}`, { x: from, width: Math.min(last, to) - from });
+    for (const name of Object.keys(BANDS)) {
+      const { low, high } = band(name);
+      const [from, to] = [low, high].map((end) => Math.min(last, placeOf(stops, end ?? low)));
+      find(`.legend .${name}`).hidden = low === Infinity;
+      put(`rect.${name}`, { x: from, width: to - from });
     }
     const inForce = placeOf(stops, part.inForce);
     put("line.inforce", { x1: inForce, x2: inForce });
-    const fifths = [1, 2, 3, 4].map((i) => scoreOf(stops[Math.round((last * i) / 5)], kind).toFixed(1));
+    const fifths = [1, 2, 3, 4].map((i) => stops[Math.round((last * i) / 5)]);
+    const ticks = kind === "logit" ? TICKS : fifths.map((at) => scoreOf(at, kind).toFixed(1));
     const along = (tick) => placeOf(stops, pointsOf(tick, kind)) / last;
-    const ticks = (kind === "logit" ? TICKS : fifths).filter((tick) => Math.abs(along(tick) - 0.5) < 0.48);
     find(".scale").replaceChildren(
-      ...ticks.map((tick) => made("span", tick, { style: `left:${100 * along(tick)}%` })),
+      ...ticks
+        .filter((tick) => Math.abs(along(tick) - 0.5) < 0.48)
+        .map((tick) => made("span", tick, { style: `left:${100 * along(tick)}%` })),
     );
   };
 
@@ -249,16 +280,16 @@ export function render({ model, el }) {
     put("line.mark", { x1: place, x2: place });
     const apart = scoreOf(points, kind) - scoreOf(part.inForce, kind);
     fill("score", [text(points), text(part.inForce), written(apart, 3, true)]);
-    for (const name of Object.keys(ROWS)) {
+    for (const name of Object.keys(ours)) {
       const [a, b, digits] = [ours[name], theirs[name], DIGITS[name] ?? 3];
       fill(name, [written(a, digits), written(b, digits), written(a - b, digits, true)]);
     }
     fill("above", [now.tp, now.fp, now.unknown].map((n) => written(n, 0)));
     fill("below", [now.fn, now.tn, now.unknownBelow].map((n) => written(n, 0)));
-    for (const name of ["flat", "promise"].filter((name) => data[name])) {
-      const { low, high, says } = data[name];
-      const where = points >= low && points <= high ? "lies in it" : "lies outside it";
-      say(`[data-band=${name}]`, `${says} ${text(points)} ${where}.`);
+    for (const name of Object.keys(BANDS)) {
+      const { says, low, high, inside, outside } = band(name);
+      const where = points >= low && points <= high ? inside : outside;
+      say(`[data-band=${name}]`, low < Infinity ? `${says} ${text(points)} ${where}.` : says);
     }
     line.textContent = command(data.model, part, text(points), why.value.trim() || "...");
     const calls = `${written(ours.alerts, 1)} alerts a day`;
@@ -301,8 +332,9 @@ export function render({ model, el }) {
     move(Number.isNaN(points) ? place : above - lower);
   };
   const priced = () => {
-    const given = prices.map(({ name, value }) => [name, value === "" ? NaN : Number(value)]);
-    costs = given.every(([, value]) => value >= 0) ? Object.fromEntries(given) : undefined;
+    const each = prices.map(({ name, value }) => [name, value === "" ? NaN : Number(value)]);
+    costs = each.every(([, cost]) => cost >= 0) ? Object.fromEntries(each) : undefined;
+    draw();
     move(place);
   };
   for (const field of prices) {
@@ -336,20 +368,15 @@ export function render({ model, el }) {
 /** What a page is asked for behind its `#`, and keeps there: a link leads back to a threshold. */
 const onPage = (el) => {
   const kept = new URLSearchParams(location.hash.slice(1));
-  const given = (name) => (kept.get(name) ? Number(kept.get(name)) : NaN);
-  const costs = Object.keys(COSTS).map((name) => [name, given(name)]);
-  const state = {
-    data: JSON.parse(el.dataset.slider),
-    part: kept.get("part"),
-    at: Number.isFinite(given("at")) ? given("at") : undefined,
-    costs: costs.every(([, cost]) => cost >= 0) ? Object.fromEntries(costs) : undefined,
-  };
+  const at = Number(kept.get("at") || NaN);
+  const state = { data: JSON.parse(el.dataset.slider), part: kept.get("part"), at };
+  if (Number.isNaN(at)) delete state.at;
   return {
     get: (name) => state[name],
     set: (name, value) => (state[name] = value),
     save_changes: () => {
-      const told = Object.entries({ part: state.part, at: state.at, ...state.costs });
-      history.replaceState(null, "", `#${new URLSearchParams(told.filter(([, value]) => value != null))}`);
+      const { at, part } = state;
+      history.replaceState(null, "", `#${new URLSearchParams(part ? { part, at } : { at })}`);
     },
   };
 };
