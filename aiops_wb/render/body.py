@@ -27,6 +27,7 @@ class Part(NamedTuple):
 
     kind: str
     value: str
+    static: str = ""  # of a slider: what stands there where no script runs (HTML)
 
 
 class _Headings(HTMLRenderer):
@@ -80,7 +81,7 @@ def _outputs(outputs: Iterable[NotebookNode]) -> Iterator[Part]:
 def _data(data: NotebookNode) -> Iterator[Part]:
     "An output in the best of its forms; none where it has no form to look at."
     if SLIDER in data:
-        yield Part("slider", data[SLIDER])
+        yield Part("slider", data[SLIDER], data.get("text/html", ""))
         return
     if SEGMENTS in data:
         yield Part("beside", "")

@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -65,17 +66,18 @@ def as_text(data: Mapping) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Slider:
-    "Counts that a page moves over; where no page is, a sentence."
+    "Counts that a page moves over; what stands there where no script runs."
 
     data: Mapping[str, Any]
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        says = "A slider over every threshold stands here in the page of the report."
-        return {
-            "text/plain": says,
-            "text/html": f'<p class="sub">{says}</p>',
-            SLIDER: as_text(self.data),
-        }
+        bands = [self.data.get(name) for name in ("flat", "promise")]
+        says = [self.data["says"], *(band["says"] for band in bands if band)]
+        note = "Where scripts run, a slider over every threshold stands here."
+        html = "".join(f"<p>{escape(sentence)}</p>" for sentence in says)
+        html += f'<p class="sub">{note}</p>'
+        packed = as_text(self.data)
+        return {"text/plain": "\n".join([*says, note]), "text/html": html, SLIDER: packed}
 
 
 @dataclass(frozen=True, eq=False)
