@@ -6,7 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := ml,lab,webhook,demo,dev
 
-.PHONY: help setup demo test slow export lint docs bench lab readme clean-check export-check wheel-check
+# axe-core looks for what people who cannot see or point would miss
+AXE := axe-core@4.14.1
+
+.PHONY: help setup demo test slow browser export lint docs bench lab readme clean-check export-check wheel-check
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +31,12 @@ test: $(READY) clean-check export-check lint  ## everything that CI checks
 
 slow: $(READY)  ## the longer checks
 	$(BIN)/python -m pytest -q -m slow
+
+browser: $(READY)  ## scripts of pages in Chromium, and what axe-core finds (fetched by npm into a temporary folder)
+	@aside=$$(mktemp -d); trap 'rm -rf "$$aside"' EXIT; \
+	if command -v npm >/dev/null && (cd "$$aside" && npm pack --silent $(AXE) >/dev/null && tar xzf *.tgz package/axe.min.js); \
+	then export AXE_CORE="$$aside/package/axe.min.js"; else echo "axe-core could not be fetched by npm: its checks are left out"; fi; \
+	$(BIN)/python -m pytest -q -m browser -rs tests/render
 
 export: $(READY)  ## clean the notebooks, write the modules and the README from them
 	$(BIN)/nbdev_clean

@@ -94,10 +94,11 @@ class ScoreCountReads(BatchReads):
         end: date,
         *,
         version: str | None = None,
+        tenant: str | None = None,
         as_of: datetime | None = None,
     ) -> dict[str, ScoreCounts]:
         "Counts of every segment over the days from start to end, largest first."
-        where, values = self._between(model, start, end, as_of, version=version)
+        where, values = self._between(model, start, end, as_of, version=version, tenant=tenant)
         return self._by_name(model, "segment", f"{where} AND segment <> ''", values)
 
     def tenant_counts(

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from mistune import HTMLRenderer, Markdown, create_markdown
 from nbformat import NotebookNode
 
+from .sliders import SEGMENTS, SLIDER
+
 __all__ = ["PICTURE", "Part", "parts"]
 
 PICTURE = "image/svg+xml"
@@ -20,10 +22,12 @@ COLOURS, TAGS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]"), re.compile(r"<[^>]*>")
 
 
 class Part(NamedTuple):
-    "A piece of a page: 'text' (HTML of the author), 'html' (of a cell), 'picture' or 'plain'."
+    """A piece of a page: 'text' (HTML of the author), 'html' (of a cell), 'picture', 'plain',
+    'slider' (its counts), or 'beside' (a link to the page of tenants and sites)."""
 
     kind: str
     value: str
+    static: str = ""  # of a slider: what stands there where no script runs (HTML)
 
 
 class _Headings(HTMLRenderer):
@@ -76,6 +80,11 @@ def _outputs(outputs: Iterable[NotebookNode]) -> Iterator[Part]:
 
 def _data(data: NotebookNode) -> Iterator[Part]:
     "An output in the best of its forms; none where it has no form to look at."
+    if SLIDER in data:
+        yield Part("slider", data[SLIDER], data.get("text/html", ""))
+        return
+    if SEGMENTS in data:
+        yield Part("beside", "")
     form = next((mime for mime in SHOWN if mime in data), None)
     if form == "text/html":
         yield Part("html", data[form])

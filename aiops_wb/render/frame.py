@@ -14,7 +14,8 @@ POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'"
 )
-"The Content-Security-Policy of every page: what a page shows stands in it, and no script runs."
+"""The Content-Security-Policy of every page: what a page shows stands in it, and no script runs. A
+page with a slider adds one, by its hash."""
 
 
 class Link(NamedTuple):
@@ -41,7 +42,7 @@ def _templates():
 
 def filled(template: str, title: str, **values: Any) -> str:
     "A template as a complete HTML page."
-    frame = {"navigation": (), "footer": "", "body": "", "policy": POLICY}
+    frame = {"navigation": (), "footer": "", "body": "", "policy": POLICY, "script": ""}
     return _templates().get_template(template).render(frame | {"title": title} | values)
 
 

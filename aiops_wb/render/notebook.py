@@ -25,6 +25,7 @@ from ..log.durable import fsync
 from .body import PICTURE, parts
 from .frame import failure_page, filled, write_whole
 from .jobs import Job, ReportResult
+from .sliders import SEGMENTS, scripted
 
 __all__ = ["HEADLINE", "InlineEngine", "rehearse", "render", "run_job", "shell"]
 
@@ -157,7 +158,47 @@ def _traceback(failed):
 
 def render(nb: NotebookNode, job: Job) -> str:
     "An executed notebook as a page without code."
-    return filled("report.html", job.title, parts=parts(nb), navigation=job.navigation)
+    pieces = list(parts(nb))
+    moves = any(piece.kind == "slider" for piece in pieces)
+    return filled(
+        "report.html",
+        job.title,
+        parts=pieces,
+        navigation=job.navigation,
+        beside=_beside(job.target).name,
+        **(scripted() if moves else {}),
+    )
+
+
+def _beside(target):
+    "Where the page of tenants and sites lies that a report links to."
+    return target.parent / f"{target.stem}.segments.html"
+
+
+def _write_beside(nb, job):
+    "Write the page of tenants and sites where a report has one; none of an earlier run stays."
+    slider = _first(nb, SEGMENTS) if nb else None
+    if slider is None:
+        _beside(job.target).unlink(missing_ok=True)
+        return
+    html = filled(
+        "segments.html",
+        f"{job.title} by tenant and site",
+        navigation=_leading_back(job),
+        slider=slider,
+        back=job.target.name,
+        **scripted(),
+    )
+    write_whole(_beside(job.target), html)
+
+
+def _leading_back(job):
+    "A report's navigation in which its own name, the last that is no link, leads to it."
+    here = max((i for i, link in enumerate(job.navigation) if not link.href), default=None)
+    return [
+        link._replace(href=job.target.name) if i == here else link
+        for i, link in enumerate(job.navigation)
+    ]
 
 
 def rehearse() -> None:
@@ -184,6 +225,7 @@ def run_job(job: Job) -> ReportResult:
     times.append((perf_counter(), process_time()))
     failed = nb is None
     html = failure_page(job.title, error, job.navigation) if failed else render(nb, job)
+    _write_beside(nb, job)
     write_whole(job.target, html)
     times.append((perf_counter(), process_time()))
     seconds, cpu = ([round(b - a, 3) for a, b in pairwise(clock)] for clock in zip(*times))

@@ -2,7 +2,7 @@
 
 Answers: `view` puts them together from `quality`, `labels`, `scores`, `tickets` and
 `other_thresholds`, which rest on the same `model_day`; `words` writes figures, `headlines` says
-each answer in a sentence.
+each answer in a sentence; `slider` packs counts for a page.
 Stored: `figures` (of a day, for all tenants and each), `recalibrate` (what stands from the next day
 on), `calibrate` (the same by hand).
 Drift: `alarms` follows the streams of a version, `alarm_rows` keeps what opened and closed.

@@ -32,7 +32,7 @@ class OtherThresholds:
     @cached_property
     def curve(self) -> Curve:
         "The threshold curve of these days."
-        return curve(self._counts)
+        return curve(self.counts)
 
     @cached_property
     def complete(self) -> bool:
@@ -45,6 +45,11 @@ class OtherThresholds:
         "The last of these days."
         return self._of.complete_days.newest if self.complete else self._of.day
 
+    @property
+    def first(self) -> date:
+        "The first of these days."
+        return self.through - timedelta(29)
+
     def _until(self, last):
         first = last - timedelta(29)
         return {d: c for d, c in self._of.counts_by_day.items() if first <= d <= last}
@@ -54,7 +59,8 @@ class OtherThresholds:
         return self._until(self.through)
 
     @cached_property
-    def _counts(self):
+    def counts(self) -> ScoreCounts:
+        "The events of these days."
         return total(self._days.values(), self._of.grid)
 
     @property
@@ -70,7 +76,7 @@ class OtherThresholds:
     def candidate(self) -> int | None:
         "The threshold with the best F1 over these days; None without positives."
         try:
-            return best_f1(self._counts)
+            return best_f1(self.counts)
         except ValueError:
             return None
 

@@ -23,7 +23,7 @@ class Table:
         rows = (self._cells("td", row) for row in self.frame.itertuples(index=False))
         body = "".join(f"<tr>{cells}</tr>" for cells in rows)
         return (
-            f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+            f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>"
         )
 

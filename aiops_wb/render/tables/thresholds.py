@@ -44,8 +44,8 @@ def _replayed(name, values):
 def threshold_table(
     view: View, scores: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 ) -> Table:
-    "What each of some thresholds would have done over the last 30 days."
-    counts = view.window(30)
+    "What each of some thresholds would have done over the replayed days."
+    counts = view.other_thresholds.counts
     return Table(pd.DataFrame([_at(view, counts, score) for score in scores]))
 
 
