@@ -21,6 +21,7 @@ from .locks import lock_catalog
 from .never import NeverWrites
 from .nights import NightWrites
 from .production import ProductionWrites
+from .promises import PromiseWrites
 from .results import ResultWrites
 from .retraining import RetrainingWrites
 from .schema import migrate
@@ -55,6 +56,7 @@ class Store(
     RetrainingWrites,
     ResultWrites,
     ShadowWrites,
+    PromiseWrites,
     UnmatchedWrites,
 ):
     "The one writer. Times are arguments: nothing here reads a clock."

@@ -57,6 +57,7 @@ CALLS = [
     ["thresholds", "simulate", "0.4", *NAMED],
     ["thresholds", "set", "0.4", *NAMED, *WHY],
     ["thresholds", "rollback", *NAMED, *WHY],
+    ["promises", MODEL],
     ["reference", "show", *NAMED],
     ["reference", "set", *NAMED, *SPAN, *WHY],
     ["reference", "rollback", *NAMED, *WHY],
