@@ -252,7 +252,7 @@ class Ledger:
         units = self.units[self.units.kind == kind]
         if units.empty:
             return []
-        monday = units["first"] - pd.to_timedelta(units["first"].dt.weekday, unit="D")
+        monday = units["first"] - pd.to_timedelta(units["first"].dt.day_of_week, unit="D")
         allowed = units.allowed.where(units.lost.notna(), 0.0)
         sums = pd.DataFrame({"lost": units.lost.fillna(0.0), "allowed": allowed}).groupby(monday)
         sums = sums.sum().asfreq("7D", fill_value=0.0).cumsum()
