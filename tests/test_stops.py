@@ -19,6 +19,7 @@ LONG = {
     "import",
     "followed",
     "never",
+    "promises",
     "promote",
     "putback",
     "reference",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from ..stats.automation import WATCHED, Certainty
+from ..stats.points import as_points
 from ..stats.promises import KINDS
 from .base import Writing, conditions
 from .batches import BatchReads
@@ -193,6 +194,7 @@ def _content(promise):
 def _require_sense(promise):
     "StoreError for a kind, a unit or numbers that no promise has."
     kind, unit = promise.kind, promise.unit
+    as_points(promise.threshold)
     target, confidence = promise.target, promise.confidence
     if kind not in KINDS:
         raise StoreError(f"promise {kind!r} is not known: choose one of {', '.join(KINDS)}.")

@@ -35,7 +35,7 @@ KINDS = {
     "promotions": Kind("promotions of a version that is no better", 0.0),
 }
 
-
+# %% ../../nbs/stats/21_promises.ipynb #82c671f0
 class Observed(NamedTuple):
     "What went wrong of what could have; fractions of an event are labels that may still come."
 
@@ -126,7 +126,7 @@ def evidence(gains: np.ndarray) -> np.ndarray:
         told[week] = wealth.mean(axis=0)
     return told
 
-# %% ../../nbs/stats/21_promises.ipynb #8f9c57ec
+# %% ../../nbs/stats/21_promises.ipynb #6f6ae728
 def _by_week(dues, multiples=(1.0,)):
     "Mondays, and what each week gained on bets that more was lost than so many times the allowed, and less."
     monday = [d.first - timedelta(d.first.weekday()) for d in dues]
@@ -142,7 +142,7 @@ def _by_week(dues, multiples=(1.0,)):
             for table in (missed / limit, fewer))
     return [min(monday) + timedelta(7 * k) for k in range(len(whole))], *(table / whole for table in sums)
 
-# %% ../../nbs/stats/21_promises.ipynb #747375cf
+# %% ../../nbs/stats/21_promises.ipynb #9b1553fe
 def _scattered(n, mean, sd):
     "Gains of weeks with a mean and a standard deviation, none below -1, evenly mixed."
     down = min(sd, mean + 1)
@@ -174,7 +174,7 @@ def could_have_found(dues: Sequence[Due], needed: float) -> float:
     tried = np.append(np.arange(1.1, 4.0, 0.1), np.arange(4.0, 1 / allowed, 0.5))
     return next((round(float(t), 1) for t in tried if t * allowed < 1 and found(t)), inf)
 
-# %% ../../nbs/stats/21_promises.ipynb #f7d4ae7f
+# %% ../../nbs/stats/21_promises.ipynb #be6815aa
 def _told(of) -> str:
     "What became of promises, in a sentence."
     if not of.due:
@@ -193,7 +193,7 @@ def _told(of) -> str:
     would = f"{of.found:g} times the allowed losses would have been found by now"
     return f"{said}; {'' if of.state == 'kept' else 'too early for twice as much: '}{would} ({tested})"
 
-# %% ../../nbs/stats/21_promises.ipynb #7cf9443a
+# %% ../../nbs/stats/21_promises.ipynb #eaa27cd0
 TWICE = 2.0
 "A promise is called kept where one that loses so many times what it allows would have been found."
 
@@ -223,7 +223,7 @@ class Kept:
     def __repr__(self) -> str:
         return f"Kept({self.kind}: {self.reason})"
 
-# %% ../../nbs/stats/21_promises.ipynb #d7c5ce8f
+# %% ../../nbs/stats/21_promises.ipynb #60542dd3
 _TIMES = np.append(np.geomspace(0.05, 0.95, 20), np.geomspace(1.0, 20.0, 61))
 
 
@@ -241,7 +241,7 @@ def _band(more, fewer):
     high = np.where(fewer.any(axis=1), _TIMES[lowest], inf)
     return tuple(zip(low.tolist(), high.tolist()))
 
-# %% ../../nbs/stats/21_promises.ipynb #2088b04f
+# %% ../../nbs/stats/21_promises.ipynb #4c7bdf8f
 def kept(kind: str, dues: Sequence[Due]) -> Kept:
     """What became of the units of a kind of promise of one model, in any order.
 
