@@ -1,7 +1,7 @@
 """Promises: every bound that was shown, from when it was issued, and how each day or week ended."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,7 +13,7 @@ from .base import Writing, conditions
 from .batches import BatchReads
 from .errors import StoreError
 
-__all__ = ["UNITS", "Promise", "PromiseReads", "PromiseWrites", "Unit", "of_rule"]
+__all__ = ["UNITS", "Look", "Promise", "PromiseReads", "PromiseWrites", "Unit", "of_rule"]
 
 UNITS = ("day", "week", "year")
 
@@ -54,6 +54,14 @@ class Unit(NamedTuple):
     n: float
     bad: float
     reason: str | None = None
+
+
+class Look(NamedTuple):
+    "Up to which day, by which batch and when days were looked at for what came due."
+
+    through: date = date(1970, 1, 8)
+    batch: int = 0
+    at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def of_rule(
@@ -111,33 +119,44 @@ class PromiseReads(BatchReads):
         )
         return (rows[0][0], Promise(*rows[0][1:])) if rows else None
 
-    def counted_days(self, model: str, first: date, last: date) -> dict[tuple[date, str], int]:
-        """(day, version) -> the last batch that changed the counts of a day, from first to last;
-        without days that were brought in as a history: nothing was promised of them."""
+    def promised_since(self, model: str, at: datetime) -> bool:
+        "Whether anything was promised of a model after a time."
+        where, values = conditions(model=model)
+        newest = self._value(f"SELECT max(issued_at) FROM promises{where}", values)
+        return newest is not None and newest > at
+
+    def changed_days(self, model: str, look: Look, last: date) -> dict[tuple[date, str], int]:
+        """(day, version) -> the last batch that changed the counts of a day up to `last`: of days
+        that changed since a look, and from a week before its end on. Without days that were brought
+        in as a history: nothing was promised of them."""
         rows = self._rows(
             """
-            SELECT event_date, version, max(batch_id)
-            FROM score_counts
+            WITH changed AS (
+                SELECT event_date, version, max(batch_id) AS batch_id
+                FROM score_counts
+                WHERE model = $model AND segment = '' AND event_date <= $last
+                  AND (batch_id > $batch OR event_date > $through::DATE - 7)
+                GROUP BY ALL)
+            SELECT event_date, version, changed.batch_id
+            FROM changed
             SEMI JOIN (SELECT event_date, version
                        FROM data_files JOIN batches USING (batch_id)
                        WHERE data_files.kind = 'predictions' AND known_at IS NULL
-                         AND model = $model) AS lived USING (event_date, version)
-            WHERE model = $model AND segment = '' AND event_date BETWEEN $first AND $last
-            GROUP BY ALL""",
-            {"model": model, "first": first, "last": last},
+                         AND model = $model) AS lived USING (event_date, version)""",
+            {"model": model, "batch": look.batch, "through": look.through, "last": last},
         )
         return {(day, version): batch for day, version, batch in rows}
 
-    def last_look(self, model: str) -> tuple[date, int]:
-        "Up to which day, and by which batch, days were last looked at for tickets."
+    def last_look(self, model: str) -> Look:
+        "How far days were last looked at."
         where, values = conditions(model=model)
         rows = self._rows(
             f"""
-            SELECT through, batch_id FROM promise_looks{where}
+            SELECT through, batch_id, known_at FROM promise_looks{where}
             ORDER BY batch_id DESC, known_at DESC, through DESC LIMIT 1""",
             values,
         )
-        return rows[0] if rows else (date.min, 0)
+        return Look(*rows[0]) if rows else Look()
 
 
 class PromiseWrites(PromiseReads, Writing):
@@ -176,14 +195,14 @@ class PromiseWrites(PromiseReads, Writing):
         self, now: datetime, model: str, units: Iterable[Unit], through: date | None = None
     ) -> None:
         """Append what became of units, all of them or none; `through`: the day up to which days
-        were looked at for tickets."""
+        were looked at."""
         rows, told = pd.DataFrame(list(units), columns=Unit._fields), {"model": model}
         told |= {"known_at": now, "batch_id": self.known_batch()}
         with self.transaction():
             if len(rows):
                 numbers = dict.fromkeys(("allowed", "lost", "n", "bad"), "float64")
                 self._insert("promise_units", rows.astype(numbers).assign(**told))
-            if through is not None and self.last_look(model) != (through, told["batch_id"]):
+            if through is not None and self.last_look(model)[:2] != (through, told["batch_id"]):
                 self._insert("promise_looks", pd.DataFrame([told | {"through": through}]))
 
 

@@ -23,6 +23,6 @@ CREATE TABLE promise_units (
     reason VARCHAR,               -- why it was not judged
     known_at TIMESTAMPTZ NOT NULL, batch_id BIGINT NOT NULL);
 
-CREATE TABLE promise_looks (      -- how far days were looked at for tickets; the latest row counts
+CREATE TABLE promise_looks (      -- how far days were looked at; the latest row of a model counts
     model VARCHAR NOT NULL, through DATE NOT NULL, batch_id BIGINT NOT NULL,
     known_at TIMESTAMPTZ NOT NULL);

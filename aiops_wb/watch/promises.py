@@ -12,7 +12,7 @@ import pandas as pd
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.dial import USUAL, subject_of
-from ..log.promises import Promise, Unit
+from ..log.promises import Look, Promise, Unit
 from ..log.store import Store
 from ..models.complete import CompleteDays, complete_days, label_rules
 from ..stats.evidence import ALPHA
@@ -30,12 +30,23 @@ def keep_ledger(store: Store, model: str, now: datetime, settings: Settings) -> 
     something became known since; returns how many units were written."""
     today = now.astimezone(ZoneInfo(store.timezone)).date()
     _issue_yearly(store, model, today, now, settings)
+    if _looked_already(store, model, today):
+        return 0
     issued = store.promises(model)
     complete = complete_days(store, model, now, **label_rules(settings))
     scoring = _Scoring(store, model, today - timedelta(1), complete, issued)
     units = list(scoring.units())
     store.add_promise_units(now, model, units, scoring.looked_through)
     return len(units)
+
+
+def _looked_already(store, model, today):
+    "Whether this day's morning has looked, and nothing came or was promised since."
+    look = store.last_look(model)
+    same_day = look.at.astimezone(ZoneInfo(store.timezone)).date() == today
+    return (
+        same_day and look.batch == store.known_batch() and not store.promised_since(model, look.at)
+    )
 
 
 def _issue_yearly(store, model, today, now, settings):
@@ -72,12 +83,19 @@ class _Scoring:
     ):
         self.store, self.model, self.last, self.complete = store, model, last, complete
         self.issued = list(issued.itertuples())
-        first = min((row.starts.date() for row in self.issued), default=last)
-        self.days = store.counted_days(model, first, last)
+        self.daily = any(row.unit != "year" for row in self.issued)
+        self.look = self._since(store.last_look(model)) if self.daily else Look()
+        self.days = store.changed_days(model, self.look, last) if self.daily else {}
         written = store.promise_units(model)
         self.known = {
             (row.promise_id, row.first.date()): row.known_batch for row in written.itertuples()
         }
+
+    def _since(self, look):
+        "The last look, but for days that it did not know to be promised."
+        new = [row.starts.date() for row in self.issued if row.issued_at > look.at]
+        before = min(new, default=date.max) - timedelta(1)
+        return look._replace(through=min(look.through, before))
 
     def units(self) -> Iterator[Unit]:
         "All of them."
@@ -102,8 +120,8 @@ class _Scoring:
 
     @property
     def looked_through(self) -> date | None:
-        "The day up to which days are looked at for tickets; None where nothing asks for it."
-        return self.complete.newest if self._ticket_promises else None
+        "The day up to which days are looked at; None where nothing asks for it, or none is known."
+        return self.complete.newest if self.daily else None
 
     @property
     def _ticket_promises(self) -> Mapping[str, object]:
@@ -115,11 +133,10 @@ class _Scoring:
         newest = self.complete.newest if promised else None
         if newest is None:
             return
-        through, batch = self.store.last_look(self.model)
         fresh = [
             (day, version)
             for (day, version), changed in self.days.items()
-            if day <= newest and (day > through or changed > batch)
+            if day <= newest and (day > self.look.through or changed > self.look.batch)
         ]
         for version in sorted({version for _, version in fresh}):
             days = [day for day, of in fresh if of == version]
