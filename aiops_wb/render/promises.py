@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from math import isnan
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -77,7 +78,7 @@ def promises_page(ledgers: Sequence[Ledger], as_of: datetime, zone: str) -> str:
 def _model(of: Ledger) -> _Model:
     failures = of.failures
     shown = [_failure(row) for row in failures.head(NEWEST).itertuples()]
-    told = "The newest first; of tickets, days on which more were false than may be in the mean."
+    told = "The newest first. Of a mean, such as of tickets, a single day above it breaks nothing."
     if len(failures) > NEWEST:
         told += f" {len(failures) - NEWEST:,} earlier ones: aiops-wb promises --json."
     return _Model(of.model, [_kind(of, name) for name in of.kinds], shown, told)
@@ -129,6 +130,7 @@ def _picture(one: Kept, lost: Sequence[tuple[date, float]]) -> str:
         for times in range(int(HIGHEST) + 1)
     )
     stated, end = f"{_y(1):.1f}", WIDTH - 8
+    line = [(x, y) for x, y in _steps([times for _, times in lost]) if not isnan(y)]
     what = f"{_title(one.kind)}: lost so far, as a multiple of what is allowed, by week"
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img" aria-label="{what}" '
@@ -137,7 +139,7 @@ def _picture(one: Kept, lost: Sequence[tuple[date, float]]) -> str:
         f'<polygon points="{_points(area)}" style="fill:var(--blue);fill-opacity:.15"/>'
         f'<line x1="{LEFT}" x2="{end}" y1="{stated}" y2="{stated}" '
         'style="stroke:var(--soft);stroke-dasharray:5 4"/>'
-        f'<polyline points="{_points(_steps([times for _, times in lost]))}" '
+        f'<polyline points="{_points(line)}" '
         'style="fill:none;stroke:var(--blue);stroke-width:2"/>'
         f"{ticks}"
         f'<text x="{LEFT}" y="{HEIGHT - 6}">{lost[0][0]}</text>'
