@@ -29,10 +29,12 @@ from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
 from .render.manifest import entry, silent_entry, write_manifest
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
+from .render.promises import write_promises
 from .watch.alarm_rows import record_alarms
 from .watch.cases import Opened, open_cases
 from .watch.explore import renew_exploration
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
+from .watch.promises import keep_ledger
 from .watch.recalibrate import recalibrate
 from .watch.registered import Versions
 from .watch.silence import SilenceAlarm
@@ -337,7 +339,18 @@ def make_reports(
                 _write_manifest(reader, reports, day, list(of_day), by_name, settings)
             except Exception as problem:
                 failed.append(_not_written(f"{day} manifest", problem))
+        failed += _write_promises(reader, reports)
     return results + failed + _write_pages(reports, [str(one.day) for one in wanted])
+
+
+def _write_promises(reader, reports):
+    "The page of promises, by all that is known; a result where it could not be written."
+    try:
+        if not isinstance(reader, str):
+            write_promises(reports, reader)
+    except Exception as problem:
+        return [_not_written("promises", problem)]
+    return []
 
 
 def _snapshot(data, stack):
@@ -487,6 +500,7 @@ def run(
             figures = _figure(morning, store, asked, show)
             newest = _newest_days(morning, store, days, models, figures)
             unfollowed = _follow_shadows(morning, store, newest)
+            unfollowed += _keep_promises(morning, store, newest)
             to_retrain = _may_retrain(morning, store, newest)
             silent = _silent(morning, store, models)
             waiting = _with_drift(morning, store, to, cases.waiting)
@@ -656,6 +670,22 @@ def _shadows_of(morning, store, model, day):
     from .watch.takeover import each_morning  # they score, which needs the extra ml
 
     return each_morning(store, model, day, morning.now, morning.settings, morning.who)
+
+
+def _keep_promises(morning, store, newest):
+    "Issue what is promised of models, and score what came due; what failed."
+    failed = []
+    for model, day in newest.items():
+        act = partial(_promises_of, morning, store, model)
+        failed += _each_told(morning, f"{day} promises of {model}", act)
+    return failed
+
+
+def _promises_of(morning, store, model):
+    "Nothing is said of it: the page does."
+    with store.one_thread():
+        keep_ledger(store, model, morning.now, morning.settings)
+    return []
 
 
 def _retrain(morning, allowed):

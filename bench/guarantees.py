@@ -1343,6 +1343,88 @@ def capacity_flights(repetitions):
     )
 
 
+def _power_table(found, form, worlds):
+    "The power of a form of promise in words, by world."
+    stated = sorted({s for _, _, s in found})
+    return "; ".join(
+        f"{world} " + ", ".join(f"{found[form, world, s]:.2f}" for s in stated) for world in worlds
+    )
+
+
+def promise_ledger(repetitions):
+    """False tickets twice as many as stated, found within 120 days, in the worst of the worlds for
+    which that is claimed: 5 tickets a day and 10 or 20 % stated, 10 a day and 5 %; independent, and
+    as dependent as flights."""
+    from bench import promises
+
+    found = promises.powers(np.random.default_rng(91), repetitions)
+    claimed = {
+        (form, world, stated): found[form, world, stated]
+        for form, of in (("day, 5 tickets", (0.1, 0.2)), ("day, 10 tickets", (0.05, 0.1, 0.2)))
+        for world in ("alone", "flights")
+        for stated in of
+    }
+    others = ", ".join(
+        f"{form}: {_power_table(found, form, promises.WORLDS)}" for form in promises.FORMS
+    )
+    return report(
+        "promise_ledger",
+        0.9,
+        min(claimed.values()),
+        repetitions,
+        "share of worlds in which a promise about false tickets, broken twice as often as stated, "
+        "is flagged within 120 days, in the worst of ten claimed settings",
+        True,
+        note=f"stated .05, .1, .2 in independent, flights-like and strongly tied weeks: {others}",
+    )
+
+
+def promise_ledger_yes_no(repetitions):
+    """A bound that says yes or no of each day or week, broken twice as often as stated: not
+    promised, because no test of so few units can find it."""
+    from bench import promises
+
+    found = promises.powers(np.random.default_rng(92), repetitions)
+    of = {key: power for key, power in found.items() if "yes or no" in key[0]}
+    best = "; ".join(
+        f"{n} {unit}: " + ", ".join(f"{promises.best(s, n):.2f}" for s in promises.STATED)
+        for n, unit in ((17, "weeks"), (119, "days"))
+    )
+    return report(
+        "promise_ledger_yes_no",
+        0.9,
+        of["day, yes or no", "alone", 0.1],
+        repetitions,
+        "share of worlds in which a bound of 90 % of independent days, broken twice as often, is "
+        "flagged within 120 days",
+        True,
+        note="expected to fail; the best that any test of one look could do at 95, 90 and 80 %: "
+        f"{best}",
+    )
+
+
+def promise_ledger_false(repetitions):
+    "Promises of four kinds of a model, kept exactly as stated: P(any is flagged in a year) <= 5 %."
+    from bench import promises
+
+    rng = np.random.default_rng(93)
+    worlds = (*promises.WORLDS, "whole weeks")
+    found = {world: promises.falsely(rng, world, repetitions) for world in worlds}
+    once, anew = promises.chosen_once(rng, repetitions)
+    each = ", ".join(f"{world} {share:.3f}" for world, share in found.items())
+    return report(
+        "promise_ledger_false",
+        0.05,
+        max(found.values()),
+        repetitions,
+        "share of years in which a kind of promise that is kept is called broken, in the worst of "
+        "four worlds",
+        False,
+        note=f"{each}; not promised: a bound of 95 % of weeks that was chosen once from 19 weeks, "
+        f"{once:.3f}, chosen anew each week {anew:.3f}",
+    )
+
+
 ALL = {
     f.__name__: f
     for f in (
@@ -1397,6 +1479,9 @@ ALL = {
         fpr_week_flights,
         fpr_week_printed,
         capacity_flights,
+        promise_ledger,
+        promise_ledger_yes_no,
+        promise_ledger_false,
     )
 }
 

@@ -33,6 +33,7 @@ from conftest import MODEL, Bench, events
 from aiops_wb.cli import call as calls
 from aiops_wb.cli import main
 from aiops_wb.cli.app import COMMANDS as GROUPS
+from aiops_wb.log.promises import Promise
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.stats.counts import ScoreCounts
@@ -201,6 +202,16 @@ def with_unreadable(bench):
     give(bench, OWN)
 
 
+def with_promises(bench):
+    "Bounds on a threshold that come due: one by day that needs no label, and one by week."
+    taken_in(bench, days=12)
+    about = {"threshold": 500, "says": "a trial", "starts": date(2026, 3, 8)}
+    with bench.store() as store:
+        for kind, unit in (("alerts", "day"), ("fdr", "week")):
+            bound = Promise(MODEL, "v1", kind, 9.0 if unit == "day" else 0.4, 0.9, unit, **about)
+            store.issue_promise(datetime(2026, 3, 8, tzinfo=UTC), bound)
+
+
 def with_sites(bench):
     (bench.root / "sites.csv").write_text("site_id,manager\nnorth,M. One\nsouth,N. Two\n")
     taken_in(bench)
@@ -235,6 +246,7 @@ COMMANDS = {
         ("features", "rollback", MODEL, "amount", "--why", "texts"), with_unreadable
     ),
     "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
+    "promises": Command(("daily", "--reports", "none"), with_promises),
     "followed": Command(("daily", "--reports", "none"), with_challenger),
     "reports": Command(("daily",), taken_in, TO_FILE),
     "train": Command(tuple(TRAIN), long_log),

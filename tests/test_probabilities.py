@@ -67,6 +67,7 @@ from aiops_wb.stats.selective import (
     weighted_curve,
 )
 from aiops_wb.stats.thresholds import DayCurves, curve, simulate
+from aiops_wb.stats.promises import observed
 from aiops_wb.watch.alarms import count_rows
 from aiops_wb.watch.dial import Calls
 from aiops_wb.watch.lived import Growing
@@ -173,6 +174,7 @@ ONE = {  # what takes a threshold, or the points of one event
         "rows", 0, 0.1, None, "rows", "", "", 0
     ).certain,
     "stats.automation.thresholds_down:floor": thresholds_down,
+    "stats.promises.observed:threshold": lambda x: observed("fdr", [COUNTS], x),
     "stats.automation.row_rule:floor": lambda x: row_rule(COUNTS, floor=x),
     "stats.automation.row_rule:start": lambda x: row_rule(COUNTS, start=x),
     "stats.automation.day_rule:floor": lambda x: day_rule([COUNTS] * 9, floor=x),

@@ -20,6 +20,7 @@ LONG = {
     "import",
     "followed",
     "never",
+    "promises",
     "promote",
     "putback",
     "reference",

@@ -39,6 +39,7 @@ COMMANDS = {
     "labels": ("labels", "how labels arrive; say which share never does"),
     "calibrations": ("calibrations", "list calibrations of a version, or make one by hand"),
     "thresholds": ("thresholds", "show, try, change or put back a model's threshold"),
+    "promises": ("promises", "what was promised, and what was kept of it"),
     "reference": ("reference", "which days a version is held against; choose others"),
     "drift": ("drift", "list alarms about drift, or explain what differs"),
     "cases": ("cases", "open cases from new decisions and hand them on; list them"),

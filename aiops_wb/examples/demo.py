@@ -23,6 +23,7 @@ from ..models.training import ROUNDS, train
 from ..models.version import ModelVersion
 from ..render.jobs import ReportResult
 from ..watch.cases import open_cases
+from ..watch.promises import keep_ledger
 from ..watch.registered import Versions
 from ..watch.takeover import each_morning
 from .stories import STORIES, DemoModel, Story
@@ -228,6 +229,8 @@ def _live_day(replay, day):
     ingest(replay.store, night, _WHO)
     open_cases(replay.store, night, replay.settings, replay.loaded.values())
     for one in replay.streams:
+        # before the figures, by which a replay that is taken up again knows a day as done
+        keep_ledger(replay.store, one.model, night, replay.settings)
         figures = compute(
             replay.store, day, one.model, night, replay.settings, versions=replay.versions
         )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ from .audit import AuditWrites
 from .base import conditions, moment
 from .batches import BatchReads
 from .duck import parquet
+from .promises import PromiseWrites, of_rule
 
 __all__ = ["BY_HAND", "CalibrationReads", "CalibrationWrites"]
 
@@ -168,8 +170,8 @@ class CalibrationReads(BatchReads):
         )
 
 
-class CalibrationWrites(AuditWrites):
-    "A new calibration, put in force."
+class CalibrationWrites(PromiseWrites, AuditWrites):
+    "A new calibration, put in force, and what it promises."
 
     def add_calibration(
         self,
@@ -205,7 +207,16 @@ class CalibrationWrites(AuditWrites):
                 },
             )
             self.record(now, who, "calibration", f"{model}/{version}", key, why, told)
+            self._promise(now, model, version, key, calibration)
         return key
+
+    def _promise(self, now, model, version, key, calibration):
+        "What is promised from now on; a calibration of the reference method promises nothing."
+        if isinstance(calibration, Certainty):
+            today = now.astimezone(ZoneInfo(self.timezone)).date()
+            promise = of_rule(model, version, key, calibration, today)
+            if promise is not None:
+                self.issue_promise(now, promise)
 
     def _new_id(self, model, version):
         stored = self._value(

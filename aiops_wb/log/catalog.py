@@ -17,6 +17,7 @@ from .feature_schema import FeatureSchemaReads
 from .known_days import CalendarReads
 from .never import NeverReads
 from .production import ProductionReads
+from .promises import PromiseReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
 from .retraining import RetrainingReads
@@ -50,6 +51,7 @@ class Reader(
     RetrainingReads,
     ResultReads,
     ShadowReads,
+    PromiseReads,
     UnmatchedReads,
     QuarantineReads,
     BatchReads,

@@ -22,6 +22,7 @@ from .locks import lock_catalog
 from .never import NeverWrites
 from .nights import NightWrites
 from .production import ProductionWrites
+from .promises import PromiseWrites
 from .results import ResultWrites
 from .retraining import RetrainingWrites
 from .schema import migrate
@@ -57,6 +58,7 @@ class Store(
     RetrainingWrites,
     ResultWrites,
     ShadowWrites,
+    PromiseWrites,
     UnmatchedWrites,
 ):
     "The one writer. Times are arguments: nothing here reads a clock."

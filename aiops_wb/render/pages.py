@@ -15,6 +15,7 @@ from .frame import Link, filled, write_whole
 
 __all__ = [
     "REPORTS",
+    "PROMISES",
     "QUESTIONS",
     "RENAMED",
     "STATES",
@@ -51,6 +52,9 @@ REPORTS = {
 QUESTIONS = {name: report.question for name, report in REPORTS.items()}
 RENAMED = {"conformal": "certainty", "explain": "reasons"}
 "Names that reports had in version 0.1, and have in manifests, files and runs of that time."
+
+PROMISES = "promises.html"
+"The page of promises, beside the front door."
 
 STATES = {"ok": "fine", "look": "look at it", "failed": "failed", "unknown": "not known yet"}
 
@@ -283,6 +287,7 @@ def index_page(reports: Path) -> str:
         states=STATES,
         names=names,
         rows=rows,
+        promises=PROMISES if Path(reports, PROMISES).exists() else "",
         footer=_footer(newest),
     )
 

@@ -85,3 +85,15 @@ ASOF LEFT JOIN thresholds t ON t.subject = s.subject AND t.seq <= s.seq
 ASOF LEFT JOIN calibrated c ON c.subject = s.subject AND c.seq <= s.seq
 LEFT JOIN models m ON m.model = s.model AND m.version = s.version
 WHERE s.until IS NULL OR s.until > s.since
+
+-- name: promise_ledger
+-- Every unit of a promise that came due, as it is known by now; one that has not yet is not here.
+CREATE VIEW promise_ledger AS
+SELECT p.model, p.version, p.tenant, p.segment, p.kind, p.unit, u.first, u.last, u.state,
+       p.target, p.confidence, p.threshold, u.n, u.bad,
+       CASE WHEN u.n > 0 THEN u.bad / u.n END AS observed,
+       u.allowed, u.lost, u.reason, p.issued_at, u.known_at, p.evidence, p.says, p.promise_id
+FROM promises p
+JOIN promise_units u USING (promise_id)
+QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY u.promise_id, u.first ORDER BY u.batch_id DESC, u.known_at DESC) = 1

@@ -58,6 +58,7 @@ CALLS = [
     ["thresholds", "choose", MODEL, "--max-fpr", "0.1", "--by", "site"],
     ["thresholds", "set", "0.4", *NAMED, *WHY],
     ["thresholds", "rollback", *NAMED, *WHY],
+    ["promises", MODEL],
     ["reference", "show", *NAMED],
     ["reference", "set", *NAMED, *SPAN, *WHY],
     ["reference", "rollback", *NAMED, *WHY],

@@ -114,6 +114,9 @@ def made_before(bench):
             "fixed_cuts",
             "shadow_days",
             "shadow_counts",
+            "promises",
+            "promise_units",
+            "promise_looks",
         ):
             store.con.execute(f"DROP TABLE {table}")
         for column in ("known_at", "only_model"):
