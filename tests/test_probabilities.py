@@ -58,6 +58,7 @@ from aiops_wb.stats.estimates import (
 from aiops_wb.stats.pace import Pace, pace_by_band
 from aiops_wb.stats.performance import confusion, summary
 from aiops_wb.stats.points import Grid, as_points
+from aiops_wb.stats.promises import observed
 from aiops_wb.stats.selective import (
     Exploration,
     Reviewed,
@@ -67,7 +68,6 @@ from aiops_wb.stats.selective import (
     weighted_curve,
 )
 from aiops_wb.stats.thresholds import DayCurves, curve, simulate
-from aiops_wb.stats.promises import observed
 from aiops_wb.watch.alarms import count_rows
 from aiops_wb.watch.dial import Calls
 from aiops_wb.watch.lived import Growing
