@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .config import PRIVATE, Settings
+from .log.anchor import add_anchor
 from .log.catalog import Reader, open_snapshot
 from .log.durable import time_ordered_id
 from .log.errors import Busy, StoreError, raise_if_interrupted
@@ -492,6 +493,7 @@ def run(
             if not asked and not chosen:
                 say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
+            unanchored = _anchor(morning, store)
         attempts = _hand_on(morning, waiting, to)
     expect(len(chosen) * len(QUESTIONS))
     results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
@@ -499,7 +501,7 @@ def run(
     _record(morning, chosen, results, attempts)
     if not results:
         results = _write_pages(reports, [])
-    results += unfollowed + _retrain(morning, to_retrain)
+    results += unfollowed + unanchored + _retrain(morning, to_retrain)
     refused = cases.state == "failed" or (attempts.state == "failed").any()
     return Ran(ingested, figures, results, "failed" if refused else "ok")
 
@@ -758,6 +760,18 @@ def _publish(morning, store, chosen, figures):
     others = [one for one in chosen if (one.day, one.model) not in begun]
     _record_steps(store, _begun(others, QUESTIONS, morning.now))
     store.publish(morning.settings.snapshots_kept)
+
+
+def _anchor(morning, store):
+    "Keep length and head of the audit trail outside, where a file is named; what failed."
+    if morning.settings.audit_anchor is None:
+        return []
+
+    def kept():
+        add_anchor(store, morning.settings.audit_anchor, morning.now)
+        return ()
+
+    return _each_told(morning, "anchor of the audit trail", kept)
 
 
 def _take_turn(morning, store, turn):

@@ -147,7 +147,8 @@ def default(value: object) -> str:
 
 def settings_page() -> str:
     "Every setting: its default, what it may be, and what the source says beside it."
-    told = docstrings.described(Settings)
+    parts = [docstrings.described(one) for one in reversed(Settings.__mro__)]
+    told = {name: text for part in parts for name, text in part.items()}
     schemas = Settings.model_json_schema()["properties"]
     rows = [
         (f"`{name}`", default(field.default), allowed(schemas[name]), cell(told.get(name, "")))
