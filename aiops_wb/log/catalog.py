@@ -16,6 +16,7 @@ from .feature_schema import FeatureSchemaReads
 from .known_days import CalendarReads
 from .never import NeverReads
 from .production import ProductionReads
+from .proposals import ProposalReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
 from .retraining import RetrainingReads
@@ -35,7 +36,9 @@ class Reader(
     ArrivalReads,
     FeatureCountReads,
     ProductionReads,
+    ProposalReads,
     CalibrationReads,
+    WatchReads,
     DialReads,
     VersionReads,
     FeatureSchemaReads,
@@ -44,7 +47,6 @@ class Reader(
     DriftEventReads,
     CalendarReads,
     NeverReads,
-    WatchReads,
     RetrainingReads,
     ResultReads,
     ShadowReads,

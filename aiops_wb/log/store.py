@@ -21,6 +21,7 @@ from .locks import lock_catalog
 from .never import NeverWrites
 from .nights import NightWrites
 from .production import ProductionWrites
+from .proposals import ProposalWrites
 from .results import ResultWrites
 from .retraining import RetrainingWrites
 from .schema import migrate
@@ -40,6 +41,8 @@ class Store(
     Reader,
     Publishing,
     ProductionWrites,
+    ProposalWrites,
+    WatchWrites,
     DialWrites,
     VersionWrites,
     FeatureChanges,
@@ -51,7 +54,6 @@ class Store(
     DriftEventWrites,
     CalendarWrites,
     NeverWrites,
-    WatchWrites,
     RetrainingWrites,
     ResultWrites,
     ShadowWrites,

@@ -1,4 +1,4 @@
-"""The audit trail and what holds it from outside: edits, deletions, swaps and a cut end are found."""
+"""What holds the audit trail from outside: edits, deletions, swaps and a cut end are found."""
 
 import hashlib
 import json
