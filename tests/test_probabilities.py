@@ -37,6 +37,7 @@ from aiops_wb.stats.automation import (
     thresholds_down,
     venn_abers_rule,
 )
+from aiops_wb.stats.choosing import Choice, MaxFPR
 from aiops_wb.stats.conformal import (
     GroupConditional,
     LabelConditional,
@@ -57,7 +58,7 @@ from aiops_wb.stats.estimates import (
 from aiops_wb.stats.pace import Pace, pace_by_band
 from aiops_wb.stats.performance import confusion, summary
 from aiops_wb.stats.points import Grid, as_points
-from aiops_wb.stats.thresholds import curve, simulate
+from aiops_wb.stats.thresholds import DayCurves, curve, simulate
 from aiops_wb.watch.alarms import count_rows
 from aiops_wb.watch.dial import Calls
 from aiops_wb.watch.lived import Growing
@@ -121,6 +122,9 @@ MANY = {  # what takes the points of many events
     "stats.pace.Pace.ever:points": PACE.ever,
     "stats.pace.Pace.chances:points": lambda x: PACE.chances(x, 1),
     "stats.automation.select:points": lambda x: select(COUNTS, x),
+    "stats.thresholds.DayCurves.at:thresholds": lambda x: DayCurves.at(
+        {date(2026, 3, 1): COUNTS}, np.append(x.dtype.type(-GRID.limit), x)
+    ),
 }
 ONE = {  # what takes a threshold, or the points of one event
     "stats.counts._Table.at_or_above:threshold": COUNTS.at_or_above,
@@ -162,6 +166,9 @@ ONE = {  # what takes a threshold, or the points of one event
     "stats.automation.level_at:points": level_at,
     "stats.automation.Certainty.interval:points": STANDS.interval,
     "stats.automation.Certainty.set_of:points": STANDS.set_of,
+    "stats.choosing._Chosen.score:points": Choice(
+        MaxFPR(0.1), 0, 0.1, None, None, 1.0, None, 1
+    ).score,
     "stats.automation.Certainty.decide:points": STANDS.decide,
     "stats.decisions.Ladder.level:points": Ladder.of().level,
     "stats.decisions.Ladder.at:threshold": Ladder.of().at,
@@ -211,9 +218,13 @@ REFUSED = {  # what looks at the points before it asks for anything else: it is 
 MADE = "made by functions of this table"
 SHARES = "risk cuts are probabilities"
 OTHERS = {  # what is called alike and is something else
-    "stats.thresholds.Curve.__init__:thresholds": MADE,
-    "stats.thresholds.Simulation.__init__:candidate": MADE,
-    "stats.thresholds.Simulation.__init__:current": MADE,
+    "stats.thresholds._CurveCounts.__init__:thresholds": MADE,
+    "stats.thresholds._DayTables.__init__:thresholds": MADE,
+    "stats.thresholds._Replayed.__init__:candidate": MADE,
+    "stats.thresholds._Replayed.__init__:current": MADE,
+    "stats.choosing._Chosen.__init__:threshold": MADE,
+    "stats.choosing._Chosen.__init__:at": "counts at a threshold",
+    "stats.control._Found.__init__:threshold": MADE,
     "stats.coverage.AutomationRisk.__init__:thresholds": MADE,
     "stats.pace.Pace.__init__:cuts": MADE,
     "stats.automation.Record.__init__:thresholds": MADE,

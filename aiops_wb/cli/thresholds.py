@@ -13,7 +13,9 @@ from .arguments import Model, Why, as_name, as_number
 from .call import Call, command, group
 from .lines import line, printable
 
-app = group()
+app = group(
+    {"choose": ("choose", "choose a threshold for a goal, and what can be promised of one")}
+)
 
 
 def _as_site(text: str) -> str:
