@@ -104,7 +104,7 @@ class SettingsError(ValueError):
     "A setting that cannot be used; the message names it."
 
 
-GOALS = ("tune_miss_cost", "tune_max_fdr", "tune_max_fpr", "tune_max_alerts")
+GOALS = ("tune_cost_missed", "tune_max_fdr", "tune_max_fpr", "tune_alerts_per_day")
 "Settings of which one names what a threshold is tuned for."
 
 
@@ -120,12 +120,13 @@ class ChangeSettings(BaseSettings):
     # whether a better threshold is looked for each week: propose leaves it to a person, apply does
     # not
     tune: Literal["off", "propose", "apply"] = "off"
-    # what for, one of four: what a missed positive costs, in false calls; or the largest share of
-    # calls that may be false (FDR), of negatives that may be called (FPR), or calls a day
-    tune_miss_cost: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    # what for, one of four: what a missed positive costs, in false alerts; the largest share of
+    # alerts that may be false (FDR), or of negatives that may be alerts (FPR); or a number of
+    # alerts that no more than a tenth of the days may exceed
+    tune_cost_missed: Annotated[float, Field(gt=0, le=1e6)] | None = None
     tune_max_fdr: Share | None = None
     tune_max_fpr: Share | None = None
-    tune_max_alerts: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    tune_alerts_per_day: Annotated[float, Field(gt=0, le=1e9)] | None = None
     tune_days: Days = 90  # days that a look rests on, those whose labels are in
     # days, and labelled events of them, at least; muted days of the calendar count for none
     tune_min_days: Days = 28

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import brentq
 
+from aiops_wb.stats.choosing import Capacity, MaxFDR, MaxFPR, MinCost, MinRecall
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.sequential import autocorrelation
 from aiops_wb.stats.tuning import (
     Daily,
-    Goal,
     Situation,
     TuningLimits,
     count_bounds,
@@ -24,7 +24,7 @@ from aiops_wb.stats.tuning import (
 )
 
 START = date(2026, 1, 1)
-COST = Goal("cost", 4.0)
+COST = MinCost(4.0, false=1.0)
 
 
 @given(st.integers(-15_900, 15_900), st.integers(50, 2_000))
@@ -120,7 +120,7 @@ def ever(seed, runs, weeks, sd=0.0, goal=COST):
     "Share of worlds in which some look of weeks names another threshold."
     rng, found = np.random.default_rng(seed), 0
     for _ in range(runs):
-        counts = world(rng, 90 + 7 * weeks, sd=sd, cost=goal.value if goal.kind == "cost" else 4.0)
+        counts = world(rng, 90 + 7 * weeks, sd=sd, cost=getattr(goal, "missed", 4.0))
         found += any(t.candidate is not None for t in looks(counts, 0, goal, weeks))
     return found / runs
 
@@ -131,7 +131,7 @@ def holds(share, promised, runs):
 
 @pytest.mark.parametrize("sd", [0.0, 1.0])
 def test_looks_of_a_year_leave_the_cheapest_threshold_alone(sd):
-    runs = 40
+    runs = 20
     assert holds(ever(3, runs, 26, sd), 0.05, runs)
 
 
@@ -141,13 +141,17 @@ def test_looks_of_a_year_leave_the_cheapest_threshold_alone(sd):
 def test_looks_of_a_year_keep_their_promise(kind, sd):
     "The threshold in force is the cheapest, or keeps its limit just so."
     if kind.startswith("cost"):
-        goal = Goal("cost", float(kind.split()[1]))
+        goal = MinCost(float(kind.split()[1]), false=1.0)
     else:  # what the limit is that it just keeps, of many days
         many = world(np.random.default_rng(9), 4000, sd=sd)
-        n, labelled, positive = np.array([c.at_or_above(0) for c in many.values()]).sum(axis=0)
+        daily, labelled, positive = np.array([c.at_or_above(0) for c in many.values()]).T
+        labelled, positive = labelled.sum(), positive.sum()
         negatives = sum(c.total[1] - c.total[2] for c in many.values())
-        shares = {"fdr": 1 - positive / labelled, "fpr": (labelled - positive) / negatives}
-        goal = Goal(kind, float(shares.get(kind, n / len(many))))
+        goal = {
+            "fdr": MaxFDR(float(1 - positive / labelled)),
+            "fpr": MaxFPR(float((labelled - positive) / negatives)),
+            "alerts": Capacity(float(np.sort(daily)[len(daily) * 9 // 10]), 0.9),
+        }[kind]
     runs = 100
     share = ever(5, runs, 52, sd, goal)
     assert holds(share, 0.05, runs), share
@@ -172,8 +176,8 @@ def test_a_miss_that_was_never_seen_is_not_free():
         points = np.r_[np.full(3 + i % 2, 20), rng.integers(200, 600, 10)]
         counts[START + timedelta(i)] = ScoreCounts.from_events(points, points > 100)
     tried = steps(0, 100)
-    assert tune(Daily.of(counts, tried), 0, Goal("cost", 4)).candidate == 50
-    dear = tune(Daily.of(counts, tried), 0, Goal("cost", 400))
+    assert tune(Daily.of(counts, tried), 0, COST).candidate == 50
+    dear = tune(Daily.of(counts, tried), 0, MinCost(400, false=1))
     assert dear.candidate is None and dear.gain.value == pytest.approx(3.5)
     assert dear.gain.lower < 0, "what 90 days without a miss still allow, at 400 each"
 
@@ -185,39 +189,38 @@ def test_what_lies_below_is_not_judged_where_no_label_reaches_it():
         points = rng.integers(-500, 500, 200)
         label = np.where(points >= 0, (rng.random(200) < 0.9).astype(float), np.nan)
         counts[START + timedelta(i)] = ScoreCounts.from_events(points, label)
-    for goal in (Goal("cost", 9), Goal("fdr", 0.4)):
+    for goal in (MinCost(9, review=1), MaxFDR(0.4)):
         found = tune(Daily.of(counts, steps(0, 300)), 0, goal)
         assert found.candidate is None or found.candidate > 0
     known = {
         day: ScoreCounts.of(c.points, c.n, c.n, np.where(c.points < 0, c.n, c.n_positive))
         for day, c in counts.items()
     }
-    assert tune(Daily.of(known, steps(0, 300)), 0, Goal("fdr", 0.4)).candidate == -300
+    assert tune(Daily.of(known, steps(0, 300)), 0, MaxFDR(0.4)).candidate == -300
 
 
 def test_limits_move_a_threshold_up_when_broken_and_down_when_kept_with_room():
     rng = np.random.default_rng(8)
     counts = world(rng, 90)
-    calls = np.mean([c.at_or_above(0)[0] for c in counts.values()])
-    many = tune(Daily.of(counts, steps(0, 500)), 0, Goal("alerts", calls * 0.7))
-    after = np.mean([c.at_or_above(many.candidate)[0] for c in counts.values()])
-    assert many.candidate > 0 and after <= calls * 0.7
-    few = tune(Daily.of(counts, steps(0, 500)), 0, Goal("alerts", calls * 1.5))
-    assert few.candidate < 0
-    assert np.mean([c.at_or_above(few.candidate)[0] for c in counts.values()]) < calls * 1.5
-    assert tune(Daily.of(counts, steps(0, 500)), 0, Goal("alerts", calls)).candidate is None
-    for kind in ("fdr", "fpr"):
-        assert tune(Daily.of(counts, steps(0, 500)), 0, Goal(kind, 0.999)).candidate == -500
-        assert tune(Daily.of(counts, steps(0, 500)), 0, Goal(kind, 0.001)).candidate == 500
+    daily = Daily.of(counts, steps(0, 500))
+    most = {at: np.sort(daily.events[:, i])[80] for i, at in enumerate(daily.thresholds)}
+    many = tune(daily, 0, Capacity(float(most[300]), 0.9))
+    assert 0 < many.candidate <= 300
+    assert (daily.events[:, daily.thresholds == many.candidate] > most[300]).mean() <= 0.1
+    few = tune(daily, 0, Capacity(float(daily.events.max()), 0.5))
+    assert few.candidate == -500, "never more, and half of the days may have more"
+    assert tune(daily, 0, Capacity(float(most[0]), 0.9)).candidate is None
+    for kind in (MaxFDR, MaxFPR):
+        assert tune(daily, 0, kind(0.999)).candidate == -500
+        assert tune(daily, 0, kind(0.001)).candidate == 500
 
 
 def test_the_looks_share_one_chance():
     assert sum(share_of_look(k, 0.05) for k in range(1, 10_000)) < 0.05
     with pytest.raises(ValueError, match="counted from 1"):
         share_of_look(0, 0.05)
-    for kind, value in (("f1", 1), ("fdr", 1.0), ("cost", 0), ("alerts", -3)):
-        with pytest.raises(ValueError, match=kind):
-            Goal(kind, value)
+    with pytest.raises(ValueError, match="a recall of at least 0.8 is no goal to tune for"):
+        tune(Daily.of({}, steps(0, 100)), 0, MinRecall(0.8))
     none = tune(Daily.of({}, steps(0, 100)), 0, COST)
     assert none.candidate is None and "0 days say nothing" in none.reason
 
