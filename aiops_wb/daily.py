@@ -38,6 +38,7 @@ from .watch.registered import Versions
 from .watch.silence import SilenceAlarm
 from .watch.silence_rows import record_silence
 from .watch.sinks import deliver, drift_messages, sinks
+from .watch.tuning import tune_each_morning
 from .watch.view import View
 
 __all__ = [
@@ -486,6 +487,7 @@ def run(
             figures = _figure(morning, store, asked, show)
             newest = _newest_days(morning, store, days, models, figures)
             unfollowed = _follow_shadows(morning, store, newest)
+            untuned = _tune(morning, store, newest)
             to_retrain = _may_retrain(morning, store, newest)
             silent = _silent(morning, store, models)
             waiting = _with_drift(morning, store, to, cases.waiting)
@@ -501,7 +503,7 @@ def run(
     _record(morning, chosen, results, attempts)
     if not results:
         results = _write_pages(reports, [])
-    results += unfollowed + unanchored + _retrain(morning, to_retrain)
+    results += unfollowed + untuned + unanchored + _retrain(morning, to_retrain)
     refused = cases.state == "failed" or (attempts.state == "failed").any()
     return Ran(ingested, figures, results, "failed" if refused else "ok")
 
@@ -656,6 +658,15 @@ def _shadows_of(morning, store, model, day):
     from .watch.takeover import each_morning  # they score, which needs the extra ml
 
     return each_morning(store, model, day, morning.now, morning.settings, morning.who)
+
+
+def _tune(morning, store, newest):
+    "Look for better thresholds, where people allow it; what failed."
+    failed = []
+    for model, day in newest.items() if morning.settings.tune != "off" else ():
+        act = partial(tune_each_morning, store, model, day, morning.now, morning.settings)
+        failed += _each_told(morning, f"{day} tuning of {model}", act)
+    return failed
 
 
 def _retrain(morning, allowed):
