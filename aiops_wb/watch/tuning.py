@@ -24,7 +24,7 @@ AUTHOR = "auto-tune"
 
 @dataclass(frozen=True)
 class Alarms:
-    "Open alarms of a day that are not muted, in words; why they are not known, empty where they are."
+    "Open alarms of a day that are not muted; why they are not known, empty where they are."
 
     open: tuple[str, ...]
     unknown: str = ""
