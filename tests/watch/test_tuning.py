@@ -12,7 +12,7 @@ from aiops_wb.cli import main
 from aiops_wb.config import Settings, SettingsError, load_settings
 from aiops_wb.daily import compute
 from aiops_wb.log.errors import StoreError
-from aiops_wb.stats.choosing import MaxFDR, MinCost
+from aiops_wb.stats.choosing import MaxFDR
 from aiops_wb.watch.tuning import AUTHOR, look_at, propose_tuned, tune_each_morning
 from aiops_wb.watch.tuning_rules import TuningRules
 from aiops_wb.watch.view import View
@@ -20,8 +20,6 @@ from aiops_wb.watch.view import View
 START, DAY = date(2026, 1, 1), date(2026, 3, 11)
 NOW = datetime(2026, 3, 12, 2, tzinfo=UTC)
 LATER = DAY + timedelta(3)
-COST = MinCost(9, false=1.0)
-"Where a miss costs nine false alerts, the cheapest threshold of calibrated scores is .1."
 
 
 @pytest.fixture(scope="module")
