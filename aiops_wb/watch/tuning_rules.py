@@ -121,8 +121,6 @@ class Ground:
 
 def muted_days(calendar: pd.DataFrame) -> Callable[[date], bool]:
     "Which days the calendar mutes: holidays say nothing of other days."
-    spans = [
-        (entry.first.date(), entry.last.date())
-        for entry in calendar[calendar.mutes.astype(bool)].itertuples()
-    ]
+    muting = calendar[calendar.mutes.astype(bool)] if len(calendar) else calendar
+    spans = list(zip(muting["first"].dt.date, muting["last"].dt.date)) if len(muting) else []
     return lambda day: any(first <= day <= last for first, last in spans)

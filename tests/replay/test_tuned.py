@@ -28,6 +28,7 @@ RULES = {"min_days": 35, "min_labelled": 1000, "cooldown_days": 7}
 SETTINGS = Settings(
     complete_share=1.0,
     label_delay_days=3,
+    automation="off",
     tune="apply",
     tune_cost_missed=9,
     **{f"tune_{name}": value for name, value in RULES.items()},
@@ -80,21 +81,18 @@ def spend(store, bench, rows, day):
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory):
-    "A past that was brought in, and nights on which the threshold was tuned."
-    bench, rows = Bench(tmp_path_factory.mktemp("tuned")), made()
-    with bench.store() as store, store.one_thread():
-        live_from = FIRST + timedelta(PAST)
-        bring_in(store, bench, rows[rows.day < live_from], night(live_from - timedelta(1)))
-        for i in range(PAST, DAYS):
-            spend(store, bench, rows, FIRST + timedelta(i))
+def past(tmp_path_factory):
+    "A past that was brought in as it was known."
+    bench, rows = Bench(tmp_path_factory.mktemp("past")), made()
+    with bench.store() as store:
+        bring_in(store, bench, rows, night(LAST))
         store.publish()
     return bench, rows
 
 
 @pytest.fixture
-def store(lived):
-    with lived[0].store() as opened:
+def store(past):
+    with past[0].store() as opened:
         yield opened
 
 
@@ -103,16 +101,24 @@ def changes(store, policy=CHOOSE, last=LAST):
     return one.tuned.changes
 
 
-def test_it_changes_what_mornings_changed(store):
-    really = [c for c in store.threshold_changes(MODEL) if "tuning" in c.evidence]
-    lived = changes(store)
+@pytest.mark.slow
+def test_it_changes_what_mornings_changed(tmp_path):
+    "Nights on which the threshold was tuned, after a past that was too short for it."
+    bench, rows = Bench(tmp_path), made()
+    with bench.store() as store, store.one_thread():
+        live_from = FIRST + timedelta(PAST)
+        bring_in(store, bench, rows[rows.day < live_from], night(live_from - timedelta(1)))
+        for i in range(PAST, DAYS):
+            spend(store, bench, rows, FIRST + timedelta(i))
+        really = [c for c in store.threshold_changes(MODEL) if "tuning" in c.evidence]
+        lived = changes(store)
     assert len(lived) == 2 and lived[0].old == 405
     assert [(c.old, c.new) for c in lived] == [(c.old, c.new) for c in really]
     assert [night(c.day) for c in lived] == [c.at for c in really]
 
 
-def test_a_look_knows_the_labels_of_its_morning_and_no_others(lived, store):
-    rows, stands = lived[1], 405
+def test_a_look_knows_the_labels_of_its_morning_and_no_others(past, store):
+    rows, stands = past[1], 405
     for change in changes(store):
         known = rows[rows.known < night(change.day)]
         look, last = look_of(FIRST, change.day - timedelta(3))
@@ -158,11 +164,13 @@ def test_alarms_stop_a_look_and_put_a_change_back(store, monkeypatch):
     assert "never have been changed (0 weekly looks; in the way were" in sentences(of)[-1]
 
 
-def test_a_file_says_it_and_the_command_tells_it(lived, tmp_path, capsys, monkeypatch):
+def test_a_file_says_it_and_the_command_tells_it(past, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = "\n".join(f"{name} = {value}" for name, value in RULES.items())
     (tmp_path / "tuned.toml").write_text(f"[choose]\nmax_fdr = 0.5\n{lines}\n")
-    (tmp_path / "aiops.toml").write_text("complete_share = 1.0\nlabel_delay_days = 3\n")
+    (tmp_path / "aiops.toml").write_text(
+        'complete_share = 1.0\nlabel_delay_days = 3\nautomation = "off"\n'
+    )
     span = ["--model", MODEL, "--from", f"{FIRST}", "--to", f"{LAST}", "--policy", "tuned.toml"]
-    assert main(["replay", *span, "--data", str(lived[0].data), "-q"]) == 0
+    assert main(["replay", *span, "--data", str(past[0].data), "-q"]) == 0
     assert "Its threshold would have been changed" in capsys.readouterr().out
