@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 SCRIPTS = (
     "counts",
     "rollup",
+    "thresholds",
     "ingest",
     "spool",
     "daily",
@@ -22,6 +23,10 @@ TARGETS = {
     "segment_counts_vs_scan": 8,
     "rollup_vs_raw": 0.1,
     "rollup_growth": 1.2,
+    "curve_vs_sklearn": 0.1,
+    "curve_from_counts": 0.015,
+    "curve_join_vs_sklearn": 0.5,
+    "curve_memory_vs_sklearn": 0.17,
     "ingest_vs_copy": 3,
     "log_call_us": 15,
     "log_vs_json": 2,

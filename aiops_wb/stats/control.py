@@ -345,7 +345,7 @@ def control(days: Mapping[date, ScoreCounts], risk: str, target: float, confiden
     """
     asked = _Asked(risk, target, confidence, unit)
     _check(asked, delay_days)
-    curves = DayCurves.of(days, most=1_000)
+    curves = DayCurves.of(days)
     nothing = Controlled(*asked, None, Backtest("day" if unit == "day" else "week"), 0, curves.grid)
     if not curves.dates:
         return replace(nothing, reason="no event in these days")

@@ -156,7 +156,7 @@ class DayCurves(_DayTables):
     everybody, the last nobody. ValueError for counts that are a difference, or on two grids."""
 
     @classmethod
-    def of(cls, days: Mapping[date, ScoreCounts], most: int = 400) -> "DayCurves":
+    def of(cls, days: Mapping[date, ScoreCounts], most: int = 1_000) -> "DayCurves":
         "Of counts by day, with about `most` thresholds; days without an event are left out."
         tables = {d: require_events(days[d]) for d in sorted(days) if len(days[d].points)}
         if len({t.grid for t in tables.values()}) > 1:

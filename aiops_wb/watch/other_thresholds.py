@@ -85,7 +85,7 @@ class OtherThresholds:
         self, goal: Goal, days: int = DAYS
     ) -> tuple[dict[str, Choice], list[Parity]]:
         """The same for each site, borrowing from all; and how the error rates of sites differ at
-        the threshold in force. StoreError for a model without sites."""
+        the threshold in force. Empty without such days; StoreError for a model without sites."""
         sites = self._by_site(self._complete(days, goal))
         own = optimise_segments(sites, goal, np.random.default_rng(SEED))
         return own, parity(sites, self._of.threshold)
@@ -120,7 +120,7 @@ class OtherThresholds:
         "Counts of each site on some days."
         of = self._of
         if not days:
-            raise StoreError(f"{of.model}: {of.complete_days.why_none or 'no day to choose from'}.")
+            return {}
         first, last = min(days), max(days)
         found = of.reader.segment_counts_by_day(
             of.model, first, last, version=of.version, as_of=of.as_of

@@ -55,6 +55,7 @@ CALLS = [
     ["calibrations", "make", *NAMED],
     ["thresholds", "show", *NAMED],
     ["thresholds", "simulate", "0.4", *NAMED],
+    ["thresholds", "choose", MODEL, "--max-fpr", "0.1", "--by", "site"],
     ["thresholds", "set", "0.4", *NAMED, *WHY],
     ["thresholds", "rollback", *NAMED, *WHY],
     ["reference", "show", *NAMED],
