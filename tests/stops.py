@@ -86,6 +86,12 @@ def long_log(bench):
     taken_in(bench, days=18, per_day=60)
 
 
+def published(bench):
+    long_log(bench)
+    with bench.store() as store:
+        store.publish()
+
+
 def with_version(bench):
     long_log(bench)
     give(bench, TRAIN)
@@ -248,7 +254,7 @@ COMMANDS = {
     "propose": Command(("thresholds", "propose", MODEL, "0.6", "--why", "fewer"), taken_in),
     "approve": Command(("thresholds", "approve", "P-1", "--why", "fewer"), with_proposal),
     "reject": Command(("thresholds", "reject", "P-1", "--why", "more"), with_proposal),
-    "tune": Command(("thresholds", "tune", MODEL, "--max-fdr", "0.9"), long_log, TUNED),
+    "tune": Command(("thresholds", "tune", MODEL), published, TUNED),
     "tuned": Command(("daily", "--reports", "none"), long_log, f'{TUNED}tune = "apply"\n'),
     "reference": Command(REFERENCE, four_weeks),
     "adopt": Command(ADOPT, four_weeks),
