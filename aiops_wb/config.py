@@ -34,11 +34,13 @@ from pydantic_settings import (
 )
 
 __all__ = [
+    "GOALS",
     "NO_FILE",
     "NULL_WORDS",
     "PRIVATE",
     "PROFILES",
     "Days",
+    "ChangeSettings",
     "Rule",
     "Setting",
     "Settings",
@@ -51,12 +53,12 @@ __all__ = [
 
 FILE = "aiops.toml"
 PREFIX = "AIOPS_"
-PATHS = ("data", "reports", "case_file")
+PATHS = ("data", "reports", "case_file", "audit_anchor")
 FOLDERS = {"data": Path("data"), "reports": Path("reports")}
 NO_FILE = "no file"
 "As `config`: the settings are whole, and no file is looked for."
 
-PRIVATE = {"data", "reports", "webhook_url", "case_file"}
+PRIVATE = {"data", "reports", "webhook_url", "case_file", "audit_anchor"}
 "Settings that are places or secrets: they go into no report and no manifest."
 
 _OF_PROGRAMS = ("n/a", "#n/a", "nan", "-nan", "nat", "<na>", "null", "\\n")
@@ -113,7 +115,51 @@ class _Looking(BaseSettings):
     labels_of: Literal["auto", "all", "called"] = "auto"
 
 
-class Settings(_Looking):
+GOALS = ("tune_cost_missed", "tune_max_fdr", "tune_max_fpr", "tune_alerts_per_day")
+"Settings of which one names what a threshold is tuned for."
+
+
+class ChangeSettings(BaseSettings):
+    "Settings of changes: who may make one of a threshold, what does so by itself, and their trail."
+
+    # a file outside the data folder that keeps length and head of the audit trail, line by line:
+    # better on another disk, or one that may only be appended to
+    audit_anchor: Path | None = None
+    # who proposed a threshold may not approve it, and nobody sets one alone
+    threshold_four_eyes: bool = False
+
+    # whether a better threshold is looked for each week: propose leaves it to a person, apply does
+    # not
+    tune: Literal["off", "propose", "apply"] = "off"
+    # what for, one of four: what a missed positive costs, in false alerts; the largest share of
+    # alerts that may be false (FDR), or of negatives that may be alerts (FPR); or a number of
+    # alerts that no more than a tenth of the days may exceed
+    tune_cost_missed: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    tune_max_fdr: Share | None = None
+    tune_max_fpr: Share | None = None
+    tune_alerts_per_day: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    tune_days: Days = 90  # days that a look rests on, those whose labels are in
+    # days, and labelled events of them, at least; muted days of the calendar count for none
+    tune_min_days: Days = 28
+    tune_min_labelled: Count = 1000
+    tune_max_step: Annotated[int, Field(ge=50, le=32000)] = 500  # points of one change
+    # a threshold is left alone for so long after it, or the version, was changed
+    tune_cooldown_days: Annotated[int, Field(ge=0, le=36500)] = 28
+    # the chance that a version's threshold is ever changed for no better one
+    tune_false_changes: Share = 0.05
+    tune_rollback_days: Days = 14  # an alarm that opens so soon after a change speaks against it
+
+    @model_validator(mode="after")
+    def _one_goal(self):
+        named = [name for name in GOALS if getattr(self, name) is not None]
+        if len(named) > 1:
+            raise ValueError(f"{' and '.join(named)} are two goals: a threshold is tuned for one")
+        if self.tune != "off" and not named:
+            raise ValueError(f"tune = '{self.tune}' needs a goal, one of {', '.join(GOALS)}")
+        return self
+
+
+class Settings(ChangeSettings, _Looking):
     """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
     then the profile, then these defaults.
 

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .config import PRIVATE, Settings
+from .log.anchor import add_anchor
 from .log.catalog import Reader, open_snapshot
 from .log.durable import time_ordered_id
 from .log.errors import Busy, StoreError, raise_if_interrupted
@@ -40,6 +41,7 @@ from .watch.registered import Versions
 from .watch.silence import SilenceAlarm
 from .watch.silence_rows import record_silence
 from .watch.sinks import deliver, drift_messages, sinks
+from .watch.tuning import tune_each_morning
 from .watch.view import View
 
 __all__ = [
@@ -501,6 +503,7 @@ def run(
             newest = _newest_days(morning, store, days, models, figures)
             unfollowed = _follow_shadows(morning, store, newest)
             unfollowed += _keep_promises(morning, store, newest)
+            untuned = _tune(morning, store, newest)
             to_retrain = _may_retrain(morning, store, newest)
             silent = _silent(morning, store, models)
             waiting = _with_drift(morning, store, to, cases.waiting)
@@ -508,6 +511,7 @@ def run(
             if not asked and not chosen:
                 say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
+            unanchored = _anchor(morning, store)
         attempts = _hand_on(morning, waiting, to)
     expect(len(chosen) * len(QUESTIONS))
     results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
@@ -515,7 +519,7 @@ def run(
     _record(morning, chosen, results, attempts)
     if not results:
         results = _write_pages(reports, [])
-    results += unfollowed + _retrain(morning, to_retrain)
+    results += unfollowed + untuned + unanchored + _retrain(morning, to_retrain)
     refused = cases.state == "failed" or (attempts.state == "failed").any()
     return Ran(ingested, figures, results, "failed" if refused else "ok")
 
@@ -688,6 +692,15 @@ def _promises_of(morning, store, model):
     return []
 
 
+def _tune(morning, store, newest):
+    "Look for better thresholds, where people allow it; what failed."
+    failed = []
+    for model, day in newest.items() if morning.settings.tune != "off" else ():
+        act = partial(tune_each_morning, store, model, day, morning.now, morning.settings)
+        failed += _each_told(morning, f"{day} tuning of {model}", act)
+    return failed
+
+
 def _retrain(morning, allowed):
     "Train challengers of models on days, when all else is done; what failed."
     failed = []
@@ -790,6 +803,18 @@ def _publish(morning, store, chosen, figures):
     others = [one for one in chosen if (one.day, one.model) not in begun]
     _record_steps(store, _begun(others, QUESTIONS, morning.now))
     store.publish(morning.settings.snapshots_kept)
+
+
+def _anchor(morning, store):
+    "Keep length and head of the audit trail outside, where a file is named; what failed."
+    if morning.settings.audit_anchor is None:
+        return []
+
+    def kept():
+        add_anchor(store, morning.settings.audit_anchor, morning.now)
+        return ()
+
+    return _each_told(morning, "anchor of the audit trail", kept)
 
 
 def _take_turn(morning, store, turn):

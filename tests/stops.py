@@ -99,6 +99,12 @@ def long_log(bench):
     taken_in(bench, days=18, per_day=60)
 
 
+def published(bench):
+    long_log(bench)
+    with bench.store() as store:
+        store.publish()
+
+
 def with_version(bench):
     long_log(bench)
     give(bench, TRAIN)
@@ -141,6 +147,13 @@ def four_weeks(bench):
 def with_threshold(bench):
     taken_in(bench)
     give(bench, ("thresholds", "set", "0.7", "--model", MODEL, "--why", "first"))
+
+
+def with_proposal(bench):
+    "A threshold that is proposed, and a place outside for what the trail is."
+    (bench.root / "aiops.toml").write_text('audit_anchor = "outside/anchor.jsonl"\n')
+    taken_in(bench)
+    give(bench, ("thresholds", "propose", MODEL, "0.7", "--site", "north", "--why", "calls"))
 
 
 def damaged(bench):
@@ -230,6 +243,7 @@ REFERENCE = ("reference", "set", "--model", MODEL, "--from", "2026-02-18", "--to
 REFERENCE += ("--why", "a new season")
 ADOPT = ("models", "adopt", "--model", MODEL, "--version", "v1")
 ADOPT += ("--from", "2026-02-18", "--to", "2026-03-19")
+TUNED = "tune_max_fdr = 0.9\ntune_min_days = 14\n"
 TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {
     "ingest": Command(("ingest",), logged),
@@ -262,6 +276,11 @@ COMMANDS = {
     "rollback": Command(
         ("thresholds", "rollback", "--model", MODEL, "--why", "too few"), with_threshold
     ),
+    "propose": Command(("thresholds", "propose", MODEL, "0.6", "--why", "fewer"), taken_in),
+    "approve": Command(("thresholds", "approve", "P-1", "--why", "fewer"), with_proposal),
+    "reject": Command(("thresholds", "reject", "P-1", "--why", "more"), with_proposal),
+    "tune": Command(("thresholds", "tune", MODEL), published, TUNED),
+    "tuned": Command(("daily", "--reports", "none"), long_log, f'{TUNED}tune = "apply"\n'),
     "reference": Command(REFERENCE, four_weeks),
     "adopt": Command(ADOPT, four_weeks),
     "never": Command(("labels", "never", "20%", "--model", MODEL, "--why", "cancelled"), taken_in),

@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 import aiops_wb
+from aiops_wb.config import Settings
 from aiops_wb.log.dial import Dial, DialWrites
+from aiops_wb.log.proposals import ProposalWrites
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.versions import VersionWrites
 from aiops_wb.models.booster_file import agreement
@@ -37,7 +39,7 @@ from aiops_wb.stats.automation import (
     thresholds_down,
     venn_abers_rule,
 )
-from aiops_wb.stats.choosing import Choice, MaxFPR
+from aiops_wb.stats.choosing import Choice, MaxFDR, MaxFPR
 from aiops_wb.stats.conformal import (
     GroupConditional,
     LabelConditional,
@@ -68,6 +70,7 @@ from aiops_wb.stats.selective import (
     weighted_curve,
 )
 from aiops_wb.stats.thresholds import DayCurves, curve, simulate
+from aiops_wb.stats.tuning import Daily, Situation, steps, tune
 from aiops_wb.watch.alarms import count_rows
 from aiops_wb.watch.dial import Calls
 from aiops_wb.watch.lived import Growing
@@ -75,6 +78,8 @@ from aiops_wb.watch.model_day import ModelDay
 from aiops_wb.watch.other_thresholds import OtherThresholds
 from aiops_wb.watch.registered import Chosen
 from aiops_wb.watch.selective import Selective
+from aiops_wb.watch.threshold_changes import propose, set_threshold
+from aiops_wb.watch.tuning_rules import Ground, TuningRules
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 GRID = Grid()
@@ -108,6 +113,16 @@ SEEN = SimpleNamespace(
     figures=True,
     at=lambda x: weighted_curve(LOOKED_AT, x),
     _of=SimpleNamespace(probability=lambda x: float(GRID.inverse(x))),
+)
+RULES = TuningRules.of(Settings(tune_max_fdr=0.1))
+GROUND = Ground(
+    date(2026, 3, 1),
+    date(2026, 3, 7),
+    "",
+    GRID,
+    lambda first, last: {date(2026, 3, 7): COUNTS},
+    lambda day: 0.0,
+    lambda day: False,
 )
 CALLS = SimpleNamespace(_of=Day(), _counts={0: COUNTS}, days=1)
 
@@ -145,6 +160,7 @@ MANY = {  # what takes the points of many events
     "stats.selective.Reviewed.of_events:points": lambda x: Reviewed.of_events(x, [1, 1], [0, 1]),
     "stats.selective.weighted_curve:thresholds": lambda x: weighted_curve(LOOKED_AT, x),
     "watch.selective.Selective.at:thresholds": lambda x: Selective.at(SEEN, x),
+    "stats.tuning.Daily.of:thresholds": lambda x: Daily.of({date(2026, 3, 1): COUNTS}, x),
     "stats.thresholds.DayCurves.at:thresholds": lambda x: DayCurves.at(
         {date(2026, 3, 1): COUNTS}, np.append(x.dtype.type(-GRID.limit), x)
     ),
@@ -188,6 +204,11 @@ ONE = {  # what takes a threshold, or the points of one event
     "stats.automation.select:floor": lambda x: select(COUNTS, [0, 1], floor=x),
     "stats.automation.venn_abers_rule:floor": lambda x: venn_abers_rule(BOUNDS, floor=x),
     "stats.automation.level_at:points": level_at,
+    "stats.tuning.steps:current": lambda x: steps(x, 100),
+    "stats.tuning.tune:current": lambda x: tune(
+        Daily.of({date(2026, 3, 1): COUNTS}, [0, 1]), x, MaxFDR(0.1)
+    ),
+    "watch.tuning_rules.Ground.look:current": lambda x: GROUND.look(x, RULES, Situation(NOW)),
     "stats.automation.Certainty.interval:points": STANDS.interval,
     "stats.automation.Certainty.set_of:points": STANDS.set_of,
     "stats.choosing._Chosen.score:points": Choice(
@@ -232,6 +253,15 @@ REFUSED = {  # what looks at the points before it asks for anything else: it is 
     "log.dial.DialWrites.set_own_threshold:points": lambda x: DialWrites.set_own_threshold(
         None, NOW, "ana", "m", "v", ("t", None), x, "why"
     ),
+    "log.proposals.ProposalWrites.propose_threshold:points": (
+        lambda x: ProposalWrites.propose_threshold(None, NOW, "ana", "m", "v", None, x, 0, "why")
+    ),
+    "watch.threshold_changes.propose:points": lambda x: propose(
+        None, NOW, "ana", Day(), None, x, "why"
+    ),
+    "watch.threshold_changes.set_threshold:points": lambda x: set_threshold(
+        None, NOW, "ana", Day(), None, x, "why"
+    ),
     "models.training.train:threshold": lambda x: train(ROWS, "m", "v", threshold=x),
     "watch.dial.Calls.within:threshold": lambda x: Calls.within(CALLS, None, x, "t", None),
     "models.booster_file.agreement:points": lambda x: agreement(VERSION, ROWS, [x, x]),
@@ -259,6 +289,11 @@ OTHERS = {  # what is called alike and is something else
     "stats.coverage.AutomationRisk.__init__:thresholds": MADE,
     "stats.pace.Pace.__init__:cuts": MADE,
     "stats.automation.Record.__init__:thresholds": MADE,
+    "stats.tuning.Daily.__init__:thresholds": MADE,
+    "stats.tuning.Tuned.__init__:candidate": MADE,
+    "stats.tuning.Tuned.__init__:current": MADE,
+    "log.proposals.Proposal.__init__:points": MADE,
+    "watch.threshold_changes.Standing.__init__:points": MADE,
     "log.known_then.Changes.__init__:points": MADE,
     "watch.relive.Decided.__init__:threshold": MADE,
     "log.production.Production.__init__:threshold": MADE,

@@ -281,7 +281,7 @@ def test_a_guide_has_no_outputs_and_names_what_exists(guide):
         ), f"{module}.{name}"
 
 
-LONG = {"conformal", "monitoring", "morning", "own_log", "retraining"}
+LONG = {"conformal", "monitoring", "morning", "own_log", "retraining", "thresholds"}
 "Notebooks of ten seconds and more; what they call is tested in small elsewhere."
 
 

@@ -13,6 +13,7 @@ from stops import COMMANDS
 NAMES = sorted([*COMMANDS, "logger"])
 LONG = {
     "adopt",
+    "approve",
     "back",
     "calendar",
     "calibrate",
@@ -22,14 +23,18 @@ LONG = {
     "never",
     "promises",
     "promote",
+    "propose",
     "putback",
     "reference",
+    "reject",
     "reports",
     "retrain",
     "rollback",
     "send",
     "set",
     "shadow",
+    "tune",
+    "tuned",
     "watch",
 }
 "Commands that take long, or whose places are like those of others."

@@ -38,14 +38,14 @@ COMMANDS = {
     "features": ("features", "what the features of a model are; say what one is"),
     "labels": ("labels", "how labels arrive; say which share never does"),
     "calibrations": ("calibrations", "list calibrations of a version, or make one by hand"),
-    "thresholds": ("thresholds", "show, try, change or put back a model's threshold"),
     "promises": ("promises", "what was promised, and what was kept of it"),
+    "thresholds": ("thresholds", "list, choose, try, propose, change or put back thresholds"),
     "reference": ("reference", "which days a version is held against; choose others"),
     "drift": ("drift", "list alarms about drift, or explain what differs"),
     "cases": ("cases", "open cases from new decisions and hand them on; list them"),
     "sites": ("sites", "who is asked about a case: the table of sites"),
     "calendar": ("calendar", "what is known beforehand about days"),
-    "audit": ("audit", "the audit trail and its chain"),
+    "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
     "demo": ("demo", "replay a log with its models and make their reports"),
 }
 

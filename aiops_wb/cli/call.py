@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from ..config import Settings, load_settings
+from ..log.anchor import add_anchor
 from ..log.catalog import Reader, open_snapshot
 from ..log.store import Store, open_store
 from .ended import ended
@@ -71,6 +72,8 @@ class Call:
         with open_store(self.settings.data, self.who, zone) as store, store.published(kept):
             yield store
             store.publish(kept)
+            if self.settings.audit_anchor:
+                add_anchor(store, self.settings.audit_anchor, self.now())
 
 
 def _every_command(

@@ -30,7 +30,7 @@ def replay_(
         typer.Option(
             metavar="FILE",
             help="a TOML file: threshold, automation, false_ticket_share, false_ticket_confidence, "
-            "ticket_days, drift_level, [costs]; may be repeated (default: what is set)",
+            "ticket_days, drift_level, [costs], [choose]; may be repeated (default: what is set)",
             show_default=False,
         ),
     ] = None,
@@ -139,6 +139,9 @@ def _known(value):
     return None if isnan(value) else value
 
 
+_CHANGE = ("day", "old", "new", "why", "put_back")
+
+
 def _document(of: Replayed) -> dict:
     "All of it as JSON knows it."
     ahead = ("policy", "tickets", "tickets_claimed", "false_share", "false_share_claimed")
@@ -155,6 +158,8 @@ def _document(of: Replayed) -> dict:
                 "totals": one.totals,
                 "false_share": _known(one.false_share),
                 "promise": asdict(one.promise),
+                "threshold_changes": one.tuned
+                and [{k: getattr(c, k) for k in _CHANGE} for c in one.tuned.changes],
                 "days": _days(one),
             }
             for one in every

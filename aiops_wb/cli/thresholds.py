@@ -5,17 +5,26 @@ from typing import Annotated
 import typer
 
 from ..log.catalog import Reader
-from ..log.dial import subject_of, threshold_of
 from ..log.errors import StoreError
+from ..watch import threshold_changes
 from ..watch.dial import DAYS, Calls
 from ..watch.explore import explored_words
+from ..watch.threshold_changes import Changed, whose
 from ..watch.view import View
 from .arguments import Model, Why, as_name, as_number
 from .call import Call, command, group
 from .lines import line, printable
 
 app = group(
-    {"choose": ("choose", "choose a threshold for a goal, and what can be promised of one")}
+    {
+        "list": ("threshold_list", "every threshold in force, since when and by whom; proposals"),
+        "choose": ("choose", "choose a threshold for a goal, and what can be promised of one"),
+        "propose": ("propose", "propose a threshold, which decides nothing until it is approved"),
+        "approve": ("approve", "put a proposal into force"),
+        "reject": ("reject", "close a proposal without a change; one's own is withdrawn"),
+        "history": ("threshold_history", "every change of a model's thresholds, and what it did"),
+        "tune": ("tune", "look whether another threshold is shown to be better, and propose it"),
+    }
 )
 
 
@@ -59,7 +68,7 @@ def simulate(call: Call, score: Score, model: Model):
     with call.reading() as log:
         view = newest_view(log, call, model)
         _print_in_force(view)
-        candidate = _as_points(view, score)
+        candidate = as_points(view, score)
         result, unseen = view.other_thresholds.simulate(candidate), view.selective
         told = " ".join(filter(None, (unseen.of_candidate(candidate), unseen.says)))
     for name, (candidate, current, difference) in result.table.items():
@@ -80,47 +89,38 @@ def set_threshold(
 ):
     "Change the threshold: of the version, or of one tenant or site."
     _require_reason(why)
-    scope = _scope(tenant, site)
+    scope = scope_of(tenant, site)
     with call.writing() as log:
         view = newest_view(log, call, model)
-        points, before = _as_points(view, score), _in_force(view, scope)
-        evidence = {"replay": view.other_thresholds.simulate(points).table}
-        change = call.now(), call.who, model, view.version
-        if scope is None:
-            log.set_threshold(*change, points, why, evidence, logged=view.threshold)
-        else:
-            log.set_own_threshold(*change, scope, points, why)
-        _print_change(log, view, scope, before)
+        who, points = (call.now(), call.who), as_points(view, score)
+        print_change(
+            log, threshold_changes.set_threshold(log, *who, view, scope, points, why or "")
+        )
 
 
 @command(app, "rollback")
 def roll_back(call: Call, model: Model, tenant: Tenant = None, site: Site = None, why: Why = None):
     "Put back the threshold before: of the version, or of one tenant or site."
     _require_reason(why)
-    scope = _scope(tenant, site)
+    scope = scope_of(tenant, site)
     with call.writing() as log:
         view = newest_view(log, call, model)
-        subject, before = subject_of(model, view.version, scope), _in_force(view, scope)
-        log.roll_back(call.now(), call.who, "threshold", subject, why)
-        _print_change(log, view, scope, before)
+        who = call.now(), call.who
+        print_change(log, threshold_changes.roll_back(log, *who, view, scope, why or ""))
 
 
-def _scope(tenant, site):
+def scope_of(tenant: str | None, site: str | None) -> tuple[str, str | None] | None:
     "The tenant or site that is spoken of; None for all."
     return None if tenant is None and site is None else (tenant or "default", site)
 
 
 def newest_view(log: Reader, call: Call, model: str) -> View:
     "The view of a model's newest day that is not ahead of the clock."
-    days = log.days(log.require_model(model))
-    if not days:
-        raise StoreError(f"{model} has no predictions yet.")
-    today = call.now().date()
-    newest = max((d for d in days if d <= today), default=days[-1])
-    return View(log, model, newest, None, call.settings)
+    return threshold_changes.newest_view(log, model, call.now(), call.settings)
 
 
-def _as_points(view, score):
+def as_points(view: View, score: float) -> int:
+    "A score as points; StoreError where it is none."
     try:
         return int(view.grid.quantise(score))
     except ValueError as error:
@@ -137,39 +137,32 @@ def _print_in_force(view):
         f"{view.model} {view.version}: threshold {view.probability(view.threshold):.3f} "
         f"({view.threshold} points)"
     )
-    own_ones = view.reader.own_thresholds(view.model, view.version)
     if explored := explored_words(view):
         line(f"  {explored}")
-    for (tenant, site), own in own_ones.items():
-        whose = _whose(tenant, site)
-        line(printable(f"  {whose}: {view.probability(own):.3f} ({own} points)"))
+    for scope, own in view.reader.own_thresholds(view.model, view.version).items():
+        line(printable(f"  {whose(scope)}: {view.probability(own):.3f} ({own} points)"))
 
 
-def _whose(tenant, site):
-    return f"tenant {tenant}" if site is None else f"site {site} of tenant {tenant}"
-
-
-def _in_force(view, scope):
-    "The threshold of a scope, as a view that was just opened knows it."
-    known = view.reader.own_thresholds(view.model, view.version) if scope else {}
-    own = threshold_of(known, *scope) if scope else None
-    return view.threshold if own is None else own
-
-
-def _print_change(log, view, scope, before):
+def print_change(log: Reader, changed: Changed) -> None:
     "What stands now instead of a threshold before, and how often it calls somebody."
-    now_at = _in_force(View(log, view.model, view.day, None, view.settings), scope)
-    whose = f" of {_whose(*scope)}" if scope else ""
+    view, scope, now_at = changed.view, changed.scope, changed.after
+    of = f" of {whose(scope)}" if scope else ""
+    told = "was changed so already:" if changed.again else "is now"
     line(
-        printable(f"{view.model} {view.version}: threshold{whose} is now ")
+        printable(f"{view.model} {view.version}: threshold{of} {told} ")
         + f"{view.probability(now_at):.3f} ({now_at} points)"
     )
-    calls, both = Calls(view), (before, now_at)
-    before, after = (calls.within(log, at, *scope) if scope else calls.at(at) for at in both)
+    print_calls(log, view, scope, changed.before, now_at)
+
+
+def print_calls(log: Reader, view: View, scope, before: int, after: int, new: str = "now") -> None:
+    "How often two thresholds call somebody."
+    calls, both = Calls(view), (before, after)
+    stood, stands = (calls.within(log, at, *scope) if scope else calls.at(at) for at in both)
     acts = "" if view.dial.on else " (in figures: the dial is off, and people are called by cuts)"
     line(
-        f"events a day at or above it over the last {DAYS} days: {before:.1f} before, {after:.1f} "
-        f"now{acts}"
+        f"events a day at or above it over the last {DAYS} days: {stood:.1f} before, "
+        f"{stands:.1f} {new}{acts}"
     )
     if scope and not calls.within(log, -view.grid.limit, *scope):
-        line(printable(f"note: {_whose(*scope)} had no event in these days: is it spelt so?"))
+        line(printable(f"note: {whose(scope)} had no event in these days: is it spelt so?"))

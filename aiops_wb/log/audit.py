@@ -1,6 +1,7 @@
 """The audit trail: every change of a threshold, flag, model or calibration, chained by hashes."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,11 +10,19 @@ import pandas as pd
 from .base import Connected, Writing, conditions, known_by
 from .errors import StoreError
 
-__all__ = ["CHAIN", "AuditReads", "AuditWrites"]
+__all__ = ["CHAIN", "VERIFY", "AuditReads", "AuditWrites"]
 
 CHAIN = """sha256(before || json_array(
     seq, epoch_us(changed_at), who, what, subject, old, new, why, evidence)::VARCHAR)"""
 "The hash of an audit row, over the one before it and everything it says."
+
+VERIFY = f"""SELECT seq, changed_at, who, what, subject
+FROM (SELECT *, lag(hash, 1, '') OVER (ORDER BY seq) AS before,
+             row_number() OVER (ORDER BY seq) AS position
+      FROM audit)
+WHERE position <> seq OR hash <> {CHAIN}
+ORDER BY seq"""
+"Every row that does not fit its place in the chain: none where the trail is intact."
 
 
 class AuditReads(Connected):
@@ -62,20 +71,24 @@ class AuditReads(Connected):
     def verify_audit(self) -> int:
         """The number of audit rows when the hash chain is intact; StoreError names the first row
         that does not fit."""
-        broken = self._value(
-            f"""
-            SELECT min(seq)
-            FROM (SELECT *, lag(hash, 1, '') OVER (ORDER BY seq) AS before,
-                         row_number() OVER (ORDER BY seq) AS position
-                  FROM audit)
-            WHERE position <> seq OR hash <> {CHAIN}"""
-        )
+        broken = self._value(f"SELECT min(seq) FROM ({VERIFY})")
         if broken is not None:
             raise StoreError(
                 f"the audit trail does not verify: row {broken} was changed, "
                 "or a row before it is missing."
             )
-        return self._value("SELECT count(*) FROM audit")
+        return self.audit_head()[0]
+
+    def audit_head(self) -> tuple[int, str]:
+        "How many rows the trail has, and the hash of its last one; empty without any."
+        return self._rows("SELECT count(*)::BIGINT, coalesce(arg_max(hash, seq), '') FROM audit")[0]
+
+    def audit_hashes(self, rows: Sequence[int]) -> dict[int, str]:
+        "The hashes of some rows of the trail, those that it has."
+        named = {"rows": sorted(set(rows))}
+        return dict(
+            self._rows("SELECT seq, hash FROM audit WHERE seq IN (SELECT unnest($rows))", named)
+        )
 
 
 _LAST = """

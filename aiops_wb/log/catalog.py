@@ -18,6 +18,7 @@ from .known_days import CalendarReads
 from .never import NeverReads
 from .production import ProductionReads
 from .promises import PromiseReads
+from .proposals import ProposalReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
 from .retraining import RetrainingReads
@@ -38,7 +39,9 @@ class Reader(
     ArrivalReads,
     FeatureCountReads,
     ProductionReads,
+    ProposalReads,
     CalibrationReads,
+    WatchReads,
     DialReads,
     VersionReads,
     FeatureSchemaReads,
@@ -47,7 +50,6 @@ class Reader(
     DriftEventReads,
     CalendarReads,
     NeverReads,
-    WatchReads,
     RetrainingReads,
     ResultReads,
     ShadowReads,

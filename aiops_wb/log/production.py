@@ -199,11 +199,19 @@ class ProductionWrites(ProductionReads, DialWrites):
         "`promote`, as it was called before."
         self.promote(now, who, model, version, why)
 
-    def roll_back(self, now: datetime, who: str, what: str, subject: str, why: str) -> str:
+    def roll_back(
+        self,
+        now: datetime,
+        who: str,
+        what: str,
+        subject: str,
+        why: str,
+        evidence: Mapping[str, Any] | None = None,
+    ) -> str:
         "As `VersionWrites.roll_back`; a model goes back as in `roll_back_version`."
         if what != "model":
-            return super().roll_back(now, who, what, subject, why)
-        return self.roll_back_version(now, who, subject, why)
+            return super().roll_back(now, who, what, subject, why, evidence)
+        return self.roll_back_version(now, who, subject, why, evidence)
 
     def roll_back_version(
         self,

@@ -23,6 +23,7 @@ from .never import NeverWrites
 from .nights import NightWrites
 from .production import ProductionWrites
 from .promises import PromiseWrites
+from .proposals import ProposalWrites
 from .results import ResultWrites
 from .retraining import RetrainingWrites
 from .schema import migrate
@@ -43,6 +44,8 @@ class Store(
     Reader,
     Publishing,
     ProductionWrites,
+    ProposalWrites,
+    WatchWrites,
     DialWrites,
     VersionWrites,
     FeatureChanges,
@@ -54,7 +57,6 @@ class Store(
     DriftEventWrites,
     CalendarWrites,
     NeverWrites,
-    WatchWrites,
     RetrainingWrites,
     ResultWrites,
     ShadowWrites,

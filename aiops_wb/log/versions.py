@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -94,6 +95,17 @@ class VersionReads(AuditReads):
             values,
         )
         return frame.assign(card=frame.card.map(json.loads))
+
+    def known_versions(self, model: str) -> list[str]:
+        "Every version of a model that is registered or has predictions, sorted."
+        return self._column(
+            """
+            SELECT version FROM models WHERE model = $model
+            UNION
+            SELECT version FROM data_files WHERE kind = 'predictions' AND model = $model
+            ORDER BY version""",
+            {"model": model},
+        )
 
     def version(self, model: str, version: str) -> pd.Series:
         "One registered version; StoreError names the registered ones."
@@ -219,11 +231,18 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
                 self.record(now, who, "reference", subject, _OWN, "as the version began")
             self.record(now, who, "reference", subject, days, why)
 
-    def roll_back(self, now: datetime, who: str, what: str, subject: str, why: str) -> str:
+    def roll_back(
+        self,
+        now: datetime,
+        who: str,
+        what: str,
+        subject: str,
+        why: str,
+        evidence: Mapping[str, Any] | None = None,
+    ) -> str:
         """Put back what stood before the latest change of a subject; returns it. StoreError when
         nothing stood before. The same person's, for the same reason, is not a further one."""
-        evidence = {"rolled_back": True}
-        if self._is_latest(what, subject, who, why, evidence=json.dumps(evidence)):
+        if self._is_rolled_back(what, subject, who, why):
             return self.in_force(what, subject)
         old = self._value(
             """
@@ -237,6 +256,16 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
             raise StoreError(
                 f"there is nothing to roll back: {what} of {subject} has no earlier value."
             )
+        told = dict(evidence or {}) | {"rolled_back": True}
         with self.transaction():
-            self.record(now, who, what, subject, old, why, evidence)
+            self.record(now, who, what, subject, old, why, told)
         return old
+
+    def _is_rolled_back(self, what, subject, who, why):
+        "Whether the latest change of a subject is this person's going back, for this reason."
+        where, values = conditions(what=what, subject=subject)
+        rows = self._rows(
+            f"SELECT who, why, evidence FROM audit{where} ORDER BY seq DESC LIMIT 1", values
+        )
+        told = json.loads(rows[0][2] or "{}") if rows else {}
+        return bool(told.get("rolled_back")) and rows[0][:2] == (who, why)

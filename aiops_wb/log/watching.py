@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from .audit import AuditReads, AuditWrites
+from .audit import AuditWrites
 from .errors import StoreError
+from .versions import VersionReads
 
 __all__ = ["NotWatched", "WatchReads", "WatchWrites"]
 
@@ -21,7 +22,7 @@ class NotWatched:
         return f"since {self.since:%-d %B %Y}, by {self.who}: {self.why}"
 
 
-class WatchReads(AuditReads):
+class WatchReads(VersionReads):
     "Which versions are watched."
 
     def not_watched(
@@ -34,17 +35,6 @@ class WatchReads(AuditReads):
         if self.in_force(what, subject, as_of) != "off":
             return None
         return NotWatched(*self.said_by(what, subject, "off", as_of))
-
-    def known_versions(self, model: str) -> list[str]:
-        "Every version of a model that is registered or has predictions, sorted."
-        return self._column(
-            """
-            SELECT version FROM models WHERE model = $model
-            UNION
-            SELECT version FROM data_files WHERE kind = 'predictions' AND model = $model
-            ORDER BY version""",
-            {"model": model},
-        )
 
 
 class WatchWrites(WatchReads, AuditWrites):

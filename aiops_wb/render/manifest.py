@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+from contextlib import suppress
 from datetime import date, datetime
 from math import isnan, nan
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config import PRIVATE, Settings, packages
+from ..log.anchor import Anchor
 from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..watch.figures import ALARMS_FAILED
@@ -20,7 +22,7 @@ from .frame import write_whole
 from .pages import manifests
 from .vocabulary import metric
 
-__all__ = ["entry", "silent_entry", "write_manifest"]
+__all__ = ["entry", "manifest_anchors", "silent_entry", "write_manifest"]
 
 
 def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Settings) -> dict:
@@ -148,13 +150,23 @@ def _of_log(reader, as_of):
     "What a day's pages rest on in the log."
     if reader is None:
         return {"timezone": "UTC", "batch": 0, "audit_rows": 0, "audit_head": ""}
-    audit = reader.audit()
+    rows, head = reader.audit_head()
     return {
         "timezone": reader.timezone,
         "batch": reader.known_batch(as_of),
-        "audit_rows": len(audit),
-        "audit_head": audit.hash.iloc[-1] if len(audit) else "",
+        "audit_rows": rows,
+        "audit_head": head,
     }
+
+
+def manifest_anchors(reports: Path) -> list[Anchor]:
+    "What each day's manifest says of the audit trail, oldest first."
+    found = []
+    for day, told in reversed(manifests(reports).items()):
+        with suppress(KeyError, TypeError, ValueError):  # of a version that knew no anchors
+            at, rows = datetime.fromisoformat(told["as_of"]), int(told["audit_rows"])
+            found.append(Anchor(at, rows, str(told["audit_head"]), f"the manifest of {day}"))
+    return found
 
 
 def _git():

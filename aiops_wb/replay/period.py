@@ -1,5 +1,6 @@
 """Live a past period again: what policies would have decided, and what became of it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
@@ -17,7 +18,7 @@ from ..log.errors import StoreError
 from ..log.known_then import KnownThen, moment_of
 from ..models.complete import CompleteDays, label_rules
 from ..stats.performance import Figure
-from ..watch.became import Became, became, difference, promised, recorded, together
+from ..watch.became import Became, Tuned, became, difference, promised, recorded, together
 from ..watch.dial import Highs, called_from
 from ..watch.given import given
 from ..watch.heard import Heard
@@ -211,6 +212,7 @@ def _past(then, version, looks, settings) -> dict:
 def _lived(then, past, policies, settings, heard, shown) -> list[Life]:
     changes = then.versions[past["version"]]
     asked = {"policies": policies, "settings": settings, "changed": heard, "shown": shown}
+    asked["alarms"] = heard.open_alarms
     try:
         return live(then, changes, **past, **asked)
     except StoreError as error:
@@ -248,7 +250,19 @@ def _together(lived, i, policy, versions, first, last, labels_in) -> Became:
     "What became of one policy over all versions; what it promised is that of the last."
     parts = [became(lives[i], v, first, last, labels_in) for v, lives in zip(versions, lived)]
     newest = max(range(len(parts)), key=lambda k: max(parts[k].day, default=date.min))
-    return Became(policy.name, together(parts), policy.costs, *promised(lived[newest][i]))
+    of = policy.name, together(parts), policy.costs, *promised(lived[newest][i])
+    return Became(*of, _tuned([lives[i].tuner for lives in lived], last))
+
+
+def _tuned(tuners, last) -> Tuned | None:
+    "What became of a threshold that followed its labels, over all versions."
+    if None in tuners:
+        return None
+    changes = (change for tuner in tuners for change in tuner.changes if change.day <= last)
+    stopped = sum((tuner.stopped for tuner in tuners), Counter())
+    looks = sum(tuner.looks for tuner in tuners)
+    found = tuple(sorted(changes, key=lambda c: c.day))
+    return Tuned(found, looks, stopped, tuners[-1].last_word)
 
 
 def _stood(then, version, highs) -> Callable[[date], tuple[int, int]]:
@@ -343,7 +357,7 @@ def _notes(then, versions, first, last, labels_in, policies) -> list[str]:
 def sentences(of: Replayed, which: int = 0) -> list[str]:
     "What a policy would have saved, what it would have missed, and whether its promise was kept."
     one = of.policies[which]
-    return [_saved(one, of), _missed(one, of), _promised(one)]
+    return [_saved(one, of), _missed(one, of), _promised(one), *_followed(one)]
 
 
 def _saved(one, of):
@@ -393,6 +407,24 @@ def _promised(one):
     if lead:
         return f"{lead}: {promise.says}."
     return f"{promise.says[0].upper()}{promise.says[1:]}."
+
+
+def _followed(one):
+    "How a threshold that is tuned would have gone."
+    if one.tuned is None:
+        return []
+    changes, looks, stopped, last_word = one.tuned
+    seen = f"{looks} weekly look{'' if looks == 1 else 's'}"
+    if waits := {name: n for name, n in stopped.items() if name != "better"}:
+        told = (f"{name} on {n} morning{'' if n == 1 else 's'}" for name, n in waits.items())
+        seen += f"; in the way were {' and '.join(told)}"
+    if not changes:
+        return [f"Its threshold would never have been changed ({seen}), in the end: {last_word}."]
+    times = "once" if len(changes) == 1 else f"{len(changes)} times"
+    back = sum(change.put_back for change in changes)
+    told = f", {back} of them to put one back" if back else ""
+    every = "; ".join(map(str, changes))
+    return [f"Its threshold would have been changed {times}{told} ({seen}): {every}."]
 
 
 def look_ahead_words(of: Replayed, which: int = 0) -> str:

@@ -1,8 +1,9 @@
 """What became of the days that were lived again, by the labels that are known in the end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,13 @@ from ..stats.automation import WATCHED, PromiseWatch
 from ..stats.performance import Figure
 from .policy import Costs
 from .relive import Life
+from .tuned_life import LivedChange
 
 __all__ = [
     "COLUMNS",
     "Became",
     "Promise",
+    "Tuned",
     "became",
     "difference",
     "promised",
@@ -50,6 +53,15 @@ class Promise:
     says: str
 
 
+class Tuned(NamedTuple):
+    "How a threshold would have been changed over a period, and what stood in the way."
+
+    changes: tuple[LivedChange, ...]
+    looks: int
+    stopped: Mapping[str, int]  # check -> mornings
+    last_word: str
+
+
 @dataclass(frozen=True, eq=False)
 class Became:
     """Days under a policy, with what became of them.
@@ -64,6 +76,7 @@ class Became:
     target: float | None = None
     broke_on: str = ""
     why_not: str = ""  # why nothing was automated at the end
+    tuned: "Tuned | None" = None  # where the threshold followed the labels
 
     @property
     def cost(self) -> np.ndarray | None:

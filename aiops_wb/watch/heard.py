@@ -23,16 +23,24 @@ class Heard:
 
     def __init__(self, reader: Reader, model: str, settings: Settings):
         self._reader, self._model, self._settings = reader, model, settings
-        self._versions, self._followed = Versions(reader), {}
+        self._versions, self._alarms = Versions(reader), {}
 
     def __call__(self, policy: Policy, morning: Morning) -> date | None:
         "The newest such day; None where nothing is heard."
         if policy.drift_level is None:
             return self._recorded(morning)
-        asked = policy.drift_level, morning
-        if asked not in self._followed:
-            self._followed[asked] = self._follow(policy, morning)
-        return self._followed[asked]
+        return self._follow(policy, morning)
+
+    def open_alarms(self, policy: Policy, morning: Morning) -> tuple[str, ...]:
+        "Every open alarm that is not muted, of whatever kind; empty where nothing is heard."
+        if policy.drift_level is not None:
+            return tuple(
+                f"{a.stream} ({a.kind})" for a in self._found(policy, morning) if not a.muted
+            )
+        asked = self._model, morning.day, morning.day
+        events = self._reader.drift_events(*asked, version=morning.version, as_of=morning.at)
+        told = events[(events.state != "closed") & ~events.muted.astype(bool)]
+        return tuple(f"{stream} ({kind})" for stream, kind in zip(told.stream, told.kind))
 
     @cached_property
     def _days(self):
@@ -53,9 +61,14 @@ class Heard:
         return max(events.since[heard].dt.date, default=None)
 
     def _follow(self, policy, morning):
-        settings = policy.settings(self._settings)
-        at = morning.day, morning.at, settings, self._versions
-        view = View(self._reader, self._model, *at)
-        return max(
-            (a.since for a in view.drift.found if a.kind == "concept" and not a.muted), default=None
-        )
+        found = self._found(policy, morning)
+        return max((a.since for a in found if a.kind == "concept" and not a.muted), default=None)
+
+    def _found(self, policy, morning):
+        "Alarms followed from counts at the level of a policy, each morning once."
+        asked = policy.drift_level, morning
+        if asked not in self._alarms:
+            settings = policy.settings(self._settings)
+            at = morning.day, morning.at, settings, self._versions
+            self._alarms[asked] = View(self._reader, self._model, *at).drift.found
+        return self._alarms[asked]

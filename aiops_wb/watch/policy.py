@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..config import Days, Rule, Settings, Share
+from ..config import GOALS, Days, Rule, Settings, Share
 from ..log.dial import BEGIN
 from ..log.errors import StoreError
 from ..stats.automation import Asked
 from ..stats.points import Grid
 from .dial import Highs
 
-__all__ = ["Costs", "Policy", "as_set", "read_policy"]
+__all__ = ["Choose", "Costs", "Policy", "as_set", "read_policy"]
 
 
-LATER = {"choose": "thresholds", "retraining": "retraining"}
+LATER = {"retraining": "retraining"}
 "Keys that a policy will have one day, and what brings them."
 
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -36,6 +36,42 @@ class Costs(_Table):
     false_ticket: Cost = 0.0  # a ticket about a negative
 
 
+class Choose(_Table):
+    """The threshold is tuned once a week, and changed without a person: one goal, and limits, as
+    `tune_...` of the settings, which count where they are not named."""
+
+    cost_missed: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    max_fdr: Share | None = None
+    max_fpr: Share | None = None
+    alerts_per_day: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    days: Days | None = None
+    min_days: Days | None = None
+    min_labelled: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    max_step: Annotated[int, Field(ge=50, le=32000)] | None = None
+    cooldown_days: Annotated[int, Field(ge=0, le=36500)] | None = None
+    false_changes: Share | None = None
+    rollback_days: Days | None = None
+
+    @model_validator(mode="after")
+    def _one_goal(self):
+        if len(self.goals) > 1:
+            raise ValueError(f"{' and '.join(self.goals)} are two goals: name one")
+        return self
+
+    @property
+    def goals(self) -> list[str]:
+        "The goals that are named."
+        names = [name.removeprefix("tune_") for name in GOALS]
+        return [name for name in names if getattr(self, name) is not None]
+
+    def settings(self) -> dict:
+        "What it says, as settings; a goal that it names is the only one."
+        named = {
+            f"tune_{name}": value for name, value in self.model_dump(exclude_none=True).items()
+        }
+        return (dict.fromkeys(GOALS) if self.goals else {}) | named
+
+
 class Policy(_Table):
     """What is decided otherwise than the settings say; what is not named is as there.
 
@@ -51,11 +87,17 @@ class Policy(_Table):
     # alarms are followed at this level; not named: those that the log recorded are heard
     drift_level: Share | None = None
     costs: Costs | None = None
+    choose: Choose | None = None
 
     def settings(self, usual: Settings) -> Settings:
         "The settings under this policy."
-        own = self.model_dump(exclude={"threshold", "costs"}, exclude_none=True)
-        return usual.model_copy(update=own)
+        own = self.model_dump(exclude={"threshold", "costs", "choose"}, exclude_none=True)
+        tuned = self.choose.settings() if self.choose else {}
+        settings = usual.model_copy(update=own | tuned)
+        if self.choose and all(getattr(settings, name) is None for name in GOALS):
+            goals = ", ".join(name.removeprefix("tune_") for name in GOALS)
+            raise StoreError(f"choose needs a goal: name one of {goals} in [choose].")
+        return settings
 
     def asked(self, usual: Settings, high: int) -> Asked:
         "What it asks of a rule where somebody is called from some points on."
@@ -67,6 +109,8 @@ class Policy(_Table):
         """The points from which on somebody is called: those of its threshold, else those that
         `stood`. StoreError where there are none."""
         if self.threshold is None:
+            if stood and self.choose:  # what people changed later is not its own
+                return stood[:1]
             if not stood:
                 raise StoreError(
                     "scores of this version are no probabilities, and nothing says from where on "
@@ -78,6 +122,9 @@ class Policy(_Table):
                 f"threshold {self.threshold:g} is no probability: it must lie in [0, 1]."
             )
         return ((BEGIN, int(grid.quantise(self.threshold))),)
+
+
+_TABLES = {"costs": (Costs, "missed = 20"), "choose": (Choose, "max_fdr = 0.2")}
 
 
 def as_set(name: str = "settings") -> Policy:
@@ -110,15 +157,18 @@ def _refuse_unknown(path, told: Mapping):
             raise StoreError(
                 f"{path}: {key!r} is not known; a policy may name {', '.join(allowed)}."
             )
-    costs = told.get("costs", {})
-    if not isinstance(costs, Mapping):
-        raise StoreError(f"{path}: costs must be a table, such as [costs] with missed = 20 in it.")
-    for key in costs:
-        if key not in Costs.model_fields:
-            names = ", ".join(Costs.model_fields)
-            raise StoreError(f"{path}: costs.{key} is not known; costs may name {names}.")
+    for name, (table, example) in _TABLES.items():
+        inside = told.get(name, {})
+        if not isinstance(inside, Mapping):
+            raise StoreError(
+                f"{path}: {name} must be a table, such as [{name}] with {example} in it."
+            )
+        for key in inside:
+            if key not in table.model_fields:
+                names = ", ".join(table.model_fields)
+                raise StoreError(f"{path}: {name}.{key} is not known; {name} may name {names}.")
 
 
 def _problem(problem):
-    place, said = ".".join(map(str, problem["loc"])), problem["msg"]
+    place, said = ".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")
     return f"{place}: {said[0].lower()}{said[1:]}"

@@ -31,6 +31,7 @@ from .lived import Growing, Rungs
 from .mornings import Morning, noon
 from .policy import Policy
 from .recalibrate import Ripe, learn
+from .tuned_life import Tuner, reachable
 
 __all__ = ["Decided", "Given", "Life", "Stands", "live"]
 
@@ -149,8 +150,10 @@ class Life:
         named: tuple[str, str],
         highs: Highs,
     ):
-        self.policy, self.growing, self.named, self.highs = policy, growing, named, highs
+        self.policy, self.growing, self.named = policy, growing, named
         self.settings = policy.settings(settings)
+        self._stood = highs
+        self.tuner = Tuner(self.settings, growing, highs) if policy.choose else None
         self.asked: Asked = policy.asked(settings, highs[0][1])
         self.stands: Stands | None = None
         self.decided: dict[date, Decided] = {}
@@ -166,6 +169,11 @@ class Life:
             "version": version,
             "time_to_live": lives,
         }
+
+    @property
+    def highs(self) -> Highs:
+        "Since when and from which points on somebody is called."
+        return self.tuner.highs if self.tuner else self._stood
 
     def called_from(self, at: datetime) -> int:
         "The points from which on somebody is called at a time."
@@ -277,6 +285,7 @@ def live(
     held_out: Mapping[date, ScoreCounts] = {},
     given: Sequence[Given] = (),
     changed: Callable[[Policy, Morning], date | None] = lambda policy, morning: None,
+    alarms: Callable[[Policy, Morning], tuple[str, ...]] = lambda policy, morning: (),
     whole: bool = False,
     highs: Highs | None = None,
     shown: Callable[[Sequence], Iterable] = iter,
@@ -285,16 +294,23 @@ def live(
 
     `given`: what came to stand by other ways, in order. `highs`: from which points on somebody was
     called (None: from the cut of the settings on). `changed`: the day since which an open
-    alarm says that scores mean something else. `whole`: with intervals and sets. `shown` passes the
+    alarm says that scores mean something else; `alarms`: those of any kind that are open, where a
+    policy tunes the threshold. `whole`: with intervals and sets. `shown` passes the
     mornings on, a progress bar say. StoreError where a policy cannot apply to the scores.
     """
     if highs is None:
         usual = Dial(on=False).ladder(None, changes.grid, settings.risk_cuts)
         highs = ((BEGIN, usual.high),) if usual else ()
     called = [policy.highs(highs, changes.grid) for policy in policies]
-    floors = sorted({high for one in called for _, high in one})
+    tuning = [policy.choose is not None for policy in policies]
+    paths = (reachable(of, changes.grid) if tuned else of for of, tuned in zip(called, tuning))
+    floors = sorted({high for path in paths for _, high in path})
     rungs = Rungs.of(floors, changes.grid, int(changes.points.max(initial=0)))
-    fine = whole or any(p.settings(settings).automation not in ON_DAYS for p in policies)
+    fine = (
+        whole
+        or any(tuning)
+        or any(p.settings(settings).automation not in ON_DAYS for p in policies)
+    )
     at = np.array([moment_of(morning.at) for morning in looks], dtype=np.int64)
     growing = Growing(changes, at, rungs, held_out, fine)
     named = then.model, version
@@ -312,12 +328,20 @@ def live(
         )
         for life in lives:
             life.learn_from(today, changed(life.policy, morning), whole)
+            if life.tuner:
+                heard = partial(alarms, life.policy, morning)
+                life.tuner.on(morning, today.complete, heard, partial(_calendar, then, morning))
     for one in coming:
         _decide_until(lives, waiting, None, one.at, then.timezone)
         _take(lives, one)
     _decide_until(lives, waiting, date.max, None, then.timezone)
     growing.to(len(looks))
     return lives
+
+
+def _calendar(then, morning):
+    "What was known beforehand about days, by then."
+    return then.reader.calendar(then.model, morning.at)
 
 
 def _take(lives, given):

@@ -57,6 +57,12 @@ CALLS = [
     ["thresholds", "simulate", "0.4", *NAMED],
     ["thresholds", "choose", MODEL, "--max-fpr", "0.1", "--by", "site"],
     ["thresholds", "set", "0.4", *NAMED, *WHY],
+    ["thresholds", "list"],
+    ["thresholds", "propose", MODEL, "0.3", "--site", "Süd", *WHY],
+    ["thresholds", "approve", "P-1", *WHY],
+    ["thresholds", "reject", "P-Ö", *WHY],
+    ["thresholds", "history", MODEL],
+    ["thresholds", "tune", MODEL, "--max-fdr", "0.2"],
     ["thresholds", "rollback", *NAMED, *WHY],
     ["promises", MODEL],
     ["reference", "show", *NAMED],
@@ -72,6 +78,7 @@ CALLS = [
     ["calendar", "list"],
     ["calendar", "remove", "kein Eintrag", *WHY],
     ["audit", "list"],
+    ["audit", "verify"],
     ["demo", "--until", "2013-01-01"],
 ]
 
@@ -160,6 +167,7 @@ STOPPED = [
     ["models", "import"],
     ["retrain", "--model"],
     ["calibrations", "make"],
+    ["thresholds", "reject"],
     ["reference", "set"],
     ["reference", "rollback"],
     ["drift", "explain"],

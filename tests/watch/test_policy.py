@@ -1,12 +1,14 @@
 """Policies: what a file may say, and what is said of one that cannot be used."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from aiops_wb.config import Settings
 from aiops_wb.log.dial import BEGIN
 from aiops_wb.log.errors import StoreError
 from aiops_wb.stats.points import Grid
-from aiops_wb.watch.policy import Policy, as_set, read_policy
+from aiops_wb.watch.policy import Choose, Policy, as_set, read_policy
 
 
 def written(tmp_path, text):
@@ -33,7 +35,10 @@ def test_a_policy_says_what_differs_and_the_rest_is_as_set(tmp_path):
     "text, says",
     [
         ("treshold = 0.5", "'treshold' is not known; a policy may name threshold, automation"),
-        ("choose = 'x'", "choose comes with thresholds and cannot be replayed yet"),
+        ("choose = 'x'", "choose must be a table, such as [choose] with max_fdr = 0.2 in it"),
+        ("[choose]\ngoal = 1", "choose.goal is not known; choose may name cost_missed, max_fdr"),
+        ("[choose]\nmax_fdr = 2", "choose.max_fdr: input should be less than 1"),
+        ("[choose]\nmax_fdr = 0.2\nmax_fpr = 0.1", "choose: max_fdr and max_fpr are two goals"),
         ("[retraining]\nevery = 7", "retraining comes with retraining and cannot be replayed"),
         ("name = 'x'", "'name' is not known"),
         (
@@ -66,3 +71,17 @@ def test_a_threshold_must_lie_on_the_scores(tmp_path):
         assert high == int(Grid().quantise(threshold))
     with pytest.raises(StoreError, match="are no probabilities, and nothing says from where on"):
         as_set().highs((), Grid("linear"))
+
+
+def test_a_threshold_that_is_chosen_has_a_goal_and_begins_where_it_stood():
+    usual = Settings(tune_max_fpr=0.1, tune_max_step=200)
+    tuned = Policy(choose=Choose(max_fdr=0.3, cooldown_days=7)).settings(usual)
+    assert (tuned.tune_max_fdr, tuned.tune_max_fpr, tuned.tune_cooldown_days) == (0.3, None, 7)
+    assert (
+        tuned.tune_max_step == 200 and Policy(choose=Choose()).settings(usual).tune_max_fpr == 0.1
+    )
+    with pytest.raises(StoreError, match="choose needs a goal: name one of cost_missed, max_fdr"):
+        Policy(choose=Choose()).settings(Settings())
+    stood = ((BEGIN, 405), (datetime(2026, 3, 1, tzinfo=UTC), 100))
+    assert Policy(choose=Choose()).highs(stood, Grid()) == stood[:1]
+    assert Policy(choose=Choose(), threshold=0.5).highs(stood, Grid()) == ((BEGIN, 0),)

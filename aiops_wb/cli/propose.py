@@ -1,0 +1,39 @@
+"""A threshold, proposed: somebody has to approve it."""
+
+from typing import Annotated
+
+import typer
+
+from ..watch import threshold_changes
+from ..watch.threshold_changes import whose
+from .arguments import Reason, as_name
+from .call import Call, alone, command
+from .lines import line, printable
+from .thresholds import Score, Site, Tenant, as_points, newest_view, print_calls, scope_of
+
+app = alone()
+
+
+@command(app)
+def propose(
+    call: Call,
+    model: Annotated[str, typer.Argument(parser=as_name, metavar="MODEL", help="the model")],
+    score: Score,
+    why: Reason,
+    tenant: Tenant = None,
+    site: Site = None,
+):
+    scope = scope_of(tenant, site)
+    with call.writing() as log:
+        view = newest_view(log, call, model)
+        who, points = (call.now(), call.who), as_points(view, score)
+        rows = log.audit_head()[0]
+        of = threshold_changes.propose(log, *who, view, scope, points, why)
+        known = " (proposed already)" if log.audit_head()[0] == rows else ""
+        own = f" of {whose(scope)}" if scope else ""
+        line(
+            printable(f"{of.key}{known}: {model} {view.version}, threshold{own} ")
+            + f"{view.probability(points):.3f} instead of {view.probability(of.instead_of):.3f}"
+        )
+        print_calls(log, view, scope, of.instead_of, points, "with it")
+    line(f"nothing is changed: 'aiops-wb thresholds approve {of.key} --why ...' puts it into force")

@@ -1,0 +1,77 @@
+"""The trail is verified from a terminal, against a file outside and the manifests of reports."""
+
+import json
+import re
+
+import pytest
+from conftest import MODEL, Bench, events
+
+from aiops_wb.cli import main
+from aiops_wb.log.catalog import open_snapshot
+
+WHY = ["--why", "a trial"]
+
+
+@pytest.fixture
+def give(tmp_path, capsys, monkeypatch):
+    "Give a command on a small log that has an anchor outside: exit code, output, what was wrong."
+    bench = Bench(tmp_path)
+    bench.log(events(days=3))
+    monkeypatch.chdir(tmp_path)
+    assert main(["ingest", "-q"]) == 0
+    (tmp_path / "aiops.toml").write_text('audit_anchor = "outside/anchor.jsonl"\n')
+
+    def given(*words):
+        code = main(list(words))
+        told = capsys.readouterr()
+        assert told.err.count("\n") <= 1 and "Traceback" not in told.err
+        return code, told.out, told.err
+
+    given.bench, given.anchor = bench, tmp_path / "outside" / "anchor.jsonl"
+    return given
+
+
+def test_changes_and_mornings_are_anchored_and_the_trail_is_held_against_it(give):
+    code, _, wrong = give("audit", "verify")
+    assert code == 1 and "anchor.jsonl cannot be read" in wrong and "begins a new file" in wrong
+    for score in ("0.6", "0.7"):
+        assert give("thresholds", "set", score, "--model", MODEL, *WHY)[0] == 0
+    assert give("daily", "--reports", "none")[0] == 0
+    lines = give.anchor.read_text().splitlines()
+    with open_snapshot("data") as log:
+        rows, head = log.audit_head()
+        assert json.loads(lines[-1]) | {"at": 0} == {"at": 0, "rows": rows, "head": head}
+        (broken,) = log._rows(f"SELECT count(*) FROM ({give('audit', 'verify', '--query')[1]})")
+        assert broken == (0,)
+    code, told, _ = give("audit", "verify")
+    assert code == 0 and f"{rows} rows, chain intact\n" in told
+    assert re.search(rf"anchor.jsonl: \d anchors, the last says {rows} rows", told), told
+    code, told, _ = give("audit", "verify", "--json")
+    assert json.loads(told)["anchored"] == rows and not json.loads(told)["findings"]
+
+
+def test_a_shortened_trail_and_a_lost_anchor_are_said(give):
+    give("thresholds", "set", "0.6", "--model", MODEL, *WHY)
+    with give.bench.store() as store:
+        store.con.execute("DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)")
+        store.publish()
+    code, told, wrong = give("audit", "verify")
+    assert code == 1 and "chain intact" not in told and "its end was cut off since" in wrong
+    assert give("audit", "list")[0] == 0, "the chain alone does not see it"
+    code, _, wrong = give("thresholds", "set", "0.8", "--model", MODEL, *WHY)
+    assert code == 1 and "row 2 of the audit trail is not the one" in wrong
+    code, _, wrong = give("thresholds", "set", "0.9", "--model", MODEL, "--why", "another")
+    assert code == 1 and "name another file in audit_anchor" in wrong
+    code, told, _ = give("daily", "--reports", "none")
+    assert code == 3 and "anchor of the audit trail: " in told
+
+
+def test_without_an_anchor_it_is_said_what_would_not_be_seen(give):
+    (give.bench.root / "aiops.toml").unlink()
+    code, told, _ = give("audit", "verify")
+    assert code == 0 and "nothing outside the catalog says how long it was" in told
+    give("thresholds", "set", "0.6", "--model", MODEL, *WHY)
+    (give.bench.root / "a.jsonl").write_text("\n{\n")
+    told = give("audit", "verify", "--anchor", "a.jsonl")[1]
+    assert "2 rows at the end are in no anchor yet" in told, told
+    assert "1 line of the file cannot be read (first: 2)" in told
