@@ -78,6 +78,14 @@ def train_version(
             show_default=False,
         ),
     ] = None,
+    half_life_days: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DAYS",
+            help="a row weighs half of one so many days younger (default: all weigh alike)",
+            show_default=False,
+        ),
+    ] = None,
     allow_incomplete: Annotated[
         bool,
         typer.Option(
@@ -113,6 +121,7 @@ def train_version(
                 rounds=rounds,
                 positive_weight=positive_weight,
                 propensity=propensity,
+                half_life_days=half_life_days,
                 on_round=on_round,
                 kinds=log.feature_kinds(model),
                 allowed=log.allowed_features(model) | chosen,

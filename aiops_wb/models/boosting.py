@@ -6,7 +6,7 @@ the held-out days, on which a threshold and a first calibration rest, are seen b
 
 import json
 from collections.abc import Callable, Mapping
-from math import exp, log
+from math import exp, inf, log
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "ROUNDS",
     "Grown",
     "Learned",
+    "age_weights",
     "grow",
     "propensity_weights",
     "size_in_words",
@@ -179,6 +180,16 @@ def propensity_weights(rows: pd.DataFrame, model: str, feature: str) -> np.ndarr
             f"in {(~fine).sum():,} of {len(rows):,} rows it does not, such as {first!r}."
         )
     weight = 1 / np.maximum(chance, CLIPPED)
+    return weight / weight.mean()
+
+
+def age_weights(days: pd.Series, half_life: float) -> np.ndarray:
+    """What each row weighs where older ones weigh less: half of what rows weigh that are so many
+    days younger, 1 on the mean; StoreError where `half_life` is no number of days above 0."""
+    if not 0 < half_life < inf:
+        raise StoreError(f"a half-life of {half_life:g} days is not above 0.")
+    age = (days.max() - days) / pd.Timedelta(days=1)
+    weight = 0.5 ** (age.to_numpy() / half_life)
     return weight / weight.mean()
 
 

@@ -26,7 +26,7 @@ from .passed_on import passed_on
 from .registry import load
 from .version import ModelVersion, feature_columns
 
-__all__ = ["Side", "follow", "pairs", "shadow_from"]
+__all__ = ["Side", "follow", "pairs", "shadow_from", "unseen_from"]
 
 REASONS = 200
 "So many events of a day that both call are asked for their first reason."
@@ -69,10 +69,10 @@ def pairs(reader: Reader, model: str, as_of: datetime | None = None) -> list[Pai
 def shadow_from(reader: Reader, pair: Pair) -> date:
     "The first day from which neither of a pair had learned anything but a threshold."
     cards = [reader.version(pair.model, v).card for v in (pair.champion, pair.challenger)]
-    return max(_unseen_from(card) for card in cards)
+    return max(unseen_from(card) for card in cards)
 
 
-def _unseen_from(card):
+def unseen_from(card):
     "The first held-out day of a version; of one that was adopted, the day after its reference."
     if "adopted" not in card and card.get("held_out_from"):
         return date.fromisoformat(card["held_out_from"])

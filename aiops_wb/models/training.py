@@ -25,6 +25,7 @@ from .boosting import (
     Grown,
     Learned,
     OnRound,
+    age_weights,
     grow,
     propensity_weights,
 )
@@ -59,6 +60,7 @@ def train(
     rounds: int | None = None,
     positive_weight: float = 1.0,
     propensity: str | None = None,
+    half_life_days: float | None = None,
     min_labelled: int = 100,
     kinds: Mapping[str, str] = MappingProxyType({}),
     allowed: Collection[str] = (),
@@ -83,7 +85,7 @@ def train(
     rows, parameters and seed give the same file, whatever the number of threads. A
     `positive_weight` counts while trees grow and is taken back from the log-odds; `propensity`
     names the feature that holds the chance with which a label is seen: rows weigh one over it, and
-    it is no feature. Raises StoreError when there are too few labelled rows,
+    it is no feature. With `half_life_days` a row weighs half of one so many days younger. Raises StoreError when there are too few labelled rows,
     one class only, no days to hold out, or a feature that is not `allowed` to alone separates the
     labels.
     """
@@ -93,6 +95,8 @@ def train(
     if propensity is not None:
         weight = propensity_weights(known, model, propensity)
         known = known.drop(columns=f"feature:{propensity}")
+    if half_life_days is not None:
+        weight = weight * age_weights(known.event_date, half_life_days)
     split = _split_days(known, model, holdout)
     frame = feature_columns(known)
     fitted = PARAMETERS | (parameters or {})
@@ -107,7 +111,7 @@ def train(
     if alerts_per_day is not None:
         threshold = start_at(seen, n_by_day, alerts_per_day)
     card |= _described(split, seen, fitted, grown, threshold)
-    card |= _weighed(positive_weight, propensity)
+    card |= _weighed(positive_weight, propensity, half_life_days)
     card |= labelled_share(card, n_by_day)
     if incomplete:
         card["incomplete_labels"] = incomplete
@@ -281,19 +285,21 @@ def _described(split, held_out, parameters, grown: Grown, threshold) -> dict[str
     }
 
 
-def _weighed(positive_weight, propensity) -> dict[str, Any]:
+def _weighed(positive_weight, propensity, half_life_days) -> dict[str, Any]:
     "What is kept of how rows were weighed; nothing where all were alike."
     told = {}
     if positive_weight != 1:
         told["positive_weight"] = positive_weight
     if propensity is not None:
         told["propensity"] = {"feature": propensity, "clipped_below": CLIPPED}
+    if half_life_days is not None:
+        told["half_life_days"] = half_life_days
     return told
 
 
 def weighed_as(card: Mapping[str, Any]) -> dict[str, Any]:
     "How the rows of a version were weighed, as arguments of `train`."
-    told = {"positive_weight": card["positive_weight"]} if "positive_weight" in card else {}
+    told = {k: card[k] for k in ("positive_weight", "half_life_days") if k in card}
     if "propensity" in card:
         told["propensity"] = card["propensity"]["feature"]
     return told

@@ -3,9 +3,9 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..config import Days, Rule, Settings, Share
 from ..log.dial import BEGIN
@@ -14,10 +14,10 @@ from ..stats.automation import Asked
 from ..stats.points import Grid
 from .dial import Highs
 
-__all__ = ["Costs", "Policy", "as_set", "read_policy"]
+__all__ = ["Costs", "Policy", "Retraining", "as_set", "read_policy"]
 
 
-LATER = {"choose": "thresholds", "retraining": "retraining"}
+LATER = {"choose": "thresholds"}
 "Keys that a policy will have one day, and what brings them."
 
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -36,6 +36,31 @@ class Costs(_Table):
     false_ticket: Cost = 0.0  # a ticket about a negative
 
 
+class Retraining(_Table):
+    "From which past days a model learns, how often, and whether a new version has to prove itself."
+
+    window_days: int | Literal["all"] = 90  # the newest days whose labels are in
+    half_life_days: Annotated[float, Field(gt=0, le=3650)] | None = None  # age at which rows halve
+    every_days: Annotated[int, Field(ge=1, le=366)] = 28
+    # always: a new version decides at once; evidence: when its weeks show that it is better
+    promote: Literal["always", "evidence"] = "always"
+
+    @field_validator("window_days", mode="plain")
+    @classmethod
+    def _days_or_all(cls, value):
+        if value == "all" or (type(value) is int and 2 <= value <= 36500):
+            return value
+        raise ValueError("a number of days, from 2 on, or 'all' is allowed")
+
+    def __str__(self) -> str:
+        days = (
+            "all days before" if self.window_days == "all" else f"the last {self.window_days} days"
+        )
+        weighed = f", weights halved every {self.half_life_days:g}" if self.half_life_days else ""
+        proof = ", promoted on evidence" if self.promote == "evidence" else ""
+        return f"on {days}{weighed}, every {self.every_days} days{proof}"
+
+
 class Policy(_Table):
     """What is decided otherwise than the settings say; what is not named is as there.
 
@@ -51,10 +76,11 @@ class Policy(_Table):
     # alarms are followed at this level; not named: those that the log recorded are heard
     drift_level: Share | None = None
     costs: Costs | None = None
+    retraining: Retraining | None = None
 
     def settings(self, usual: Settings) -> Settings:
         "The settings under this policy."
-        own = self.model_dump(exclude={"threshold", "costs"}, exclude_none=True)
+        own = self.model_dump(exclude={"threshold", "costs", "retraining"}, exclude_none=True)
         return usual.model_copy(update=own)
 
     def asked(self, usual: Settings, high: int) -> Asked:
@@ -110,15 +136,25 @@ def _refuse_unknown(path, told: Mapping):
             raise StoreError(
                 f"{path}: {key!r} is not known; a policy may name {', '.join(allowed)}."
             )
-    costs = told.get("costs", {})
-    if not isinstance(costs, Mapping):
-        raise StoreError(f"{path}: costs must be a table, such as [costs] with missed = 20 in it.")
-    for key in costs:
-        if key not in Costs.model_fields:
-            names = ", ".join(Costs.model_fields)
-            raise StoreError(f"{path}: costs.{key} is not known; costs may name {names}.")
+    for name, (table, such_as) in _TABLES.items():
+        _refuse_unknown_in(path, name, told.get(name, {}), table, such_as)
+
+
+_TABLES = {"costs": (Costs, "missed = 20"), "retraining": (Retraining, "every_days = 28")}
+"Keys that are tables: what they may hold, and an example of it."
+
+
+def _refuse_unknown_in(path, name, told, table, such_as):
+    "StoreError where a table is none, or has a key that it may not have."
+    if not isinstance(told, Mapping):
+        raise StoreError(f"{path}: {name} must be a table, such as [{name}] with {such_as} in it.")
+    for key in told:
+        if key not in table.model_fields:
+            names = ", ".join(table.model_fields)
+            raise StoreError(f"{path}: {name}.{key} is not known; {name} may name {names}.")
 
 
 def _problem(problem):
     place, said = ".".join(map(str, problem["loc"])), problem["msg"]
+    said = said.removeprefix("Value error, ")
     return f"{place}: {said[0].lower()}{said[1:]}"

@@ -1,0 +1,233 @@
+"""Retraining policies lived over the past: what each would have learned, and lost.
+
+A training on a past morning sees what was known then, on days complete then, and its version is
+judged on the days behind it alone. The log is only read: nothing is registered, nothing recorded.
+What is held at a time are the rows of one training, or those of a week.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from math import nan
+
+import pandas as pd
+
+from ..config import Settings
+from ..log.catalog import Reader
+from ..log.errors import StoreError
+from ..log.known_then import KnownThen
+from ..stats.counts import ScoreCounts
+from ..stats.performance import average_precision
+from ..stats.recipes import NEVER, Answer, Lost, answer
+from ..watch.policy import Costs, Policy
+from .courses import Course, Recorded, steps
+from .past import SUMS, Past
+
+__all__ = ["ACTUAL", "MOST", "Lived", "Retrained", "relive_trainings"]
+
+ACTUAL, MOST = "actual", 5
+"The name of what was really decided; how many policies are lived at once."
+ALLOWED = {"threshold", "costs", "retraining"}
+"What a policy may name beside its name, where trainings are lived."
+
+
+@dataclass(frozen=True, eq=False)
+class Lived:
+    """What came of one policy. `days`: day, events, labelled, positives, loss (nats), calls, false,
+    missed (both of labelled events), labels_in; figures are of days whose labels are in."""
+
+    name: str
+    words: str  # how it retrains
+    days: pd.DataFrame
+    counts: ScoreCounts
+    trainings: int = 0
+    took_over: int = 0  # of its versions
+    not_trained: tuple[str, ...] = ()  # why, where a training could not be made
+    costs: Costs | None = None
+
+    @property
+    def known(self) -> pd.DataFrame:
+        "Days whose labels are in."
+        return self.days[self.days.labels_in]
+
+    @property
+    def log_loss(self) -> float:
+        "Nats of a labelled event; NaN without any."
+        return _mean(self.known.loss, self.known.labelled)
+
+    @property
+    def pr_auc(self) -> float:
+        "Over all versions that decided; NaN without a positive."
+        return average_precision(self.counts).value if self.counts.total[2] else nan
+
+    @property
+    def calls_a_day(self) -> float:
+        "Events at or above the threshold in force; NaN without a day."
+        return float(self.days.calls.mean()) if len(self.days) else nan
+
+    @property
+    def cost(self) -> float:
+        "Of a labelled event, in the unit of the costs; NaN where none are named."
+        return nan if self.costs is None else _mean(self.lost, self.known.labelled)
+
+    @property
+    def lost(self) -> pd.Series:
+        "What is compared, of each known day: costs where they are named, else the log loss."
+        of = self.known
+        if self.costs is None:
+            return of.loss
+        called = of["false"] + of.positives - of.missed
+        return self.costs.missed * of.missed + self.costs.review * called
+
+
+def _mean(lost, n):
+    return float(lost.sum() / n.sum()) if n.sum() else nan
+
+
+@dataclass(frozen=True, eq=False)
+class Retrained:
+    "What came of living trainings again, never the first of the policies."
+
+    model: str
+    first: date
+    last: date
+    version: str  # that never decides for
+    policies: list[Lived]
+    actual: Lived | None  # None: never is what was decided
+    answer: Answer
+    unit: str
+    labels_in: date | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def every(self) -> list[Lived]:
+        "The policies, and what was really decided where that is another thing."
+        return [*self.policies, *([self.actual] if self.actual else [])]
+
+
+def relive_trainings(
+    reader: Reader,
+    model: str,
+    first: date,
+    last: date,
+    policies: Sequence[Policy],
+    settings: Settings,
+    *,
+    as_of: datetime | None = None,
+    shown: Callable[[Sequence], Iterable] = iter,
+) -> Retrained:
+    """Live the days of a model from first to last under retraining policies, and under none.
+
+    Each trains on the morning before the first day and every so many days after it, with the labels
+    of then; a version decides from the day after its morning. The version in production on the
+    first morning is `never`. All are held to the threshold in force, unless they name one. `as_of`:
+    what became of the days by labels known then. StoreError where there is nothing to live.
+    """
+    _check(policies)
+    past = Past(KnownThen(reader, model, last, as_of), first, last, settings)
+    costs = next((p.costs for p in policies if p.costs), None)
+    courses = [Course(p, past) for p in (Policy(name=NEVER), *policies)]
+    recorded = Recorded(past)
+    for step in shown(steps(past, courses, recorded)):
+        step()
+    failed = [why for one in courses for why in one.not_trained]
+    if failed and not any(one.trainings for one in courses):
+        raise StoreError(f"no training of these days could be made; the first says: {failed[0]}")
+    lived = [_lived(one, past, costs) for one in courses]
+    actual = None
+    if recorded.differs:
+        days = _days(recorded.sums, past)
+        actual = Lived(ACTUAL, "as it was", days, recorded.counts, costs=costs)
+    unit = "nats" if costs is None else "of cost"
+    told = _answer(lived, past, unit)
+    notes = _notes(past, lived, policies)
+    named = model, first, last, past.never.version
+    return Retrained(*named, lived, actual, told, unit, past.labels_in, notes)
+
+
+def _check(policies):
+    "StoreError where policies cannot be lived together."
+    if len(policies) > MOST:
+        raise StoreError(
+            f"{len(policies)} policies with [retraining] are more than the {MOST} that are lived "
+            "at once: each trains over the whole period, and all share one answer."
+        )
+    for one in policies:
+        if one.retraining is None:
+            raise StoreError(
+                f"{one.name} has no table [retraining] and another policy has: live them in two "
+                "calls; never retraining is always compared."
+            )
+        named = one.model_dump(exclude_none=True).keys() - ALLOWED
+        if named:
+            raise StoreError(
+                f"{one.name} names {', '.join(sorted(named))} beside [retraining]: with trainings "
+                "only threshold and [costs] are lived."
+            )
+        if one.costs and one.costs.false_ticket:
+            raise StoreError(
+                f"{one.name}: costs.false_ticket is of tickets, and none is lived with "
+                "[retraining]: name missed and review."
+            )
+    told = {one.costs for one in policies if one.costs}
+    if len(told) > 1:
+        raise StoreError("policies with [retraining] are compared by one cost: name the same.")
+    if NEVER in (names := [one.name for one in policies]) or ACTUAL in names:
+        raise StoreError(f"a policy cannot be called {NEVER} or {ACTUAL}: rename its file.")
+
+
+def _lived(course, past, costs) -> Lived:
+    words = "never" if course.policy.retraining is None else str(course.policy.retraining)
+    told = course.trainings, course.took_over, tuple(course.not_trained)
+    return Lived(course.policy.name, words, _days(course.sums, past), course.counts, *told, costs)
+
+
+def _days(sums, past) -> pd.DataFrame:
+    "Sums of days in one table."
+    days = pd.concat(sums, ignore_index=True) if sums else pd.DataFrame(columns=list(SUMS))
+    return days.assign(labels_in=[past.is_known(day) for day in days.day])
+
+
+def _answer(lived, past, unit) -> Answer:
+    "What blocks of days can tell of the policies."
+    if past.labels_in is None or past.labels_in < past.first:
+        why = past.why_unknown or f"labels are in up to {past.labels_in}"
+        return Answer(None, (), (), f"Unknown: no label of these days is known to be in ({why}).")
+    # days without events stay: they must not move where a week begins
+    span = pd.date_range(past.first, min(past.last, past.labels_in)).date
+    of = {one.name: one.lost.groupby(one.known.day).sum() for one in lived}
+    n = lived[0].known.groupby("day").labelled.sum()
+    on = lambda sums: sums.reindex(span, fill_value=0).to_numpy(dtype=float)
+    lost = Lost(list(span), on(n), {name: on(sums) for name, sums in of.items()})
+    return answer(lost, {one.name: one.words for one in lived[1:]}, unit)
+
+
+def _notes(past, lived, policies) -> list[str]:
+    "What is to be kept in mind."
+    notes = []
+    late, days = past.known_late
+    if late:
+        notes.append(
+            f"{late} of {days} days were not known until later, and no training of their time "
+            "learned from them. A past that is brought in with 'aiops-wb history import' is known "
+            "as it was"
+        )
+    open_ = len(lived[0].days) - len(lived[0].known)
+    if open_:
+        notes.append(
+            f"labels of {open_} of {len(lived[0].days)} days are not known to be in: these are "
+            "not compared"
+        )
+    notes += [
+        f"{len(one.not_trained)} of {len(one.not_trained) + one.trainings} trainings of "
+        f"{one.name} could not be made, the version before went on; the first says: "
+        f"{one.not_trained[0].rstrip('.')}"
+        for one in lived
+        if one.not_trained
+    ]
+    if any(p.retraining.promote == "evidence" for p in policies):
+        notes.append(
+            "where evidence decides, weeks alone are asked, once a week: neither rankings, flips, "
+            "segments and reasons, nor the guards after a promotion"
+        )
+    return notes
