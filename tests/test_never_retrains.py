@@ -41,6 +41,9 @@ TRAINS = {
     "examples/demo.py",
     # the morning, where people allow it
     "watch/by_itself.py",
+    # trainings of a past, which nothing is kept of
+    "replay/courses.py",
+    "replay/past.py",
     # what they call
     "models/boosting.py",
     "models/challenge.py",

@@ -85,9 +85,9 @@ def train(
     rows, parameters and seed give the same file, whatever the number of threads. A
     `positive_weight` counts while trees grow and is taken back from the log-odds; `propensity`
     names the feature that holds the chance with which a label is seen: rows weigh one over it, and
-    it is no feature. With `half_life_days` a row weighs half of one so many days younger. Raises StoreError when there are too few labelled rows,
-    one class only, no days to hold out, or a feature that is not `allowed` to alone separates the
-    labels.
+    it is no feature. With `half_life_days` a row weighs half of one so many days younger. Raises
+    StoreError when there are too few labelled rows, one class only, no days to hold out, or a
+    feature that is not `allowed` to alone separates the labels.
     """
     threshold = as_points(threshold)
     known = _labelled(rows, model, min_labelled)

@@ -1,4 +1,4 @@
-"""A past that versions are trained in: what was known on its mornings, and what came of its days."""
+"""A past that versions are trained in: what was known on its mornings, what came of its days."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from ..watch.mornings import AFTER, noon
 __all__ = ["ONE_DAY", "SUMS", "Events", "Learner", "Past", "summed"]
 
 SUMS = ("day", "events", "labelled", "positives", "loss", "calls", "false", "missed")
-"What is kept of each day: sums over its events; loss in nats, false and missed among labelled ones."
+"What is kept of each day: sums over its events (loss in nats; false, missed: of labelled ones)."
 ONE_DAY = timedelta(1)
 
 

@@ -5,10 +5,11 @@ judged on the days behind it alone. The log is only read: nothing is registered,
 What is held at a time are the rows of one training, or those of a week.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from math import nan
+from math import isnan, nan
+from typing import Any
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ from ..stats.performance import average_precision
 from ..stats.recipes import NEVER, Answer, Lost, answer
 from ..watch.policy import Costs, Policy
 from .courses import Course, Recorded, steps
-from .past import SUMS, Past
+from .past import ONE_DAY, SUMS, Past
 
 __all__ = ["ACTUAL", "MOST", "Lived", "Retrained", "relive_trainings"]
 
@@ -94,6 +95,7 @@ class Retrained:
     version: str  # that never decides for
     policies: list[Lived]
     actual: Lived | None  # None: never is what was decided
+    lost: Lost  # of days whose labels are in
     answer: Answer
     unit: str
     labels_in: date | None = None
@@ -103,6 +105,58 @@ class Retrained:
     def every(self) -> list[Lived]:
         "The policies, and what was really decided where that is another thing."
         return [*self.policies, *([self.actual] if self.actual else [])]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        "A line of a table for each; None: not known, or not so."
+        gained = {g.name: g for g in self.answer.gains}
+        costly = self.unit != "nats"
+        for one in self.every:
+            told = {"policy": one.name, "trainings": one.trainings, "took_over": one.took_over}
+            if one.name in (NEVER, ACTUAL):
+                told |= {"trainings": None, "took_over": None}
+            told |= {"log_loss": _plain(one.log_loss)} | (
+                {"cost": _plain(one.cost)} if costly else {}
+            )
+            told |= {"pr_auc": _plain(one.pr_auc), "calls_a_day": _plain(one.calls_a_day)}
+            yield told | {"gain_over_never": _in_words(gained.get(one.name))}
+
+    def as_json(self) -> dict[str, Any]:
+        "All of it as JSON can hold it."
+        gained = {g.name: g for g in self.answer.gains}
+        rows = [
+            row
+            | {"retrains": one.words, "gain_over_never": _beside(gained.get(one.name))}
+            | {"not_trained": list(one.not_trained), "days": one.days.to_dict("records")}
+            for one, row in zip(self.every, self.rows())
+        ]
+        return {
+            "model": self.model,
+            "from": self.first,
+            "to": self.last,
+            "labels_in": self.labels_in,
+            "never": self.version,
+            "unit": self.unit,
+            "policies": rows,
+            "best": self.answer.best,
+            "alike": list(self.answer.alike),
+            "says": self.answer.says,
+            "notes": self.notes,
+        }
+
+
+def _plain(value):
+    return None if isnan(value) else value
+
+
+def _in_words(gain):
+    if gain is None:
+        return None
+    return f"{gain.gain:+.4f} ({gain.lower:+.4f} to {gain.upper:+.4f})"
+
+
+def _beside(gain):
+    "A gain with its interval, by name."
+    return gain and {k: v for k, v in gain._asdict().items() if k not in ("name", "against")}
 
 
 def relive_trainings(
@@ -139,10 +193,11 @@ def relive_trainings(
         days = _days(recorded.sums, past)
         actual = Lived(ACTUAL, "as it was", days, recorded.counts, costs=costs)
     unit = "nats" if costs is None else "of cost"
-    told = _answer(lived, past, unit)
+    lost = _lost(lived, past)
+    told = _answer(lost, lived, past, unit)
     notes = _notes(past, lived, policies)
     named = model, first, last, past.never.version
-    return Retrained(*named, lived, actual, told, unit, past.labels_in, notes)
+    return Retrained(*named, lived, actual, lost, told, unit, past.labels_in, notes)
 
 
 def _check(policies):
@@ -188,17 +243,21 @@ def _days(sums, past) -> pd.DataFrame:
     return days.assign(labels_in=[past.is_known(day) for day in days.day])
 
 
-def _answer(lived, past, unit) -> Answer:
-    "What blocks of days can tell of the policies."
-    if past.labels_in is None or past.labels_in < past.first:
-        why = past.why_unknown or f"labels are in up to {past.labels_in}"
-        return Answer(None, (), (), f"Unknown: no label of these days is known to be in ({why}).")
-    # days without events stay: they must not move where a week begins
-    span = pd.date_range(past.first, min(past.last, past.labels_in)).date
-    of = {one.name: one.lost.groupby(one.known.day).sum() for one in lived}
+def _lost(lived, past) -> Lost:
+    "What each lost on days whose labels are in; days without events stay, so that weeks are weeks."
+    last = min(past.last, past.labels_in or past.first - ONE_DAY)
+    span = list(pd.date_range(past.first, last).date)
     n = lived[0].known.groupby("day").labelled.sum()
     on = lambda sums: sums.reindex(span, fill_value=0).to_numpy(dtype=float)
-    lost = Lost(list(span), on(n), {name: on(sums) for name, sums in of.items()})
+    of = {one.name: on(one.lost.groupby(one.known.day).sum()) for one in lived}
+    return Lost(span, on(n), of)
+
+
+def _answer(lost, lived, past, unit) -> Answer:
+    "What blocks of days can tell of the policies."
+    if not lost.days:
+        why = past.why_unknown or f"labels are in up to {past.labels_in}"
+        return Answer(None, (), (), f"Unknown: no label of these days is known to be in ({why}).")
     return answer(lost, {one.name: one.words for one in lived[1:]}, unit)
 
 
