@@ -16,6 +16,7 @@ LONG = {
     "back",
     "calendar",
     "calibrate",
+    "guard",
     "import",
     "followed",
     "never",

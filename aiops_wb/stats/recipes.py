@@ -117,7 +117,7 @@ def answer(lost: Lost, words: Mapping[str, str], unit: str = "nats") -> Answer:
     alike = tuple(n for n in words if n != best.name and {n, best.name} not in told)
     return Answer(best.name, alike, tuple(found), _recommended(best, alike, found, words, unit) + few)
 
-# %% ../../nbs/stats/19_recipes.ipynb #26d7be55
+# %% ../../nbs/stats/19_recipes.ipynb #4772c848
 def _blocks(n, length):
     "So many blocks, in words."
     many = "s" if n != 1 else ""
@@ -129,7 +129,8 @@ def _too_few(lost):
     told = _blocks(weeks, WEEK)
     if weeks < LEAST_BLOCKS:
         return f"Unknown: {told} with labels cannot tell policies apart; at least {LEAST_BLOCKS} are needed."
-    return f"Unknown: of {told}, and of blocks of {LENGTHS[-1]} days, one tells of the next: no interval holds."
+    longest = f"blocks of {LENGTHS[-1]} days"
+    return f"Unknown: of {told}, and of {longest}, one tells of the next: no interval holds."
 
 
 def _beside_never(gain, found, unit):
