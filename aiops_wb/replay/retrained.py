@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..config import Settings
 from ..log.catalog import Reader
+from ..log.dial import own_since
 from ..log.errors import StoreError
 from ..log.known_then import KnownThen
 from ..stats.counts import ScoreCounts
@@ -174,13 +175,14 @@ def relive_trainings(
 
     Each trains on the morning before the first day and every so many days after it, with the labels
     of then; a version decides from the day after its morning. The version in production on the
-    first morning is `never`. All are held to the threshold in force, unless they name one. `as_of`:
-    what became of the days by labels known then. StoreError where there is nothing to live.
+    first morning is `never`. All are held to the threshold in force, or to the one that they name.
+    `as_of`: what became of the days by labels known then. StoreError where nothing can be lived.
     """
     _check(policies)
     past = Past(KnownThen(reader, model, last, as_of), first, last, settings)
     costs = next((p.costs for p in policies if p.costs), None)
-    courses = [Course(p, past) for p in (Policy(name=NEVER), *policies)]
+    never = Policy(name=NEVER, threshold=policies[0].threshold)
+    courses = [Course(p, past) for p in (never, *policies)]
     recorded = Recorded(past)
     for step in shown(steps(past, courses, recorded)):
         step()
@@ -224,9 +226,13 @@ def _check(policies):
                 f"{one.name}: costs.false_ticket is of tickets, and none is lived with "
                 "[retraining]: name missed and review."
             )
-    told = {one.costs for one in policies if one.costs}
-    if len(told) > 1:
+    if len({one.costs for one in policies if one.costs}) > 1:
         raise StoreError("policies with [retraining] are compared by one cost: name the same.")
+    if len({one.threshold for one in policies}) > 1:
+        raise StoreError(
+            "policies with [retraining] are held to one threshold, as never retraining is: name "
+            "the same, or none for that in force."
+        )
     if NEVER in (names := [one.name for one in policies]) or ACTUAL in names:
         raise StoreError(f"a policy cannot be called {NEVER} or {ACTUAL}: rename its file.")
 
@@ -284,6 +290,12 @@ def _notes(past, lived, policies) -> list[str]:
         for one in lived
         if one.not_trained
     ]
+    versions = past.then.versions
+    if any(own_since(past.reader, past.model, v, past.as_of) for v in versions):
+        notes.append(
+            "tenants or sites have, or had, thresholds of their own: their events are lived by "
+            "that of the version"
+        )
     if any(p.retraining.promote == "evidence" for p in policies):
         notes.append(
             "where evidence decides, weeks alone are asked, once a week: neither rankings, flips, "

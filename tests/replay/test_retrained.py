@@ -202,7 +202,11 @@ def test_what_was_really_decided_stands_beside_never_and_nothing_is_written(tmp_
 
 def test_costs_are_compared_where_they_are_named():
     priced = RECENT.model_copy(update={"costs": Costs(missed=4.0, review=1.0)})
-    of = told(world(TURN), priced, ALL)
+    priced, every = (p.model_copy(update={"threshold": 0.3}) for p in (priced, ALL))
+    of = told(world(TURN), priced, every)
+    assert of.policies[0].calls_a_day == pytest.approx(
+        (Grid().quantise(lived().score) >= Grid().quantise(0.3))[lived().day >= FIRST].sum() / 63
+    )
     assert of.unit == "of cost" and "of cost per event" in of.answer.says
     for one in of.policies:
         sums = one.days[["missed", "calls"]].sum()
@@ -235,6 +239,7 @@ def test_weights_halve_with_age():
             "compared by one cost",
         ),
         ([RECENT.model_copy(update={"threshold": 3.0})], "threshold 3 is no probability"),
+        ([RECENT.model_copy(update={"threshold": 0.3}), ALL], "are held to one threshold"),
     ],
 )
 def test_what_cannot_be_lived_together_is_refused(policies, says):
