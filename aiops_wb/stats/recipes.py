@@ -117,7 +117,7 @@ def answer(lost: Lost, words: Mapping[str, str], unit: str = "nats") -> Answer:
     alike = tuple(n for n in words if n != best.name and {n, best.name} not in told)
     return Answer(best.name, alike, tuple(found), _recommended(best, alike, found, words, unit) + few)
 
-# %% ../../nbs/stats/19_recipes.ipynb #4772c848
+# %% ../../nbs/stats/19_recipes.ipynb #68245935
 def _blocks(n, length):
     "So many blocks, in words."
     many = "s" if n != 1 else ""
@@ -132,7 +132,7 @@ def _too_few(lost):
     longest = f"blocks of {LENGTHS[-1]} days"
     return f"Unknown: of {told}, and of {longest}, one tells of the next: no interval holds."
 
-
+# %% ../../nbs/stats/19_recipes.ipynb #758d8d30
 def _beside_never(gain, found, unit):
     "The gain of a policy with its interval, in words."
     shared = f", shared by {len(found)} policies" if len(found) > 1 else ""

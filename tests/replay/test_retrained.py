@@ -32,7 +32,7 @@ FIRST, LAST = START + timedelta(21), START + timedelta(DAYS - 1)
 TURN = START + timedelta(35)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 NAMES = {"prediction_id": "id", "predicted_at": "at"}
-RECENT = Policy(name="recent", retraining=Retraining(window_days=14, every_days=7))
+RECENT = Policy(name="recent", retraining=Retraining(window_days=14, every_days=14))
 ALL = Policy(name="all", retraining=Retraining(window_days="all", every_days=14))
 BY_EVIDENCE = Policy(
     name="proved", retraining=Retraining(window_days=14, every_days=28, promote="evidence")
@@ -118,7 +118,7 @@ def test_what_became_known_later_changes_no_training():
 def test_where_the_relation_turns_the_recent_days_are_recommended():
     of = told(world(TURN), RECENT, ALL)
     assert of.answer.best == "recent" and of.answer.gains[0].lower > 0
-    assert of.answer.says.startswith("Retrain on the last 14 days, every 7 days: over ")
+    assert of.answer.says.startswith("Retrain on the last 14 days, every 14 days: over ")
     assert of.version == "v1" and of.actual is None and of.labels_in == LAST
     never, recent, _ = of.policies
     # never is what was logged, by hand
@@ -132,10 +132,10 @@ def test_where_the_relation_turns_the_recent_days_are_recommended():
     assert never.calls_a_day == pytest.approx((points >= 405).sum() / 63)
     assert never.days.missed.sum() == ((points < 405) & (frame.label == 1)).sum()
     # a version scores from the day after its morning on
-    assert recent.trainings == recent.took_over == 9 and not recent.not_trained
+    assert recent.trainings == recent.took_over == 5 and not recent.not_trained
     of_past = past(world(TURN))
-    second = frame[(frame.day >= FIRST + timedelta(7)) & (frame.day < FIRST + timedelta(14))]
-    version = of_past.train(FIRST + timedelta(6), 14, None).trained
+    second = frame[(frame.day >= FIRST + timedelta(14)) & (frame.day < FIRST + timedelta(28))]
+    version = of_past.train(FIRST + timedelta(13), 14, None).trained
     p = Grid().inverse(Grid().quantise(version.score(second[["x"]])))
     week = recent.days[
         (recent.days.day >= second.day.min()) & (recent.days.day <= second.day.max())
@@ -143,12 +143,14 @@ def test_where_the_relation_turns_the_recent_days_are_recommended():
     assert week.loss.sum() == pytest.approx(log_loss(p, second.label).sum())
 
 
+@pytest.mark.slow
 def test_where_nothing_changes_no_policy_is_praised():
     of = told(world(), RECENT, ALL)
     assert of.answer.best is None and "Unknown" in of.answer.says or "Do not" in of.answer.says
     assert all(g.upper > -0.02 for g in of.answer.gains)
 
 
+@pytest.mark.slow
 def test_evidence_decides_where_it_is_asked_and_sees_no_label_early():
     of = told(world(TURN), BY_EVIDENCE, settings=QUICKLY)
     _, proved = of.policies
@@ -276,9 +278,9 @@ def test_labels_that_are_not_known_to_be_in_leave_it_unknown():
     assert np.isnan(of.policies[0].log_loss) and of.labels_in == LAST - timedelta(66) < FIRST
     # those of its beginning had nothing: the version before went on
     recent = of.policies[1]
-    assert recent.not_trained and recent.trainings == 9 - len(recent.not_trained) > 0
-    assert any(f"{len(recent.not_trained)} of 9 trainings of recent" in note for note in of.notes)
-    begins = recent.days.day < FIRST + timedelta(7)
+    assert recent.not_trained and recent.trainings == 5 - len(recent.not_trained) > 0
+    assert any(f"{len(recent.not_trained)} of 5 trainings of recent" in note for note in of.notes)
+    begins = recent.days.day < FIRST + timedelta(14)
     assert np.allclose(recent.days.loss[begins], of.policies[0].days.loss[begins])
     assert sum(row["log_loss"] is None for row in of.rows()) == 2
 
