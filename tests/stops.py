@@ -128,6 +128,17 @@ def with_two_champions(bench):
         store.set_threshold(NOW, "test", MODEL, "v2", 900, "another trial")
 
 
+def with_mistake(bench):
+    "A version that took over today and calls everybody; the one before would call nobody."
+    with_two_champions(bench)
+    today = events(days=1, per_day=3_000, start=NOW.date())
+    today = today[today["at"] < NOW - timedelta(minutes=1)].assign(x=-3.0, score=0.99)
+    bench.log(today, version="v3")
+    bench.ingest(NOW - timedelta(seconds=1))
+    with bench.store() as store:
+        store.publish()
+
+
 def with_folder(bench):
     with_version(bench)
     give(bench, ("models", "export", *PROMOTE[2:6], "--to", "out"))
@@ -266,6 +277,7 @@ COMMANDS = {
     "train": Command(tuple(TRAIN), long_log),
     "promote": Command(tuple(w.replace("v2", "v3") for w in PROMOTE), with_challenger),
     "back": Command(("models", "rollback", "--model", MODEL, "--why", "no"), with_two_champions),
+    "guard": Command(("models", "guard", MODEL, "--act"), with_mistake, "retrain_enabled = true\n"),
     "shadow": Command((*SHADOW[:4], "off", "--why", "no better"), with_challenger),
     "import": Command(
         ("models", "import", "out", "--model", MODEL, "--version", "v4"), with_folder

@@ -41,6 +41,9 @@ TRAINS = {
     "examples/demo.py",
     # the morning, where people allow it
     "watch/by_itself.py",
+    # trainings of a past, which nothing is kept of
+    "replay/courses.py",
+    "replay/past.py",
     # what they call
     "models/boosting.py",
     "models/challenge.py",
@@ -48,6 +51,12 @@ TRAINS = {
     "models/training.py",
 }
 CALLED = {"train", "train_challenger", "challenge", "grow", "serve"}
+
+
+PAST = """[retraining]
+window_days = 5
+every_days = 1
+"""
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +119,19 @@ def test_no_trigger_retrains_until_somebody_switches_it_on(harmed, grown, capsys
     assert grown, capsys.readouterr()
     with open_snapshot(harmed.data) as log:
         assert len(log.versions(MODEL)) == 2 and log.active_version(MODEL) == "v1"
+
+
+def test_a_past_that_is_trained_in_again_leaves_nothing(harmed, grown, capsys):
+    "A person's command, with all flags off; tests/replay looks at what trees it grows."
+    main(["ingest", "--data", "data", "-q"])
+    before = {p: p.read_bytes() for p in harmed.data.rglob("*") if p.is_file()}
+    Path("past.toml").write_text(PAST)
+    span = ["--from", "2026-02-23", "--to", "2026-03-04", "--policy", "past.toml"]
+    code = main(["replay", "--model", MODEL, *span, "--data", "data", "-q"])
+    said = "".join(capsys.readouterr())
+    # labels of the harmed days came late: no morning of the past knew one
+    assert code == 1 and "no training of these days could be made" in said and not grown, said
+    assert {p: p.read_bytes() for p in harmed.data.rglob("*") if p.is_file()} == before
 
 
 def test_a_morning_trains_for_the_shadow_where_people_allow_it(harmed, grown, capsys):

@@ -17,7 +17,7 @@ from aiops_wb.log.proposals import ProposalWrites
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.versions import VersionWrites
 from aiops_wb.models.booster_file import agreement
-from aiops_wb.models.cards import held_out_figures
+from aiops_wb.models.cards import held_out_figures, kept_figures
 from aiops_wb.models.scorer import Scorer
 from aiops_wb.models.training import held_out_metrics, train
 from aiops_wb.models.version import ModelVersion
@@ -170,6 +170,7 @@ ONE = {  # what takes a threshold, or the points of one event
     "stats.performance.confusion:threshold": lambda x: confusion(COUNTS, x),
     "stats.performance.summary:threshold": lambda x: summary(COUNTS, x),
     "models.cards.held_out_figures:threshold": lambda x: held_out_figures([COUNTS], x),
+    "models.cards.kept_figures:threshold": lambda x: kept_figures({NOW.date(): COUNTS}, x),
     "stats.thresholds.simulate:candidate": lambda x: simulate(COUNTS, x, 0),
     "stats.thresholds.simulate:current": lambda x: simulate(COUNTS, 0, x),
     "stats.estimates.expected_performance:threshold": lambda x: expected_performance(
@@ -321,6 +322,7 @@ OTHERS = {  # what is called alike and is something else
     "watch.promotion.usual_calls:cuts": SHARES,
     "models.challenge.conclude:cuts": SHARES,
     "models.shadow.follow:cuts": SHARES,
+    "models.shadow.unkept:cuts": SHARES,
     "models.shadow.Side.calls:points": "as the side itself scored them",
     "models.challenge.check:floor": "days",
     "models.challenge.prepare:floor": "days",

@@ -18,6 +18,7 @@ LONG = {
     "calendar",
     "calibrate",
     "explored",
+    "guard",
     "import",
     "followed",
     "never",

@@ -24,6 +24,10 @@ app = group(
             "shadow",
             "let a version score in the champion's shadow, where it decides nothing",
         ),
+        "guard": (
+            "guard",
+            "look now whether the last promotion was a mistake; to be called every few minutes",
+        ),
         "watch": (
             "watch",
             "switch alarms about a version and their messages on or off; figures and pages go on",

@@ -88,6 +88,14 @@ def train_version(
             "by chance weigh one over their propensity)",
         ),
     ] = False,
+    half_life_days: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DAYS",
+            help="a row weighs half of one so many days younger (default: all weigh alike)",
+            show_default=False,
+        ),
+    ] = None,
     allow_incomplete: Annotated[
         bool,
         typer.Option(
@@ -124,6 +132,7 @@ def train_version(
                 positive_weight=positive_weight,
                 propensity=propensity,
                 ignore_propensity=ignore_propensity,
+                half_life_days=half_life_days,
                 on_round=on_round,
                 kinds=log.feature_kinds(model),
                 allowed=log.allowed_features(model) | chosen,

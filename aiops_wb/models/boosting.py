@@ -6,7 +6,7 @@ the held-out days, on which a threshold and a first calibration rest, are seen b
 
 import json
 from collections.abc import Callable, Mapping
-from math import exp, log
+from math import exp, inf, log
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "Grown",
     "Learned",
     "Logged",
+    "age_weights",
     "grow",
     "logged_weights",
     "propensity_weights",
@@ -228,6 +229,16 @@ def weighed_words(card: Mapping[str, Any]) -> str:
     left = f"; {of['left_out']:,} left out whose label came otherwise" if of["left_out"] else ""
     told = "rows that were reviewed by chance weigh one over their propensity"
     return f"{of['rows']:,} {told}{left}"
+
+
+def age_weights(days: pd.Series, half_life: float) -> np.ndarray:
+    """What each row weighs where older ones weigh less: half of what rows weigh that are so many
+    days younger, 1 on the mean; StoreError where `half_life` is no number of days above 0."""
+    if not 0 < half_life < inf:
+        raise StoreError(f"a half-life of {half_life:g} days is not above 0.")
+    age = (days.max() - days) / pd.Timedelta(days=1)
+    weight = 0.5 ** (age.to_numpy() / half_life)
+    return weight / weight.mean()
 
 
 def size_in_words(rows: int, features: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,15 @@ from ..stats.performance import Figure, over_days_bootstrap, summary
 from ..stats.points import Grid, as_points
 from .complete import held_out_words
 
-__all__ = ["SHOWN", "Card", "alike", "card_of", "feature_differences", "held_out_figures"]
+__all__ = [
+    "SHOWN",
+    "Card",
+    "alike",
+    "card_of",
+    "feature_differences",
+    "held_out_figures",
+    "kept_figures",
+]
 
 SHOWN = ("pr_auc", "roc_auc", "precision", "recall", "brier", "log_loss")
 "Figures of held-out days in a line of text; the others are in JSON."
@@ -35,7 +43,8 @@ class Card:
     stands: Production
     grid: Grid
     told: Mapping[str, Any]  # what was kept when it was registered
-    figures: Mapping[str, Figure]  # of its held-out days at the threshold of `stands`
+    # of its held-out days at the threshold of `stands`; at that of its training as kept then
+    figures: Mapping[str, Figure]
 
     @property
     def features(self) -> dict[str, str]:
@@ -49,7 +58,7 @@ class Card:
 
     def as_json(self) -> dict[str, Any]:
         "All of it as JSON can hold it."
-        labels = ("incomplete_labels", "labels_unsure")
+        labels, shown = ("incomplete_labels", "labels_unsure"), ("metrics", "figures")
         return {
             "model": self.model,
             "version": self.version,
@@ -61,7 +70,7 @@ class Card:
             "held_out_figures": {name: _plain(f) for name, f in self.figures.items()},
             "labels": {name: self.told.get(name, "") for name in labels},
             "feature_kinds": self.features,
-            **{k: v for k, v in self.told.items() if k not in (*labels, "metrics")},
+            **{k: v for k, v in self.told.items() if k not in (*labels, *shown)},
         }
 
     def rows(self) -> Iterator[tuple[str, str]]:
@@ -100,9 +109,7 @@ def card_of(reader: Reader, model: str, version: str, as_of: datetime | None = N
             f"{model} {version} was registered later, at {registered:%Y-%m-%d %H:%M}Z."
         )
     grid, stands = Grid.parse(row.grid), reader.standing(model, version, as_of)
-    days = reader.held_out_counts(model, version)
-    at = row.card.get("threshold") if stands.threshold is None else stands.threshold
-    figures = held_out_figures(days.values(), at) if days and at is not None else {}
+    figures = _figures(reader, model, version, row.card, stands.threshold)
     state = _state(reader, model, version, as_of)
     return Card(model, version, state, registered, row.path, stands, grid, row.card, figures)
 
@@ -113,6 +120,26 @@ def held_out_figures(days: Sequence[ScoreCounts], threshold: int) -> dict[str, F
     threshold = as_points(threshold)
     by_threshold = lambda counts: summary(counts, threshold)
     return over_days_bootstrap(days, by_threshold, np.random.default_rng(0))
+
+
+def kept_figures(
+    days: Mapping[date, ScoreCounts], threshold: int | None
+) -> dict[str, dict[str, float | None]]:
+    "`held_out_figures` as a card keeps them: value, lower, upper, n of each; None: not known."
+    if not days or threshold is None:
+        return {}
+    of_days = held_out_figures([days[day] for day in sorted(days)], threshold)
+    return {name: _plain(figure) for name, figure in of_days.items()}
+
+
+def _figures(reader, model, version, card, threshold):
+    "Figures as they were kept, else as the counts of held-out days tell them at a threshold."
+    at = card.get("threshold") if threshold is None else threshold
+    if at == card.get("threshold") and (kept := card.get("figures")):
+        unknown = lambda value: np.nan if value is None else value
+        return {n: Figure(**{k: unknown(v) for k, v in f.items()}) for n, f in kept.items()}
+    days = reader.held_out_counts(model, version)
+    return held_out_figures(days.values(), at) if days and at is not None else {}
 
 
 def feature_differences(one: Card, other: Card) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
-from scipy.special import bdtr
+from scipy.special import bdtr, bdtrc
 
 from ..log.catalog import Reader
 from ..log.shadow import Pair
@@ -15,7 +15,14 @@ from ..stats.evidence import Comparison, Paired, Scatter, compare, day_scatter, 
 from ..stats.retrain import Check
 from .validation import Rules, as_paired
 
-__all__ = ["WATCHED_DAYS", "Guarded", "guarded", "promoted_on", "watched_pair"]
+__all__ = [
+    "WATCHED_DAYS",
+    "Guarded",
+    "guarded",
+    "guarded_at_once",
+    "promoted_on",
+    "watched_pair",
+]
 
 WATCHED_DAYS = 28
 "So long after a promotion the version before scores on, and can come back by itself."
@@ -58,17 +65,33 @@ class Guarded:
 def guarded(reader: Reader, pair: Pair, now: datetime, complete: date | None, rules: Rules):
     """Every guard of a promotion, each with its reason; `complete`: the last day whose labels are
     in."""
-    promoted = promoted_on(reader, pair, now)
-    first = promoted + timedelta(1)
+    seen, shadow = guarded_at_once(reader, pair, now, rules), _shadow(reader, pair, now)
+    labels = _by_labels(reader, pair, seen.since, complete, shadow, rules, now)
+    return Guarded(pair, seen.since, [*seen.checks, labels])
+
+
+def guarded_at_once(
+    reader: Reader, pair: Pair, now: datetime, rules: Rules, fresh: pd.DataFrame | None = None
+) -> Guarded:
+    """The guards of a promotion that need no label. `fresh`: days that stand for those that are
+    kept, as in `Reader.shadow_days`, one that is not over among them."""
+    promoted, shadow = promoted_on(reader, pair, now), _shadow(reader, pair, now)
     days = reader.shadow_days(pair, promoted, as_of=now)
-    shadow = reader.shadow_days(_before(pair), None, promoted - timedelta(1), as_of=now)
-    labels = _by_labels(reader, pair, first, complete, shadow, rules, now)
+    if fresh is not None and len(fresh):
+        days = pd.concat([days[~days.event_date.isin(fresh.event_date)], fresh], ignore_index=True)
     checks = [
         _calls(days, shadow),
         _missing(reader, pair, promoted),
         _latency(reader, pair, promoted),
+        _flips(days, shadow, rules.flips),
     ]
-    return Guarded(pair, first, [*checks, labels])
+    return Guarded(pair, promoted + timedelta(1), checks)
+
+
+def _shadow(reader, pair, now):
+    "What was known of the shadow of a version before it took over."
+    last = promoted_on(reader, pair, now) - timedelta(1)
+    return reader.shadow_days(_before(pair), None, last, as_of=now)
 
 
 def _before(pair):
@@ -118,6 +141,30 @@ def _chance(ours, theirs, usual) -> float:
     n = ours + theirs
     tail = min(bdtr(ours, n, usual), bdtr(theirs, n, 1 - usual))
     return min(1.0, 2 * float(tail))
+
+
+def _flips(days, shadow, allowed):
+    """Whether more events are decided otherwise than the version before would, than may be at a
+    promotion, and than were in its shadow."""
+    n, flips = _flipped(days)
+    said = f"{flips:,} of {n:,} events are decided otherwise than by the version before"
+    if n < LEAST_EVENTS:
+        return Check("flips", True, f"{said}: fewer than {LEAST_EVENTS} events say nothing")
+    known, before = _flipped(shadow)
+    if known < LEAST_EVENTS:
+        return Check("flips", True, f"{said}; without a shadow it is not known how many should be")
+    usual = min(1.0, max(VOLUME * before / known, allowed))
+    by_chance = float(bdtrc(flips - 1, n, usual)) if flips else 1.0
+    odd = flips > usual * n and by_chance < CHANCE
+    said += f" (in its shadow {before / known:.1%}); at most {usual:.0%} may be"
+    evidence = {"events": n, "flips": flips, "usual": before / known, "chance": by_chance}
+    return Check("flips", not odd, said, evidence)
+
+
+def _flipped(days):
+    "Events, and those that only one of the two calls."
+    calls = days.champion_calls.sum() + days.challenger_calls.sum() - 2 * days.both_call.sum()
+    return int(days.n.sum()), int(calls)
 
 
 def _missing(reader, pair, first):

@@ -17,6 +17,7 @@ from ..log.versions import LEAST_LABELLED, no_file
 from ..stats.automation import Certainty, certainty, without_labels
 from ..stats.counts import ScoreCounts, total
 from ..stats.points import Grid
+from .cards import kept_figures
 from .version import ModelVersion
 
 __all__ = ["register", "load"]
@@ -30,8 +31,9 @@ def register(
     who: str,
     **options,
 ) -> ModelVersion:
-    """Store a trained or adopted version with its threshold and first calibration (options of
-    `automation.certainty`); StoreError when the name is taken or it cannot be calibrated.
+    """Store a trained or adopted version with its threshold, the figures of its held-out days with
+    their intervals, and its first calibration (options of `automation.certainty`); StoreError when
+    the name is taken or it cannot be calibrated.
 
     All of it is there afterwards, or nothing: one transaction, which the file comes before.
     """
@@ -50,6 +52,7 @@ def register(
     kept = {"sha256": _sha256(written)} if target else {}
     kept["has_reference"] = trained.reference is not None and len(trained.reference) > 0
     kept["has_calibration"] = first is not None
+    kept["figures"] = kept_figures(held_out, trained.threshold)
     place = str(target.relative_to(store.root)) if target else ""
     with store.transaction():
         card, chosen = trained.card | kept, trained.threshold

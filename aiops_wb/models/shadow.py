@@ -26,7 +26,7 @@ from .passed_on import passed_on
 from .registry import load
 from .version import ModelVersion, feature_columns
 
-__all__ = ["Side", "follow", "pairs", "shadow_from"]
+__all__ = ["Side", "follow", "pairs", "shadow_from", "unkept", "unseen_from"]
 
 REASONS = 200
 "So many events of a day that both call are asked for their first reason."
@@ -69,10 +69,10 @@ def pairs(reader: Reader, model: str, as_of: datetime | None = None) -> list[Pai
 def shadow_from(reader: Reader, pair: Pair) -> date:
     "The first day from which neither of a pair had learned anything but a threshold."
     cards = [reader.version(pair.model, v).card for v in (pair.champion, pair.challenger)]
-    return max(_unseen_from(card) for card in cards)
+    return max(unseen_from(card) for card in cards)
 
 
-def _unseen_from(card):
+def unseen_from(card):
     "The first held-out day of a version; of one that was adopted, the day after its reference."
     if "adopted" not in card and card.get("held_out_from"):
         return date.fromisoformat(card["held_out_from"])
@@ -110,6 +110,31 @@ def follow(
     return len(days)
 
 
+def unkept(
+    reader: Reader,
+    pair: Pair,
+    last: date,
+    as_of: datetime,
+    cuts: tuple[float, ...] = RISK_CUTS,
+    first: date | None = None,
+) -> pd.DataFrame:
+    """What `follow` would keep of days up to `last`, of everyone and without reasons: as in
+    `Reader.shadow_days`. Nothing is kept: the last day may not be over. StoreError as there."""
+    days = reader.days_to_shadow(pair, first or shadow_from(reader, pair), last, as_of)
+    sides = _sides(reader, pair, as_of, cuts) if days else ()
+    sums = [
+        _everyone(_seen(reader, pair, sides, day, as_of)).assign(event_date=day) for day in days
+    ]
+    kept = reader.shadow_days(pair, first, last, as_of=as_of).iloc[:0]
+    found = pd.concat([kept, *sums], ignore_index=True)
+    return found.assign(event_date=pd.to_datetime(found.event_date))
+
+
+def _everyone(seen):
+    "Sums over all events of a day."
+    return pd.DataFrame(list(_sums(seen.rows, seen.told))[:1])
+
+
 def _sides(store, pair, as_of, cuts):
     "Both versions with what calls somebody: of a challenger, what would if it took over."
     own = [store.own_thresholds(pair.model, version, as_of) for version in pair[1:]]
@@ -133,13 +158,27 @@ def _side(store, model, version, own, as_of, cuts):
     return Side(loaded, ladder.high, own if dial.on else {})
 
 
-def _follow_day(store, pair, sides, day, as_of):
-    "Read the rows of a day once, and keep what both say of them."
-    rows = store.rows(pair.model, day, day, as_of=as_of)
-    unknown = {f for side in sides for f in store.outcomes_among(pair.model, side.version.features)}
-    features = feature_columns(rows, unknown)
+class _Seen(NamedTuple):
+    "The rows of a day, and what both say of them."
+
+    rows: pd.DataFrame
+    features: pd.DataFrame
+    points: list[np.ndarray]
+    told: dict[str, np.ndarray]
+
+
+def _seen(reader, pair, sides, day, as_of) -> _Seen:
+    "Read the rows of a day once, and ask both."
+    rows = reader.rows(pair.model, day, day, as_of=as_of)
+    known = (reader.outcomes_among(pair.model, side.version.features) for side in sides)
+    features = feature_columns(rows, {f for of_side in known for f in of_side})
     points = [side.points(rows, features) for side in sides]
-    told = _told(rows, sides, points)
+    return _Seen(rows, features, points, _told(rows, sides, points))
+
+
+def _follow_day(store, pair, sides, day, as_of):
+    "Keep what both say of a day."
+    rows, features, points, told = _seen(store, pair, sides, day, as_of)
     told["reasons"], told["reasons_changed"] = _first_reasons(sides, features, told)
     counts = {
         side.version.version: ScoreCounts.from_events(of_side, rows.label, Grid())

@@ -25,6 +25,7 @@ from .boosting import (
     Grown,
     Learned,
     OnRound,
+    age_weights,
     grow,
     logged_weights,
     propensity_weights,
@@ -61,6 +62,7 @@ def train(
     positive_weight: float = 1.0,
     propensity: str | None = None,
     ignore_propensity: bool = False,
+    half_life_days: float | None = None,
     min_labelled: int = 100,
     kinds: Mapping[str, str] = MappingProxyType({}),
     allowed: Collection[str] = (),
@@ -86,9 +88,10 @@ def train(
     `positive_weight` counts while trees grow and is taken back from the log-odds; `propensity`
     names the feature that holds the chance with which a label is seen: rows weigh one over it, and
     it is no feature. Without one, rows weigh by the propensity that was logged with them where
-    labels come by review alone (`logged_weights`), unless `ignore_propensity`. Raises StoreError
-    when there are too few labelled rows, one class only, no days to hold out, or a feature that is
-    not `allowed` to alone separates the labels.
+    labels come by review alone (`logged_weights`), unless `ignore_propensity`. With
+    `half_life_days` a row weighs half of one so many days younger. Raises StoreError when there are
+    too few labelled rows, one class only, no days to hold out, or a feature that is not `allowed`
+    to alone separates the labels.
     """
     threshold = as_points(threshold)
     known = _labelled(rows, model, min_labelled)
@@ -98,6 +101,8 @@ def train(
     if propensity is not None:
         weight = propensity_weights(known, model, propensity)
         known = known.drop(columns=f"feature:{propensity}")
+    if half_life_days is not None:
+        weight = weight * age_weights(known.event_date, half_life_days)
     split = _split_days(known, model, holdout)
     frame = feature_columns(known)
     fitted = PARAMETERS | (parameters or {})
@@ -112,7 +117,7 @@ def train(
     if alerts_per_day is not None:
         threshold = start_at(seen, n_by_day, alerts_per_day)
     card |= _described(split, seen, fitted, grown, threshold)
-    card |= _weighed(positive_weight, propensity, ignore_propensity, logged)
+    card |= _weighed(positive_weight, propensity, ignore_propensity, logged, half_life_days)
     card |= labelled_share(card, n_by_day)
     if incomplete:
         card["incomplete_labels"] = incomplete
@@ -286,7 +291,7 @@ def _described(split, held_out, parameters, grown: Grown, threshold) -> dict[str
     }
 
 
-def _weighed(positive_weight, propensity, ignored, logged) -> dict[str, Any]:
+def _weighed(positive_weight, propensity, ignored, logged, half_life_days) -> dict[str, Any]:
     "What is kept of how rows were weighed; nothing where all were alike."
     told = {}
     if positive_weight != 1:
@@ -297,12 +302,14 @@ def _weighed(positive_weight, propensity, ignored, logged) -> dict[str, Any]:
         told["propensity"] = logged.told
     elif ignored:
         told["propensity"] = {"ignored": True}
+    if half_life_days is not None:
+        told["half_life_days"] = half_life_days
     return told
 
 
 def weighed_as(card: Mapping[str, Any]) -> dict[str, Any]:
     "How the rows of a version were weighed, as arguments of `train`."
-    told = {"positive_weight": card["positive_weight"]} if "positive_weight" in card else {}
+    told = {k: card[k] for k in ("positive_weight", "half_life_days") if k in card}
     of = card.get("propensity", {})
     if "feature" in of:
         told["propensity"] = of["feature"]

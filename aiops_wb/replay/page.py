@@ -11,11 +11,12 @@ import pandas as pd
 from .. import __version__
 from ..log.names import file_name
 from ..render.frame import Link, filled, write_whole
+from ..render.plots.chart import Chart
 from ..render.plots.replayed import lived_again
 from ..render.tables.table import Table
 from .period import ACTUAL, Replayed, look_ahead_words, sentences
 
-__all__ = ["replay_page", "write_replay"]
+__all__ = ["Part", "Story", "as_picture", "as_sentence", "replay_page", "write_replay"]
 
 STATES = {"kept": "ok", "broken": "look", "unknown": "unknown", "none": "unknown"}
 
@@ -61,11 +62,16 @@ def replay_page(of: Replayed, now: datetime) -> str:
         f"labels that are known now. {labels}",
         stories=stories,
         recorded=_recorded(of),
-        notes=[f"{note[0].upper()}{note[1:]}{'' if note[-1] == '.' else '.'}" for note in of.notes],
+        notes=[as_sentence(note) for note in of.notes],
         parts=[part for part in _parts(of) if part is not None],
         navigation=[Link("aiops_wb"), Link(f"{of.model} lived again")],
         footer=f"aiops_wb {__version__}, made {now:%Y-%m-%d %H:%M} UTC",
     )
+
+
+def as_sentence(note: str) -> str:
+    "A note with a capital and a full stop."
+    return f"{note[0].upper()}{note[1:]}{'' if note[-1] == '.' else '.'}"
 
 
 def _recorded(of):
@@ -92,7 +98,12 @@ def _parts(of):
 
 
 def _picture(of):
-    svg = lived_again(of.policies, of.against)._repr_svg_()
+    return as_picture(lived_again(of.policies, of.against))
+
+
+def as_picture(chart: Chart) -> str:
+    "A chart as the source of an image."
+    svg = chart._repr_svg_()
     return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
 
 

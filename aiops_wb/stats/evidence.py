@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['CLIP', 'WEEK', 'PRIOR', 'ALPHA', 'A_YEAR', 'LEAST_BLOCKS', 'DEPENDENT', 'log_loss', 'Block', 'Paired', 'log_evidence',
-           'Comparison', 'compare', 'weeks_needed', 'could_have_found', 'Scatter', 'day_scatter', 'regret']
+           'Comparison', 'compare', 'mean_interval', 'weeks_needed', 'could_have_found', 'Scatter', 'day_scatter',
+           'regret']
 
 # %% ../../nbs/stats/18_evidence.ipynb #34edc234
 from collections.abc import Mapping, Sequence
@@ -129,25 +130,27 @@ def compare(blocks: Sequence[Block], alpha: float = ALPHA, a_year: int = A_YEAR,
     gains = np.array([b.gain for b in blocks]) - margin
     needed = a_year / alpha
     evidence = float(np.exp(min(log_evidence(gains)[-1], 700))) if len(gains) else 1.0
-    mean, lower, upper = _mean_interval(gains + margin)
+    mean, lower, upper = mean_interval(gains + margin)
     tied = autocorrelation(gains)
     dependent = tied.value > DEPENDENT and tied.lower > 0
     better = len(gains) >= LEAST_BLOCKS and evidence >= needed and not dependent
     told = better, evidence, needed, len(gains), length, mean, lower, upper, tied.value
     return Comparison(*told, _reason(told, dependent, unit))
 
-# %% ../../nbs/stats/18_evidence.ipynb #4605f470
-def _mean_interval(gains):
-    "Mean of blocks and its 95 % interval; without limits from one block, not known from none."
+# %% ../../nbs/stats/18_evidence.ipynb #3c1d9a52
+def mean_interval(gains, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean of blocks and its interval (Student's t: independent normal blocks); without limits from one
+    block, not known from none."""
+    gains = np.asarray(gains, dtype=np.float64)
     if not len(gains):
         return nan, nan, nan
     mean = float(gains.mean())
     if len(gains) == 1:
         return mean, -inf, inf
-    half = float(stdtrit(len(gains) - 1, 0.975) * gains.std(ddof=1) / sqrt(len(gains)))
+    half = float(stdtrit(len(gains) - 1, (1 + confidence) / 2) * gains.std(ddof=1) / sqrt(len(gains)))
     return mean, mean - half, mean + half
 
-
+# %% ../../nbs/stats/18_evidence.ipynb #4605f470
 def _reason(told, dependent, measure):
     "The verdict in a sentence."
     better, evidence, needed, n, length, mean, lower, upper, tied = told
@@ -240,7 +243,7 @@ def regret(since: Paired, scatter: Scatter, alpha: float = ALPHA, margin: float 
     blocks = since.blocks(1)
     gains = np.array([b.gain for b in blocks]) - margin
     evidence = float(np.exp(min(log_evidence(gains, scatter.known)[-1], 700))) if len(gains) else 1.0
-    mean, lower, upper = _mean_interval(gains + margin)
+    mean, lower, upper = mean_interval(gains + margin)
     reason = _looked_for(gains, mean, evidence, alpha, scatter, unit)
     return Comparison(evidence >= 1 / alpha, evidence, 1 / alpha, len(gains), 1, mean, lower, upper,
                       autocorrelation(gains).value, reason)

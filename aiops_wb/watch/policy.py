@@ -3,9 +3,16 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ..config import GOALS, Days, Rule, Settings, Share
 from ..log.dial import BEGIN
@@ -14,11 +21,8 @@ from ..stats.automation import Asked
 from ..stats.points import Grid
 from .dial import Highs
 
-__all__ = ["Choose", "Costs", "Policy", "as_set", "read_policy"]
+__all__ = ["Choose", "Costs", "Policy", "Retraining", "as_set", "read_policy"]
 
-
-LATER = {"retraining": "retraining"}
-"Keys that a policy will have one day, and what brings them."
 
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Score = Annotated[float, Field(allow_inf_nan=False)]
@@ -72,6 +76,31 @@ class Choose(_Table):
         return (dict.fromkeys(GOALS) if self.goals else {}) | named
 
 
+class Retraining(_Table):
+    "From which past days a model learns, how often, and whether a new version has to prove itself."
+
+    window_days: int | Literal["all"] = 90  # the newest days whose labels are in
+    half_life_days: Annotated[float, Field(gt=0, le=3650)] | None = None  # age at which rows halve
+    every_days: Annotated[int, Field(ge=1, le=366)] = 28
+    # always: a new version decides at once; evidence: when its weeks show that it is better
+    promote: Literal["always", "evidence"] = "always"
+
+    @field_validator("window_days", mode="plain")
+    @classmethod
+    def _days_or_all(cls, value):
+        if value == "all" or (type(value) is int and 2 <= value <= 36500):
+            return value
+        raise ValueError("a number of days, from 2 on, or 'all' is allowed")
+
+    def __str__(self) -> str:
+        days = (
+            "all days before" if self.window_days == "all" else f"the last {self.window_days} days"
+        )
+        weighed = f", weights halved every {self.half_life_days:g}" if self.half_life_days else ""
+        proof = ", promoted on evidence" if self.promote == "evidence" else ""
+        return f"on {days}{weighed}, every {self.every_days} days{proof}"
+
+
 class Policy(_Table):
     """What is decided otherwise than the settings say; what is not named is as there.
 
@@ -88,10 +117,12 @@ class Policy(_Table):
     drift_level: Share | None = None
     costs: Costs | None = None
     choose: Choose | None = None
+    retraining: Retraining | None = None
 
     def settings(self, usual: Settings) -> Settings:
         "The settings under this policy."
-        own = self.model_dump(exclude={"threshold", "costs", "choose"}, exclude_none=True)
+        no_settings = {"threshold", "costs", "choose", "retraining"}
+        own = self.model_dump(exclude=no_settings, exclude_none=True)
         tuned = self.choose.settings() if self.choose else {}
         settings = usual.model_copy(update=own | tuned)
         if self.choose and all(getattr(settings, name) is None for name in GOALS):
@@ -124,9 +155,6 @@ class Policy(_Table):
         return ((BEGIN, int(grid.quantise(self.threshold))),)
 
 
-_TABLES = {"costs": (Costs, "missed = 20"), "choose": (Choose, "max_fdr = 0.2")}
-
-
 def as_set(name: str = "settings") -> Policy:
     "What the settings say."
     return Policy(name=name)
@@ -148,27 +176,36 @@ def read_policy(path: Path) -> Policy:
 
 
 def _refuse_unknown(path, told: Mapping):
-    "StoreError for a key that a policy does not have, or not yet."
+    "StoreError for a key that a policy does not have."
     allowed = [name for name in Policy.model_fields if name != "name"]
     for key in told:
-        if key in LATER:
-            raise StoreError(f"{path}: {key} comes with {LATER[key]} and cannot be replayed yet.")
         if key not in allowed:
             raise StoreError(
                 f"{path}: {key!r} is not known; a policy may name {', '.join(allowed)}."
             )
-    for name, (table, example) in _TABLES.items():
-        inside = told.get(name, {})
-        if not isinstance(inside, Mapping):
-            raise StoreError(
-                f"{path}: {name} must be a table, such as [{name}] with {example} in it."
-            )
-        for key in inside:
-            if key not in table.model_fields:
-                names = ", ".join(table.model_fields)
-                raise StoreError(f"{path}: {name}.{key} is not known; {name} may name {names}.")
+    for name, (table, such_as) in _TABLES.items():
+        _refuse_unknown_in(path, name, told.get(name, {}), table, such_as)
+
+
+_TABLES = {
+    "costs": (Costs, "missed = 20"),
+    "choose": (Choose, "max_fdr = 0.2"),
+    "retraining": (Retraining, "every_days = 28"),
+}
+"Keys that are tables: what they may hold, and an example of it."
+
+
+def _refuse_unknown_in(path, name, told, table, such_as):
+    "StoreError where a table is none, or has a key that it may not have."
+    if not isinstance(told, Mapping):
+        raise StoreError(f"{path}: {name} must be a table, such as [{name}] with {such_as} in it.")
+    for key in told:
+        if key not in table.model_fields:
+            names = ", ".join(table.model_fields)
+            raise StoreError(f"{path}: {name}.{key} is not known; {name} may name {names}.")
 
 
 def _problem(problem):
-    place, said = ".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")
+    place, said = ".".join(map(str, problem["loc"])), problem["msg"]
+    said = said.removeprefix("Value error, ")
     return f"{place}: {said[0].lower()}{said[1:]}"

@@ -3,18 +3,28 @@ the last that did was a mistake."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from ..config import Settings
 from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..log.store import Store
 from ..models.complete import complete_days, label_rules
-from ..models.guards import Guarded, guarded, promoted_on, watched_pair
-from ..models.shadow import follow, pairs
+from ..models.guards import Guarded, guarded, guarded_at_once, promoted_on, watched_pair
+from ..models.shadow import follow, pairs, unkept
 from ..models.validation import Rules, Validation, validation
 from .promotion import promote, roll_back
 
-__all__ = ["LONGEST", "each_morning", "known_validations", "watched_promotion"]
+__all__ = [
+    "LONGEST",
+    "SeenNow",
+    "each_morning",
+    "go_back",
+    "known_validations",
+    "promotion_now",
+    "watched_promotion",
+]
 
 LONGEST = timedelta(weeks=26)
 "A version that has not shown to be better after so long in the shadow leaves it."
@@ -32,7 +42,7 @@ def each_morning(
     return [
         *_scored(store, model, day, now, settings),
         *(
-            _went_back(store, model, now, settings, who)
+            go_back(store, watched_promotion(store, model, now, settings), now, settings, who)
             or _took_over(store, model, now, settings, who)
         ),
         *_left(store, model, now, who),
@@ -84,11 +94,36 @@ def _complete(reader, model, now, settings, as_of):
     return complete_days(reader, model, now, as_of=as_of, **label_rules(settings)).newest
 
 
-def _went_back(store, model, now, settings, who) -> list[str]:
+class SeenNow(NamedTuple):
+    "What is known of a promotion now, without labels; why some events are not known, if so."
+
+    promotion: Guarded
+    problem: str
+
+
+def promotion_now(reader: Reader, model: str, now: datetime, settings: Settings) -> SeenNow | None:
+    """What all events that are taken in say of the last promotion, those of today among them; None
+    as in `watched_promotion`. Today is not over: nothing of it is kept, the morning does that."""
+    pair = watched_pair(reader, model, now)
+    if pair is None:
+        return None
+    today, first = now.astimezone(ZoneInfo(reader.timezone)).date(), promoted_on(reader, pair, now)
+    fresh, problem = None, ""
+    try:
+        fresh = unkept(reader, pair, today, now, settings.risk_cuts, first)
+    except StoreError as error:
+        problem = f"{model} {pair.challenger} in shadow cannot be followed: {error}"
+    seen = guarded_at_once(reader, pair, now, Rules.of(settings), fresh)
+    return SeenNow(seen, problem)
+
+
+def go_back(
+    store: Store, seen: Guarded | None, now: datetime, settings: Settings, who: str
+) -> list[str]:
     "Put the version before back where something speaks for it, or say so."
-    seen = watched_promotion(store, model, now, settings)
     if seen is None or not seen.mistaken:
         return []
+    model = seen.pair.model
     why = "; ".join(check.reason for check in seen.mistaken)
     told = f"{model} {seen.pair.champion} was promoted by mistake: {why}"
     if settings.retrain_rollback != "automatic" or not _allowed(store, model, now, settings):

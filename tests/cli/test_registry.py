@@ -10,6 +10,7 @@ import pytest
 from conftest import MODEL, Bench, events
 
 from aiops_wb.cli import main
+from aiops_wb.models.cards import card_of, held_out_figures
 from aiops_wb.models.registry import register
 from aiops_wb.models.training import train
 
@@ -120,6 +121,24 @@ def test_a_card_says_what_a_version_is(give):
     assert again == card, "drawn with a seed"
     later = ["models", "show", MODEL, "--version", "v2", "--at", "2026-03-20T12:00:00Z"]
     assert "was registered later" in give(*later, code=1)
+
+
+def test_a_card_keeps_its_figures_with_their_intervals(give):
+    "As they are drawn from its held-out days; at another threshold they are drawn anew."
+    later = NOW + timedelta(3)
+    with give.bench.store() as store:
+        kept = store.version(MODEL, "v2").card["figures"]
+        days = list(store.held_out_counts(MODEL, "v2").values())
+        store.set_threshold(later, "ana", MODEL, "v2", 900, "a trial")
+        moved = card_of(store, MODEL, "v2")
+        drawn = {at: held_out_figures(days, at) for at in (405, 900)}
+        before = card_of(store, MODEL, "v2", later - timedelta(seconds=1))
+    told = {name: (f["value"], f["lower"], f["upper"], f["n"]) for name, f in kept.items()}
+    assert {"pr_auc", "log_loss", "precision", "recall"} <= told.keys()
+    for name, figure in drawn[405].items():
+        assert told[name] == tuple(None if v != v else v for v in figure), name
+    assert moved.figures["recall"] == drawn[900]["recall"] != drawn[405]["recall"]
+    assert before.figures["recall"] == drawn[405]["recall"]
 
 
 def test_two_cards_side_by_side(give):

@@ -43,6 +43,7 @@ CALLS = [
     ["models", "shadow", MODEL, "½", "on", *WHY],
     ["models", "export", *NAMED, "--version", "½", "--to", "Ordner"],
     ["models", "import", "kein Ordner", *NAMED, "--version", "½"],
+    ["models", "guard", MODEL],
     ["models", "watch", f"{MODEL}/1", "off", *WHY],
     ["models", "watch", f"{MODEL}/1", "on", *WHY],
     ["models", "dial", MODEL],

@@ -1,5 +1,6 @@
 """A version in the champion's shadow: what both say of a day, and whether it may take over."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -8,12 +9,14 @@ import pandas as pd
 import pytest
 from conftest import MODEL, Bench, events
 
+from aiops_wb.cli import main
+from aiops_wb.cli.call import Call
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.shadow import Pair
 from aiops_wb.log.spool import PredictionLogger
-from aiops_wb.models.guards import guarded, watched_pair
+from aiops_wb.models.guards import guarded, guarded_at_once, watched_pair
 from aiops_wb.models.registry import load, register
 from aiops_wb.models.shadow import follow, pairs, shadow_from
 from aiops_wb.models.training import train
@@ -22,7 +25,14 @@ from aiops_wb.stats.counts import ScoreCounts, total
 from aiops_wb.stats.evidence import log_loss
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.retraining import retrain_headline, waiting
-from aiops_wb.watch.takeover import LONGEST, each_morning, known_validations, watched_promotion
+from aiops_wb.watch.takeover import (
+    LONGEST,
+    each_morning,
+    go_back,
+    known_validations,
+    promotion_now,
+    watched_promotion,
+)
 
 FIRST = date(2026, 3, 1)
 DAYS, A_DAY = 45, 40
@@ -440,3 +450,120 @@ def test_a_morning_that_was_stopped_behind_its_figures_goes_on_with_the_shadows(
     said = []
     run(bench.data, bench.root, NOW, SETTINGS, show="none", say=said.append)
     assert any("it is the champion now" in text for text in said), said
+
+
+def promoted_today(store, x, n=150):
+    "v2 has taken over, and what came in since noon is as it is; the time of the last event."
+    store.promote(NOW, "ana", MODEL, "v2", "by hand")
+    today = events(1, n, 5, NOW.date()).assign(x=x, score=1 / (1 + np.exp(x)))
+    Bench(store.root.parent).log(today, version="v2")
+    from aiops_wb.log.ingest import ingest
+
+    ingest(store, NOW + timedelta(hours=13), "test")
+    return NOW + timedelta(hours=14)
+
+
+def test_a_guard_looks_at_a_day_that_is_not_over_and_keeps_nothing(lived, tmp_path):
+    "The morning after ends in the same state, whether somebody looked or not."
+    kept = {}
+    for looked in (True, False):
+        with lived.copy_to(tmp_path / str(looked)).store() as store:
+            noon = promoted_today(store, x=np.tile([-2.0, 2.0], 75))
+            if looked:
+                before = store.shadow_days(Pair(MODEL, "v2", "v1"), segment=None)
+                seen = promotion_now(store, MODEL, noon, SETTINGS)
+                assert not seen.problem and not seen.promotion.mistaken
+                names = [c.name for c in seen.promotion.checks]
+                assert names == ["calls", "features", "latency", "flips"]
+                assert "on 150 events" in seen.promotion.checks[0].reason
+                after = store.shadow_days(Pair(MODEL, "v2", "v1"), segment=None)
+                assert len(before) == len(after) == 0
+            day, morning = NOW.date(), NOW + timedelta(1, hours=6)
+            assert each_morning(store, MODEL, day, morning, SETTINGS, "daily") == []
+            tables = ("shadow_days", "shadow_counts", "audit")
+            kept[looked] = [store.frame(f"SELECT * FROM {t} ORDER BY ALL") for t in tables]
+            whole = store.shadow_days(Pair(MODEL, "v2", "v1"))
+            assert whole.n.tolist() == [150]
+            # what was seen of the day is what is kept of it
+            if looked:
+                told = {c.name: c for c in seen.promotion.checks}["calls"].evidence
+                assert (told["calls"], told["before"]) == (
+                    whole.champion_calls.sum(),
+                    whole.challenger_calls.sum(),
+                )
+    for one, other in zip(kept[True], kept[False]):
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_guard_goes_back_as_a_morning_does(lived, tmp_path, monkeypatch, capsys):
+    "Every event of today is called, and the version before would call none."
+    bench = lived.copy_to(tmp_path / "guard")
+    with bench.store() as store:
+        noon = promoted_today(store, x=-3.0)
+        store.publish()
+    other = bench.copy_to(tmp_path / "morning")
+    monkeypatch.setattr(Call, "now", lambda self: noon)
+    monkeypatch.setattr(Call, "who", "daily")
+    monkeypatch.setattr(Call, "settings", SETTINGS.model_copy(update={"data": bench.data}))
+    assert main(["models", "guard", MODEL]) == 3
+    said = capsys.readouterr().out
+    assert f"{MODEL} v2 took over from v1" in said and "LOOK  calls: 150 calls on 150" in said
+    assert "promoted by mistake" not in said
+    with bench.store() as store:
+        assert store.active_version(MODEL) == "v2"
+    assert main(["models", "guard", MODEL, "--act", "--json"]) == 3
+    document = json.loads(capsys.readouterr().out)
+    assert document["mistaken"] and document["before"] == "v1"
+    assert document["acted"][0].endswith("; v1 decides again")
+    with other.store() as store:
+        (told,) = each_morning(store, MODEL, NOW.date(), noon, SETTINGS, "daily")
+        theirs = store.audit(MODEL).iloc[-1]
+    with bench.store() as store:
+        assert store.active_version(MODEL) == "v1"
+        ours = store.audit(MODEL).iloc[-1]
+    assert told == document["acted"][0]
+    assert (ours.what, ours.new, ours.why) == (theirs.what, theirs.new, theirs.why)
+    # and with that it is over
+    assert main(["models", "guard", MODEL, "--act"]) == 0
+    assert "no promotion of the last 28 days is watched" in capsys.readouterr().out
+
+
+def test_a_guard_that_may_not_act_says_what_a_person_can_do(store):
+    noon = promoted_today(store, x=-3.0)
+    for settings in (
+        SETTINGS.model_copy(update={"retrain_rollback": "propose"}),
+        SETTINGS.model_copy(update={"retrain_enabled": False}),
+    ):
+        seen = promotion_now(store, MODEL, noon, settings)
+        (told,) = go_back(store, seen.promotion, noon, settings, "guard")
+        assert "models rollback" in told and store.active_version(MODEL) == "v2"
+    (store.root / store.version(MODEL, "v1").path).unlink()
+    seen = promotion_now(store, MODEL, noon, SETTINGS)
+    assert "in shadow cannot be followed" in seen.problem
+    assert "fewer than 100 events say nothing" in seen.promotion.checks[0].reason
+    early = promotion_now(store, MODEL, NOW + timedelta(30), SETTINGS)
+    assert early is None
+
+
+@pytest.mark.parametrize(("flipped", "passes"), [(0.1, True), (0.3, True), (0.6, False)])
+def test_flips_are_held_against_those_of_the_shadow(store, flipped, passes):
+    "A fifth of the events flipped in the shadow: twice as many may."
+    shadow = store.shadow_days(PAIR, FIRST, LAST, segment=None)
+    n = shadow.n
+    calm = shadow.assign(champion_calls=n // 2, challenger_calls=n // 2, both_call=n // 2 - n // 10)
+    for day, of_day in calm.groupby("event_date"):
+        sums = of_day.drop(columns=["event_date", "model", "champion", "challenger", "known_at"])
+        store.add_shadow(PAIR, day.date(), NOW + timedelta(1), sums, {})
+    store.promote(NOW, "ana", MODEL, "v2", "by hand")
+    alone = (flipped * n / 2).astype(int)
+    since = shadow.assign(
+        event_date=shadow.event_date + pd.Timedelta(days=51),
+        champion_calls=alone,
+        challenger_calls=alone,
+        both_call=0,
+    )
+    later = NOW + timedelta(20)
+    seen = guarded_at_once(store, Pair(MODEL, "v2", "v1"), later, Rules(), since)
+    told = {c.name: c for c in seen.checks}["flips"]
+    assert told.passed == passes and "at most 40% may be" in told.reason
+    assert told.evidence["flips"] > 0

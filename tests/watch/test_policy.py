@@ -39,7 +39,19 @@ def test_a_policy_says_what_differs_and_the_rest_is_as_set(tmp_path):
         ("[choose]\ngoal = 1", "choose.goal is not known; choose may name cost_missed, max_fdr"),
         ("[choose]\nmax_fdr = 2", "choose.max_fdr: input should be less than 1"),
         ("[choose]\nmax_fdr = 0.2\nmax_fpr = 0.1", "choose: max_fdr and max_fpr are two goals"),
-        ("[retraining]\nevery = 7", "retraining comes with retraining and cannot be replayed"),
+        (
+            "[retraining]\nevery = 7",
+            "retraining.every is not known; retraining may name window_days",
+        ),
+        ("retraining = 7", "retraining must be a table, such as [retraining] with every_days = 28"),
+        (
+            "[retraining]\nwindow_days = 'some'",
+            "retraining.window_days: a number of days, from 2 on",
+        ),
+        ("[retraining]\nwindow_days = true", "retraining.window_days: a number of days, from 2 on"),
+        ("[retraining]\nhalf_life_days = 0", "half_life_days: input should be greater than 0"),
+        ("[retraining]\nevery_days = 0", "every_days: input should be greater than or equal to 1"),
+        ("[retraining]\npromote = 'never'", "promote: input should be 'always' or 'evidence'"),
         ("name = 'x'", "'name' is not known"),
         (
             "[costs]\nreviews = 1",

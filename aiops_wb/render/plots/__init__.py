@@ -19,7 +19,7 @@ from .drift import (
 )
 from .performance import history, label_pace, reliability
 from .reasons import reason_bars
-from .replayed import lived_again
+from .replayed import lived_again, trained_again
 from .retrain import evidence_path
 from .thresholds import threshold_curve
 
@@ -53,4 +53,5 @@ __all__ = [
     "reason_bars",
     "evidence_path",
     "lived_again",
+    "trained_again",
 ]

@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from ...stats.recipes import NEVER, Gain, Lost
 from ...watch.became import Became
 from .chart import (
     BLUE,
@@ -23,7 +24,7 @@ from .chart import (
     title,
 )
 
-__all__ = ["lived_again"]
+__all__ = ["lived_again", "trained_again"]
 
 COLOURS = (BLUE, ORANGE, GREEN, RED, GREY)
 WEEKS_FROM = 60
@@ -60,6 +61,42 @@ def lived_again(policies: Sequence[Became], against: Became | None = None) -> Ch
     names = [in_short(one.name) for one, _ in shown]
     chart.legend(lines, names, loc="outside upper center", ncols=len(names))
     return chart
+
+
+@mpl.rc_context(STYLE)
+def trained_again(lost: Lost, gains: Sequence[Gain], unit: str = "nats") -> Chart:
+    """What each retraining policy has lost less than never, summed week by week; and the mean of an
+    event with the intervals that hold for all at once."""
+    chart, (axes,) = panels(1, 2, height=2.8, width=9.2)
+    over_time, means = axes
+    names = [name for name in lost.of if name != NEVER]
+    for name, colour in zip(names, COLOURS):
+        weeks = lost.paired(name).blocks()
+        saved = np.cumsum([week.gain * week.n for week in weeks])
+        ends = pd.to_datetime([week.last for week in weeks])
+        over_time.plot(ends, saved, color=colour, label=in_short(name))
+    over_time.axhline(0, color=INK, lw=1)
+    over_time.set_ylabel(f"{unit} less than never")
+    title(over_time, "Saved so far")
+    if not len(lost.days):
+        all_empty(axes, "no day's labels are in")
+        return chart
+    dates(over_time)
+    over_time.legend(loc="best")
+    _intervals(means, gains, unit)
+    return chart
+
+
+def _intervals(ax, gains, unit):
+    "Mean gains with their intervals, one below the other."
+    for place, (gain, colour) in enumerate(zip(gains, COLOURS)):
+        ax.plot([gain.lower, gain.upper], [place, place], color=colour, lw=2)
+        ax.plot(gain.gain, place, "o", color=colour)
+    ax.axvline(0, color=INK, lw=1)
+    ax.set_yticks(range(len(gains)), [in_short(gain.name) for gain in gains])
+    ax.set_ylim(len(gains) - 0.5, -0.5)
+    ax.set_xlabel(f"{unit} less per event than never")
+    title(ax, "Gain, 95 % of all at once")
 
 
 def _over_time(one, name, by_week):
