@@ -4,7 +4,6 @@ from datetime import date, datetime
 from typing import Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from ..stats.points import Grid
 from .batches import BatchReads
@@ -33,10 +32,15 @@ class CountRows(NamedTuple):
         kept = (self.day >= first) & (self.day <= last)
         if version is not None:
             kept &= np.array(self.versions, dtype=object)[self.version] == version
-        versions, placed = _left(self.versions, self.version[kept])
-        names, named = _left(self.names, self.name[kept])
+        left = self.of(kept)
+        return left._replace(day=left.day - first)
+
+    def of(self, kept: np.ndarray) -> "CountRows":
+        "Some of the rows (k,), and the versions and names that are left."
+        versions, version = _left(self.versions, self.version[kept])
+        names, name = _left(self.names, self.name[kept])
         columns = self.points[kept], self.counts[:, kept], self.grid
-        return CountRows(versions, names, self.day[kept] - first, placed, named, *columns)
+        return CountRows(versions, names, self.day[kept], version, name, *columns)
 
 
 class CountRowReads(BatchReads):
@@ -49,44 +53,41 @@ class CountRowReads(BatchReads):
         tenant, where that is asked for), and of each site (without rows unless asked for)."""
         where, values = self._between(model, start, end, as_of)
         where += "" if by == "site" else " AND segment = ''"
-        rows = self.con.execute(
+        name = "tenant" if by == "tenant" else "segment"
+        known = self._rows(
+            f"SELECT DISTINCT grid, version, {name} FROM score_counts{where}", values
+        )
+        versions, names = (sorted({row[i] for row in known}) for i in (1, 2))
+        rows = self.con.execute(  # numbers alone: words of a column cost more than all the rest
             f"""
-            SELECT (event_date - $first::DATE)::INTEGER AS day, version, grid,
-                   {"tenant" if by == "tenant" else "segment"} AS name, segment <> '' AS part,
+            SELECT (event_date - $first::DATE)::INTEGER AS day,
+                   (list_position($versions::VARCHAR[], version) - 1)::INTEGER AS version,
+                   (list_position($names::VARCHAR[], {name}) - 1)::INTEGER AS name,
                    points, sum(n)::INTEGER AS n,
                    sum(n_labelled)::INTEGER AS n_labelled, sum(n_positive)::INTEGER AS n_positive
             FROM score_counts{where}
             GROUP BY ALL
-            HAVING sum(n) <> 0
-            ORDER BY ALL""",
-            values | {"first": start},
+            HAVING sum(n) <> 0""",
+            values | {"first": start, "versions": versions, "names": names},
         ).fetchnumpy()
-        rows = {name: np.asarray(column) for name, column in rows.items()}
-        part = rows["part"].astype(bool)
-        return _rows(model, rows, ~part), _rows(model, rows, part)
-
-
-def _rows(model, rows, kept):
-    "Some rows of a query."
-    rows = {name: column[kept] for name, column in rows.items()}
-    grids, _ = _coded(rows["grid"])
-    require_one_grid(model, grids)
-    versions, version = _coded(rows["version"])
-    names, name = _coded(rows["name"])
-    names = tuple(n.removeprefix("site=") for n in names)
-    day, points = (rows[c].astype(np.int64) for c in ("day", "points"))
-    counts = np.array([rows[c] for c in ("n", "n_labelled", "n_positive")], dtype=np.float64)
-    grid = Grid.parse(grids[0]) if grids else Grid()
-    return CountRows(versions, names, day, version, name, points, counts, grid)
+        named = [np.asarray(rows[c], dtype=np.int64) for c in ("day", "version", "name", "points")]
+        counts = np.array([rows[c] for c in ("n", "n_labelled", "n_positive")], dtype=np.float64)
+        grids = [
+            sorted({g for g, _, n in known if (by == "site" and n != "") == p}) for p in (0, 1)
+        ]
+        for found in grids:
+            require_one_grid(model, found)
+        whole, parts = (Grid.parse(found[0]) if found else Grid() for found in grids)
+        every = CountRows(tuple(versions), tuple(names), *named, counts, whole)
+        if by != "site":
+            return every, every.of(np.zeros(len(named[0]), dtype=bool))
+        is_part = np.array([n != "" for n in names], dtype=bool)[named[2]]
+        sites = every.of(is_part)
+        short = tuple(n.removeprefix("site=") for n in sites.names)
+        return every.of(~is_part), sites._replace(names=short, grid=parts)
 
 
 def _left(names, places):
     "The names that are left, and the place of each row among them."
     left, places = np.unique(places, return_inverse=True)
     return tuple(names[i] for i in left), places
-
-
-def _coded(words):
-    "The distinct words in order, and the place of each among them."
-    places, known = pd.factorize(words, sort=True)
-    return tuple(map(str, known)), places

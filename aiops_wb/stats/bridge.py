@@ -547,7 +547,7 @@ def _line(part):
     interval = "" if isnan(lower) else f" ({lower:+.4g} to {upper:+.4g})"
     return f"  {part.factor:<12}{value:+.4g}{interval}"
 
-# %% ../../nbs/stats/24_bridge.ipynb #fe9d81e1
+# %% ../../nbs/stats/24_bridge.ipynb #6c1a2c88
 _SHARES = ("precision", "recall", "positive_rate")
 ELSEWHERE = "elsewhere"
 _A_DAY = ("alerts", "tickets", "false_tickets", "cost")
@@ -566,6 +566,8 @@ def _sentence(found):
     if found.unknown:
         return f"{title}: why it changed is unknown, {found.unknown}."
     digits = _digits(found)
+    if max(map(abs, found.change[:3])) < 1e-9:
+        return f"{title} is what it was, {found.after:,.{digits}f}."
     before, after = (f"{x:,.{digits}f}" for x in (found.before, found.after))
     by_chance = found.change.lower <= 0 <= found.change.upper
     least = 0.1 * max(abs(p.change.value) for p in found.parts)

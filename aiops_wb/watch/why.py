@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from math import inf, nan
+from math import inf, isnan, nan
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from ..stats.bridge import Bridge, Side, bridge, shared_out, side_of
 from ..stats.performance import Figure
 from .model_day import ModelDay
 
-__all__ = ["WITHOUT_LABELS", "Answer", "Explanations", "Span"]
+__all__ = ["WITHOUT_LABELS", "Answer", "Explanations", "Span", "in_words"]
 
 Span = tuple[date, date]
 "The first and the last of some days."
@@ -22,6 +22,7 @@ Span = tuple[date, date]
 WITHOUT_LABELS = ("alerts", "tickets")
 "Figures that need no label: their newest days are the newest of all."
 _OF_TICKETS = ("tickets", "false_tickets")
+_ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,25 @@ class Answer:
     before: Span | None
     against: str
     notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict:
+        "As plain values, parts in the unit of the figure itself; None where something is unknown."
+        found = self.bridge
+        known = lambda x: None if isnan(x) else x
+        sized = lambda f: {n: known(getattr(f, n)) for n in ("value", "lower", "upper")}
+        return {
+            "figure": found.figure,
+            "after": {"days": self.after, "value": known(found.after)},
+            "before": {"days": self.before, "value": known(found.before), "name": self.against},
+            "change": sized(found.change),
+            "parts": [
+                {"factor": p.factor, **sized(p.change), "because": p.because, "where": p.where}
+                for p in found.parts
+            ],
+            "says": found.says(),
+            "unknown": found.unknown or None,
+            "notes": list(self.notes),
+        }
 
 
 class Explanations:
@@ -90,7 +110,7 @@ class Explanations:
         ]
         told = self._told(figure, sides, thresholds, miss_cost)
         return Answer(
-            told, after, before, _words(before), tuple(self._notes(figure, (before, after)))
+            told, after, before, in_words(before), tuple(self._notes(figure, (before, after)))
         )
 
     def against_reference(
@@ -118,19 +138,18 @@ class Explanations:
 
     def _of_reference(self, figure, after, span, by, miss_cost):
         of = self._of
-        newer = self._side(after, by, of.as_of)
-        at = self._thresholds(figure, newer.whole, after)
-        if span is None:
-            trained = of.registered.card.get("threshold")
-            own = of.threshold if trained is None else trained
-            tables = {(day, "", of.version): counts for day, counts in of.reference.days.items()}
-            older = _Counted(side_of(tables, int(own)), side_of({}, {}))
-            return self._told(figure, [older, newer], [older.whole.threshold, at], miss_cost)
-        older = self._side(span, by, of.as_of, of.version)
-        stood = self._thresholds(figure, older.whole, span) | (
-            {of.version: of.threshold} if figure not in _OF_TICKETS else {}
-        )
-        return self._told(figure, [older, newer], [stood, at], miss_cost)
+        if span is None:  # days of a training are kept without segments
+            newer, trained = self._side(after, "", of.as_of), of.registered.card.get("threshold")
+            at = int(of.threshold if trained is None else trained)
+            tables = {(day, _ALL, of.version): counts for day, counts in of.reference.days.items()}
+            older, stood = _Counted(side_of(tables, at), side_of({}, {})), {of.version: at}
+        else:
+            newer = self._side(after, by, of.as_of)
+            older = self._side(span, by, of.as_of, of.version)
+            stood = self._thresholds(figure, older.whole, span)
+            stood |= {} if figure in _OF_TICKETS else {of.version: of.threshold}
+        thresholds = [stood, self._thresholds(figure, newer.whole, after)]
+        return self._told(figure, [older, newer], thresholds, miss_cost)
 
     def _told(self, figure, sides, thresholds, miss_cost):
         cuts = {}
@@ -155,7 +174,7 @@ class Explanations:
         of, read = self._of, self._read(span, by, as_of)
         whole, sites = (rows.between(*read.places(span), version) for rows in read.rows)
         skipped = 0
-        if not len(whole.day) or whole.day[0]:  # no event on the first day
+        if (whole.day > 0).all():  # no event on the first day
             known = min(of.reader.days(of.model, as_of), default=span[0])
             skipped = min(max((known - span[0]).days, 0), (span[1] - span[0]).days)
         first = span[0] + timedelta(skipped)
@@ -164,10 +183,13 @@ class Explanations:
 
     def _read(self, span, by, as_of):
         "What was read already and covers some days, or is read now."
+        enough = (by, "site") if by == "" else (by,)
         for read in self._kept:
-            if (read.by, read.as_of) == (by, as_of) and read.first <= span[0] <= span[
-                1
-            ] <= read.last:
+            if (
+                read.by in enough
+                and read.as_of == as_of
+                and read.first <= span[0] <= span[1] <= read.last
+            ):
                 return read
         rows = self._of.reader.count_rows(self._of.model, *span, by, as_of)
         self._kept.append(_Read(*span, by, as_of, rows))
@@ -258,9 +280,8 @@ class _Counted(NamedTuple):
 
 def _as_side(days: Sequence[date], rows: CountRows, skipped: int) -> Side:
     places = rows.day - skipped, rows.name, rows.version, rows.points, rows.counts
-    return Side(
-        days, rows.names, rows.versions, *places, dict.fromkeys(rows.versions, 0), rows.grid
-    )
+    names = [name or _ALL for name in rows.names]
+    return Side(days, names, rows.versions, *places, dict.fromkeys(rows.versions, 0), rows.grid)
 
 
 def _with(side, threshold):
@@ -272,5 +293,6 @@ def _unknown(figure, why):
     return Bridge(figure, nan, nan, Figure(nan), unknown=why)
 
 
-def _words(span):
-    return "{:%-d %b %Y} to {:%-d %b %Y}".format(*span)
+def in_words(span: Span) -> str:
+    "Some days, such as '10 Jun to 16 Jun 2013'."
+    return f"{span[0]:%-d %b} to {span[1]:%-d %b %Y}"

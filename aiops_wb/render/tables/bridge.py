@@ -49,7 +49,7 @@ def value_words(found: Bridge, value: float) -> str:
 def part_words(found: Bridge, part: Part) -> str:
     "A part with its unit and its interval; '-' for a factor that had no say."
     value, lower, upper = (scaled(found, x) for x in part.change[:3])
-    if abs(value) < 5e-5 and not lower < upper:
+    if abs(value) < 1e-9 and not upper - lower > 1e-9:
         return "-"
     digits = {"points": 1, "a day": 2, "": 4}[found.unit]
     unit = f" {found.unit}" if found.unit else ""
