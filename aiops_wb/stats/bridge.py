@@ -172,7 +172,7 @@ def _layout(before: Side, after: Side) -> _Layout:
     edges = {v: _edges((before, after), v, len(segments)) for v in versions}
     return _Layout(segments, versions, edges, place)
 
-# %% ../../nbs/stats/24_bridge.ipynb #f1e5e685
+# %% ../../nbs/stats/24_bridge.ipynb #66a4b7d6
 def _edges(sides, version, segments):
     "Where the bands of a version begin: at its thresholds, and between them where labels allow."
     seen = [_histogram(s, list(s.versions).index(version)) for s in sides if version in s.versions]
@@ -197,14 +197,14 @@ def _edges(sides, version, segments):
 
 def _histogram(side, version):
     "The lowest points, and labelled and positive events from there on, of a version."
-    here = side.version == version
-    points = np.asarray(side.points)[here].astype(np.int64)
+    here = slice(None) if len(side.versions) == 1 else side.version == version
+    points = side.points[here]
     if not len(points):
         return 0, np.zeros(1), np.zeros(1)
     low = int(points.min())
     return low, *(np.bincount(points - low, side.counts[i][here]) for i in (1, 2))
 
-# %% ../../nbs/stats/24_bridge.ipynb #611cfd2f
+# %% ../../nbs/stats/24_bridge.ipynb #a2c37d58
 class _Table(NamedTuple):
     "A side in the cells of a layout: arrays (days, segments, versions, bands)."
 
@@ -221,16 +221,11 @@ def _table(side: Side, layout: _Layout, asked: _Asked) -> _Table:
     shape = len(side.days), len(layout.segments), len(layout.versions), bands
     version = np.array([layout.versions.index(v) for v in side.versions], dtype=np.int64)
     segment = np.array([layout.place[s] for s in side.segments], dtype=np.int64)
-    band = np.zeros(len(side.points), dtype=np.int64)
-    for i, name in enumerate(side.versions):
-        here = slice(None) if len(side.versions) == 1 else side.version == i
-        band[here] = np.searchsorted(layout.edges[name], side.points[here], side="right")
-    at = np.ravel_multi_index((side.day, segment[side.segment], version[side.version], band), shape)
-    size = int(np.prod(shape))
+    at, size = _cells(side, layout, segment, version), int(np.prod(shape))
     added = lambda column, where=slice(None): np.bincount(at[where], column[where], size).reshape(shape)
     events, labelled, positive = side.counts
     counts = dict(zip(("events", "labelled", "positive"), map(added, side.counts)))
-    usual, starts = _called(side, layout, version)
+    usual, starts = _called(side, layout, version, counts["events"].sum(axis=(1, 3)))
     above, losses = {}, {}
     if "above" in weights and not np.isin(usual, (0, 1)).all():
         high = side.points >= _by_day(side)[side.day, side.version]
@@ -240,7 +235,7 @@ def _table(side: Side, layout: _Layout, asked: _Asked) -> _Table:
         losses = dict(zip(("positive", "negative"), map(added, _losses(side))))
     return _Table(counts, above, losses, usual, starts)
 
-# %% ../../nbs/stats/24_bridge.ipynb #c0db2fd3
+# %% ../../nbs/stats/24_bridge.ipynb #e007a712
 def _losses(side):
     "Sums of losses of the positives and of the negatives of each row."
     if side.grid.kind != "logit":
@@ -251,7 +246,20 @@ def _losses(side):
     return side.counts[2] * (1 - p) ** 2, (side.counts[1] - side.counts[2]) * p**2
 
 
-def _called(side, layout, version):
+def _cells(side, layout, segment, version):
+    "The number of the cell that each row lies in."
+    low, high = (int(f(side.points, initial=0)) for f in (np.min, np.max))
+    bands = np.array([np.searchsorted(layout.edges[name], np.arange(low, high + 1), side="right")
+                      for name in side.versions]).ravel()
+    alone = len(side.versions) == 1
+    place = np.asarray(side.points - low, dtype=np.int64)
+    band = bands[place if alone else side.version * (high - low + 1) + place]
+    part = (segment * len(layout.versions) * layout.bands)[side.segment]
+    part += version[0] * layout.bands if alone else (version * layout.bands)[side.version]
+    return side.day * (len(layout.segments) * len(layout.versions) * layout.bands) + part + band
+
+
+def _called(side, layout, version, events):
     "Of each band the share of days, by their events, on which its lowest points are called; NaN: unknown."
     shape = len(layout.versions), layout.bands
     usual, starts = np.full(shape, nan), np.full(shape, -np.inf)
@@ -259,10 +267,9 @@ def _called(side, layout, version):
         starts[v, 1 : 1 + len(layout.edges[name])] = layout.edges[name]
     at = _by_day(side)
     for i, v in enumerate(version):
-        here = side.version == i
-        n = np.bincount(side.day[here], side.counts[0][here], len(side.days))
-        if n.sum():
-            usual[v] = (n[:, None] * (starts[v] >= at[:, i, None])).sum(axis=0) / n.sum()
+        if events[:, v].any():
+            calls = starts[v] >= at[:, i, None]
+            usual[v] = (events[:, v, None] * calls).sum(axis=0) / events[:, v].sum()
     return usual, starts
 
 # %% ../../nbs/stats/24_bridge.ipynb #6d28dd52
@@ -450,7 +457,7 @@ def _by_segment(asked: _Asked, sums: np.ndarray) -> np.ndarray:
         parts[i] = weights[i] @ step
     return parts
 
-# %% ../../nbs/stats/24_bridge.ipynb #6069f888
+# %% ../../nbs/stats/24_bridge.ipynb #7977b9e1
 _FEWEST = 4  # days on a side from which on their scatter says how sure a part is
 
 
@@ -462,10 +469,8 @@ def _scatter(parts: np.ndarray) -> np.ndarray:
 
 def _half_width(blocks: Sequence[np.ndarray], confidence: float) -> np.ndarray:
     """Half of an interval by Student's t from parts without each day, the days of each side a block of their
-    own; degrees of freedom by Welch (1947). NaN where a side has too few days."""
+    own; degrees of freedom by Welch (1947)."""
     days = np.array([block.shape[-1] for block in blocks])
-    if (days < _FEWEST).any():
-        return np.full(blocks[0].shape[0], nan)
     each = np.array([_scatter(block) for block in blocks])
     variance = each.sum(axis=0)
     freedom = _ratio(variance**2, (each**2 / (days - 1)[:, None]).sum(axis=0))
@@ -547,7 +552,7 @@ def _line(part):
     interval = "" if isnan(lower) else f" ({lower:+.4g} to {upper:+.4g})"
     return f"  {part.factor:<12}{value:+.4g}{interval}"
 
-# %% ../../nbs/stats/24_bridge.ipynb #6c1a2c88
+# %% ../../nbs/stats/24_bridge.ipynb #8d4c1d2d
 _SHARES = ("precision", "recall", "positive_rate")
 ELSEWHERE = "elsewhere"
 _A_DAY = ("alerts", "tickets", "false_tickets", "cost")
@@ -560,13 +565,19 @@ def _digits(found):
     return max(2, -order) if found.figure in _SHARES else max(0, 1 - order)
 
 
+def _moves(found):
+    "Whether anything changed, or might have."
+    sizes = [abs(x) for f in (found.change, *(p.change for p in found.parts)) for x in f[:3] if not isnan(x)]
+    return max(sizes) > 1e-9 * max(abs(found.before), abs(found.after))
+
+
 def _sentence(found):
     "What changed, and why."
     title = found.figure.replace("_", " ").capitalize() + (" a day" if found.figure in _A_DAY else "")
     if found.unknown:
         return f"{title}: why it changed is unknown, {found.unknown}."
     digits = _digits(found)
-    if max(map(abs, found.change[:3])) < 1e-9:
+    if not _moves(found):
         return f"{title} is what it was, {found.after:,.{digits}f}."
     before, after = (f"{x:,.{digits}f}" for x in (found.before, found.after))
     by_chance = found.change.lower <= 0 <= found.change.upper
@@ -575,7 +586,7 @@ def _sentence(found):
             and float(_amount(p.change.value, found, digits).replace(",", ""))]
     reasons = "; ".join(_reason(p, found, digits) for p in told[:3])
     if not by_chance:
-        moved = "fell" if found.change.value < 0 else "rose"
+        moved = "fell" if found.change.value < 0 else "rose" if found.change.value > 0 else "went"
         sure = "" if found.change.lower < np.inf else " (too few days to say how sure that is)"
         return f"{title} {moved} from {before} to {after}{sure}: {reasons}."
     change = " to ".join(_amount(x, found, digits) for x in found.change[1:3])
@@ -629,7 +640,7 @@ def _because(asked, pairs, layout, where, late) -> dict[str, str]:
         "labels": "labels came late" if late else "labels of other events are known",
     }
 
-# %% ../../nbs/stats/24_bridge.ipynb #4772afd5
+# %% ../../nbs/stats/24_bridge.ipynb #8819b9a8
 def bridge(before: Side, after: Side, figure: str, *, settled: Side | None = None,
            miss_cost: float | None = None, confidence: float = 0.95) -> Bridge:
     """Why a figure (one of `FIGURES`) is what it is after, and not what it was before: exact parts.
@@ -657,7 +668,8 @@ def bridge(before: Side, after: Side, figure: str, *, settled: Side | None = Non
     first, last = float(value[0, 0]), float(value[-1, 0])
     if unknown := _unknown(asked, tables, value[:, 0], told):
         return Bridge(figure, first, last, Figure(last - first), unknown=unknown)
-    half = _half_width(list(_blocks(asked, tables, late, same)), confidence)
+    few = min(len(before.days), len(after.days)) < _FEWEST
+    half = [nan] * 8 if few else _half_width(list(_blocks(asked, tables, late, same)), confidence)
     shares = dict(zip(FACTORS, (dict(zip(layout.segments, x.tolist())) for x in _by_segment(asked, sums))))
     words = _because(asked, pairs, layout, shares, settled is not None)
     interval = lambda x, h: Figure(float(x), float(x - h), float(x + h), len(before.days) + len(after.days))

@@ -179,7 +179,8 @@ class Explanations:
             skipped = min(max((known - span[0]).days, 0), (span[1] - span[0]).days)
         first = span[0] + timedelta(skipped)
         days = [first + timedelta(k) for k in range((span[1] - first).days + 1)]
-        return _Counted(*(_as_side(days, rows, skipped) for rows in (whole, sites)))
+        parts = _as_side(days, sites, skipped) if by == "site" else side_of({}, {})
+        return _Counted(_as_side(days, whole, skipped), parts)
 
     def _read(self, span, by, as_of):
         "What was read already and covers some days, or is read now."
