@@ -17,6 +17,7 @@ SCRIPTS = (
     "drift",
     "replay",
     "retrain",
+    "bridge",
 )
 TARGETS = {
     "counts_vs_scan": 6,
@@ -50,6 +51,7 @@ TARGETS = {
     "promote_decision_ms": 50,
     "promote_checks_ms": 50,
     "promote_vs_rows": 0.05,
+    "bridge_ms": 100,
     **{
         f"retrain_flights{recipe}{loss}": 1
         for recipe in ("", "_expanding")

@@ -6,6 +6,7 @@ from .audit import AuditReads
 from .batches import BatchReads
 from .calibrations import CalibrationReads
 from .cases import CaseReads
+from .count_rows import CountRowReads
 from .counts import ArrivalReads, FeatureCountReads, ScoreCountReads, TrafficReads
 from .dial import DialReads
 from .drift_events import DriftEventReads
@@ -35,6 +36,7 @@ class Reader(
     ExplorationReads,
     EventReads,
     ScoreCountReads,
+    CountRowReads,
     TrafficReads,
     ArrivalReads,
     FeatureCountReads,

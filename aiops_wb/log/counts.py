@@ -1,6 +1,6 @@
 """Counts of each day: scores and labels, segments, latencies, decisions, features."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -21,6 +21,7 @@ __all__ = [
     "ScoreCountReads",
     "TrafficReads",
     "arrivals_of",
+    "require_one_grid",
 ]
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -65,7 +66,7 @@ class ScoreCountReads(BatchReads):
         if len(grids) > 1:  # by several versions, or at other times
             sql = f"SELECT DISTINCT grid FROM score_counts{where} ORDER BY 1"
             grids = self._column(sql, values)
-        _require_one_grid(model, grids)
+        require_one_grid(model, grids)
         return _by_day(rows, grids)
 
     def _grids(self, model, version, segment):
@@ -157,7 +158,7 @@ class ScoreCountReads(BatchReads):
     def _sums(self, model, keys, where, values):
         "Columns of counts in the order of keys and points, and their grids, at most one."
         grids = self._column(f"SELECT DISTINCT grid FROM score_counts{where} ORDER BY 1", values)
-        _require_one_grid(model, grids)
+        require_one_grid(model, grids)
         rows = self.con.execute(
             f"""
             SELECT {keys}, points, sum(n)::INTEGER AS n,
@@ -212,7 +213,7 @@ class ScoreCountReads(BatchReads):
         return _by_day(rows, grids)
 
 
-def _require_one_grid(model, grids):
+def require_one_grid(model: str, grids: Sequence[str]) -> None:
     "StoreError where counts do not add up."
     if len(grids) > 1:
         raise StoreError(f"{model} was logged on the grids {' and '.join(grids)}: name a version.")

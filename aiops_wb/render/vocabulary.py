@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..stats.performance import Figure
 
-__all__ = ["METRICS", "Metric", "metric", "heading", "shown", "looked_at"]
+__all__ = ["FACTORS", "METRICS", "Metric", "metric", "heading", "shown", "looked_at"]
 
 
 class Metric(NamedTuple):
@@ -112,6 +112,17 @@ _CERTAINTY = (
 
 METRICS = {entry.name: entry for entry in (*_QUALITY, *_LOG, *_DRIFT, *_CERTAINTY)}
 "Every figure of the tidy table by name, without what says of which days and by which method."
+
+FACTORS = {
+    "volume": "events that came",
+    "mix": "mix of segments",
+    "scores": "scores within segments",
+    "calibration": "positives at equal scores",
+    "threshold": "threshold",
+    "version": "version that scores",
+    "labels": "labels that are known",
+}
+"What makes a figure change, in words."
 
 _METHODS = {
     "adjusted_": "adjusted for late labels",

@@ -20,6 +20,7 @@ from .scores import Scores
 from .selective import Selective
 from .silence import Silences, silences
 from .tickets import Tickets
+from .why import Explanations
 
 __all__ = ["View", "open_view"]
 
@@ -69,6 +70,11 @@ class View(ModelDay):
     def groups(self) -> Groups:
         "Whether the sets hold in each tenant and site."
         return Groups(self, self.tickets)
+
+    @cached_property
+    def why(self) -> Explanations:
+        "Why figures changed."
+        return Explanations(self)
 
     @cached_property
     def other_thresholds(self) -> OtherThresholds:

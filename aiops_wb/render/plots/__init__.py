@@ -1,5 +1,6 @@
 """A picture for each question; a module for each report."""
 
+from .bridge import waterfall
 from .certainty import (
     certainty_curve,
     coverage_days,
@@ -36,6 +37,7 @@ __all__ = [
     "FIRST_STREAMS",
     "Chart",
     "history",
+    "waterfall",
     "reliability",
     "score_shift",
     "evidence",

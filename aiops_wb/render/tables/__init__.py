@@ -1,6 +1,7 @@
 """Tables for people; a module for each report."""
 
 from ..vocabulary import shown
+from .bridge import bridge_table
 from .certainty import (
     alert_table,
     calibration_table,
@@ -27,6 +28,7 @@ __all__ = [
     "note",
     "shown",
     "performance_table",
+    "bridge_table",
     "label_table",
     "arrival_table",
     "false_positive_table",

@@ -1,0 +1,62 @@
+"""A table of why a figure changed: its parts, their intervals, and the sentence."""
+
+from math import isnan
+
+import pandas as pd
+
+from ...stats.bridge import Bridge, Part
+from ...watch.view import View
+from ...watch.why import Answer
+from ..vocabulary import FACTORS
+from .table import Table
+
+__all__ = ["bridge_table", "part_words", "value_words"]
+
+
+def bridge_table(view: View, figure: str = "precision") -> Table:
+    """Why a figure of the newest days changed, against the days before and the reference: its
+    value before and after, and the parts that add up to the change."""
+    why = view.why
+    answers = why.against_before(figure), why.against_reference(figure)
+    rows = [("in words", *map(_in_words, answers))]
+    if all(a.bridge.unknown for a in answers):
+        return _table(rows, answers)
+    rows.append(("before", *(value_words(a.bridge, a.bridge.before) for a in answers)))
+    told = [{p.factor: part_words(a.bridge, p) for p in a.bridge.parts} for a in answers]
+    rows += [(title, *(t.get(name, "-") for t in told)) for name, title in FACTORS.items()]
+    rows.append(("after", *(value_words(a.bridge, a.bridge.after) for a in answers)))
+    return _table(rows, answers)
+
+
+def _table(rows, answers):
+    heads = [f"against {'the ' if a.against.endswith('days') else ''}{a.against}" for a in answers]
+    if heads[0] == heads[1]:
+        heads[1] += ", the reference"
+    return Table(pd.DataFrame(rows, columns=["", *heads]), tuple(heads))
+
+
+def _in_words(answer: Answer) -> str:
+    "The sentence, and what has to be known beside it."
+    notes = "".join(f" {n[:1].upper()}{n[1:]}." for n in answer.notes)
+    return answer.bridge.says() + notes
+
+
+def value_words(found: Bridge, value: float) -> str:
+    "The figure on one side; '-' when it is unknown."
+    return "-" if isnan(value) else f"{value:,.{2 if found.unit == 'a day' else 3}f}"
+
+
+def part_words(found: Bridge, part: Part) -> str:
+    "A part with its unit and its interval; '-' for a factor that had no say."
+    value, lower, upper = (scaled(found, x) for x in part.change[:3])
+    if abs(value) < 1e-9 and not upper - lower > 1e-9:
+        return "-"
+    digits = {"points": 1, "a day": 2, "": 4}[found.unit]
+    unit = f" {found.unit}" if found.unit else ""
+    told = f"{value:+,.{digits}f}{unit}"
+    return told if isnan(lower) else f"{told} ({lower:+,.{digits}f} to {upper:+,.{digits}f})"
+
+
+def scaled(found: Bridge, change: float) -> float:
+    "A change in its unit: hundredths of a share."
+    return 100 * change if found.unit == "points" else change
