@@ -99,7 +99,7 @@ def count_bounds(counts, level: float) -> Bounds:
     lower = np.minimum(mean - half, np.where(total > 0, rare[0], 0.0) / n)
     return Bounds(mean, np.maximum(lower, 0.0), np.maximum(mean + half, rare[1] / n), np.where(tied, WEEK, 1))
 
-
+# %% ../../nbs/stats/22_tuning.ipynb #b1d0f2a7
 def _half(units, level):
     "Half the width of an interval of the mean of units (n, k)."
     n = len(units)
