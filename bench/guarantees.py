@@ -1472,6 +1472,42 @@ def bridge_interval(repetitions):
         np.sqrt(0.95 * 0.05 / runs),
         note=f"{told}; independent days",
     )
+    )
+
+
+def tune_changed_equal(repetitions):
+    "A threshold that is right, looked at each week of a year: changed in at most 5 % of worlds."
+    from bench.tuned import changed, just_kept
+
+    shares, runs = {}, max(10, repetitions // 20)
+    for i, sd in enumerate((0.0, 1.0)):
+        for j, goal in enumerate(just_kept(sd)):
+            rng = np.random.default_rng([91, i, j])
+            found = [changed(rng, goal, sd) for _ in range(runs)]
+            shares[f"{goal}, days of sd {sd:g}"] = float(np.isfinite(found).mean())
+    worst = max(shares, key=shares.get)
+    return report(
+        "tune_changed_equal",
+        0.05,
+        shares[worst],
+        runs,
+        f"share of years with a change, worst of {len(shares)} ({worst})",
+        False,
+        np.sqrt(0.05 * 0.95 / runs),
+        note=f"all together {np.mean(list(shares.values())):.4f}",
+    )
+
+
+def tune_found(repetitions):
+    "A threshold that is a logit off, where a miss costs four false alerts: found by week 8."
+    from aiops_wb.stats.choosing import MinCost
+    from bench.tuned import changed
+
+    rng, runs = np.random.default_rng(92), max(10, repetitions // 20)
+    looks = np.array([changed(rng, MinCost(4.0, false=1.0), 1.0, -1000) for _ in range(runs)])
+    told = ", ".join(f"by week {week}: {(looks <= week).mean():.3f}" for week in (1, 2, 4, 8))
+    unit = "share of worlds, 120 events a day, days of sd 1 logit, 90 days behind the first look"
+    return report("tune_found", 0.9, (looks <= 8).mean(), runs, unit, True, note=told)
 
 
 ALL = {
@@ -1533,6 +1569,8 @@ ALL = {
         promise_ledger_false,
         bridge_first_cause,
         bridge_interval,
+        tune_changed_equal,
+        tune_found,
     )
 }
 

@@ -254,7 +254,7 @@ REFERENCE = ("reference", "set", "--model", MODEL, "--from", "2026-02-18", "--to
 REFERENCE += ("--why", "a new season")
 ADOPT = ("models", "adopt", "--model", MODEL, "--version", "v1")
 ADOPT += ("--from", "2026-02-18", "--to", "2026-03-19")
-TUNED = "tune_max_fdr = 0.9\ntune_min_days = 14\n"
+TUNED = "tune_max_fdr = 0.9\ntune_min_days = 14\ntune_min_labelled = 500\n"
 TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {
     "ingest": Command(("ingest",), logged),
