@@ -1472,7 +1472,6 @@ def bridge_interval(repetitions):
         np.sqrt(0.95 * 0.05 / runs),
         note=f"{told}; independent days",
     )
-    )
 
 
 def tune_changed_equal(repetitions):

@@ -39,6 +39,7 @@ from aiops_wb.stats.automation import (
     thresholds_down,
     venn_abers_rule,
 )
+from aiops_wb.stats.bridge import Side
 from aiops_wb.stats.choosing import Choice, MaxFDR, MaxFPR
 from aiops_wb.stats.conformal import (
     GroupConditional,
@@ -143,6 +144,9 @@ MANY = {  # what takes the points of many events
     ),
     "stats.counts.ScoreCounts.of:points": lambda x: ScoreCounts.of(x, [1, 1], [1, 1], [0, 1]),
     "stats.counts.ScoreCounts.from_events:points": ScoreCounts.from_events,
+    "stats.bridge.Side.__init__:points": lambda x: Side(
+        [0], ["a"], ["v"], *np.zeros((3, 2), dtype=int), x, np.ones((3, 2)), {"v": 0}
+    ),
     "stats.conformal._PValues.p_values:points": TABLE.p_values,
     "stats.conformal.LabelConditional.sets:points": TABLE.sets,
     "stats.conformal.GroupConditional.p_values:points": lambda x: GROUPS.p_values(x, ["a", "a"]),

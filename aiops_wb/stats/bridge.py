@@ -20,7 +20,7 @@ from .performance import Figure
 from .points import Grid, as_points
 from scipy.special import stdtrit
 
-# %% ../../nbs/stats/24_bridge.ipynb #9102d180
+# %% ../../nbs/stats/24_bridge.ipynb #a90f22b7
 FACTORS = ("volume", "mix", "scores", "calibration", "threshold", "version", "labels")
 
 
@@ -29,8 +29,8 @@ class Side:
     """Counts of some days as rows: of a day, a segment and a version, at points of a score.
 
     `threshold`: version -> points at or above which an event is an alert (or a ticket, where tickets are
-    asked for), one for all days or (days,) one for each; infinite where nothing is one. `losses`: sums of
-    (1 - p)^2 over the positives of a row, and of p^2 over its negatives; from the points where left out.
+    asked for), one for all days or (days,) one for each; infinite where nothing is one. `losses`: sums over
+    a row of p^2 of labelled events and of 1 - 2p of positives, together of (p - y)^2; else from the points.
     """
 
     days: Sequence           # what the days are called, dates as a rule
@@ -91,12 +91,12 @@ def _cuts(sides: Sequence[Side], version: str) -> np.ndarray:
     kept = np.isfinite(at)
     return np.sort(at[kept][np.argsort(-often[kept], kind="stable")[:4]])
 
-# %% ../../nbs/stats/24_bridge.ipynb #75cacb38
+# %% ../../nbs/stats/24_bridge.ipynb #cfe911fb
 class _Term(NamedTuple):
     "A sum over events of a kind, each by its weight."
 
-    kind: str         # events, positive, negative
-    weight: str = ""  # above: 1 at or above the threshold, else 0; loss: (p - y)^2; else 1
+    kind: str         # events, labelled, positive, negative
+    weight: str = ""  # above: 1 at or above the threshold, else 0; loss: its part in (p - y)^2; else 1
 
 
 class _Asked(NamedTuple):
@@ -109,7 +109,7 @@ class _Asked(NamedTuple):
 
 _TP, _FP, _ALERTS = _Term("positive", "above"), _Term("negative", "above"), _Term("events", "above")
 _P, _N = _Term("positive"), _Term("negative")
-_LOSSES = _Term("positive", "loss"), _Term("negative", "loss")
+_LOSSES = _Term("labelled", "loss"), _Term("positive", "loss")
 FIGURES = {
     "precision": _Asked((_TP, _FP), (1, 0), (1, 1)),
     "recall": _Asked((_TP, _P), (1, 0), (0, 1)),
@@ -133,7 +133,7 @@ def _asked(figure: str, miss_cost: float | None) -> _Asked:
         raise ValueError("cost needs miss_cost: what a missed positive costs, in reviews of an alert.")
     return FIGURES["cost"]._replace(numerator=(1, miss_cost, -miss_cost))
 
-# %% ../../nbs/stats/24_bridge.ipynb #fc3b699b
+# %% ../../nbs/stats/24_bridge.ipynb #6c1db206
 LEAST = 100             # events of a segment on a side where it is seen at all; smaller ones go together
 _A_CELL, _MOST = 20, 6  # labelled events of a cell in the mean; bands between two thresholds at most
 
@@ -143,12 +143,12 @@ class _Layout(NamedTuple):
 
     segments: tuple[str, ...]
     versions: tuple[str, ...]
-    edges: Mapping[str, np.ndarray]  # version -> where its bands of points begin, but for the lowest
+    edges: Mapping[str, np.ndarray]  # version -> where its bands of points begin, the lowest first
     place: Mapping[str, int]         # segment, as a side calls it -> its place
 
     @property
     def bands(self) -> int:
-        return 1 + max(map(len, self.edges.values()), default=0)
+        return max(map(len, self.edges.values()), default=1)
 
 
 def _named(sides):
@@ -172,7 +172,7 @@ def _layout(before: Side, after: Side) -> _Layout:
     edges = {v: _edges((before, after), v, len(segments)) for v in versions}
     return _Layout(segments, versions, edges, place)
 
-# %% ../../nbs/stats/24_bridge.ipynb #66a4b7d6
+# %% ../../nbs/stats/24_bridge.ipynb #4f3c9d25
 def _edges(sides, version, segments):
     "Where the bands of a version begin: at its thresholds, and between them where labels allow."
     seen = [_histogram(s, list(s.versions).index(version)) for s in sides if version in s.versions]
@@ -185,7 +185,7 @@ def _edges(sides, version, segments):
     weight = share(labelled.sum(axis=0)) + share(positive.sum(axis=0))
     cuts = np.ceil(_cuts(sides, version)).astype(int)
     cuts = cuts[(cuts > low) & (cuts < high)]
-    edges = [cuts]
+    edges = [[low], cuts]
     for first, last in zip([low, *cuts], [*cuts, high]):
         known = labelled[:, first - low : last - low].sum(axis=1).min()
         bands = int(np.clip(known // (_A_CELL * segments), 1, _MOST))
@@ -204,15 +204,14 @@ def _histogram(side, version):
     low = int(points.min())
     return low, *(np.bincount(points - low, side.counts[i][here]) for i in (1, 2))
 
-# %% ../../nbs/stats/24_bridge.ipynb #a2c37d58
+# %% ../../nbs/stats/24_bridge.ipynb #081e9c19
 class _Table(NamedTuple):
     "A side in the cells of a layout: arrays (days, segments, versions, bands)."
 
     counts: Mapping[str, np.ndarray]  # events, labelled, positive
     above: Mapping[str, np.ndarray]   # of events, positive, negative: those at or above the threshold
-    losses: Mapping[str, np.ndarray]  # sums over positive, negative
+    losses: Mapping[str, np.ndarray]  # sums over labelled, positive
     usual: np.ndarray                 # (versions, bands) share of days that call a band's lowest points
-    scores: np.ndarray                # (versions, bands) where a band begins
 
 
 def _table(side: Side, layout: _Layout, asked: _Asked) -> _Table:
@@ -225,32 +224,32 @@ def _table(side: Side, layout: _Layout, asked: _Asked) -> _Table:
     added = lambda column, where=slice(None): np.bincount(at[where], column[where], size).reshape(shape)
     events, labelled, positive = side.counts
     counts = dict(zip(("events", "labelled", "positive"), map(added, side.counts)))
-    usual, starts = _called(side, layout, version, counts["events"].sum(axis=(1, 3)))
+    usual, whole = _called(side, layout, version, counts["events"].sum(axis=(1, 3)))
     above, losses = {}, {}
-    if "above" in weights and not np.isin(usual, (0, 1)).all():
+    if "above" in weights and not whole:
         high = side.points >= _by_day(side)[side.day, side.version]
         above = {"events": added(events, high), "positive": added(positive, high)}
         above["negative"] = added(labelled, high) - above["positive"]
     if "loss" in weights:
-        losses = dict(zip(("positive", "negative"), map(added, _losses(side))))
-    return _Table(counts, above, losses, usual, starts)
+        losses = dict(zip(("labelled", "positive"), map(added, _losses(side))))
+    return _Table(counts, above, losses, usual)
 
-# %% ../../nbs/stats/24_bridge.ipynb #e007a712
+# %% ../../nbs/stats/24_bridge.ipynb #2a5d7cd9
 def _losses(side):
-    "Sums of losses of the positives and of the negatives of each row."
+    "Sums over each row that make up (p - y)^2: p^2 of labelled events, 1 - 2p of positives."
     if side.grid.kind != "logit":
         raise ValueError("Brier needs probabilities: these counts are on a linear grid.")
     if side.losses is not None:
         return side.losses
     p = side.grid.inverse(side.points)
-    return side.counts[2] * (1 - p) ** 2, (side.counts[1] - side.counts[2]) * p**2
+    return side.counts[1] * p**2, side.counts[2] * (1 - 2 * p)
 
 
 def _cells(side, layout, segment, version):
     "The number of the cell that each row lies in."
     low, high = (int(f(side.points, initial=0)) for f in (np.min, np.max))
-    bands = np.array([np.searchsorted(layout.edges[name], np.arange(low, high + 1), side="right")
-                      for name in side.versions]).ravel()
+    bands = np.array([np.searchsorted(layout.edges[name][1:], np.arange(low, high + 1), side="right")
+                      for name in side.versions], dtype=np.int64).ravel()
     alone = len(side.versions) == 1
     place = np.asarray(side.points - low, dtype=np.int64)
     band = bands[place if alone else side.version * (high - low + 1) + place]
@@ -260,22 +259,27 @@ def _cells(side, layout, segment, version):
 
 
 def _called(side, layout, version, events):
-    "Of each band the share of days, by their events, on which its lowest points are called; NaN: unknown."
-    shape = len(layout.versions), layout.bands
-    usual, starts = np.full(shape, nan), np.full(shape, -np.inf)
-    for v, name in enumerate(layout.versions):
-        starts[v, 1 : 1 + len(layout.edges[name])] = layout.edges[name]
-    at = _by_day(side)
+    """Of each band the share of days, by their events, on which its lowest points are called, NaN where that
+    is unknown; and whether bands are called as a whole on every day."""
+    usual, whole, at = np.full((len(layout.versions), layout.bands), nan), True, np.ceil(_by_day(side))
     for i, v in enumerate(version):
+        starts = np.full(layout.bands, np.inf)
+        edges = layout.edges[layout.versions[v]]
+        starts[: len(edges)] = edges
+        inside = (at[:, i] > edges[0]) & np.isfinite(at[:, i])
+        whole &= np.isin(at[inside, i], edges).all() and len(np.unique(at[:, i])) == 1
         if events[:, v].any():
-            calls = starts[v] >= at[:, i, None]
+            calls = starts >= at[:, i, None]
             usual[v] = (events[:, v, None] * calls).sum(axis=0) / events[:, v].sum()
-    return usual, starts
+    return usual, whole
 
-# %% ../../nbs/stats/24_bridge.ipynb #6d28dd52
+# %% ../../nbs/stats/24_bridge.ipynb #a7ff14e8
 def _either(own, other):
     "What a side knows, else what the other one knows."
     return np.where(np.isnan(own), other, own)
+
+
+_CALLED = ("events", "positive", "negative")  # kinds of which those above a threshold are asked for
 
 
 class _World(NamedTuple):
@@ -291,7 +295,7 @@ class _World(NamedTuple):
     threshold: Mapping[str, np.ndarray]  # kind -> share of the cell that is called
     loss: Mapping[str, np.ndarray]       # kind -> mean in a cell
 
-# %% ../../nbs/stats/24_bridge.ipynb #02b886c6
+# %% ../../nbs/stats/24_bridge.ipynb #0913536d
 def _drawn(table: np.ndarray, without: bool) -> np.ndarray:
     "The sum over days; or the sums without each of them in turn."
     whole = table.sum(axis=0, keepdims=True)
@@ -301,7 +305,7 @@ def _drawn(table: np.ndarray, without: bool) -> np.ndarray:
 def _world(table: _Table, without: bool = False) -> _World:
     "The factors of a side, of all its days or (`without`) of all but each."
     n, labelled, positive = (_drawn(table.counts[k], without) for k in ("events", "labelled", "positive"))
-    kinds = {"events": n, "positive": positive, "negative": labelled - positive}
+    kinds = {"events": n, "labelled": labelled, "positive": positive, "negative": labelled - positive}
     by_version = n.sum(axis=-1)
     by_segment, there = by_version.sum(axis=-1), (by_version > 0)[..., None]
 
@@ -318,7 +322,7 @@ def _world(table: _Table, without: bool = False) -> _World:
     return _World(total / days, _ratio(by_segment, total[:, None]), _ratio(by_version, by_segment[..., None]),
                   _ratio(n, by_version[..., None]), share(labelled, n), share(positive, labelled),
                   _ratio(*(x.sum(axis=1, keepdims=True) for x in (positive, labelled))),
-                  called or dict.fromkeys(kinds, table.usual[None, None]), losses)
+                  called or dict.fromkeys(_CALLED, table.usual[None, None]), losses)
 
 # %% ../../nbs/stats/24_bridge.ipynb #f4f8bbc3
 def _pairs(before: _World, after: _World, settled: _World | None):
@@ -341,19 +345,20 @@ def _rates(before: _World, after: _World, settled: _World):
     early = _either(_ratio(favour * now[1], favour * now[1] + 1 - now[1]), now[1])
     return tuple((np.nan_to_num(x), np.nan_to_num(y)) for x, y in zip((told, early), now))
 
-# %% ../../nbs/stats/24_bridge.ipynb #70e39f17
+# %% ../../nbs/stats/24_bridge.ipynb #af371879
 def _inside(term: _Term, pairs) -> np.ndarray:
     """Mean of a term over the events of a segment and version: (2, 2, 2, 2, r, segments, versions), by the
     states of scores, calibration, threshold and labels; 1 long where a factor has no say."""
     states, rates, called, losses = pairs
-    inside = {}
+    rated, inside = term.kind in ("positive", "negative"), {}
     for s, c, t, late in product((0, 1), repeat=4):
-        seen = (s, c * (term.kind != "events"), t * (term.weight == "above"), late * (term.kind != "events"))
+        seen = (s, c * rated, t * (term.weight == "above"), late * (term.kind != "events"))
         if seen not in inside:
             parts = [states["scores"][s]]
             if term.kind != "events":
-                rate = rates[c][late]
-                parts += [states["labelled"][late], rate if term.kind == "positive" else 1 - rate]
+                parts.append(states["labelled"][late])
+            if rated:
+                parts.append(rates[c][late] if term.kind == "positive" else 1 - rates[c][late])
             if term.weight:
                 parts.append(called[term.kind][t] if term.weight == "above" else losses[term.kind][s])
             inside[seen] = _summed(parts)
@@ -729,7 +734,7 @@ def _holds_a_cut(cells, versions, grid, cuts):
         split |= inside & (number % len(versions) == v)
     return split, start
 
-# %% ../../nbs/stats/24_bridge.ipynb #580e2210
+# %% ../../nbs/stats/24_bridge.ipynb #03db8d64
 def shared_out(whole: Side, parts: Side, cuts: Mapping[str, Sequence[int]], rest: str = ELSEWHERE,
                losses: bool = True) -> Side:
     """The segments of `parts`, which are counted on a coarser grid, such that they add up to `whole` exactly.
@@ -764,7 +769,6 @@ def shared_out(whole: Side, parts: Side, cuts: Mapping[str, Sequence[int]], rest
 
 def _shared_losses(cells, counts, split, of, cell):
     "Losses of rows: of the same mean as in the cell, or in the row that it was split by."
-    kinds = lambda n: np.array([n[2], n[1] - n[2]])
-    single = np.nan_to_num(_ratio(cells.losses, kinds(cells.counts)))[:, of]
-    whole = np.nan_to_num(_ratio(cells.sums(cells.losses), kinds(cells.sums(cells.counts))))[:, cell]
-    return kinds(counts) * np.where(split, single, whole)
+    single = np.nan_to_num(_ratio(cells.losses, cells.counts[1:]))[:, of]
+    whole = np.nan_to_num(_ratio(cells.sums(cells.losses), cells.sums(cells.counts)[1:]))[:, cell]
+    return counts[1:] * np.where(split, single, whole)

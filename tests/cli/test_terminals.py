@@ -71,6 +71,7 @@ CALLS = [
     ["reference", "rollback", *NAMED, *WHY],
     ["drift", "list"],
     ["drift", "explain", *NAMED],
+    ["why", "alerts", *NAMED],
     ["cases", "send"],
     ["cases", "list"],
     ["sites", "load", "sites.csv", *WHY],

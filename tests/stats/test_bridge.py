@@ -6,7 +6,7 @@ from math import isnan
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given
 from hypothesis import settings as fast
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
@@ -74,7 +74,7 @@ def drawn_side(rows, bar, other_bar, first):
     return Side(days, segments, versions, **columns, counts=table, threshold=at)
 
 
-@fast(max_examples=120)
+@fast(max_examples=60, phases=[Phase.generate])
 @given(counts, counts, counts, st.tuples(bars, bars, bars, bars), st.sampled_from(sorted(FIGURES)))
 def test_parts_add_up_and_ends_are_what_was_counted(one, two, known, bar, figure):
     before, after = drawn_side(one, *bar[:2], 0), drawn_side(two, *bar[2:], 10)
@@ -154,7 +154,7 @@ def test_hybrid_worlds_are_those_of_loops():
     found = bridge(before, after, "precision")
     layout = module._layout(before, after)
     cells = [cell_counts(t, layout) for t in both]
-    bars = [layout.edges["v1"].searchsorted(at, side="right") for at in (900, 0)]
+    bars = [layout.edges["v1"].searchsorted(at) for at in (900, 0)]
     values = {}
     for world in product((0, 1), repeat=7):
         pick, hits, alerts = dict(zip(FACTORS, world)), 0.0, 0.0
@@ -184,7 +184,7 @@ def cell_counts(made, layout):
     "(3, segments, bands) sums of tables."
     found = np.zeros((3, 2, layout.bands))
     for (_, g, v), t in made.items():
-        band = np.searchsorted(layout.edges[v], t.points, side="right")
+        band = np.searchsorted(layout.edges[v][1:], t.points, side="right")
         for i, column in enumerate(t.columns):
             np.add.at(found[i, "ab".index(g)], band, column)
     return found
@@ -247,7 +247,8 @@ def test_a_segment_or_a_version_that_is_new_is_mix_or_version_alone():
         k: t for k, t in other.items() if k[0] > 12
     }
     found = bridge(side_of(made, at), side_of(half, at), "precision")
-    assert found.ranked[0].factor == "version" and "version v2 scored" in found.says()
+    assert found.ranked[0].factor == "version"
+    assert found.ranked[0].because == "version v2 scored"
 
 
 def test_labels_that_came_late_are_not_calibration():
@@ -277,7 +278,7 @@ def test_segments_of_a_coarser_grid_add_up_to_the_whole():
     assert np.allclose(parted.counts.sum(axis=1), whole.counts.sum(axis=1))
     for bar in (253, 901):
         cut = [changed(s, threshold={"v1": bar}) for s in (whole, parted)]
-        cut = [(s, changed(s, days=[d + 10 for d in days], counts=s.counts * 2)) for s in cut]
+        cut = [(s, changed(s, days=[d + 10 for d in days])) for s in cut]
         for figure in FIGURES:
             a, b = (bridge(*pair, figure, **COST) for pair in cut)
             assert (a.before, a.after) == pytest.approx((b.before, b.after), rel=1e-12)
@@ -285,7 +286,7 @@ def test_segments_of_a_coarser_grid_add_up_to_the_whole():
         parts_of_more = side_of(coarse, 253, days)
         shared_out(whole, changed(parts_of_more, counts=9 * parts_of_more.counts), {})
     with pytest.raises(ValueError, match="of other days"):
-        shared_out(whole, side_of(coarse, 253, [d + 1 for d in days]), {})
+        shared_out(whole, changed(parts_of_more, days=[d + 1 for d in days]), {})
 
 
 def test_small_segments_are_taken_together():
@@ -327,7 +328,7 @@ def test_few_days_have_no_interval():
     assert isnan(one.change.lower) and "too few days" in one.says()
     assert one.ranked[0].factor == "calibration" and one.ranked[0].beyond_chance
     same = bridge(one_side(0, days=5), one_side(9, days=5), "alerts")
-    assert same.says() == "Alerts a day is what it was, 50.0."
+    assert same.says() == "Alerts a day is what it was, 50.00."
 
 
 def test_what_cannot_be_asked_is_refused():
