@@ -12,6 +12,7 @@ from .drift_events import DriftEventReads
 from .duck import connect, migrations
 from .errors import StoreError
 from .events import EventReads
+from .feature_names import FeatureNameReads
 from .feature_schema import FeatureSchemaReads
 from .known_days import CalendarReads
 from .never import NeverReads
@@ -38,6 +39,7 @@ class Reader(
     CalibrationReads,
     DialReads,
     VersionReads,
+    FeatureNameReads,
     FeatureSchemaReads,
     CaseReads,
     SiteReads,

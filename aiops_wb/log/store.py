@@ -15,7 +15,7 @@ from .dial import DialWrites
 from .drift_events import DriftEventWrites
 from .duck import connect
 from .errors import StoreError
-from .feature_changes import FeatureChanges
+from .feature_names import FeatureNameWrites
 from .known_days import CalendarWrites
 from .locks import lock_catalog
 from .never import NeverWrites
@@ -42,7 +42,7 @@ class Store(
     ProductionWrites,
     DialWrites,
     VersionWrites,
-    FeatureChanges,
+    FeatureNameWrites,
     NightWrites,
     CountWrites,
     CalibrationWrites,
