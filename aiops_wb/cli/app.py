@@ -41,6 +41,7 @@ COMMANDS = {
     "thresholds": ("thresholds", "show, try, change or put back a model's threshold"),
     "reference": ("reference", "which days a version is held against; choose others"),
     "drift": ("drift", "list alarms about drift, or explain what differs"),
+    "explain": ("explain_event", "why an event was scored as it was, by its id"),
     "cases": ("cases", "open cases from new decisions and hand them on; list them"),
     "sites": ("sites", "who is asked about a case: the table of sites"),
     "calendar": ("calendar", "what is known beforehand about days"),

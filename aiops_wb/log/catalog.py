@@ -11,7 +11,7 @@ from .dial import DialReads
 from .drift_events import DriftEventReads
 from .duck import connect, migrations
 from .errors import StoreError
-from .events import EventReads
+from .event_lookup import EventLookups
 from .feature_names import FeatureNameReads
 from .feature_schema import FeatureSchemaReads
 from .known_days import CalendarReads
@@ -30,7 +30,7 @@ __all__ = ["Reader", "open_snapshot"]
 
 
 class Reader(
-    EventReads,
+    EventLookups,
     ScoreCountReads,
     TrafficReads,
     ArrivalReads,

@@ -52,7 +52,7 @@ PRELOAD = (
     "matplotlib.backends.backend_svg",
     "aiops_wb.render.notebook",
     "aiops_wb.models.challenge",
-    "aiops_wb.models.explain",
+    "aiops_wb.models.kept_reasons",
     "aiops_wb.watch.headlines",
     "aiops_wb.render.plots",
     "aiops_wb.render.tables",

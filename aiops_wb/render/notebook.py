@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
+from urllib.parse import quote
 
 import nbformat
 import papermill
@@ -22,9 +23,10 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from ..log.durable import fsync
-from .body import PICTURE, parts
-from .frame import failure_page, filled, write_whole
+from .body import PICTURE, Part, parts
+from .frame import Link, failure_page, filled, page, write_whole
 from .jobs import Job, ReportResult
+from .tables.table import CSV, ROWS
 
 __all__ = ["HEADLINE", "InlineEngine", "rehearse", "render", "run_job", "shell"]
 
@@ -156,8 +158,33 @@ def _traceback(failed):
 
 
 def render(nb: NotebookNode, job: Job) -> str:
-    "An executed notebook as a page without code."
-    return filled("report.html", job.title, parts=parts(nb), navigation=job.navigation)
+    "An executed notebook as a page without code; what stands beside it is linked at its end."
+    shown = list(parts(nb))
+    if _first(nb, ROWS):
+        every, file = (quote(path.name) for path in _beside(job))
+        links = f'<a href="{every}">as a page</a> and <a href="{file}">as a file</a>'
+        shown.append(Part("text", f"<p>Every row of the table, to be searched: {links}.</p>"))
+    return filled("report.html", job.title, parts=shown, navigation=job.navigation)
+
+
+def _beside(job):
+    "Where all rows of a report's table go: as a page, and as a file."
+    stem = job.target.stem
+    return job.target.with_name(f"{stem}-all.html"), job.target.with_name(f"{stem}.csv")
+
+
+def _write_rows(nb, job):
+    "All rows of a table of which the page shows the first; what an earlier run left is removed."
+    every, file = _beside(job)
+    rows, exact = (None, None) if nb is None else (_first(nb, ROWS), _first(nb, CSV))
+    if rows is None:
+        every.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
+        return
+    back = [Link("Back to the report", quote(job.target.name))]
+    told = "<p>No script runs here: search with the browser (Ctrl+F), sort in the file.</p>"
+    write_whole(file, exact)
+    write_whole(every, page(f"{job.title}: every row", told + rows, [*job.navigation, *back]))
 
 
 def rehearse() -> None:
@@ -184,6 +211,7 @@ def run_job(job: Job) -> ReportResult:
     times.append((perf_counter(), process_time()))
     failed = nb is None
     html = failure_page(job.title, error, job.navigation) if failed else render(nb, job)
+    _write_rows(nb, job)
     write_whole(job.target, html)
     times.append((perf_counter(), process_time()))
     seconds, cpu = ([round(b - a, 3) for a, b in pairwise(clock)] for clock in zip(*times))

@@ -62,6 +62,7 @@ CALLS = [
     ["reference", "rollback", *NAMED, *WHY],
     ["drift", "list"],
     ["drift", "explain", *NAMED],
+    ["explain", "--id", "Afirst"],
     ["cases", "send"],
     ["cases", "list"],
     ["sites", "load", "sites.csv", *WHY],
