@@ -19,7 +19,10 @@ from .duck import literal, parquet, source, target
 from .durable import fsync
 from .names import file_name
 
-__all__ = ["OfDay", "ReasonCodes", "ids_hash", "read_codes", "read_pushes", "write_codes"]
+__all__ = ["STEP", "OfDay", "ReasonCodes", "ids_hash", "read_codes", "read_pushes", "write_codes"]
+
+STEP = 10
+"Points to which a push is rounded where it is kept."
 
 _HELD = np.dtype(np.int16), np.dtype(np.int32), np.dtype(np.int64)
 
@@ -41,6 +44,7 @@ class ReasonCodes(NamedTuple):
     """The strongest features of some events and the rest, in points (1/1000 log-odds).
 
     `bias` + the pushes + `rest` is the log-odds of the score, rounded once: within half a point.
+    A push is rounded to ten points, and `rest` takes up what that left over.
     """
 
     place: np.ndarray  # (n, k) which feature of the version; -1: none
@@ -80,7 +84,7 @@ def write_codes(
     width = codes.place.shape[1]
     some = np.uint8 if len(pushes.columns) < 255 else np.uint16
     columns = {f"reason_{k + 1}": (codes.place[:, k] + 1).astype(some) for k in range(width)}
-    columns |= {f"push_{k + 1}": _held(codes.push[:, k]) for k in range(width)}
+    columns |= {f"push_{k + 1}": _held(codes.push[:, k] // STEP) for k in range(width)}
     told = dict(about) | names | {"bias": codes.bias}
     path = of.path(root, "reasons")
     _write(con, path, pd.DataFrame(columns | {"rest": _held(codes.rest)}), told)
@@ -125,7 +129,7 @@ def read_codes(log: Connected, of: OfDay) -> tuple[ReasonCodes, dict[str, Any]] 
         [rows[c].to_numpy(dtype=np.int64) for c in rows if c.startswith(name)]
     ).T.reshape(len(rows), -1)
     rest = rows.rest.to_numpy(dtype=np.int64)
-    return ReasonCodes(columns("reason_") - 1, columns("push_"), rest, about["bias"]), about
+    return ReasonCodes(columns("reason_") - 1, STEP * columns("push_"), rest, about["bias"]), about
 
 
 def _read(log, path):

@@ -6,7 +6,7 @@
 __all__ = ['EXACT', 'contribution_batches', 'contributions', 'reasons', 'reason_codes', 'decoded', 'value_in_words', 'in_words',
            'alert_reasons', 'importance', 'usual_values', 'margin_without', 'faithfulness', 'nearest']
 
-# %% ../../nbs/models/explain.ipynb #08b8df5c
+# %% ../../nbs/models/explain.ipynb #22a22815
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -15,7 +15,7 @@ import pandas as pd
 from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..log.feature_names import FeatureName
-from ..log.reason_files import ReasonCodes
+from ..log.reason_files import STEP, ReasonCodes
 from .registry import load
 from .version import ModelVersion, feature_columns
 
@@ -106,23 +106,23 @@ def reasons(version: ModelVersion, frame: pd.DataFrame, top: int = 3, lowering: 
     rest = pushes.to_numpy().sum(axis=1) - push.sum(axis=1)
     return _as_table(place, push, rest, bias, version.features, frame)
 
-# %% ../../nbs/models/explain.ipynb #335e38cd
+# %% ../../nbs/models/explain.ipynb #6a7b5058
 def reason_codes(pushes: pd.DataFrame, top: int = 3) -> ReasonCodes:
     """The strongest reasons of each row of `contributions`, coded with their signs.
 
     Those that raised the score most, then those that lowered it most.
-    The sum of a row is its log-odds within half a point (0.0005); each push within half a point of its own.
+    The sum of a row is its log-odds within half a point (0.0005); each push is rounded to ten points (0.01).
     """
     values = pushes.drop(columns="(bias)").to_numpy()
     place, push = _strongest(values, top, lowering=True)
-    push = np.rint(1000 * push).astype(np.int64)
+    push = STEP * np.rint(1000 / STEP * push).astype(np.int64)
     bias = int(np.rint(1000 * pushes["(bias)"].iloc[0])) if len(pushes) else 0
     points = np.rint(1000 * pushes.to_numpy().sum(axis=1)).astype(np.int64)
     return ReasonCodes(place, push, points - bias - push.sum(axis=1), bias)
 
-# %% ../../nbs/models/explain.ipynb #0b753fbf
+# %% ../../nbs/models/explain.ipynb #3ecd640a
 def decoded(codes: ReasonCodes, features: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
-    "Codes as `reasons` gives them, to a point; `frame` holds the values of the features, a row a code."
+    "Codes as `reasons` gives them, to 0.01; `frame` holds the values of the features, a row a code."
     return _as_table(codes.place, codes.push / 1000, codes.rest / 1000, codes.bias / 1000, features, frame)
 
 # %% ../../nbs/models/explain.ipynb #3e2eba63

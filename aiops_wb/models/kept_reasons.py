@@ -121,7 +121,7 @@ def _features(reader, model, names, rows):
 
 def kept_reasons(reader: Reader, of: OfDay, alerts: pd.DataFrame) -> pd.DataFrame:
     """Reasons of rows of a day as `explain.reasons` gives them, those that lowered a score behind
-    those that raised it; rows in the order of `alerts`, to a point (0.001 log-odds).
+    those that raised it; rows in the order of `alerts`, pushes to 0.01 log-odds.
 
     Read where they are kept, made where they are not: for that the version's file is needed.
     """
