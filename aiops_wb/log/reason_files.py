@@ -81,14 +81,26 @@ def write_codes(
     full = pd.DataFrame({"prediction_id": list(ids)} | kept)
     names = {"features": list(pushes)}
     _write(con, of.path(root, "contributions"), full, names)
-    width = codes.place.shape[1]
-    some = np.uint8 if len(pushes.columns) < 255 else np.uint16
-    columns = {f"reason_{k + 1}": (codes.place[:, k] + 1).astype(some) for k in range(width)}
-    columns |= {f"push_{k + 1}": _held(codes.push[:, k] // STEP) for k in range(width)}
+    columns = {"reasons": _held(_together(codes.place, len(pushes.columns)))}
+    columns |= {f"push_{k + 1}": _held(push // STEP) for k, push in enumerate(codes.push.T)}
     told = dict(about) | names | {"bias": codes.bias}
     path = of.path(root, "reasons")
     _write(con, path, pd.DataFrame(columns | {"rest": _held(codes.rest)}), told)
     return path
+
+
+def _together(place, features):
+    "The places of all reasons of a row as one number, with as many digits as there are reasons."
+    number = np.zeros(len(place), dtype=np.int64)
+    for digit in place.T:
+        number = number * (features + 1) + digit + 1
+    return number
+
+
+def _apart(number, features, width):
+    "What `_together` put together."
+    digits = [number // (features + 1) ** k % (features + 1) for k in range(width - 1, -1, -1)]
+    return np.array(digits, dtype=np.int64).T.reshape(len(number), width) - 1
 
 
 def _held(values):
@@ -125,11 +137,10 @@ def read_codes(log: Connected, of: OfDay) -> tuple[ReasonCodes, dict[str, Any]] 
     if found is None:
         return None
     rows, about = found
-    columns = lambda name: np.array(
-        [rows[c].to_numpy(dtype=np.int64) for c in rows if c.startswith(name)]
-    ).T.reshape(len(rows), -1)
-    rest = rows.rest.to_numpy(dtype=np.int64)
-    return ReasonCodes(columns("reason_") - 1, STEP * columns("push_"), rest, about["bias"]), about
+    pushes = [rows[c].to_numpy(dtype=np.int64) for c in rows if c.startswith("push_")]
+    push = STEP * np.array(pushes, dtype=np.int64).T.reshape(len(rows), -1)
+    place = _apart(rows.reasons.to_numpy(dtype=np.int64), len(about["features"]), push.shape[1])
+    return ReasonCodes(place, push, rows.rest.to_numpy(dtype=np.int64), about["bias"]), about
 
 
 def _read(log, path):
