@@ -16,6 +16,7 @@ SCRIPTS = (
     "drift",
     "replay",
     "retrain",
+    "explain",
 )
 TARGETS = {
     "counts_vs_scan": 6,
@@ -45,6 +46,9 @@ TARGETS = {
     "promote_decision_ms": 50,
     "promote_checks_ms": 50,
     "promote_vs_rows": 0.05,
+    "explain_vs_treeexplainer": 1.0,
+    "explain_day_vs_3000_rows": 3,
+    "reason_bytes_per_row": 9,
     **{
         f"retrain_flights{recipe}{loss}": 1
         for recipe in ("", "_expanding")

@@ -53,6 +53,7 @@ PRELOAD = (
     "aiops_wb.render.notebook",
     "aiops_wb.models.challenge",
     "aiops_wb.models.kept_reasons",
+    "aiops_wb.models.shift_of_log",
     "aiops_wb.watch.headlines",
     "aiops_wb.render.plots",
     "aiops_wb.render.tables",

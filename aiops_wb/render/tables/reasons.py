@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from ...models.differences import Difference
 from ...watch.view import View
 from ...watch.words import number, percent
 from .table import Table, Whole, note
 
-__all__ = ["faithfulness_table", "reason_table"]
+__all__ = ["faithfulness_table", "reason_table", "shift_table"]
 
 IN_PAGE = 200
 
@@ -59,3 +60,19 @@ def faithfulness_table(removed: pd.DataFrame) -> Table:
         "below the threshold then": known.below.map(percent),
     }
     return Table(pd.DataFrame(columns))
+
+
+def shift_table(told: Difference | str | None, limit: int = 10) -> Table:
+    "What moved the scores (`explain_shift`), why that is not known, or None: nothing is asked."
+    if told is None:
+        return note("no alarm is open whose scores could be explained here")
+    if isinstance(told, str) or told.first is None:
+        return note(f"what moved the scores is not known: {told}")
+    signed = lambda x: "-" if pd.isna(x) else f"{x:+.3f}"
+    parts = told.parts.head(limit)
+    columns = {"feature": parts.feature}
+    columns |= {name: parts[name].map(signed) for name in ("part", "lower", "upper")}
+    sums = {"all features": told.parts.part.sum(), "scores moved by": told.total}
+    ends = [{"feature": name, "part": signed(x)} for name, x in sums.items()]
+    ends.append({"feature": "residual", "part": f"{told.residual:.0e}"})
+    return Table(pd.concat([pd.DataFrame(columns), pd.DataFrame(ends)]).fillna(""))
