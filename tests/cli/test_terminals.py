@@ -162,6 +162,7 @@ STOPPED = [
     ["reference", "set"],
     ["reference", "rollback"],
     ["drift", "explain"],
+    ["explain", "--id"],
     ["calendar", "remove"],
     ["demo", "--until"],
 ]
