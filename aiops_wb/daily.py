@@ -25,6 +25,7 @@ from .log.errors import Busy, StoreError, raise_if_interrupted
 from .log.ingest import Ingested, ingest
 from .log.outbox import Outbox
 from .log.reading import Limits, ReadOptions
+from .log.reason_files import OfDay
 from .log.store import Store, open_store
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
@@ -202,6 +203,8 @@ def compute(
                 recalibrate(store, view, now, who)
                 renew_exploration(store, view, now, who)
             figures, error = _figures(view)
+            if then:
+                _keep_reasons(store, view)
             with store.transaction():
                 _store_figures(store, view, figures, run_id, as_of, complete=not error)
                 # mornings whose alarms failed are made up for
@@ -224,6 +227,20 @@ def _follow_silence(store, model, day, as_of, now):
     except Exception as problem:
         raise_if_interrupted(problem)
         logger.warning("silence of %s up to %s is not known: %s", model, day, _reason(problem))
+
+
+def _keep_reasons(store, view):
+    "Reasons of the day's alerts, beside the day; without them a report makes its own."
+    if not view.explains:
+        return
+    try:
+        from .models.kept_reasons import keep_reasons  # it needs the extra ml
+
+        of = OfDay(view.model, view.version, view.day)
+        keep_reasons(store, of, view.threshold, view.as_of)
+    except Exception as problem:
+        raise_if_interrupted(problem)
+        logger.warning("%s %s: reasons are not kept: %s", view.day, view.model, _reason(problem))
 
 
 def _states_of_later_days(store, view, now):

@@ -18,6 +18,7 @@ SCRIPTS = (
     "replay",
     "retrain",
     "bridge",
+    "explain",
 )
 TARGETS = {
     "counts_vs_scan": 6,
@@ -52,6 +53,9 @@ TARGETS = {
     "promote_checks_ms": 50,
     "promote_vs_rows": 0.05,
     "bridge_ms": 100,
+    "explain_vs_treeexplainer": 1.0,
+    "explain_day_vs_3000_rows": 3,
+    "reason_bytes_per_row": 9,
     **{
         f"retrain_flights{recipe}{loss}": 1
         for recipe in ("", "_expanding")

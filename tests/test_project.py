@@ -112,8 +112,12 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
     # a service that logs single events loads numpy and DuckDB at its first segment, not before
     "log.spool": {"aiops_wb.log.frames", "aiops_wb.stats.points"},
     "log.buffer": {"aiops_wb.log.segment"},
-    "watch.cases": {"aiops_wb.models.explain"},
-    "daily": {"aiops_wb.watch.takeover", "aiops_wb.watch.by_itself"},
+    "watch.cases": {"aiops_wb.models.explained_cases"},
+    "daily": {
+        "aiops_wb.watch.takeover",
+        "aiops_wb.watch.by_itself",
+        "aiops_wb.models.kept_reasons",
+    },
     "render": {"jinja2", "papermill", "nbformat", "IPython", "aiops_wb.render"},
     "cli": {"aiops_wb", "pandas", "rich", "tqdm"},  # groups of commands are loaded by name
 }
@@ -281,7 +285,15 @@ def test_a_guide_has_no_outputs_and_names_what_exists(guide):
         ), f"{module}.{name}"
 
 
-LONG = {"conformal", "monitoring", "morning", "own_log", "retraining", "thresholds"}
+LONG = {
+    "conformal",
+    "differences",
+    "monitoring",
+    "morning",
+    "own_log",
+    "retraining",
+    "thresholds",
+}
 "Notebooks of ten seconds and more; what they call is tested in small elsewhere."
 
 

@@ -43,6 +43,7 @@ COMMANDS = {
     "reference": ("reference", "which days a version is held against; choose others"),
     "drift": ("drift", "list alarms about drift, or explain what differs"),
     "why": ("why", "why a figure changed: exact parts with intervals, and a sentence"),
+    "explain": ("explain_event", "why an event was scored as it was, by its id"),
     "cases": ("cases", "open cases from new decisions and hand them on; list them"),
     "sites": ("sites", "who is asked about a case: the table of sites"),
     "calendar": ("calendar", "what is known beforehand about days"),

@@ -24,15 +24,24 @@ def compare(
     second: Annotated[
         str, typer.Argument(parser=as_name, metavar="VERSION", help="another of them")
     ],
+    decisions: Annotated[
+        bool,
+        typer.Option(
+            "--decisions",
+            help="say also where they decide otherwise on the newest 7 days, and why (extra ml)",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ):
     if first == second:
         raise StoreError(f"{first} is compared with itself: name two versions.")
     with call.reading() as log:
         one, other = (card_of(log, log.require_model(model), v) for v in (first, second))
+        apart = _apart(log, model, (first, second)) if decisions else None
     features = feature_differences(one, other)
     if as_json:
-        print_json({"versions": [one.as_json(), other.as_json()], "features": features})
+        told = {"versions": [one.as_json(), other.as_json()], "features": features}
+        print_json(told | ({"decisions": str(apart).splitlines()} if decisions else {}))
         return
     named = f"{model} {first}", f"{model} {second}"
     rows = [
@@ -42,6 +51,18 @@ def compare(
     for what, names in features.items():
         if names:
             line(printable(f"{_WORDS[what].format(first, second)}: {', '.join(names)}"))
+    for said in str(apart).splitlines() if decisions else ():
+        line(printable(said))
+
+
+def _apart(log, model, versions):
+    "Where two versions decide otherwise on the newest days."
+    from ..models.shift_of_log import logged_models  # it needs the extra ml
+
+    days = log.days(model)
+    if not days:
+        raise StoreError(f"{model} has no predictions yet to decide about.")
+    return logged_models(log, model, versions, days[-1])
 
 
 _WORDS = {

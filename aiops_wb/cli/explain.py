@@ -7,6 +7,7 @@ import typer
 
 from ..log.errors import StoreError
 from ..models.domain import explain_drift
+from ..models.shift_of_log import shift_or_why
 from .arguments import Model
 from .call import Call, alone, command
 from .lines import line
@@ -37,12 +38,14 @@ def explain(
                 "last was not adopted: there are no days to compare with."
             )
         told = explain_drift(log, model, version, days[-1], without=without)
+        moved = shift_or_why(log, model, version, days[-1])
     line(
         f"{told.n_recent:,} events of the 7 days to {days[-1]} told from {told.n_reference:,} "
         f"of training: {told.says}; 0.5 is not at all"
     )
     for name, push in [p for p in told.features.items() if p[1] >= 0.005][:5]:
         line(f"  {name}: mean contribution {push:.2f} log-odds")
+    line(str(moved))
     if len(told.features) > 1:
         words = (f"--without {shlex.quote(n)}" for n in (*without, next(iter(told.features))))
         line(f"to see what else differs, leave out the first: {' '.join(words)}")

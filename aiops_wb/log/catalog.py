@@ -12,8 +12,9 @@ from .dial import DialReads
 from .drift_events import DriftEventReads
 from .duck import connect, migrations
 from .errors import StoreError
-from .events import EventReads
+from .event_lookup import EventLookups
 from .exploring import ExplorationReads
+from .feature_names import FeatureNameReads
 from .feature_schema import FeatureSchemaReads
 from .known_days import CalendarReads
 from .never import NeverReads
@@ -34,7 +35,7 @@ __all__ = ["Reader", "open_snapshot"]
 
 class Reader(
     ExplorationReads,
-    EventReads,
+    EventLookups,
     ScoreCountReads,
     CountRowReads,
     TrafficReads,
@@ -46,6 +47,7 @@ class Reader(
     WatchReads,
     DialReads,
     VersionReads,
+    FeatureNameReads,
     FeatureSchemaReads,
     CaseReads,
     SiteReads,

@@ -16,7 +16,7 @@ from .drift_events import DriftEventWrites
 from .duck import connect
 from .errors import StoreError
 from .exploring import ExplorationWrites
-from .feature_changes import FeatureChanges
+from .feature_names import FeatureNameWrites
 from .known_days import CalendarWrites
 from .locks import lock_catalog
 from .never import NeverWrites
@@ -48,7 +48,7 @@ class Store(
     WatchWrites,
     DialWrites,
     VersionWrites,
-    FeatureChanges,
+    FeatureNameWrites,
     NightWrites,
     CountWrites,
     CalibrationWrites,

@@ -80,12 +80,18 @@ class ModelVersion:
         self.booster.set_param({"nthread": threads})
         return self.booster.predict(self.matrix(frame, threads), **options)
 
+    def margin(self, frame: pd.DataFrame) -> np.ndarray:
+        "The log-odds of each row's score, as the trees sum them up; StoreError without a file."
+        if not len(frame):
+            return np.empty(0)
+        return self._predict(frame, len(frame), output_margin=True).astype(np.float64)
+
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Exact path-dependent TreeSHAP values in log-odds, one column a feature and `(bias)`; a
         row sums to the log-odds of its score.
         """
         columns = [*self.features, "(bias)"]
-        if len(frame):
+        if len(frame) or self.booster is None:
             # a row takes some hundred times as long as its score
             values = self._predict(frame, 100 * len(frame), pred_contribs=True)
         else:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
+from urllib.parse import quote
 
 import nbformat
 import papermill
@@ -22,10 +23,11 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from ..log.durable import fsync
-from .body import PICTURE, parts
-from .frame import failure_page, filled, write_whole
+from .body import PICTURE, Part, parts
+from .frame import Link, failure_page, filled, page, write_whole
 from .jobs import Job, ReportResult
 from .sliders import SEGMENTS, scripted
+from .tables.table import CSV, ROWS
 
 __all__ = ["HEADLINE", "InlineEngine", "rehearse", "render", "run_job", "shell"]
 
@@ -157,30 +159,46 @@ def _traceback(failed):
 
 
 def render(nb: NotebookNode, job: Job) -> str:
-    "An executed notebook as a page without code."
+    "An executed notebook as a page without code; what stands beside it is linked."
     pieces = list(parts(nb))
+    if _first(nb, ROWS):
+        every, file = (quote(path.name) for path in _all_rows(job))
+        links = f'<a href="{every}">as a page</a> and <a href="{file}">as a file</a>'
+        pieces.append(Part("text", f"<p>Every row of the table, to be searched: {links}.</p>"))
     moves = any(piece.kind == "slider" for piece in pieces)
     return filled(
         "report.html",
         job.title,
         parts=pieces,
         navigation=job.navigation,
-        beside=_beside(job.target).name,
+        beside=_segments(job).name,
         **(scripted() if moves else {}),
     )
 
 
-def _beside(target):
+def _segments(job):
     "Where the page of tenants and sites lies that a report links to."
-    return target.parent / f"{target.stem}.segments.html"
+    return job.target.with_name(f"{job.target.stem}.segments.html")
+
+
+def _all_rows(job):
+    "Where all rows of a report's table go: as a page, and as a file."
+    stem = job.target.stem
+    return job.target.with_name(f"{stem}-all.html"), job.target.with_name(f"{stem}.csv")
 
 
 def _write_beside(nb, job):
-    "Write the page of tenants and sites where a report has one; none of an earlier run stays."
-    slider = _first(nb, SEGMENTS) if nb else None
+    "Write what stands beside a report; what an earlier run left there is removed."
+    written = [] if nb is None else [*_write_segments(nb, job), *_write_rows(nb, job)]
+    for path in {_segments(job), *_all_rows(job)}.difference(written):
+        path.unlink(missing_ok=True)
+
+
+def _write_segments(nb, job):
+    "Write the page of tenants and sites where a report has one; which files were written."
+    slider = _first(nb, SEGMENTS)
     if slider is None:
-        _beside(job.target).unlink(missing_ok=True)
-        return
+        return []
     html = filled(
         "segments.html",
         f"{job.title} by tenant and site",
@@ -189,7 +207,8 @@ def _write_beside(nb, job):
         back=job.target.name,
         **scripted(),
     )
-    write_whole(_beside(job.target), html)
+    write_whole(_segments(job), html)
+    return [_segments(job)]
 
 
 def _leading_back(job):
@@ -199,6 +218,19 @@ def _leading_back(job):
         link._replace(href=job.target.name) if i == here else link
         for i, link in enumerate(job.navigation)
     ]
+
+
+def _write_rows(nb, job):
+    "Write all rows of a table of which the page shows the first; which files were written."
+    rows = _first(nb, ROWS)
+    if rows is None:
+        return []
+    every, file = _all_rows(job)
+    back = [Link("Back to the report", quote(job.target.name))]
+    told = "<p>No script runs here: search with the browser (Ctrl+F), sort in the file.</p>"
+    write_whole(file, _first(nb, CSV))
+    write_whole(every, page(f"{job.title}: every row", told + rows, [*job.navigation, *back]))
+    return [every, file]
 
 
 def rehearse() -> None:

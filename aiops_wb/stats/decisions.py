@@ -180,10 +180,11 @@ def _share_known(interval):
 
 def ticket_text(*, kind: str, model: str, entity_id: str | None, site_id: str | None, at: str,
                 probability: float, interval: tuple[float, float] | None, decision_reason: str,
-                reasons: Sequence[str] = (), share: bool = True) -> tuple[str, str]:
+                reasons: Sequence[str] = (), alike: str = "", share: bool = True) -> tuple[str, str]:
     """Title and text of a case: the score, its interval, why it was routed so, the model's reasons.
 
-    The score is a probability unless `share` is False; reasons where they are known.
+    The score is a probability unless `share` is False; reasons, and what became of cases `alike`, where
+    they are known.
     """
     scored = f"{probability:.1%}" if share else f"{probability:g}"
     short = f"{probability:.0%}" if share else scored
@@ -193,4 +194,6 @@ def ticket_text(*, kind: str, model: str, entity_id: str | None, site_id: str | 
              f"{decided}: {decision_reason}."]
     if reasons:
         lines.append(f"Main reasons of the model: {'; '.join(reasons)}.")
+    if alike:
+        lines.append(f"{alike}.")
     return f"{act}: {who}, {short}", "\n".join(lines)

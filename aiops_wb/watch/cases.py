@@ -1,11 +1,11 @@
 """From decisions to cases: assigned, in words, one for each entity and window."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isnan, nan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -149,28 +149,33 @@ def _described(store, model, rows, settings, loaded):
         pd.Series(_words(store, model, version, part, loaded), index=part.index, dtype=object)
         for version, part in rows.groupby("version")
     ]
-    reasons = pd.concat(by_version)
+    said = pd.concat(by_version)
     told = []
-    for row, words in zip(rows.reindex(columns=_TOLD_FROM).itertuples(), reasons[rows.index]):
+    for row, words in zip(rows.reindex(columns=_TOLD_FROM).itertuples(), said[rows.index]):
         decided = _decided(row, stood.get(row.calibration_id), settings)
         site = sites.get((row.tenant, row.site_id))
         told.append(_told(row, model, decided, site, words, zone, settings))
     return rows.drop(columns=["risk_level", "automated"]).join(pd.DataFrame(told, index=rows.index))
 
 
+class _Said(NamedTuple):
+    "What is known of why a row was scored so."
+
+    reasons: Sequence[str] = ()
+    alike: str = ""  # what became of past alerts like it
+
+
 def _words(store, model, version, rows, loaded):
-    "The reasons of each row in words; none for a version that cannot be loaded here."
-    nothing, known = [[] for _ in range(len(rows))], loaded.get((model, version))
+    "What is said of each row; nothing for a version that cannot be loaded here."
+    nothing, known = [_Said()] * len(rows), loaded.get((model, version))
     if known is None and version not in set(store.versions(model).version):
         return nothing
     try:
-        from ..models.explain import alert_reasons, in_words
+        from ..models.explained_cases import explained_cases
 
-        reasons = alert_reasons(store, model, version, rows, loaded=known)
+        return [_Said(*one) for one in explained_cases(store, model, version, rows, known)]
     except (ModuleNotFoundError, StoreError):
         return nothing
-    rows = (dict(zip(reasons, row)) for row in reasons.itertuples(index=False, name=None))
-    return [[in_words(row)] for row in rows]
 
 
 @dataclass(frozen=True)
@@ -216,7 +221,8 @@ def _told(row, model, decided, site, words, zone, settings):
         probability=decided.probability,
         interval=(decided.lower, decided.upper),
         decision_reason=decided.why,
-        reasons=words,
+        reasons=words.reasons,
+        alike=words.alike,
         share=row.grid == "logit",
     )
     ticket = row.route == "ticket"

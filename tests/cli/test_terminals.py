@@ -72,6 +72,7 @@ CALLS = [
     ["drift", "list"],
     ["drift", "explain", *NAMED],
     ["why", "alerts", *NAMED],
+    ["explain", "--id", "Afirst"],
     ["cases", "send"],
     ["cases", "list"],
     ["sites", "load", "sites.csv", *WHY],
@@ -173,6 +174,7 @@ STOPPED = [
     ["reference", "set"],
     ["reference", "rollback"],
     ["drift", "explain"],
+    ["explain", "--id"],
     ["calendar", "remove"],
     ["demo", "--until"],
 ]

@@ -5,9 +5,12 @@ from datetime import date
 import pytest
 
 from aiops_wb.config import Settings
+from aiops_wb.examples.attendance import check_ins
 from aiops_wb.examples.demo import demo
-from aiops_wb.examples.stories import STORIES
+from aiops_wb.examples.stories import STORIES, WORLD
 from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.models.explain import alert_reasons
+from aiops_wb.models.shift_of_log import logged_shift
 from aiops_wb.watch.headlines import certainty_headline, drift_headline, performance_headline
 from aiops_wb.watch.view import View
 
@@ -65,3 +68,46 @@ def test_the_drift_is_said_and_stays_said(lived):
     assert performance_headline(lived[-1]).state == "look"
     before = [view for view in lived if view.day < DRIFT]
     assert not any(a.severity in ("high", "critical") for view in before for a in view.drift.alarms)
+
+
+OWN = {  # the measurement that a pattern moves most; a ghost leaves traces in all three
+    "gps_spoofing": {"gps_drift_meters"},
+    "lateness_cover": {"gps_drift_meters"},
+    "buddy_punching": {"face_recognition_confidence"},
+    "ghost_shift": {
+        "gps_drift_meters",
+        "location_consistency_score",
+        "face_recognition_confidence",
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.evidence
+def test_the_first_reason_of_a_caught_fraud_is_what_its_pattern_moves(lived):
+    log, model, caught = lived[-1].reader, lived[-1].model, []
+    rows = log.rows(model, STORY.live, log.days(model)[-1], where="points >= threshold")
+    done = check_ins(WORLD)[["event_id", "pattern"]]
+    done = done.assign(prediction_id=model + ":" + done.event_id)
+    rows = rows.merge(done, on="prediction_id")
+    for version, alerts in rows[rows.pattern.isin(list(OWN))].groupby("version"):
+        first = alert_reasons(log, model, version, alerts).reason_1
+        caught += zip(alerts.pattern, first)
+    assert len(caught) > 1000
+    for pattern, own in OWN.items():
+        named = [first in own for of, first in caught if of == pattern]
+        assert len(named) > 100 and sum(named) / len(named) >= 0.75, pattern
+    assert sum(first in OWN[of] for of, first in caught) / len(caught) >= 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.evidence
+def test_what_drifted_is_named_first(lived):
+    "From the day of drift on new cameras recognise faces with less confidence."
+    log, model = lived[-1].reader, lived[-1].model
+    day = date(2025, 7, 7)
+    (version, *_) = log.predictions_by_version(model, day).version
+    moved = logged_shift(log, model, version, day)
+    first = moved.parts.iloc[0]
+    assert moved.first == "face_recognition_confidence" and first.lower > 0
+    assert abs(moved.residual) < 1e-5

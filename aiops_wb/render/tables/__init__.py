@@ -18,7 +18,7 @@ from .performance import (
     performance_table,
     segment_table,
 )
-from .reasons import reason_table
+from .reasons import faithfulness_table, reason_table, shift_table
 from .retrain import challenger_segments, check_table, version_table
 from .table import Table, note
 from .thresholds import simulation_table, threshold_table
@@ -46,6 +46,8 @@ __all__ = [
     "simulation_table",
     "threshold_table",
     "reason_table",
+    "faithfulness_table",
+    "shift_table",
     "challenger_segments",
     "check_table",
     "version_table",

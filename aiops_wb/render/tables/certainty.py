@@ -229,8 +229,13 @@ def _written(column, value):
     return f"{value:,}" if isinstance(value, (int, float)) else str(value)
 
 
-def alert_table(view: View, alerts: pd.DataFrame, limit: int = 15) -> Table:
-    "High-risk events with their intervals: tickets first, then the riskiest."
+def alert_table(
+    view: View, alerts: pd.DataFrame, limit: int = 15, reasons: pd.DataFrame | None = None
+) -> Table:
+    """High-risk events with their intervals: tickets first, then the riskiest.
+
+    `reasons` of the alerts, a row each: the first of them is named.
+    """
     high_risk = alerts[alerts.route.isin(["ticket", "alert"])] if len(alerts) else alerts
     if high_risk.empty:
         return note("no event of the day was of high risk")
@@ -248,4 +253,13 @@ def alert_table(view: View, alerts: pd.DataFrame, limit: int = 15) -> Table:
         "route": top.route.map({"ticket": "ticket", "alert": "to a person"}),
         "label": top.label.map({1.0: "positive", 0.0: "negative"}).fillna("not known yet"),
     }
-    return Table(pd.DataFrame(columns), ("site", "route", "label"))
+    if reasons is not None and len(reasons):
+        columns["first reason"] = _named(view, reasons.reason_1).reindex(top.index)
+    return Table(pd.DataFrame(columns), ("site", "route", "label", "first reason"))
+
+
+def _named(view, features):
+    "Features by their plain names, - where there is none."
+    called = view.reader.feature_names(view.model, view.as_of)
+    plain = {feature: named.name for feature, named in called.items()}
+    return features.map(lambda f: plain.get(f, f) if isinstance(f, str) else "-")

@@ -1,11 +1,17 @@
 """A table that people read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 import pandas as pd
 
-__all__ = ["Table", "note"]
+__all__ = ["CSV", "ROWS", "Table", "Whole", "note"]
+
+CSV = "text/csv"
+"The form of an output that is written as a file beside its page."
+ROWS = "application/vnd.aiops-wb.rows+html"
+"The same for people, as HTML."
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +44,34 @@ class Table:
 
     def __repr__(self) -> str:
         return self.frame.to_string(index=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Whole(Table):
+    """The first rows of a table in the page, all of them beside it: as a page (`rows`) and as a
+    file with exact values (`exact`), which the run of the report writes under the report's name.
+    """
+
+    rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    exact: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def _repr_mimebundle_(self, **_) -> dict[str, str]:
+        return {
+            "text/html": self._repr_html_(),
+            "text/plain": repr(self),
+            CSV: self.csv(),
+            ROWS: Table(self.rows, self.text)._repr_html_(),
+        }
+
+    def csv(self) -> str:
+        "All rows with exact values; what a spreadsheet would run as a formula is quoted by '."
+        texts = self.exact.select_dtypes(["object", "str"]).columns
+        guarded = {c: self.exact[c].map(_guarded) for c in texts}
+        return self.exact.assign(**guarded).to_csv(index=False, lineterminator="\r\n")
+
+
+def _guarded(value):
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
 
 
 def note(text: str) -> Table:

@@ -1,0 +1,96 @@
+"""Which features moved the scores of a model's newest days, and where two versions part on
+them: by the rows of its log."""
+
+from datetime import date, datetime, timedelta
+
+import pandas as pd
+
+from ..log.catalog import Reader
+from ..log.errors import StoreError
+from .differences import Difference, ModelsExplained, explain_models, explain_shift
+from .registry import load
+from .version import feature_columns
+
+__all__ = ["logged_models", "logged_shift", "shift_or_why"]
+
+RECENT_DAYS = 7
+MOST, IN_PAGE = 2_000, 500
+"Rows of a side: by 500 an importance is known to 3.5 %, by 2,000 to 1.7 %."
+
+
+def logged_shift(
+    reader: Reader,
+    model: str,
+    version: str,
+    day: date,
+    as_of: datetime | None = None,
+    most: int = MOST,
+) -> Difference:
+    """`explain_shift` of a version from its reference to the 7 days up to a day: the days that were
+    chosen for it, else those of its training or adoption, as far as the log has them.
+
+    At most so many rows of a side, drawn by their ids: the same whenever it is asked. StoreError
+    where a side has no rows, or the version's file is not here.
+    """
+    loaded = load(reader, model, version)
+    chosen = reader.reference_days(model, version, as_of)
+    span = chosen or tuple(map(date.fromisoformat, loaded.card["window"]))
+    recent = day - timedelta(RECENT_DAYS - 1), day
+    unknown = reader.outcomes_among(model, loaded.features)
+    before, now = (
+        _drawn(reader, model, *days, of, as_of, most)
+        for days, of in ((span, None), (recent, version))
+    )
+    features = (feature_columns(rows, unknown) for rows in (before, now))
+    return explain_shift(loaded, *features, before.event_date, now.event_date)
+
+
+def shift_or_why(
+    reader: Reader, model: str, version: str, day: date, as_of: datetime | None = None
+) -> Difference | str:
+    """`logged_shift` by as many rows as a page takes time for, or why it cannot be had: a page that
+    shows it goes on without."""
+    try:
+        return logged_shift(reader, model, version, day, as_of, IN_PAGE)
+    except StoreError as problem:
+        return str(problem)
+
+
+def logged_models(
+    reader: Reader,
+    model: str,
+    versions: tuple[str, str],
+    day: date,
+    as_of: datetime | None = None,
+    most: int = MOST,
+) -> ModelsExplained:
+    """`explain_models` of two versions on events of the 7 days up to a day, whatever version scored
+    them, each with its threshold in force. StoreError as for `logged_shift`."""
+    first, second = (load(reader, model, version) for version in versions)
+    rows = _drawn(reader, model, day - timedelta(RECENT_DAYS - 1), day, None, as_of, most)
+    unknown = reader.outcomes_among(model, [*first.features, *second.features])
+    stand = (reader.threshold(model, v.version, as_of) for v in (first, second))
+    thresholds = tuple(
+        v.threshold if t is None else t for t, v in zip(stand, (first, second), strict=True)
+    )
+    return explain_models(
+        first, second, feature_columns(rows, unknown), rows.event_date, thresholds
+    )
+
+
+def _drawn(reader, model, first, last, version, as_of, most) -> pd.DataFrame:
+    "Rows of some days, about so many, drawn by their ids; StoreError where there are none."
+    counts = reader.score_counts(model, first, last, version=version, as_of=as_of)
+    every = max(1, -(-sum(c.total[0] for c in counts.values()) // most))
+    rows = reader.rows(
+        model,
+        first,
+        last,
+        version=version,
+        as_of=as_of,
+        where=f"hash(prediction_id) % {every:d} = 0",
+        labels=False,
+    )
+    if rows.empty:
+        raise StoreError(f"the log has no rows of {model} from {first} to {last}.")
+    return rows
