@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CLIP', 'WEEK', 'PRIOR', 'ALPHA', 'A_YEAR', 'LEAST_BLOCKS', 'DEPENDENT', 'log_loss', 'Block', 'Paired', 'log_evidence',
-           'Comparison', 'compare', 'mean_interval', 'weeks_needed', 'could_have_found', 'Scatter', 'day_scatter',
+           'mean_interval', 'Comparison', 'compare', 'weeks_needed', 'could_have_found', 'Scatter', 'day_scatter',
            'regret']
 
 # %% ../../nbs/stats/18_evidence.ipynb #34edc234
@@ -102,6 +102,19 @@ ALPHA, A_YEAR = 0.05, 12  # chance in a year of promoting a model that is no bet
 LEAST_BLOCKS = 4
 DEPENDENT = 0.4  # blocks with more autocorrelation than this, beyond chance, do not speak for themselves
 
+# %% ../../nbs/stats/18_evidence.ipynb #3c1d9a52
+def mean_interval(gains, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean of blocks and its interval (Student's t: independent normal blocks); without limits from one
+    block, not known from none."""
+    gains = np.asarray(gains, dtype=np.float64)
+    if not len(gains):
+        return nan, nan, nan
+    mean = float(gains.mean())
+    if len(gains) == 1:
+        return mean, -inf, inf
+    half = float(stdtrit(len(gains) - 1, (1 + confidence) / 2) * gains.std(ddof=1) / sqrt(len(gains)))
+    return mean, mean - half, mean + half
+
 # %% ../../nbs/stats/18_evidence.ipynb #2fca866f
 @dataclass(frozen=True)
 class Comparison:
@@ -136,19 +149,6 @@ def compare(blocks: Sequence[Block], alpha: float = ALPHA, a_year: int = A_YEAR,
     better = len(gains) >= LEAST_BLOCKS and evidence >= needed and not dependent
     told = better, evidence, needed, len(gains), length, mean, lower, upper, tied.value
     return Comparison(*told, _reason(told, dependent, unit))
-
-# %% ../../nbs/stats/18_evidence.ipynb #3c1d9a52
-def mean_interval(gains, confidence: float = 0.95) -> tuple[float, float, float]:
-    """Mean of blocks and its interval (Student's t: independent normal blocks); without limits from one
-    block, not known from none."""
-    gains = np.asarray(gains, dtype=np.float64)
-    if not len(gains):
-        return nan, nan, nan
-    mean = float(gains.mean())
-    if len(gains) == 1:
-        return mean, -inf, inf
-    half = float(stdtrit(len(gains) - 1, (1 + confidence) / 2) * gains.std(ddof=1) / sqrt(len(gains)))
-    return mean, mean - half, mean + half
 
 # %% ../../nbs/stats/18_evidence.ipynb #4605f470
 def _reason(told, dependent, measure):
