@@ -14,7 +14,7 @@ from ..watch.policy import read_policy
 from .arguments import AsJson, AsOf, FirstDay, LastDay, Model, as_name
 from .call import Call, alone, command
 from .lines import line
-from .output import peak_memory, print_json, progress, show
+from .output import print_json, progress, show
 
 app = alone()
 
@@ -59,7 +59,14 @@ def replay_(
     if twice := {name for name in names if names.count(name) > 1}:
         raise StoreError(f"two policies are called {twice.pop()!r}: give their files other names.")
     if any(one.retraining for one in policies):
-        _trained(call, model, first, last, policies, against or version, as_of, report, as_json)
+        from .trained import live_trainings  # which needs the extra ml
+
+        if against or version:
+            raise StoreError(
+                "policies with [retraining] are compared with never retraining, and with what was "
+                "really decided where that differs: --against and --version do not go with them."
+            )
+        live_trainings(call, (model, first, last), policies, as_of, report, as_json)
         return 0
     other = against if against in (None, ACTUAL) else read_policy(Path(against))
     shown = progress(call, unit="morning")
@@ -84,49 +91,11 @@ def replay_(
     return 0
 
 
-def _trained(call, model, first, last, policies, chosen, as_of, report, as_json):
-    "Live trainings again."
-    from ..replay.retrained import relive_trainings
-
-    if chosen:
-        raise StoreError(
-            "policies with [retraining] are compared with never retraining, and with what was "
-            "really decided where that differs: --against and --version do not go with them."
-        )
-    call.say("each training holds its rows in memory, scoring those of a week")
-    shown = progress(call, unit="step")
-    with call.reading() as log:
-        of = relive_trainings(
-            log,
-            model,
-            first,
-            last,
-            policies,
-            call.settings,
-            as_of=as_of,
-            shown=lambda steps: steps if as_json else shown(steps, "training and scoring"),
-        )
-    page = None if report is None else _written(report, of, call.now(), trained=True)
-    if as_json:
-        print_json(of.as_json())
-        return
-    show(list(of.rows()), lambda row: "  ".join(f"{k} {_short(v)}" for k, v in row.items()))
-    line(of.answer.says)
-    for note in of.notes:
-        line(f"note: {note}.")
-    call.say(f"{peak_memory()} of memory at most")
-    if page is not None:
-        line(f"page: {page}")
-
-
-def _written(folder: Path, of, now: datetime, trained: bool = False) -> Path:
-    if trained:
-        from ..replay.retrained_page import write_retrained as write
-    else:
-        from ..replay.page import write_replay as write
+def _written(folder: Path, of: Replayed, now: datetime) -> Path:
+    from ..replay.page import write_replay
 
     try:
-        return write(folder, of, now)
+        return write_replay(folder, of, now)
     except OSError as error:
         raise StoreError(f"the page cannot be written to {folder}: {error.strerror}.") from None
 

@@ -125,7 +125,8 @@ def replay(
     in it; nothing is written. `against`: a policy, or 'actual' for the recorded decisions. `as_of`:
     what became of the days by labels known then. StoreError where there is nothing to live.
     """
-    if trains := next((p.name for p in policies if p.retraining), None):
+    named = [*policies, *([against] if isinstance(against, Policy) else [])]
+    if trains := next((p.name for p in named if p.retraining), None):
         raise StoreError(
             f"{trains} names [retraining], and trainings are lived by 'relive_trainings'."
         )
