@@ -178,13 +178,13 @@ def render(nb: NotebookNode, job: Job) -> str:
 
 def _segments(job):
     "Where the page of tenants and sites lies that a report links to."
-    return job.target.with_name(f"{job.target.stem}.segments.html")
+    return job.target.parent / f"{job.target.stem}.segments.html"
 
 
 def _all_rows(job):
     "Where all rows of a report's table go: as a page, and as a file."
-    stem = job.target.stem
-    return job.target.with_name(f"{stem}-all.html"), job.target.with_name(f"{stem}.csv")
+    folder, stem = job.target.parent, job.target.stem
+    return folder / f"{stem}-all.html", folder / f"{stem}.csv"
 
 
 def _write_beside(nb, job):
