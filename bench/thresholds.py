@@ -2,13 +2,15 @@
 from stored counts, against scikit-learn on arrays; every count at every threshold is compared.
 """
 
+import subprocess
+import sys
 from datetime import date, timedelta
 
 import duckdb
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from bench.common import arguments, figure, folder, interleaved, peak_mb
+from bench.common import arguments, figure, folder, interleaved
 from bench.counts import make
 
 DAYS, START = 60, date(2026, 1, 1)
@@ -133,7 +135,7 @@ def main():
 
     rows = 1_000_000 if arguments(__doc__).quick else 10_000_000
     root = with_labels(make(folder(), rows, DAYS))
-    ours_mb, peer_mb = peak_mb(lambda: from_files(root)), peak_mb(lambda: _loaded(root))
+    ours_mb, peer_mb = (_fresh_peak(side, root) for side in ("from_files", "from_arrays"))
     scores, labels = np.load(root / "scores.npy"), np.load(root / "labels.npy")
     con = duckdb.connect(config={"threads": 1})
     with open_store(root, "bench") as store:
@@ -169,9 +171,20 @@ def main():
     figure("curve_memory_vs_sklearn", ours_mb, peer_mb, "MB", rows, f"{PEER}, with its arrays")
 
 
-def _loaded(root):
+def from_arrays(root):
     "The peer with what it needs in memory."
-    peer(np.load(root / "scores.npy"), np.load(root / "labels.npy"))
+    return peer(np.load(root / "scores.npy"), np.load(root / "labels.npy"))
+
+
+def _fresh_peak(side, root):
+    "Peak memory (MB) that a side adds to a new process; a fork of this one would reuse its free."
+    code = (
+        "from pathlib import Path; import aiops_wb.log.duck, aiops_wb.stats.thresholds; "
+        "from bench import common, thresholds; "
+        f"print(common.peak_mb(lambda: thresholds.{side}(Path({str(root)!r}))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 if __name__ == "__main__":
