@@ -1134,10 +1134,9 @@ class Selective:
         from aiops_wb.stats.selective import exploration
 
         self.events, self.effect, self.mean, self.high = events, effect, mean, high
-        rng = np.random.default_rng(3)
-        points, label = (np.concatenate(c) for c in zip(*self.days(rng, 1_000)))
-        self.truth = self._figures(points, label, 1_000)
-        self.plan = exploration(self._counts(points), high, share)
+        self.truth = self._long_run(20_000)
+        some = np.concatenate([points for points, _ in self.days(np.random.default_rng(3))])
+        self.plan = exploration(self._counts(some), high, share)
         self.chance = (
             np.full(32_001, share) if alike else self.plan.chance(np.arange(-16000, 16001))
         )
@@ -1156,11 +1155,15 @@ class Selective:
             odds = points / 1000 + self.effect * rng.normal()
             yield points, rng.random(n) < 1 / (1 + np.exp(-odds))
 
-    def _figures(self, points, label, days):
-        "Recall, false positive rate, precision, missed positives a day, had every label come."
-        called = points >= self.high
-        tp, fp, fn = (called & label).sum(), (called & ~label).sum(), (~called & label).sum()
-        return np.array([tp / (tp + fn), fp / (~label).sum(), tp / (tp + fp), fn / days])
+    def _long_run(self, days):
+        "Recall, false positive rate, precision, missed positives a day over very many days."
+        tp = fp = fn = tn = 0
+        for points, label in self.days(np.random.default_rng(4), days):
+            called = points >= self.high
+            right, raised, positives = (called & label).sum(), called.sum(), label.sum()
+            tp, fp, fn = tp + right, fp + raised - right, fn + positives - right
+            tn += len(points) - positives - raised + right
+        return np.array([tp / (tp + fn), fp / (fp + tn), tp / (tp + fp), fn / days])
 
     def run(self, rng):
         "(4, 3) weighted figures with intervals, and (4,) the same had every label come."

@@ -192,33 +192,41 @@ def _heaviest(days, thresholds):
     below = np.maximum.accumulate(np.append(1.0, weight[order]))
     return np.stack([above[at], below[at]])
 
-# %% ../../nbs/stats/23_selective.ipynb #26b41c26
+# %% ../../nbs/stats/23_selective.ipynb #aa1726d3
 NONE_SEEN = -np.log(0.025)
 "The largest mean of a Poisson count that shows none in one of 40 cases."
+
+
+def _left(sums, heavy):
+    "Sums without a day each, none below a third of the heaviest event: one alone has finite odds, too."
+    return np.maximum(sums, heavy / 3)
+
+
+def _half(left):
+    "(k,) half the width of a 95 % interval from values without a day each (days, k)."
+    days = len(left)
+    spread = np.sqrt((days - 1) / days * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
+    return stdtrit(max(days - 1, 1), 0.975) * spread
 
 
 def _share(part, rest, heavy):
     """(k, 3) the share that a part has, with an interval, from sums of each day (days, k); NaN where both
     are nothing. `heavy` (2, k): the largest weights in the part and in the rest."""
     days, a, b = len(part), part.sum(axis=0), rest.sum(axis=0)
-    left_a, left_b = a - part, b - rest
-    half_a, half_b = heavy / 2  # half an event more of each, so that one that is alone has finite odds
+    left_a, left_b = _left(a - part, heavy[0]), _left(b - rest, heavy[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         share, left = a / (a + b), left_a / (left_a + left_b)
         value = np.clip(days * share - (days - 1) * left.mean(axis=0), 0, 1)
-        odds, left = np.log((a + half_a) / (b + half_b)), np.log((left_a + half_a) / (left_b + half_b))
-        middle = days * odds - (days - 1) * left.mean(axis=0)
-        spread = np.sqrt((days - 1) / days * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
-        t = stdtrit(max(days - 1, 1), 0.975)
-        lower = np.where(b > 0, expit(middle - t * spread), a / (a + NONE_SEEN * heavy[1]))
-        upper = np.where(a > 0, expit(middle + t * spread), NONE_SEEN * heavy[0] / (NONE_SEEN * heavy[0] + b))
+        odds, half, (none_a, none_b) = np.log(a / b), _half(np.log(left_a / left_b)), NONE_SEEN * heavy
+        lower = np.where(b > 0, expit(odds - half), a / (a + none_b))
+        upper = np.where(a > 0, expit(odds + half), none_a / (none_a + b))
     lower, upper = np.where(a > 0, lower, 0.0), np.where(b > 0, upper, 1.0)
     value = np.where((a > 0) & (b > 0) & ~np.isnan(value), value, share)
     told = np.stack([value, np.minimum(lower, value), np.maximum(upper, value)], axis=1)
     told[:, 1:] = told[:, 1:] if days >= LEAST_DAYS else nan
     return np.where(np.isnan(share)[:, None], nan, told)
 
-# %% ../../nbs/stats/23_selective.ipynb #ceca8555
+# %% ../../nbs/stats/23_selective.ipynb #b98f671d
 @dataclass(frozen=True, eq=False)
 class WeightedCurve:
     "Rates at some thresholds from reviewed events, each (k, 3): a value and its 95 % interval over days."
@@ -245,14 +253,15 @@ def weighted_curve(days: Sequence[Reviewed], thresholds) -> WeightedCurve:
     return WeightedCurve(thresholds, recall, fpr, precision, _a_day(fn, heavy[1]), n)
 
 
-def _a_day(sums, heaviest):
-    "(k, 3) the mean over days of sums (days, k), with an interval."
-    days, mean = len(sums), sums.mean(axis=0)
+def _a_day(sums, heavy):
+    "(k, 3) the mean over days of sums (days, k), with an interval on the scale of its logarithm."
+    days, whole = len(sums), sums.sum(axis=0)
     if days < LEAST_DAYS:
-        return np.stack([mean, *np.full((2, len(mean)), nan)], axis=1)
-    half = stdtrit(days - 1, 0.975) * sums.std(axis=0, ddof=1) / np.sqrt(days)
-    half = np.where(mean > 0, half, NONE_SEEN * heaviest / days)
-    return np.stack([mean, np.maximum(0, mean - half), mean + half], axis=1)
+        return np.stack([whole / days, *np.full((2, len(whole)), nan)], axis=1)
+    half, mean = _half(np.log(_left(whole - sums, heavy))), whole / days
+    lower = np.where(whole > 0, mean * np.exp(-half), 0.0)
+    upper = np.where(whole > 0, mean * np.exp(half), NONE_SEEN * heavy / days)
+    return np.stack([mean, lower, upper], axis=1)
 
 # %% ../../nbs/stats/23_selective.ipynb #3d61ca16
 WEIGHTED = ("recall", "fpr", "precision", "missed_per_day")
