@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from ...stats.recipes import NEVER, Gain, Lost
 from ...watch.became import Became
@@ -95,6 +96,7 @@ def _intervals(ax, gains, unit):
     ax.axvline(0, color=INK, lw=1)
     ax.set_yticks(range(len(gains)), [in_short(gain.name) for gain in gains])
     ax.set_ylim(len(gains) - 0.5, -0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set_xlabel(f"{unit} less per event than never")
     title(ax, "Gain, 95 % of all at once")
 
