@@ -131,21 +131,21 @@ class ChangeSettings(BaseSettings):
     # whether a better threshold is looked for each week: propose leaves it to a person, apply does
     # not
     tune: Literal["off", "propose", "apply"] = "off"
-    # what for, one of four: what a missed positive costs, in false alerts; the largest share of
-    # alerts that may be false (FDR), or of negatives that may be alerts (FPR); or a number of
-    # alerts that no more than a tenth of the days may exceed
+    # what for, one of these four: the least cost, a missed positive worth so many false alerts
     tune_cost_missed: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    # at most this share of alerts is false (FDR)
     tune_max_fdr: Share | None = None
+    # at most this share of negatives is alerts (FPR)
     tune_max_fpr: Share | None = None
+    # no more than a tenth of the days have more alerts
     tune_alerts_per_day: Annotated[float, Field(gt=0, le=1e9)] | None = None
     tune_days: Days = 90  # days that a look rests on, those whose labels are in
-    # days, and labelled events of them, at least; muted days of the calendar count for none
-    tune_min_days: Days = 28
-    tune_min_labelled: Count = 1000
+    tune_min_days: Days = 28  # of these at least; muted days of the calendar count for none
+    tune_min_labelled: Count = 1000  # labelled events of these days, at least
     tune_max_step: Annotated[int, Field(ge=50, le=32000)] = 500  # points of one change
     # a threshold is left alone for so long after it, or the version, was changed
     tune_cooldown_days: Annotated[int, Field(ge=0, le=36500)] = 28
-    # the chance that a version's threshold is ever changed for no better one
+    # the chance that any look of a version names a threshold that is no better
     tune_false_changes: Share = 0.05
     tune_rollback_days: Days = 14  # an alarm that opens so soon after a change speaks against it
 

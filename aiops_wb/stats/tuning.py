@@ -82,6 +82,20 @@ class Bounds(NamedTuple):
     block: np.ndarray
 
 
+def _half(units, level):
+    "Half the width of an interval of the mean of units (n, k)."
+    n = len(units)
+    return float(stdtrit(n - 1, 1 - level)) * units.std(axis=0, ddof=1) / np.sqrt(n)
+
+
+def _tied(counts):
+    "Of which columns a day tells of the next, beyond chance (one-sided, 2.5 %)."
+    off = counts - counts.mean(axis=0)
+    squares = (off**2).mean(axis=0)
+    lagged = (off[1:] * off[:-1]).mean(axis=0)
+    return lagged > ndtri(0.975) / np.sqrt(max(len(counts) - 1, 1)) * squares
+
+# %% ../../nbs/stats/22_tuning.ipynb #6dfb43a4
 def count_bounds(counts, level: float) -> Bounds:
     """Means a day of columns (days, k) of counts, each limit wrong with a chance of at most `level`.
 
@@ -99,34 +113,20 @@ def count_bounds(counts, level: float) -> Bounds:
     lower = np.minimum(mean - half, np.where(total > 0, rare[0], 0.0) / n)
     return Bounds(mean, np.maximum(lower, 0.0), np.maximum(mean + half, rare[1] / n), np.where(tied, WEEK, 1))
 
-# %% ../../nbs/stats/22_tuning.ipynb #b1d0f2a7
-def _half(units, level):
-    "Half the width of an interval of the mean of units (n, k)."
-    n = len(units)
-    return float(stdtrit(n - 1, 1 - level)) * units.std(axis=0, ddof=1) / np.sqrt(n)
-
-
-def _tied(counts):
-    "Of which columns a day tells of the next, beyond chance (one-sided, 2.5 %)."
-    off = counts - counts.mean(axis=0)
-    squares = (off**2).mean(axis=0)
-    lagged = (off[1:] * off[:-1]).mean(axis=0)
-    return lagged > ndtri(0.975) / np.sqrt(max(len(counts) - 1, 1)) * squares
-
-# %% ../../nbs/stats/22_tuning.ipynb #3fd386dd
+# %% ../../nbs/stats/22_tuning.ipynb #2be2c112
 def share_of_look(look: int, alpha: float) -> float:
     "What the look of a number (1, 2 ...) may spend of the chance `alpha` that all looks share."
     if look < 1:
         raise ValueError(f"look {look} is none: looks are counted from 1.")
     return alpha * 6 / (pi * look) ** 2
 
-# %% ../../nbs/stats/22_tuning.ipynb #abe5bd4b
+# %% ../../nbs/stats/22_tuning.ipynb #fb382188
 def look_of(first: date, newest: date) -> tuple[int, date]:
     "Number and last day of the last week that is whole, of days from `first` to `newest`; number 0: none is."
     number = ((newest - first).days + 1) // WEEK
     return number, first + timedelta(WEEK * number - 1)
 
-# %% ../../nbs/stats/22_tuning.ipynb #05dffbc2
+# %% ../../nbs/stats/22_tuning.ipynb #95c56a51
 @dataclass(frozen=True)
 class Tuned:
     "What a look says: the threshold (points) to go to (None: stay), and what that rests on."
@@ -148,7 +148,7 @@ class Tuned:
         return {"current": self.current, "candidate": self.candidate, "goal": str(self.goal), **known,
                 "days": self.gain.n, "look": self.look, "level": self.level, "block_days": self.block}
 
-
+# %% ../../nbs/stats/22_tuning.ipynb #ce23845e
 class _Sides(NamedTuple):
     "A gain a day at each of some thresholds: counts for and against it, and what one of each is worth."
 
@@ -166,7 +166,7 @@ class _Sides(NamedTuple):
         block = np.max([b.block for _, b in found], axis=0)
         return Bounds(mean + self.extra, lower + self.extra, upper + self.extra, block)
 
-# %% ../../nbs/stats/22_tuning.ipynb #e21888c8
+# %% ../../nbs/stats/22_tuning.ipynb #4828b551
 SEEN = 0.9
 "Of the labelled share above the threshold in force, what lies below it must have to be judged."
 
@@ -199,7 +199,7 @@ def _beyond(daily, places, goal, sign=1):
     share = goal.target
     return _Sides(places, ((sign * (1 - share), daily.false[:, places]), (-sign * share, right[:, places])))
 
-# %% ../../nbs/stats/22_tuning.ipynb #0532cd56
+# %% ../../nbs/stats/22_tuning.ipynb #c404d773
 def tune(daily: Daily, current: int, goal: Goal, look: int = 1, alpha: float = 0.05) -> Tuned:
     """Whether another threshold than the one in force (points, among those of `daily`) is shown to be better.
 
@@ -237,7 +237,7 @@ def _by_cost(daily, here, goal, level):
     why = f"cost that {at} {'saves' if better.any() else 'would save, which is not shown'}"
     return int(places[best]), bool(better.any()), Bounds(*(column[best] for column in gains)), why
 
-# %% ../../nbs/stats/22_tuning.ipynb #a7bd42d2
+# %% ../../nbs/stats/22_tuning.ipynb #15741c29
 def _by_limit(daily, here, goal, level):
     "The same under a limit."
     below = _judged(daily, here)
@@ -264,7 +264,7 @@ def _by_limit(daily, here, goal, level):
 def _first(bounds, at=0):
     return Bounds(*(column[at] for column in bounds))
 
-# %% ../../nbs/stats/22_tuning.ipynb #eb94793f
+# %% ../../nbs/stats/22_tuning.ipynb #3baea53c
 @dataclass(frozen=True)
 class TuningLimits:
     "What the checks ask for."
@@ -291,7 +291,7 @@ class Situation:
     unknown: str = ""                # why it is not known whether one is open; empty where it is
     proposals: Sequence[str] = field(default_factory=tuple)  # that are open
 
-# %% ../../nbs/stats/22_tuning.ipynb #a79043e1
+# %% ../../nbs/stats/22_tuning.ipynb #87fa18e1
 def tuning_checks(of: Situation, tuned: Tuned | None, limits: TuningLimits = TuningLimits()) -> list[Check]:
     "The six checks, in the order in which one would ask them; `tuned`: None where nothing could be seen."
     stands = "decides who is called" if of.dial_on else "decides nothing: the dial is off"

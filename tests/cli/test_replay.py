@@ -62,7 +62,7 @@ def test_what_cannot_be_replayed_is_told_in_a_sentence(log, capsys, tmp_path):
         place.write_text("threshold = 0.5\n")
     day = log[1].day.max() + timedelta(9)
     for words, says in (
-        (["--policy", bad], "choose comes with thresholds"),
+        (["--policy", bad], "choose must be a table, such as"),
         (["--policy", tmp_path / "p.toml", "--policy", tmp_path / "a" / "p.toml"], "called 'p'"),
         (["--against", tmp_path / "none.toml"], "does not exist"),
         (["--version", "v9"], "no predictions of a version 'v9'"),
