@@ -7,7 +7,7 @@ import typer
 
 from ..log.errors import StoreError
 from ..models.domain import explain_drift
-from ..models.shift_of_log import shift_or_why
+from ..models.shift_of_log import MOST, shift_or_why
 from .arguments import Model
 from .call import Call, alone, command
 from .lines import line
@@ -38,7 +38,7 @@ def explain(
                 "last was not adopted: there are no days to compare with."
             )
         told = explain_drift(log, model, version, days[-1], without=without)
-        moved = shift_or_why(log, model, version, days[-1])
+        moved = shift_or_why(log, model, version, days[-1], most=MOST)
     line(
         f"{told.n_recent:,} events of the 7 days to {days[-1]} told from {told.n_reference:,} "
         f"of training: {told.says}; 0.5 is not at all"

@@ -5,7 +5,8 @@ that was trained elsewhere (its file is read by `booster_file`), `registry` keep
 what it is, `folder` brings it to other programs and back, `scorer` decides and logs with what is in
 force; `challenge` puts a new one into the shadow, which `jobs` trains in a process of its own
 (`handover` is what that leaves), `domain` tells recent events from training, and `explain` says
-what raised a score.
+what raised a score: `kept_reasons` of every alert of a day, `precedents` what became of past ones
+like it, `differences` why scores moved or versions part (`shift_of_log`: on the days of a log).
 """
 
 from .._moved import lookup, warn

@@ -43,8 +43,10 @@ from aiops_wb.models.explain import (
 from aiops_wb.models.kept_reasons import keep_reasons, kept_reasons, read_kept
 from aiops_wb.models.precedents import in_short, precedents
 from aiops_wb.models.registry import load, register
+from aiops_wb.models.shift_of_log import logged_models, logged_shift, shift_or_why
 from aiops_wb.models.training import train
 from aiops_wb.models.version import ModelVersion, feature_columns
+from aiops_wb.render.tables import shift_table
 from aiops_wb.render.tables.table import CSV, ROWS, Whole
 
 FEATURES = ["x", "noise", "kind"]
@@ -425,6 +427,28 @@ def test_a_feature_gets_a_name_and_an_event_is_explained_by_its_id(log, capsys):
         assert store.feature_names(MODEL, datetime(2026, 1, 1, tzinfo=UTC)) == {}
         again = store.name_feature(NOW, "ana", MODEL, "x", "", None, "no longer")
         assert again == FeatureName("x", "m")
+
+
+def test_a_log_tells_what_moved_its_scores_and_where_versions_part(log, capsys):
+    with log.store() as store:
+        told = logged_shift(store, MODEL, "v1", DAY)
+        assert str(told) == str(logged_shift(store, MODEL, "v1", DAY))
+        assert abs(told.residual) < 1e-6 and told.days == (12, 7) and told.rows == (960, 560)
+        drawn = logged_shift(store, MODEL, "v1", DAY, most=100)
+        assert 50 < drawn.rows[0] < 150 and 50 < drawn.rows[1] < 150
+        assert shift_table(told).frame.iloc[-1].feature == "residual"
+        why = shift_or_why(store, MODEL, "v1", date(2027, 1, 1))
+        assert "has no rows of late" in why and why in shift_table(why).frame.iloc[0, 0]
+        rows = store.rows(MODEL, date(2026, 2, 22), DAY).rename(columns={"label": "known"})
+        chance = np.random.default_rng(1).normal(0, 0.5, len(rows))
+        label = (rows["feature:noise"] + chance > 0).astype(float)  # it looks at something else
+        register(store, *train(rows.assign(label=label), MODEL, "v2", rounds=20), NOW, "ana")
+        apart = logged_models(store, MODEL, ("v1", "v2"), DAY)
+        assert apart.everywhere.rows[1] == 560 and apart.called_now.first == "noise"
+        assert apart.called_before.first == "x" and apart.reasons_changed > 0.5
+        store.publish(2)
+    words = ["models", "compare", MODEL, "v1", "v2", "--decisions", "--data", str(log.data)]
+    assert main(words) == 0 and str(apart).splitlines()[-1] in capsys.readouterr().out
 
 
 def test_all_rows_stand_beside_a_page_and_formulas_are_quoted():

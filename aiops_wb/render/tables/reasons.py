@@ -1,13 +1,16 @@
 """Tables of why alerts fired: the riskiest in the page, all of them beside it."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ...models.differences import Difference
 from ...watch.view import View
 from ...watch.words import number, percent
 from .table import Table, Whole, note
+
+if TYPE_CHECKING:  # it needs an extra
+    from ...models.differences import Difference
 
 __all__ = ["faithfulness_table", "reason_table", "shift_table"]
 
@@ -62,7 +65,7 @@ def faithfulness_table(removed: pd.DataFrame) -> Table:
     return Table(pd.DataFrame(columns))
 
 
-def shift_table(told: Difference | str | None, limit: int = 10) -> Table:
+def shift_table(told: "Difference | str | None", limit: int = 10) -> Table:
     "What moved the scores (`explain_shift`), why that is not known, or None: nothing is asked."
     if told is None:
         return note("no alarm is open whose scores could be explained here")
