@@ -18,6 +18,9 @@ from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.versions import VersionWrites
 from aiops_wb.models.booster_file import agreement
 from aiops_wb.models.cards import held_out_figures, kept_figures
+from aiops_wb.models.differences import explain_models
+from aiops_wb.models.explain import faithfulness
+from aiops_wb.models.kept_reasons import keep_reasons, without_reasons
 from aiops_wb.models.scorer import Scorer
 from aiops_wb.models.training import held_out_metrics, train
 from aiops_wb.models.version import ModelVersion
@@ -278,6 +281,14 @@ REFUSED = {  # what looks at the points before it asks for anything else: it is 
         SimpleNamespace(_starts=np.arange(3), grid=GRID), 0, x
     ),
     "watch.registered.Chosen.figures:threshold": lambda x: Chosen.figures(None, x),
+    "models.explain.faithfulness:threshold": lambda x: faithfulness(None, ROWS, ROWS, ROWS, x),
+    "models.differences.explain_models:thresholds": lambda x: explain_models(
+        VERSION, VERSION, ROWS, [], (x, x)
+    ),
+    "models.kept_reasons.keep_reasons:threshold": lambda x: keep_reasons(None, None, x),
+    "models.kept_reasons.without_reasons:threshold": lambda x: without_reasons(
+        None, None, ROWS, ROWS, x
+    ),
 }
 MADE = "made by functions of this table"
 SHARES = "risk cuts are probabilities"
@@ -328,6 +339,8 @@ OTHERS = {  # what is called alike and is something else
     "models.shadow.follow:cuts": SHARES,
     "models.shadow.unkept:cuts": SHARES,
     "models.shadow.Side.calls:points": "as the side itself scored them",
+    "models.kept_reasons.Kept.__init__:threshold": MADE,
+    "models.differences.explain_shift:current": "events",
     "models.challenge.check:floor": "days",
     "models.challenge.prepare:floor": "days",
     "models.complete.CompleteDays.__init__:floor": "days",

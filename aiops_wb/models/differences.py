@@ -16,6 +16,7 @@ import pandas as pd
 from ..log.errors import StoreError
 from .explain import contribution_batches, reason_codes
 from .version import ModelVersion
+from ..stats.points import as_points
 from scipy.special import stdtrit
 
 # %% ../../nbs/models/differences.ipynb #f57ef694
@@ -162,11 +163,12 @@ def explain_models(first: ModelVersion, second: ModelVersion, frame: pd.DataFram
     Thresholds in points. Mean phi_second - phi_first, over all events and over those that one calls and the
     other does not: exact in log-odds, intervals by days. StoreError where a frame lacks a feature of one.
     """
+    at = [as_points(threshold) for threshold in thresholds]
     names = list(dict.fromkeys([*first.features, *second.features])) + ["(start)"]
     a, b = (_paired(version, frame, names) for version in (first, second))
     margins = [version.margin(frame) for version in (first, second)]
     calls = [version.grid.quantise(version.score(frame)) >= high
-             for version, high in zip((first, second), thresholds)]
+             for version, high in zip((first, second), at)]
     pairs = [("the second version", np.ones(len(frame), dtype=bool)),
              ("what only the second calls", calls[1] & ~calls[0]),
              ("what only the first calls", calls[0] & ~calls[1])]

@@ -18,6 +18,7 @@ from ..log.feature_names import FeatureName
 from ..log.reason_files import STEP, ReasonCodes
 from .registry import load
 from .version import ModelVersion, feature_columns
+from ..stats.points import as_points
 
 # %% ../../nbs/models/explain.ipynb #396d2962
 EXACT = "treeshap"
@@ -228,6 +229,7 @@ def faithfulness(version: ModelVersion, frame: pd.DataFrame, reasons: pd.DataFra
 
     `reference` holds feature, bin, n of the version's reference; reasons without values there are left out.
     """
+    at = as_points(threshold)
     stood, rows = version.margin(frame), []
     often = reference.groupby(["feature", "bin"]).n.sum()
     for k in range(1, top + 1):
@@ -238,7 +240,7 @@ def faithfulness(version: ModelVersion, frame: pd.DataFrame, reasons: pd.DataFra
             if len(usual[0]):
                 after[here] = margin_without(version, frame.iloc[here], feature, *usual)
         push, known = reasons[f"push_{k}"].to_numpy(dtype=float), ~np.isnan(after)
-        figures = push[known], (stood - after)[known], 1000 * after[known] < threshold
+        figures = push[known], (stood - after)[known], 1000 * after[known] < at
         rows.append((k, int(known.sum()), *(f.mean() if len(f) else np.nan for f in figures)))
     return pd.DataFrame(rows, columns=["reason", "alerts", "push", "drop", "below"])
 

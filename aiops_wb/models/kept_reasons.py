@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..log.catalog import Reader
 from ..log.reason_files import OfDay, ReasonCodes, ids_hash, read_codes, write_codes
+from ..stats.points import as_points
 from .explain import alert_reasons, contributions, decoded, faithfulness, reason_codes
 from .registry import load
 from .version import ModelVersion, feature_columns
@@ -88,6 +89,7 @@ def keep_reasons(
     Alerts are at or above a threshold (points) as known at a time, or were called all the same.
     Needs the version's file: StoreError says where it is not here.
     """
+    threshold = as_points(threshold)
     kept = read_kept(reader, of)
     if kept is None:
         return _made(reader, of, threshold, loaded)
@@ -140,6 +142,7 @@ def without_reasons(
     reader: Reader, of: OfDay, alerts: pd.DataFrame, reasons: pd.DataFrame, threshold: int
 ) -> pd.DataFrame:
     "`explain.faithfulness` of rows of a day with their reasons, by the version that scored them."
+    threshold = as_points(threshold)
     if alerts.empty:
         return pd.DataFrame(columns=["reason", "alerts", "push", "drop", "below"])
     version = load(reader, of.model, of.version)
