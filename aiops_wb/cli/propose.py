@@ -6,10 +6,21 @@ import typer
 
 from ..watch import threshold_changes
 from ..watch.threshold_changes import whose
+from ..watch.threshold_promises import Bound
 from .arguments import Reason, as_name
 from .call import Call, alone, command
 from .lines import line, printable
-from .thresholds import Score, Site, Tenant, as_points, newest_view, print_calls, scope_of
+from .thresholds import (
+    Confidence,
+    Promised,
+    Score,
+    Site,
+    Tenant,
+    as_points,
+    newest_view,
+    print_calls,
+    scope_of,
+)
 
 app = alone()
 
@@ -22,13 +33,16 @@ def propose(
     why: Reason,
     tenant: Tenant = None,
     site: Site = None,
+    promise: Promised = None,
+    confidence: Confidence = 0.9,
 ):
     scope = scope_of(tenant, site)
     with call.writing() as log:
         view = newest_view(log, call, model)
         who, points = (call.now(), call.who), as_points(view, score)
         rows = log.audit_head()[0]
-        of = threshold_changes.propose(log, *who, view, scope, points, why)
+        bound = promise and Bound.parse(promise, confidence)
+        of = threshold_changes.propose(log, *who, view, scope, points, why, bound=bound)
         known = " (proposed already)" if log.audit_head()[0] == rows else ""
         own = f" of {whose(scope)}" if scope else ""
         line(

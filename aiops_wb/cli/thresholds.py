@@ -10,6 +10,7 @@ from ..watch import threshold_changes
 from ..watch.dial import DAYS, Calls
 from ..watch.explore import explored_words
 from ..watch.threshold_changes import Changed, whose
+from ..watch.threshold_promises import Bound
 from ..watch.view import View
 from .arguments import Model, Why, as_name, as_number
 from .call import Call, command, group
@@ -52,6 +53,19 @@ Site = Annotated[
         help="of this site of the tenant alone (tenant 'default' unless named)",
     ),
 ]
+Promised = Annotated[
+    str | None,
+    typer.Option(
+        "--promise",
+        metavar="RISK=X",
+        help="promise that a risk stays at most there, fpr=0.1, fdr=0.2 (in a week) or alerts=100 "
+        "(on a day), where the past carries it; 'aiops-wb promises' tells what was kept",
+        show_default=False,
+    ),
+]
+Confidence = Annotated[
+    float, typer.Option(parser=as_number, metavar="X", help="confidence of the promise")
+]
 Score = Annotated[float, typer.Argument(parser=as_number, metavar="SCORE", help="the threshold")]
 
 
@@ -85,6 +99,8 @@ def set_threshold(
     model: Model,
     tenant: Tenant = None,
     site: Site = None,
+    promise: Promised = None,
+    confidence: Confidence = 0.9,
     why: Why = None,
 ):
     "Change the threshold: of the version, or of one tenant or site."
@@ -93,9 +109,9 @@ def set_threshold(
     with call.writing() as log:
         view = newest_view(log, call, model)
         who, points = (call.now(), call.who), as_points(view, score)
-        print_change(
-            log, threshold_changes.set_threshold(log, *who, view, scope, points, why or "")
-        )
+        bound = promise and Bound.parse(promise, confidence)
+        told = (*who, view, scope, points, why or "", bound)
+        print_change(log, threshold_changes.set_threshold(log, *told))
 
 
 @command(app, "rollback")
@@ -153,6 +169,8 @@ def print_change(log: Reader, changed: Changed) -> None:
         + f"{view.probability(now_at):.3f} ({now_at} points)"
     )
     print_calls(log, view, scope, changed.before, now_at)
+    if changed.promise:
+        line(f"promised: {changed.promise}; 'aiops-wb promises' tells what was kept")
 
 
 def print_calls(log: Reader, view: View, scope, before: int, after: int, new: str = "now") -> None:

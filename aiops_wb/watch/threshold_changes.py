@@ -1,7 +1,7 @@
 """A threshold changes: what it did and what it would have done, who proposed it and who said so."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isnan
 from typing import Any
@@ -15,6 +15,7 @@ from ..log.store import Store
 from ..stats.points import Grid, as_points
 from ..stats.thresholds import simulate
 from .other_thresholds import DAYS
+from .threshold_promises import Bound, as_evidence, issue_bound, of_evidence, promised
 from .view import View
 
 __all__ = [
@@ -110,26 +111,56 @@ class Changed:
     before: int
     after: int
     again: bool = False  # nothing was written: the same act was given before
+    promise: str = ""  # what is promised of the threshold from now on
 
 
 def set_threshold(
-    store: Store, now: datetime, who: str, view: View, scope: Scope | None, points: int, why: str
+    store: Store,
+    now: datetime,
+    who: str,
+    view: View,
+    scope: Scope | None,
+    points: int,
+    why: str,
+    bound: Bound | None = None,
 ) -> Changed:
     """Change the threshold (points) of a version, or of a tenant or site, and keep what it did
-    before and would do now. StoreError where two people are needed."""
+    before and would do now; with a bound that is promised of it. StoreError where two people are
+    needed, or the bound cannot be promised."""
     points, before = int(as_points(points, view.grid.kind)), in_force(view, scope)
     if view.settings.threshold_four_eyes:
         raise StoreError(
             "threshold_four_eyes is set, so that nobody changes a threshold alone: 'aiops-wb "
             "thresholds propose' it, and somebody else approves it."
         )
+    found = _carried(view, scope, points, bound)
     evidence = change_evidence(view, scope, before, points)
     change, rows = (now, who, view.model, view.version), store.audit_head()[0]
     if scope is None:
         store.set_threshold(*change, points, why, evidence, logged=view.threshold)
     else:
         store.set_own_threshold(*change, scope, points, why, evidence)
-    return _changed(store, view, scope, before, rows)
+    changed = _changed(store, view, scope, before, rows)
+    return _with_promise(store, now, changed, bound, found)
+
+
+def _carried(view, scope, points, bound):
+    "What carries a bound of a threshold; None where none is asked for."
+    if bound is None:
+        return None
+    if scope is not None:
+        raise StoreError(
+            f"a promise is made of the threshold of all events: {whose(scope)} has none."
+        )
+    return promised(view, bound, points)
+
+
+def _with_promise(store, now, changed, bound, found):
+    "A change with what is promised of it, recorded; one that was given again has it once."
+    if bound is None:
+        return changed
+    says = issue_bound(store, now, changed.view, changed.after, bound, found)
+    return replace(changed, promise=says)
 
 
 def roll_back(
@@ -162,10 +193,13 @@ def propose(
     points: int,
     why: str,
     more: Mapping[str, Any] | None = None,
+    bound: Bound | None = None,
 ) -> Proposal:
-    "Propose a threshold (points), with what it would do beside the one in force; nothing changes."
+    """Propose a threshold (points), with what it would do beside the one in force; nothing changes.
+    A bound is promised when it is approved: StoreError where it could not be promised now."""
     points, before = int(as_points(points, view.grid.kind)), in_force(view, scope)
-    evidence = change_evidence(view, scope, before, points) | dict(more or {})
+    _carried(view, scope, points, bound)
+    evidence = change_evidence(view, scope, before, points) | dict(more or {}) | as_evidence(bound)
     named = view.model, view.version, scope
     return store.proposal(store.propose_threshold(now, who, *named, points, before, why, evidence))
 
@@ -189,7 +223,10 @@ def approve(
     of = store.proposal(key)
     view = newest_view(store, of.model, now, settings)
     if (of.state, of.decided_by, of.decided_why) == ("approved", who, why):
-        return Changed(view, of.scope, of.instead_of, of.points, again=True)
+        again = Changed(view, of.scope, of.instead_of, of.points, again=True)
+        bound = of_evidence(of.evidence) if in_force(view, of.scope) == of.points else None
+        found = _carried(view, of.scope, of.points, bound)
+        return _with_promise(store, now, again, bound, found)
     if of.state != "open":
         raise StoreError(f"{key} is not open: it was {of.decided}.")
     if settings.threshold_four_eyes and of.who == who:
@@ -198,10 +235,13 @@ def approve(
         )
     if gone := overtaken(view, of):
         raise StoreError(f"{key} was overtaken: {gone}. Reject it, and propose another.")
+    bound = of_evidence(of.evidence)
+    found = _carried(view, of.scope, of.points, bound)
     evidence = change_evidence(view, of.scope, of.instead_of, of.points)
     rows = store.audit_head()[0]
     store.approve_threshold(now, who, key, why, evidence)
-    return _changed(store, view, of.scope, of.instead_of, rows)
+    changed = _changed(store, view, of.scope, of.instead_of, rows)
+    return _with_promise(store, now, changed, bound, found)
 
 
 @dataclass(frozen=True)

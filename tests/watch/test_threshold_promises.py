@@ -1,0 +1,126 @@
+"""What is promised of a threshold when it is changed, and what is refused."""
+
+import shutil
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from conftest import MODEL, Bench, events
+
+from aiops_wb.cli import main
+from aiops_wb.config import Settings
+from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.errors import StoreError
+from aiops_wb.watch.promises import keep_ledger
+from aiops_wb.watch.threshold_promises import Bound, promised
+from aiops_wb.watch.view import open_view
+
+FIRST = date(2025, 9, 1)
+DAYS = 7 * 18
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    "Eighteen weeks of few events, published, their labels in."
+    bench = Bench(tmp_path_factory.mktemp("promised"))
+    frame = events(days=DAYS, per_day=12, start=FIRST)
+    bench.log(frame)
+    bench.label(frame, at="2026-01-10T00:00:00Z")
+    bench.ingest(datetime(2026, 1, 10, tzinfo=UTC))
+    with bench.store() as store:
+        store.publish()
+    return bench
+
+
+@pytest.fixture
+def bench(made, tmp_path):
+    return made.copy_to(tmp_path / "copy")
+
+
+@pytest.fixture
+def give(bench, capsys):
+    "Give a command about thresholds: exit code, what was printed, what was wrong."
+
+    def given(*words):
+        code = main(["thresholds", *words, "--data", str(bench.data)])
+        told = capsys.readouterr()
+        assert "Traceback" not in told.err and told.err.count("\n") <= 1
+        return code, told.out, told.err
+
+    return given
+
+
+def ledger_of(bench):
+    return open_snapshot(bench.data).promises(MODEL)
+
+
+def carried(bench, bound):
+    return open_view(bench.data, MODEL).other_thresholds.control(*bound, bound.unit)
+
+
+def test_a_promise_is_recorded_with_the_change_and_once(bench, give):
+    bound = Bound("fpr", 0.25, 0.5)
+    found = carried(bench, bound)
+    score = str(round(open_view(bench.data, MODEL).probability(found.threshold) + 0.005, 4))
+    told = [MODEL, score, "--promise", "fpr=0.25", "--confidence", "0.5", "--why", "fewer"]
+    for _ in range(2):
+        code, out, _ = give("set", "--model", *told)
+        assert code == 0 and "promised: from" in out and "at most 0.25 of the negatives" in out
+    (row,) = ledger_of(bench).itertuples()
+    assert (row.kind, row.unit, row.target, row.confidence) == ("fpr", "week", 0.25, 0.5)
+    assert row.threshold >= found.threshold and found.promise in row.says
+    assert row.starts.date() > datetime.now(UTC).date()  # the command line reads the clock
+
+
+def test_what_the_past_does_not_carry_is_refused_and_nothing_is_written(bench, give):
+    before = open_snapshot(bench.data).audit()
+    asked = ["--why", "w", "--confidence", "0.5", "--promise"]
+    for words, says in (
+        (["set", "0.2", "--model", MODEL, *asked, "fpr=0.25"], "is promised from 0."),
+        (["propose", MODEL, "0.2", *asked, "fpr=0.25"], "is promised from 0."),
+        (["set", "0.9", "--model", MODEL, *asked, "fpr=2"], "'fpr=2' with confidence 0.5"),
+        (["set", "0.9", "--model", MODEL, *asked, "recall=.5"], "'recall=.5' is no bound"),
+        (["set", "0.9", "--model", MODEL, *asked, "fpr"], "write fpr, fdr, alerts with a number"),
+        (["set", "0.9", "--model", MODEL, "--site", "north", *asked, "fpr=0.25"], "site north of"),
+    ):
+        code, _, wrong = give(*words)
+        assert code != 0 and says in wrong
+    assert open_snapshot(bench.data).audit().equals(before) and ledger_of(bench).empty
+
+
+def test_nothing_is_promised_where_too_few_weeks_can_judge(tmp_path):
+    bench, frame = Bench(tmp_path), events(days=30, start=FIRST)
+    bench.log(frame)
+    bench.label(frame, at="2025-10-10T00:00:00Z")
+    bench.ingest(datetime(2025, 10, 10, tzinfo=UTC))
+    with bench.store() as store:
+        store.publish()
+    with pytest.raises(StoreError, match="is not promised: .*12 are needed"):
+        promised(open_view(bench.data, MODEL), Bound("fpr", 0.25, 0.5), 900)
+
+
+def test_a_proposal_keeps_its_bound_until_it_is_approved(bench, give):
+    code, out, _ = give(
+        *("propose", MODEL, "0.9", "--promise", "alerts=12", "--why", "fewer calls")
+    )
+    assert code == 0 and ledger_of(bench).empty
+    key = out.split(":")[0].split()[0]
+    for _ in range(2):
+        code, out, _ = give("approve", key, "--why", "agreed")
+        assert code == 0 and "promised: from 0.9 on there are at most 12 alerts" in out
+    (row,) = ledger_of(bench).itertuples()
+    assert (row.kind, row.unit, row.confidence) == ("alerts", "day", 0.9)
+
+
+def test_the_ledger_scores_it_when_its_days_are_over(bench, give):
+    assert give("set", "0.9", "--model", MODEL, "--promise", "alerts=12", "--why", "w")[0] == 0
+    first = datetime.now(UTC).date() + timedelta(1)
+    frame = events(days=3, per_day=12, start=first, seed=4)
+    bench.log(frame)
+    later = datetime(first.year, first.month, first.day, 2, tzinfo=UTC) + timedelta(3)
+    bench.ingest(later)
+    with bench.store() as store:
+        keep_ledger(store, MODEL, later, Settings(data=bench.data))
+        units = store.promise_units(MODEL, "alerts")
+    assert [d.date() for d in units["first"]] == [first + timedelta(k) for k in range(3)]
+    assert set(units.state) == {"kept"}
+    shutil.rmtree(bench.root)
