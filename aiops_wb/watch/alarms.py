@@ -96,6 +96,11 @@ class Drift:
         "What the evidence says on the last morning, whether somebody wants to be told or not."
         return open_alarms(self._findings)
 
+    @property
+    def alarms_of_week(self) -> list[Alarm]:
+        "Those that opened on one of the last seven days."
+        return [a for a in self.alarms if (self.days[-1] - a.opened_on).days < 7]
+
     @cached_property
     def moved_with(self) -> list[str]:
         "Features without an alarm of their own that moved together with an input that has one."

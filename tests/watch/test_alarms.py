@@ -83,6 +83,9 @@ def test_a_feed_that_breaks_is_data_quality_and_found_the_next_morning():
         ("x01", "data quality", year.days[20])
     ]
     assert "missing" in seen.alarms[0].says() and "feed" in seen.alarms[0].advice()
+    for morning, new in ((20, 1), (26, 1), (27, 0)):
+        seen = follow_version(observed(year), year.days[morning], SETTINGS)
+        assert (len(seen.alarms), len(seen.alarms_of_week)) == (1, new)
 
 
 def test_a_volume_that_doubles_is_found_and_the_usual_one_is_not():

@@ -68,7 +68,10 @@ def faithfulness_table(removed: pd.DataFrame) -> Table:
 def shift_table(told: "Difference | str | None", limit: int = 10) -> Table:
     "What moved the scores (`explain_shift`), why that is not known, or None: nothing is asked."
     if told is None:
-        return note("no alarm is open whose scores could be explained here")
+        return note(
+            "what moved the scores is asked in the first week of an alarm; "
+            "'aiops-wb drift explain' says it on any other day"
+        )
     if isinstance(told, str) or told.first is None:
         return note(f"what moved the scores is not known: {told}")
     signed = lambda x: "-" if pd.isna(x) else f"{x:+.3f}"
