@@ -176,7 +176,7 @@ def _print(answer):
         ]
         rows.append({"part": "after", "change": value_words(found, found.after)})
         line(f"{in_words(answer.after)} against {answer.against}")
-        show(rows, lambda row: f"  {row['part']:24} {row['change']}")
+        show(rows, lambda row: f"  {row['part']:26} {row['change']}")
     line(printable(found.says()))
     for note in answer.notes:
         line(printable(f"note: {note}"))
