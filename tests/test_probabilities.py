@@ -83,6 +83,7 @@ from aiops_wb.watch.other_thresholds import OtherThresholds
 from aiops_wb.watch.registered import Chosen
 from aiops_wb.watch.selective import Selective
 from aiops_wb.watch.threshold_changes import propose, set_threshold
+from aiops_wb.watch.threshold_promises import Bound, issue_bound, promised
 from aiops_wb.watch.tuning_rules import Ground, TuningRules
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -128,6 +129,7 @@ GROUND = Ground(
     lambda day: 0.0,
     lambda day: False,
 )
+FEW = Bound("alerts", 10)
 CALLS = SimpleNamespace(_of=Day(), _counts={0: COUNTS}, days=1)
 
 
@@ -269,6 +271,10 @@ REFUSED = {  # what looks at the points before it asks for anything else: it is 
     ),
     "watch.threshold_changes.set_threshold:points": lambda x: set_threshold(
         None, NOW, "ana", Day(), None, x, "why"
+    ),
+    "watch.threshold_promises.promised:points": lambda x: promised(Day(), FEW, x),
+    "watch.threshold_promises.issue_bound:points": lambda x: issue_bound(
+        None, NOW, Day(), x, FEW, None
     ),
     "models.training.train:threshold": lambda x: train(ROWS, "m", "v", threshold=x),
     "watch.dial.Calls.within:threshold": lambda x: Calls.within(CALLS, None, x, "t", None),

@@ -70,6 +70,7 @@ def issue_bound(
 ) -> str:
     """Record what is promised of a threshold (points) from tomorrow on, for the ledger to score;
     returns the promise in words."""
+    points = as_points(points, view.grid.kind)
     tomorrow = now.astimezone(ZoneInfo(store.timezone)).date() + timedelta(1)
     score = view.probability(points)
     says = f"from {score:.3g} on {found.promise}"

@@ -69,7 +69,7 @@ def harmed(trail, kind, at, other, forged):
     "The trail after one act of a kind at a row, its hashes made anew or not; the first row hit."
     frame = trail.rows.copy()
     if kind == "edit":
-        frame.loc[at - 1, "new"] = "666"
+        frame.loc[at - 1, "new"] = "another"
     elif kind == "delete":
         frame = frame.drop(index=at - 1)
     elif kind == "swap":

@@ -17,7 +17,9 @@ from aiops_wb.daily import report_notebooks, run
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.duck import statements
 from aiops_wb.log.errors import StoreError
+from aiops_wb.log.reason_files import OfDay
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
+from aiops_wb.models import kept_reasons
 from aiops_wb.render import tables
 from aiops_wb.render.tables import coverage_table, operator_tables, promise_table
 from aiops_wb.stats.automation import PromiseWatch, certainty
@@ -562,7 +564,10 @@ def test_the_report_shows_events_of_high_risk_below_the_threshold(bench):
     with bench.store() as store:
         view = View(store, MODEL, FIRST, None, Settings(data=bench.data))
         assert len(view.tickets.alerts()) == 5
-        shown = eval("".join(cells[-1]["source"]), {"view": view, "tables": tables}).frame
+        *before, last = cells[-1]["source"]
+        names = {"view": view, "tables": tables, "OfDay": OfDay, "kept_reasons": kept_reasons}
+        exec("".join(before), names)
+        shown = eval(last, names).frame
     assert (
         shown.route.tolist() == ["ticket"] * 5 + ["to a person"] * 5
         and shown.score.tolist() == ["0.950"] * 5 + ["0.700"] * 5
