@@ -10,11 +10,11 @@ __all__ = ['Goal', 'MaxFPR', 'MaxFDR', 'MinRecall', 'MinCost', 'Capacity', 'Choi
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
-from math import nan
+from math import inf, nan
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from .conformal import rank
+from .conformal import fewest, in_percent, rank
 from .counts import ScoreCounts, total
 from .performance import Confusion, Figure, confusion
 from .points import PER_UNIT, Grid, as_points
@@ -135,8 +135,8 @@ class Capacity(Goal):
 
     def __post_init__(self):
         _share("confidence", self.confidence)
-        if not self.alerts_per_day >= 0:
-            raise ValueError(f"{self.alerts_per_day} alerts a day are not allowed: at least 0.")
+        if not 0 <= self.alerts_per_day < inf:
+            raise ValueError(f"{self.alerts_per_day} alerts a day are not allowed: a number of at least 0.")
 
     def bound(self, days: int) -> float:
         "The share of days with more."
@@ -152,7 +152,7 @@ class Capacity(Goal):
         return over.astype(np.float64), np.ones((len(curves.dates), 1))
 
     def __str__(self) -> str:
-        return f"at most {self.alerts_per_day:g} alerts a day with {self.confidence:.0%} confidence"
+        return f"at most {self.alerts_per_day:g} alerts a day with {in_percent(self.confidence)} confidence"
 
 # %% ../../nbs/stats/19_choosing.ipynb #39607551
 def _figures(goal: Goal, curves: DayCurves, caught, weights):
@@ -334,8 +334,8 @@ def _why_none(goal: Goal, whole: ScoreCounts) -> str:
 
 def _unreached(goal: Goal, days) -> str:
     if isinstance(goal, Capacity) and goal.allowed(days) < 0:
-        least = next(m for m in range(1, 10_000) if goal.allowed(m) >= 0)
-        return f"{days} days are too few: {goal.confidence:.0%} confidence needs at least {least}"
+        least, asked = fewest(goal.confidence), in_percent(goal.confidence)
+        return f"{days} days are too few: {asked} confidence needs at least {least}"
     if goal.sense == 0:
         return "calling nobody costs least, and no threshold of the grid does"
     return "not even the highest score alone keeps it"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from .automation import BEARABLE
-from .conformal import rank
+from .conformal import fewest, in_percent, rank
 from .counts import ScoreCounts
 from .points import Grid, as_points
 from .thresholds import DayCurves
@@ -183,7 +183,14 @@ class _Log(NamedTuple):
         "Where the rule ends on some of the units; None where it cannot begin."
         if self.asked.unit == "row":
             return _by_rows(self.days.only(before), self.asked.target, self.asked.confidence)
-        return _by_rank(safe[before], self.asked.confidence)
+        place = _by_rank(safe[before], self.asked.confidence)
+        return place if place is None or self._shown(place, safe, before) else None
+
+    def _shown(self, place, safe, before) -> bool:
+        "Whether enough units that can be judged there kept it: what is too small to be judged kept nothing."
+        judged = np.broadcast_to(self.units.size, self.units.false.shape)[before, place] >= self.units.least
+        kept = int((safe[before] <= place)[judged].sum())
+        return rank(int(judged.sum()), self.asked.confidence) <= kept
 
 # %% ../../nbs/stats/20_control.ipynb #a59c4628
 def _walked(log: _Log, delay_days: int) -> Backtest:
@@ -245,7 +252,7 @@ def _promised(of: _Found, confidence) -> str:
             "alerts": f"there are at most {of.target:g} alerts a day"}[of.risk]
     unit = "week" if of.unit == "row" and of.lowered else of.unit  # weeks are what held
     when = {"row": "in the long run", "day": "on a day to come", "week": "in a week to come"}[unit]
-    return f"{what} {when}, with {confidence:.0%} confidence"
+    return f"{what} {when}, with {in_percent(confidence)} confidence"
 
 
 def _in_words(of: _Found) -> str:
@@ -255,8 +262,8 @@ def _in_words(of: _Found) -> str:
         return f"nothing is promised: {of.reason}{tail}"
     said = f"from {of.score:.3g} on ({of.threshold:,} points) {of.promise}"
     if of.lowered:
-        return (f"{said}: {of.asked:.0%} were asked, but that is more than held ({tested.says}, more than "
-                f"chance explains if there are {of.assumes})")
+        return (f"{said}: {in_percent(of.asked)} were asked, but that is more than held ({tested.says}, "
+                f"more than chance explains if there are {of.assumes})")
     assumed = f"{said}, for {of.assumes}; {tested.says}"
     if of.confidence is None:
         weeks = f"{len(tested.weeks)} week{'' if len(tested.weeks) == 1 else 's'}"
@@ -326,9 +333,13 @@ def _why_not(log: _Log, place) -> str:
         needed = ceil(log1p(-asked.confidence) / log1p(-asked.target) - 1e-9)
         return f"too few labelled events: at least {needed} are needed, more with false ones"
     if place is None:
-        needed = next(m for m in range(1, 1_000_000) if rank(m, asked.confidence) <= m)
+        needed = fewest(asked.confidence)
+        if n >= needed:
+            return (f"too few {asked.unit}s have the {log.units.least:,} labelled alerts by which a share "
+                    f"of {asked.target:.3g} can be judged")
         had = "none is there" if not n else f"{n} {asked.unit}{' is' if n == 1 else 's are'} there"
-        return f"{asked.confidence:.0%} confidence needs at least {needed} {asked.unit}s with labels, {had}"
+        sure = in_percent(asked.confidence)
+        return f"{sure} confidence needs at least {needed} {asked.unit}s with labels, {had}"
     return "not even the highest score alone is shown to keep it"
 
 # %% ../../nbs/stats/20_control.ipynb #ba1f6457

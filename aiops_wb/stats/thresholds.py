@@ -10,7 +10,7 @@ __all__ = ['RULES', 'LEAST_DAYS', 'SHOWN', 'RATES', 'Curve', 'curve', 'best_f1',
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from math import nan
+from math import inf, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -230,10 +230,11 @@ def rule_for(change: Change) -> Rule:
 LEAST_DAYS = 7  # with events: fewer say nothing about how much days differ
 
 
-def ratio_over_days(hits, n, minus=None, confidence: float = 0.95) -> Figure:
+def ratio_over_days(hits, n, minus=None, confidence: float = 0.95, most: float = 1.0) -> Figure:
     """sum(hits) / sum(n) over days, or its difference from `minus`, another such pair of the same days.
 
-    The interval is for independent days (linearised, Student's t); none below 7 days with events.
+    The interval is for independent days (linearised, Student's t); none below 7 days with events. A ratio
+    cannot exceed `most`: no share is above 1.
     """
     share, off = _ratio_and_rest(hits, n)
     if minus is not None:
@@ -243,7 +244,9 @@ def ratio_over_days(hits, n, minus=None, confidence: float = 0.95) -> Figure:
     if days < LEAST_DAYS or not np.isfinite(share):
         return Figure(share, n=days)
     half = float(stdtrit(days - 1, 0.5 + confidence / 2) * np.sqrt(days / (days - 1) * (off**2).sum()))
-    return Figure(share, share - half if minus else max(0.0, share - half), share + half, days)
+    if minus is not None:
+        return Figure(share, share - half, share + half, days)
+    return Figure(share, max(0.0, share - half), min(most, share + half), days)
 
 
 def _ratio_and_rest(hits, n):
@@ -339,8 +342,12 @@ def _compared(days, candidate, current):
     ladder = np.unique([min(low, candidate, current), candidate, current])
     curves = DayCurves.at(days, ladder)
     a, b = (_parts(curves, int(np.searchsorted(ladder, t))) for t in (candidate, current))
-    return {name: Compared(ratio_over_days(*a[name]), ratio_over_days(*b[name]),
-                           ratio_over_days(*a[name], minus=b[name])) for name in a}
+    most = {"alerts_per_day": inf}
+    found = {}
+    for name in a:
+        alone = (ratio_over_days(*of[name], most=most.get(name, 1.0)) for of in (a, b))
+        found[name] = Compared(*alone, ratio_over_days(*a[name], minus=b[name]))
+    return found
 
 # %% ../../nbs/stats/07_thresholds.ipynb #9be8ba6c
 def simulate(counts: ScoreCounts | Mapping[date, ScoreCounts], candidate: int, current: int,

@@ -8,6 +8,8 @@ from aiops_wb.stats.conformal import (
     Calibration,
     CalibrationSet,
     calibrate,
+    fewest,
+    in_percent,
     is_narrow,
     order_statistic,
     rank,
@@ -130,3 +132,19 @@ def test_levels_and_routes():
         risk_level(1.2)
     with pytest.raises(ValueError, match="ascending"):
         risk_level(0.5, (0.4, 0.2, 0.6, 0.8))
+
+
+def test_the_fewest_events_are_those_of_the_rank():
+    "By trying one after the other, also at the ends."
+    for coverage in (1e-12, 1e-6, 0.1, 0.5, 0.8, 0.9, 0.95, 0.975, 0.99, 0.999, 0.9995):
+        tried = next(n for n in range(1, 3_000) if rank(n, coverage) <= n)
+        assert fewest(coverage) == tried and rank(0, coverage) >= 1
+    assert 1e11 < fewest(1 - 1e-12) < 1e13
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        fewest(1.0)
+
+
+def test_a_confidence_below_one_is_never_written_as_all():
+    told = [in_percent(share) for share in (0.9, 0.29, 1 - 0.05, 1 - 0.001, 1e-9)]
+    assert told == ["90%", "29%", "95%", "99.9%", "1e-07%"]
+    assert in_percent(1 - 1e-12) != "100%"

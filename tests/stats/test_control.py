@@ -213,15 +213,40 @@ def test_what_few_weeks_say_is_not_known():
 
 
 def test_a_few_alerts_are_no_share():
-    "One false alert among three breaks no promise of a tenth; two of ten do."
+    "One false alert among three breaks no promise of a tenth, and keeps none; two of ten break it."
     few = {
         MONDAY + timedelta(i): ScoreCounts.from_events([0, 50, 90], [1, 1, 0]) for i in range(10)
     }
-    assert control(few, "fdr", 0.1, 0.8, "day", owed=0.0).threshold == 0
+    none = control(few, "fdr", 0.1, 0.8, "day", owed=0.0)
+    assert none.threshold is None and not none.backtest.weeks
+    assert "too few days have the 10 labelled alerts by which a share of 0.1" in none.reason
+    good = {
+        MONDAY + timedelta(10 + i): ScoreCounts.from_events([0] * 10, [1] * 10) for i in range(10)
+    }
+    assert control(few | good, "fdr", 0.1, 0.8, "day", owed=0.0).threshold == 0
     many = {
         d: ScoreCounts.from_events([0] * 4 + [50] * 10, [1] * 4 + [0, 0] + [1] * 8) for d in few
     }
     assert control(many, "fdr", 0.1, 0.8, "day", owed=0.0).threshold is None
+
+
+def test_no_target_is_so_small_that_nothing_could_break_it():
+    "A share that no unit has alerts enough to judge is not promised of a threshold that breaks it."
+    days = world(np.random.default_rng(9), 7 * 20)
+    for target in (1e-4, 1e-12):
+        for unit in ("day", "week"):
+            found = control(days, "fdr", target, 0.8, unit, owed=0.0)
+            assert found.threshold is None and found.backtest.units == 0, (target, unit)
+
+
+@pytest.mark.parametrize("unit", ("day", "week", "row"))
+@pytest.mark.parametrize("confidence", (1e-9, 0.9995, 1 - 1e-12))
+def test_a_confidence_of_any_size_has_an_answer(unit, confidence):
+    days = world(np.random.default_rng(9), 7 * 6)
+    for risk, target in (("fpr", 0.1), ("fdr", 0.3), *([("alerts", 9)] if unit != "row" else [])):
+        said = control(days, risk, target, confidence, unit, owed=0.0).says
+        assert " 100% confidence" not in said and " 0% confidence" not in said
+        assert unit == "row" or confidence < 0.5 or "needs at least" in said
 
 
 def test_empty_cases_say_why():

@@ -148,6 +148,17 @@ def test_few_days_have_no_interval():
     assert np.isnan(ratio_over_days([0], [0]).value)
 
 
+def test_no_interval_of_a_share_is_beyond_one():
+    "As none is below 0; alerts a day have no such end."
+    share = ratio_over_days([2, 2, 2, 2, 2, 2, 1], [2] * 7)
+    assert share.value < share.upper == 1.0
+    assert ratio_over_days([2, 2, 2, 2, 2, 2, 1], [2] * 7, most=np.inf).upper > 1.0
+    quiet = {date(2026, 1, d): ScoreCounts.from_events([0], [1]) for d in range(1, 9)}
+    quiet[date(2026, 1, 9)] = ScoreCounts.from_events([0, 0], [1, 1])
+    alone = simulate(quiet, 0, 0).record["alerts_per_day"].candidate
+    assert alone.upper > alone.value > 1.0
+
+
 @given(st.integers(-5, 5), st.integers(-5, 5), st.integers(0, 3))
 def test_one_rule_speaks_of_every_change(caught, false, positives):
     rule = rule_for(Change(caught, false, positives))
