@@ -233,8 +233,9 @@ LEAST_DAYS = 7  # with events: fewer say nothing about how much days differ
 def ratio_over_days(hits, n, minus=None, confidence: float = 0.95, most: float = 1.0) -> Figure:
     """sum(hits) / sum(n) over days, or its difference from `minus`, another such pair of the same days.
 
-    The interval is for independent days (linearised, Student's t); none below 7 days with events. A ratio
-    cannot exceed `most`: no share is above 1.
+    The interval is for independent days (linearised, Student's t); none below 7 days with events, and none
+    of a share that is 0 or 1 on every day: no spread is seen there. A ratio cannot exceed `most`: no share
+    is above 1.
     """
     share, off = _ratio_and_rest(hits, n)
     if minus is not None:
@@ -246,6 +247,8 @@ def ratio_over_days(hits, n, minus=None, confidence: float = 0.95, most: float =
     half = float(stdtrit(days - 1, 0.5 + confidence / 2) * np.sqrt(days / (days - 1) * (off**2).sum()))
     if minus is not None:
         return Figure(share, share - half, share + half, days)
+    if half == 0.0 and share in (0.0, 1.0):
+        return Figure(share, n=days)
     return Figure(share, max(0.0, share - half), min(most, share + half), days)
 
 

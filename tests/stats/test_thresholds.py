@@ -148,6 +148,15 @@ def test_few_days_have_no_interval():
     assert np.isnan(ratio_over_days([0], [0]).value)
 
 
+def test_a_share_without_any_spread_has_no_interval():
+    "None of ten false is not known to be none of all; the same events twice differ by nothing."
+    for hits in (0, 1):
+        share = ratio_over_days([hits] * 10, [1] * 10)
+        assert share.value == hits and np.isnan([share.lower, share.upper]).all()
+    same = [0] * 10, [1] * 10
+    assert ratio_over_days(*same, minus=same)[:3] == (0.0, 0.0, 0.0)
+
+
 def test_no_interval_of_a_share_is_beyond_one():
     "As none is below 0; alerts a day have no such end."
     share = ratio_over_days([2, 2, 2, 2, 2, 2, 1], [2] * 7)
