@@ -6,6 +6,7 @@ another disk, another user's folder, a file that may only be appended to) shows 
 manifest of each day's reports, which whoever may write the reports may change.
 """
 
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from .errors import StoreError
 
 __all__ = ["Anchor", "Anchors", "Verified", "add_anchor", "read_anchors", "verify_trail"]
 
+_MOST_ROWS = 2**63
 _TAIL = 4096
 "Bytes at the end of a file that hold its last line."
 _GO_ON = (
@@ -56,6 +58,7 @@ def add_anchor(reader: AuditReads, path: Path, at: datetime) -> bool:
     """
     rows, head = reader.audit_head()
     try:
+        _require_file(path)
         last, whole = _last(path)
         if last is not None:
             _check_last(reader, path, last, rows)
@@ -82,6 +85,12 @@ def _check_last(reader, path, last, rows):
             f"row {last.rows:,} of the audit trail is not the one that {path} speaks of: the trail "
             f"was changed, or the file is of another log. {_GO_ON}"
         )
+
+
+def _require_file(path):
+    "OSError for a device or a pipe, which would be read for ever."
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is no regular file")
 
 
 def _last(path):
@@ -113,6 +122,7 @@ def _append(path, told, whole):
 def read_anchors(path: Path) -> Anchors:
     "The anchors of a file, in its order. StoreError where there is no such file."
     try:
+        _require_file(path)
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise StoreError(
@@ -128,9 +138,11 @@ def _read(line, place):
     "An anchor, None where the line is none."
     try:
         told = json.loads(line)
-        at = datetime.fromisoformat(told["at"])
-        return Anchor(at, int(told["rows"]), str(told["head"]), place) if at.tzinfo else None
-    except (ValueError, KeyError, TypeError):
+        at, rows = datetime.fromisoformat(told["at"]), told["rows"]
+        if at.tzinfo is None or not isinstance(rows, int) or not 0 <= rows < _MOST_ROWS:
+            return None
+        return Anchor(at.astimezone(UTC), rows, str(told["head"]), place)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -202,3 +203,34 @@ def test_an_anchor_ahead_of_the_log_or_of_another_one_gets_no_further_line(bench
     with pytest.raises(StoreError, match="What was done is done, and is anchored by the next"):
         empty = SimpleNamespace(audit_head=lambda: (0, ""))
         add_anchor(empty, tmp_path / "file" / "anchor", NOW)
+
+
+@pytest.mark.parametrize(
+    "line",
+    (
+        '{"at": "2026-01-01T00:00:00+00:00", "rows": Infinity, "head": "x"}',
+        '{"at": "2026-01-01T00:00:00+00:00", "rows": 1e30, "head": "x"}',
+        '{"at": "2026-01-01T00:00:00+00:00", "rows": -5, "head": "x"}',
+        '{"at": "9999-12-31T23:59:59-23:00", "rows": 1, "head": "x"}',
+        "[" * 100_000,
+    ),
+)
+def test_a_line_that_no_anchor_can_be_is_unreadable(tmp_path, line):
+    "It is counted and passed over; what stands before it still holds."
+    trail, path = Trail(3), tmp_path / "anchors.jsonl"
+    assert add_anchor(trail.reader, path, NOW)
+    with open(path, "a") as file:
+        file.write(line + "\n")
+    found = read_anchors(path)
+    assert found.unreadable == [2] and [a.rows for a in found.anchors] == [3]
+    assert verify_trail(trail.reader, found.anchors).intact
+    add_anchor(trail.reader, path, NOW)
+    assert read_anchors(path).unreadable == [2]
+
+
+def test_a_device_is_no_file_of_anchors():
+    "It would be read for ever."
+    with pytest.raises(StoreError, match="/dev/zero cannot be read .it is no regular file."):
+        read_anchors(Path("/dev/zero"))
+    with pytest.raises(StoreError, match="cannot be written to /dev/zero: it is no regular file"):
+        add_anchor(Trail(1).reader, Path("/dev/zero"), NOW)
