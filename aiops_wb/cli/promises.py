@@ -13,6 +13,7 @@ from .output import as_rows, print_json, show
 app = alone()
 FAILED = ("model", "version", "tenant", "segment", "kind", "first", "last", "n", "bad", "allowed")
 FAILED += ("lost", "target", "confidence", "threshold", "promise_id", "says")
+ISSUED = "'aiops-wb daily' and 'aiops-wb thresholds set --promise' issue promises"
 NEWEST = 20
 "Failures that are printed; all of them as JSON."
 
@@ -42,14 +43,18 @@ def promises(
     if as_json:
         print_json({"kept": rows, "broken": failed})
         return
-    show(
-        rows, _text, None if rows else "nothing was promised yet: 'aiops-wb daily' issues promises"
-    )
+    show(rows, _text, None if rows else _nothing(model, kind))
     for row in failed[:NEWEST]:
         line(_failure(row))
     if len(failed) > NEWEST:
         line(f"{len(failed) - NEWEST:,} earlier ones are not shown: --json prints all")
     line(f"{counted(len(failed), 'unit')} broken, each a day, a week or a year")
+
+
+def _nothing(model, kind):
+    "That there is none of what was asked for."
+    of = f" of {kind}" if kind else ""
+    return printable(f"nothing was promised{of}{f' of {model}' if model else ''} yet: {ISSUED}")
 
 
 def _kinds(of: Ledger):

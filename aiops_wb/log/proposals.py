@@ -184,6 +184,12 @@ class ProposalWrites(ProposalReads, DialWrites):
         points, instead_of = int(as_points(points)), int(as_points(instead_of))
         for one in self.open_proposals(model, version, scope):
             if one.points == points:
+                bound = (evidence or {}).get("promise")
+                if one.evidence.get("promise") != bound:
+                    raise StoreError(
+                        f"{one.key} by {one.who} proposes the same with another promise, or "
+                        "without one, and is open: reject it, and propose this one."
+                    )
                 if (one.who, one.why) == (who, why):
                     return one.key
                 raise StoreError(f"{one.key} by {one.who} proposes the same, and is open.")

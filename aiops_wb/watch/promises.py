@@ -15,6 +15,7 @@ from ..log.dial import USUAL, subject_of
 from ..log.promises import Look, Promise, Unit
 from ..log.store import Store
 from ..models.complete import CompleteDays, complete_days, label_rules
+from ..stats.conformal import in_percent
 from ..stats.evidence import ALPHA
 from ..stats.promises import KINDS, Due, Kept, Observed, came_due, kept, observed
 
@@ -52,7 +53,8 @@ def _looked_already(store, model, today):
 def _issue_yearly(store, model, today, now, settings):
     "What is promised about a year, once in each."
     level = settings.drift_level
-    told = [("alarms", level, f"no false alarm in a year with {1 - level:.0%} confidence")]
+    sure = in_percent(1 - level)
+    told = [("alarms", level, f"no false alarm in a year with {sure} confidence")]
     if store.challengers(model):
         says = f"no version that is no better is promoted in a year with {1 - ALPHA:.0%} confidence"
         told.append(("promotions", ALPHA, says))
@@ -283,6 +285,7 @@ class Ledger:
             return of.reason
         since = self.issued[self.issued.kind == kind].issued_at.min()
         what = "its year is not over" if isinf(of.needed) else "its labels have to be in"
+        what = "its first day or week has to be over" if kind == "alerts" else what
         return f"{of.reason}: the first was made on {since:%Y-%m-%d}, and {what}"
 
 

@@ -136,12 +136,13 @@ def set_threshold(
     found = _carried(view, scope, points, bound)
     evidence = change_evidence(view, scope, before, points)
     change, rows = (now, who, view.model, view.version), store.audit_head()[0]
-    if scope is None:
-        store.set_threshold(*change, points, why, evidence, logged=view.threshold)
-    else:
-        store.set_own_threshold(*change, scope, points, why, evidence)
-    changed = _changed(store, view, scope, before, rows)
-    return _with_promise(store, now, changed, bound, found)
+    with store.transaction():  # a change without what was promised of it is half an act
+        if scope is None:
+            store.set_threshold(*change, points, why, evidence, logged=view.threshold)
+        else:
+            store.set_own_threshold(*change, scope, points, why, evidence)
+        changed = _changed(store, view, scope, before, rows)
+        return _with_promise(store, now, changed, bound, found)
 
 
 def _carried(view, scope, points, bound):
@@ -239,9 +240,10 @@ def approve(
     found = _carried(view, of.scope, of.points, bound)
     evidence = change_evidence(view, of.scope, of.instead_of, of.points)
     rows = store.audit_head()[0]
-    store.approve_threshold(now, who, key, why, evidence)
-    changed = _changed(store, view, of.scope, of.instead_of, rows)
-    return _with_promise(store, now, changed, bound, found)
+    with store.transaction():
+        store.approve_threshold(now, who, key, why, evidence)
+        changed = _changed(store, view, of.scope, of.instead_of, rows)
+        return _with_promise(store, now, changed, bound, found)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -35,11 +36,12 @@ class Bound(NamedTuple):
             bound = cls(risk, float(target), confidence)
         except ValueError:
             raise StoreError(allowed) from None
-        in_range = bound.target >= 0 if risk == "alerts" else 0 < bound.target < 1
+        in_range = 0 <= bound.target < (inf if risk == "alerts" else 1)
+        in_range = in_range and (risk == "alerts" or bound.target > 0)
         if not in_range or not 0 < confidence < 1:
             raise StoreError(
                 f"{text!r} with confidence {confidence:g} is no bound: a rate and a confidence lie "
-                "between 0 and 1, alerts are at least 0."
+                "between 0 and 1, alerts are a number of at least 0."
             )
         return bound
 

@@ -10,6 +10,7 @@ from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.errors import StoreError
+from aiops_wb.watch import threshold_changes
 from aiops_wb.watch.promises import keep_ledger
 from aiops_wb.watch.threshold_promises import Bound, promised
 from aiops_wb.watch.view import open_view
@@ -124,3 +125,54 @@ def test_the_ledger_scores_it_when_its_days_are_over(bench, give):
     assert [d.date() for d in units["first"]] == [first + timedelta(k) for k in range(3)]
     assert set(units.state) == {"kept"}
     shutil.rmtree(bench.root)
+
+
+@pytest.mark.parametrize("stopped_at", ("issue_bound", "_changed"))
+def test_a_change_and_its_promise_are_one_act(bench, give, monkeypatch, stopped_at):
+    "What stops between the two leaves neither."
+    found = carried(bench, Bound("alerts", 8))
+    score = f"{open_view(bench.data, MODEL).probability(found.threshold) + 0.01:.3f}"
+    act = ("--promise", "alerts=8", "--why", "x")
+
+    def stop(*_):
+        raise StoreError("stopped")
+
+    assert give("propose", MODEL, score, *act)[0] == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(threshold_changes, stopped_at, stop)
+        for words in (("set", score, "--model", MODEL, *act), ("approve", "P-1", "--why", "x")):
+            code, _, wrong = give(*words)
+            assert code == 1 and "stopped" in wrong
+    log = open_snapshot(bench.data)
+    assert not len(log.promises(MODEL)) and not log.threshold_changes(MODEL)
+    assert log.proposal("P-1").state == "open"
+    assert give("approve", "P-1", "--why", "x")[0] == 0
+    assert len(ledger_of(bench)) == 1
+
+
+def test_a_proposal_with_another_promise_is_another(bench, give):
+    act = ("propose", MODEL, "0.95", "--why", "x")
+    assert give(*act, "--promise", "alerts=8")[0] == 0
+    code, told, _ = give(*act, "--promise", "alerts=8")
+    assert code == 0 and "proposed already" in told
+    for other in (("--promise", "alerts=9"), ()):
+        code, _, wrong = give(*act, *other)
+        assert code == 1 and "P-1 by" in wrong and "with another promise" in wrong
+
+
+def test_no_number_of_alerts_is_endless(give):
+    for most in ("inf", "1e999"):
+        code, _, wrong = give(
+            "set", "0.9", "--model", MODEL, "--why", "x", "--promise", f"alerts={most}"
+        )
+        assert code == 1 and "is no bound" in wrong
+
+
+def test_what_was_not_promised_is_said_of_that_kind_alone(bench, give, capsys):
+    "Of what is counted without labels no label is waited for."
+    assert give("set", "0.95", "--model", MODEL, "--why", "x", "--promise", "alerts=8")[0] == 0
+    assert main(["promises", "--kind", "fdr", "--data", str(bench.data)]) == 0
+    assert "nothing was promised of fdr yet" in capsys.readouterr().out
+    assert main(["promises", MODEL, "--data", str(bench.data)]) == 0
+    told = capsys.readouterr().out
+    assert "no promise has come due yet" in told and "labels" not in told
