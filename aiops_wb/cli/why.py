@@ -115,6 +115,10 @@ def why(
         raise StoreError("--then needs --against with days: those that are taken as known then.")
     with call.reading() as log:
         view = _view(log, call, model, days, as_of)
+        newest = _known_days(log, model, as_of)[-1]
+        if days and last is None:
+            days = days[0], min(days[1], newest)
+        _require_logged(model, newest, (days, against))
         cost = miss_cost or call.settings.retrain_miss_cost
         if figure == "cost" and cost is None:
             raise StoreError("cost needs --miss-cost: what a missed positive costs, in reviews.")
@@ -130,22 +134,38 @@ def _days(first, last):
     "The days that are asked about; None where none are named."
     if first is None and last is None:
         return None
-    first = first or last - timedelta(6)
-    last = last or first + timedelta(6)
+    first = first or last - min(timedelta(6), last - date.min)
+    last = last or first + min(timedelta(6), date.max - first)
     if first > last:
         raise StoreError(f"the first day, {first}, is after the last, {last}.")
     return first, last
+
+
+def _known_days(log, model, as_of):
+    "The days of the log; StoreError without any."
+    known = log.days(log.require_model(model), as_of)
+    if not known:
+        raise StoreError(f"{model} has no predictions{' as of then' if as_of else ' yet'}.")
+    return known
+
+
+def _require_logged(model, newest, spans):
+    "StoreError for days that the log does not reach: they would count as days without an event."
+    for span in spans:
+        if isinstance(span, tuple) and span[1] > newest:
+            raise StoreError(f"the log of {model} ends on {newest}: nothing is known of {span[1]}.")
 
 
 def _view(log, call, model, days, as_of):
     "The view of the last day that is asked about, or of the newest."
     if days is None and as_of is None:
         return newest_view(log, call, model)
-    known = log.days(log.require_model(model), as_of)
+    known = _known_days(log, model, as_of)
     inside = [d for d in known if days is None or days[0] <= d <= days[1]]
     if not inside:
-        covers = f": its log covers {known[0]} to {known[-1]}" if known else ""
-        raise StoreError(f"{model} has no predictions on these days{covers}.")
+        raise StoreError(
+            f"{model} has no predictions on these days: its log covers {known[0]} to {known[-1]}."
+        )
     return View(log, model, inside[-1], as_of, call.settings)
 
 

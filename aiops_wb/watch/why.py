@@ -83,6 +83,9 @@ class Explanations:
         if after is None:
             return self._no_labels(figure, "the days before")
         length = after[1] - after[0] + timedelta(1)
+        if length > after[0] - date.min:
+            why = "there are no events on the days before"
+            return Answer(_unknown(figure, why), after, None, "the days before")
         before = after[0] - length, after[1] - length
         self._read((before[0], after[1]), by, self._of.as_of)  # both at once
         return self.against_days(figure, after, before, by, miss_cost=miss_cost)
@@ -296,4 +299,5 @@ def _unknown(figure, why):
 
 def in_words(span: Span) -> str:
     "Some days, such as '10 Jun to 16 Jun 2013'."
-    return f"{span[0]:%-d %b} to {span[1]:%-d %b %Y}"
+    year = "" if span[0].year == span[1].year else f" {span[0].year}"
+    return f"{span[0]:%-d %b}{year} to {span[1]:%-d %b %Y}"

@@ -14,6 +14,7 @@ from aiops_wb.stats.bridge import FIGURES
 from aiops_wb.stats.counts import total
 from aiops_wb.stats.performance import summary
 from aiops_wb.watch.view import View
+from aiops_wb.watch.why import in_words
 
 START = date(2026, 3, 1)
 WEEKS = [START + timedelta(7 * k) for k in range(3)]
@@ -193,3 +194,47 @@ def test_the_command_prints_json_and_refuses_in_a_sentence(made, capsys):
     assert main(["why", "cost", *words[2:]]) == 1
     assert "cost needs --miss-cost" in capsys.readouterr().err
     assert main(["why", "accuracy", *words[2:]]) == 2
+
+
+def test_days_that_the_log_does_not_reach_are_not_days_without_events(made, capsys):
+    "Of days behind its end nobody knows how many events they have: alerts did not fall there."
+    words = ["why", "alerts", "--model", MODEL, "--data", str(made.data)]
+    with made.store() as store:
+        newest = store.days(MODEL)[-1]
+    behind, first = newest + timedelta(3), newest - timedelta(3)
+    for days in (
+        ["--from", str(first), "--to", str(behind)],
+        [
+            "--from",
+            str(first - timedelta(20)),
+            "--to",
+            str(first),
+            "--against",
+            f"{first}..{behind}",
+        ],
+    ):
+        assert main([*words, *days]) == 1
+        assert (
+            f"the log of {MODEL} ends on {newest}: nothing is known of" in capsys.readouterr().err
+        )
+    for enough in ([], ["--to", str(newest)]):
+        assert main([*words, "--from", str(first), *enough]) == 0
+        assert in_words((first, newest)) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "days",
+    (
+        ["--from", "9999-12-31"],
+        ["--to", "0001-01-01"],
+        ["--from", "0001-01-01", "--to", "9999-12-31"],
+    ),
+)
+def test_days_at_the_end_of_the_calendar_are_refused_in_words(made, capsys, days):
+    assert main(["why", "alerts", "--model", MODEL, "--data", str(made.data), *days]) == 1
+    assert "should not happen" not in capsys.readouterr().err
+
+
+def test_days_of_two_years_are_named_with_both():
+    assert in_words((date(2012, 12, 28), date(2013, 1, 3))) == "28 Dec 2012 to 3 Jan 2013"
+    assert in_words((date(2013, 1, 1), date(2013, 1, 3))) == "1 Jan to 3 Jan 2013"
