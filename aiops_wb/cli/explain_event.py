@@ -11,7 +11,7 @@ from ..models.explain import contributions, value_in_words
 from ..models.precedents import precedents
 from ..models.registry import load
 from ..models.version import feature_columns
-from .arguments import AsOf, as_name, as_number
+from .arguments import AsOf, as_name
 from .call import Call, alone, command
 from .lines import line, printable
 from .output import print_json
@@ -35,10 +35,8 @@ def explain(
         ),
     ] = None,
     top: Annotated[
-        float,
-        typer.Option(
-            parser=as_number, metavar="N", help="so many features; the others are one line"
-        ),
+        int,
+        typer.Option(min=0, metavar="N", help="so many features; the others are one line"),
     ] = 10,
     as_of: AsOf = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
@@ -54,7 +52,7 @@ def explain(
     if as_json:
         print_json(told)
     else:
-        _say(told, int(max(0, top)))
+        _say(told, top)
 
 
 def _told(log, found, as_of):

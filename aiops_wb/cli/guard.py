@@ -64,7 +64,7 @@ def _document(model, champion, seen: SeenNow | None, told):
         "model": model,
         "champion": champion,
         "before": promotion and promotion.pair.challenger,
-        "mistaken": bool(promotion and promotion.mistaken),
+        "mistaken": bool(promotion.mistaken) if promotion else None,  # nothing was looked at
         "guards": [_guard(c) for c in promotion.checks] if promotion else [],
         "problem": seen.problem if seen else "",
         "acted": told,

@@ -11,6 +11,7 @@ from .lines import counted, line, printable
 from .output import show
 
 app = alone()
+LOGGED, VERSIONS = "as logged with the predictions", "that of the version"
 
 
 @command(app)
@@ -46,7 +47,7 @@ def _row(one: Standing):
         "points": one.points,
         "since": changed and changed.at,
         "by": changed and changed.who,
-        "why": changed.why if changed else "as logged with the predictions",
+        "why": changed.why if changed else LOGGED if one.scope is None else VERSIONS,
         "dial": "on" if one.dial_on else "off",
         "proposals": ", ".join(p.key for p, _ in one.proposals) or None,
     }

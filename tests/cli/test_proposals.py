@@ -177,3 +177,12 @@ def test_a_model_without_predictions_and_an_empty_log_are_listed_all_the_same(tm
     assert "new v1: 0.525 (100 points), since 2026-03-20" in capsys.readouterr().out
     assert main(["thresholds", "history", "new", "--data", str(bench.data)]) == 0
     assert "- -> 0.525" in capsys.readouterr().out
+
+
+def test_a_site_that_only_a_proposal_names_has_the_threshold_of_the_version(give):
+    "It is not said to stand as it was logged, where somebody changed it."
+    assert give("thresholds", "set", "0.7", "--model", MODEL, *WHY)[0] == 0
+    assert give("thresholds", "propose", MODEL, "0.8", "--site", "S1", *WHY)[0] == 0
+    whole, site = listed(give)
+    assert site["site"] == "S1" and site["threshold"] == whole["threshold"]
+    assert (site["by"], site["why"]) == (None, "that of the version")

@@ -422,6 +422,9 @@ def test_a_feature_gets_a_name_and_an_event_is_explained_by_its_id(log, capsys):
     for wrong, why in ((["--id", "nobody"], "no prediction with the id 'nobody'"),
                        (["--id", "a", "--model", "m"], "'m' is not known")):  # fmt: skip
         assert main(["explain", *wrong, *data]) == 1 and why in capsys.readouterr().err
+    for top in ("inf", "nan", "-1", "2.7"):
+        assert main(["explain", "--id", riskiest.prediction_id, "--top", top, *data]) == 2
+        assert "--top" in capsys.readouterr().err
     with log.store() as store:
         assert store.verify_audit() > 0
         assert store.feature_names(MODEL, datetime(2026, 1, 1, tzinfo=UTC)) == {}

@@ -526,6 +526,8 @@ def test_a_guard_goes_back_as_a_morning_does(lived, tmp_path, monkeypatch, capsy
     # and with that it is over
     assert main(["models", "guard", MODEL, "--act"]) == 0
     assert "no promotion of the last 28 days is watched" in capsys.readouterr().out
+    assert main(["models", "guard", MODEL, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["mistaken"] is None  # nothing was looked at
 
 
 def test_a_guard_that_may_not_act_says_what_a_person_can_do(store):
