@@ -182,17 +182,24 @@ class _Scoring:
         return observed(row.kind, list(counts.values()), threshold, owed)
 
     def _in_force(self, row, days):
-        "Whether the threshold that a promise is about was in force all the time."
+        "Whether the threshold that a promise is about was in force all the time, for all events."
         zone = ZoneInfo(self.store.timezone)
         begin, end = (
             datetime.combine(day, time(), zone) for day in (days[0], days[-1] + timedelta(1))
         )
         scope = (row.tenant, row.segment.removeprefix("site=") or None) if row.tenant else None
         subject = subject_of(self.model, row.version, scope)
-        changes = self.store.changed_at([("threshold", subject)])
+        changes = self.store.changed_at([("threshold", of) for of in (subject, *self._own(row))])
         stood = self.store.in_force("threshold", subject, begin)
         unchanged = not any(begin < at < end for at in changes)
+        if not row.tenant and self.store.own_thresholds(self.model, row.version, begin):
+            return False
         return unchanged and stood in (None, str(int(row.threshold))) and stood != USUAL
+
+    def _own(self, row):
+        "What the trail calls thresholds of some of the events that a promise is about."
+        scopes = [] if row.tenant else self.store.threshold_scopes(self.model, row.version)
+        return [subject_of(self.model, row.version, scope) for scope in scopes]
 
     # years --------------------------------------------------------------------------------------
 

@@ -153,6 +153,11 @@ def _carried(view, scope, points, bound):
         raise StoreError(
             f"a promise is made of the threshold of all events: {whose(scope)} has none."
         )
+    if own := view.reader.own_thresholds(view.model, view.version):
+        raise StoreError(
+            f"{bound.risk} of at most {bound.target:g} is not promised: not all events are called "
+            f"by the threshold of {view.version}, {whose(next(iter(own)))} has one of its own."
+        )
     return promised(view, bound, points)
 
 

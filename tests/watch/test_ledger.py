@@ -12,6 +12,7 @@ from conftest import MODEL, Bench, events
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.dial import subject_of
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.promises import Promise
 from aiops_wb.models.complete import CompleteDays
@@ -146,6 +147,21 @@ def test_a_threshold_that_is_not_in_force_all_the_time_is_not_judged(logged):
         store.set_threshold(at(MONDAY + timedelta(3), 9), "test", MODEL, "v1", 900, "fewer")
     kept(bench, date(2026, 3, 18))
     assert units(bench, "alerts")["first"].dt.day.tolist() == [2, 3, 4]
+
+
+def test_days_on_which_some_events_had_a_threshold_of_their_own_are_not_judged(logged):
+    "A promise of all events says nothing where a site calls from elsewhere on."
+    bench, *_ = logged
+    with bench.store() as store:
+        store.set_threshold(at(MONDAY, 0), "test", MODEL, "v1", 500, "a bound")
+        store.issue_promise(at(MONDAY), ALERTS)
+        own = "test", MODEL, "v1", ("default", "S1")
+        store.set_own_threshold(at(MONDAY + timedelta(3), 9), *own, -900, "more there")
+        store.roll_back(
+            at(MONDAY + timedelta(5), 9), "test", "threshold", subject_of(*own[1:]), "as before"
+        )
+    kept(bench, date(2026, 3, 12))
+    assert units(bench, "alerts")["first"].dt.day.tolist() == [2, 3, 4, 8, 9, 10, 11]
 
 
 def test_a_later_promise_takes_over_and_one_that_is_withdrawn_ends(logged):

@@ -176,3 +176,15 @@ def test_what_was_not_promised_is_said_of_that_kind_alone(bench, give, capsys):
     assert main(["promises", MODEL, "--data", str(bench.data)]) == 0
     told = capsys.readouterr().out
     assert "no promise has come due yet" in told and "labels" not in told
+
+
+def test_no_promise_of_all_events_where_some_have_a_threshold_of_their_own(bench, give):
+    "Neither made nor proposed; one that was made is not judged on such days."
+    act = ("--promise", "alerts=8", "--why", "x")
+    assert give("set", "0.2", "--model", MODEL, "--site", "S1", "--why", "x")[0] == 0
+    for words in (("set", "0.95", "--model", MODEL, *act), ("propose", MODEL, "0.95", *act)):
+        code, _, wrong = give(*words)
+        assert code == 1 and "site S1 of tenant default has one of its own" in wrong
+    assert not len(ledger_of(bench))
+    assert give("rollback", "--model", MODEL, "--site", "S1", "--why", "x")[0] == 0
+    assert give("set", "0.95", "--model", MODEL, *act)[0] == 0 and len(ledger_of(bench)) == 1
