@@ -118,7 +118,9 @@ def why(
         newest = _known_days(log, model, as_of)[-1]
         if days and last is None:
             days = days[0], min(days[1], newest)
-        _require_logged(model, newest, (days, against))
+        for span in (days, against):  # days behind it would count as days without an event
+            if isinstance(span, tuple) and span[1] > newest:
+                raise StoreError(f"the log of {model} ends on {newest}: {span[1]} is not known.")
         cost = miss_cost or call.settings.retrain_miss_cost
         if figure == "cost" and cost is None:
             raise StoreError("cost needs --miss-cost: what a missed positive costs, in reviews.")
@@ -147,13 +149,6 @@ def _known_days(log, model, as_of):
     if not known:
         raise StoreError(f"{model} has no predictions{' as of then' if as_of else ' yet'}.")
     return known
-
-
-def _require_logged(model, newest, spans):
-    "StoreError for days that the log does not reach: they would count as days without an event."
-    for span in spans:
-        if isinstance(span, tuple) and span[1] > newest:
-            raise StoreError(f"the log of {model} ends on {newest}: nothing is known of {span[1]}.")
 
 
 def _view(log, call, model, days, as_of):

@@ -214,9 +214,7 @@ def test_days_that_the_log_does_not_reach_are_not_days_without_events(made, caps
         ],
     ):
         assert main([*words, *days]) == 1
-        assert (
-            f"the log of {MODEL} ends on {newest}: nothing is known of" in capsys.readouterr().err
-        )
+        assert f"the log of {MODEL} ends on {newest}: " in capsys.readouterr().err
     for enough in ([], ["--to", str(newest)]):
         assert main([*words, "--from", str(first), *enough]) == 0
         assert in_words((first, newest)) in capsys.readouterr().out
