@@ -125,7 +125,8 @@ class ChangeSettings(BaseSettings):
     # a file outside the data folder that keeps length and head of the audit trail, line by line:
     # better on another disk, or one that may only be appended to
     audit_anchor: Path | None = None
-    # who proposed a threshold may not approve it, and nobody sets one alone
+    # who proposed a threshold may not approve it, and nobody sets one alone; people are told apart
+    # by the names of their accounts: a habit that is kept, not a lock
     threshold_four_eyes: bool = False
 
     # whether a better threshold is looked for each week: propose leaves it to a person, apply does

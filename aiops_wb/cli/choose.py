@@ -47,7 +47,7 @@ def choose(
     confidence: Annotated[
         float, typer.Option(parser=as_number, metavar="X", help="confidence of what is promised")
     ] = 0.9,
-    promise: Annotated[
+    unit: Annotated[
         Literal["row", "day", "week"] | None,
         typer.Option(help="unit of what is promised (default: day for alerts, week for rates)"),
     ] = None,
@@ -62,7 +62,7 @@ def choose(
     costs = {"missed": cost_missed, "false": cost_false, "review": cost_review}
     shares = {MaxFPR: max_fpr, MaxFDR: max_fdr, MinRecall: min_recall}
     goal = _goal(shares, alerts_per_day, costs, confidence)
-    asked = _asked(goal, confidence, promise)
+    asked = _asked(goal, confidence, unit)
     with call.reading() as log:
         view = newest_view(log, call, model)
         others = view.other_thresholds
@@ -106,10 +106,10 @@ def _asked(goal, confidence, unit):
     risk, target = RISKS.get(type(goal), (None, None))
     if risk is None:
         if unit:
-            raise typer.BadParameter(f"nothing is promised of {goal}: leave --promise out.")
+            raise typer.BadParameter(f"nothing is promised of {goal}: leave --unit out.")
         return None
     if risk == "alerts" and unit == "row":
-        raise typer.BadParameter("alerts are counted a day: use --promise day or week.")
+        raise typer.BadParameter("alerts are counted a day: use --unit day or week.")
     if not 0 < confidence < 1:
         raise typer.BadParameter(f"--confidence {confidence:g} does not lie between 0 and 1.")
     return risk, getattr(goal, target), confidence, unit or ("day" if risk == "alerts" else "week")

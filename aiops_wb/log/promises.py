@@ -9,7 +9,7 @@ import pandas as pd
 from ..stats.automation import WATCHED, Certainty
 from ..stats.points import as_points
 from ..stats.promises import KINDS
-from .base import Writing, conditions
+from .base import Writing, conditions, moment
 from .batches import BatchReads
 from .errors import StoreError
 
@@ -89,7 +89,9 @@ class PromiseReads(BatchReads):
         """Promises in the order in which they were issued: promise_id, model, version, tenant,
         segment, kind, unit, target, confidence, threshold, starts, evidence, says, issued_at."""
         where, values = conditions(model=model, kind=kind, issued_at__le=as_of)
-        return self.frame(f"SELECT * FROM promises{where} ORDER BY seq", values)
+        issued = f"SELECT * FROM promises{where} ORDER BY seq"
+        asked = model, kind, *moment(as_of)
+        return self._until_written("promises", asked, lambda: self.frame(issued, values))
 
     def promise_units(
         self, model: str | None = None, kind: str | None = None, as_of: datetime | None = None
@@ -114,9 +116,9 @@ class PromiseReads(BatchReads):
         "The id of the latest promise about what another speaks of, and that itself."
         where, values = conditions(**of.subject)
         columns = ", ".join(Promise._fields)
-        rows = self._rows(
-            f"SELECT promise_id, {columns} FROM promises{where} ORDER BY seq DESC LIMIT 1", values
-        )
+        newest = f"SELECT promise_id, {columns} FROM promises{where} ORDER BY seq DESC LIMIT 1"
+        asked = tuple(of.subject.values())
+        rows = self._until_written("promises", asked, lambda: self._rows(newest, values))
         return (rows[0][0], Promise(*rows[0][1:])) if rows else None
 
     def promised_since(self, model: str, at: datetime) -> bool:
@@ -150,12 +152,10 @@ class PromiseReads(BatchReads):
     def last_look(self, model: str) -> Look:
         "How far days were last looked at."
         where, values = conditions(model=model)
-        rows = self._rows(
-            f"""
+        newest = f"""
             SELECT through, batch_id, known_at FROM promise_looks{where}
-            ORDER BY batch_id DESC, known_at DESC, through DESC LIMIT 1""",
-            values,
-        )
+            ORDER BY batch_id DESC, known_at DESC, through DESC LIMIT 1"""
+        rows = self._until_written("promise_looks", model, lambda: self._rows(newest, values))
         return Look(*rows[0]) if rows else Look()
 
 

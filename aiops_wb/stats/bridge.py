@@ -596,8 +596,8 @@ def _sentence(found):
         return f"{title} {moved} from {before} to {after}{sure}: {reasons}."
     change = " to ".join(_amount(x, found, digits) for x in found.change[1:3])
     change += " points" if found.figure in _SHARES else ""
-    said = f"{title} was {before} and is {after}, no more than days differ by chance ({change})"
-    return f"{said}; yet {reasons}." if reasons else f"{said}, and no part of that is more."
+    said = f"{title} was {before} and is {after}, which could be chance: days differ as much ({change})"
+    return f"{said}; yet {reasons}." if reasons else f"{said}, and so could each part of it."
 
 # %% ../../nbs/stats/24_bridge.ipynb #7255b5a5
 def _amount(value, found, digits):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cached_property
 from math import isinf, isnan, nan
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -88,10 +89,12 @@ class _Scoring:
         self.daily = any(row.unit != "year" for row in self.issued)
         self.look = self._since(store.last_look(model)) if self.daily else Look()
         self.days = store.changed_days(model, self.look, last) if self.daily else {}
-        written = store.promise_units(model)
-        self.known = {
-            (row.promise_id, row.first.date()): row.known_batch for row in written.itertuples()
-        }
+
+    @cached_property
+    def known(self) -> Mapping[tuple[str, date], int]:
+        "The batch by which each unit was last scored."
+        written = self.store.promise_units(self.model)
+        return {(row.promise_id, row.first.date()): row.known_batch for row in written.itertuples()}
 
     def _since(self, look):
         "The last look, but for days that it did not know to be promised."

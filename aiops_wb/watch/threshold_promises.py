@@ -56,13 +56,15 @@ def promised(view: View, bound: Bound, points: int) -> Controlled:
     its past does not carry the bound, or nobody can know."""
     points = as_points(points, view.grid.kind)
     found = view.other_thresholds.control(*bound, bound.unit)
-    if found.threshold is None or found.confidence is None:
-        raise StoreError(f"{bound.risk} of at most {bound.target:g} is not promised: {found.says}.")
-    if points < found.threshold:
+    if found.threshold is not None and points < found.threshold:
         raise StoreError(
-            f"{bound.risk} of at most {bound.target:g} is promised from "
+            f"{bound.risk} of at most {bound.target:g} could be promised from "
             f"{view.probability(found.threshold):.3f} ({found.threshold} points) on, not from "
             f"{view.probability(points):.3f}."
+        )
+    if found.threshold is None or found.confidence is None:
+        raise StoreError(
+            f"{bound.risk} of at most {bound.target:g} cannot be promised yet: {found.says}."
         )
     return found
 

@@ -43,7 +43,7 @@ def give(data, capsys):
 
 
 def test_the_choice_is_printed_with_its_interval_its_flat_region_and_what_can_be_promised(give):
-    code, lines, _ = give("--max-fpr", "0.1", "--promise", "day")
+    code, lines, _ = give("--max-fpr", "0.1", "--unit", "day")
     assert code == 0 and len(lines) == 2
     assert lines[0].startswith(f"{MODEL} v1: from ") and "over 30 days" in lines[0]
     assert "95% interval of the threshold" in lines[0] and "may just reach it" in lines[0]
@@ -89,8 +89,8 @@ def test_alerts_a_day_need_no_label_and_sites_are_told_one_by_one(give, data):
         (("--max-fpr", "10"), "false positive rate of 10"),
         (("--cost-review", "1"), "missed must be positive"),
         (("--cost-missed", "1"), "false or review, too"),
-        (("--min-recall", "0.5", "--promise", "day"), "leave --promise out"),
-        (("--alerts-per-day", "5", "--promise", "row"), "alerts are counted a day"),
+        (("--min-recall", "0.5", "--unit", "day"), "leave --unit out"),
+        (("--alerts-per-day", "5", "--unit", "row"), "alerts are counted a day"),
         (("--max-fpr", "0.1", "--confidence", "95"), "does not lie between 0 and 1"),
         (("--max-fpr", "x"), "is not a number"),
     ],

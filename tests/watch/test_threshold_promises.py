@@ -76,8 +76,8 @@ def test_what_the_past_does_not_carry_is_refused_and_nothing_is_written(bench, g
     before = open_snapshot(bench.data).audit()
     asked = ["--why", "w", "--confidence", "0.5", "--promise"]
     for words, says in (
-        (["set", "0.2", "--model", MODEL, *asked, "fpr=0.25"], "is promised from 0."),
-        (["propose", MODEL, "0.2", *asked, "fpr=0.25"], "is promised from 0."),
+        (["set", "0.2", "--model", MODEL, *asked, "fpr=0.25"], "could be promised from 0."),
+        (["propose", MODEL, "0.2", *asked, "fpr=0.25"], "could be promised from 0."),
         (["set", "0.9", "--model", MODEL, *asked, "fpr=2"], "'fpr=2' with confidence 0.5"),
         (["set", "0.9", "--model", MODEL, *asked, "recall=.5"], "'recall=.5' is no bound"),
         (["set", "0.9", "--model", MODEL, *asked, "fpr"], "write fpr, fdr, alerts with a number"),
@@ -95,7 +95,7 @@ def test_nothing_is_promised_where_too_few_weeks_can_judge(tmp_path):
     bench.ingest(datetime(2025, 10, 10, tzinfo=UTC))
     with bench.store() as store:
         store.publish()
-    with pytest.raises(StoreError, match="is not promised: .*12 are needed"):
+    with pytest.raises(StoreError, match="cannot be promised yet: .*12 are needed"):
         promised(open_view(bench.data, MODEL), Bound("fpr", 0.25, 0.5), 900)
 
 
