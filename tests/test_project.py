@@ -286,6 +286,7 @@ def test_a_guide_has_no_outputs_and_names_what_exists(guide):
 
 
 LONG = {
+    "18_evidence",
     "conformal",
     "differences",
     "monitoring",

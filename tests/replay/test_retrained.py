@@ -80,7 +80,7 @@ def told(bench, *policies, settings=None, **options):
         return relive_trainings(log, MODEL, FIRST, LAST, policies, settings, **options)
 
 
-@pytest.mark.parametrize("half_life", [None, 10.0])
+@pytest.mark.parametrize("half_life", [None, pytest.param(10.0, marks=pytest.mark.slow)])
 def test_a_past_training_is_the_one_that_was_made_on_its_morning(
     half_life, monkeypatch, capsys, tmp_path
 ):
@@ -115,6 +115,7 @@ def test_what_became_known_later_changes_no_training():
     assert newest.booster.save_raw("ubj") != of.trained.booster.save_raw("ubj")
 
 
+@pytest.mark.slow
 def test_where_the_relation_turns_the_recent_days_are_recommended():
     of = told(world(TURN), RECENT, ALL)
     assert of.answer.best == "recent" and of.answer.gains[0].lower > 0
@@ -202,6 +203,7 @@ def test_what_was_really_decided_stands_beside_never_and_nothing_is_written(tmp_
         told(bench, weekly)
 
 
+@pytest.mark.slow
 def test_costs_are_compared_where_they_are_named():
     priced = RECENT.model_copy(update={"costs": Costs(missed=4.0, review=1.0)})
     priced, every = (p.model_copy(update={"threshold": 0.3}) for p in (priced, ALL))
@@ -250,6 +252,7 @@ def test_what_cannot_be_lived_together_is_refused(policies, says):
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_log_that_nothing_can_be_learned_from_is_told_in_a_sentence():
     frame = lived()
     frame = frame[frame.day < FIRST + timedelta(7)]
