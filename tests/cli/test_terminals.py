@@ -192,7 +192,7 @@ CLOSED = {"output": ">&-", "errors": "2>&-", "input": "<&-", "all": "<&- >&- 2>&
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_every_command_runs_in_any_environment(house, name):
-    few = name in ("bare", "posix", "a name that is no text")
+    few = name != "no utf-8 at all"  # the narrowest of them runs every call
     odd, done = all_calls(house, few=few, **BARE | ENVIRONMENTS[name])
     assert not odd, done.stderr
     assert "Traceback" not in done.stderr and "should not happen" not in done.stderr

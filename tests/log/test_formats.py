@@ -178,7 +178,11 @@ def _written(frame, suffix, path):
     return gzip.compress(text, mtime=0) if suffix.endswith(".gz") else text
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet", ".csv.gz", ".jsonl.gz"])
+@pytest.mark.parametrize(
+    "suffix",
+    [".csv", ".jsonl", ".parquet"]
+    + [pytest.param(name, marks=pytest.mark.slow) for name in (".csv.gz", ".jsonl.gz")],
+)
 def test_damaged_files_load_or_are_quarantined_or_refused_in_a_sentence(bench, suffix, tmp_path):
     spool = bench.data / "spool" / "predictions"
     for seed in range(10):

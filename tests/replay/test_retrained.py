@@ -165,6 +165,7 @@ def test_evidence_decides_where_it_is_asked_and_sees_no_label_early():
     assert quiet.took_over == 0
 
 
+@pytest.mark.slow
 def test_what_was_really_decided_stands_beside_never_and_nothing_is_written(tmp_path):
     "v2 took over in the middle; v1 scores on where it has a file, and says so where it has none."
     frame = lived(TURN)
