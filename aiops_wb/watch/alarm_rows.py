@@ -12,7 +12,18 @@ from .silence import SILENCE
 from .switch import closed_row
 from .view import View
 
-__all__ = ["event_id", "event_rows", "record_alarms"]
+__all__ = ["alarms_of_day", "event_id", "event_rows", "record_alarms"]
+
+
+def alarms_of_day(view: View) -> list:
+    """Alarms that are open on a day, muted ones as well, each with stream, kind, severity and
+    effect: those that were recorded with the day's figures, as is the severity of the front page;
+    followed now where none were."""
+    if not (view.history(1).metric == "drift_gravity").any():
+        return view.drift.alarms
+    asked = view.model, view.day, view.day
+    told = view.reader.drift_events(*asked, version=view.version, as_of=view.as_of)
+    return [row for row in told.itertuples() if row.state != "closed"]
 
 
 def event_id(model: str, version: str, stream: str, opened_on: date) -> str:

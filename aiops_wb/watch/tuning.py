@@ -12,6 +12,7 @@ from ..log.proposals import Proposal
 from ..log.store import Store
 from ..stats.choosing import Goal
 from ..stats.tuning import Situation
+from .alarm_rows import alarms_of_day
 from .threshold_changes import change_evidence, propose, roll_back
 from .tuning_rules import Ground, Looked, TuningRules, muted_days
 from .view import View
@@ -31,19 +32,11 @@ class Alarms:
 
 
 def open_alarms(view: View) -> Alarms:
-    """Open alarms of a day, of drift, data quality and silence alike: as recorded with its figures;
-    followed now where none were."""
+    "Open alarms of a day, of drift, data quality and silence alike."
     if view.not_watched:
         return Alarms((), f"{view.version} is not watched, {view.not_watched}")
-    stored = view.history(1)
-    if (stored.metric == "drift_gravity").any():
-        told = view.reader.drift_events(
-            view.model, view.day, view.day, version=view.version, as_of=view.as_of
-        )
-        alarms = [row for row in told.itertuples() if row.state != "closed"]
-    else:
-        alarms = view.drift.alarms
-    heard = tuple(f"{a.stream} ({a.kind}, {a.severity})" for a in alarms if not a.muted)
+    alarms = [a for a in alarms_of_day(view) if not a.muted]
+    heard = tuple(f"{a.stream} ({a.kind}, {a.severity})" for a in alarms)
     if heard or view.severity != "unknown":
         return Alarms(heard)
     return Alarms((), "whether anything drifts is unknown: what could tell cannot be watched")
