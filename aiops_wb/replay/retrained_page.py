@@ -25,8 +25,8 @@ def write_retrained(folder: Path, of: Retrained, now: datetime) -> Path:
 
 def retrained_page(of: Retrained, now: datetime) -> str:
     "The page of retraining policies."
-    known = of.answer.says.startswith("Unknown")
-    state = "look" if of.answer.best else "unknown" if known else "ok"
+    state = "look" if of.answer.best else "unknown" if of.answer.unknown else "ok"
+    labels = f"Labels are in up to {of.labels_in}" if of.labels_in else "No day's labels are in"
     rows = [
         {"policy": one.name, "how": one.words}
         | {k.replace("_", " "): _cell(v) for k, v in row.items() if k != "policy"}
@@ -39,7 +39,7 @@ def retrained_page(of: Retrained, now: datetime) -> str:
         first=of.first,
         last=of.last,
         known="Each training learned what was known on its morning, and its version is judged on "
-        f"the days behind it alone. Labels are in up to {of.labels_in}; never is {of.version}.",
+        f"the days behind it alone. {labels}; never is {of.version}.",
         stories=[Story("", state, [of.answer.says])],
         recorded="",
         notes=[as_sentence(note) for note in of.notes],

@@ -90,6 +90,12 @@ class Answer:
     gains: tuple[Gain, ...]  # of each policy beside never
     says: str
 
+    @property
+    def unknown(self) -> bool:
+        "Whether the blocks cannot tell: nothing is better than never, and not all is worse."
+        worse = bool(self.gains) and all(g.upper < 0 for g in self.gains)
+        return self.best is None and not worse
+
     def __str__(self) -> str:
         return self.says
 

@@ -147,7 +147,7 @@ def test_where_the_relation_turns_the_recent_days_are_recommended():
 @pytest.mark.slow
 def test_where_nothing_changes_no_policy_is_praised():
     of = told(world(), RECENT, ALL)
-    assert of.answer.best is None and "Unknown" in of.answer.says or "Do not" in of.answer.says
+    assert of.answer.best is None
     assert all(g.upper > -0.02 for g in of.answer.gains)
 
 

@@ -52,7 +52,11 @@ def test_the_better_ones_are_found_and_told_from_those_that_are_not():
     assert told.best in ("p0", "p1") and set(told.alike) == {"p0", "p1"} - {told.best}
     assert str(told).startswith("Retrain as ") and "cannot be told apart from" in told.says
     alone = answer(lost(np.random.default_rng(3), effects=(2, 0, 0, 0, -2)), FIVE)
-    assert alone.best == "p0" and alone.says.endswith("and more than every other policy.")
+    assert (
+        alone.best == "p0"
+        and not alone.unknown
+        and alone.says.endswith("and more than every other policy.")
+    )
     (one,) = answer(lost(np.random.default_rng(3), effects=(2,) * 5), {"p0": "now"}).gains
     assert (
         "shared" not in answer(lost(np.random.default_rng(3), effects=(2,) * 5), {"p0": "x"}).says
@@ -63,10 +67,10 @@ def test_the_better_ones_are_found_and_told_from_those_that_are_not():
 def test_what_does_harm_is_said():
     worse = answer(lost(np.random.default_rng(4), effects=(-2,) * 5), FIVE)
     assert worse.best is None and worse.says.startswith("Do not retrain in any of these ways")
+    assert not worse.unknown
     some = answer(lost(np.random.default_rng(4), effects=(-2, 0, 0, 0, 0)), FIVE)
-    assert (
-        some.says.startswith("Unknown: 40 weeks cannot tell") and "p0 lost more than" in some.says
-    )
+    assert some.unknown and some.says.startswith("Unknown: 40 weeks cannot tell")
+    assert "p0 lost more than" in some.says
 
 
 def test_blocks_are_as_long_as_weeks_need_that_tell_of_the_next():
@@ -86,6 +90,7 @@ def test_blocks_are_as_long_as_weeks_need_that_tell_of_the_next():
 
 def test_too_few_weeks_say_nothing():
     for weeks, told in ((0, "0 weeks"), (1, "1 week "), (3, "3 weeks")):
-        says = answer(lost(np.random.default_rng(6), weeks), FIVE).says
-        assert says.startswith(f"Unknown: {told}") and "at least 4 are needed" in says
+        few = answer(lost(np.random.default_rng(6), weeks), FIVE)
+        assert few.unknown and few.says.startswith(f"Unknown: {told}")
+        assert "at least 4 are needed" in few.says
     assert np.isnan(lost(np.random.default_rng(6), 0).mean("p0"))
