@@ -164,7 +164,10 @@ def with_proposal(bench):
     "A threshold that is proposed, and a place outside for what the trail is."
     (bench.root / "aiops.toml").write_text('audit_anchor = "outside/anchor.jsonl"\n')
     taken_in(bench)
-    give(bench, ("thresholds", "propose", MODEL, "0.7", "--site", "north", "--why", "calls"))
+    give(
+        bench,
+        ("thresholds", "propose", "0.7", "--model", MODEL, "--site", "north", "--why", "calls"),
+    )
 
 
 def damaged(bench):
@@ -288,10 +291,12 @@ COMMANDS = {
     "rollback": Command(
         ("thresholds", "rollback", "--model", MODEL, "--why", "too few"), with_threshold
     ),
-    "propose": Command(("thresholds", "propose", MODEL, "0.6", "--why", "fewer"), taken_in),
+    "propose": Command(
+        ("thresholds", "propose", "0.6", "--model", MODEL, "--why", "fewer"), taken_in
+    ),
     "approve": Command(("thresholds", "approve", "P-1", "--why", "fewer"), with_proposal),
     "reject": Command(("thresholds", "reject", "P-1", "--why", "more"), with_proposal),
-    "tune": Command(("thresholds", "tune", MODEL), published, TUNED),
+    "tune": Command(("thresholds", "tune", "--model", MODEL), published, TUNED),
     "tuned": Command(("daily", "--reports", "none"), long_log, f'{TUNED}tune = "apply"\n'),
     "reference": Command(REFERENCE, four_weeks),
     "adopt": Command(ADOPT, four_weeks),

@@ -18,6 +18,7 @@ __all__ = [
     "LastDay",
     "Model",
     "Models",
+    "OneOrEvery",
     "Reason",
     "Reports",
     "Version",
@@ -31,6 +32,7 @@ __all__ = [
     "as_name",
     "as_number",
     "as_pairs",
+    "number_option",
 ]
 
 
@@ -118,6 +120,12 @@ as_name = checked_name
 
 Model = Annotated[str, typer.Option(parser=as_name, metavar="MODEL", help="the model")]
 Version = Annotated[str, typer.Option(parser=as_name, metavar="VERSION", help="the version")]
+OneOrEvery = Annotated[
+    str | None,
+    typer.Argument(
+        parser=as_name, metavar="[MODEL]", help="only this model (default: every model)"
+    ),
+]
 Models = Annotated[
     list[str] | None,
     typer.Option(
@@ -163,3 +171,11 @@ DaysBack = Annotated[
     typer.Option("--days", parser=as_days, metavar="N", help="how many days back from the newest"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def number_option(text: str):
+    "An option that is a number, where it is given; what it is, in words."
+    return Annotated[
+        float | None,
+        typer.Option(parser=as_number, metavar="X", help=text, show_default=False),
+    ]

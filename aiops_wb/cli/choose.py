@@ -7,7 +7,7 @@ import typer
 
 from ..stats.choosing import Capacity, Goal, MaxFDR, MaxFPR, MinCost, MinRecall
 from ..watch.other_thresholds import DAYS
-from .arguments import AsJson, as_days, as_name, as_number
+from .arguments import AsJson, Model, as_days, as_number, number_option
 from .call import Call, alone, command
 from .lines import line, printable
 from .output import print_json
@@ -26,24 +26,19 @@ RISKS = {
 }
 
 
-def _number(help_text):
-    return Annotated[
-        float | None,
-        typer.Option(parser=as_number, metavar="X", help=help_text, show_default=False),
-    ]
-
-
 @command(app)
 def choose(
     call: Call,
-    model: Annotated[str, typer.Argument(parser=as_name, metavar="MODEL", help="the model")],
-    max_fpr: _number("at most this false positive rate: false alerts of negatives") = None,
-    max_fdr: _number("at most this false discovery rate: false alerts of alerts") = None,
-    min_recall: _number("at least this recall: caught of positives") = None,
-    alerts_per_day: _number("at most so many alerts on a day to come, with --confidence") = None,
-    cost_missed: _number("least cost: what a missed positive costs") = None,
-    cost_false: _number("least cost: what a false alert costs") = None,
-    cost_review: _number("least cost: what a look at an alert costs") = None,
+    model: Model,
+    max_fpr: number_option("at most this false positive rate: false alerts of negatives") = None,
+    max_fdr: number_option("at most this false discovery rate: false alerts of alerts") = None,
+    min_recall: number_option("at least this recall: caught of positives") = None,
+    alerts_per_day: number_option(
+        "at most so many alerts on a day to come, with --confidence"
+    ) = None,
+    cost_missed: number_option("least cost: what a missed positive costs") = None,
+    cost_false: number_option("least cost: what a false alert costs") = None,
+    cost_review: number_option("least cost: what a look at an alert costs") = None,
     confidence: Annotated[
         float, typer.Option(parser=as_number, metavar="X", help="confidence of what is promised")
     ] = 0.9,

@@ -10,7 +10,7 @@ from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..log.never import in_percent
 from ..watch.arriving import how_labels_arrive
-from .arguments import AsJson, Why, as_name
+from .arguments import AsJson, OneOrEvery, Why, as_name
 from .call import Call, command, group
 from .lines import line, printable
 from .output import print_json
@@ -43,12 +43,7 @@ OneModel = Annotated[
 @command(app, "show")
 def show(
     call: Call,
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            parser=as_name, metavar="[MODEL]", help="only this model (default: every model)"
-        ),
-    ] = None,
+    model: OneOrEvery = None,
     as_json: AsJson = False,
 ):
     "Show how labels arrive, which days are complete, and what is declared never to get a label."

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..watch.promises import Ledger, ledger
-from .arguments import AsJson, AsOf, as_name
+from .arguments import AsJson, AsOf, OneOrEvery
 from .call import Call, alone, command
 from .lines import counted, line, printable
 from .output import as_rows, print_json, show
@@ -21,12 +21,7 @@ NEWEST = 20
 @command(app)
 def promises(
     call: Call,
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            parser=as_name, metavar="[MODEL]", help="only this model (default: every model)"
-        ),
-    ] = None,
+    model: OneOrEvery = None,
     kind: Annotated[
         Literal["tickets", "fpr", "fdr", "alerts", "alarms", "promotions"] | None,
         typer.Option(help="only promises of this kind (default: of every kind)"),

@@ -1,13 +1,9 @@
 """A threshold, proposed: somebody has to approve it."""
 
-from typing import Annotated
-
-import typer
-
 from ..watch import threshold_changes
 from ..watch.threshold_changes import whose
 from ..watch.threshold_promises import Bound
-from .arguments import Reason, as_name
+from .arguments import Model, Reason
 from .call import Call, alone, command
 from .lines import line, printable
 from .thresholds import (
@@ -28,7 +24,7 @@ app = alone()
 @command(app)
 def propose(
     call: Call,
-    model: Annotated[str, typer.Argument(parser=as_name, metavar="MODEL", help="the model")],
+    model: Model,
     score: Score,
     why: Reason,
     tenant: Tenant = None,

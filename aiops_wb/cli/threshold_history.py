@@ -1,14 +1,11 @@
 """Every change of a model's thresholds: who, when, why, what it did, and what became of it."""
 
 from dataclasses import asdict
-from typing import Annotated
-
-import typer
 
 from ..log.proposals import ThresholdChange
 from ..stats.points import Grid
 from ..watch.threshold_changes import FIGURES, whose
-from .arguments import AsJson, as_name
+from .arguments import AsJson, Model
 from .call import Call, alone, command
 from .lines import counted, line, printable
 from .output import print_json
@@ -19,7 +16,7 @@ app = alone()
 @command(app)
 def history(
     call: Call,
-    model: Annotated[str, typer.Argument(parser=as_name, metavar="MODEL", help="the model")],
+    model: Model,
     as_json: AsJson = False,
 ):
     with call.reading() as log:

@@ -7,7 +7,7 @@ import typer
 from ..stats.choosing import Capacity, MaxFDR, MaxFPR, MinCost
 from ..watch.tuning import look_at, propose_tuned
 from ..watch.tuning_rules import MOST_DAYS
-from .arguments import AsJson, Why, as_name, as_number
+from .arguments import AsJson, Model, Why, number_option
 from .call import Call, alone, command
 from .lines import line, printable
 from .output import print_json
@@ -16,23 +16,16 @@ from .thresholds import newest_view, print_calls
 app = alone()
 
 
-def _goal_option(text):
-    return Annotated[
-        float | None,
-        typer.Option(parser=as_number, metavar="X", help=text, show_default=False),
-    ]
-
-
 @command(app)
 def tune(
     call: Call,
-    model: Annotated[str, typer.Argument(parser=as_name, metavar="MODEL", help="the model")],
-    cost_missed: _goal_option(
+    model: Model,
+    cost_missed: number_option(
         "for least cost: what a missed positive costs, in false alerts"
     ) = None,
-    max_fdr: _goal_option("at most this share of alerts may be false") = None,
-    max_fpr: _goal_option("at most this share of negatives may be alerts") = None,
-    alerts_per_day: _goal_option("no more than a tenth of the days may have more alerts") = None,
+    max_fdr: number_option("at most this share of alerts may be false") = None,
+    max_fpr: number_option("at most this share of negatives may be alerts") = None,
+    alerts_per_day: number_option("no more than a tenth of the days may have more alerts") = None,
     why: Why = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="only say what each check says; propose nothing")

@@ -34,7 +34,7 @@ def give(data, capsys):
     "Give a command: exit code, lines, what was wrong."
 
     def given(*words):
-        code = main(["thresholds", "choose", MODEL, *words, "--data", str(data)])
+        code = main(["thresholds", "choose", "--model", MODEL, *words, "--data", str(data)])
         told = capsys.readouterr()
         assert told.err.count("\n") <= 1 and "Traceback" not in told.err
         return code, told.out.splitlines(), told.err

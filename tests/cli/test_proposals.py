@@ -53,19 +53,22 @@ def listed(give):
 
 
 def changes(give):
-    return json.loads(give("thresholds", "history", MODEL, "--json")[1])["changes"]
+    return json.loads(give("thresholds", "history", "--model", MODEL, "--json")[1])["changes"]
 
 
 def test_a_proposal_decides_nothing_until_somebody_approves_it(give):
-    code, told, _ = give("thresholds", "propose", MODEL, "0.7", *WHY)
+    code, told, _ = give("thresholds", "propose", "0.7", "--model", MODEL, *WHY)
     assert code == 0 and told.startswith(f"P-1: {MODEL} v1, threshold 0.700 instead of 0.500")
     (row,) = listed(give)
     assert (row["threshold"], row["proposals"], row["by"]) == (0.5, "P-1", None)
-    code, again, _ = give("thresholds", "propose", MODEL, "0.7", *WHY)
+    code, again, _ = give("thresholds", "propose", "0.7", "--model", MODEL, *WHY)
     assert code == 0 and again.startswith("P-1 (proposed already): ")
-    wrong = give("thresholds", "propose", MODEL, "0.7", "--why", "me too", who="ben")[2]
+    wrong = give("thresholds", "propose", "0.7", "--model", MODEL, "--why", "me too", who="ben")[2]
     assert "P-1 by ana proposes the same, and is open" in wrong
-    assert "in force is this one already" in give("thresholds", "propose", MODEL, "0.5", *WHY)[2]
+    assert (
+        "in force is this one already"
+        in give("thresholds", "propose", "0.5", "--model", MODEL, *WHY)[2]
+    )
     assert "P-1 late: 0.700 (847 points)" in give("thresholds", "list")[1]
     code, told, _ = give("thresholds", "approve", "P-1", "--why", "agreed", who="ben")
     assert code == 0 and "threshold is now 0.700 (847 points)" in told
@@ -79,7 +82,7 @@ def test_a_proposal_decides_nothing_until_somebody_approves_it(give):
 
 
 def test_what_a_change_did_is_kept_with_intervals_over_days(give):
-    give("thresholds", "propose", MODEL, "0.7", *WHY)
+    give("thresholds", "propose", "0.7", "--model", MODEL, *WHY)
     give("thresholds", "approve", "P-1", "--why", "agreed", who="ben")
     change = changes(give)[-1]
     told, frame = change["evidence"], give.frame
@@ -103,21 +106,21 @@ def test_what_a_change_did_is_kept_with_intervals_over_days(give):
     assert undone["rolled_back_by"] == "jo" and undone["rolled_back_at"].startswith("2026-03-20")
     assert back["new"] == 0 and back["rolled_back_by"] is None
     assert back["evidence"]["after"]["points"] == 0 and back["evidence"]["rolled_back"]
-    text = give("thresholds", "history", MODEL)[1]
+    text = give("thresholds", "history", "--model", MODEL)[1]
     assert "0.500 -> 0.700 (agreed), proposed by ana (P-1), evidence" in text
     assert "rolled back 2026-03-20 02:00Z by jo" in text and "fdr " in text
     assert "approved 2026-03-20 by ben: agreed" in text
 
 
 def test_the_world_may_overtake_a_proposal(give):
-    give("thresholds", "propose", MODEL, "0.7", *WHY)
+    give("thresholds", "propose", "0.7", "--model", MODEL, *WHY)
     give("thresholds", "set", "0.6", "--model", MODEL, *WHY)
     assert "overtaken: the threshold was 0.500 when it was made" in give("thresholds", "list")[1]
     code, _, wrong = give("thresholds", "approve", "P-1", *WHY)
     assert code == 1 and "P-1 was overtaken: the threshold was 0.500" in wrong
     assert "0.600 now. Reject it, and propose another." in wrong
     give("thresholds", "rollback", "--model", MODEL, *WHY)
-    give("thresholds", "propose", MODEL, "0.8", "--site", "north", *WHY)
+    give("thresholds", "propose", "0.8", "--model", MODEL, "--site", "north", *WHY)
     with give.bench.store() as store:
         newer = events(days=1, per_day=40, start=date(2026, 3, 20), version="v2", seed=7)
     give.bench.log(newer, version="v2")
@@ -129,7 +132,7 @@ def test_the_world_may_overtake_a_proposal(give):
 
 def test_who_does_not_want_it_closes_it(give):
     for score in ("0.7", "0.8"):
-        give("thresholds", "propose", MODEL, score, *WHY)
+        give("thresholds", "propose", score, "--model", MODEL, *WHY)
     assert "P-1 is withdrawn" in give("thresholds", "reject", "P-1", *WHY)[1]
     assert "P-2 is rejected" in give("thresholds", "reject", "P-2", *WHY, who="ben")[1]
     assert give("thresholds", "reject", "P-2", *WHY, who="ben")[0] == 0, "given again"
@@ -144,7 +147,7 @@ def test_where_two_people_are_needed_nobody_is_both(give):
     (give.bench.root / "aiops.toml").write_text("threshold_four_eyes = true\n")
     code, _, wrong = give("thresholds", "set", "0.7", "--model", MODEL, *WHY)
     assert code == 1 and "nobody changes a threshold alone" in wrong
-    give("thresholds", "propose", MODEL, "0.7", *WHY)
+    give("thresholds", "propose", "0.7", "--model", MODEL, *WHY)
     code, _, wrong = give("thresholds", "approve", "P-1", *WHY)
     assert code == 1 and "P-1 was proposed by ana: threshold_four_eyes asks for another" in wrong
     assert give("thresholds", "approve", "P-1", *WHY, who="ben")[0] == 0
@@ -153,7 +156,7 @@ def test_where_two_people_are_needed_nobody_is_both(give):
 
 
 def test_a_site_has_its_own_proposal_and_history(give):
-    give("thresholds", "propose", MODEL, "0.8", "--site", "north", *WHY)
+    give("thresholds", "propose", "0.8", "--model", MODEL, "--site", "north", *WHY)
     assert "P-1" in give("thresholds", "list")[1]
     give("thresholds", "approve", "P-1", "--why", "agreed", who="ben")
     rows = {(row["tenant"], row["site"]): row["threshold"] for row in listed(give)}
@@ -165,7 +168,7 @@ def test_a_site_has_its_own_proposal_and_history(give):
     north = give.frame[(give.frame.site == "north") & (give.frame.day >= date(2026, 2, 18))]
     per_day = own["evidence"]["before"]["alerts_per_day"][0]
     assert abs(per_day - (north.score >= 0.5).sum() / 30) < 0.3, "in cells of a fiftieth of a logit"
-    assert "that of the version -> 0.800" in give("thresholds", "history", MODEL)[1]
+    assert "that of the version -> 0.800" in give("thresholds", "history", "--model", MODEL)[1]
 
 
 def test_a_model_without_predictions_and_an_empty_log_are_listed_all_the_same(tmp_path, capsys):
@@ -175,14 +178,14 @@ def test_a_model_without_predictions_and_an_empty_log_are_listed_all_the_same(tm
         store.publish()
     assert main(["thresholds", "list", "--data", str(bench.data)]) == 0
     assert "new v1: 0.525 (100 points), since 2026-03-20" in capsys.readouterr().out
-    assert main(["thresholds", "history", "new", "--data", str(bench.data)]) == 0
+    assert main(["thresholds", "history", "--model", "new", "--data", str(bench.data)]) == 0
     assert "- -> 0.525" in capsys.readouterr().out
 
 
 def test_a_site_that_only_a_proposal_names_has_the_threshold_of_the_version(give):
     "It is not said to stand as it was logged, where somebody changed it."
     assert give("thresholds", "set", "0.7", "--model", MODEL, *WHY)[0] == 0
-    assert give("thresholds", "propose", MODEL, "0.8", "--site", "S1", *WHY)[0] == 0
+    assert give("thresholds", "propose", "0.8", "--model", MODEL, "--site", "S1", *WHY)[0] == 0
     whole, site = listed(give)
     assert site["site"] == "S1" and site["threshold"] == whole["threshold"]
     assert (site["by"], site["why"]) == (None, "that of the version")

@@ -174,11 +174,10 @@ def test_the_command_is_read_by_a_shell_as_it_was_meant(tmp_path):
     said = in_node(tmp_path, "return given.map((words) => slider.command(...words));", asked)
     for (model, part, score, why), line in zip(asked, said):
         of = [f"--{key}={part[key]}" for key in ("tenant", "site") if part.get(key)]
-        options, what = [*of, f"--why={why}"], [model, score]
-        dashed = "-" in (model[0], score[0])
-        words = [*options, "--", *what] if dashed else [*what, *options]
+        options = [f"--model={model}", *of, f"--why={why}"]
+        words = [*options, "--", score] if score[0] == "-" else [score, *options]
         assert shlex.split(line) == ["aiops-wb", "thresholds", "propose", *words]
-    assert said[0] == "aiops-wb thresholds propose m 0.600 --why=m"
+    assert said[0] == "aiops-wb thresholds propose 0.600 --model=m --why=m"
 
 
 def page_of(data, shown=(), folder=Path()):
@@ -364,7 +363,9 @@ def test_keys_move_it_and_a_reader_is_told_once_it_rests(tmp_path):
     assert said["buttons"][:2] == ["in force: 0.600", "best F1: 0.4334"]
     assert (said["before"], said["cheapest"]) == (False, True) and said["cost"][0] != "-"
     assert said["asked"] == ["Say why first: the reason is kept with the change.", "why"]
-    assert shlex.split(said["command"])[2:] == ["propose", "m", "0.600", "--why=too many 'alerts'"]
+    assert shlex.split(said["command"])[2:] == [
+        *("propose", "0.600", "--model=m", "--why=too many 'alerts'")
+    ]
     assert all(said["labels"])
 
 
@@ -390,7 +391,7 @@ def test_names_stay_text_and_no_script_of_theirs_runs(tmp_path):
     html = page_of(data | {"parts": of_parts})[2].replace("<article>", f"<article>{hostile}", 1)
     name, says, command, scripts, of_b, ran = in_chromium(tmp_path, html, asks)
     assert (name, says) == (f"site {HOSTILE}", HOSTILE) and scripts == 3
-    assert (shlex.split(command)[3], shlex.split(command)[5]) == (HOSTILE, f"--site={HOSTILE}")
+    assert shlex.split(command)[4:6] == [f"--model={HOSTILE}", f"--site={HOSTILE}"]
     assert "--site=b" in of_b and ran == "nothing"
 
 

@@ -77,7 +77,7 @@ def test_what_the_past_does_not_carry_is_refused_and_nothing_is_written(bench, g
     asked = ["--why", "w", "--confidence", "0.5", "--promise"]
     for words, says in (
         (["set", "0.2", "--model", MODEL, *asked, "fpr=0.25"], "could be promised from 0."),
-        (["propose", MODEL, "0.2", *asked, "fpr=0.25"], "could be promised from 0."),
+        (["propose", "0.2", "--model", MODEL, *asked, "fpr=0.25"], "could be promised from 0."),
         (["set", "0.9", "--model", MODEL, *asked, "fpr=2"], "'fpr=2' with confidence 0.5"),
         (["set", "0.9", "--model", MODEL, *asked, "recall=.5"], "'recall=.5' is no bound"),
         (["set", "0.9", "--model", MODEL, *asked, "fpr"], "write fpr, fdr, alerts with a number"),
@@ -101,7 +101,7 @@ def test_nothing_is_promised_where_too_few_weeks_can_judge(tmp_path):
 
 def test_a_proposal_keeps_its_bound_until_it_is_approved(bench, give):
     code, out, _ = give(
-        *("propose", MODEL, "0.9", "--promise", "alerts=12", "--why", "fewer calls")
+        *("propose", "0.9", "--model", MODEL, "--promise", "alerts=12", "--why", "fewer calls")
     )
     assert code == 0 and ledger_of(bench).empty
     key = out.split(":")[0].split()[0]
@@ -137,7 +137,7 @@ def test_a_change_and_its_promise_are_one_act(bench, give, monkeypatch, stopped_
     def stop(*_):
         raise StoreError("stopped")
 
-    assert give("propose", MODEL, score, *act)[0] == 0
+    assert give("propose", score, "--model", MODEL, *act)[0] == 0
     with monkeypatch.context() as patched:
         patched.setattr(threshold_changes, stopped_at, stop)
         for words in (("set", score, "--model", MODEL, *act), ("approve", "P-1", "--why", "x")):
@@ -151,7 +151,7 @@ def test_a_change_and_its_promise_are_one_act(bench, give, monkeypatch, stopped_
 
 
 def test_a_proposal_with_another_promise_is_another(bench, give):
-    act = ("propose", MODEL, "0.95", "--why", "x")
+    act = ("propose", "0.95", "--model", MODEL, "--why", "x")
     assert give(*act, "--promise", "alerts=8")[0] == 0
     code, told, _ = give(*act, "--promise", "alerts=8")
     assert code == 0 and "proposed already" in told
@@ -182,7 +182,10 @@ def test_no_promise_of_all_events_where_some_have_a_threshold_of_their_own(bench
     "Neither made nor proposed; one that was made is not judged on such days."
     act = ("--promise", "alerts=8", "--why", "x")
     assert give("set", "0.2", "--model", MODEL, "--site", "S1", "--why", "x")[0] == 0
-    for words in (("set", "0.95", "--model", MODEL, *act), ("propose", MODEL, "0.95", *act)):
+    for words in (
+        ("set", "0.95", "--model", MODEL, *act),
+        ("propose", "0.95", "--model", MODEL, *act),
+    ):
         code, _, wrong = give(*words)
         assert code == 1 and "site S1 of tenant default has one of its own" in wrong
     assert not len(ledger_of(bench))

@@ -178,12 +178,15 @@ def test_the_command_says_every_check_and_a_morning_does_it_by_itself(
     bench = made.copy_to(tmp_path / "house")
     monkeypatch.chdir(bench.root)
     monkeypatch.setattr(calls.Call, "now", lambda self: NOW)
-    assert main(["thresholds", "tune", MODEL]) == 1
+    assert main(["thresholds", "tune", "--model", MODEL]) == 1
     assert "Name a goal" in capsys.readouterr().err
-    assert main(["thresholds", "tune", MODEL, "--max-fdr", "0.2", "--cost-missed", "9"]) == 2
-    assert main(["thresholds", "tune", MODEL, "--max-fdr", "20"]) == 2
+    assert (
+        main(["thresholds", "tune", "--model", MODEL, "--max-fdr", "0.2", "--cost-missed", "9"])
+        == 2
+    )
+    assert main(["thresholds", "tune", "--model", MODEL, "--max-fdr", "20"]) == 2
     capsys.readouterr()
-    words = ["thresholds", "tune", MODEL, "--cost-missed", "9"]
+    words = ["thresholds", "tune", "--model", MODEL, "--cost-missed", "9"]
     assert main([*words, "--dry-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [text[:4] for text in lines[:6]] == ["pass"] * 6 and "dry run" in lines[-1]

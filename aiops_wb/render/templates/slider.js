@@ -122,11 +122,10 @@ const quoted = (word) =>
 
 /** The command that proposes a threshold, of a part where it is none of all. */
 export const command = (model, { tenant, site }, score, why) => {
-  const given = Object.entries({ tenant, site, why }).filter(([, value]) => value);
+  const given = Object.entries({ model, tenant, site, why }).filter(([, value]) => value);
   const options = given.map(([name, value]) => `--${name}=${quoted(value)}`);
-  const what = [quoted(model), score];
-  const dashed = what.some((word) => /^'?-/.test(word)); // would be taken for an option
-  const words = dashed ? [...options, "--", ...what] : [...what, ...options];
+  // a score below zero would be taken for an option
+  const words = score.startsWith("-") ? [...options, "--", score] : [score, ...options];
   return ["aiops-wb thresholds propose", ...words].join(" ");
 };
 
