@@ -83,7 +83,7 @@ from aiops_wb.watch.other_thresholds import OtherThresholds
 from aiops_wb.watch.registered import Chosen
 from aiops_wb.watch.selective import Selective
 from aiops_wb.watch.threshold_changes import propose, set_threshold
-from aiops_wb.watch.threshold_promises import Bound, issue_bound, promised
+from aiops_wb.watch.threshold_promises import Bound, end_bounds, issue_bound, promised
 from aiops_wb.watch.tuning_rules import Ground, TuningRules
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -276,6 +276,7 @@ REFUSED = {  # what looks at the points before it asks for anything else: it is 
     "watch.threshold_promises.issue_bound:points": lambda x: issue_bound(
         None, NOW, Day(), x, FEW, None
     ),
+    "watch.threshold_promises.end_bounds:points": lambda x: end_bounds(None, NOW, Day(), x),
     "models.training.train:threshold": lambda x: train(ROWS, "m", "v", threshold=x),
     "watch.dial.Calls.within:threshold": lambda x: Calls.within(CALLS, None, x, "t", None),
     "models.booster_file.agreement:points": lambda x: agreement(VERSION, ROWS, [x, x]),

@@ -9,7 +9,7 @@ from ..stats.choosing import Capacity, Goal, MaxFDR, MaxFPR, MinCost, MinRecall
 from ..watch.other_thresholds import DAYS
 from .arguments import AsJson, Model, as_days, as_number, number_option
 from .call import Call, alone, command
-from .lines import line, printable
+from .lines import counted, line, printable
 from .output import print_json
 from .thresholds import newest_view
 
@@ -66,12 +66,18 @@ def choose(
         own, apart = others.choose_by_site(goal, days) if by else ({}, [])
         told = {"model": view.model, "version": view.version, "in_force": view.threshold}
         in_force = view.probability(view.threshold)
+        own_ones = log.own_thresholds(view.model, view.version)
     if as_json:
         print_json(told | _as_json(choice, kept, own, apart))
         return
     line(printable(f"{view.model} {view.version}: {choice.says}"))
     if kept:
         line(printable(f"promised: {kept.says}"))
+    if own_ones:
+        line(
+            f"note: {counted(len(own_ones), 'tenant or site', 'tenants or sites')} with a "
+            "threshold of its own is counted as the others are"
+        )
     for site, one in own.items():
         line(printable(f"{site}: {one.says}"))
     if apart:

@@ -87,6 +87,9 @@ def _figures(change):
     told = change.evidence
     if "before" not in told:
         return
+    if not told["days"]:
+        yield "there was no event to try it on"
+        return
     labels = "" if told["labels_in"] else ", whose labels are not known to be in"
     yield f"over {counted(told['days'], 'day')} from {told['first']} to {told['last']}{labels}:"
     for name in FIGURES:

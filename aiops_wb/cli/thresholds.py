@@ -6,6 +6,7 @@ import typer
 
 from ..log.catalog import Reader
 from ..log.errors import StoreError
+from ..stats.points import PER_UNIT
 from ..watch import threshold_changes
 from ..watch.dial import DAYS, Calls
 from ..watch.explore import explored_words
@@ -138,9 +139,13 @@ def newest_view(log: Reader, call: Call, model: str) -> View:
 def as_points(view: View, score: float) -> int:
     "A score as points; StoreError where it is none."
     try:
-        return int(view.grid.quantise(score))
+        points = int(view.grid.quantise(score))
     except ValueError as error:
         raise StoreError(f"threshold: {error}") from None
+    most = view.grid.limit / PER_UNIT
+    if view.grid.kind == "linear" and abs(score) > most:
+        raise StoreError(f"threshold {score:g} lies outside of {-most:g} to {most:g}.")
+    return points
 
 
 def _require_reason(why):
@@ -169,6 +174,8 @@ def print_change(log: Reader, changed: Changed) -> None:
         + f"{view.probability(now_at):.3f} ({now_at} points)"
     )
     print_calls(log, view, scope, changed.before, now_at)
+    for says in changed.ended:
+        line(f"no longer promised: {says}")
     if changed.promise:
         line(f"promised: {changed.promise}; 'aiops-wb promises' tells what was kept")
 

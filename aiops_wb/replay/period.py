@@ -334,7 +334,7 @@ def _notes(then, versions, first, last, labels_in, policies) -> list[str]:
         notes.append(
             f"{len(late)} of {len(days)} days were not known until later: on their mornings "
             "nothing was known of them. A past that is brought in with 'aiops-wb history import' "
-            "is known as it was."
+            "is known as it was"
         )
     open_ = [d for d in days if labels_in is None or d > labels_in]
     if open_:

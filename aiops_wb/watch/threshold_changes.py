@@ -15,7 +15,14 @@ from ..log.store import Store
 from ..stats.points import Grid, as_points
 from ..stats.thresholds import simulate
 from .other_thresholds import DAYS
-from .threshold_promises import Bound, as_evidence, issue_bound, of_evidence, promised
+from .threshold_promises import (
+    Bound,
+    as_evidence,
+    end_bounds,
+    issue_bound,
+    of_evidence,
+    promised,
+)
 from .view import View
 
 __all__ = [
@@ -112,6 +119,7 @@ class Changed:
     after: int
     again: bool = False  # nothing was written: the same act was given before
     promise: str = ""  # what is promised of the threshold from now on
+    ended: tuple[str, ...] = ()  # what was promised of the one before
 
 
 def set_threshold(
@@ -161,12 +169,13 @@ def _carried(view, scope, points, bound):
     return promised(view, bound, points)
 
 
-def _with_promise(store, now, changed, bound, found):
-    "A change with what is promised of it, recorded; one that was given again has it once."
-    if bound is None:
+def _with_promise(store, now, changed, bound=None, found=None):
+    "A change with what is promised of it and no longer is; one that was given again has it once."
+    if changed.scope is not None:
         return changed
-    says = issue_bound(store, now, changed.view, changed.after, bound, found)
-    return replace(changed, promise=says)
+    of = store, now, changed.view, changed.after
+    says = issue_bound(*of, bound, found) if bound else ""
+    return replace(changed, promise=says, ended=end_bounds(*of))
 
 
 def roll_back(
@@ -175,12 +184,15 @@ def roll_back(
     "Put back the threshold before the latest change; one person may, also where two are needed."
     before, subject = in_force(view, scope), subject_of(view.model, view.version, scope)
     latest = store.latest_change(view.model, view.version, scope)
+    if latest is None and scope is not None:
+        raise StoreError(f"there is nothing to roll back: {whose(scope)} never had a threshold.")
     old = view.threshold if latest and latest.old is None else latest and latest.old
     back = before if old is None else old
     evidence = change_evidence(view, scope, before, back)
     rows = store.audit_head()[0]
-    store.roll_back(now, who, "threshold", subject, why, evidence)
-    return _changed(store, view, scope, before, rows)
+    with store.transaction():
+        store.roll_back(now, who, "threshold", subject, why, evidence)
+        return _with_promise(store, now, _changed(store, view, scope, before, rows))
 
 
 def _changed(store, view, scope, before, rows):

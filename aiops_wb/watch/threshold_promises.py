@@ -13,7 +13,7 @@ from ..stats.control import Controlled
 from ..stats.points import as_points
 from .view import View
 
-__all__ = ["Bound", "as_evidence", "issue_bound", "of_evidence", "promised"]
+__all__ = ["Bound", "as_evidence", "end_bounds", "issue_bound", "of_evidence", "promised"]
 
 RISKS = ("fpr", "fdr", "alerts")
 
@@ -75,12 +75,29 @@ def issue_bound(
     """Record what is promised of a threshold (points) from tomorrow on, for the ledger to score;
     returns the promise in words."""
     points = as_points(points, view.grid.kind)
-    tomorrow = now.astimezone(ZoneInfo(store.timezone)).date() + timedelta(1)
     score = view.probability(points)
     says = f"from {score:.3g} on {found.promise}"
     named = view.model, view.version, bound.risk, bound.target, found.confidence, bound.unit
-    store.issue_promise(now, Promise(*named, tomorrow, says, int(points)))
+    store.issue_promise(now, Promise(*named, _tomorrow(store, now), says, int(points)))
     return says
+
+
+def end_bounds(store: Store, now: datetime, view: View, points: int) -> tuple[str, ...]:
+    """Record that what was promised of other thresholds of a version than this one (points) ends
+    with today; returns what it said."""
+    points, ended = as_points(points, view.grid.kind), []
+    for risk in RISKS:
+        asked = Promise(view.model, view.version, risk, None, None, "day", now.date(), "")
+        _, stood = store.standing_promise(asked) or (None, None)
+        if stood and stood.target is not None and stood.threshold != points:
+            last = stood._replace(starts=_tomorrow(store, now))
+            store.withdraw_promise(now, last, "the threshold was changed")
+            ended.append(stood.says)
+    return tuple(ended)
+
+
+def _tomorrow(store, now):
+    return now.astimezone(ZoneInfo(store.timezone)).date() + timedelta(1)
 
 
 def as_evidence(bound: Bound | None) -> dict[str, Any]:

@@ -3,15 +3,19 @@
 import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import MODEL, Bench, events
 
 from aiops_wb.cli import main
+from aiops_wb.cli.thresholds import as_points
 from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.errors import StoreError
 from aiops_wb.stats.automation import certainty
 from aiops_wb.stats.counts import ScoreCounts
+from aiops_wb.stats.points import Grid
 
 ROOT = Path(__file__).parents[2]
 START = date(2026, 3, 1)
@@ -122,3 +126,14 @@ def test_the_lines_of_the_readme_lead_to_a_case_on_the_page(tmp_path, monkeypatc
         (row,) = log.frame("SELECT * FROM predictions").itertuples()
     assert (case.kind, case.entity_id, row.decided_by) == (route, "guard-12", "workbench")
     assert ("no calibration stands" in case.reason) == (not labelled)
+
+
+def test_a_threshold_beyond_the_ends_of_a_grid_is_none():
+    linear = SimpleNamespace(grid=Grid("linear"))
+    assert as_points(linear, 32) == 32_000
+    for score in (32.001, -1e9):
+        with pytest.raises(StoreError, match=r"lies outside of -32 to 32\."):
+            as_points(linear, score)
+    for score in (1.2, float("nan")):
+        with pytest.raises(StoreError, match="threshold: "):
+            as_points(SimpleNamespace(grid=Grid()), score)

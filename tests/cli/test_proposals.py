@@ -159,6 +159,10 @@ def test_a_site_has_its_own_proposal_and_history(give):
     give("thresholds", "propose", "0.8", "--model", MODEL, "--site", "north", *WHY)
     assert "P-1" in give("thresholds", "list")[1]
     give("thresholds", "approve", "P-1", "--why", "agreed", who="ben")
+    chosen = give("thresholds", "choose", "--model", MODEL, "--max-fpr", "0.1")[1]
+    assert "note: 1 tenant or site with a threshold of its own is counted" in chosen
+    wrong = give("thresholds", "rollback", "--model", MODEL, "--site", "south", *WHY)[2]
+    assert "site south of tenant default never had a threshold" in wrong
     rows = {(row["tenant"], row["site"]): row["threshold"] for row in listed(give)}
     assert rows == pytest.approx({(None, None): 0.5, ("default", "north"): 0.8}, abs=1e-4)
     give("thresholds", "rollback", "--model", MODEL, "--site", "north", "--why", "no")

@@ -112,6 +112,18 @@ def test_a_proposal_keeps_its_bound_until_it_is_approved(bench, give):
     assert (row.kind, row.unit, row.confidence) == ("alerts", "day", 0.9)
 
 
+def test_what_was_promised_of_a_threshold_ends_with_it(bench, give):
+    words = ("--model", MODEL, "--why", "w")
+    assert give("set", "0.9", *words, "--promise", "alerts=12")[0] == 0
+    assert "no longer" not in give("set", "0.9", *words, "--promise", "alerts=12")[1]
+    assert "no longer promised: from 0.9 on" in give("set", "0.95", *words)[1]
+    assert "no longer" not in give("rollback", *words)[1]  # nothing was promised of 0.95
+    assert ledger_of(bench).target.isna().tolist() == [False, True]
+    assert give("set", "0.97", *words, "--promise", "alerts=12")[0] == 0
+    assert "no longer promised: from 0.97 on" in give("rollback", *words)[1]
+    assert ledger_of(bench).target.isna().tolist() == [False, True, False, True]
+
+
 def test_the_ledger_scores_it_when_its_days_are_over(bench, give):
     assert give("set", "0.9", "--model", MODEL, "--promise", "alerts=12", "--why", "w")[0] == 0
     first = datetime.now(UTC).date() + timedelta(1)
