@@ -74,7 +74,14 @@ def test_a_log_takes_any_name_and_gives_each_its_own_files(house):
     assert all(path.startswith("deep/er/house/data") for path in made), made
 
 
-@pytest.mark.parametrize("name", [*AWKWARD[:4], "a\nb", "Known", " ", "ж" * 40, *IMPOSSIBLE])
+LIKE_OTHERS = [".", "/out", "Known", " ", "ж" * 40]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["..", "../../out", "a\nb", *IMPOSSIBLE]
+    + [pytest.param(name, marks=pytest.mark.slow) for name in LIKE_OTHERS],
+)
 def test_any_name_may_be_told_to_any_command(house, capsys, name):
     log_of(["known"])
     before = tree(house.joinpath("deep/er/house"), "data", "reports"), tree(house, "deep")

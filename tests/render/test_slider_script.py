@@ -410,6 +410,7 @@ def test_a_page_that_is_opened_from_a_folder_moves(tmp_path):
 AXE = os.environ.get("AXE_CORE", "")
 
 
+@pytest.mark.slow  # make browser runs it as well, and fetches what it needs
 @browser
 @needs_chromium
 @pytest.mark.skipif(not AXE, reason="axe-core is fetched by make browser")

@@ -205,6 +205,7 @@ def test_another_version_or_tenant_that_scores_is_no_silence(alive):
     assert told(alive) == []
 
 
+@pytest.mark.slow
 def test_a_few_events_a_day_are_missed_by_what_was_expected_since_the_last(bench):
     bench.log(events(days=42, per_day=3, start=START))
     end = START + timedelta(42)
