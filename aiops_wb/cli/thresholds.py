@@ -1,4 +1,4 @@
-"""A model's threshold: shown, tried on the last days, changed, put back."""
+"""A model's threshold: shown, changed, put back."""
 
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from .lines import line, printable
 app = group(
     {
         "list": ("threshold_list", "every threshold in force, since when and by whom; proposals"),
+        "simulate": ("simulate", "replay the last 30 days with another threshold"),
         "choose": ("choose", "choose a threshold for a goal, and what can be promised of one"),
         "propose": ("propose", "propose a threshold, which decides nothing until it is approved"),
         "approve": ("approve", "put a proposal into force"),
@@ -74,23 +75,7 @@ Score = Annotated[float, typer.Argument(parser=as_number, metavar="SCORE", help=
 def show(call: Call, model: Model):
     "Show the threshold in force."
     with call.reading() as log:
-        _print_in_force(newest_view(log, call, model))
-
-
-@command(app, "simulate")
-def simulate(call: Call, score: Score, model: Model):
-    "Replay the last 30 days with another threshold."
-    with call.reading() as log:
-        view = newest_view(log, call, model)
-        _print_in_force(view)
-        candidate = as_points(view, score)
-        result, unseen = view.other_thresholds.simulate(candidate), view.selective
-        told = " ".join(filter(None, (unseen.of_candidate(candidate), unseen.says)))
-    for name, (candidate, current, difference) in result.table.items():
-        line(f"  {name:15} {candidate:12.3f} {current:12.3f} {difference:+12.3f}")
-    line(result.recommendation)
-    if told:
-        line(told)
+        print_in_force(newest_view(log, call, model))
 
 
 @command(app, "set")
@@ -153,7 +138,8 @@ def _require_reason(why):
         raise StoreError("a change of a threshold needs --why.")
 
 
-def _print_in_force(view):
+def print_in_force(view: View) -> None:
+    "The threshold of a version, those of tenants and sites, and what is explored."
     line(
         f"{view.model} {view.version}: threshold {view.probability(view.threshold):.3f} "
         f"({view.threshold} points)"
