@@ -346,14 +346,6 @@ def test_what_cannot_be_asked_is_refused():
     with pytest.raises(ValueError, match="linear grid"):
         linear = [changed(s, grid=Grid("linear")) for s in (side, later)]
         bridge(*linear, "brier")
-    with pytest.raises(ValueError, match="no threshold is named"):
-        side_of({(0, "a", "v2"): ScoreCounts.empty()}, {"v1": 0})
-    with pytest.raises(ValueError, match="2 grids"):
-        mixed = {
-            (0, "a", "v"): ScoreCounts.empty(),
-            (1, "a", "v"): ScoreCounts.empty(Grid("linear")),
-        }
-        side_of(mixed, 0)
 
 
 def test_a_planted_cause_is_ranked_first_and_intervals_hold():
