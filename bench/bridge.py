@@ -5,8 +5,9 @@ from functools import partial
 import numpy as np
 from scipy.special import expit
 
-from aiops_wb.stats.bridge import Side, bridge, shared_out
+from aiops_wb.stats.bridge import bridge
 from aiops_wb.stats.points import Grid
+from aiops_wb.stats.sides import Side, shared_out
 from bench.common import arguments, figure, interleaved, peak_mb
 
 DAYS, SEGMENTS, THRESHOLD = 60, 100, 405

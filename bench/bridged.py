@@ -6,9 +6,10 @@ from unittest import mock
 import numpy as np
 from scipy.special import expit, ndtr
 
-from aiops_wb.stats import bridge as module
-from aiops_wb.stats.bridge import FACTORS, Bridge, Side, bridge
+from aiops_wb.stats import sides as counting
+from aiops_wb.stats.bridge import FACTORS, Bridge, bridge
 from aiops_wb.stats.points import Grid
+from aiops_wb.stats.sides import Side
 
 STEP = 50  # points a cell
 STARTS = np.arange(-7000, 7000, STEP)
@@ -114,7 +115,7 @@ def account(laws, figure, days, rng=None) -> Bridge:
     first = sides(before, length[0], 0, rng, later)
     second = sides(after, length[1], 1000, rng)
     settled = first[1] if later else None
-    with mock.patch.object(module, "_MOST", 40 if rng is None else module._MOST):
+    with mock.patch.object(counting, "BANDS", 40 if rng is None else counting.BANDS):
         return bridge(first[0], second[0], figure, settled=settled, miss_cost=5.0)
 
 

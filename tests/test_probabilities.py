@@ -42,7 +42,6 @@ from aiops_wb.stats.automation import (
     thresholds_down,
     venn_abers_rule,
 )
-from aiops_wb.stats.bridge import Side
 from aiops_wb.stats.choosing import Choice, MaxFDR, MaxFPR
 from aiops_wb.stats.conformal import (
     GroupConditional,
@@ -73,6 +72,7 @@ from aiops_wb.stats.selective import (
     weighted,
     weighted_curve,
 )
+from aiops_wb.stats.sides import Side
 from aiops_wb.stats.thresholds import DayCurves, curve, simulate
 from aiops_wb.stats.tuning import Daily, Situation, steps, tune
 from aiops_wb.watch.alarms import count_rows
@@ -149,7 +149,7 @@ MANY = {  # what takes the points of many events
     ),
     "stats.counts.ScoreCounts.of:points": lambda x: ScoreCounts.of(x, [1, 1], [1, 1], [0, 1]),
     "stats.counts.ScoreCounts.from_events:points": ScoreCounts.from_events,
-    "stats.bridge.Side.__init__:points": lambda x: Side(
+    "stats.sides.Side.__init__:points": lambda x: Side(
         [0], ["a"], ["v"], *np.zeros((3, 2), dtype=int), x, np.ones((3, 2)), {"v": 0}
     ),
     "stats.conformal._PValues.p_values:points": TABLE.p_values,

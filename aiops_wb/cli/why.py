@@ -8,7 +8,7 @@ import typer
 from ..log.errors import StoreError
 from ..render.tables.bridge import part_words, value_words
 from ..render.vocabulary import FACTORS
-from ..stats.bridge import FIGURES
+from ..stats.sides import FIGURES
 from ..watch.view import View
 from ..watch.why import Answer, Span, in_words
 from .arguments import AsJson, AsOf, Model, as_date, as_instant, as_number

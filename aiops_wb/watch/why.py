@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from ..log.count_rows import By, CountRows
-from ..stats.bridge import Bridge, Side, bridge, shared_out, side_of
+from ..stats.bridge import Bridge, bridge
 from ..stats.performance import Figure
+from ..stats.sides import Side, shared_out, side_of
 from .model_day import ModelDay
 
 __all__ = ["WITHOUT_LABELS", "Answer", "Explanations", "Span", "in_words"]

@@ -10,9 +10,9 @@ from conftest import MODEL, Bench, events
 from aiops_wb.cli import main
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.render import plots, tables
-from aiops_wb.stats.bridge import FIGURES
 from aiops_wb.stats.counts import total
 from aiops_wb.stats.performance import summary
+from aiops_wb.stats.sides import FIGURES
 from aiops_wb.watch.view import View
 from aiops_wb.watch.why import in_words
 
