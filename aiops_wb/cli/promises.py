@@ -43,7 +43,10 @@ def promises(
         line(_failure(row))
     if len(failed) > NEWEST:
         line(f"{len(failed) - NEWEST:,} earlier ones are not shown: --json prints all")
-    line(f"{counted(len(failed), 'unit')} broken, each a day, a week or a year")
+    above = sum(map(_of_mean, failed))
+    line(f"{counted(len(failed) - above, 'unit')} broken, each a day, a week or a year")
+    if above:
+        line(f"{counted(above, 'unit')} above a mean that was promised: alone that breaks nothing")
 
 
 def _nothing(model, kind):
@@ -74,12 +77,18 @@ def _text(row):
     return printable(f"{row['model']}  {row['kind']:10}  {row['state']:7}  {row['says']}")
 
 
+def _of_mean(row):
+    "Whether what was promised is a mean over units."
+    return row["confidence"] is None
+
+
 def _failure(row):
     days = f"{row['first']:%Y-%m-%d}"
     if row["last"] != row["first"]:
         days += f" to {row['last']:%Y-%m-%d}"
     named = " ".join(filter(None, (row["version"], row["tenant"], row["segment"])))
+    what, how = ("above", " in the mean") if _of_mean(row) else ("broken", "")
     return printable(
-        f"broken: {row['model']} {named}  {days}  {row['kind']}: {row['bad'] / row['n']:.4g} "
-        f"({row['bad']:.4g} of {row['n']:.4g}), at most {row['target']:.4g} was promised"
+        f"{what}: {row['model']} {named}  {days}  {row['kind']}: {row['bad'] / row['n']:.4g} "
+        f"({row['bad']:.4g} of {row['n']:.4g}), at most {row['target']:.4g} was promised{how}"
     )

@@ -191,7 +191,7 @@ def _told(of) -> str:
     if of.found == inf:
         return f"{said}; nothing could have been found yet ({tested})"
     would = f"{of.found:g} times the allowed losses would have been found by now"
-    return f"{said}; {'' if of.state == 'kept' else 'too early for twice as much: '}{would} ({tested})"
+    return f"{said}; {'' if of.state == 'kept' else 'too early to see twice as much: '}{would} ({tested})"
 
 # %% ../../nbs/stats/21_promises.ipynb #eaa27cd0
 TWICE = 2.0

@@ -261,6 +261,11 @@ def test_the_command_and_the_page_say_the_same(logged, capsys):
     assert rows["alerts"]["due"] == 16 and rows["alerts"]["kept"] == (high <= 12).sum()
     assert rows["alerts"]["promised"] == pytest.approx(14.4)
     assert len(told["broken"]) == len(of.failures) == len(of.units[of.units.state == "broken"])
+    assert main(["promises", MODEL, *folders]) == 0
+    said = capsys.readouterr().out
+    means = sum(row["confidence"] is None for row in told["broken"])
+    assert 0 < means < len(told["broken"]) and said.count("was promised in the mean") == means
+    assert f"{len(told['broken']) - means} units broken" in said and "breaks nothing" in said
     for row in rows.values():
         assert f"{row['says'][1:]}." in page
     assert page.count("<svg") == 2 and "Alerts a day" in page
