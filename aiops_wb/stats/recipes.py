@@ -93,8 +93,7 @@ class Answer:
     @property
     def unknown(self) -> bool:
         "Whether the blocks cannot tell: nothing is better than never, and not all is worse."
-        worse = bool(self.gains) and all(g.upper < 0 for g in self.gains)
-        return self.best is None and not worse
+        return self.best is None and (not self.gains or any(g.upper >= 0 for g in self.gains))
 
     def __str__(self) -> str:
         return self.says
