@@ -13,6 +13,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from .config import Settings, SettingsError, load_settings
+    from .lab.explorer import ThresholdExplorer
     from .log.catalog import Reader, open_snapshot
     from .log.errors import BufferFull, Busy, NotWritten, StoreError
     from .log.ingest import Ingested, ingest_file
@@ -49,6 +50,7 @@ _HOME = {
     "SettingsError": "config",
     "Store": "log.store",
     "StoreError": "log.errors",
+    "ThresholdExplorer": "lab.explorer",
     "VennAbers": "stats.conformal",
     "View": "watch.view",
     "calibrate": "stats.conformal",

@@ -36,6 +36,7 @@ __all__ = [
     "script",
     "scripted",
     "segment_sliders",
+    "template",
     "threshold_slider",
 ]
 
@@ -46,10 +47,15 @@ SEGMENTS = "application/vnd.aiops-wb.segments"
 "The same of tenants and sites, for a page of their own."
 
 
+def template(name: str) -> str:
+    "The text of a file among the templates."
+    return (files("aiops_wb.render") / "templates" / name).read_text(encoding="utf-8")
+
+
 @cache
 def script() -> str:
     "The script of a slider, as it stands in a page."
-    return (files("aiops_wb.render") / "templates" / "slider.js").read_text(encoding="utf-8")
+    return template("slider.js") + "\n" + template("page.js")
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..log.columns import DEFAULTS
 from ..log.dial import Scope, threshold_of
 from ..stats.choosing import Choice, MinCost
 from ..stats.control import Controlled
@@ -27,10 +28,12 @@ __all__ = [
     "cut_at",
     "flat_of",
     "of_all",
+    "of_each",
     "of_segments",
     "packed",
     "parts_of",
     "promise_of",
+    "stops_of",
 ]
 
 POSITIONS = 2_000
@@ -116,6 +119,12 @@ def _step(span, least, most):
         tens *= 10
 
 
+def stops_of(part: Mapping) -> np.ndarray:
+    "Thresholds (points, ascending) at which a slider over packed counts stops."
+    every = np.arange(part["low"], part["high"] + 1, part["step"])
+    return np.union1d(every, np.asarray(part["marks"], dtype=np.int64))
+
+
 def cut_at(counts: ScoreCounts, step: int, marks: Sequence[int] = ()) -> ScoreCounts:
     "Counts in cells that begin at multiples of a step and at marks (points, ascending)."
     edges = counts.points // step * step
@@ -182,7 +191,7 @@ class Part(NamedTuple):
     "A tenant or a site with its counts, and the threshold (points) that is in force there."
 
     name: str
-    tenant: str | None  # None where there is but one
+    tenant: str | None  # None where it is the usual one, and there is no other
     site: str | None
     threshold: int
     its_own: bool  # whether the threshold was set for this part
@@ -227,7 +236,8 @@ def _part(view, scope, several, counts, own: Mapping[Scope, int]) -> Part:
     if several and site is not None:
         name += f" of tenant {tenant}"
     threshold = view.threshold if chosen is None else chosen
-    return Part(name, tenant if several else None, site, threshold, chosen is not None, counts)
+    named = tenant if several or tenant != DEFAULTS["predictions"]["tenant"] else None
+    return Part(name, named, site, threshold, chosen is not None, counts)
 
 
 def of_segments(view: View, parts: Sequence[Part]) -> dict:
@@ -242,6 +252,15 @@ def of_segments(view: View, parts: Sequence[Part]) -> dict:
         "marks": [],
         "parts": [_told(view, part) | packed(part.counts, [part.edge], most) for part in kept],
     }
+
+
+def of_each(view: View, parts: Sequence[Part]) -> dict:
+    "All events of a view, and parts of it beside them, as JSON values."
+    whole, beside = of_all(view), of_segments(view, parts)
+    told = {"named": whole["marks"], "flat": whole["flat"], "promise": whole["promise"]}
+    first = whole["parts"][0] | told  # what is told of all events is told of no part of them
+    nothing = {"marks": [], "flat": None, "promise": None}
+    return whole | nothing | {"parts": [first, *beside["parts"]]}
 
 
 def _told(view, part):

@@ -1,7 +1,7 @@
 // Every threshold of a model at once: counts in, figures out, and a slider over them.
 //
-// First arithmetic, which knows no page; then what draws. A report's page runs this module as it
-// stands, without a server; a widget calls `render({model, el})` with the same data.
+// First arithmetic, which knows no page; then what draws: `render({model, el})`. Behind it comes what
+// calls that, of a report's page, which has no server (page.js), or of a widget (widget.js).
 
 const PER_UNIT = 1000;
 const LIMIT = { logit: 16000, linear: 32000 };
@@ -195,7 +195,9 @@ ${each(BANDS, (name) => `<p data-band="${name}"></p>`)}
 <p class="row change"><code></code><button type="button">Copy</button></p>
 <p role="status" class="unseen"></p>`;
 
-/** Draw a slider into `el`; `model` has `data`, and keeps `at` (points), `part` and `costs`. */
+/** Draw a slider into `el`; `model` has `data`, and keeps `at` (points), `part` and `costs`.
+
+Returns a function that tells what is shown now: `{ at, part, why }`. */
 export function render({ model, el }) {
   const data = model.get("data");
   const { kind, days, parts } = data;
@@ -220,9 +222,12 @@ export function render({ model, el }) {
   const prices = COST_NAMES.map((name) => find(`[name=${name}]`));
   const text = (points) => spelled(points, kind);
 
+  /** What is told of a part, else of all of them. */
+  const told = (name) => part[name] ?? data[name];
+
   /** A sentence about thresholds, and their ends; of none without a low one. */
   const band = (name) => {
-    const { low, high, ...words } = data[name] ?? { says: "" };
+    const { low, high, ...words } = told(name) ?? { says: "" };
     const others = name === "flat" && COST_NAMES.some((cost) => costs?.[cost] !== given?.[cost]);
     if (others) return { says: OTHER_COSTS, low: Infinity };
     return { ...words, low: low ?? Infinity, high: high ?? Infinity };
@@ -307,7 +312,7 @@ export function render({ model, el }) {
   /** Buttons that lead to thresholds with a name. */
   const offer = () => {
     const least = costs ? [{ name: "cheapest", points: cheapest(table, stops, costs) }] : [];
-    const named = [{ name: "in force", points: part.inForce }, ...data.marks, ...least];
+    const named = [{ name: "in force", points: part.inForce }, ...(part.named ?? data.marks), ...least];
     const to = (points) => () => move(placeOf(stops, points));
     find("[data-jumps]").replaceChildren(
       ...named.map(({ name, points }) =>
@@ -359,29 +364,10 @@ export function render({ model, el }) {
   say("[data-says]", data.says);
   find("[data-parts]").hidden = parts.length < 2;
   choice.append(...parts.map(({ name }, i) => made("option", name, { value: i })));
-  const asked = Math.max(0, parts.findIndex(({ name }) => name === model.get("part")));
-  choose(asked, model.get("at") ?? parts[asked].inForce);
+  const asked = () => Math.max(0, parts.findIndex(({ name }) => name === model.get("part")));
+  choose(asked(), model.get("at") ?? parts[asked()].inForce);
   offer();
+  model.on?.("change:part", () => part === parts[asked()] || choose(asked(), stops[place]));
+  model.on?.("change:at", () => model.get("at") === stops[place] || choose(asked(), model.get("at")));
+  return () => ({ at: stops[place], part: part.name, why: why.value.trim() });
 }
-
-/** What a page is asked for behind its `#`, and keeps there: a link leads back to a threshold. */
-const onPage = (el) => {
-  const kept = new URLSearchParams(location.hash.slice(1));
-  const at = Number(kept.get("at") || NaN);
-  const state = { data: JSON.parse(el.dataset.slider), part: kept.get("part"), at };
-  if (Number.isNaN(at)) delete state.at;
-  return {
-    get: (name) => state[name],
-    set: (name, value) => (state[name] = value),
-    save_changes: () => {
-      const { at, part } = state;
-      history.replaceState(null, "", `#${new URLSearchParams(part ? { part, at } : { at })}`);
-    },
-  };
-};
-
-for (const el of globalThis.document?.querySelectorAll("[data-slider]") ?? []) {
-  render({ model: onPage(el), el });
-}
-
-export default { render };
