@@ -5,25 +5,36 @@ from datetime import timedelta
 from ..stats.drift import ALARM_SEVERITIES
 from .arguments import AsJson, DaysBack, Models
 from .call import Call, command, group
+from .handling import handled_words
 from .lines import counted, printable
 from .output import as_rows, show
 
 app = group(
-    {"explain": ("explain", "tell a model's newest days from those of its training, by features")}
+    {
+        "explain": (
+            "explain",
+            "tell a model's newest days from those of its training, by features",
+        ),
+        "acknowledge": ("acknowledge", "say that somebody looks after alarms, or mute them"),
+    }
 )
 LISTED = ("event_id", "event_date", "model", "state", "title", "text", "muted")
+HANDLED = ("handled", "by", "at", "why", "muted_until")
 
 
 @command(app, "list")
 def list_alarms(call: Call, models: Models = None, days: DaysBack = 30, as_json: AsJson = False):
-    "List alarms about drift: opened, graver than before, closed."
+    "List alarms about drift: opened, graver than before, closed; who looks after them."
     with call.reading() as log:
         parts = [log.drift_events(log.require_model(m)) for m in models or log.models()]
-    told = [r for p in parts for r in as_rows(_told(p), LISTED)]
+        handled = log.handled_alarms().set_index("event_id").rename(columns={"state": "handled"})
+    handled = dict(zip(handled.index, as_rows(handled, HANDLED)))
+    told = [r | handled[r["event_id"]] for p in parts for r in as_rows(_told(p), LISTED)]
     newest = max((row["event_date"] for row in told), default=None)
     recent = [row for row in told if row["event_date"] > newest - timedelta(days)]
     recent.sort(key=lambda row: (row["event_date"], row["event_id"]))
-    show(recent, _text, _still_open(parts), as_json)
+    today = call.now().date()
+    show(recent, lambda row: _text(row, today), _still_open(parts), as_json)
 
 
 def _told(events):
@@ -36,12 +47,20 @@ def _told(events):
     return events[events.state != "ongoing"]
 
 
-def _text(row):
+def _text(row, today):
     return (
         f"{row['event_id']}  {row['event_date']:%Y-%m-%d}  {row['state']:6}  "
         f"{printable(row['title'])}. {printable(row['text'])}"
         + (" (muted)" if row["muted"] else "")
+        + _handled(row, today)
     )
+
+
+def _handled(row, today):
+    "Who looks after an alarm, where somebody does, or muted it."
+    if not row["by"] and (row["muted_until"] or today) <= today:
+        return ""
+    return f" [{handled_words(row | {'state': row['handled']}, today)}]"
 
 
 def _still_open(parts):
