@@ -32,11 +32,11 @@ test: $(READY) clean-check export-check lint  ## everything that CI checks
 slow: $(READY)  ## the longer checks
 	$(BIN)/python -m pytest -q -m slow
 
-browser: $(READY)  ## scripts of pages in Chromium, and what axe-core finds (fetched by npm into a temporary folder)
+browser: $(READY)  ## scripts of pages and the widget of a notebook in Chromium, and what axe-core finds (fetched by npm into a temporary folder)
 	@aside=$$(mktemp -d); trap 'rm -rf "$$aside"' EXIT; \
 	if command -v npm >/dev/null && (cd "$$aside" && npm pack --silent $(AXE) >/dev/null && tar xzf *.tgz package/axe.min.js); \
 	then export AXE_CORE="$$aside/package/axe.min.js"; else echo "axe-core could not be fetched by npm: its checks are left out"; fi; \
-	$(BIN)/python -m pytest -q -m browser -rs tests/render
+	$(BIN)/python -m pytest -q -m browser -rs tests/render tests/lab
 
 export: $(READY)  ## clean the notebooks, write the modules and the README from them
 	$(BIN)/nbdev_clean

@@ -28,6 +28,7 @@ LAYERS = {  # in the order of imports: each knows only those above it
     "replay": "Past days lived again under policies of one's own.",
     "workbench": "One door for analysts.",
     "examples": "A real log and a simulated one to try things on.",
+    "lab": "Moved by hand in a notebook.",
 }
 EDGES = ("cli", "api", "service")  # told by their commands and addresses, not by their functions
 

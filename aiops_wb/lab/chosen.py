@@ -1,4 +1,4 @@
-"""What an explorer moves over: the replayed days of a model's newest view, all events and parts of them."""
+"""What an explorer moves over: the replayed days of a model, all events and parts of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,9 +71,8 @@ class Chosen:
                 return segment
         kind, name = ("tenant", tenant) if site is None else ("site", site)
         names = {getattr(part, kind) for part in parts} - {None}
-        raise StoreError(
-            f"{kind} {name!r} is none of those that slide apart in these days{_nearest(name, names)}"
-        )
+        known = f"{kind} {name!r} is none of those that stand apart in these days"
+        raise StoreError(known + _nearest(name, names))
 
     def simulate(self, name: str, points: int) -> Simulation:
         "What a threshold (points) would have done in a segment, beside the one in force."
@@ -82,7 +81,7 @@ class Chosen:
 
 
 def choose(call: Call, model: str | None = None, as_of: datetime | None = None) -> Chosen:
-    "The replayed days of a model, of the only one where none is named; StoreError where it is none."
+    "The replayed days of a model, of the only one where none is named; StoreError without it."
     folder = call.settings.data
     if not folder.is_dir():
         raise StoreError(f"there is no folder {folder.absolute()}: name the data folder of a log.")

@@ -20,7 +20,7 @@ from ..log.errors import StoreError
 from ..render.tables import Table
 from ..render.vocabulary import metric
 from ..watch.words import number
-from .chosen import Chosen, choose
+from .chosen import choose
 from .front import module
 from .handed_in import Answer, answer_of, propose
 
@@ -136,9 +136,10 @@ class ThresholdExplorer(anywidget.AnyWidget):
             return
         try:
             self.segment, self.points = asked["segment"], asked["points"]
-            self.propose(asked["why"])
-        except StoreError:
-            pass  # the view shows it
+        except t.TraitError as error:
+            self._tell(Answer("", "refused", str(error)))
+        else:
+            self._tell(self._proposed(asked["why"]))
 
     @t.validate("segment")
     def _known_segment(self, proposal):
@@ -179,8 +180,7 @@ class ThresholdExplorer(anywidget.AnyWidget):
         return f"ThresholdExplorer({self.model!r}, {self.version!r}, {shown})"
 
     def _repr_mimebundle_(self, **options):
-        """The widget; where none runs, a table of what the threshold that is shown would have done.
-        """
+        "The widget; where none runs, a table of what the threshold would have done."
         told = super()._repr_mimebundle_(**options)
         if told is None:
             return None

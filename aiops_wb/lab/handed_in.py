@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from ..cli.call import Call
 from ..log.acts import hand_in
-from ..log.errors import StoreError
+from ..log.errors import Busy, StoreError
+from ..log.taken_acts import DONE, FAILED
 from ..watch.acts import take_in_now
 
 __all__ = ["Answer", "answer_of", "propose"]
 
-WAITING = "Handed in; the night takes it in"
+WAITING = "handed in; the night takes it in"
 "What is said of a proposal that no writer has seen yet."
 
 
@@ -29,14 +30,21 @@ class Answer(NamedTuple):
 
 def propose(call: Call, what: Mapping[str, Any]) -> Answer:
     "Hand a proposal in, and say what became of it; StoreError where it is none, or cannot be kept."
-    data, settings = call.settings.data, call.settings
-    of = Answer(hand_in(data / "spool", "propose", what, call.who, call.now()), "waiting")
+    data = call.settings.data
+    key = hand_in(data / "spool", "propose", what, call.who, call.now())
+    why = _left_because(call, key)
+    return answer_of(call, Answer(key, "waiting", f"{WAITING}{f': {why}' if why else '.'}"))
+
+
+def _left_because(call, key) -> str:
+    "Why an act that was handed in waits, in a sentence; empty where it was taken in."
     try:
-        busy = take_in_now(data, settings, call.now(), call.who)
-    except StoreError as error:  # it is handed in all the same
-        busy = error
-    waits = f"{WAITING} ({busy})." if isinstance(busy, StoreError) else f"{WAITING}."
-    return answer_of(call, of._replace(says=waits))
+        taken = take_in_now(call.settings.data, call.settings, call.now(), call.who)
+    except StoreError as error:
+        return str(error)
+    if isinstance(taken, Busy):
+        return "somebody else writes to the log just now."
+    return next((t.says for t in taken if t.id == key and t.state == FAILED), "")
 
 
 def answer_of(call: Call, before: Answer) -> Answer:
@@ -47,4 +55,6 @@ def answer_of(call: Call, before: Answer) -> Answer:
         taken = log.act(before.id)
     if taken is None:
         return before
-    return Answer(before.id, taken.state, taken.says)
+    hint = f": 'aiops-wb thresholds approve {taken.proposal} --why ...' puts it into force."
+    says = f"{taken.says}{hint}" if taken.state == DONE else taken.says
+    return Answer(before.id, taken.state, says)

@@ -198,7 +198,7 @@ ${each(BANDS, (name) => `<p data-band="${name}"></p>`)}
 /** Draw a slider into `el`; `model` has `data`, and keeps `at` (points), `part` and `costs`.
 
 Returns a function that tells what is shown now: `{ at, part, why }`. */
-export function render({ model, el }) {
+function render({ model, el }) {
   const data = model.get("data");
   const { kind, days, parts } = data;
   const given = data.costs ?? undefined;
@@ -301,7 +301,7 @@ export function render({ model, el }) {
     clearTimeout(resting); // what is told and kept waits until the hand rests
     resting = setTimeout(() => {
       const rates = `precision ${written(ours.precision, 3)}, recall ${written(ours.recall, 3)}`;
-      say("[role=status]", `At ${text(points)}: ${calls}, ${rates}.`);
+      say(".unseen", `At ${text(points)}: ${calls}, ${rates}.`);
       offer();
       model.set("at", points);
       model.set("costs", costs);
@@ -349,7 +349,7 @@ export function render({ model, el }) {
   choice.onchange = () => choose(Number(choice.value), stops[place]);
   find("button").onclick = async () => {
     if (!why.value.trim()) {
-      say("[role=status]", "Say why first: the reason is kept with the change.");
+      say(".unseen", "Say why first: the reason is kept with the change.");
       return why.focus();
     }
     try {
@@ -358,7 +358,7 @@ export function render({ model, el }) {
       getSelection().selectAllChildren(line); // where a page may not write to the clipboard
       document.execCommand("copy");
     }
-    say("[role=status]", "Copied.");
+    say(".unseen", "Copied.");
   };
 
   say("[data-says]", data.says);
