@@ -44,6 +44,7 @@ nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
 nb_ipywidgets_js = {}  # nothing from another host: a widget shows its static form
+nb_mime_priority_overrides = [("*", "application/vnd.jupyter.widget-view+json", None)]
 
 logging.getLogger("traitlets").setLevel(logging.WARNING)
 

@@ -43,7 +43,8 @@ class ThresholdExplorer(anywidget.AnyWidget):
 
     `data` is the folder of the log (None: as the settings have it), `model` may be left out where
     there is but one; `tenant` and `site` choose where it begins, `as_of` a past time (with its
-    offset) as which all is known. StoreError says what there is not.
+    offset) as which all is known; `config` is a file of settings (None: the one that commands
+    find). StoreError says what there is not.
 
     `value` (a score), `points` and `segment` follow the slider and move it; a threshold between two
     of its stops becomes the nearer one. `figures` are those of `stats.thresholds.simulate` there.
@@ -68,8 +69,9 @@ class ThresholdExplorer(anywidget.AnyWidget):
         tenant: str | None = None,
         site: str | None = None,
         as_of: str | datetime | None = None,
+        config: str | Path | None = None,
     ):
-        self._call = Call(None if data is None else Path(data))
+        self._call = Call(*(None if path is None else Path(path) for path in (data, None, config)))
         self._as_of = None if as_of is None else _instant(as_of)
         self._of = choose(self._call, model, self._as_of)
         self._answer = Answer()
