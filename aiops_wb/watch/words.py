@@ -2,7 +2,11 @@
 
 from math import isnan
 
-__all__ = ["percent", "number"]
+import numpy as np
+
+from ..stats.counts import ScoreCounts
+
+__all__ = ["percent", "number", "labelled_like"]
 
 
 def percent(x: float, digits: int = 0) -> str:
@@ -18,3 +22,10 @@ def percent(x: float, digits: int = 0) -> str:
 def number(x: float, digits: int = 3) -> str:
     "A figure with fixed digits, '-' when unknown."
     return "-" if isnan(x) else f"{x:.{digits}f}"
+
+
+def labelled_like(counts: ScoreCounts, points: int, reach: int = 500) -> str:
+    "How many labelled events have a score like one (points), in words."
+    near = np.abs(counts.points.astype(np.int64) - points) <= reach
+    n, known = int(counts.n_labelled[near].sum()), int(counts.n_labelled.sum())
+    return f"{n:,} of {known:,} labelled events scored within {reach / 1000:g} log-odds of it"
