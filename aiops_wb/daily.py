@@ -32,7 +32,7 @@ from .render.frame import write_whole
 from .render.manifest import entry, silent_entry, write_manifest
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .render.promises import write_promises
-from .watch.alarm_rows import any_opens, record_alarms
+from .watch.alarm_rows import any_to_tell, record_alarms
 from .watch.cases import Opened, open_cases
 from .watch.explore import renew_exploration
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
@@ -207,7 +207,7 @@ def compute(
                 _keep_reasons(store, view)
             # mornings whose alarms failed are made up for
             followed = decides and "ok" not in later and not error
-            moved = _what_moved(store, view) if followed and any_opens(store, view) else ""
+            moved = _what_moved(store, view) if followed and any_to_tell(store, view) else ""
             with store.transaction():
                 _store_figures(store, view, figures, run_id, as_of, complete=not error)
                 if followed:

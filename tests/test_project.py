@@ -290,6 +290,7 @@ LONG = {
     "18_evidence",
     "conformal",
     "differences",
+    "explanations",
     "monitoring",
     "morning",
     "own_log",

@@ -191,14 +191,13 @@ class WidthExplained:
     off: float         # width - what the events differ by: they do not lie at the very ends
 
     def says(self, most: int = 3, names: Mapping[str, FeatureName] = MappingProxyType({})) -> str:
-        "In two sentences; an end at 0 or 1 is infinitely far away."
-        sizes = f"{self.between.rows[1]} events near its upper end, {self.between.rows[0]} near its lower"
+        "In two sentences; in one where too few events score like that."
         wide = "with an end that no score reaches" if isinf(self.width) else f"{self.width:.2f} log-odds wide"
-        few = " Most of it lies where no event scores: few events make it wide, no feature does."
-        off = "" if isinf(self.width) else f" Off the ends by {self.off:+.3f}."
-        off += few if not abs(self.off) <= self.width / 2 or isinf(self.width) else ""
-        told = self.between.says(most, names)
-        return f"{self.lower:.3f} to {self.upper:.3f}, {wide} ({sizes}): {told}{off}"
+        whole = f"{self.lower:.3f} to {self.upper:.3f}, {wide}"
+        if isinf(self.width) or abs(self.off) > self.width / 2:
+            return f"{whole}: most of it lies where no event scores; few events make it wide."
+        sizes = f"{self.between.rows[1]} events near its upper end, {self.between.rows[0]} near its lower"
+        return f"{whole} ({sizes}): {self.between.says(most, names)} Off the ends by {self.off:+.3f}."
 
     def __repr__(self) -> str:
         return self.says()

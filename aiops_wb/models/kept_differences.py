@@ -27,12 +27,12 @@ def keep_differences(
     asked, known = _asked(reader, of, as_of), read_differences(reader.root, of) or {}
     named, at = (reader, of.model, of.version), {"as_of": as_of}
     same = known.get("asked") == asked
-    told = {"asked": asked, "wide": wide and _as_json(wide), "width": None}
+    told = {"asked": asked, "wide": wide and wide.as_json(), "width": None}
     told["shift"] = (same and known.get("shift")) or _plain(shift_or_why(*named, of.day, **at))
     if wide and same and known.get("wide") == told["wide"]:
         told["width"] = known.get("width")
     elif wide:
-        told["width"] = _plain(width_or_why(*named, wide[:2], wide[3:], **at))
+        told["width"] = _plain(width_or_why(*named, wide[:2], wide.days, **at))
     if told != known:
         write_differences(reader.root, of, told)
 
@@ -75,7 +75,7 @@ def kept_width(
 ) -> WidthExplained | str | None:
     "Why an interval is wide, or why that is not known; None: it was not kept."
     told = _told(reader, of, as_of)
-    if told.get("wide") != _as_json(wide):
+    if told.get("wide") != wide.as_json():
         return None
     width = told.get("width")
     if width is None or isinstance(width, str):
@@ -93,10 +93,6 @@ def _asked(reader, of, as_of):
     "What an answer rests on beside the day."
     chosen = reader.reference_days(of.model, of.version, as_of)
     return {"batch": reader.known_batch(as_of), "reference": chosen and list(map(str, chosen))}
-
-
-def _as_json(wide):
-    return [*wide[:3], str(wide.first), str(wide.last)]
 
 
 def _plain(found):

@@ -1,6 +1,7 @@
 """Which features moved the scores of a model's newest days, where two versions part on them, and
 why an interval is wide: by the rows of its log."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -77,7 +78,7 @@ def logged_width(
     model: str,
     version: str,
     interval: tuple[float, float],
-    span: tuple[date, date],
+    days: Sequence[date],
     as_of: datetime | None = None,
     near: int = NEAR,
 ) -> WidthExplained:
@@ -85,23 +86,21 @@ def logged_width(
     of which so many nearest to each end are read. StoreError where there are none, or the
     version's file is not here."""
     loaded = load(reader, model, version)
-    days = reader.score_counts(model, *span, version=version, as_of=as_of)
-    if not days:
+    asked = {"version": version, "as_of": as_of}
+    by_day = reader.score_counts(model, min(days), max(days), **asked)
+    by_day = {day: counts for day, counts in by_day.items() if day in set(days)}
+    if not by_day:
         raise StoreError(
-            f"the log has no rows of {model} {version} from {span[0]} to {span[1]}, the days that "
-            "the interval was calibrated on."
+            f"the log has no rows of {model} {version} of the days that the interval was "
+            f"calibrated on, {min(days)} to {max(days)}."
         )
     ends = loaded.grid.quantise(np.array(interval, dtype=np.float64))
-    where, n = zip(*(_near(total(days.values()), int(end), near) for end in ends))
+    where, n = zip(*(_near(total(by_day.values()), int(end), near) for end in ends))
     every = max(1, sum(n) // (8 * near))  # of very many equal scores some
-    rows = reader.rows(
-        model,
-        *span,
-        version=version,
-        as_of=as_of,
-        where=f"({' OR '.join(where)}) AND hash(prediction_id) % {every:d} = 0",
-        labels=False,
-    )
+    one_of = ", ".join(f"DATE '{day}'" for day in by_day)
+    where = f"({' OR '.join(where)}) AND hash(prediction_id) % {every:d} = 0"
+    where += f" AND event_date IN ({one_of})"
+    rows = reader.rows(model, min(by_day), max(by_day), where=where, labels=False, **asked)
     unknown = reader.outcomes_among(model, loaded.features)
     return explain_width(loaded, interval, feature_columns(rows, unknown), rows.event_date, near)
 
@@ -121,13 +120,13 @@ def width_or_why(
     model: str,
     version: str,
     interval: tuple[float, float],
-    span: tuple[date, date],
+    days: Sequence[date],
     as_of: datetime | None = None,
     near: int = NEAR_IN_PAGE,
 ) -> WidthExplained | str:
     "`logged_width` by as many events as a page takes time for, or why it cannot be had."
     try:
-        return logged_width(reader, model, version, interval, span, as_of, near)
+        return logged_width(reader, model, version, interval, days, as_of, near)
     except StoreError as problem:
         return str(problem)
 

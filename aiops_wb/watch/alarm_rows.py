@@ -7,15 +7,17 @@ from datetime import date, datetime
 import pandas as pd
 
 from ..log.store import Store
+from ..stats.drift import ALARM_SEVERITIES
 from .alarms import Alarm, Drift
 from .silence import SILENCE
 from .switch import closed_row
 from .view import View
 
-__all__ = ["MOVED", "alarms_of_day", "any_opens", "event_id", "event_rows", "record_alarms"]
+__all__ = ["MOVED", "alarms_of_day", "any_to_tell", "event_id", "event_rows", "record_alarms"]
 
 MOVED = " What moved the scores: "
-"What stands in the words of an alarm before what moved the scores on the morning it opened."
+"""What stands in the words of an alarm before what moved the scores, on the morning it opened or
+became graver."""
 
 
 def alarms_of_day(view: View) -> list:
@@ -48,7 +50,7 @@ def event_rows(
     """The rows of a day: alarms that opened, go on, or were closed since `before`.
 
     `before` holds the model's events, oldest first. Alarms of another version are closed. `moved`:
-    what moved the scores, which an alarm that opens says as long as it is open.
+    what moved the scores, which an alarm says that opens or becomes graver, and goes on saying.
     """
     standing = _standing(before, day)
     rows = []
@@ -71,7 +73,8 @@ def _standing(before, day) -> Mapping:
 
 def _open_row(alarm: Alarm, known, model, version, day, moved):
     "An alarm that opened today, or goes on when it is `known`."
-    moved = known.text.partition(MOVED)[2] if known else moved
+    if known and not (moved and _to_tell(alarm, known)):
+        moved = known.text.partition(MOVED)[2]
     opened = known.opened_on.date() if known else day
     says = alarm.says()
     since = f"most likely since {alarm.since}"
@@ -105,10 +108,17 @@ def _why_closed(row, drift, version):
     return f"the recent days of {row.stream} no longer differ for certain by more than is tolerated"
 
 
-def any_opens(store: Store, view: View) -> bool:
-    "Whether an alarm opens on the day of a view that was not open before it."
+def any_to_tell(store: Store, view: View) -> bool:
+    "Whether an alarm opens on the day of a view, or becomes graver: somebody will be told."
     standing = _standing(_of_drift(store, view.model), view.day)
-    return any((view.version, alarm.stream) not in standing for alarm in view.drift.alarms)
+    named = ((alarm, standing.get((view.version, alarm.stream))) for alarm in view.drift.alarms)
+    return any(_to_tell(*one) for one in named)
+
+
+def _to_tell(alarm, known):
+    "Whether an alarm is new, or graver than it was."
+    rank = list(ALARM_SEVERITIES).index
+    return known is None or rank(alarm.severity) > rank(known.severity)
 
 
 def _of_drift(store, model):
@@ -122,7 +132,7 @@ def record_alarms(
 ) -> None:
     """Append what alarms say of the day of a view, unless it is known already, or the version was
     switched off since: that closed its alarms. `moved`: what moved the scores, for those that
-    open."""
+    open or become graver."""
     if not view.drift.off and store.not_watched(view.model, view.version):
         return
     before = _of_drift(store, view.model)

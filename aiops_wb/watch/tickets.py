@@ -8,7 +8,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from ..log.difference_files import Interval
+from ..log.difference_files import Interval, calibrated_on
 from ..stats.automation import Certainty
 from ..stats.conformal import SetBounds, Sets
 from ..stats.counts import ScoreCounts
@@ -122,19 +122,18 @@ class Tickets:
 
     def widest_review(self, alerts: pd.DataFrame) -> Interval | None:
         """Of some of the day's alerts (`alerts`) that a person decides the widest interval, and of
-        equally wide ones the riskiest; None without any, or where no calibration stood.
-
-        Calibrated on the days up to the newest whose labels were in.
-        """
+        equally wide ones the riskiest; None without any, or where no calibration stood, or
+        nobody knows on which days."""
         if alerts.empty or self.stands is None:
             return None
         reviews = alerts[(alerts.route == "alert") & alerts.width.notna()]
         if reviews.empty:
             return None
-        row, days = reviews.loc[reviews.width.idxmax()], self._of.settings.calibration_days
-        last = self.stands[1].counted or self._of.day - timedelta(1)
-        first = last - timedelta(days - 1)
-        return Interval(float(row.lower), float(row.upper), int(row.points), first, last)
+        row, length = reviews.loc[reviews.width.idxmax()], self._of.settings.calibration_days
+        days = calibrated_on(self._of.held_out, self.stands[1], length)
+        if not days:
+            return None
+        return Interval(float(row.lower), float(row.upper), int(row.points), days)
 
     def _decided(self, where, limit=None):
         of = self._of

@@ -1,5 +1,7 @@
 """How figures are written."""
 
+from collections.abc import Iterable, Mapping
+from datetime import date
 from math import isnan
 
 import numpy as np
@@ -24,8 +26,12 @@ def number(x: float, digits: int = 3) -> str:
     return "-" if isnan(x) else f"{x:.{digits}f}"
 
 
-def labelled_like(counts: ScoreCounts, points: int, reach: int = 500) -> str:
-    "How many labelled events have a score like one (points), in words."
-    near = np.abs(counts.points.astype(np.int64) - points) <= reach
-    n, known = int(counts.n_labelled[near].sum()), int(counts.n_labelled.sum())
+def labelled_like(
+    by_day: Mapping[date, ScoreCounts], days: Iterable[date], points: int, reach: int = 500
+) -> str:
+    "How many labelled events of some days have a score like one (points), in words."
+    n = known = 0
+    for counts in (by_day[day] for day in days if day in by_day):
+        near = np.abs(counts.points.astype(np.int64) - points) <= reach
+        n, known = n + int(counts.n_labelled[near].sum()), known + int(counts.n_labelled.sum())
     return f"{n:,} of {known:,} labelled events scored within {reach / 1000:g} log-odds of it"

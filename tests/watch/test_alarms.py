@@ -345,6 +345,7 @@ def test_an_alarm_is_a_row_that_opens_goes_on_and_reaches_the_sink_once(bench):
     assert (
         sorted(s["case_id"] for s in drift) == sorted(rows.event_id.unique())
         and drift[0]["workflow"] == "review-drift"
+        and all("What moved the scores: not known, the version's file" in s["text"] for s in drift)
     )
 
 

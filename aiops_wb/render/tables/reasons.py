@@ -8,7 +8,6 @@ import pandas as pd
 
 from ...log.difference_files import Interval
 from ...log.feature_names import FeatureName
-from ...stats.counts import total
 from ...stats.drift import ALARM_SEVERITIES
 from ...watch.alarm_rows import alarms_of_day
 from ...watch.view import View
@@ -141,13 +140,13 @@ def width_table(
     "Why the widest interval among the day's reviews (`widest_review`) is as wide as it is."
     if wide is None:
         return note("no event of the day with an interval went to a person")
-    counts = total(view.counts(wide.first, wide.last).values(), view.grid)
+    first, last = wide.span
     rows = {
         "interval": f"{number(wide.lower)} to {number(wide.upper)}, the widest of those that a "
         "person decides",
         "score": number(view.probability(wide.points)),
-        "calibrated on": in_words((wide.first, wide.last)),
-        "events like it": labelled_like(counts, wide.points),
+        "calibrated on": f"{len(wide.days)} days of {in_words((first, last))}",
+        "events like it": labelled_like(view.counts(first, last), wide.days, wide.points),
         "its ends": _ends_apart(view.settings.narrow_width, wide, told, names),
     }
     return Table(pd.DataFrame(rows.items(), columns=["", " "]), (" ",))
