@@ -7,6 +7,7 @@ from math import isnan
 import numpy as np
 
 from ..stats.counts import ScoreCounts
+from ..stats.points import as_points
 
 __all__ = ["percent", "number", "labelled_like"]
 
@@ -30,7 +31,7 @@ def labelled_like(
     by_day: Mapping[date, ScoreCounts], days: Iterable[date], points: int, reach: int = 500
 ) -> str:
     "How many labelled events of some days have a score like one (points), in words."
-    n = known = 0
+    points, n, known = as_points(points), 0, 0
     for counts in (by_day[day] for day in days if day in by_day):
         near = np.abs(counts.points.astype(np.int64) - points) <= reach
         n, known = n + int(counts.n_labelled[near].sum()), known + int(counts.n_labelled.sum())
