@@ -62,12 +62,17 @@ def _in_short(told, names, most=3):
     "A shift for a message: no more digits than somebody acts on."
     if told.first is None:
         return "not known, one side has no rows."
-    parts = []
-    for row in told.parts.head(most).itertuples():
-        sure = "" if pd.isna(row.lower) else f" ({row.lower:+.2f} to {row.upper:+.2f})"
-        name = names.get(row.feature, FeatureName(row.feature)).name
-        parts.append(f"{name} {row.part:+.2f}{sure}")
-    return f"{told.total:+.2f} log-odds on average, most by {', '.join(parts)}."
+    clear = told.parts[(told.parts.lower > 0) | (told.parts.upper < 0)]
+    shown = [
+        _part(row, names) for row in (clear if len(clear) else told.parts).head(most).itertuples()
+    ]
+    how = "most clearly by" if len(clear) else "no part told from chance, the largest"
+    return f"{told.total:+.2f} log-odds on average, {how} {', '.join(shown)}."
+
+
+def _part(row, names):
+    sure = "" if pd.isna(row.lower) else f" ({row.lower:+.2f} to {row.upper:+.2f})"
+    return f"{names.get(row.feature, FeatureName(row.feature)).name} {row.part:+.2f}{sure}"
 
 
 def kept_width(

@@ -1,6 +1,7 @@
 """What a morning explains once: kept, and said by alarms; three cases; widths."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from aiops_wb.log.errors import StoreError
 from aiops_wb.log.feature_names import FeatureName
 from aiops_wb.models.explain import contributions
 from aiops_wb.models.kept_differences import (
+    _in_short,
     keep_differences,
     kept_shift,
     kept_width,
@@ -140,10 +142,16 @@ def test_words_for_an_alarm_come_from_what_the_morning_kept(store):
     store.name_feature(NOW, "ana", MODEL, "x", "excess", "m", "asked for")
     exact = shift_or_why(store, MODEL, "v1", DAY)
     said = _what_moved(store, view)
-    row = exact.parts.iloc[0]
+    clear = exact.parts[(exact.parts.lower > 0) | (exact.parts.upper < 0)]
+    row, how = exact.parts.iloc[0], "no part told from chance, the largest"
+    if len(clear):
+        row, how = clear.iloc[0], "most clearly by"
     name = "excess" if row.feature == "x" else row.feature
-    first = f"{name} {row.part:+.2f} ({row.lower:+.2f} to {row.upper:+.2f})"
-    assert said.startswith(f"{exact.total:+.2f} log-odds on average, most by {first}")
+    first = f"{how} {name} {row.part:+.2f} ({row.lower:+.2f} to {row.upper:+.2f})"
+    assert said.startswith(f"{exact.total:+.2f} log-odds on average, {first}")
+    for lower, words in ((-9.0, "no part told from chance, the largest"), (0.1, "most clearly by")):
+        parts = exact.parts.assign(lower=lower, upper=9.0)
+        assert words in _in_short(replace(exact, parts=parts), {})
     table = shift_table(exact, names={"x": FeatureName("excess")}).frame
     assert "excess" in set(table.feature) and "x" not in set(table.feature)
     elsewhere = SimpleNamespace(explains=False)
