@@ -33,7 +33,7 @@ from .render.manifest import entry, silent_entry, write_manifest
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .render.promises import write_promises
 from .watch.acts import take_in_acts, told_of
-from .watch.alarm_rows import record_alarms
+from .watch.alarm_rows import any_to_tell, record_alarms
 from .watch.cases import Opened, open_cases
 from .watch.explore import renew_exploration
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
@@ -206,11 +206,13 @@ def compute(
             figures, error = _figures(view)
             if then:
                 _keep_reasons(store, view)
+            # mornings whose alarms failed are made up for
+            followed = decides and "ok" not in later and not error
+            moved = _what_moved(store, view) if followed and any_to_tell(store, view) else ""
             with store.transaction():
                 _store_figures(store, view, figures, run_id, as_of, complete=not error)
-                # mornings whose alarms failed are made up for
-                if decides and "ok" not in later and not error:
-                    record_alarms(store, view, as_of, now)
+                if followed:
+                    record_alarms(store, view, as_of, now, moved)
                     _follow_silence(store, model, day, as_of, now)
                 _record_steps(store, ended() + _begun([DayReports(day, model, as_of)], then, now))
         stored = True
@@ -231,17 +233,36 @@ def _follow_silence(store, model, day, as_of, now):
 
 
 def _keep_reasons(store, view):
-    "Reasons of the day's alerts, beside the day; without them a report makes its own."
+    """Reasons of the day's alerts, and what moved the scores, beside the day; without them a report
+    makes its own or goes without."""
     if not view.explains:
         return
     try:
-        from .models.kept_reasons import keep_reasons  # it needs the extra ml
+        from .models.kept_differences import keep_differences  # they need the extra ml
+        from .models.kept_reasons import keep_reasons
 
         of = OfDay(view.model, view.version, view.day)
         keep_reasons(store, of, view.threshold, view.as_of)
+        widest = view.tickets.widest_review(view.tickets.alerts())
+        wide = widest if widest and widest.width >= view.settings.narrow_width else None
+        keep_differences(store, of, view.as_of, wide)
     except Exception as problem:
         raise_if_interrupted(problem)
         logger.warning("%s %s: reasons are not kept: %s", view.day, view.model, _reason(problem))
+
+
+def _what_moved(store, view):
+    "What moved the scores of the newest days, or why that is not known, for what an alarm says."
+    if not view.explains:
+        return "not known, the version's file is not here."
+    try:
+        from .models.kept_differences import shift_in_words  # it needs the extra ml
+
+        return shift_in_words(store, OfDay(view.model, view.version, view.day), view.as_of)
+    except Exception as problem:
+        raise_if_interrupted(problem)
+        logger.warning("%s %s: what moved is not known: %s", view.day, view.model, _reason(problem))
+        return f"not known, {_reason(problem)}"
 
 
 def _states_of_later_days(store, view, now):

@@ -113,6 +113,9 @@ def test_a_first_morning_makes_every_page(first_morning):
     assert pages == {*QUESTIONS, "thresholds.segments"}
     manifest = json.loads((reports / "2026-03-05" / "manifest.json").read_text())
     entry = manifest["models"][MODEL]
+    why = [entry["reports"][name]["why"]["lines"] for name in ("performance", "reasons")]
+    assert ["Precision" in why[0][0]["says"], "Alerts a day" in why[1][0]["says"]] == [True, True]
+    assert why[1][0]["says"] in (reports / "index.html").read_text()
     assert (
         entry["counts_sha256"]
         and entry["version"] == "v1"

@@ -22,6 +22,7 @@ from aiops_wb.models.differences import explain_models
 from aiops_wb.models.explain import faithfulness
 from aiops_wb.models.kept_reasons import keep_reasons, without_reasons
 from aiops_wb.models.scorer import Scorer
+from aiops_wb.models.three_cases import three_cases
 from aiops_wb.models.training import held_out_metrics, train
 from aiops_wb.models.version import ModelVersion
 from aiops_wb.render.plots.certainty import certainty_curve
@@ -85,6 +86,7 @@ from aiops_wb.watch.selective import Selective
 from aiops_wb.watch.threshold_changes import propose, set_threshold
 from aiops_wb.watch.threshold_promises import Bound, end_bounds, issue_bound, promised
 from aiops_wb.watch.tuning_rules import Ground, TuningRules
+from aiops_wb.watch.words import labelled_like
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 GRID = Grid()
@@ -293,6 +295,10 @@ REFUSED = {  # what looks at the points before it asks for anything else: it is 
         VERSION, VERSION, ROWS, [], (x, x)
     ),
     "models.kept_reasons.keep_reasons:threshold": lambda x: keep_reasons(None, None, x),
+    "models.three_cases.three_cases:threshold": lambda x: three_cases(
+        None, None, ROWS, ROWS, {}, x
+    ),
+    "watch.words.labelled_like:points": lambda x: labelled_like({}, [], x),
     "models.kept_reasons.without_reasons:threshold": lambda x: without_reasons(
         None, None, ROWS, ROWS, x
     ),

@@ -118,6 +118,7 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
     "daily": {
         "aiops_wb.watch.takeover",
         "aiops_wb.watch.by_itself",
+        "aiops_wb.models.kept_differences",
         "aiops_wb.models.kept_reasons",
     },
     "render": {"jinja2", "papermill", "nbformat", "IPython", "aiops_wb.render"},
@@ -291,6 +292,7 @@ LONG = {
     "18_evidence",
     "conformal",
     "differences",
+    "explanations",
     "monitoring",
     "morning",
     "own_log",

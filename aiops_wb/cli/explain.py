@@ -10,7 +10,7 @@ from ..models.domain import explain_drift
 from ..models.shift_of_log import MOST, shift_or_why
 from .arguments import Model
 from .call import Call, alone, command
-from .lines import line
+from .lines import line, printable
 
 app = alone()
 
@@ -39,13 +39,14 @@ def explain(
             )
         told = explain_drift(log, model, version, days[-1], without=without)
         moved = shift_or_why(log, model, version, days[-1], most=MOST)
+        called = log.feature_names(model)
     line(
         f"{told.n_recent:,} events of the 7 days to {days[-1]} told from {told.n_reference:,} "
         f"of training: {told.says}; 0.5 is not at all"
     )
     for name, push in [p for p in told.features.items() if p[1] >= 0.005][:5]:
         line(f"  {name}: mean contribution {push:.2f} log-odds")
-    line(str(moved))
+    line(printable(moved if isinstance(moved, str) else moved.says(names=called)))
     if len(told.features) > 1:
         words = (f"--without {shlex.quote(n)}" for n in (*without, next(iter(told.features))))
         line(f"to see what else differs, leave out the first: {' '.join(words)}")

@@ -1,16 +1,21 @@
 """Why one event was scored as it was (extra ml)."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import pandas as pd
 import typer
 
+from ..log.difference_files import Interval, calibrated_on
 from ..log.errors import StoreError
 from ..log.feature_names import FeatureName
 from ..models.explain import contributions, value_in_words
 from ..models.precedents import precedents
 from ..models.registry import load
+from ..models.shift_of_log import NEAR, width_or_why
 from ..models.version import feature_columns
+from ..watch.why import in_words
+from ..watch.words import labelled_like
 from .arguments import AsOf, as_name
 from .call import Call, alone, command
 from .lines import line, printable
@@ -48,14 +53,14 @@ def explain(
         if found.empty:
             where = f"of {model} " if model else ""
             raise StoreError(f"the log has no prediction {where}with the id {prediction!r}.")
-        told = _told(log, found, as_of)
+        told = _told(log, found, as_of, call.settings)
     if as_json:
         print_json(told)
     else:
         _say(told, top)
 
 
-def _told(log, found, as_of):
+def _told(log, found, as_of, settings):
     "Everything about one event, as JSON knows it."
     row = found.iloc[0]
     version = load(log, row.model, row.version)
@@ -77,6 +82,32 @@ def _told(log, found, as_of):
         "log_odds": float(pushes.iloc[0].sum()),
         "features": [_feature(f, features[f].iloc[0], push, called) for f, push in ordered.items()],
         "alike": [one._asdict() for one in near],
+        "interval": _interval(log, row, as_of, settings, called),
+    }
+
+
+def _interval(log, row, as_of, settings, called):
+    """The probability interval that an event was decided with, and what sets its ends apart where
+    it is wide (`narrow_width`); None where no calibration is known."""
+    named, day = (row.model, row.version), row.event_date.date()
+    stored = log.calibrations([row.calibration_id] if pd.notna(row.calibration_id) else [])
+    newest = log.calibration(*named, as_of, day - timedelta(1))
+    stands = stored.get(row.calibration_id) or (newest and newest[1])
+    held_out = log.held_out_counts(*named)
+    days = stands and calibrated_on(held_out, stands, settings.calibration_days)
+    if not days:
+        return None
+    told = Interval(*stands.interval(row.points), int(row.points), days)
+    counts = log.score_counts(row.model, *told.span, version=row.version, as_of=as_of)
+    found = None
+    if told.width >= settings.narrow_width:
+        found = width_or_why(log, *named, told[:2], days, as_of, NEAR)
+    return {
+        "lower": told.lower,
+        "upper": told.upper,
+        "calibrated_on": days,
+        "like_it": labelled_like(held_out | counts, days, told.points),
+        "ends": found if found is None or isinstance(found, str) else found.says(names=called),
     }
 
 
@@ -104,9 +135,21 @@ def _say(told, top):
     off = 1000 * told["log_odds"] - told["points"]
     says = "as it was logged" if abs(off) <= 2 else f"{off / 1000:+.3f} off what was logged"
     line(f"  {told['log_odds']:+.2f}  in all, {says}")
+    if told["interval"]:
+        _say_interval(told["interval"])
     if told["alike"]:
         line("past alerts that were scored most alike:")
     for one in told["alike"]:
         became = "positive" if one["positive"] else "negative"
         who = one["entity_id"] or one["prediction_id"]
         line(printable(f"  {one['event_date']}  {who}: {became} ({one['distance']:.2f} away)"))
+
+
+def _say_interval(told):
+    days = told["calibrated_on"]
+    line(
+        f"of events with this score {told['lower']:.3f} to {told['upper']:.3f} are positive, by "
+        f"{len(days)} days of {in_words((days[0], days[-1]))}: {told['like_it']}"
+    )
+    if told["ends"]:
+        line(printable(f"  why so wide: {told['ends']}"))

@@ -6,14 +6,16 @@
 __all__ = ['Difference', 'explain_shift', 'ModelsExplained', 'explain_models', 'WidthExplained', 'explain_width']
 
 # %% ../../nbs/models/differences.ipynb #9d22f676
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import nan
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isinf, nan
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from ..log.errors import StoreError
+from ..log.feature_names import FeatureName
 from .explain import contribution_batches, reason_codes
 from .version import ModelVersion
 from ..stats.points import as_points
@@ -53,9 +55,9 @@ def _by_day(version, frame, days):
     return _Sums(np.bincount(codes, minlength=len(keys)).astype(float), sums)
 
 # %% ../../nbs/models/differences.ipynb #b26b7959
-def _told(part):
+def _told(part, names):
     interval = "" if np.isnan(part.lower) else f" ({part.lower:+.3f} to {part.upper:+.3f})"
-    return f"{part.feature} {part.part:+.3f}{interval}"
+    return f"{names.get(part.feature, FeatureName(part.feature)).name} {part.part:+.3f}{interval}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +79,11 @@ class Difference:
         "The feature with the largest part; None without rows."
         return self.parts.feature.iloc[0] if len(self.parts) and self.parts.part.notna().any() else None
 
-    def says(self, most: int = 3) -> str:
-        "In a sentence."
+    def says(self, most: int = 3, names: Mapping[str, FeatureName] = MappingProxyType({})) -> str:
+        "In a sentence, features by their plain names."
         if self.first is None:
             return f"{self.what}: nothing to compare, one side has no rows."
-        told = ", ".join(_told(row) for row in self.parts.head(most).itertuples())
+        told = ", ".join(_told(row, names) for row in self.parts.head(most).itertuples())
         few = "; intervals need two days a side" if min(self.days) < 2 else ""
         return (f"{self.what}: the mean log-odds differ by {self.total:+.3f}, of which {told}; "
                 f"residual {self.residual:.0e}{few}.")
@@ -188,10 +190,17 @@ class WidthExplained:
     between: Difference
     off: float         # width - what the events differ by: they do not lie at the very ends
 
-    def __repr__(self) -> str:
+    def says(self, most: int = 3, names: Mapping[str, FeatureName] = MappingProxyType({})) -> str:
+        "In two sentences; in one where too few events score like that."
+        wide = "with an end that no score reaches" if isinf(self.width) else f"{self.width:.2f} log-odds wide"
+        whole = f"{self.lower:.3f} to {self.upper:.3f}, {wide}"
+        if isinf(self.width) or abs(self.off) > self.width / 2:
+            return f"{whole}: most of it lies where no event scores; few events make it wide."
         sizes = f"{self.between.rows[1]} events near its upper end, {self.between.rows[0]} near its lower"
-        return (f"{self.lower:.3f} to {self.upper:.3f}, {self.width:.2f} log-odds wide ({sizes}): "
-                f"{self.between.says()} Off the ends by {self.off:+.3f}.")
+        return f"{whole} ({sizes}): {self.between.says(most, names)} Off the ends by {self.off:+.3f}."
+
+    def __repr__(self) -> str:
+        return self.says()
 
 
 def _at_end(margin, end, near):
@@ -215,4 +224,5 @@ def explain_width(version: ModelVersion, interval: tuple[float, float], frame: p
         ends = [float(np.log(p) - np.log1p(-p)) for p in interval]
     low, high = (_at_end(margin, np.clip(end, margin.min(), margin.max()), near) for end in ends)
     between = explain_shift(version, frame.iloc[low], frame.iloc[high], day[low], day[high])
+    between = replace(between, what="from its lower end to its upper")
     return WidthExplained(lower, upper, ends[1] - ends[0], between, ends[1] - ends[0] - between.total)

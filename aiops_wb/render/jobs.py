@@ -34,5 +34,6 @@ class ReportResult:
     error: str | None = None
     headline: dict | None = None
     picture: str | None = None  # the first figure, SVG
+    why: dict | None = None  # why a figure changed, in sentences
     seconds: dict[str, float] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from .body import PICTURE, Part, parts
 from .frame import Link, failure_page, filled, page, write_whole
 from .jobs import Job, ReportResult
 from .sliders import SEGMENTS, scripted
+from .tables.bridge import WHY
 from .tables.table import CSV, ROWS
 
 __all__ = ["HEADLINE", "InlineEngine", "rehearse", "render", "run_job", "shell"]
@@ -267,6 +268,7 @@ def run_job(job: Job) -> ReportResult:
         error,
         None if failed else _first(nb, HEADLINE),
         None if failed else _first(nb, PICTURE),
+        None if failed else _first(nb, WHY),
         dict(zip(("execute", "render"), seconds)),
         dict(zip(("execute", "render"), cpu)),
     )

@@ -153,6 +153,14 @@ class Card:
         return STATES[self.state]
 
 
+class Why(NamedTuple):
+    "Why a figure changed: which days against which, a sentence, and the report that says more."
+
+    of: str
+    says: str
+    link: str
+
+
 @dataclass(frozen=True)
 class ModelPart:
     "A model on a day's page."
@@ -164,6 +172,7 @@ class ModelPart:
     figures: Mapping[str, str]
     cards: list[Card]
     alarm: str = ""  # why there is nothing else
+    why: Sequence[Why] = ()
 
 
 @dataclass(frozen=True)
@@ -226,7 +235,16 @@ def _part(reports, base, day, model, entry):
     )
     place = folder_of(reports, day, model)
     cards = [_card(reports, base, day, place, name, made[name]) for name in _in_order(made)]
-    return ModelPart(model, state, about, entry.get("error") or "", entry.get("figures", {}), cards)
+    why = [line for name in _in_order(made) for line in _why(base, place, name, made[name])]
+    error, figures = entry.get("error") or "", entry.get("figures", {})
+    return ModelPart(model, state, about, error, figures, cards, why=why)
+
+
+def _why(base, place, name, report):
+    "What a report says of why a figure changed; those of version 0.1 say nothing."
+    link = _mark(base, place, name, report).link
+    told = (report.get("why") or {}).get("lines", []) if report["state"] == "ok" else []
+    return [Why(line["of"], line["says"], link) for line in told]
 
 
 def _parts(reports, base, day, manifest):

@@ -7,12 +7,17 @@ from datetime import date, datetime
 import pandas as pd
 
 from ..log.store import Store
+from ..stats.drift import ALARM_SEVERITIES
 from .alarms import Alarm, Drift
 from .silence import SILENCE
 from .switch import closed_row
 from .view import View
 
-__all__ = ["alarms_of_day", "event_id", "event_rows", "record_alarms"]
+__all__ = ["MOVED", "alarms_of_day", "any_to_tell", "event_id", "event_rows", "record_alarms"]
+
+MOVED = " What moved the scores: "
+"""What stands in the words of an alarm before what moved the scores, on the morning it opened or
+became graver."""
 
 
 def alarms_of_day(view: View) -> list:
@@ -40,16 +45,18 @@ def event_rows(
     before: pd.DataFrame,
     as_of: datetime,
     now: datetime,
+    moved: str = "",
 ) -> pd.DataFrame:
     """The rows of a day: alarms that opened, go on, or were closed since `before`.
 
-    `before` holds the model's events, oldest first. Alarms of another version are closed.
+    `before` holds the model's events, oldest first. Alarms of another version are closed. `moved`:
+    what moved the scores, which an alarm says that opens or becomes graver, and goes on saying.
     """
     standing = _standing(before, day)
     rows = []
     for alarm in drift.alarms:
         known = standing.pop((version, alarm.stream), None)
-        rows.append(_open_row(alarm, known, model, version, day))
+        rows.append(_open_row(alarm, known, model, version, day, moved))
     rows += [closed_row(row, _why_closed(row, drift, version)) for row in standing.values()]
     if not rows:
         return pd.DataFrame()
@@ -64,8 +71,10 @@ def _standing(before, day) -> Mapping:
     return {(r.version, r.stream): r for r in latest[latest.state != "closed"].itertuples()}
 
 
-def _open_row(alarm: Alarm, known, model, version, day):
+def _open_row(alarm: Alarm, known, model, version, day, moved):
     "An alarm that opened today, or goes on when it is `known`."
+    if known and not (moved and _to_tell(alarm, known)):
+        moved = known.text.partition(MOVED)[2]
     opened = known.opened_on.date() if known else day
     says = alarm.says()
     since = f"most likely since {alarm.since}"
@@ -84,7 +93,8 @@ def _open_row(alarm: Alarm, known, model, version, day):
         "opened_on": opened,
         "muted": alarm.muted,
         "title": f"{model}: {alarm.severity} drift ({alarm.kind}): {alarm.stream}",
-        "text": f"{says[0].upper()}{says[1:]}, {since}. {alarm.advice()}",
+        "text": f"{says[0].upper()}{says[1:]}, {since}. {alarm.advice()}"
+        + (f"{MOVED}{moved}" if moved else ""),
     }
 
 
@@ -98,15 +108,36 @@ def _why_closed(row, drift, version):
     return f"the recent days of {row.stream} no longer differ for certain by more than is tolerated"
 
 
-def record_alarms(store: Store, view: View, as_of: datetime, now: datetime) -> None:
+def any_to_tell(store: Store, view: View) -> bool:
+    "Whether an alarm opens on the day of a view, or becomes graver: somebody will be told."
+    standing = _standing(_of_drift(store, view.model), view.day)
+    named = ((alarm, standing.get((view.version, alarm.stream))) for alarm in view.drift.alarms)
+    return any(_to_tell(*one) for one in named)
+
+
+def _to_tell(alarm, known):
+    "Whether an alarm is new, or graver than it was."
+    rank = list(ALARM_SEVERITIES).index
+    return known is None or rank(alarm.severity) > rank(known.severity)
+
+
+def _of_drift(store, model):
+    "All that alarms of a model said, but those about silence."
+    told = store.drift_events(model)
+    return told[told.stream != SILENCE]
+
+
+def record_alarms(
+    store: Store, view: View, as_of: datetime, now: datetime, moved: str = ""
+) -> None:
     """Append what alarms say of the day of a view, unless it is known already, or the version was
-    switched off since: that closed its alarms."""
+    switched off since: that closed its alarms. `moved`: what moved the scores, for those that
+    open or become graver."""
     if not view.drift.off and store.not_watched(view.model, view.version):
         return
-    before = store.drift_events(view.model)
-    before = before[before.stream != SILENCE]
+    before = _of_drift(store, view.model)
     said = before[before.event_date.dt.date == view.day] if len(before) else before
-    rows = event_rows(view.drift, view.model, view.version, view.day, before, as_of, now)
+    rows = event_rows(view.drift, view.model, view.version, view.day, before, as_of, now, moved)
     if _told(rows) == _told(said):
         return
     withdrawn = _withdrawn(rows, said, as_of, now)

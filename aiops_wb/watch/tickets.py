@@ -8,6 +8,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
+from ..log.difference_files import Interval, calibrated_on
 from ..stats.automation import Certainty
 from ..stats.conformal import SetBounds, Sets
 from ..stats.counts import ScoreCounts
@@ -118,6 +119,21 @@ class Tickets:
         """The day's tickets and alerts, like `alerts`, whatever the threshold is; without what
         was reviewed by chance."""
         return self._decided("route IN ('ticket', 'alert') AND coalesce(propensity, 1) = 1")
+
+    def widest_review(self, alerts: pd.DataFrame) -> Interval | None:
+        """Of some of the day's alerts (`alerts`) that a person decides the widest interval, and of
+        equally wide ones the riskiest; None without any, or where no calibration stood, or
+        nobody knows on which days."""
+        if alerts.empty or self.stands is None:
+            return None
+        reviews = alerts[(alerts.route == "alert") & alerts.width.notna()]
+        if reviews.empty:
+            return None
+        row, length = reviews.loc[reviews.width.idxmax()], self._of.settings.calibration_days
+        days = calibrated_on(self._of.held_out, self.stands[1], length)
+        if not days:
+            return None
+        return Interval(float(row.lower), float(row.upper), int(row.points), days)
 
     def _decided(self, where, limit=None):
         of = self._of

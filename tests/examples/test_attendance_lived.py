@@ -1,6 +1,6 @@
 """The attendance demo, lived through: what its pages say on nights before and after its drift."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -111,3 +111,17 @@ def test_what_drifted_is_named_first(lived):
     first = moved.parts.iloc[0]
     assert moved.first == "face_recognition_confidence" and first.lower > 0
     assert abs(moved.residual) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.evidence
+@pytest.mark.parametrize("figure", ["precision", "recall", "brier"])
+def test_the_bridge_names_calibration(lived, figure):
+    """Of the first week and fortnight against the reference, of the fortnight against that before
+    it: at equal scores other events were positive. A week of some 15 alerts a day against a week
+    is too little to tell."""
+    why = lived[-1].why
+    weeks = [(DRIFT, DRIFT + timedelta(days)) for days in (6, 13)]
+    told = [why.against_reference(figure, week) for week in weeks]
+    told.append(why.against_before(figure, weeks[1]))
+    assert [answer.bridge.ranked[0].factor for answer in told] == ["calibration"] * 3

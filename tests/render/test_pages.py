@@ -73,6 +73,19 @@ def reports(tmp_path):
     return tmp_path
 
 
+def test_the_front_page_says_why_figures_changed_and_leads_to_the_report(tmp_path):
+    lines = [{"of": "", "says": f"Precision: unknown {HOSTILE}."}]
+    lines.append({"of": "1 Mar to 7 Mar against the days before", "says": "It fell by 5 points."})
+    made = {"performance": report() | {"why": {"lines": lines}}, "drift": report()}
+    failed = {"performance": report() | {"why": {"lines": lines}, "state": "failed"}}
+    morning(tmp_path, late={"reports": made}, lost={"reports": failed})
+    html = index_page(tmp_path)
+    assert html == index_page(tmp_path) and HOSTILE not in html
+    assert text(html).count("It fell by 5 points. 1 Mar to 7 Mar against the days before") == 1
+    assert '<a href="2026-03-05/late/performance.html">1 Mar to 7 Mar' in html
+    assert html.count('class="why"') == 2
+
+
 def test_a_day_shows_every_question_and_leads_to_every_report(reports):
     html = (reports / "2026-03-05" / "index.html").read_text()
     held(html)

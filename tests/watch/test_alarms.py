@@ -32,7 +32,7 @@ from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.performance import brier, summary
 from aiops_wb.stats.sequential import follow
 from aiops_wb.stats.streams import loss_question
-from aiops_wb.watch.alarm_rows import event_rows
+from aiops_wb.watch.alarm_rows import MOVED, event_rows
 from aiops_wb.watch.alarms import Observed, drift_of, follow_version
 from aiops_wb.watch.figures import day_figures, drift_figures
 from aiops_wb.watch.headlines import drift_headline, watch_note
@@ -346,6 +346,8 @@ def test_an_alarm_is_a_row_that_opens_goes_on_and_reaches_the_sink_once(bench):
         sorted(s["case_id"] for s in drift) == sorted(rows.event_id.unique())
         and drift[0]["workflow"] == "review-drift"
     )
+    why = f"{MOVED}not known, the log has no rows of {MODEL} from"  # the days of its training
+    assert all(s["text"].count(why) == 1 for s in drift)
 
 
 def test_the_page_keeps_an_alarm_that_was_closed(bench):

@@ -10,6 +10,7 @@ from conftest import MODEL, Bench, events
 from aiops_wb.cli import main
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.render import plots, tables
+from aiops_wb.render.tables.bridge import WHY, in_short
 from aiops_wb.stats.counts import total
 from aiops_wb.stats.performance import summary
 from aiops_wb.stats.sides import FIGURES
@@ -149,6 +150,18 @@ def test_the_table_says_what_the_account_says(view):
     part = frame[frame[""] == "positives at equal scores"].iloc[0, 1]
     assert part.startswith(f"{100 * found.parts[3].change.value:+.1f} points (")
     assert frame[frame[""] == "threshold"].iloc[0, 1] == "-"
+
+
+def test_the_table_hands_its_sentences_on(view):
+    "What the front page says is what the report computed."
+    table = tables.bridge_table(view)
+    lines = table._repr_mimebundle_()[WHY]["lines"]
+    assert [line["says"] for line in lines] == [a.bridge.says() for a in table.answers]
+    assert lines[0]["of"] == "8 Mar to 14 Mar 2026 against 1 Mar to 7 Mar 2026"
+    alerts = tables.bridge_table(view, "alerts")  # days of a training do not count events a day
+    assert len(alerts.answers) == 1 and alerts.frame.shape[1] == 2
+    unknown = view.why.against_reference("precision")
+    assert len(in_short([unknown, unknown])) == 1 and len(in_short([unknown])) == 1
 
 
 def test_the_waterfall_leads_from_before_to_after(view):

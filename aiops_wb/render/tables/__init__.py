@@ -2,6 +2,7 @@
 
 from ..vocabulary import shown
 from .bridge import bridge_table
+from .cases import Waterfall
 from .certainty import (
     alert_table,
     calibration_table,
@@ -18,12 +19,20 @@ from .performance import (
     performance_table,
     segment_table,
 )
-from .reasons import faithfulness_table, reason_table, shift_table
+from .reasons import (
+    NOT_KEPT,
+    faithfulness_table,
+    open_alarm_table,
+    reason_table,
+    shift_table,
+    width_table,
+)
 from .retrain import challenger_segments, check_table, version_table
 from .table import Table, note
 from .thresholds import simulation_table, threshold_table
 
 __all__ = [
+    "NOT_KEPT",
     "Table",
     "note",
     "shown",
@@ -48,6 +57,9 @@ __all__ = [
     "reason_table",
     "faithfulness_table",
     "shift_table",
+    "open_alarm_table",
+    "width_table",
+    "Waterfall",
     "challenger_segments",
     "check_table",
     "version_table",
