@@ -99,7 +99,7 @@ def _new_catalogs():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "connect", connected)
-        patch.setattr(catalog, "connect", attached.connect)
+        patch.setattr(catalog, "connect", lambda *a, **k: attached.connect(*a, **k))
         yield
 
 
@@ -121,7 +121,13 @@ formats.connect = lambda *_, **__: session(_reading().cursor())
 
 
 @pytest.fixture
-def walked(monkeypatch):
+def databases_of_their_own(monkeypatch):
+    "A database is started for each catalog and snapshot, as the package does it."
+    monkeypatch.setattr(attached, "connect", connect)
+
+
+@pytest.fixture
+def walked(monkeypatch, databases_of_their_own):
     "A catalog that is opened for the first time walks through all migrations."
     monkeypatch.setattr(store, "connect", connect)
 
