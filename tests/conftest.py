@@ -122,8 +122,9 @@ formats.connect = lambda *_, **__: session(_reading().cursor())
 
 @pytest.fixture
 def databases_of_their_own(monkeypatch):
-    "A database is started for each catalog and snapshot, as the package does it."
-    monkeypatch.setattr(attached, "connect", connect)
+    "A database is started for each catalog, snapshot and file, as the package does it."
+    for module in (attached, csv_columns, formats):
+        monkeypatch.setattr(module, "connect", connect)
 
 
 @pytest.fixture
