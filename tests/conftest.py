@@ -10,13 +10,14 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+import attached
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import settings
 from nursery import Helper
 
-from aiops_wb.log import segment, store
+from aiops_wb.log import catalog, csv_columns, formats, segment, store
 from aiops_wb.log.duck import connect, session
 from aiops_wb.log.ingest import ingest
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
@@ -88,31 +89,46 @@ def _empty_catalog():
 
 @pytest.fixture(scope="session", autouse=True)
 def _new_catalogs():
-    "A catalog that is opened for the first time is a copy of an empty one."
-    empty, opened = _empty_catalog(), store.connect
+    "A catalog that is opened for the first time is a copy of an empty one; all are attached."
+    empty = _empty_catalog()
 
     def connected(path, *arguments, **options):
         if not path.exists():
             shutil.copy(empty, path)
-        return opened(path, *arguments, **options)
+        return attached.connect(path, *arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "connect", connected)
+        patch.setattr(catalog, "connect", lambda *a, **k: attached.connect(*a, **k))
         yield
 
 
 @cache
 def _writing():
-    """A database that segments are written with: to start one for each, as a service does, takes
-    longer than to write it. Processes that tests start do that."""
+    """A database that segments are written and texts are read with: to start one for each takes
+    longer than the work. Processes that tests start do that."""
     return connect(":memory:", threads=1)
 
 
-segment.connect = lambda *_, **__: session(_writing().cursor())
+@cache
+def _reading():
+    "One that Parquet files of others are read with: for each its memory is limited anew."
+    return connect(":memory:", threads=1)
+
+
+segment.connect = csv_columns.connect = lambda *_, **__: session(_writing().cursor())
+formats.connect = lambda *_, **__: session(_reading().cursor())
 
 
 @pytest.fixture
-def walked(monkeypatch):
+def databases_of_their_own(monkeypatch):
+    "A database is started for each catalog, snapshot and file, as the package does it."
+    for module in (attached, csv_columns, formats):
+        monkeypatch.setattr(module, "connect", connect)
+
+
+@pytest.fixture
+def walked(monkeypatch, databases_of_their_own):
     "A catalog that is opened for the first time walks through all migrations."
     monkeypatch.setattr(store, "connect", connect)
 

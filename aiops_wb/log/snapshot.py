@@ -115,12 +115,9 @@ class Publishing(FeatureSchemaReads, Writing):
 
     def _stored_in_view(self):
         "Feature -> DuckDB's name of its type in the view of predictions; no file is opened."
-        kinds = self._column(
-            """
-            SELECT data_type FROM duckdb_columns()
-            WHERE database_name = 'snapshot' AND table_name = 'predictions'
-              AND column_name = 'features'"""
-        )
+        # duckdb_columns() looks at everything in all databases: seven times as long
+        about = "pragma_table_info('snapshot.main.predictions')"
+        kinds = self._column(f"SELECT type FROM {about} WHERE name = 'features'")
         if not kinds[0].startswith("STRUCT"):  # no row has a feature
             return {}
         return stored_types(self.con, f"(SELECT NULL::{kinds[0]} AS features)")

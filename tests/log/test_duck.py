@@ -16,24 +16,31 @@ from aiops_wb.log.store import open_store
 ODD = ["log[1]", "a'b", "key=value", "x*", "[!a]", "**", "~", "with blank", "per%20cent", "a{b,c}"]
 ODD += ["Gefühl", '"', "#", "a,b", "[", "]", "[]]", "C:", "$HOME", "s3:"]
 
+# it is asked of a database that is started in a folder what its name means to it
+pytestmark = pytest.mark.usefixtures("databases_of_their_own")
+
+
+@pytest.fixture(scope="module")
+def con():
+    with connect(":memory:") as con:
+        yield con
+
 
 @pytest.mark.parametrize("name", [*ODD, "what?", "\n"])
-def test_a_reader_is_given_one_file(tmp_path, name):
+def test_a_reader_is_given_one_file(tmp_path, con, name):
     decoys = ["log1", "xy", "b", "ab", "whata", "value", "c", "dd"]
     for number, folder in enumerate([*decoys, name]):
         (tmp_path / folder).mkdir()
-        with connect(":memory:") as con:
-            con.execute(f"COPY (SELECT {number} AS v) TO '{tmp_path}/made' (FORMAT parquet)")
+        con.execute(f"COPY (SELECT {number} AS v) TO '{tmp_path}/made' (FORMAT parquet)")
         (tmp_path / "made").rename(tmp_path / folder / "f.parquet")
     path = tmp_path / name / "f.parquet"
-    with connect(":memory:") as con:
-        rows = con.execute(f"SELECT v, filename FROM {parquet([path], filename=True)}").fetchall()
-        assert rows == [(len(decoys), str(path))]
-        assert con.execute(
-            f"SELECT num_rows FROM parquet_file_metadata({source(path)})"
-        ).fetchall() == [(1,)]
-        assert len(con.execute(f"FROM parquet_schema({source(path)})").fetchall()) == 2
-        assert con.execute(f"SELECT * FROM {parquet([path])}").fetchall() == [(len(decoys),)]
+    rows = con.execute(f"SELECT v, filename FROM {parquet([path], filename=True)}").fetchall()
+    assert rows == [(len(decoys), str(path))]
+    assert con.execute(
+        f"SELECT num_rows FROM parquet_file_metadata({source(path)})"
+    ).fetchall() == [(1,)]
+    assert len(con.execute(f"FROM parquet_schema({source(path)})").fetchall()) == 2
+    assert con.execute(f"SELECT * FROM {parquet([path])}").fetchall() == [(len(decoys),)]
 
 
 def filled(root, seed):

@@ -17,6 +17,8 @@ from aiops_wb.log.errors import StoreError
 from aiops_wb.log.ingest import Ingested, ingest
 from aiops_wb.log.store import open_store
 
+pytestmark = pytest.mark.usefixtures("databases_of_their_own")
+
 INGEST = """
 import sys
 from datetime import UTC, datetime
