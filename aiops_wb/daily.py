@@ -33,6 +33,7 @@ from .render.manifest import entry, silent_entry, write_manifest
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .render.promises import write_promises
 from .watch.alarm_rows import record_alarms
+from .watch.attribution import course_of
 from .watch.cases import Opened, open_cases
 from .watch.explore import renew_exploration
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
@@ -205,6 +206,8 @@ def compute(
             figures, error = _figures(view)
             if then:
                 _keep_reasons(store, view)
+            if then and decides:
+                _keep_contributions(store, view, now)
             with store.transaction():
                 _store_figures(store, view, figures, run_id, as_of, complete=not error)
                 # mornings whose alarms failed are made up for
@@ -241,6 +244,21 @@ def _keep_reasons(store, view):
     except Exception as problem:
         raise_if_interrupted(problem)
         logger.warning("%s %s: reasons are not kept: %s", view.day, view.model, _reason(problem))
+
+
+def _keep_contributions(store, view, now):
+    "How features pushed the scores of the day; without it nothing is said of what moved."
+    if not view.explains or view.not_watched:
+        return
+    try:
+        from .models.kept_contributions import keep_contributions  # it needs the extra ml
+
+        keep_contributions(store, view.model, view.version, course_of(view).days, now)
+    except Exception as problem:
+        raise_if_interrupted(problem)
+        logger.warning(
+            "%s %s: contributions are not kept: %s", view.day, view.model, _reason(problem)
+        )
 
 
 def _states_of_later_days(store, view, now):
