@@ -9,7 +9,16 @@ from .lines import counted, printable
 from .output import as_rows, show
 
 app = group(
-    {"explain": ("explain", "tell a model's newest days from those of its training, by features")}
+    {
+        "explain": (
+            "explain",
+            "tell a model's newest days from those of its training, by features",
+        ),
+        "attribution": (
+            "attribution",
+            "tell which features push a model's scores otherwise than on its reference days",
+        ),
+    }
 )
 LISTED = ("event_id", "event_date", "model", "state", "title", "text", "muted")
 

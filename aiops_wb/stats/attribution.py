@@ -102,6 +102,7 @@ class Moved(NamedTuple):
 
     feature: str
     since: date      # when the change most likely began
+    higher: bool     # whether the days since lie higher than the days before, else lower
     before: float    # over the reference days
     now: float       # over the last days
     lower: float     # of now - before, 95 %, days as units; NaN where one day is all there is
@@ -111,8 +112,9 @@ class Moved(NamedTuple):
     def says(self) -> str:
         "In words."
         told = "" if np.isnan(self.lower) else f" (change {self.lower:+.3f} to {self.upper:+.3f})"
-        means = f"from {self.before:+.3f} to {self.now:+.3f}"
-        return f"{self.feature} {means}{told} since about {self.since:%-d %B}"
+        side = "higher" if self.higher else "lower"
+        return (f"{self.feature} {side} since about {self.since:%-d %B}, from {self.before:+.3f} to "
+                f"{self.now:+.3f} lately{told}")
 
 
 def _change(before, now):
@@ -170,25 +172,31 @@ def _unknown(features, reference, groups, level):
     if not features:
         return "the model has no feature"
     if not findable(reference, groups, len(features), level):
-        return (f"{len(groups) - reference} days since then are too few to tell, whatever they are, beside "
-                f"{reference} reference days and {len(features)} features")
+        years, days = divmod(len(groups) - reference - 1, HORIZON) if len(groups) > reference else (0, -1)
+        seen = f"{days + 1} days of year {years + 1} of the watch" if years else f"{days + 1} days"
+        return (f"{seen} are too few to tell, whatever they are, beside {reference} reference days and "
+                f"{len(features)} features")
     return ""
 
 
 def _began(values, reference, groups, lots):
-    "For each feature the place of the day from which on a change is likeliest."
+    "For each feature the place of the day on which a change is likeliest to begin, and whether to higher."
     days = len(values)
     values, groups, lots = _of_year(values, reference, groups, lots)
-    ratios = logsumexp(_ratios(values, np.arange(reference, len(values)), groups, lots), axis=0)
-    return days - len(values) + reference + np.argmax(ratios, axis=0)
+    ratios = _ratios(values, np.arange(reference, len(values)), groups, lots)
+    falls, rises = logsumexp(ratios.reshape(2, len(ODDS), *ratios.shape[1:]), axis=1)
+    place = np.argmax(np.logaddexp(falls, rises), axis=0)
+    each = np.arange(values.shape[1])
+    return days - len(values) + reference + place, rises[place, each] > falls[place, each]
 
 
 def _moved(days, means, features, reference, groups, lots, evidence, recent):
     "What is to be said of features that were named, of these columns alone."
-    since = [days[i] for i in _began(means, reference, groups, lots)]
+    place, higher = _began(means, reference, groups, lots)
+    since = [days[i] for i in place]
     before, now = means[:reference], means[max(reference, len(days) - recent):]
     parts = before.mean(axis=0), now.mean(axis=0), *_change(before, now), evidence / log(10)
-    return tuple(map(Moved._make, zip(features, since, *(part.tolist() for part in parts))))
+    return tuple(map(Moved._make, zip(features, since, higher.tolist(), *(part.tolist() for part in parts))))
 
 # %% ../../nbs/stats/27_attribution.ipynb #92a15509
 def attribution(days: Sequence[date], means: np.ndarray, features: Sequence[str], reference: int,

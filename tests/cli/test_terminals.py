@@ -71,6 +71,7 @@ CALLS = [
     ["reference", "rollback", *NAMED, *WHY],
     ["drift", "list"],
     ["drift", "explain", *NAMED],
+    ["drift", "attribution"],
     ["why", "alerts", *NAMED],
     ["explain", "--id", "Afirst"],
     ["cases", "send"],
