@@ -23,17 +23,19 @@ _AT_ONCE = 200  # factors that are multiplied before a logarithm is taken: 20^20
 
 
 def order_ratio(later: np.ndarray, odds: Sequence[float] = ODDS) -> np.ndarray:
-    """Log likelihood ratios (odds, ...) of orders of days, bool (..., days) from the smallest value to the
+    """Log likelihood ratios (odds, ...) of orders of days, bool (days, ...) from the smallest value to the
     largest: whether the day is a later one.
 
     Against "every order is as likely" stands that, among those that are left, each of the later days comes
     next with `odds` times the chance of another day. Its exponential has the mean 1 over all orders (Savage
     1956; the partial likelihood of Cox 1972).
     """
-    left = np.cumsum(later[..., ::-1], axis=-1)[..., ::-1] / np.arange(later.shape[-1], 0, -1)
-    each, chunks = later.sum(axis=-1), np.arange(0, later.shape[-1], _AT_ONCE)
-    shares = (np.multiply.reduceat(1 + (by - 1) * left, chunks, axis=-1) for by in odds)
-    return np.array([each * log(by) - np.log(share).sum(axis=-1) for by, share in zip(odds, shares)])
+    size = np.arange(len(later), 0, -1.0).reshape(-1, *[1] * (later.ndim - 1))
+    share = np.cumsum(later[::-1], axis=0, dtype=np.float64)[::-1] / size  # of later ones among those left
+    chunks = np.arange(0, len(later), _AT_ONCE)
+    chances = (np.multiply.reduceat(1 + (by - 1) * share, chunks, axis=0) for by in odds)
+    each = later.sum(axis=0)
+    return np.array([each * log(by) - np.log(chance).sum(axis=0) for by, chance in zip(odds, chances)])
 
 # %% ../../nbs/stats/27_attribution.ipynb #e8cb8b99
 EVERY = 7
@@ -55,8 +57,8 @@ def _ratios(values, beginnings, groups, lots):
         here = np.flatnonzero(groups == group)
         lot = np.broadcast_to(lots[here, None], (len(here), values.shape[1]))
         order = here[np.lexsort((lot, values[here]), axis=0)]
-        later = beginnings[:, None, None] <= order.T
-        found += np.concatenate([order_ratio(later), order_ratio(later[..., ::-1])])
+        later = order[:, None, :] >= beginnings[:, None]
+        found += np.concatenate([order_ratio(later), order_ratio(later[::-1])])
     return found
 
 # %% ../../nbs/stats/27_attribution.ipynb #f473fe20
