@@ -19,7 +19,7 @@ def attribution(call: Call, models: Models = None, as_json: AsJson = False):
         print_json([_as_json(*one) for one in told])
         return
     for view, found in told:
-        line(f"{view.model} {view.version}, {view.day}: {printable(found.says(most=99))}")
+        line(printable(f"{view.model} {view.version}, {view.day}: {found.says(most=99)}"))
     if not told:
         line("no model has predictions yet")
 
