@@ -34,6 +34,7 @@ from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, naviga
 from .render.promises import write_promises
 from .watch.acts import take_in_acts, told_of
 from .watch.alarm_rows import any_to_tell, record_alarms
+from .watch.attribution import course_of
 from .watch.cases import Opened, open_cases
 from .watch.explore import renew_exploration
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
@@ -206,6 +207,8 @@ def compute(
             figures, error = _figures(view)
             if then:
                 _keep_reasons(store, view)
+            if then and decides:
+                _keep_contributions(store, view, now)
             # mornings whose alarms failed are made up for
             followed = decides and "ok" not in later and not error
             moved = _what_moved(store, view) if followed and any_to_tell(store, view) else ""
@@ -263,6 +266,21 @@ def _what_moved(store, view):
         raise_if_interrupted(problem)
         logger.warning("%s %s: what moved is not known: %s", view.day, view.model, _reason(problem))
         return f"not known, {_reason(problem)}"
+
+
+def _keep_contributions(store, view, now):
+    "How features pushed the scores of the day; without it nothing is said of what moved."
+    if not view.explains or view.not_watched:
+        return
+    try:
+        from .models.kept_contributions import keep_contributions  # it needs the extra ml
+
+        keep_contributions(store, view.model, view.version, course_of(view).days, now)
+    except Exception as problem:
+        raise_if_interrupted(problem)
+        logger.warning(
+            "%s %s: contributions are not kept: %s", view.day, view.model, _reason(problem)
+        )
 
 
 def _states_of_later_days(store, view, now):

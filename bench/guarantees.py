@@ -1512,6 +1512,49 @@ def tune_found(repetitions):
     return report("tune_found", 0.9, (looks <= 8).mean(), runs, unit, True, note=told)
 
 
+def attribution_false_alarms(repetitions):
+    """Contributions of 15 features that go together, looked at every morning of a year in which
+    nothing moves: P(any is ever named) <= 5 %, in the worst of five worlds of exchangeable days."""
+    from bench import attributed
+
+    years = max(repetitions // 40, 3)
+    found = {
+        name: float(attributed.quiet([101, i], world, years))
+        for i, (name, world) in enumerate(attributed.WORLDS.items())
+    }
+    worst = max(found, key=found.get)
+    each = ", ".join(f"{name} {share:.3f}" for name, share in found.items())
+    soon = "; ".join(
+        f"{reference} of reference: {_named_after(reference, max(repetitions // 100, 3))}"
+        for reference in (28, 60)
+    )
+    tied = attributed.quiet([102], (attributed.resembling, 28), max(years // 2, 3))
+    return report(
+        "attribution_false_alarms",
+        0.05,
+        found[worst],
+        years,
+        f"share of years in which a feature is named though none moved, worst of {len(found)} "
+        f"({worst})",
+        False,
+        note=f"{each}; one feature moved, days until it is named, median ({soon}); not promised: "
+        f"days that resemble the day before (AR .5) {tied:.2f}",
+    )
+
+
+def _named_after(reference, runs):
+    "Median days until a moved feature is named, and how many within 120, by the size of the move."
+    from bench import attributed
+
+    told = []
+    for moved, what in ((1, "1 sd"), (2, "2 sd"), (20, "broken")):
+        days = attributed.delays([103, reference, moved], reference, moved, runs)
+        median = np.quantile(days, 0.5, method="inverted_cdf")
+        share = (days <= 120).mean()
+        told.append(f"{what} {median:.0f}" + (f" ({share:.0%} within 120)" if share < 1 else ""))
+    return ", ".join(told)
+
+
 ALL = {
     f.__name__: f
     for f in (
@@ -1571,6 +1614,7 @@ ALL = {
         promise_ledger_false,
         bridge_first_cause,
         bridge_interval,
+        attribution_false_alarms,
         tune_changed_equal,
         tune_found,
     )

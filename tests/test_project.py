@@ -119,6 +119,7 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
         "aiops_wb.watch.takeover",
         "aiops_wb.watch.by_itself",
         "aiops_wb.models.kept_differences",
+        "aiops_wb.models.kept_contributions",
         "aiops_wb.models.kept_reasons",
     },
     "render": {"jinja2", "papermill", "nbformat", "IPython", "aiops_wb.render"},

@@ -16,6 +16,10 @@ app = group(
             "tell a model's newest days from those of its training, by features",
         ),
         "acknowledge": ("acknowledge", "say that somebody looks after alarms, or mute them"),
+        "attribution": (
+            "attribution",
+            "tell which features push a model's scores otherwise than on its reference days",
+        ),
     }
 )
 LISTED = ("event_id", "event_date", "model", "state", "title", "text", "muted")

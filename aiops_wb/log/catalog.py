@@ -6,6 +6,7 @@ from .audit import AuditReads
 from .batches import BatchReads
 from .calibrations import CalibrationReads
 from .cases import CaseReads
+from .contributions import ContributionReads
 from .count_rows import CountRowReads
 from .counts import ArrivalReads, FeatureCountReads, ScoreCountReads, TrafficReads
 from .dial import DialReads
@@ -59,6 +60,7 @@ class Reader(
     RetrainingReads,
     ResultReads,
     ShadowReads,
+    ContributionReads,
     PromiseReads,
     UnmatchedReads,
     ActReads,

@@ -10,6 +10,7 @@ from pathlib import Path
 from .calibrations import CalibrationWrites
 from .cases import CaseWrites
 from .catalog import Reader
+from .contributions import ContributionWrites
 from .counts import CountWrites
 from .dial import DialWrites
 from .drift_events import DriftEventWrites
@@ -62,6 +63,7 @@ class Store(
     RetrainingWrites,
     ResultWrites,
     ShadowWrites,
+    ContributionWrites,
     PromiseWrites,
     UnmatchedWrites,
     ActWrites,

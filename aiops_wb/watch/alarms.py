@@ -1,6 +1,6 @@
 """Which streams of a version drift: read from what the log counted, followed to a morning."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -53,6 +53,7 @@ __all__ = [
     "observe",
     "follow_version",
     "drift_of",
+    "muted_days",
 ]
 
 SILENCE_DAYS = 60
@@ -334,7 +335,7 @@ def follow_version(
     """
     waits = settings.label_floor if waits is None else waits
     span = _span(seen, day)
-    muted = _muted_days(span.days, seen.calendar)
+    muted = muted_days(span.days, seen.calendar)
     tables = _on_days(seen, span.days)
     labelled = _labelled_reference(span, waits)
     fit = fit or reference_fit(labelled)
@@ -414,7 +415,8 @@ def _beginning(days, last):
     return days[next(enough, starts[-1])]
 
 
-def _muted_days(days, calendar):
+def muted_days(days: Sequence[date], calendar: pd.DataFrame) -> np.ndarray:
+    "Which of some days (bool) the calendar mutes."
     muted = np.zeros(len(days), dtype=bool)
     for entry in calendar[calendar.mutes].itertuples():
         first, last = entry.first.date(), entry.last.date()

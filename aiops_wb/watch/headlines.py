@@ -22,6 +22,7 @@ __all__ = [
     "drift_headline",
     "watch_note",
     "silence_note",
+    "attribution_note",
     "certainty_headline",
     "backtest",
     "held_against",
@@ -232,6 +233,21 @@ def silence_note(view: View) -> Headline:
     says = silence.says()
     state = "unknown" if "cannot be" in says else "ok"
     return Headline(state, says, silence.says_of_hours())
+
+
+def attribution_note(view: View) -> Headline:
+    "Whether features push scores otherwise than on the reference days; no alarm comes of it."
+    told = view.attribution
+    if told.unknown:
+        return Headline("unknown", told.says(), "")
+    if not told.moved:
+        return Headline("ok", told.says(), "Nothing to do.")
+    advice = (
+        "Look at the feature, and at those that the model uses with it: a push can move where the "
+        "feature did not. Nothing is sent about it."
+    )
+    state = "look" if len(told.resembling) < len(told.moved) else "unknown"
+    return Headline(state, told.says(), advice)
 
 
 def _of_alarms(heard, first_day, moved_with):

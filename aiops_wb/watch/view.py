@@ -10,6 +10,8 @@ import pandas as pd
 from ..config import NO_FILE, PRIVATE, Settings
 from ..log.catalog import open_snapshot
 from ..log.errors import StoreError
+from ..stats.attribution import Attribution
+from .attribution import attribution_of
 from .backtests import Backtests
 from .groups import Groups
 from .labels import Labels
@@ -75,6 +77,11 @@ class View(ModelDay):
     def why(self) -> Explanations:
         "Why figures changed."
         return Explanations(self)
+
+    @cached_property
+    def attribution(self) -> Attribution:
+        "Whether features push scores otherwise than on the reference days."
+        return attribution_of(self)
 
     @cached_property
     def other_thresholds(self) -> OtherThresholds:

@@ -72,6 +72,7 @@ CALLS = [
     ["drift", "list"],
     ["drift", "explain", *NAMED],
     ["drift", "acknowledge", "D-Ö", *WHY],
+    ["drift", "attribution"],
     ["why", "alerts", *NAMED],
     ["explain", "--id", "Afirst"],
     ["cases", "send"],

@@ -118,6 +118,7 @@ def made_before(bench):
             "promise_units",
             "promise_looks",
             "acts",
+            "contribution_days",
         ):
             store.con.execute(f"DROP TABLE {table}")
         for column in ("known_at", "only_model"):

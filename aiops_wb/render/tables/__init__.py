@@ -11,7 +11,7 @@ from .certainty import (
     operator_tables,
     promise_table,
 )
-from .drift import alarm_table, drift_table, feature_table, stream_tables
+from .drift import alarm_table, attribution_table, drift_table, feature_table, stream_tables
 from .performance import (
     arrival_table,
     false_positive_table,
@@ -43,6 +43,7 @@ __all__ = [
     "false_positive_table",
     "segment_table",
     "alarm_table",
+    "attribution_table",
     "stream_tables",
     "feature_table",
     "drift_table",

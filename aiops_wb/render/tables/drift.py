@@ -12,7 +12,7 @@ from ...watch.words import number, percent
 from ..vocabulary import looked_at, metric, shown
 from .table import Table, note
 
-__all__ = ["alarm_table", "stream_tables", "feature_table", "drift_table"]
+__all__ = ["alarm_table", "attribution_table", "drift_table", "feature_table", "stream_tables"]
 
 
 def alarm_table(view: View, closed_days: int = 30) -> Table:
@@ -193,3 +193,24 @@ def drift_table(view: View) -> Table:
         ("Severity", view.scores.reference_severity),
     ]
     return Table(pd.DataFrame(rows, columns=["evidence", "value"]))
+
+
+def attribution_table(view: View) -> Table:
+    "Features whose contributions moved, most evidence first, in log-odds."
+    told = view.attribution
+    if not told.moved:
+        return note("what moved is not known" if told.unknown else "no contribution moved")
+    called = view.reader.feature_names(view.model, view.as_of)
+    rows = [
+        {
+            "feature": called[m.feature].name if m.feature in called else m.feature,
+            "pushes": "higher" if m.higher else "lower",
+            "likely since": f"{m.since:%d %b}",
+            "reference days": f"{m.before:+.3f}",
+            "last days": f"{m.now:+.3f}",
+            "change": "-" if isnan(m.lower) else f"{m.lower:+.3f} to {m.upper:+.3f}",
+            "evidence": f"10^{m.evidence:.1f}",
+        }
+        for m in told.moved
+    ]
+    return Table(pd.DataFrame(rows), ("pushes",))
