@@ -1,15 +1,14 @@
 """Cases: opened from new decisions and handed on, or listed."""
 
-from datetime import timedelta
-
 from ..daily import hand_on
+from ..log.base import as_rows
+from ..log.cases import CASE_COLUMNS
 from .arguments import AsJson, DaysBack
 from .call import Call, command, group
 from .lines import counted, printable
-from .output import as_rows, show
+from .output import show
 
 app = group()
-LISTED = ("case_id", "predicted_at", "model", "state", "title", "assignee")
 
 
 @command(app, "send")
@@ -24,14 +23,10 @@ def send(call: Call):
 def list_cases(call: Call, days: DaysBack = 7, as_json: AsJson = False):
     "List the cases of the last days."
     with call.reading() as log:
-        known = log.cases()
-    if len(known):
-        first = known.event_date.max() - timedelta(days)
-        recent = known[(known.state != "joined") & (known.event_date > first)]
-    else:
-        recent = known
-    total = counted(len(recent), "case") if len(known) else "no case was opened yet"
-    show(as_rows(recent, LISTED), _text, total, as_json)
+        recent = log.recent_cases(days)
+    rows = [] if recent is None else as_rows(recent, CASE_COLUMNS)
+    total = "no case was opened yet" if recent is None else counted(len(rows), "case")
+    show(rows, _text, total, as_json)
 
 
 def _text(row):

@@ -1,17 +1,14 @@
 """Alarms about drift."""
 
-from datetime import timedelta
-
-from ..stats.drift import ALARM_SEVERITIES
+from ..log.drift_events import alarm_rows
 from .arguments import AsJson, DaysBack, Models
 from .call import Call, command, group
 from .lines import counted, printable
-from .output import as_rows, show
+from .output import show
 
 app = group(
     {"explain": ("explain", "tell a model's newest days from those of its training, by features")}
 )
-LISTED = ("event_id", "event_date", "model", "state", "title", "text", "muted")
 
 
 @command(app, "list")
@@ -19,21 +16,8 @@ def list_alarms(call: Call, models: Models = None, days: DaysBack = 30, as_json:
     "List alarms about drift: opened, graver than before, closed."
     with call.reading() as log:
         parts = [log.drift_events(log.require_model(m)) for m in models or log.models()]
-    told = [r for p in parts for r in as_rows(_told(p), LISTED)]
-    newest = max((row["event_date"] for row in told), default=None)
-    recent = [row for row in told if row["event_date"] > newest - timedelta(days)]
-    recent.sort(key=lambda row: (row["event_date"], row["event_id"]))
+    recent = alarm_rows(parts, days)
     show(recent, _text, _still_open(parts), as_json)
-
-
-def _told(events):
-    "Alarms as they open, close and become graver: what goes on as before is not told again."
-    order = {severity: place for place, severity in enumerate(ALARM_SEVERITIES)}
-    rank = events.severity.map(order).fillna(0)
-    before = rank.groupby(events.event_id).cummax().groupby(events.event_id).shift()
-    graver = (events.state == "ongoing") & (rank > before)
-    events = events.assign(state=events.state.mask(graver, "graver"))
-    return events[events.state != "ongoing"]
 
 
 def _text(row):

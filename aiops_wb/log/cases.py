@@ -1,14 +1,17 @@
 """Cases: decisions of high risk, what they opened or joined, and their deliveries outside."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 
 from ..stats.decisions import LEVELS
 from .base import Connected, Writing, conditions
 
-__all__ = ["CaseReads", "CaseWrites"]
+__all__ = ["CASE_COLUMNS", "CaseReads", "CaseWrites"]
+
+CASE_COLUMNS = ("case_id", "predicted_at", "model", "state", "title", "assignee")
+"What is listed of a case."
 
 _WAITING = """
 WITH told AS (
@@ -52,6 +55,14 @@ class CaseReads(Connected):
         return self.frame(
             f"SELECT * FROM cases{where} ORDER BY predicted_at, prediction_id", values
         )
+
+    def recent_cases(self, days: int) -> pd.DataFrame | None:
+        "The cases of the last days of the log, oldest first; None where none was ever opened."
+        known = self.cases()
+        if known.empty:
+            return None
+        first = known.event_date.max() - timedelta(days)
+        return known[(known.state != "joined") & (known.event_date > first)]
 
     def case_columns(self) -> list[str]:
         "The columns of a case, in order."
