@@ -32,6 +32,7 @@ from .render.frame import write_whole
 from .render.manifest import entry, silent_entry, write_manifest
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .render.promises import write_promises
+from .watch.acts import take_in_acts, told_of
 from .watch.alarm_rows import record_alarms
 from .watch.cases import Opened, open_cases
 from .watch.explore import renew_exploration
@@ -554,8 +555,10 @@ def _harmless(tell):
 
 
 def _take_in(morning, store):
-    "Everything that was delivered since the last run."
+    "Everything that was handed in or delivered since the last run."
     settings = morning.settings
+    for told in told_of(take_in_acts(store, morning.now, settings)):
+        morning.say(told)
     options = ReadOptions(
         limits=Limits.of(settings), null_words=settings.null_words, risk_cuts=settings.risk_cuts
     )
@@ -584,8 +587,19 @@ def _cases(morning, store, to):
     if opened != Opened():
         morning.say(f"cases: {opened}")
     expired = _expire(morning, store, to)
-    waiting = store.undelivered([s.name for s in to], morning.oldest_case)
+    waiting = _undelivered(morning, store, to)
     return _Cases("failed" if expired else "ok", waiting)
+
+
+def _undelivered(morning, store, to):
+    "Cases that wait for each sink; nobody is told of one that is closed, or muted today."
+    every = store.undelivered([s.name for s in to], morning.oldest_case)
+    quiet = store.quiet_cases(_today(morning, store))
+    return {name: cases[~cases.case_id.isin(quiet)] for name, cases in every.items()}
+
+
+def _today(morning, store):
+    return morning.now.astimezone(ZoneInfo(store.timezone)).date()
 
 
 def _expire(morning, store, to):
@@ -658,7 +672,7 @@ def _newest_days(morning, store, days, models, figures):
     that decides."""
     if morning.as_of is not None:
         return {}
-    today = morning.now.astimezone(ZoneInfo(store.timezone)).date()
+    today = _today(morning, store)
     newest = {m: store.newest_figured(m, today) for m in models or store.models()}
     asked = {(one.model, one.day) for one in figures}
     return {m: day for m, day in newest.items() if day and (days is None or (m, day) in asked)}
@@ -757,7 +771,7 @@ class _Silent:
 
 def _silent(morning, store, models):
     "Follow the silence of each model up to the day before; looking back records nothing."
-    yesterday = morning.now.astimezone(ZoneInfo(store.timezone)).date() - timedelta(1)
+    yesterday = _today(morning, store) - timedelta(1)
     alarms, failed = {}, []
     for model in (models or store.models()) if morning.as_of is None else ():
         try:
@@ -788,11 +802,12 @@ def _write_silence(morning, silent):
 
 
 def _with_drift(morning, store, to, waiting):
-    "What waits for each sink, with the alarms about drift that it has not taken."
-    together = {}
+    "What waits for each sink, with the alarms about drift that it has not taken and may hear of."
+    together, quiet = {}, store.quiet_alarms(_today(morning, store))
     for name, alarms in store.undelivered_drift([s.name for s in to]).items():
         named = zip(alarms.model, alarms.version)
         heard = np.array([not store.not_watched(*one) for one in named], dtype=bool)
+        heard &= ~alarms.event_id.isin(quiet).to_numpy(dtype=bool)
         parts = [waiting.get(name), drift_messages(alarms[heard], morning.settings)]
         parts = [frame for frame in parts if frame is not None and len(frame)]
         if parts:
@@ -920,7 +935,7 @@ def hand_on(
             _take_in(morning, store)
             opened = open_cases(store, now, settings)
             expired = _expire(morning, store, to)
-            cases = store.undelivered([s.name for s in to], morning.oldest_case)
+            cases = _undelivered(morning, store, to)
             waiting = _with_drift(morning, store, to, cases)
             store.publish(settings.snapshots_kept)
         say(f"cases: {opened}")

@@ -9,6 +9,7 @@ from ..config import load_settings
 from ..log.ingest import ingest, ingest_file
 from ..log.preview import preview
 from ..log.roles import Choice
+from ..watch.acts import take_in_acts, told_of
 from .arguments import all_pairs
 from .call import Call, alone, command
 from .delivery import (
@@ -29,7 +30,7 @@ from .delivery import (
     read_options,
     show_preview,
 )
-from .lines import line
+from .lines import line, printable
 
 app = alone()
 
@@ -79,6 +80,8 @@ def ingest_(
             source = (file, kind, choice.mapping, choice.constants, options)
             taken = ingest_file(log, call.now(), call.who, *source, features=only, exclude=without)
         else:
+            for told in told_of(take_in_acts(log, call.now(), settings)):
+                line(printable(told))
             taken = ingest(log, call.now(), call.who, options=options)
         log.drop_quarantined_text(call.now(), settings.quarantine_days)
         if taken.quarantined:

@@ -1,7 +1,7 @@
 """A threshold, proposed: somebody has to approve it."""
 
 from ..watch import threshold_changes
-from ..watch.threshold_changes import whose
+from ..watch.threshold_changes import as_threshold, whose
 from ..watch.threshold_promises import Bound
 from .arguments import Model, Reason
 from .call import Call, alone, command
@@ -12,7 +12,6 @@ from .thresholds import (
     Score,
     Site,
     Tenant,
-    as_points,
     newest_view,
     print_calls,
     scope_of,
@@ -35,7 +34,7 @@ def propose(
     scope = scope_of(tenant, site)
     with call.writing() as log:
         view = newest_view(log, call, model)
-        who, points = (call.now(), call.who), as_points(view, score)
+        who, points = (call.now(), call.who), as_threshold(view, score)
         rows = log.audit_head()[0]
         bound = promise and Bound.parse(promise, confidence)
         of = threshold_changes.propose(log, *who, view, scope, points, why, bound=bound)

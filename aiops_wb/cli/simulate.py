@@ -2,10 +2,11 @@
 
 from math import isnan
 
+from ..watch.threshold_changes import as_threshold
 from .arguments import Model
 from .call import Call, alone, command
 from .lines import line
-from .thresholds import Score, as_points, newest_view, print_in_force
+from .thresholds import Score, newest_view, print_in_force
 
 app = alone()
 COUNTS = ("alerts", "tp", "fp", "fn", "tn")
@@ -16,7 +17,7 @@ def simulate(call: Call, score: Score, model: Model):
     with call.reading() as log:
         view = newest_view(log, call, model)
         print_in_force(view)
-        candidate = as_points(view, score)
+        candidate = as_threshold(view, score)
         result, unseen = view.other_thresholds.simulate(candidate), view.selective
         told = " ".join(filter(None, (unseen.of_candidate(candidate), unseen.says)))
     line(f"  {'':15} {'candidate':>12} {'in force':>12} {'difference':>12}  95 % over days")

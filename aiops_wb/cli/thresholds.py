@@ -6,11 +6,10 @@ import typer
 
 from ..log.catalog import Reader
 from ..log.errors import StoreError
-from ..stats.points import PER_UNIT
 from ..watch import threshold_changes
 from ..watch.dial import DAYS, Calls
 from ..watch.explore import explored_words
-from ..watch.threshold_changes import Changed, whose
+from ..watch.threshold_changes import Changed, as_threshold, whose
 from ..watch.threshold_promises import Bound
 from ..watch.view import View
 from .arguments import Model, Why, as_name, as_number
@@ -94,7 +93,7 @@ def set_threshold(
     scope = scope_of(tenant, site)
     with call.writing() as log:
         view = newest_view(log, call, model)
-        who, points = (call.now(), call.who), as_points(view, score)
+        who, points = (call.now(), call.who), as_threshold(view, score)
         bound = promise and Bound.parse(promise, confidence)
         told = (*who, view, scope, points, why or "", bound)
         print_change(log, threshold_changes.set_threshold(log, *told))
@@ -119,18 +118,6 @@ def scope_of(tenant: str | None, site: str | None) -> tuple[str, str | None] | N
 def newest_view(log: Reader, call: Call, model: str) -> View:
     "The view of a model's newest day that is not ahead of the clock."
     return threshold_changes.newest_view(log, model, call.now(), call.settings)
-
-
-def as_points(view: View, score: float) -> int:
-    "A score as points; StoreError where it is none."
-    try:
-        points = int(view.grid.quantise(score))
-    except ValueError as error:
-        raise StoreError(f"threshold: {error}") from None
-    most = view.grid.limit / PER_UNIT
-    if view.grid.kind == "linear" and abs(score) > most:
-        raise StoreError(f"threshold {score:g} lies outside of {-most:g} to {most:g}.")
-    return points
 
 
 def _require_reason(why):

@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 
 from ..stats.decisions import LEVELS
-from .base import Connected, Writing, conditions
+from .base import Writing, conditions
+from .handled import HandledReads
 
 __all__ = ["CASE_COLUMNS", "CaseReads", "CaseWrites"]
 
@@ -36,7 +37,7 @@ QUALIFY row_number() OVER (
 ORDER BY predicted_at, case_id"""
 
 
-class CaseReads(Connected):
+class CaseReads(HandledReads):
     "What was opened, and what waits."
 
     def cases(
@@ -76,15 +77,16 @@ class CaseReads(Connected):
         self, since: datetime, state: str
     ) -> dict[tuple[str, str, str, str], list[tuple[str, datetime]]]:
         """(tenant, model, kind, entity) -> the predictions that opened its cases since a time, with
-        their times; state: opened or late."""
+        their times; state: opened or late. A case that somebody closed is none of them."""
         openers = {}
         for *entity, opener, at in self._rows(
             """
             SELECT tenant, model, kind, entity_id, prediction_id, predicted_at
             FROM cases
             WHERE state = $state AND entity_id IS NOT NULL AND predicted_at >= $since
+              AND case_id NOT IN (SELECT unnest($closed::VARCHAR[]))
               AND reason NOT LIKE 'explored:%'  -- whose label is to come by chance alone""",
-            {"since": since, "state": state},
+            {"since": since, "state": state, "closed": self.closed_cases()},
         ):
             openers.setdefault(tuple(entity), []).append((opener, at))
         return openers

@@ -16,6 +16,7 @@ from .event_lookup import EventLookups
 from .exploring import ExplorationReads
 from .feature_names import FeatureNameReads
 from .feature_schema import FeatureSchemaReads
+from .handled import HandledReads
 from .known_days import CalendarReads
 from .never import NeverReads
 from .production import ProductionReads
@@ -26,6 +27,7 @@ from .results import ResultReads
 from .retraining import RetrainingReads
 from .shadow import ShadowReads
 from .sites import SiteReads
+from .taken_acts import ActReads
 from .unmatched import UnmatchedReads
 from .versions import VersionReads
 from .watching import WatchReads
@@ -59,6 +61,8 @@ class Reader(
     ShadowReads,
     PromiseReads,
     UnmatchedReads,
+    ActReads,
+    HandledReads,
     QuarantineReads,
     BatchReads,
     AuditReads,

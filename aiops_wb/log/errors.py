@@ -1,6 +1,13 @@
 """What goes wrong with stored data, in sentences."""
 
-__all__ = ["StoreError", "Busy", "NotWritten", "BufferFull", "raise_if_interrupted"]
+__all__ = [
+    "StoreError",
+    "Busy",
+    "InvalidAct",
+    "NotWritten",
+    "BufferFull",
+    "raise_if_interrupted",
+]
 
 
 class StoreError(RuntimeError):
@@ -9,6 +16,10 @@ class StoreError(RuntimeError):
 
 class Busy(StoreError):
     "Another process is writing; the message says which."
+
+
+class InvalidAct(StoreError):
+    "What was handed in is no act that the writer could take in; the message says why."
 
 
 class NotWritten(OSError):

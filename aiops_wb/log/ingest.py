@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 
 from ..stats.decisions import RISK_CUTS
+from .acts import found as found_acts
 from .checks import (
     count_rejects,
     drop_tables,
@@ -45,6 +46,8 @@ __all__ = [
     "load_file",
     "read_file",
     "said_of_unmatched",
+    "set_aside",
+    "set_aside_acts",
 ]
 
 _LISTED = 20  # sentences of one sort that are printed
@@ -114,8 +117,8 @@ def ingest(
 ) -> Ingested:
     """Load everything in the spool, predictions before outcomes, with what dead processes left in
     their open files; spool files are removed once they are committed."""
-    result, spool = Ingested(), Path(spool or store.root / "spool")
-    options = options or ReadOptions()
+    spool = Path(spool or store.root / "spool")
+    result, options = set_aside_acts(store, now, owner, spool), options or ReadOptions()
     types = feature_types(store, now, owner, options)
     with _limited(store.con, options):
         for kind in ("predictions", "outcomes"):
@@ -133,7 +136,7 @@ def _ingest_folder(store, kind, folder, types, now, owner, chunk_rows, options):
     found = waiting(folder)
     result = Ingested(passed_over=tuple(found.passed_over))
     for path, reason in found.unreadable.items():
-        result += _set_aside(store, kind, path, reason, now, owner)
+        result += set_aside(store, kind, path, reason, now, owner)
     done, chunk, size, known = store.ingested(kind), [], 0, AtOnce(options.risk_cuts)
     for path in found.files:
         try:
@@ -142,7 +145,7 @@ def _ingest_folder(store, kind, folder, types, now, owner, chunk_rows, options):
             options.limits.check_rows(rows)
         except (StoreError, FileNotFoundError) as error:
             if os.path.lexists(path):  # else somebody took it
-                result += _set_aside(store, kind, path, _reason(path, error), now, owner)
+                result += set_aside(store, kind, path, _reason(path, error), now, owner)
             continue
         if delivered.segment_id in done:
             result += Ingested(duplicates=int(rows)) + _remove(path)
@@ -436,7 +439,7 @@ def _load_or_set_aside(store, kind, chunk, types, now, owner, known):
             raise _not_written(kind, error) from None
         result = Ingested()
         for path, reason in damaged.items():
-            result += _set_aside(store, kind, path, reason, now, owner)
+            result += set_aside(store, kind, path, reason, now, owner)
         whole = [delivered for delivered in chunk if delivered.path not in damaged]
         return result + _load_or_set_aside(store, kind, whole, types, now, owner, known)
     for delivered in chunk:
@@ -455,7 +458,7 @@ def _load_alone(store, kind, chunk, error, types, now, owner, known):
             f"{shown(path.name)} needs more memory than is allowed: split it, or raise "
             f"memory_limit ({str(error).splitlines()[0]})"
         )
-        return _set_aside(store, kind, path, reason, now, owner)
+        return set_aside(store, kind, path, reason, now, owner)
     half = len(chunk) // 2
     result = _load_or_set_aside(store, kind, chunk[:half], types, now, owner, known)
     return result + _load_or_set_aside(store, kind, chunk[half:], types, now, owner, known)
@@ -482,7 +485,18 @@ def _remove(path):
     return Ingested()
 
 
-def _set_aside(store, kind, path, reason, now, owner):
+def set_aside_acts(store: Store, now: datetime, owner: str, spool: Path) -> Ingested:
+    "Move files that are no acts out of the folder of those that wait, and record why."
+    found = found_acts(spool)
+    result = Ingested(passed_over=tuple(found.passed_over))
+    for path, reason in found.unreadable.items():
+        result += set_aside(store, "acts", path, reason, now, owner)
+    return result
+
+
+def set_aside(
+    store: Store, kind: str, path: Path, reason: str, now: datetime, owner: str
+) -> Ingested:
     """Move a file that cannot be used out of the spool, and record why.
 
     It is recorded first: an ingester that is stopped before it moves the file finds it again, and

@@ -17,6 +17,7 @@ from .duck import connect
 from .errors import StoreError
 from .exploring import ExplorationWrites
 from .feature_names import FeatureNameWrites
+from .handled import HandledWrites
 from .known_days import CalendarWrites
 from .locks import lock_catalog
 from .never import NeverWrites
@@ -30,6 +31,7 @@ from .schema import migrate
 from .shadow import ShadowWrites
 from .sites import SiteWrites
 from .snapshot import Publishing
+from .taken_acts import ActWrites
 from .unmatched import UnmatchedWrites
 from .versions import VersionWrites
 from .watching import WatchWrites
@@ -62,6 +64,8 @@ class Store(
     ShadowWrites,
     PromiseWrites,
     UnmatchedWrites,
+    ActWrites,
+    HandledWrites,
 ):
     "The one writer. Times are arguments: nothing here reads a clock."
 

@@ -12,7 +12,7 @@ from ..log.dial import Scope, subject_of, threshold_of
 from ..log.errors import StoreError
 from ..log.proposals import Proposal, ThresholdChange
 from ..log.store import Store
-from ..stats.points import Grid, as_points
+from ..stats.points import PER_UNIT, Grid, as_points
 from ..stats.thresholds import simulate
 from .other_thresholds import DAYS
 from .threshold_promises import (
@@ -30,6 +30,7 @@ __all__ = [
     "Changed",
     "Standing",
     "approve",
+    "as_threshold",
     "change_evidence",
     "in_force",
     "newest_view",
@@ -52,6 +53,18 @@ def newest_view(reader: Reader, model: str, now: datetime, settings: Settings) -
         raise StoreError(f"{model} has no predictions yet.")
     newest = max((d for d in days if d <= now.date()), default=days[-1])
     return View(reader, model, newest, None, settings)
+
+
+def as_threshold(view: View, score: float) -> int:
+    "A score as points of a view's grid; StoreError where it is none."
+    try:
+        points = int(view.grid.quantise(score))
+    except ValueError as error:
+        raise StoreError(f"threshold: {error}") from None
+    most = view.grid.limit / PER_UNIT
+    if view.grid.kind == "linear" and abs(score) > most:
+        raise StoreError(f"threshold {score:g} lies outside of {-most:g} to {most:g}.")
+    return points
 
 
 def in_force(view: View, scope: Scope | None) -> int:

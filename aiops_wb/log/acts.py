@@ -1,0 +1,235 @@
+"""Acts: changes that are handed in as files of the spool, for the one writer to take in.
+
+Whoever hands one in opens no database and waits for nobody. An act has an id, which tells its place
+in the order; it is on the disk when `hand_in` returns. To hand the same file in once more changes
+nothing: the catalog knows the ids of what was taken in.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import stat
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .act_shapes import KINDS, checked_text, checked_what
+from .durable import fsync, time_ordered_id
+from .errors import InvalidAct, StoreError
+from .reading import shown
+
+__all__ = [
+    "KEYS_KEPT",
+    "KINDS",
+    "Act",
+    "Found",
+    "act_path",
+    "found",
+    "hand_in",
+    "tidy",
+    "waiting",
+]
+
+KEYS_KEPT = timedelta(30)
+"How long a key of a caller is remembered."
+
+_BYTES = 1 << 17  # of the file of an act
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Act:
+    "A change that somebody asks for: its kind, what it is about, who asks and when."
+
+    id: str
+    kind: str
+    what: Mapping[str, Any] = field(hash=False)
+    who: str
+    at: datetime
+
+
+def hand_in(
+    spool: str | Path,
+    kind: str,
+    what: Mapping[str, Any],
+    who: str,
+    at: datetime,
+    key: str | None = None,
+) -> str:
+    """Hand in an act; returns its id. It is on the disk then, and the next writer takes it in.
+
+    `key`: of the caller's own, so that what is handed in again after a broken connection is not
+    done twice; kept for `KEYS_KEPT`. InvalidAct when the act has not the shape of its kind, or the
+    key was used for another one; StoreError when nothing can be written.
+    """
+    told = checked_what(kind, what), checked_text("who", who, 200), _checked_time(at)
+    if key is not None:
+        key = checked_text("the key", key, 200)
+    return _hand_in(Path(spool) / "acts", kind, *told, key)
+
+
+def _checked_time(at):
+    if at.tzinfo is None:
+        raise InvalidAct(f"{at} has no zone: a time needs one.")
+    return at
+
+
+def _hand_in(folder, kind, what, who, at, key):
+    try:
+        with _alone(folder) as lock:
+            kept = key and folder / ".keys" / f"{_digest(who, key)}.json"
+            known = kept and _kept(kept)
+            if known is not None and (known.kind, dict(known.what)) != (kind, what):
+                raise InvalidAct(
+                    "the key was used for another act: each act needs a key of its own"
+                )
+            act = known or Act(_next_id(lock), kind, what, who, at)
+            if kept and known is None:
+                _write(kept, act)  # before the act: who is stopped in between repeats this one
+            if kept:
+                _write(act_path(folder.parent, act.id), act)
+        if not kept:
+            _write(act_path(folder.parent, act.id), act)
+        return act.id
+    except OSError as error:
+        raise StoreError(f"the act cannot be written: {error.strerror or error}.") from None
+
+
+def _kept(path):
+    "The act that a key stands for, None where it stands for none."
+    try:
+        return _parsed(path)
+    except InvalidAct:  # damaged: written anew
+        return None
+
+
+def _digest(who, key):
+    return hashlib.sha256(json.dumps([who, key]).encode()).hexdigest()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator:
+    "Nobody else hands in for the moment; the file holds the last id that was given."
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        fsync(folder.parent)
+    with open(folder / ".lock", "a+", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+
+
+def _next_id(lock):
+    "An id behind the last one, whatever the clock says."
+    lock.seek(0)
+    new, last = time_ordered_id(), lock.read()
+    if _ID.fullmatch(last) and new <= last:
+        new = str(uuid.UUID(int=uuid.UUID(last).int + 1))
+    lock.truncate(0)
+    lock.write(new)
+    lock.flush()
+    return new
+
+
+def act_path(spool: str | Path, key: str) -> Path:
+    "Where the file of an act stands; InvalidAct where the id is none."
+    if not _ID.fullmatch(key):
+        raise InvalidAct(f"{key[:50]!r} is no id of an act.")
+    return Path(spool) / "acts" / f"{key}.json"
+
+
+def _write(path, act):
+    "A whole file, on the disk when this returns."
+    told = {"id": act.id, "kind": act.kind, "what": dict(act.what), "who": act.who}
+    text = json.dumps(told | {"at": act.at.isoformat()}, ensure_ascii=False)
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(temporary, path)
+    fsync(path.parent)
+
+
+class Found(NamedTuple):
+    "The acts that wait, in order; files that are none, and what is passed over, with the reason."
+
+    acts: list[Act]
+    unreadable: dict[Path, str]
+    passed_over: list[str]
+
+
+def found(spool: str | Path) -> Found:
+    "What stands in the folder of acts that wait; names that begin with a dot are still written."
+    folder, told = Path(spool) / "acts", Found([], {}, [])
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name.startswith("."):
+            continue
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            told.passed_over.append(f"{shown(path.name)} among the acts is no file of its own")
+            continue
+        try:
+            act = _parsed(path)
+        except InvalidAct as error:
+            told.unreadable[path] = f"{shown(path.name)} is no act: {error}"
+            continue
+        if act is not None:  # else somebody took it
+            told.acts.append(act)
+    return told
+
+
+def waiting(spool: str | Path) -> list[Act]:
+    "The acts that wait to be taken in, in order."
+    return found(spool).acts
+
+
+def _parsed(path: Path) -> Act | None:
+    "The act in a file, None where there is none; InvalidAct where it is damaged."
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InvalidAct(f"it cannot be read: {error.strerror}.") from None
+    with open(opened, "rb") as handle:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise InvalidAct("it is no file.")
+        raw = handle.read(_BYTES + 1)
+    if len(raw) > _BYTES:
+        raise InvalidAct(f"it has more than {_BYTES:,} bytes.")
+    try:
+        told = json.loads(raw)
+        act = Act(**told | {"at": datetime.fromisoformat(told["at"])})
+        named = path.parent.name == ".keys" or path.name == f"{act.id}.json"
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise InvalidAct("it is damaged, or was written by another program.") from None
+    if not (named and _ID.fullmatch(act.id)):
+        raise InvalidAct("it has the name of another one.")
+    return _checked(act)
+
+
+def _checked(act):
+    what = checked_what(act.kind, act.what)
+    return Act(act.id, act.kind, what, checked_text("who", act.who, 200), _checked_time(act.at))
+
+
+def tidy(spool: str | Path, now: datetime) -> None:
+    "Forget keys of callers that are older than `KEYS_KEPT`, and what stopped processes left."
+    folder = Path(spool) / "acts"
+    if not folder.is_dir():
+        return
+    oldest = (now - KEYS_KEPT).timestamp()
+    with _alone(folder):
+        for path in [
+            *folder.glob(".keys/*.json"),
+            *folder.glob(".keys/.*"),
+            *folder.glob(".*.tmp"),
+        ]:
+            if path.stat().st_mtime < oldest:
+                path.unlink()

@@ -1,0 +1,201 @@
+"""What people did with cases and alarms: acknowledged, closed, muted until a day.
+
+Each is a row of the audit trail. What was said of a case or an alarm holds while it is as grave as
+it was then: one that became graver is open again. An alarm is closed by the days that no longer
+differ, and by nobody; a mute keeps messages back and changes no figure.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+import pandas as pd
+
+from ..stats.decisions import LEVELS
+from ..stats.drift import ALARM_SEVERITIES
+from .audit import AuditReads, AuditWrites
+from .base import conditions
+from .errors import StoreError
+
+__all__ = ["STATES", "HandledReads", "HandledWrites"]
+
+OPEN, ACKNOWLEDGED, CLOSED = STATES = ("open", "acknowledged", "closed")
+"What a case or an alarm can be."
+
+_CASE, _ALARM, _MUTE = "case", "alarm", " mute"
+_UNTIL = "until "
+
+_SAID = """
+said AS (
+    SELECT * FROM audit{known} {and_} what = $what
+    QUALIFY row_number() OVER (PARTITION BY subject ORDER BY seq DESC) = 1),
+quiet AS (
+    SELECT subject, try_cast(substr(new, 7) AS DATE) AS muted_until, who AS muted_by,
+           why AS muted_why
+    FROM audit{known} {and_} what = $mute
+    QUALIFY row_number() OVER (PARTITION BY subject ORDER BY seq DESC) = 1)"""
+
+_STATE = """
+    CASE WHEN said.subject IS NULL
+           OR gravity > coalesce(list_position($levels, said.evidence::JSON->>'level'), 0)
+         THEN 'open' ELSE said.new END"""
+
+_WHO = "said.who AS by, said.changed_at AS at, said.why AS why, muted_until, muted_by, muted_why"
+
+_TOLD = ("by", "why", "muted_until", "muted_by", "muted_why")
+
+_CASES = """
+WITH told AS (
+    SELECT *, coalesce(list_position($levels, upper(risk_level)), 0) AS of_event
+    FROM cases{where}),
+grave AS (
+    SELECT case_id, max(of_event) AS gravity, count(*) AS events,
+           $levels[max(of_event)] AS level
+    FROM told GROUP BY case_id),{said}
+SELECT told.case_id, kind, model, version, tenant, site_id, entity_id, opened_at, predicted_at,
+       event_date, title, text, assignee, level, events, told.state = 'late' AS late,
+       {state} AS state, {who}
+FROM told JOIN grave USING (case_id)
+LEFT JOIN said ON said.subject = told.case_id LEFT JOIN quiet ON quiet.subject = told.case_id
+WHERE told.state <> 'joined'
+ORDER BY predicted_at, told.case_id"""
+
+_ALARMS = """
+WITH latest AS (
+    SELECT *, coalesce(list_position($levels, severity), 0) AS gravity
+    FROM drift_events{where}
+    QUALIFY row_number() OVER (
+        PARTITION BY event_id ORDER BY event_date DESC, recorded_at DESC, rowid DESC) = 1),{said}
+SELECT event_id, model, version, stream, kind, severity, title, text, opened_on, event_date, muted,
+       CASE WHEN latest.state = 'closed' THEN 'closed' ELSE {state} END AS state, {who}
+FROM latest
+LEFT JOIN said ON said.subject = event_id LEFT JOIN quiet ON quiet.subject = event_id
+ORDER BY opened_on, event_id"""
+
+
+class _Kind(NamedTuple):
+    "Cases or alarms: how the trail calls them, how their rows are asked for, how grave they are."
+
+    what: str
+    sql: str
+    known_at: str
+    levels: tuple[str, ...]
+    key: str
+
+
+_CASES_OF = _Kind(_CASE, _CASES, "opened_at", LEVELS, "case_id")
+_ALARMS_OF = _Kind(_ALARM, _ALARMS, "recorded_at", ALARM_SEVERITIES, "event_id")
+
+
+class HandledReads(AuditReads):
+    "The state of cases and alarms at a time."
+
+    def handled_cases(
+        self, model: str | None = None, as_of: datetime | None = None
+    ) -> pd.DataFrame:
+        """Every case with its gravest level, how many events it has, whether it was too old to be
+        sent (late), and its state: open, acknowledged or closed, by whom, when and why; an open one
+        with a name became graver since. Oldest first."""
+        return self._handled(_CASES_OF, model, as_of)
+
+    def handled_alarms(
+        self, model: str | None = None, as_of: datetime | None = None
+    ) -> pd.DataFrame:
+        """Every alarm as it was said last, with its state: open, acknowledged or (by itself)
+        closed, by whom, when and why; `muted`: by the calendar, `muted_until`: by a person."""
+        return self._handled(_ALARMS_OF, model, as_of)
+
+    def _handled(self, of, model, as_of, ids=None):
+        asked = {of.known_at + "__le": as_of}
+        where, values = conditions(model=model, **asked)
+        if ids is not None:
+            where += f"{' AND' if where else ' WHERE'} {of.key} IN (SELECT unnest($ids))"
+            values["ids"] = list(ids)
+        known, at = conditions(changed_at__le=as_of)
+        said = _SAID.format(known=known, and_="AND" if known else "WHERE")
+        sql = of.sql.format(where=where, said=said, state=_STATE, who=_WHO)
+        named = {"what": of.what, "mute": of.what + _MUTE, "levels": list(of.levels)}
+        frame = self.frame(sql, values | at | named)
+        told = {c: frame[c].astype(object).where(frame[c].notna(), None) for c in _TOLD}
+        return frame.assign(**told | {"muted_until": told["muted_until"].map(_as_day)})
+
+    def quiet_cases(self, today: date) -> set[str]:
+        "Cases of which no message is sent on a day: closed, or muted."
+        return self._muted(_CASE, today) | set(self.closed_cases())
+
+    def quiet_alarms(self, today: date) -> set[str]:
+        "Alarms of which no message is sent on a day, since a person muted them."
+        return self._muted(_ALARM, today)
+
+    def closed_cases(self) -> list[str]:
+        "Cases that a person closed: no further event joins them."
+        return [one for one, new in self._latest(_CASE).items() if new == CLOSED]
+
+    def _muted(self, what, today):
+        until = self._latest(what + _MUTE).items()
+        return {one for one, new in until if new > f"{_UNTIL}{today}"}
+
+    def _latest(self, what):
+        "Subject -> what the trail says of it last."
+        sql = "SELECT subject, new FROM audit WHERE what = $what ORDER BY seq"
+        look = lambda: dict(self._rows(sql, {"what": what}))
+        return self._until_written("audit", ("latest", what), look)
+
+
+def _as_day(value):
+    return value.date() if isinstance(value, datetime) else value
+
+
+class HandledWrites(HandledReads, AuditWrites):
+    "What people do with cases and alarms, all of some ids or none; returns their models."
+
+    def acknowledge(self, now: datetime, who: str, ids: Sequence[str], why: str) -> set[str]:
+        """Say that somebody looks after cases and alarms. A closed case is taken up again by it;
+        StoreError for an alarm that is closed, or an id that is not known."""
+        return self._handle(now, who, ids, why, ACKNOWLEDGED)
+
+    def close_cases(self, now: datetime, who: str, ids: Sequence[str], why: str) -> set[str]:
+        "Say that cases are done with: StoreError for an alarm, or an id that is not known."
+        return self._handle(now, who, ids, why, CLOSED)
+
+    def mute(
+        self, now: datetime, who: str, ids: Sequence[str], until: date, today: date, why: str
+    ) -> set[str]:
+        "Send no message of cases and alarms before a day; the day of today ends a mute."
+        if until < today:
+            raise StoreError(
+                f"{until} is over: mute until a day to come, or end a mute with today's."
+            )
+        return self._handle(now, who, ids, why, f"{_UNTIL}{until}", _MUTE)
+
+    def _handle(self, now, who, ids, why, new, of=""):
+        rows = self._rows_of(ids)
+        for one, (kind, row) in rows.items():
+            if kind is _ALARMS_OF and new == CLOSED:
+                raise StoreError(
+                    f"{one} is an alarm, which closes when recent days no longer differ: "
+                    "acknowledge it, or mute it."
+                )
+            if kind is _ALARMS_OF and row.state == CLOSED:
+                raise StoreError(f"the alarm {one} is closed since {row.event_date:%Y-%m-%d}.")
+        with self.transaction():
+            for one, (kind, row) in rows.items():
+                what = kind.what + of
+                if not self._is_latest(what, one, who, why, new=new):
+                    level = row.severity if kind is _ALARMS_OF else row.level
+                    self.record(now, who, what, one, new, why, {"level": level, "model": row.model})
+        return {row.model for _, row in rows.values()}
+
+    def _rows_of(self, ids):
+        "Id -> whether it is a case or an alarm, and its row."
+        known = {}
+        for kind in (_CASES_OF, _ALARMS_OF):
+            frame = self._handled(kind, None, None, ids)
+            known |= {getattr(row, kind.key): (kind, row) for row in frame.itertuples()}
+        for one in ids:
+            if one not in known:
+                raise StoreError(
+                    f"there is no case or alarm {one!r}: 'aiops-wb cases list' and 'aiops-wb drift "
+                    "list' show their ids."
+                )
+        return {one: known[one] for one in ids}
