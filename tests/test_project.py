@@ -36,9 +36,9 @@ LAYERS = (
     "replay",
     "workbench",
     "examples",
-    "cli",
     "api",
     "service",
+    "cli",
 )
 HEAVY = (
     "jupyterlab",

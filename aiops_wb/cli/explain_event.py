@@ -2,15 +2,10 @@
 
 from typing import Annotated
 
-import pandas as pd
 import typer
 
-from ..log.errors import StoreError
-from ..log.feature_names import FeatureName
-from ..models.explain import contributions, value_in_words
-from ..models.precedents import precedents
-from ..models.registry import load
-from ..models.version import feature_columns
+from ..models.explain import value_in_words
+from ..models.explained_event import explained_event
 from .arguments import AsOf, as_name
 from .call import Call, alone, command
 from .lines import line, printable
@@ -44,46 +39,11 @@ def explain(
     with call.reading() as log:
         if model is not None:
             log.require_model(model)
-        found = log.event(prediction, model, as_of)
-        if found.empty:
-            where = f"of {model} " if model else ""
-            raise StoreError(f"the log has no prediction {where}with the id {prediction!r}.")
-        told = _told(log, found, as_of)
+        told = explained_event(log, prediction, model, as_of)
     if as_json:
         print_json(told)
     else:
         _say(told, top)
-
-
-def _told(log, found, as_of):
-    "Everything about one event, as JSON knows it."
-    row = found.iloc[0]
-    version = load(log, row.model, row.version)
-    features = feature_columns(found, log.outcomes_among(row.model, version.features))
-    pushes = contributions(version, features)
-    called = log.feature_names(row.model, as_of)
-    full = pushes.drop(columns="(bias)")
-    near = precedents(log, row.model, row.version, full, row.event_date.date(), as_of)[0]
-    ordered = full.iloc[0].sort_values(key=abs, ascending=False, kind="stable")
-    return {
-        "prediction_id": row.prediction_id,
-        "model": row.model,
-        "version": row.version,
-        "day": f"{row.event_date:%Y-%m-%d}",
-        "points": int(row.points),
-        "score": float(version.grid.inverse(row.points)),
-        "label": None if pd.isna(row.label) else int(row.label),
-        "start": float(pushes["(bias)"].iloc[0]),
-        "log_odds": float(pushes.iloc[0].sum()),
-        "features": [_feature(f, features[f].iloc[0], push, called) for f, push in ordered.items()],
-        "alike": [one._asdict() for one in near],
-    }
-
-
-def _feature(feature, value, push, called):
-    name, unit = called.get(feature, FeatureName(feature))
-    value = None if pd.isna(value) else value
-    return {"feature": feature, "name": name, "value": value, "unit": unit, "push": float(push)}
 
 
 def _say(told, top):

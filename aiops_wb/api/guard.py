@@ -1,0 +1,105 @@
+"""What gets in at all, and what every answer carries: in front of all routes, for pages as well.
+
+A browser can be led to any address, also to one of this machine, by a page of somebody else's. Two
+things tell: the name by which it calls us (`Host`), which such a page cannot choose freely, and the
+page that sent a change (`Origin`).
+"""
+
+import logging
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from .problems import problem_response
+
+__all__ = ["Guard", "LOCAL_NAMES", "host_name"]
+
+logger = logging.getLogger(__name__)
+
+LOCAL_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
+SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"Of every answer, unless the answer has one of its own."
+
+
+def host_name(host: str) -> str:
+    "The name in a `Host`, without a port; empty where it is none."
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+class Guard:
+    """Refuses what calls us by a name that is not ours (`names`, asked at each request; None: any
+    is), and a change that a page from elsewhere sends; an error that nobody foresaw is a problem of
+    one sentence."""
+
+    def __init__(self, app, names: Callable[[], frozenset[str] | None]):
+        self.app, self.names = app, names
+
+    async def __call__(self, scope, receive, send):
+        "Answer one request."
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def told(message):
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        refused = self._refused(scope)
+        if refused is not None:
+            await refused(scope, receive, told)
+            return
+        try:
+            await self.app(scope, receive, told)
+        except Exception:
+            logger.exception("this should not happen")
+            if begun:
+                raise
+            await _broken()(scope, receive, told)
+
+    def _refused(self, scope):
+        headers = Headers(scope=scope)
+        names, host = self.names(), host_name(headers.get("host", ""))
+        if names is not None and host not in names:
+            return problem_response(
+                421, f"call this service by one of its own names: {', '.join(sorted(names))}."
+            )
+        if scope["method"] in SAFE:
+            return None
+        origin = headers.get("origin")
+        if origin is not None and urlsplit_netloc(origin) != headers.get("host", "").lower():
+            return problem_response(403, "a page from elsewhere may not change anything here.")
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return problem_response(403, "a page from elsewhere may not change anything here.")
+        return None
+
+
+def urlsplit_netloc(origin: str) -> str:
+    "Host and port of an origin; empty where it is none."
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _broken():
+    return problem_response(500, "this should not happen: the log of the service says where.")
