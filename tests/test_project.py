@@ -118,6 +118,7 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
         "aiops_wb.watch.by_itself",
         "aiops_wb.models.kept_reasons",
     },
+    "api.extras": {"aiops_wb.models.explained_event", "aiops_wb.api.deciding"},
     "render": {"jinja2", "papermill", "nbformat", "IPython", "aiops_wb.render"},
     "cli": {"aiops_wb", "pandas", "rich", "tqdm"},  # groups of commands are loaded by name
 }

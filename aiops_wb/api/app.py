@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry, Counter
 
 from .. import __version__
 from ..config import Settings
 from ..log.tokens import tokens
-from . import hands, models, thresholds
+from . import cases, decide, explanations, hands, models, proposals, rates, service, thresholds
 from .access import is_loopback
 from .desk import Desk, Snapshots
+from .extras import Decider
 from .guard import LOCAL_NAMES, Guard
 from .problems import MEDIA_TYPE, answer_problems
 from .shapes import ProblemShape
@@ -26,7 +28,13 @@ BODY_BYTES = 2**20
 ROUTERS: tuple[APIRouter, ...] = (
     thresholds.router,
     hands.router,
+    proposals.router,
     models.router,
+    rates.router,
+    explanations.router,
+    cases.router,
+    decide.router,
+    service.router,
 )
 
 _TAGS = {
@@ -84,10 +92,16 @@ def create_app(
         responses={"default": {"description": "An error"} | _PROBLEM},
     )
     app.state.desk = desk
+    app.state.decider = Decider(desk)
+    app.state.answered = CollectorRegistry()
     answer_problems(app)
     for router in routers:
         app.include_router(router)
-    app.add_middleware(Guard, names=lambda: _names(desk))
+    count = Counter(
+        "aiops_wb_requests", "Requests", ["method", "route", "status"], registry=app.state.answered
+    )
+    told = lambda *labels: count.labels(*labels).inc()
+    app.add_middleware(Guard, names=lambda: _names(desk), told=told)
     _describe(app)
     return app
 
@@ -111,6 +125,7 @@ def _lifespan(desk, taking_in):
         finally:
             if taking_in:
                 taking_in.stop()
+            app.state.decider.close()
             desk.snapshots.close()
 
     return alive

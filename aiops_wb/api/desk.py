@@ -86,6 +86,11 @@ class Snapshot:
                 slot.made = True
         return slot.value
 
+    @property
+    def models_with_days(self) -> list[str]:
+        "Models that scored anything."
+        return self.answer("scored", lambda log: [m for m in log.models() if log.days(m)])
+
     @contextmanager
     def view(self, model: str, now: datetime, settings: Settings) -> Iterator[View]:
         "The view of a model's newest day, which one at a time uses; StoreError without any."

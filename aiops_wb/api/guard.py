@@ -18,6 +18,7 @@ __all__ = ["Guard", "LOCAL_NAMES", "host_name"]
 logger = logging.getLogger(__name__)
 
 LOCAL_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
+METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
@@ -45,8 +46,13 @@ class Guard:
     is), and a change that a page from elsewhere sends; an error that nobody foresaw is a problem of
     one sentence."""
 
-    def __init__(self, app, names: Callable[[], frozenset[str] | None]):
-        self.app, self.names = app, names
+    def __init__(
+        self,
+        app,
+        names: Callable[[], frozenset[str] | None],
+        told: Callable[[str, str, str], None] = lambda method, route, status: None,
+    ):
+        self.app, self.names, self.told = app, names, told
 
     async def __call__(self, scope, receive, send):
         "Answer one request."
@@ -59,6 +65,7 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
+                self._tell(scope, message["status"])
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
@@ -75,6 +82,11 @@ class Guard:
             if begun:
                 raise
             await _broken()(scope, receive, told)
+
+    def _tell(self, scope, status):
+        "Count an answer, by the route and not by the address: there are as many as one likes."
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self.told(method, getattr(scope.get("route"), "path", "none"), str(status))
 
     def _refused(self, scope):
         headers = Headers(scope=scope)

@@ -28,6 +28,7 @@ __all__ = [
     "Score",
     "Shape",
     "ThresholdShape",
+    "ToldAlarm",
     "VersionShape",
     "Why",
 ]
@@ -147,31 +148,57 @@ class Daily(Shape):
     window_last: date | None
 
 
-class CaseShape(Shape):
+class Handled(Shape):
+    "What somebody did with a case or an alarm."
+
+    state: Literal["open", "acknowledged", "closed"]
+    by: str | None
+    at: datetime | None
+    why: str | None
+    muted_until: Annotated[date | None, Field(description="no message before that day")]
+    muted_by: str | None
+    muted_why: str | None
+
+
+class CaseShape(Handled):
     "A decision of high risk that somebody was asked about."
 
-    case_id: str
-    predicted_at: datetime
+    case_id: Annotated[str, Field(examples=["A-0960ad707231"])]
+    kind: Annotated[str, Field(examples=["ticket", "alert"])]
     model: str
     version: str
     tenant: str
     site_id: str | None
     entity_id: str | None
-    prediction_id: str
-    kind: str
-    state: str
-    risk_level: str | None
-    probability: Number
-    lower: Number
-    upper: Number
+    opened_at: datetime
+    predicted_at: datetime
+    event_date: date
     title: str
     text: str
-    reason: str
     assignee: str | None
+    level: Annotated[str | None, Field(description="the gravest so far", examples=["HIGH"])]
+    events: Annotated[int, Field(description="events that opened or joined it")]
+    late: Annotated[bool, Field(description="too old to be sent when it was found")]
 
 
-class AlarmShape(Shape):
-    "What an alarm about drift said when it opened, became graver or closed."
+class AlarmShape(Handled):
+    "An alarm about drift, as it was said last."
+
+    event_id: Annotated[str, Field(examples=["D-6060a96f3cd6"])]
+    model: str
+    version: str
+    stream: str
+    kind: str
+    severity: str
+    title: str
+    text: str
+    opened_on: date
+    event_date: Annotated[date, Field(description="the last day that it was said of")]
+    muted: Annotated[bool, Field(description="by the calendar")]
+
+
+class ToldAlarm(Shape):
+    "What an alarm said when it opened, became graver or closed."
 
     event_id: str
     event_date: date

@@ -7,9 +7,10 @@ from ..config import Settings
 from ..log.base import as_rows
 from ..log.catalog import Reader
 from ..models.complete import held_out_words
+from ..stats.points import Grid
 from .threshold_changes import Standing, standing
 
-__all__ = ["every_standing", "model_row", "threshold_row", "version_rows"]
+__all__ = ["every_standing", "grid_of", "model_row", "threshold_row", "version_rows"]
 
 _VERSION_COLUMNS = ("model", "version", "registered_at", "grid", "card")
 LOGGED, VERSIONS = "as logged with the predictions", "that of the version"
@@ -21,6 +22,17 @@ def every_standing(
     "The thresholds in force of a model, or of every one; StoreError for one that is not known."
     models = [log.require_model(model)] if model else log.models()
     return [one for name in models for one in standing(log, name, now, settings)]
+
+
+def grid_of(log: Reader, model: str, version: str) -> Grid:
+    "The grid of a version: as it is registered, else by its newest day."
+    registered = log.versions(model)
+    named = registered[registered.version == version]
+    if len(named):
+        return Grid.parse(named.grid.iloc[0])
+    days = log.days(model, version=version)
+    counts = log.score_counts(model, days[-1], days[-1], version=version) if days else {}
+    return next(iter(counts.values())).grid if counts else Grid()
 
 
 def threshold_row(one: Standing) -> dict[str, Any]:
