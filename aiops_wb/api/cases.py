@@ -1,7 +1,7 @@
 """Cases and alarms: what somebody was asked about, and acts that say what they did."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
+from ..log.cases import recent_days
 from ..log.catalog import Reader
 from ..log.drift_events import alarm_rows
 from .access import AtDesk, Proposes, Reads
@@ -62,11 +63,8 @@ async def cases(
 
     def rows(log: Reader):
         found = log.handled_cases(model and known_model(log, model))
-        if found.empty:
-            return []
-        first = found.event_date.max() - timedelta(days)
-        recent = found[(found.event_date > first) & _in_state(found, state)]
-        return plain_rows(recent)[::-1]
+        recent = recent_days(found, days)
+        return plain_rows(recent[_in_state(recent, state)])[::-1]
 
     return await paged(request, desk, ("cases", model, days, state), rows, CASES, paging)
 

@@ -1,7 +1,7 @@
 """Cases: decisions of high risk, what they opened or joined, and their deliveries outside."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import pandas as pd
 
@@ -9,10 +9,7 @@ from ..stats.decisions import LEVELS
 from .base import Writing, conditions
 from .handled import HandledReads
 
-__all__ = ["CASE_COLUMNS", "CaseReads", "CaseWrites"]
-
-CASE_COLUMNS = ("case_id", "predicted_at", "model", "state", "title", "assignee")
-"What is listed of a case."
+__all__ = ["CaseReads", "CaseWrites", "recent_days"]
 
 _WAITING = """
 WITH told AS (
@@ -56,14 +53,6 @@ class CaseReads(HandledReads):
         return self.frame(
             f"SELECT * FROM cases{where} ORDER BY predicted_at, prediction_id", values
         )
-
-    def recent_cases(self, days: int) -> pd.DataFrame | None:
-        "The cases of the last days of the log, oldest first; None where none was ever opened."
-        known = self.cases()
-        if known.empty:
-            return None
-        first = known.event_date.max() - timedelta(days)
-        return known[(known.state != "joined") & (known.event_date > first)]
 
     def case_columns(self) -> list[str]:
         "The columns of a case, in order."

@@ -5,6 +5,7 @@ it was then: one that became graver is open again. An alarm is closed by the day
 differ, and by nobody; a mute keeps messages back and changes no figure.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
@@ -180,10 +181,11 @@ class HandledWrites(HandledReads, AuditWrites):
                 raise StoreError(f"the alarm {one} is closed since {row.event_date:%Y-%m-%d}.")
         with self.transaction():
             for one, (kind, row) in rows.items():
-                what = kind.what + of
-                if not self._is_latest(what, one, who, why, new=new):
-                    level = row.severity if kind is _ALARMS_OF else row.level
-                    self.record(now, who, what, one, new, why, {"level": level, "model": row.model})
+                level = row.severity if kind is _ALARMS_OF else row.level
+                told = {"level": level, "model": row.model}
+                latest = {"new": new, "evidence": json.dumps(told, sort_keys=True)}
+                if not self._is_latest(kind.what + of, one, who, why, **latest):
+                    self.record(now, who, kind.what + of, one, new, why, told)
         return {row.model for _, row in rows.values()}
 
     def _rows_of(self, ids):

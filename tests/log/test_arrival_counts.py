@@ -117,6 +117,7 @@ def made_before(bench):
             "promises",
             "promise_units",
             "promise_looks",
+            "acts",
         ):
             store.con.execute(f"DROP TABLE {table}")
         for column in ("known_at", "only_model"):

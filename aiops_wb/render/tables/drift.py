@@ -16,11 +16,15 @@ __all__ = ["alarm_table", "stream_tables", "feature_table", "drift_table"]
 
 
 def alarm_table(view: View, closed_days: int = 30) -> Table:
-    """Open alarms, gravest first, in words with their evidence at its most.
+    """Open alarms, gravest first, in words with their evidence at its most, and who looks after
+    them.
 
     Below them those that were closed in the last days.
     """
     rows = [*_silence(view), *map(_open_alarm, view.drift.alarms)]
+    told = _looked_after(view) if rows else {}
+    for row in rows:
+        row["severity"] += told.get(row["stream"], "")
     rows += _closed_alarms(view, closed_days)
     if not rows and view.drift.off:
         return note(f"not watched {view.drift.off}")
@@ -46,6 +50,18 @@ def _silence(view):
             "evidence": f"10^{round(-log10(max(chance, 1e-300)))}",
         }
     ]
+
+
+def _looked_after(view):
+    "Stream -> what people did with its open alarm: who acknowledged it, until when it is muted."
+    handled = view.reader.handled_alarms(view.model, view.as_of)
+    told = {}
+    for row in handled[handled.state != "closed"].itertuples():
+        words = [f"acknowledged by {row.by}"] if row.state == "acknowledged" else []
+        if row.muted_until and row.muted_until > view.day:
+            words.append(f"muted until {row.muted_until:%d %b} by {row.muted_by}")
+        told |= {row.stream: f" ({', '.join(words)})"} if words else {}
+    return told
 
 
 def _open_alarm(alarm):
