@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from .threshold_changes import (
     whose,
 )
 from .threshold_promises import Bound
+from .view import View
 
 __all__ = ["take_in_acts", "take_in_now", "told_of"]
 
@@ -50,15 +51,22 @@ class _Taking:
     store: Store
     now: datetime
     settings: Settings
+    views: dict[str, View] = field(default_factory=dict)  # until a threshold is changed
 
     def came_of(self, act: Act) -> _Came:
         "Do what an act asks for."
-        return _BY_KIND[act.kind](self, act)
+        try:
+            return _BY_KIND[act.kind](self, act)
+        finally:
+            if act.kind in _CHANGING:
+                self.views.clear()
 
-    def view(self, act):
-        "The view of the model that an act names."
+    def view(self, act: Act) -> View:
+        "The view of the model that an act names: to make one costs more than all the rest."
         model = act.what["model"]
-        return newest_view(self.store, model, self.now, self.settings)
+        if model not in self.views:
+            self.views[model] = newest_view(self.store, model, self.now, self.settings)
+        return self.views[model]
 
     def today(self) -> date:
         "The day by the log's calendar."
@@ -174,6 +182,9 @@ _BY_KIND: dict[str, Callable[[_Taking, Act], _Came]] = {
     "close": _close,
     "mute": _mute,
 }
+
+_CHANGING = ("set", "approve", "rollback")
+"Kinds of acts after which a threshold may be another."
 
 
 def take_in_acts(store: Store, now: datetime, settings: Settings) -> list[TakenAct]:
