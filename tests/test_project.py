@@ -288,6 +288,7 @@ def test_a_guide_has_no_outputs_and_names_what_exists(guide):
 
 LONG = {
     "18_evidence",
+    "api",
     "conformal",
     "differences",
     "monitoring",
