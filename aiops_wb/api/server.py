@@ -51,8 +51,9 @@ def listening(host: str, port: int) -> socket.socket:
     "A socket that listens at an address; StoreError says why there is none."
     found = None
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        found = socket.socket(family)
+        family, kind, _, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # named, or small answers wait for the acknowledgement of what was sent before (40 ms)
+        found = socket.socket(family, kind, socket.IPPROTO_TCP)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
         found.listen(128)
