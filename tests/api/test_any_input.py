@@ -170,7 +170,7 @@ def tried(app, cases):
 
 @pytest.mark.slow
 def test_made_requests_are_answered_as_the_document_says(app):
-    assert tried(app, int(os.environ.get("AIOPS_TEST_CASES", 6_000))) >= 5_000
+    assert tried(app, int(os.environ.get("API_TEST_CASES", 6_000))) >= 5_000
 
 
 def test_the_document_teaches(app, client):
