@@ -478,7 +478,11 @@ def state(bench):
         "published": sizes,
         "log": log,
         "production": list(map(str, production)),
-        "spool": [str(p) for p in (bench.data / "spool").rglob("*") if p.is_file()],
+        "spool": [  # but for acts that are kept until a further snapshot
+            str(p)
+            for p in (bench.data / "spool").rglob("*")
+            if p.is_file() and p.suffix != ".taken"
+        ],
         "outbox": [str(p) for p in (bench.data / "outbox").glob("*.jsonl")],
         "cases that were sent": sorted(keys),
         "files of versions": sorted(

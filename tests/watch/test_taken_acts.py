@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -25,7 +26,7 @@ CHANGE = {"model": MODEL, "score": 0.7} | WHY
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     bench = Bench(tmp_path_factory.mktemp("acts"))
-    frame = events(days=30, per_day=20, start=date(2026, 2, 18))
+    frame = events(days=6, per_day=15, start=date(2026, 3, 14))
     bench.log(frame)
     bench.label(frame)
     bench.ingest(NOW)
@@ -55,9 +56,9 @@ def trail(house):
         return log.audit().drop(columns=["hash"])
 
 
-def given(house, monkeypatch, who, *words):
+def given(monkeypatch, who, *words):
     monkeypatch.setenv("LOGNAME", who)
-    assert main([*words, "--data", str(house.data), "-q"]) == 0
+    assert main([*words, "-q"]) == 0
 
 
 SAME = [
@@ -73,12 +74,15 @@ SAME = [
 
 def test_an_act_writes_the_rows_that_the_command_would_write(house, made, tmp_path, monkeypatch):
     other = made.copy_to(tmp_path / "other")
-    for who, kind, what, words in SAME:
-        handed(house, kind, what, who)
-        given(other, monkeypatch, who, "thresholds", *words.split(), "--why", "too many")
+    with other.store() as store:
+        monkeypatch.setattr(calls.Call, "writing", lambda self: nullcontext(store))
+        for who, kind, what, words in SAME:
+            handed(house, kind, what, who)
+            given(monkeypatch, who, "thresholds", *words.split(), "--why", "too many")
+        by_command = store.audit().drop(columns=["hash"])
     done = taken(house)
     assert [one.state for one in done] == ["done"] * len(SAME), done
-    by_act, by_command = trail(house), trail(other)
+    by_act = trail(house)
     assert by_act.equals(by_command) and len(by_act) > len(SAME)
     assert done[0].proposal == done[1].proposal == "P-1" and done[3].proposal == "P-2"
     assert [one.audit_seq for one in done][-1] == by_act.seq.max()
@@ -180,6 +184,34 @@ def test_while_another_writes_acts_wait_for_whoever_writes_next(house, capsys):
     told = capsys.readouterr().out
     assert "set by ana: late v1: threshold is now 0.800" in told
     assert "set by ana is refused: threshold: " in told and not waiting(house.data / "spool")
+
+
+def test_until_it_is_published_an_act_that_was_taken_in_is_not_lost_sight_of(house):
+    one, spool = handed(house, "set", CHANGE), house.data / "spool"
+    with house.store() as store, open_snapshot(house.data) as log:
+        take_in_acts(store, NOW, Settings(data=house.data))
+        assert store.act_state(spool, one) == "done" and waiting(spool) == []
+        assert log.act_state(spool, one) == "waiting"
+        store.publish()
+        assert log.act_state(spool, one) == "waiting", "whoever opened the snapshot before"
+    with open_snapshot(house.data) as log, house.store() as store:
+        assert log.act_state(spool, one) == "done" and list(spool.glob("acts/.*.taken"))
+        store.publish()
+        assert not list(spool.glob("acts/.*.taken"))
+
+
+def test_what_is_handed_in_while_one_takes_in_is_taken_in_by_it(house, monkeypatch):
+    "Whoever finds another at work may go: nothing is left to the night."
+    one, real, late = handed(house, "set", CHANGE), of_acts._opened, []
+
+    def opened(*told):
+        done = real(*told)
+        if not late:
+            late.append(handed(house, "set", CHANGE | {"score": 0.8}, "ben"))
+        return done
+
+    monkeypatch.setattr(of_acts, "_opened", opened)
+    assert [t.id for t in taken(house)] == [one, *late] and waiting(house.data / "spool") == []
 
 
 def test_where_nothing_waits_the_catalog_is_not_opened(house):
