@@ -55,11 +55,17 @@ def copy(root: Path) -> Bench:
     return Bench(Path(shutil.copytree(made().root, root, symlinks=True)))
 
 
+_APPS = {}
+
+
 def app_of(bench: Bench, **how):
-    "The service over a bench; acts wait unless it is told to take them in."
-    chosen = how.pop("chosen", {})
-    how = {"clock": lambda: NOW, "who": "ana", "take_in": False} | how
-    return create_app(bench.data, settings(bench, **chosen), **how)
+    "The service over a bench, made once; acts wait unless it is told to take them in."
+    key = bench.data, str(sorted(how.items()))
+    if key not in _APPS or how.get("take_in"):
+        chosen = how.pop("chosen", {})
+        how = {"clock": lambda: NOW, "who": "ana", "take_in": False} | how
+        _APPS[key] = create_app(bench.data, settings(bench, **chosen), **how)
+    return _APPS[key]
 
 
 def client_of(app, secret: str | None = None, at: str = "127.0.0.1") -> TestClient:
