@@ -125,6 +125,7 @@ def test_an_act_is_known_from_the_moment_it_is_handed_in(bench):
         assert client.get("/acts/00000000-0000-0000-0000-000000000000").status_code == 404
 
 
+@pytest.mark.slow  # what acts do with cases is tried beside them
 def test_cases_are_looked_after(bench):
     with client_of(app_of(bench)) as client:
         case = client.get("/cases?limit=1").json()["items"][0]["case_id"]
