@@ -36,10 +36,10 @@ LAYERS = (
     "replay",
     "workbench",
     "examples",
-    "cli",
-    "lab",
     "api",
     "service",
+    "cli",
+    "lab",
 )
 HEAVY = (
     "jupyterlab",
@@ -122,6 +122,7 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
         "aiops_wb.models.kept_contributions",
         "aiops_wb.models.kept_reasons",
     },
+    "api.extras": {"aiops_wb.watch.explained_event", "aiops_wb.api.deciding"},
     "render": {"jinja2", "papermill", "nbformat", "IPython", "aiops_wb.render"},
     "cli": {"aiops_wb", "pandas", "rich", "tqdm"},  # groups of commands are loaded by name
 }
@@ -291,6 +292,7 @@ def test_a_guide_has_no_outputs_and_names_what_exists(guide):
 
 LONG = {
     "18_evidence",
+    "api",
     "conformal",
     "differences",
     "explanations",

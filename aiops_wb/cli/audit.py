@@ -7,12 +7,13 @@ import typer
 
 from ..log.anchor import read_anchors, verify_trail
 from ..log.audit import VERIFY
+from ..log.base import as_rows
 from ..log.errors import StoreError
 from ..render.manifest import manifest_anchors
 from .arguments import AsJson
 from .call import Call, command, group
 from .lines import counted, line, printable
-from .output import as_rows, print_json, show
+from .output import print_json, show
 
 app = group()
 LISTED = ("seq", "changed_at", "who", "what", "subject", "old", "new", "why")

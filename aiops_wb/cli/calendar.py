@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from ..log.base import as_rows
 from ..log.errors import StoreError
 from .arguments import AsJson, Why, as_date, as_name
 from .call import Call, command, group
 from .lines import counted, line, printable
-from .output import as_rows, show
+from .output import show
 
 app = group()
 LISTED = ("entry_id", "first", "last", "name", "model", "mutes")

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..log.base import as_rows
 from ..log.errors import StoreError
 from ..watch.calibrate import calibrate_now
 from .arguments import AsJson, Model, as_days, as_name
 from .call import Call, command, group
 from .lines import counted, line
-from .output import as_rows, show
+from .output import show
 
 app = group()
 LISTED = ("calibration_id", "version", "created_at", "n", "q90", "rule", "ticket_threshold", "why")

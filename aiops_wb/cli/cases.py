@@ -1,17 +1,19 @@
 """Cases: opened from new decisions and handed on, listed, looked after."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal
 
 import typer
 
 from ..daily import hand_on
+from ..log.base import as_rows
+from ..log.cases import recent_days
 from ..log.handled import OPEN
 from .arguments import AsJson, DaysBack
 from .call import Call, command, group
 from .handling import handled_words
 from .lines import counted, printable
-from .output import as_rows, show
+from .output import show
 
 app = group(
     {
@@ -41,10 +43,7 @@ def list_cases(call: Call, days: DaysBack = 7, state: State = None, as_json: AsJ
     "List the cases of the last days: their state, who looks after them, how old they are."
     with call.reading() as log:
         known = log.handled_cases()
-    recent = known
-    if len(known):
-        first = known.event_date.max() - timedelta(days)
-        recent = known[known.event_date > first]
+    recent = recent_days(known, days)
     if state:
         recent = recent[recent.state == state]
     total = counted(len(recent), "case") if len(known) else "no case was opened yet"

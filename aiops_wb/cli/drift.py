@@ -1,13 +1,12 @@
 """Alarms about drift."""
 
-from datetime import timedelta
-
-from ..stats.drift import ALARM_SEVERITIES
+from ..log.base import as_rows
+from ..log.drift_events import alarm_rows
 from .arguments import AsJson, DaysBack, Models
 from .call import Call, command, group
 from .handling import handled_words
 from .lines import counted, printable
-from .output import as_rows, show
+from .output import show
 
 app = group(
     {
@@ -22,7 +21,6 @@ app = group(
         ),
     }
 )
-LISTED = ("event_id", "event_date", "model", "state", "title", "text", "muted")
 HANDLED = ("handled", "by", "at", "why", "muted_until")
 
 
@@ -33,22 +31,9 @@ def list_alarms(call: Call, models: Models = None, days: DaysBack = 30, as_json:
         parts = [log.drift_events(log.require_model(m)) for m in models or log.models()]
         handled = log.handled_alarms().set_index("event_id").rename(columns={"state": "handled"})
     handled = dict(zip(handled.index, as_rows(handled, HANDLED)))
-    told = [r | handled[r["event_id"]] for p in parts for r in as_rows(_told(p), LISTED)]
-    newest = max((row["event_date"] for row in told), default=None)
-    recent = [row for row in told if row["event_date"] > newest - timedelta(days)]
-    recent.sort(key=lambda row: (row["event_date"], row["event_id"]))
+    recent = [row | handled[row["event_id"]] for row in alarm_rows(parts, days)]
     today = call.now().date()
     show(recent, lambda row: _text(row, today), _still_open(parts), as_json)
-
-
-def _told(events):
-    "Alarms as they open, close and become graver: what goes on as before is not told again."
-    order = {severity: place for place, severity in enumerate(ALARM_SEVERITIES)}
-    rank = events.severity.map(order).fillna(0)
-    before = rank.groupby(events.event_id).cummax().groupby(events.event_id).shift()
-    graver = (events.state == "ongoing") & (rank > before)
-    events = events.assign(state=events.state.mask(graver, "graver"))
-    return events[events.state != "ongoing"]
 
 
 def _text(row, today):

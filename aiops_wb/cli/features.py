@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..log.base import as_rows
 from ..log.errors import StoreError
 from ..log.feature_names import FeatureName
 from .arguments import AsJson, Why
 from .call import Call, command, group
 from .lines import counted, line, printable
-from .output import as_rows, show
+from .output import show
 
 app = group()
 LISTED = (

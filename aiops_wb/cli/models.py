@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from ..models.complete import held_out_words
 from ..watch import promotion
+from ..watch.listed import version_rows
 from .arguments import AsJson, Model, Reason, Version, as_name
 from .call import Call, command, group
 from .lines import counted, line, printable
-from .output import as_rows, show
+from .output import show
 
 app = group(
     {
@@ -34,7 +34,6 @@ app = group(
         ),
     }
 )
-COLUMNS = ("model", "version", "registered_at", "grid", "card")
 
 
 @command(app, "list")
@@ -51,38 +50,10 @@ def list_models(
     as_json: AsJson = False,
 ):
     "List the registered versions: the champion, its challengers, and which are not watched."
-    rows = []
     with call.reading() as log:
-        for one in [log.require_model(model)] if model else log.models():
-            active, aliases = log.active_version(one), _aliases(log, one)
-            for row in as_rows(log.versions(one), COLUMNS):
-                held_out = _held_out(row.pop("card"))
-                threshold = log.threshold(one, row["version"])
-                off = log.not_watched(one, row["version"])
-                state = {"threshold": threshold, "active": row["version"] == active}
-                state["alias"] = aliases.get(row["version"])
-                state["not_watched"] = str(off) if off else None
-                rows.append(row | state | held_out)
+        models = [log.require_model(model)] if model else log.models()
+        rows = [row for one in models for row in version_rows(log, one)]
     show(rows, _text, counted(len(rows), "version"), as_json)
-
-
-def _aliases(log, model):
-    "What versions are beside the champion: those in its shadow, and the one before."
-    shadows = dict.fromkeys(log.challengers(model), "challenger")
-    previous = log.previous(model)
-    return ({previous: "previous"} if previous else {}) | shadows
-
-
-def _held_out(card):
-    "Where a version that was adopted comes from, its ranking on held-out days, what that rests on."
-    metrics = card.get("metrics", {})
-    adopted = card.get("adopted")
-    return {
-        "adopted": adopted["reference"] if adopted else None,
-        "roc_auc": metrics.get("roc_auc"),
-        "pr_auc": metrics.get("pr_auc"),
-        "held_out": held_out_words(card),
-    }
 
 
 def _text(row):

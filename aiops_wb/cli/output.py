@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,18 +17,12 @@ from ..render.engine import ReportResult
 from .call import Call
 from .lines import line, printable
 
-__all__ = ["Bar", "as_rows", "peak_memory", "print_json", "progress", "rounds_bar", "show"]
+__all__ = ["Bar", "peak_memory", "print_json", "progress", "rounds_bar", "show"]
 
 NARROWEST = 40
 "Columns of a table at least: what does not fit is broken by the terminal."
 
 Row = Mapping[str, object]
-
-
-def as_rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict]:
-    "Some columns of a frame as rows; what is missing is None."
-    known = frame[list(columns)].astype(object)
-    return known.where(known.notna(), None).to_dict("records")
 
 
 def show(

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..log.base import as_rows
 from ..watch.promises import Ledger, ledger
 from .arguments import AsJson, AsOf, OneOrEvery
 from .call import Call, alone, command
 from .lines import counted, line, printable
-from .output import as_rows, print_json, show
+from .output import print_json, show
 
 app = alone()
 FAILED = ("model", "version", "tenant", "segment", "kind", "first", "last", "n", "bad", "allowed")

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from ..log.base import as_rows
 from ..log.catalog import Reader
 from ..models.cards import card_of
 from ..stats.points import Grid
 from .arguments import AsJson, as_instant, as_name
 from .call import Call, alone, command
 from .lines import line, printable
-from .output import as_rows, print_json
+from .output import print_json
 
 app = alone()
 SPAN = ("version", "threshold", "probability", "calibration_id", "since", "until")

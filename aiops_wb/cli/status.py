@@ -3,6 +3,7 @@
 from ..daily import due
 from ..log.acts import waiting as acts_waiting
 from ..log.ingest import said_of_unmatched
+from ..watch.listed import model_row
 from .arguments import AsJson
 from .call import Call, alone, command
 from .lines import counted, line, printable
@@ -15,7 +16,7 @@ app = alone()
 def status(call: Call, as_json: AsJson = False):
     with call.reading() as log:
         waiting = [model for _, model in due(log, call.now())]
-        rows = [_standing(log, model, waiting.count(model)) for model in log.models()]
+        rows = [model_row(log, model, waiting.count(model)) for model in log.models()]
         unmatched, examples = log.unmatched_labels()
         of_all = {
             "batch": log.known_batch(),
@@ -37,20 +38,6 @@ def status(call: Call, as_json: AsJson = False):
         line(f"{counted(acts, 'act')} {'waits' if acts == 1 else 'wait'} to be taken in")
     if unmatched:
         line(printable(said_of_unmatched(unmatched, examples)))
-
-
-def _standing(log, model, due_days):
-    "How far the log of a model goes, and what scores."
-    days = log.days(model)
-    return {
-        "model": model,
-        "first": days[0] if days else None,
-        "last": days[-1] if days else None,
-        "days": len(days),
-        "active_version": log.active_version(model),
-        "due": due_days,
-        "not_watched": [v for v in log.known_versions(model) if log.not_watched(model, v)],
-    }
 
 
 def _text(row):

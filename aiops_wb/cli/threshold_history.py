@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from ..log.proposals import ThresholdChange
-from ..stats.points import Grid
+from ..watch.listed import grid_of
 from ..watch.threshold_changes import FIGURES, whose
 from .arguments import AsJson, Model
 from .call import Call, alone, command
@@ -22,9 +22,7 @@ def history(
     with call.reading() as log:
         changes = log.threshold_changes(log.require_model(model))
         proposals = log.proposals(model)
-        grids = {v.version: Grid.parse(v.grid) for v in log.versions(model).itertuples()}
-        for version in {c.version for c in changes} - grids.keys():
-            grids[version] = _grid(log, model, version)
+        grids = {version: grid_of(log, model, version) for version in {c.version for c in changes}}
     if as_json:
         print_json(
             {"changes": list(map(_plain, changes)), "proposals": list(map(asdict, proposals))}
@@ -43,13 +41,6 @@ def history(
             )
         )
     line(counted(len(changes), "change") + f", {counted(len(proposals), 'proposal')}")
-
-
-def _grid(log, model, version):
-    "The grid of a version that is not registered, by its newest day."
-    days = log.days(model, version=version)
-    counts = log.score_counts(model, days[-1], days[-1], version=version) if days else {}
-    return next(iter(counts.values())).grid if counts else Grid()
 
 
 def _plain(change: ThresholdChange):

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from ..watch.threshold_changes import Standing, standing, whose
+from ..watch.listed import every_standing, threshold_row
+from ..watch.threshold_changes import whose
 from .arguments import AsJson, as_name
 from .call import Call, alone, command
 from .lines import counted, line, printable
 from .output import show
 
 app = alone()
-LOGGED, VERSIONS = "as logged with the predictions", "that of the version"
 
 
 @command(app)
@@ -27,30 +27,12 @@ def list_thresholds(
 ):
     now = call.now()
     with call.reading() as log:
-        models = [log.require_model(model)] if model else log.models()
-        every = [one for name in models for one in standing(log, name, now, call.settings)]
+        every = every_standing(log, model, now, call.settings)
     total = counted(len(every), "threshold")
-    show([_row(one) for one in every], _text, total, as_json)
+    show([threshold_row(one) for one in every], _text, total, as_json)
     for one in [] if as_json else every:
         for proposal, gone in one.proposals:
             line(printable(_proposed(one, proposal, gone)))
-
-
-def _row(one: Standing):
-    changed, scope = one.change, one.scope or (None, None)
-    return {
-        "model": one.model,
-        "version": one.version,
-        "tenant": scope[0],
-        "site": scope[1],
-        "threshold": round(one.score, 6),
-        "points": one.points,
-        "since": changed and changed.at,
-        "by": changed and changed.who,
-        "why": changed.why if changed else LOGGED if one.scope is None else VERSIONS,
-        "dial": "on" if one.dial_on else "off",
-        "proposals": ", ".join(p.key for p, _ in one.proposals) or None,
-    }
 
 
 def _text(row):

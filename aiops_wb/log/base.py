@@ -1,7 +1,7 @@
 """What every part of a reader and of the store stands on: a connection, and rows in and out."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,7 +14,7 @@ import pandas as pd
 from .duck import session
 from .known import Known
 
-__all__ = ["Connected", "Writing", "conditions", "known_by", "moment"]
+__all__ = ["Connected", "Writing", "as_rows", "conditions", "known_by", "moment"]
 
 _UNPUBLISHED = "unpublished"
 _OPERATORS = {"le": "<=", "ge": ">="}
@@ -40,6 +40,12 @@ def conditions(**values) -> tuple[str, dict[str, Any]]:
 def moment(at: datetime | None) -> tuple:
     "A time as part of a question: when clocks go back, an hour is there twice."
     return at, getattr(at, "fold", 0)
+
+
+def as_rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
+    "Some columns of a frame as rows; what is missing is None."
+    known = frame[list(columns)].astype(object)
+    return known.where(known.notna(), None).to_dict("records")
 
 
 def known_by(at: datetime, as_of: datetime | None) -> bool:

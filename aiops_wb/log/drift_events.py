@@ -1,14 +1,18 @@
 """What alarms said, morning by morning."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
 from ..stats.drift import ALARM_SEVERITIES
-from .base import Connected, Writing, conditions, moment
+from .base import Connected, Writing, as_rows, conditions, moment
 
-__all__ = ["DriftEventReads", "DriftEventWrites"]
+__all__ = ["ALARM_COLUMNS", "DriftEventReads", "DriftEventWrites", "alarm_rows"]
+
+ALARM_COLUMNS = ("event_id", "event_date", "model", "state", "title", "text", "muted")
+"What is listed of an alarm."
 
 _WAITING = """
 WITH latest AS (
@@ -88,3 +92,21 @@ class DriftEventWrites(DriftEventReads, Writing):
         recorded_at = [max(at, newest) if newest else at for at in frame.recorded_at]
         rows = frame.drop(columns="is_update", errors="ignore")  # of what waits for a sink
         self._insert("drift_events", rows.assign(recorded_at=recorded_at))
+
+
+def alarm_rows(parts: Iterable[pd.DataFrame], days: int) -> list[dict[str, Any]]:
+    """Alarms about drift of the last days: opened, graver than before, closed; what goes on as
+    before is not told again. `parts`: what `drift_events` says of each model."""
+    told = [row for part in parts for row in as_rows(_told(part), ALARM_COLUMNS)]
+    newest = max((row["event_date"] for row in told), default=None)
+    recent = [row for row in told if row["event_date"] > newest - timedelta(days)]
+    return sorted(recent, key=lambda row: (row["event_date"], row["event_id"]))
+
+
+def _told(events):
+    order = {severity: place for place, severity in enumerate(ALARM_SEVERITIES)}
+    rank = events.severity.map(order).fillna(0)
+    before = rank.groupby(events.event_id).cummax().groupby(events.event_id).shift()
+    graver = (events.state == "ongoing") & (rank > before)
+    events = events.assign(state=events.state.mask(graver, "graver"))
+    return events[events.state != "ongoing"]

@@ -1,14 +1,13 @@
 """Tables of how a model does: its figures, what is late in labels, false positives, sites."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from math import nan
 
-import numpy as np
 import pandas as pd
 
 from ...models.complete import UNTIL_COMPLETE
-from ...stats.counts import ScoreCounts, total
 from ...stats.performance import confusion, summary
+from ...watch.false_positives import GROUPS, false_positives, sites_between
 from ...watch.view import View
 from ...watch.words import number
 from ..vocabulary import metric, shown
@@ -16,7 +15,6 @@ from .table import Table, note
 
 __all__ = [
     "ORDER",
-    "WIDTHS",
     "performance_table",
     "label_table",
     "arrival_table",
@@ -44,9 +42,6 @@ ORDER = (
     "ece",
 )
 "Figures of the table of performance, from top to bottom."
-
-WIDTHS = {"below 0.05": 0.05, "0.05 to 0.10": 0.10, "0.10 to 0.20": 0.20, "0.20 or wider": 1.0}
-"Widths of the probability interval in words, and where each ends."
 
 OF_SITES = ("predictions", "labelled_share", "positive_rate", "alerts", "precision", "recall")
 
@@ -180,78 +175,36 @@ def false_positive_table(view: View, limit: int = 12) -> Table:
 
     By day, by version, by site and by width of the probability interval.
     """
-    first = view.day - timedelta(view.settings.recent_days - 1)
-    groups = (
-        _by_day(view, first),
-        _by_version(view, first),
-        _by_site(view, first, limit),
-        _by_width(view),
-    )
-    rows = [_false_positives(*group) for kind in groups for group in kind]
+    rows = [
+        _false_positives(view, by, of) for by in GROUPS for of in false_positives(view, by, limit)
+    ]
     return Table(pd.DataFrame(rows), ("",))
 
 
-def _false_positives(by, name, counts, threshold):
+_NAMED = {
+    "day": lambda view, name: f"{date.fromisoformat(name):%a %d %b}",
+    "version": lambda view, name: f"{view.model} {name}",
+}
+
+
+def _false_positives(view, by, of):
     "A row of the table of false positives."
-    at_threshold = confusion(counts, int(counts.grid.cells(threshold)))
+    known, named = of.at_threshold, _NAMED.get(by, lambda _, name: name)
     return {
-        "by": by,
-        "": name,
-        "labelled": f"{at_threshold.n:,}",
-        metric("fp").column: f"{at_threshold.fp:,}",
-        metric("fpr").column: shown("fpr", at_threshold.fpr),
-        metric("fdr").column: shown("fdr", at_threshold.fdr),
+        "by": {"width": "interval width"}.get(by, by),
+        "": named(view, of.name),
+        "labelled": f"{known.n:,}",
+        metric("fp").column: f"{known.fp:,}",
+        metric("fpr").column: shown("fpr", known.fpr),
+        metric("fdr").column: shown("fdr", known.fdr),
     }
-
-
-def _by_day(view, first):
-    for day, counts in view.counts_by_day.items():
-        if day >= first:
-            yield "day", f"{day:%a %d %b}", counts, view.threshold
-
-
-def _by_version(view, first):
-    "One whose threshold is not known here has no false positives to speak of."
-    reader, model = view.reader, view.model
-    for version in view.versions_between(first):
-        own = version == view.version
-        threshold = view.threshold if own else reader.threshold(model, version, view.as_of)
-        if threshold is not None:
-            by_day = reader.score_counts(model, first, view.day, version=version, as_of=view.as_of)
-            yield "version", f"{model} {version}", total(by_day.values(), view.grid), threshold
-
-
-def _by_site(view, first, limit):
-    for site, counts in _sites(view, first, limit):
-        yield "site", site, counts, view.threshold
-
-
-def _sites(view, first, limit):
-    "Counts of the largest sites from a day to this one."
-    by_site = view.reader.segment_counts(
-        view.model, first, view.day, version=view.version, as_of=view.as_of
-    )
-    largest = list(by_site.items())[:limit]
-    return [(segment.removeprefix("site="), counts) for segment, counts in largest]
-
-
-def _by_width(view):
-    if not view.tickets.stands:
-        return
-    recent = view.window(view.settings.recent_days)
-    lower, upper = view.tickets.stands[1].bounds.intervals(recent.points)
-    place = np.digitize(upper - lower, list(WIDTHS.values())[:-1])
-    for i, name in enumerate(WIDTHS):
-        columns = (np.where(place == i, column, 0) for column in recent.columns)
-        counts = ScoreCounts(recent.points, *columns, recent.grid)
-        yield "interval width", name, counts, view.threshold
 
 
 def segment_table(view: View, limit: int = 20) -> Table:
     "Each site over the recent days, largest first."
     first = view.day - timedelta(view.settings.recent_days - 1)
     rows = []
-    for site, counts in _sites(view, first, limit):
+    for site, counts in sites_between(view, first, limit):
         figures = summary(counts, int(counts.grid.cells(view.threshold)))
         named = {metric(name).title: shown(name, figures[name]) for name in OF_SITES}
         rows.append({"site": site} | named)

@@ -1,0 +1,209 @@
+"""Cases and alarms: what somebody was asked about, and acts that say what they did."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Literal
+
+import pandas as pd
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import TypeAdapter
+from starlette.responses import Response
+
+from ..log.cases import recent_days
+from ..log.catalog import Reader
+from ..log.drift_events import alarm_rows
+from .access import AtDesk, Proposes, Reads
+from .answers import Paging, Rows, known_model, paged
+from .desk import Desk
+from .hands import Key, handed_in
+from .problems import Problem
+from .proposals import Decision
+from .shapes import ActShape, AlarmShape, CaseShape, Given, Name, Page, ToldAlarm, Why
+
+__all__ = ["router"]
+
+router = APIRouter()
+CASES, ALARMS = TypeAdapter(Page[CaseShape]), TypeAdapter(Page[AlarmShape])
+TOLD = TypeAdapter(Page[ToldAlarm])
+
+OneModel = Annotated[Name | None, Query(description="only of this model")]
+DaysBack = Annotated[
+    int, Query(ge=1, le=36500, description="how many days back from the newest of them")
+]
+State = Annotated[
+    Literal["open", "acknowledged", "closed"] | None, Query(description="only in this state")
+]
+CaseId = Annotated[str, Path(pattern=r"^[AT]-[0-9a-f]{4,64}$", description="the id of a case")]
+AlarmId = Annotated[str, Path(pattern=r"^D-[0-9a-f]{4,64}$", description="the id of an alarm")]
+
+
+class Mute(Given):
+    "No messages until a day."
+
+    until: Annotated[date, "messages are sent again from that day on; today's ends a mute"]
+    why: Why
+
+
+@router.get("/cases", tags=["cases"], summary="Cases, newest first", response_model=Page[CaseShape])
+async def cases(
+    request: Request,
+    desk: AtDesk,
+    caller: Reads,
+    paging: Annotated[Paging, Depends(Paging.asked)],
+    model: OneModel = None,
+    days: DaysBack = 7,
+    state: State = None,
+) -> Response:
+    "Open, acknowledged or closed, by whom and why; one that became graver is open again."
+
+    def rows(log: Reader):
+        found = log.handled_cases(model and known_model(log, model))
+        recent = recent_days(found, days)
+        return Rows(recent[_in_state(recent, state)][::-1])
+
+    return await paged(request, desk, ("cases", model, days, state), rows, CASES, paging)
+
+
+def _in_state(frame, state):
+    return frame.state == state if state else pd.Series(True, index=frame.index)
+
+
+@router.get(
+    "/alarms",
+    tags=["drift"],
+    summary="Alarms as they stand, newest first",
+    response_model=Page[AlarmShape],
+)
+async def alarms(
+    request: Request,
+    desk: AtDesk,
+    caller: Reads,
+    paging: Annotated[Paging, Depends(Paging.asked)],
+    model: OneModel = None,
+    state: State = None,
+) -> Response:
+    "One row an alarm. It closes by itself, when recent days no longer differ."
+
+    def rows(log: Reader):
+        found = log.handled_alarms(model and known_model(log, model))
+        return Rows(found[_in_state(found, state)][::-1])
+
+    return await paged(request, desk, ("alarms", model, state), rows, ALARMS, paging)
+
+
+@router.get(
+    "/drift",
+    tags=["drift"],
+    summary="What alarms said, newest first",
+    response_model=Page[ToldAlarm],
+)
+async def drift(
+    request: Request,
+    desk: AtDesk,
+    caller: Reads,
+    paging: Annotated[Paging, Depends(Paging.asked)],
+    model: OneModel = None,
+    days: DaysBack = 30,
+) -> Response:
+    "Opened, graver than before, closed; what goes on as before is not told again."
+
+    def rows(log: Reader):
+        models = [known_model(log, model)] if model else log.models()
+        return alarm_rows([log.drift_events(one) for one in models], days)[::-1]
+
+    return await paged(request, desk, ("drift", model, days), rows, TOLD, paging)
+
+
+@router.post(
+    "/cases/{id}/acknowledge",
+    tags=["cases"],
+    summary="Somebody looks after a case",
+    status_code=202,
+    response_model=ActShape,
+)
+async def acknowledge(
+    desk: AtDesk, caller: Proposes, id: CaseId, given: Decision, key: Key = None
+) -> Response:
+    "A closed case is taken up again by it."
+    return await _of_case(desk, caller, "acknowledge", id, {"why": given.why}, key)
+
+
+@router.post(
+    "/cases/{id}/close",
+    tags=["cases"],
+    summary="A case is done with",
+    status_code=202,
+    response_model=ActShape,
+)
+async def close(
+    desk: AtDesk, caller: Proposes, id: CaseId, given: Decision, key: Key = None
+) -> Response:
+    "One that becomes graver later is open again."
+    return await _of_case(desk, caller, "close", id, {"why": given.why}, key)
+
+
+@router.post(
+    "/cases/{id}/mute",
+    tags=["cases"],
+    summary="No message of a case before a day",
+    status_code=202,
+    response_model=ActShape,
+)
+async def mute(
+    desk: AtDesk, caller: Proposes, id: CaseId, given: Mute, key: Key = None
+) -> Response:
+    "Figures and pages go on."
+    what = {"why": given.why, "until": str(given.until)}
+    return await _of_case(desk, caller, "mute", id, what, key)
+
+
+@router.post(
+    "/alarms/{id}/acknowledge",
+    tags=["drift"],
+    summary="Somebody looks after an alarm",
+    status_code=202,
+    response_model=ActShape,
+)
+async def acknowledge_alarm(
+    desk: AtDesk, caller: Proposes, id: AlarmId, given: Decision, key: Key = None
+) -> Response:
+    "It closes by itself, when recent days no longer differ."
+    return await _of_alarm(desk, caller, "acknowledge", id, {"why": given.why}, key)
+
+
+@router.post(
+    "/alarms/{id}/mute",
+    tags=["drift"],
+    summary="No message of an alarm before a day",
+    status_code=202,
+    response_model=ActShape,
+)
+async def mute_alarm(
+    desk: AtDesk, caller: Proposes, id: AlarmId, given: Mute, key: Key = None
+) -> Response:
+    "Figures and pages go on."
+    what = {"why": given.why, "until": str(given.until)}
+    return await _of_alarm(desk, caller, "mute", id, what, key)
+
+
+async def _of_case(desk, caller, kind, id_, what, key):
+    known = lambda log: log.handled_cases().case_id.tolist()
+    return await _handed_in(desk, caller, kind, id_, what, key, ("case", known))
+
+
+async def _of_alarm(desk, caller, kind, id_, what, key):
+    known = lambda log: log.handled_alarms().event_id.tolist()
+    return await _handed_in(desk, caller, kind, id_, what, key, ("alarm", known))
+
+
+async def _handed_in(desk: Desk, caller, kind, id_, what, key, of: tuple[str, Sequence]):
+    "Hand in what somebody did with a case or an alarm; Problem 404 where there is none."
+    name, known = of
+
+    def told():
+        with desk.snapshots.newest() as snapshot:
+            if id_ not in snapshot.answer(("ids", name), lambda log: set(known(log))):
+                raise Problem(404, f"there is no {name} {id_}: GET /{name}s lists them.")
+        return {"ids": [id_], **what}
+
+    return await handed_in(desk, caller, kind, told, key)
