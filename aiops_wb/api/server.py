@@ -30,6 +30,15 @@ class _NoSecrets(logging.Filter):
         return True
 
 
+class _Server(uvicorn.Server):
+    "Ends the streams of pages first: they would hold up the end of the others."
+
+    async def shutdown(self, sockets=None):
+        "Finish what is under way."
+        self.config.app.state.web.live.end()
+        await super().shutdown(sockets)
+
+
 def require_token_elsewhere(desk: Desk) -> None:
     "StoreError where other machines would be served, and there is no token."
     if not is_loopback(desk.host) and not tokens(desk.data):
@@ -73,4 +82,4 @@ def run(app: FastAPI, at: socket.socket, say: Callable[[str], None], quiet: bool
         h11_max_incomplete_event_size=2**16,
         limit_concurrency=1000,
     )
-    uvicorn.Server(config).run(sockets=[at])
+    _Server(config).run(sockets=[at])
