@@ -145,10 +145,17 @@ def _describe(app):
             known = schema.setdefault("components", {}).setdefault("schemas", {})
             known.pop("HTTPValidationError", None)
             known.pop("ValidationError", None)
-            known["ProblemShape"] = ProblemShape.model_json_schema(mode="serialization")
+            known |= _problem_schemas()
             for path in schema["paths"].values():
                 for operation in path.values():
                     operation["responses"].pop("422", None)
         return app.openapi_schema
 
     app.openapi = openapi
+
+
+def _problem_schemas():
+    "The schemas of a problem, as components."
+    at = "#/components/schemas/{model}"
+    whole = ProblemShape.model_json_schema(mode="serialization", ref_template=at)
+    return whole.pop("$defs", {}) | {"ProblemShape": whole}

@@ -7,6 +7,7 @@ removed meanwhile stays readable to whoever has it open, and no reader is in the
 """
 
 import hashlib
+import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -16,6 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
+
+import duckdb
 
 from ..config import Settings
 from ..log.acts import Act, waiting
@@ -27,10 +30,13 @@ from .problems import Problem
 
 __all__ = ["Desk", "Kept", "Snapshot", "Snapshots"]
 
+logger = logging.getLogger(__name__)
+
 MOST_KEPT = 512
 "Answers of one snapshot that are kept; the one that was not asked for longest goes first."
 MOST_REMEMBERED = 10_000
 _TRIES = 5
+_LATER = {"Retry-After": "30"}
 
 
 @dataclass(frozen=True)
@@ -166,10 +172,12 @@ class Snapshots:
             try:
                 return Snapshot(open_snapshot(self.root), name)
             except StoreError as error:
-                raise Problem(503, str(error), {"Retry-After": "30"}) from None
-            except Exception:
+                raise Problem(503, str(error), _LATER) from None
+            except duckdb.Error as error:
                 if not left or name == self._pointer():
-                    raise
+                    logger.warning("%s cannot be read: %s", name, error)
+                    told = "the published snapshot cannot be read: 'aiops-wb ingest' makes another."
+                    raise Problem(503, told, _LATER) from None
         raise AssertionError("the last try returns or raises")
 
     def close(self) -> None:

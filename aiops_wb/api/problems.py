@@ -5,9 +5,11 @@ secret, and no character that a log or a terminal would obey.
 """
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
+import duckdb
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -17,6 +19,8 @@ from ..config import SettingsError
 from ..log.errors import Busy, NotWritten, StoreError
 
 __all__ = ["MEDIA_TYPE", "Problem", "answer_problems", "problem_response"]
+
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _MOST_ERRORS = 20
@@ -31,12 +35,15 @@ class Problem(Exception):
 
 
 def problem_response(
-    status: int, detail: str = "", headers: Mapping[str, str] | None = None, **more
+    status: int,
+    detail: str = "",
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
 ) -> Response:
     "The answer that tells of an error."
     title = HTTPStatus(status).phrase
     told = {"type": "about:blank", "title": title, "status": status, "detail": detail or title}
-    body = json.dumps(told | more, ensure_ascii=True).encode()
+    body = json.dumps(told | {"errors": list(errors)}, ensure_ascii=True).encode()
     return Response(body, status, dict(headers or {}), MEDIA_TYPE)
 
 
@@ -48,6 +55,7 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(StoreError, _of_store)
     app.add_exception_handler(SettingsError, _of_store)
     app.add_exception_handler(NotWritten, _of_disk)
+    app.add_exception_handler(duckdb.Error, _of_database)
 
 
 def _of_problem(request: Request, error: Problem) -> Response:
@@ -88,6 +96,12 @@ def _of_disk(request: Request, error: NotWritten) -> Response:
     return problem_response(
         503, "the disk takes nothing just now: try again.", {"Retry-After": "5"}
     )
+
+
+def _of_database(request: Request, error: duckdb.Error) -> Response:
+    logger.error("the database says: %s", error)
+    told = "the log cannot be read just now: the service's own log says why."
+    return problem_response(503, told, {"Retry-After": "30"})
 
 
 def _word(text: object, most: int = 500) -> str:

@@ -84,14 +84,21 @@ class Page(Shape, Generic[Item]):
     offset: int
 
 
+class Wrong(Shape):
+    "One thing that is wrong with what was sent."
+
+    where: Annotated[str, Field(examples=["body.threshold"])]
+    what: str
+
+
 class ProblemShape(Shape):
     "An error (RFC 9457)."
 
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    errors: list[dict[str, str]] | None = None
+    type: Annotated[str, Field(examples=["about:blank"])]
+    title: Annotated[str, Field(examples=["Not Found"])]
+    status: Annotated[int, Field(examples=[404])]
+    detail: Annotated[str, Field(description="one sentence")]
+    errors: Annotated[list[Wrong], Field(description="each thing that is wrong, where several may")]
 
 
 class ThresholdShape(Shape):

@@ -1,7 +1,7 @@
 """Cases: decisions of high risk, what they opened or joined, and their deliveries outside."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 
@@ -32,6 +32,13 @@ QUALIFY row_number() OVER (
     PARTITION BY case_id ORDER BY gravity DESC, state = 'opened' DESC, predicted_at, prediction_id
     ) = 1
 ORDER BY predicted_at, case_id"""
+
+
+def recent_days(cases: pd.DataFrame, days: int) -> pd.DataFrame:
+    "The cases of the last days, counted back from the newest of them."
+    if cases.empty:
+        return cases
+    return cases[cases.event_date > cases.event_date.max() - timedelta(days)]
 
 
 class CaseReads(HandledReads):

@@ -1,0 +1,148 @@
+"""Changes over HTTP: handed to the one writer, each done once, none lost, none over another."""
+
+import pytest
+from conftest import MODEL
+from serving import ID, NOW, app_of, client_of, copy, secrets
+
+from aiops_wb.log.acts import waiting
+from aiops_wb.log.tokens import make_token
+from aiops_wb.watch.acts import take_in_acts
+
+WHY = {"why": "to try it"}
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return copy(tmp_path / "bench")
+
+
+def changed(client, points, etag, **more):
+    headers = {"If-Match": etag} if etag else {}
+    return client.patch(f"/thresholds/{ID}", json=WHY | {"points": points} | more, headers=headers)
+
+
+def taken_in(bench):
+    "What the writer does when it is free: what came of each act."
+    with bench.store() as store:
+        told = take_in_acts(store, NOW, app_of(bench).state.desk.settings)
+        store.publish()
+    return told
+
+
+def test_a_proposal_is_approved_by_somebody_else_and_put_back(bench):
+    ana, ben = (make_token(bench.data, name, ["approve"], "root", NOW) for name in ("ana", "ben"))
+    app = app_of(bench, take_in=True, chosen={"threshold_four_eyes": True})
+    with client_of(app, ana) as first:
+        second = client_of(app, ben)
+        before = first.get(f"/thresholds/{ID}")
+        assert changed(first, 77, before.headers["etag"], set=True).status_code == 409
+        handed = changed(first, 77, before.headers["etag"])
+        assert handed.status_code == 202 and handed.json()["state"] == "waiting"
+        done = first.get(handed.headers["location"], params={"wait": 20}).json()
+        assert (done["state"], done["who"]) == ("done", "ana")
+        key = done["proposal"]
+        assert first.get(f"/thresholds/{ID}").json()["proposals"] == [key]
+        alone = first.post(f"/proposals/{key}/approve", json=WHY)
+        assert alone.status_code == 409 and "asks for another" in alone.json()["detail"]
+        handed = second.post(f"/proposals/{key}/approve", json=WHY)
+        assert second.get(handed.headers["location"], params={"wait": 20}).json()["state"] == "done"
+        now = first.get(f"/thresholds/{ID}").json()
+        assert (now["points"], now["by"], now["proposals"]) == (77, "ben", [])
+        assert first.get(f"/proposals/{key}").json()["decided_by"] == "ben"
+        again = second.post(f"/proposals/{key}/reject", json=WHY)
+        assert again.status_code == 409 and "approved" in again.json()["detail"]
+        handed = second.post("/thresholds/reset", json=WHY | {"id": ID})
+        second.get(handed.headers["location"], params={"wait": 20})
+        assert first.get(f"/thresholds/{ID}").json()["points"] == before.json()["points"]
+    with bench.store() as log:
+        assert [c.who for c in log.threshold_changes(MODEL)][-2:] == ["ben", "ben"]
+        assert log.verify_audit() > 0
+
+
+def test_a_change_of_what_one_has_not_seen_is_refused(bench):
+    with client_of(app_of(bench)) as client:
+        seen = client.get(f"/thresholds/{ID}").headers["etag"]
+        assert changed(client, 77, None).status_code == 428
+        assert changed(client, 77, '"another"').status_code == 412
+        assert changed(client, 77, seen, set=True).status_code == 202
+        # nothing is taken in yet, and whoever looks knows already
+        assert changed(client, 99, seen, set=True).status_code == 412
+        stands = client.get(f"/thresholds/{ID}").json()
+        assert len(stands["waiting"]) == 1 and stands["points"] != 77
+        (done,) = taken_in(bench)
+        assert done.state == "done"
+        assert changed(client, 99, seen, set=True).status_code == 412
+        now = client.get(f"/thresholds/{ID}")
+        assert (now.json()["points"], now.json()["waiting"]) == (77, [])
+        assert changed(client, 99, now.headers["etag"]).status_code == 202
+
+
+def test_two_services_cannot_lose_an_update_either(bench):
+    "Each looked before the other handed in: the writer sees what the second one had not."
+    with client_of(app_of(bench)) as one, client_of(app_of(bench)) as other:
+        etags = [client.get(f"/thresholds/{ID}").headers["etag"] for client in (one, other)]
+        acts = waiting(bench.data / "spool")
+        assert not acts and etags[0] == etags[1]
+        changed(one, 77, etags[0], set=True)
+        (bench.data / "spool" / "acts").rename(bench.root / "aside")  # as if at the same moment
+        changed(other, 99, etags[1], set=True)
+        for path in (bench.root / "aside").glob("*.json"):
+            path.rename(bench.data / "spool" / "acts" / path.name)
+        first, second = taken_in(bench)
+        assert (first.state, second.state) == ("done", "refused")
+        told = other.get(f"/acts/{second.id}").json()
+        assert told["state"] == "refused" and "look again" in told["says"]
+        assert one.get(f"/thresholds/{ID}").json()["points"] == 77
+
+
+def test_what_is_sent_again_is_done_once(bench):
+    key = {"Idempotency-Key": "of mine", "If-Match": "*"}
+    with client_of(app_of(bench)) as client:
+        send = lambda points: client.patch(
+            f"/thresholds/{ID}", json=WHY | {"points": points}, headers=key
+        )
+        assert send(77).json()["id"] == send(77).json()["id"]
+        other = send(78)
+        assert other.status_code == 422 and "key" in other.json()["detail"]
+    assert len(taken_in(bench)) == 1
+
+
+def test_an_act_is_known_from_the_moment_it_is_handed_in(bench):
+    with client_of(app_of(bench)) as client:
+        act = changed(client, 77, "*").json()
+        assert client.get(f"/acts/{act['id']}").json()["state"] == "waiting"
+        assert client.get("/health").json()["acts_waiting"] == 1
+        with bench.store() as store:  # in the catalog, and not published
+            take_in_acts(store, NOW, app_of(bench).state.desk.settings)
+            for path in (bench.data / "spool" / "acts").glob("*.json"):
+                path.unlink()
+        assert client.get(f"/acts/{act['id']}").json()["state"] == "waiting"
+        with bench.store() as store:
+            store.publish()
+        assert client.get(f"/acts/{act['id']}").json()["state"] == "done"
+        assert client.get("/acts").json()["total"] == 1
+        assert client.get("/acts/00000000-0000-0000-0000-000000000000").status_code == 404
+
+
+def test_cases_are_looked_after(bench):
+    with client_of(app_of(bench)) as client:
+        case = client.get("/cases?limit=1").json()["items"][0]["case_id"]
+        mute = {"until": "2026-03-09", "why": "known"}
+        for act, body in (("acknowledge", WHY), ("mute", mute)):
+            assert client.post(f"/cases/{case}/{act}", json=body).status_code == 202
+        assert {one.state for one in taken_in(bench)} == {"done"}
+        row = client.get("/cases?limit=1").json()["items"][0]
+        assert (row["state"], row["by"], row["why"]) == ("acknowledged", "ana", "to try it")
+        assert row["muted_until"] == "2026-03-09"
+        client.post(f"/cases/{case}/close", json=WHY)
+        taken_in(bench)
+        closed = client.get("/cases?state=closed").json()["items"]
+        assert [row["case_id"] for row in closed] == [case]
+        assert client.post("/cases/A-00000000/close", json=WHY).status_code == 404
+        assert client.post("/alarms/D-00000000/mute", json=mute).status_code == 404
+
+
+def test_a_service_with_a_role_short_hands_nothing_in(bench):
+    with client_of(app_of(bench), secrets(bench)["propose"]) as client:
+        assert changed(client, 5, "*", set=True).status_code == 403
+    assert not waiting(bench.data / "spool")
