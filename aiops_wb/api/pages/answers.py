@@ -1,6 +1,5 @@
 """What a form is answered: what became of its act, as far as that is known yet."""
 
-import asyncio
 import json
 from collections.abc import Awaitable
 from typing import Annotated, Any
@@ -17,7 +16,7 @@ from .visitors import Visits
 __all__ = ["about", "answer", "router", "rows"]
 
 WAIT = 2.0
-"Seconds that an answer waits for its act to be taken in."
+"Seconds that a page waits for an act to be taken in; a part of one asks again."
 _STATES = {"waiting": "", "done": "ok", "refused": "look"}
 router = APIRouter(route_class=PageRoute)
 ActId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f\-]+$")]
@@ -30,18 +29,18 @@ async def rows(asked: Awaitable[Response]) -> Any:
 
 async def answer(request: Request, desk, visits, asked: Awaitable[Response], back: str) -> Response:
     "What became of an act that was handed in: a part of the page, or the page with it."
-    handed = await rows(asked)
-    act = await rows(hands.act(desk, visits.caller, handed["id"], wait=WAIT))
+    act = await rows(asked)
     if by_script(request):
-        return _told(act, done_with="panel")
+        return _told(act)
+    act = await rows(hands.act(desk, visits.caller, act["id"], wait=WAIT))
     mark = "&" if "?" in back else "?"
     kept = {"Cache-Control": "no-store"}
     return RedirectResponse(f"{back}{mark}act={act['id']}#said", 303, kept)
 
 
-def _told(act, done_with=""):
+def _told(act):
     changed = {"HX-Trigger": "live"} if act["state"] != "waiting" else {}
-    return fragment("answer.html", changed, done_with=done_with, **_words(act))
+    return fragment("answer.html", changed, **_words(act))
 
 
 def _words(act):
@@ -67,5 +66,4 @@ async def about(desk, visits, act_id: str | None) -> dict | None:
 @router.get("/pages/acts/{id}")
 async def act(request: Request, desk: AtDesk, visits: Visits, id: ActId) -> Response:
     "What became of an act by now."
-    await asyncio.sleep(0)
     return _told(await rows(hands.act(desk, visits.caller, id, wait=0)))

@@ -28,7 +28,11 @@ POLICY = (
 """The Content-Security-Policy of every page: that of the reports, and files of this service. No
 script and no style may stand in a page, and none is made from text."""
 
-_HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",  # without any, a form says that it comes from nowhere
+}
 _TITLES = {401: "Not signed in", 403: "Not allowed", 404: "Not here", 503: "Not now"}
 NAVIGATION = {
     "/": "models",

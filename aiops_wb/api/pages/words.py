@@ -1,5 +1,6 @@
 """Values as pages write them: as the commands print them."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from math import isnan
@@ -49,6 +50,11 @@ def whose(row: Mapping) -> str:
     return f"site {row['site']} of tenant {row['tenant']}"
 
 
+def mark(name: str) -> str:
+    "A name as part of an id that any selector can name."
+    return hashlib.sha256(name.encode(errors="replace")).hexdigest()[:12]
+
+
 FILTERS = {
     "number": number,
     "score": score,
@@ -57,4 +63,5 @@ FILTERS = {
     "limits": limits,
     "whose": whose,
     "page": model_page,
+    "mark": mark,
 }

@@ -5,8 +5,21 @@ import { render, spelled } from "./slider.js";
 
 const AGAIN = 10_000; // milliseconds until the next try, where no stream is to be had
 
-/** Ask for the live parts of the page again. */
-const refresh = () => document.body.dispatchEvent(new CustomEvent("live"));
+/** Ask for the live parts of the page again; a form that is under way would miss its answer. */
+const underWay = new Set();
+let due = false;
+const refresh = () => {
+  due = underWay.size > 0;
+  if (!due) document.body.dispatchEvent(new CustomEvent("live"));
+};
+const posts = ({ detail }) => detail.requestConfig.verb === "post";
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (posts(event)) underWay.add(event.detail.xhr);
+});
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  underWay.delete(detail.xhr);
+  if (due) refresh();
+});
 
 /** Listen while the page is seen: a browser opens few connections to one place. */
 let stream, waiting;
@@ -46,9 +59,9 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
 });
 
 /** What was handed in is done with: the form is empty again. */
-document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  const { elt, successful, requestConfig } = detail;
-  if (!successful || requestConfig.verb !== "post" || elt.tagName !== "FORM") return;
+document.addEventListener("htmx:afterRequest", (event) => {
+  const { elt, successful } = event.detail;
+  if (!successful || !posts(event)) return;
   const keeper = elt.closest("[data-keep]");
   for (const el of [elt, keeper]) if (el) delete el.dataset.typed;
   elt.reset();
@@ -72,11 +85,11 @@ document.addEventListener("htmx:afterSettle", () => {
   for (const el of document.querySelectorAll("[data-explorer]")) {
     const data = JSON.parse(el.dataset.explorer);
     delete el.dataset.explorer;
-    const kept = { data, part: null };
+    const kept = { data, part: null, at: data.parts[0].inForce };
     const model = {
       get: (name) => kept[name],
       set: (name, value) => {
-        const moved = name === "at" && kept.at !== undefined && kept.at !== value;
+        const moved = name === "at" && kept.at !== value;
         kept[name] = value;
         if (moved) follow(data, kept.part, value);
       },
