@@ -61,7 +61,7 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
 /** What was handed in is done with: the form is empty again. */
 document.addEventListener("htmx:afterRequest", (event) => {
   const { elt, successful } = event.detail;
-  if (!successful || !posts(event)) return;
+  if (!successful || !posts(event) || elt.tagName !== "FORM") return;
   const keeper = elt.closest("[data-keep]");
   for (const el of [elt, keeper]) if (el) delete el.dataset.typed;
   elt.reset();
