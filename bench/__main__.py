@@ -19,6 +19,7 @@ SCRIPTS = (
     "retrain",
     "bridge",
     "explain",
+    "workbench",
 )
 TARGETS = {
     "counts_vs_scan": 6,
@@ -56,6 +57,7 @@ TARGETS = {
     "explain_vs_treeexplainer": 1.0,
     "explain_day_vs_3000_rows": 3,
     "reason_bytes_per_row": 9,
+    "api_p99_vs_empty": 10,
     **{
         f"retrain_flights{recipe}{loss}": 1
         for recipe in ("", "_expanding")

@@ -13,7 +13,15 @@ from urllib.request import urlopen
 import websocket
 from browser import CHROMIUM
 
-KEYS = {"ArrowRight": 39, "ArrowLeft": 37, "Home": 36, "End": 35, "PageUp": 33, "Tab": 9, "Enter": 13}
+KEYS = {
+    "ArrowRight": 39,
+    "ArrowLeft": 37,
+    "Home": 36,
+    "End": 35,
+    "PageUp": 33,
+    "Tab": 9,
+    "Enter": 13,
+}
 
 
 class Page:
@@ -36,8 +44,8 @@ class Page:
         told = {"id": self._asked, "method": method, "params": parameters}
         self._socket.send(json.dumps(told))
         while (said := json.loads(self._socket.recv())).get("id") != self._asked:
-            if said.get("method") == "Runtime.exceptionThrown":
-                self.errors.append(said["params"]["exceptionDetails"])
+            if said.get("method") in ("Runtime.exceptionThrown",):
+                self.errors.append(said["params"])
         assert "error" not in said, (method, said["error"])
         return said["result"]
 
@@ -48,7 +56,7 @@ class Page:
         assert "exceptionDetails" not in said, said["exceptionDetails"]
         return said["result"].get("value")
 
-    def until(self, script, seconds=20):
+    def until(self, script, seconds=60):
         "Wait for what an expression says; what the page shows where it never comes."
         end = time.monotonic() + seconds
         while not self.ask(f"Boolean({script})"):

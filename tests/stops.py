@@ -33,11 +33,14 @@ from conftest import MODEL, Bench, events
 from aiops_wb.cli import call as calls
 from aiops_wb.cli import main
 from aiops_wb.cli.app import COMMANDS as GROUPS
+from aiops_wb.log.acts import hand_in
 from aiops_wb.log.promises import Promise
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import open_store
+from aiops_wb.log.tokens import make_token
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.selective import exploration
+from aiops_wb.watch.cases import case_id
 
 NOW = datetime(2026, 3, 20, 2, tzinfo=UTC)
 STOPPED = 77
@@ -170,6 +173,42 @@ def with_proposal(bench):
     )
 
 
+def with_cases(bench):
+    taken_in(bench)
+    give(bench, ("cases", "send"))
+
+
+def with_one_case(bench):
+    frame = events(days=1, per_day=1, start=date(2026, 3, 19)).assign(id=["one"], score=0.9)
+    bench.log(frame, route="ticket", automated=True)
+    give(bench, ("cases", "send"))
+
+
+def with_acts(bench):
+    "Acts of every kind that wait, one that is refused, one that is none, and a token."
+    with_cases(bench)
+    with bench.store() as store:
+        one, two = store.cases().case_id[:2]
+    why, spool = {"why": "a trial"}, bench.data / "spool"
+    threshold = {"model": MODEL, "score": 0.7} | why
+    acts = (
+        ("propose", threshold),
+        ("propose", threshold | {"score": 0.8, "site": "north"}),
+        ("approve", {"proposal": "P-1"} | why),
+        ("reject", {"proposal": "P-2"} | why),
+        ("set", threshold | {"score": 0.6, "if_in_force": 847}),
+        ("set", threshold | {"score": 0.9, "if_in_force": 847}),
+        ("rollback", {"model": MODEL} | why),
+        ("acknowledge", {"ids": [one, two]} | why),
+        ("close", {"ids": [one]} | why),
+        ("mute", {"ids": [two], "until": "2026-04-01"} | why),
+    )
+    for number, (kind, what) in enumerate(acts):
+        hand_in(spool, kind, what, "ana", NOW, str(number) if number < 3 else None)
+    (spool / "acts" / "torn.json").write_text('{"id": "')
+    make_token(bench.data, "ben", ["propose"], "ana", NOW)
+
+
 def damaged(bench):
     "A log among files of which one is no Parquet, one no table, one has bad rows, one is open."
     logged(bench, days=2)
@@ -257,6 +296,8 @@ REFERENCE = ("reference", "set", "--model", MODEL, "--from", "2026-02-18", "--to
 REFERENCE += ("--why", "a new season")
 ADOPT = ("models", "adopt", "--model", MODEL, "--version", "v1")
 ADOPT += ("--from", "2026-02-18", "--to", "2026-03-19")
+ONE_CASE = case_id("ticket", "one")
+ACKNOWLEDGE = ("cases", "acknowledge", ONE_CASE)
 TUNED = "tune_max_fdr = 0.9\ntune_min_days = 14\ntune_min_labelled = 500\n"
 TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {
@@ -303,6 +344,11 @@ COMMANDS = {
     "never": Command(("labels", "never", "20%", "--model", MODEL, "--why", "cancelled"), taken_in),
     "calibrate": Command(("calibrations", "make", "--model", MODEL, "--version", "v1"), taken_in),
     "send": Command(("cases", "send"), logged, TO_FILE),
+    "acts": Command(("acts", "take"), with_acts),
+    "acknowledge": Command(
+        (*ACKNOWLEDGE, "--mute-until", "2026-04-01", "--why", "mine"), with_one_case
+    ),
+    "close": Command(("cases", "close", ONE_CASE, "--why", "done"), with_one_case),
     "sites": Command(("sites", "load", "sites.csv", "--why", "new"), with_sites),
     "calendar": Command(
         ("calendar", "add", "Easter", "--from", "2026-03-18", "--why", "holiday"), taken_in
@@ -432,7 +478,11 @@ def state(bench):
         "published": sizes,
         "log": log,
         "production": list(map(str, production)),
-        "spool": [str(p) for p in (bench.data / "spool").rglob("*") if p.is_file()],
+        "spool": [  # but for acts that are kept until a further snapshot
+            str(p)
+            for p in (bench.data / "spool").rglob("*")
+            if p.is_file() and p.suffix != ".taken"
+        ],
         "outbox": [str(p) for p in (bench.data / "outbox").glob("*.jsonl")],
         "cases that were sent": sorted(keys),
         "files of versions": sorted(

@@ -12,11 +12,13 @@ from stops import COMMANDS
 
 NAMES = sorted([*COMMANDS, "logger"])
 LONG = {
+    "acknowledge",
     "adopt",
     "approve",
     "back",
     "calendar",
     "calibrate",
+    "close",
     "dial",
     "explored",
     "features",
@@ -43,7 +45,15 @@ LONG = {
     "watch",
 }
 "Commands that take long, or whose places are like those of others."
-KILLS = {"logger": 60, "ingest": 60, "damaged": 30, "daily": 40, "reports": 30, "train": 40}
+KILLS = {
+    "acts": 40,
+    "logger": 60,
+    "ingest": 60,
+    "damaged": 30,
+    "daily": 40,
+    "reports": 30,
+    "train": 40,
+}
 
 
 def trials(kills, *stops):

@@ -52,7 +52,7 @@ class Caller:
     def require(self, role: str) -> None:
         "Problem 403 without a role."
         if not self.may(role):
-            raise Problem(403, f"the token of {self.name} has not the role {role!r}.")
+            raise Problem(403, f"the token of {self.name} has no role {role!r}.")
 
 
 def at_desk(request: Request) -> Desk:

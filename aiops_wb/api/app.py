@@ -22,10 +22,7 @@ from .problems import MEDIA_TYPE, answer_problems
 from .shapes import ProblemShape
 from .taking_in import TakingIn
 
-__all__ = ["BODY_BYTES", "create_app"]
-
-BODY_BYTES = 2**20
-"A body may have so many bytes."
+__all__ = ["ROUTERS", "create_app"]
 
 ROUTERS: tuple[APIRouter, ...] = (
     thresholds.router,
@@ -90,7 +87,6 @@ def create_app(
         redoc_url=None,
         lifespan=_lifespan(desk, taking_in),
         redirect_slashes=False,
-        max_body_size=BODY_BYTES,
         generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
         responses={"default": {"description": "An error"} | _PROBLEM},
     )

@@ -13,13 +13,15 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from .problems import problem_response
 
-__all__ = ["Guard", "LOCAL_NAMES", "host_name"]
+__all__ = ["BODY_BYTES", "Guard", "LOCAL_NAMES", "host_name"]
 
 logger = logging.getLogger(__name__)
 
 LOCAL_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
 METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+BODY_BYTES = 2**20
+"A body has so many bytes at most."
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'none'",
@@ -72,6 +74,9 @@ class Guard:
             await send(message)
 
         refused = self._refused(scope)
+        if refused is None and scope["method"] not in SAFE:
+            receive = await _whole(scope, receive)
+            refused = None if receive else _too_large()
         if refused is not None:
             await refused(scope, receive, told)
             return
@@ -103,6 +108,32 @@ class Guard:
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return problem_response(403, "a page from elsewhere may not change anything here.")
         return None
+
+
+async def _whole(scope, receive):
+    "The body, read as a whole, to be received again; None where it is larger than is taken."
+    parts, size, more = [], 0, True
+    said = Headers(scope=scope).get("content-length", "")
+    if said.isascii() and said.isdigit() and int(said[:20]) > BODY_BYTES:
+        return None
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":  # nobody waits for an answer any more
+            break
+        parts.append(message.get("body", b""))
+        size, more = size + len(parts[-1]), message.get("more_body", False)
+        if size > BODY_BYTES:
+            return None
+    body = iter([{"type": "http.request", "body": b"".join(parts), "more_body": False}])
+
+    async def again():
+        return next(body, None) or await receive()
+
+    return again
+
+
+def _too_large():
+    return problem_response(413, f"a body has at most {BODY_BYTES:,} bytes.")
 
 
 def urlsplit_netloc(origin: str) -> str:

@@ -66,9 +66,9 @@ def _of_http(request: Request, error: HTTPException) -> Response:
     details = {
         404: "nothing has this address: /openapi.json lists what there is.",
         405: f"{_word(request.method)} is not allowed here.",
-        413: "the body is larger than is taken.",
+        400: "the body cannot be read as JSON.",
     }
-    detail = details.get(error.status_code) or _word(error.detail)
+    detail = details.get(error.status_code) or f"{_word(error.detail).rstrip('.')}."
     return problem_response(error.status_code, detail, error.headers)
 
 

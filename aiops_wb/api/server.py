@@ -3,8 +3,13 @@
 import errno
 import logging
 import re
+import signal
 import socket
-from collections.abc import Callable
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,7 +19,7 @@ from ..log.tokens import tokens
 from .access import is_loopback
 from .desk import Desk
 
-__all__ = ["listening", "require_token_elsewhere", "run"]
+__all__ = ["listening", "require_token_elsewhere", "run", "serving"]
 
 GRACE = 5
 "Seconds that requests under way have at the end."
@@ -30,13 +35,7 @@ class _NoSecrets(logging.Filter):
         return True
 
 
-class _Server(uvicorn.Server):
-    "Ends the streams of pages first: they would hold up the end of the others."
-
-    async def shutdown(self, sockets=None):
-        "Finish what is under way."
-        self.config.app.state.web.live.end()
-        await super().shutdown(sockets)
+_NO_SECRETS = _NoSecrets()
 
 
 def require_token_elsewhere(desk: Desk) -> None:
@@ -50,13 +49,17 @@ def require_token_elsewhere(desk: Desk) -> None:
 
 def listening(host: str, port: int) -> socket.socket:
     "A socket that listens at an address; StoreError says why there is none."
+    found = None
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        found = socket.socket(family)
+        family, kind, _, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # named, or small answers wait for the acknowledgement of what was sent before (40 ms)
+        found = socket.socket(family, kind, socket.IPPROTO_TCP)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
         found.listen(128)
     except OSError as error:
+        if found is not None:
+            found.close()
         taken = error.errno == errno.EADDRINUSE
         why = "another program listens there" if taken else error.strerror or str(error)
         raise StoreError(
@@ -65,13 +68,32 @@ def listening(host: str, port: int) -> socket.socket:
     return found
 
 
-def run(app: FastAPI, at: socket.socket, say: Callable[[str], None], quiet: bool = False) -> None:
-    "Serve until SIGTERM or Ctrl-C; requests under way are finished."
-    host, port = at.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    say(f"serving {app.state.desk.data} at http://{shown}:{port} (stop with Ctrl-C)")
+class _Server(uvicorn.Server):
+    "Ends in order when it is told to, and then as any command does."
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        "Meanwhile a signal begins the end; a second one hurries it."
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        ours = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, self.handle_exit) for number in ours}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        "End the streams of pages first: they would hold up the end of the others."
+        self.config.app.state.web.live.end()
+        await super().shutdown(sockets)
+
+
+def _server(app: FastAPI, quiet: bool) -> _Server:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "aiops_wb"):
-        logging.getLogger(name).addFilter(_NoSecrets())
+        logging.getLogger(name).addFilter(_NO_SECRETS)
     config = uvicorn.Config(
         app,
         log_level="error" if quiet else "warning",
@@ -80,6 +102,34 @@ def run(app: FastAPI, at: socket.socket, say: Callable[[str], None], quiet: bool
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
         h11_max_incomplete_event_size=2**16,
-        limit_concurrency=1000,
     )
-    _Server(config).run(sockets=[at])
+    return _Server(config)
+
+
+def _address(at: socket.socket) -> str:
+    host, port = at.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(app: FastAPI, at: socket.socket, say: Callable[[str], None], quiet: bool = False) -> None:
+    "Serve until SIGTERM or Ctrl-C; requests under way are finished."
+    say(f"serving {app.state.desk.data} at {_address(at)} (Ctrl-C ends it)")
+    sys.stdout.flush()  # whoever waits for the address may read a pipe
+    _server(app, quiet).run(sockets=[at])
+
+
+@contextmanager
+def serving(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    "Meanwhile a thread serves, at a free port unless one is named; gives the address."
+    require_token_elsewhere(app.state.desk)
+    with listening(host, port) as at:
+        server = _server(app, quiet=True)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [at]}, daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.005)
+        try:
+            yield _address(at)
+        finally:
+            server.should_exit = True
+            thread.join()

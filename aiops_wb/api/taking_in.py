@@ -1,6 +1,7 @@
 """Acts are taken in as soon as the writer is free: a thread that looks when one was handed in."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ __all__ = ["TakingIn"]
 
 logger = logging.getLogger(__name__)
 
+TOGETHER = 0.1
+"Seconds that an act waits for others, with which it is published at once."
 AGAIN = 5.0
 "Seconds until the next try while another process writes, or what waits could not be taken in."
 
@@ -47,6 +50,7 @@ class TakingIn:
         again = None
         while not self._ended:
             self._woken.wait(again)
+            time.sleep(0 if self._ended else TOGETHER)
             self._woken.clear()
             if not self._ended:
                 again = AGAIN if self._left() else None

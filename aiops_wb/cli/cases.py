@@ -50,7 +50,7 @@ def list_cases(call: Call, days: DaysBack = 7, state: State = None, as_json: AsJ
     if len(known) and not state:
         total += f", {int((recent.state == OPEN).sum())} open"
     now = call.now()
-    rows = [row | {"age": _age(row["opened_at"], now)} for row in as_rows(recent, LISTED)]
+    rows = [row | {"age": _age(row["predicted_at"], now)} for row in as_rows(recent, LISTED)]
     show(rows, lambda row: _text(row, now.date()), total, as_json)
 
 

@@ -1,6 +1,7 @@
 """What is logged, what is active, what is due."""
 
 from ..daily import due
+from ..log.acts import waiting as acts_waiting
 from ..log.ingest import said_of_unmatched
 from ..watch.listed import model_row
 from .arguments import AsJson
@@ -23,6 +24,7 @@ def status(call: Call, as_json: AsJson = False):
             "quarantined": log.quarantine_size(),
             "labels_without_prediction": unmatched,
             "labels_without_prediction_such_as": examples,
+            "acts_waiting": len(acts_waiting(call.settings.data / "spool")),
         }
     if as_json:
         print_json({"models": rows, **of_all})
@@ -32,6 +34,8 @@ def status(call: Call, as_json: AsJson = False):
     held = counted(of_all["quarantined"], "row")
     total = "batch {batch}, days of {timezone}, ".format_map(of_all) + f"{held} in quarantine"
     show(rows, _text, total)
+    if acts := of_all["acts_waiting"]:
+        line(f"{counted(acts, 'act')} {'waits' if acts == 1 else 'wait'} to be taken in")
     if unmatched:
         line(printable(said_of_unmatched(unmatched, examples)))
 

@@ -30,8 +30,11 @@ __all__ = [
     "Act",
     "Found",
     "act_path",
+    "forget_taken",
     "found",
     "hand_in",
+    "is_here",
+    "keep_until_published",
     "tidy",
     "waiting",
 ]
@@ -141,6 +144,31 @@ def act_path(spool: str | Path, key: str) -> Path:
     if not _ID.fullmatch(key):
         raise InvalidAct(f"{key[:50]!r} is no id of an act.")
     return Path(spool) / "acts" / f"{key}.json"
+
+
+def keep_until_published(spool: str | Path, key: str) -> None:
+    """Put the file of an act that the catalog has out of those that wait. Until a snapshot shows
+    what came of it, whoever asks for its state finds it still."""
+    path = act_path(spool, key)
+    if path.exists():
+        path.rename(_taken_path(path))
+
+
+def is_here(spool: str | Path, key: str) -> bool:
+    "Whether an act waits, or was taken in and is not published yet."
+    path = act_path(spool, key)
+    return path.exists() or _taken_path(path).exists()
+
+
+def forget_taken(spool: str | Path, before: int) -> None:
+    "Remove the files of acts that were taken in before a time (ns): snapshots show them."
+    for path in Path(spool, "acts").glob(".*.taken"):
+        if path.stat().st_ctime_ns < before:
+            path.unlink(missing_ok=True)
+
+
+def _taken_path(path):
+    return path.with_name(f".{path.stem}.taken")
 
 
 def _write(path, act):

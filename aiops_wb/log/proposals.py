@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from ..stats.points import as_points
@@ -108,7 +109,7 @@ class ProposalReads(DialReads):
         found = {}
         for key, new, who, at, why, evidence in rows:
             if key not in found:
-                found[key] = _proposed(key, who, at, why, json.loads(evidence))
+                found[key] = _proposed(key, who, at, why, evidence)
             elif new in _CLOSED:
                 closed = {"decided_by": who, "decided_at": at, "decided_why": why}
                 found[key] = Proposal(**vars(found[key]) | closed | {"state": new})
@@ -157,7 +158,10 @@ def _with_undone(changes):
     return [ThresholdChange(**vars(c) | {"rolled_back": undone.get(c.seq)}) for c in changes]
 
 
-def _proposed(key, who, at, why, told):
+@lru_cache(maxsize=4096)
+def _proposed(key, who, at, why, evidence):
+    "A proposal as the trail has it: many are asked for again and again."
+    told = json.loads(evidence)
     scope = tuple(told["scope"]) if told["scope"] else None
     named = told["model"], told["version"], scope, told["points"], told["instead_of"]
     return Proposal(key, *named, who, at, why, told.get("evidence", {}))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .acts import forget_taken
 from .base import Writing
 from .duck import identifier, literal, parquet, statements, target
 from .durable import fsync
@@ -37,6 +38,8 @@ class Publishing(FeatureSchemaReads, Writing):
         pointer.replace(self.root / "aiops.duckdb")
         fsync(self.root)
         published = sorted(folder.glob("aiops-*.duckdb"), key=lambda p: p.stat().st_mtime_ns)
+        if len(published) > 1:  # who reads the one before still finds what this one shows
+            forget_taken(self.root / "spool", published[-2].stat().st_mtime_ns)
         for old in published[:-keep]:
             old.unlink()
         self.publish_features()

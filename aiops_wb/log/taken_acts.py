@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .acts import Act, act_path
+from .acts import Act, is_here
 from .base import Connected, Writing, conditions
 from .errors import InvalidAct
 
@@ -51,13 +51,12 @@ class ActReads(Connected):
         return [_taken(row) for row in rows]
 
     def act_state(self, spool: str | Path, key: str) -> str | None:
-        """Whether the act of an id waits in the spool (waiting), or was taken in: done or refused;
-        None where nobody knows it. A snapshot that is a moment older says waiting, or None."""
+        """Whether the act of an id was taken in, done or refused, or waits in the spool (waiting),
+        as far as was published; None where nobody knows it."""
         try:
-            path = act_path(spool, key)
+            waits = is_here(spool, key)
         except InvalidAct:
             return None
-        waits = path.exists()  # asked first: what is taken in between is in the catalog by then
         known = self.act(key)
         return known.state if known else "waiting" if waits else None
 

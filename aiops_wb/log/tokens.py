@@ -194,11 +194,13 @@ def _read(path: Path, *_version: int) -> tuple[Token, ...]:
         return tuple(_parsed(one) for one in told)
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise StoreError(f"{path} is damaged: put back a copy, or make tokens anew.") from None
 
 
 def _parsed(told: dict[str, Any]) -> Token:
+    if not isinstance(told, dict) or not set(told["roles"]) <= set(ROLES):
+        raise ValueError("no token")
     names = {f.name for f in fields(Token)}
     kept = {name: value for name, value in told.items() if name in names}
     times = {n: datetime.fromisoformat(kept[n]) for n in _TIMES if kept.get(n)}

@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ..config import Settings
-from ..log.acts import Act, act_path, tidy, waiting
+from ..log.acts import Act, keep_until_published, tidy, waiting
 from ..log.anchor import add_anchor
 from ..log.durable import fsync
 from ..log.errors import Busy, StoreError, raise_if_interrupted
@@ -29,6 +29,7 @@ from .threshold_changes import (
     whose,
 )
 from .threshold_promises import Bound
+from .view import View
 
 __all__ = ["take_in_acts", "take_in_now", "told_of"]
 
@@ -50,15 +51,22 @@ class _Taking:
     store: Store
     now: datetime
     settings: Settings
+    views: dict[str, View] = field(default_factory=dict)  # until a threshold is changed
 
     def came_of(self, act: Act) -> _Came:
         "Do what an act asks for."
-        return _BY_KIND[act.kind](self, act)
+        try:
+            return _BY_KIND[act.kind](self, act)
+        finally:
+            if act.kind in _CHANGING:
+                self.views.clear()
 
-    def view(self, act):
-        "The view of the model that an act names."
+    def view(self, act: Act) -> View:
+        "The view of the model that an act names: to make one costs more than all the rest."
         model = act.what["model"]
-        return newest_view(self.store, model, self.now, self.settings)
+        if model not in self.views:
+            self.views[model] = newest_view(self.store, model, self.now, self.settings)
+        return self.views[model]
 
     def today(self) -> date:
         "The day by the log's calendar."
@@ -175,10 +183,13 @@ _BY_KIND: dict[str, Callable[[_Taking, Act], _Came]] = {
     "mute": _mute,
 }
 
+_CHANGING = ("set", "approve", "rollback")
+"Kinds of acts after which a threshold may be another."
+
 
 def take_in_acts(store: Store, now: datetime, settings: Settings) -> list[TakenAct]:
     """Do what the acts in the spool ask for, in their order; each is one transaction with the row
-    that records it, and its file goes when that is committed.
+    that records it, and waits no longer when that is committed.
 
     What cannot be done is recorded as refused, with the reason. Whatever else goes wrong leaves an
     act waiting (failed) and costs the others nothing. The trail learns of tokens, too.
@@ -193,7 +204,7 @@ def take_in_acts(store: Store, now: datetime, settings: Settings) -> list[TakenA
             else:
                 taken.append(_taken_in(taking, act))
             if known or taken[-1].state != FAILED:
-                act_path(spool, act.id).unlink(missing_ok=True)
+                keep_until_published(spool, act.id)
     if acts:
         fsync(spool / "acts")
         tidy(spool, now)
@@ -248,18 +259,27 @@ def take_in_now(
     data: Path, settings: Settings, now: datetime, who: str = "acts"
 ) -> list[TakenAct] | Busy:
     """Take the waiting acts in, publish, and anchor the trail; the Busy of another writer, which is
-    returned: then the acts wait for who writes next. Opens nothing where none waits."""
-    if not waiting(Path(data) / "spool"):
-        return []
+    returned: then the acts wait for who writes next. Opens nothing where none waits.
+
+    What is handed in meanwhile is taken in, too: of several that do this at once one takes all in.
+    """
+    taken, spool = [], Path(data) / "spool"
+    while {act.id for act in waiting(spool)} - {one.id for one in taken}:
+        try:
+            taken += _opened(data, settings, now, who)
+        except Busy as busy:
+            return taken or busy
+    return taken
+
+
+def _opened(data, settings, now, who):
+    "Take the waiting acts in by a writer of their own."
     kept = settings.snapshots_kept
     zone = settings.timezone if "timezone" in settings.model_fields_set else None
-    try:
-        with open_store(data, who, zone) as store, store.published(kept):
-            set_aside_acts(store, now, who, store.root / "spool")
-            taken = take_in_acts(store, now, settings)
-            store.publish(kept)
-            if settings.audit_anchor:
-                add_anchor(store, settings.audit_anchor, now)
-            return taken
-    except Busy as busy:
-        return busy
+    with open_store(data, who, zone) as store, store.published(kept):
+        set_aside_acts(store, now, who, store.root / "spool")
+        taken = take_in_acts(store, now, settings)
+        store.publish(kept)
+        if settings.audit_anchor:
+            add_anchor(store, settings.audit_anchor, now)
+        return taken

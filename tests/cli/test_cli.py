@@ -262,7 +262,7 @@ def test_cases_and_sites(logged, capsys):
     assert (
         "too old to be sent" in (said := capsys.readouterr().out)
         and "-> unassigned" in said
-        and said.strip().endswith("3 cases")
+        and said.strip().endswith("3 cases, 3 open")
     )
     Path("sites.csv").write_text("site_id,manager\nnorth,T. Osei\n")
     assert (

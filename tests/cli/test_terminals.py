@@ -80,6 +80,7 @@ CALLS = [
     ["cases", "close", "A-Ö", *WHY],
     ["acts", "take"],
     ["acts", "list"],
+    ["serve", "--host", "192.0.2.1"],
     ["tokens", "make", "Zoë 🦉", "--role", "read", *WHY],
     ["tokens", "list"],
     ["tokens", "revoke", "Zoë 🦉", *WHY],

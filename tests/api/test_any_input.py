@@ -1,0 +1,194 @@
+"""No input makes the service fail: what it tells of any is what its OpenAPI document says."""
+
+import json
+import os
+
+import pytest
+from conftest import MODEL
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as examples
+from serving import ID, app_of, client_of, copy
+
+from aiops_wb.api.ids import ThresholdId
+
+WHY = {"why": "to try it"}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    return app_of(copy(tmp_path_factory.mktemp("any") / "bench"))
+
+
+@pytest.fixture(scope="module")
+def client(app):
+    with client_of(app) as client:
+        yield client
+
+
+def is_problem(answer, status):
+    told = answer.json()
+    assert answer.status_code == told["status"] == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert told["detail"].endswith(".") and len(told["detail"]) < 2000
+    return told
+
+
+def post(client, path, body):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return client.post(path, content=raw, headers={"Content-Type": "application/json"})
+
+
+TRY = "/thresholds/simulate"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (TRY, b"", 422),
+        (TRY, b"{", 422),
+        (TRY, b"\xff\xfe", 422),
+        (TRY, b"[" * 100_000, 400),
+        (TRY, b"1" + b"0" * 5000, 400),
+        (TRY, {"model": "nobody", "threshold": 0.5}, 404),
+        (TRY, {"model": MODEL}, 422),
+        (TRY, {"model": MODEL, "threshold": 0.5, "points": 0}, 422),
+        (TRY, {"model": MODEL, "threshold": 1.5}, 422),
+        (TRY, {"model": MODEL, "threshold": float("nan")}, 422),
+        (TRY, {"model": MODEL, "threshold": float("inf")}, 422),
+        (TRY, {"model": MODEL, "threshold": 1e999}, 422),
+        (TRY, {"model": MODEL, "points": 10**30}, 422),
+        (TRY, {"model": MODEL, "points": 20_000}, 422),
+        (TRY, {"model": MODEL, "points": 0.5}, 422),
+        (TRY, {"model": MODEL, "threshold": 0.5, "more": 1}, 422),
+        (TRY, {"model": "a\0b", "threshold": 0.5}, 422),
+        (TRY, {"model": "\ud800", "threshold": 0.5, "\ud801": 1}, 422),
+        (TRY, {"model": "m" * 5000, "threshold": 0.5}, 422),
+        ("/thresholds/reset", {"id": "nobody:v1"} | WHY, 404),
+        ("/thresholds/reset", {"id": "late:v1:\u0000"} | WHY, 422),
+        ("/thresholds/reset", {"id": f"{MODEL}:v1:~ff"} | WHY, 422),
+        ("/thresholds/reset", {"id": ID, "why": " "}, 422),
+        ("/thresholds/reset", {"id": ID, "why": "y" * 5000}, 422),
+        ("/thresholds/reset", {"id": ID, "why": "a\0b"}, 422),
+        ("/thresholds/reset", {"id": ID, "why": "\ud800"}, 422),
+        ("/decide", {"model": MODEL, "events": []}, 422),
+        ("/decide", {"model": MODEL, "events": [{"features": {}}]}, 422),
+        ("/decide", {"model": MODEL, "events": [{"features": {"x": [1]}}]}, 422),
+        ("/decide", {"model": MODEL, "events": [{"features": {"x": float("nan")}}]}, 422),
+        ("/decide", {"model": MODEL, "events": [{"features": {"x": 10**400}}]}, 422),
+        ("/decide", {"model": MODEL, "events": [{"features": {"x": 1}}], "at": "today"}, 422),
+        ("/decide", {"model": MODEL, "events": [{"features": {"x": 1}}], "at": "2026-03-01"}, 422),
+        (
+            "/decide",
+            {
+                "model": MODEL,
+                "events": [{"features": {"x": 1}}],
+                "at": "0001-01-01T00:00:00+00:00",
+                "log": True,
+            },
+            422,
+        ),
+        ("/proposals/P-1/approve", WHY, 404),
+        ("/proposals/P-1/reject", {}, 422),
+    ],
+)
+def test_what_cannot_be_meant_is_a_sentence(client, path, body, status):
+    is_problem(post(client, path, body), status)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/thresholds/", 404),
+        ("GET", "/thresholds/%00:v1", 422),
+        ("GET", "/thresholds/late", 422),
+        ("GET", "/thresholds/late:v1:default:nowhere", 404),
+        ("GET", "/models/%2e%2e%2f%2e%2e/daily", 404),
+        ("GET", "/models/no/daily?limit=0", 422),
+        ("GET", "/models?limit=1e9", 422),
+        ("GET", "/models?offset=-1", 422),
+        ("GET", "/models?offset=99999999999999999999", 422),
+        ("GET", f"/models/{MODEL}/daily?from=2026-02-30", 422),
+        ("GET", "/metrics/false-positive-rate?by=moon", 422),
+        ("GET", f"/explanations/{MODEL}/%ff%fe%00", 404),
+        ("GET", "/docs", 404),
+        ("PUT", "/thresholds", 405),
+        ("DELETE", f"/thresholds/{ID}", 405),
+        ("TRACE", "/thresholds", 405),
+        ("NONSENSE", "/thresholds", 405),
+    ],
+)
+def test_what_is_not_there_is_a_sentence(client, method, path, status):
+    answer = client.request(method, path)
+    is_problem(answer, status)
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+def test_a_body_has_a_limit(client):
+    answer = post(client, TRY, {"model": MODEL, "threshold": 0.5, "why": "x" * 2**20})
+    is_problem(answer, 413)
+    chunks = (b"x" * 2**16 for _ in range(64))  # of a length that is not told
+    answer = client.post(TRY, content=chunks, headers={"Content-Type": "application/json"})
+    is_problem(answer, 413)
+
+
+def test_a_fault_of_ours_is_a_sentence_and_stands_in_the_log(app, client, monkeypatch, caplog):
+    monkeypatch.setattr(app.state.desk.snapshots, "newest", lambda: 1 / 0)
+    told = is_problem(client.get("/health"), 500)
+    assert "ZeroDivisionError" not in str(told) and "ZeroDivisionError" in caplog.text
+
+
+def tried(app, cases):
+    "So many made requests, each answer held against the OpenAPI document."
+    schemathesis = pytest.importorskip("schemathesis")  # which takes a second to load
+    modes = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
+    schema = schemathesis.openapi.from_dict(app.openapi())
+    schema.app, done = app, 0
+    operations = [found.ok() for found in schema.get_all_operations()]
+    for operation in operations:
+        for mode in modes:
+
+            @examples(
+                max_examples=max(1, cases // (len(operations) * len(modes))),
+                deadline=None,
+                database=None,
+                derandomize=True,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def one(case):
+                nonlocal done
+                done += 1
+                case.headers = {**(case.headers or {}), "Host": "127.0.0.1:8765"}
+                case.call_and_validate()
+
+            one()
+    return done
+
+
+@pytest.mark.slow
+def test_made_requests_are_answered_as_the_document_says(app):
+    assert tried(app, int(os.environ.get("API_TEST_CASES", 6_000))) >= 5_000
+
+
+def test_the_document_teaches(app, client):
+    document = client.get("/openapi.json").json()
+    for path, of_path in document["paths"].items():
+        for method, operation in of_path.items():
+            assert operation["summary"] and operation["description"], (method, path)
+            assert len(operation["tags"]) == 1 and operation["operationId"]
+            assert "default" in operation["responses"]
+    tags = {tag["name"] for tag in document["tags"] if tag["description"]}
+    used = {op["tags"][0] for of_path in document["paths"].values() for op in of_path.values()}
+    assert used == tags
+    known = document["components"]["schemas"]
+    assert known["ToSimulate"]["examples"] and known["ToDecide"]["examples"]
+    assert "http://" not in json.dumps(document["info"])
+
+
+def test_an_id_is_read_back():
+    for parts in (("m", "v"), ("a/b:c~", "½", "t t"), (".", "..", "ü", "\U0001f989 ~41")):
+        assert ThresholdId.parse(str(ThresholdId(*parts))) == ThresholdId(*parts)
+        assert str(ThresholdId(*parts)).isascii()
