@@ -15,7 +15,8 @@ extras = {
     name: cfg[f"{name}_requirements"].split()
     for name in ("ml", "gpu", "lab", "api", "webhook", "demo", "dev")
 }
-extras["all"] = sorted({req for name in ("ml", "lab", "api", "webhook", "demo") for req in extras[name]})
+every = ("ml", "lab", "api", "webhook", "demo")
+extras["all"] = sorted({req for name in every for req in extras[name]})
 
 setup(
     name=cfg["lib_name"],
