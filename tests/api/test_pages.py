@@ -6,15 +6,17 @@ import json
 import logging
 import re
 from datetime import timedelta
+from functools import cache
 from html import unescape
 from pathlib import Path
 
 import pytest
-from conftest import MODEL
+from conftest import MODEL, Bench, events
 from serving import ID, NOW, app_of, client_of, copy
 
 from aiops_wb.api.pages import live, sessions, slow
 from aiops_wb.api.pages.frame import POLICY
+from aiops_wb.api.pages.live import Live
 from aiops_wb.api.pages.slow import Slowly
 from aiops_wb.api.pages.words import mark
 from aiops_wb.api.problems import Problem
@@ -41,11 +43,16 @@ def keys(tmp_path_factory):
     return bench, {r: make_token(bench.data, f"{r} {BAD}", [r], "root", NOW) for r in roles}
 
 
-def app_at(bench, **chosen):
-    "The service over a bench, with its reports; nobody waits for what failed."
-    app = app_of(bench, chosen={"reports": bench.root / "reports"} | chosen)
+@cache
+def _app_at(root):
+    app = app_of(Bench(root), chosen={"reports": root / "reports"})
     app.state.web.slowly.pause = lambda seconds: asyncio.sleep(0)
     return app
+
+
+def app_at(bench):
+    "The service over a bench, with its reports; nobody waits for what failed."
+    return _app_at(bench.root)
 
 
 def csrf_of(html):
@@ -123,7 +130,7 @@ def test_signing_in_leads_nowhere_else(keys, after):
 
 def test_a_wrong_token_is_told_so_ever_later(keys):
     bench, secrets = keys
-    app, waited = app_at(bench), []
+    app, waited = app_of(bench), []
 
     async def pause(seconds):
         waited.append(seconds)
@@ -356,8 +363,6 @@ def test_reports_lead_nowhere_else(bench, path):
 
 
 def test_names_with_markup_are_text(tmp_path):
-    from conftest import Bench, events
-
     bench = Bench(tmp_path)
     name = f"m{BAD}&\"'/é"
     frame = events(days=2, per_day=30).assign(site=BAD)
@@ -442,8 +447,7 @@ def test_what_is_typed_is_kept_while_a_part_is_shown_anew(bench):
 
 def test_streams_tell_changes_and_end(bench):
     app = app_at(bench)
-    of, desk = app.state.web.live, app.state.desk
-    of.look = 0
+    of, desk = Live(look=0), app.state.desk
 
     async def listen():
         told, may = [], {"look": True}
@@ -463,15 +467,13 @@ def test_streams_tell_changes_and_end(bench):
     told, ended = asyncio.run(listen())
     assert [t.split(":")[0] for t in told] == ["retry", "data", "data"] and told[1] != told[2]
     assert ended == told[:1]
-    of.open = live.MOST
-    with pytest.raises(Problem, match="too many pages"):
-        of.require_room()
-    answer = client_of(app).get("/pages/events")
-    assert answer.status_code == 503
+    app.state.web.live.open = live.MOST
+    assert client_of(app).get("/pages/events").status_code == 503
+    app.state.web.live.open = 0
 
 
 def test_an_empty_folder_has_pages(tmp_path):
-    client = client_of(app_at(type("Empty", (), {"data": tmp_path, "root": tmp_path})))
+    client = client_of(app_at(Bench(tmp_path)))
     page = client.get("/")
     assert page.status_code == 200 and "Nothing was published yet" in page.text
     assert client.get("/pages/cases").status_code == 503
