@@ -60,8 +60,9 @@ class Sessions:
                 self._kept.popitem(last=False)
         return made
 
-    def token(self, of: str, desk: Desk) -> Token | None:
-        "The token of a session; None where it is over. StoreError where tokens cannot be read."
+    def token(self, of: str, desk: Desk, seen: bool = True) -> Token | None:
+        """The token of a session; None where it is over. StoreError where tokens cannot be read.
+        `seen`: a person asks, so that the session is not idle."""
         now, name = desk.now(), _digest(of)
         with self._lock:
             session = self._kept.get(name)
@@ -73,8 +74,8 @@ class Sessions:
             if found is None or session.over(now):
                 self._kept.pop(name, None)
                 return None
-            session.seen = now
-            if name in self._kept:
+            if seen and name in self._kept:
+                session.seen = now
                 self._kept.move_to_end(name)
         return found
 

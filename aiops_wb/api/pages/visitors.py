@@ -89,7 +89,7 @@ def visitor(request: Request, desk: AtDesk) -> Visitor:
         who = of_this_machine(request, desk)
         return Visitor(who, session, sessions.csrf(session), False)
     try:
-        token = sessions.token(session, desk)
+        token = sessions.token(session, desk, seen="x-live" not in request.headers)
     except StoreError as error:
         raise Problem(503, str(error)) from None
     if token is None:

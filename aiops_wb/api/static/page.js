@@ -56,6 +56,10 @@ document.addEventListener("input", ({ target }) => {
 document.addEventListener("htmx:configRequest", ({ detail }) => {
   const kept = [...document.querySelectorAll("[data-keep]")].filter(touched);
   detail.headers["X-Keep"] = kept.map((el) => el.id).join(" ");
+  // not a person's doing, so that a page which is left open ends with its session
+  if (!["submit", "click", "toggle"].includes(detail.triggeringEvent?.type)) {
+    detail.headers["X-Live"] = "1";
+  }
 });
 
 /** What was handed in is done with: the form is empty again. */
