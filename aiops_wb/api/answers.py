@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+import pandas as pd
 from fastapi import Query, Request
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
@@ -16,9 +17,11 @@ from .problems import Problem
 __all__ = [
     "MOST",
     "Paging",
+    "Rows",
     "answered",
     "as_body",
     "known_model",
+    "known_models",
     "not_modified",
     "paged",
     "require_model",
@@ -46,6 +49,20 @@ class Paging(NamedTuple):
         return cls(limit, offset)
 
 
+class Rows:
+    "The rows of a frame, of which those that are asked for become rows; what is missing is None."
+
+    def __init__(self, frame: pd.DataFrame):
+        self._frame = frame
+
+    def __len__(self):
+        return len(self._frame)
+
+    def __getitem__(self, some: slice) -> list[dict[str, Any]]:
+        frame = self._frame.iloc[some]
+        return frame.astype(object).where(frame.notna(), None).to_dict("records")
+
+
 def as_body(shape: TypeAdapter, value: Any) -> bytes:
     "A value as JSON of a shape: what does not fit it raises, and is a fault of ours."
     return shape.dump_json(shape.validate_python(value, from_attributes=True), by_alias=True)
@@ -67,21 +84,21 @@ async def paged(
     request: Request,
     desk: Desk,
     key: Hashable,
-    make: Callable[..., Sequence],
+    make: Callable[..., "Sequence | Rows"],
     shape: TypeAdapter,
     paging: Paging,
     pending: bool = False,
 ) -> Response:
     """Some rows of a list that a function of a reader gives, with links to those before and after.
-    `pending`: the function is given the acts that are not taken in, too."""
+    `pending`: the function is given the snapshot and the acts that it does not know yet, too."""
 
     def whole(snapshot: Snapshot) -> tuple[Hashable, tuple]:
-        acts = (desk.pending(snapshot),) if pending else ()
-        return (key, *(act.id for of in acts for act in of)), acts
+        acts = desk.pending(snapshot) if pending else ()
+        return (key, *(act.id for act in acts)), (snapshot, acts) if pending else ()
 
     def page(snapshot: Snapshot) -> tuple[Kept, int]:
-        named, acts = whole(snapshot)
-        rows = snapshot.answer(("rows", named), lambda log: list(make(log, *acts)))
+        named, more = whole(snapshot)
+        rows = snapshot.answer(("rows", named), lambda log: make(log, *more))
         some = rows[paging.offset : paging.offset + paging.limit]
         told = {"items": some, "total": len(rows), **paging._asdict()}
         return Kept.of(as_body(shape, told)), len(rows)
@@ -139,9 +156,14 @@ def known_model(log: Reader, model: str) -> str:
     return _known(log.models(), model)
 
 
+def known_models(snapshot: Snapshot) -> list[str]:
+    "The models that a snapshot knows."
+    return snapshot.answer("models", lambda log: log.models())
+
+
 def require_model(snapshot: Snapshot, model: str) -> str:
-    "The same of a snapshot, which is asked once."
-    return _known(snapshot.answer("models", lambda log: log.models()), model)
+    "The model of a name in a snapshot; Problem 404 names those that there are."
+    return _known(known_models(snapshot), model)
 
 
 def _known(models, model):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -13,7 +13,7 @@ from ..log.cases import recent_days
 from ..log.catalog import Reader
 from ..log.drift_events import alarm_rows
 from .access import AtDesk, Proposes, Reads
-from .answers import Paging, known_model, paged
+from .answers import Paging, Rows, known_model, paged
 from .desk import Desk
 from .hands import Key, handed_in
 from .problems import Problem
@@ -44,11 +44,6 @@ class Mute(Given):
     why: Why
 
 
-def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    "Rows of a frame; what is missing is None."
-    return frame.astype(object).where(frame.notna(), None).to_dict("records")
-
-
 @router.get("/cases", tags=["cases"], summary="Cases, newest first", response_model=Page[CaseShape])
 async def cases(
     request: Request,
@@ -64,7 +59,7 @@ async def cases(
     def rows(log: Reader):
         found = log.handled_cases(model and known_model(log, model))
         recent = recent_days(found, days)
-        return plain_rows(recent[_in_state(recent, state)])[::-1]
+        return Rows(recent[_in_state(recent, state)][::-1])
 
     return await paged(request, desk, ("cases", model, days, state), rows, CASES, paging)
 
@@ -91,7 +86,7 @@ async def alarms(
 
     def rows(log: Reader):
         found = log.handled_alarms(model and known_model(log, model))
-        return plain_rows(found[_in_state(found, state)])[::-1]
+        return Rows(found[_in_state(found, state)][::-1])
 
     return await paged(request, desk, ("alarms", model, state), rows, ALARMS, paging)
 

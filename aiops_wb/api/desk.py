@@ -24,7 +24,7 @@ from ..config import Settings
 from ..log.acts import Act, waiting
 from ..log.catalog import Reader, open_snapshot
 from ..log.errors import StoreError
-from ..watch.threshold_changes import newest_view
+from ..watch.threshold_changes import Standing, newest_view, standing
 from ..watch.view import View
 from .problems import Problem
 
@@ -91,6 +91,11 @@ class Snapshot:
                     slot.value = make(log)
                 slot.made = True
         return slot.value
+
+    def standing(self, model: str, now: datetime, settings: Settings) -> list[Standing]:
+        "The thresholds in force of a model."
+        key = ("standing", model, now.date())
+        return self.answer(key, lambda log: standing(log, model, now, settings))
 
     @property
     def models_with_days(self) -> list[str]:

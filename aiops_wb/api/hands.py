@@ -15,7 +15,7 @@ from ..log.errors import InvalidAct, StoreError
 from ..log.tokens import NEEDS
 from .access import AtDesk, Caller, Reads
 from .answers import Paging, as_body, paged
-from .desk import Desk
+from .desk import Desk, Snapshot
 from .problems import Problem
 from .shapes import ActShape, Page
 
@@ -138,7 +138,7 @@ async def every(
 ) -> Response:
     "Newest first."
 
-    def rows(log: Reader, acts: Sequence[Act]):
+    def rows(log: Reader, snapshot: Snapshot, acts: Sequence[Act]):
         told = [*map(_taken, log.acts()), *map(_waits, acts)]
         return sorted(told, key=lambda act: act["id"], reverse=True)
 

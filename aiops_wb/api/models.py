@@ -11,7 +11,7 @@ from ..log.catalog import Reader
 from ..stats.points import Grid
 from ..watch.listed import version_rows
 from .access import AtDesk, Reads
-from .answers import Paging, known_model, paged
+from .answers import Paging, Rows, known_model, paged
 from .shapes import Daily, Name, Page, VersionShape
 
 __all__ = ["router"]
@@ -44,7 +44,7 @@ async def every(
     model: Annotated[Name | None, Query(description="only of this model")] = None,
 ) -> Response:
     "The champion, its challengers, and which are not watched; newest first within a model."
-    rows = lambda log: _versions(log, model)
+    rows = lambda log: list(_versions(log, model))
     return await paged(request, desk, ("models", model), rows, VERSIONS, paging)
 
 
@@ -81,11 +81,7 @@ async def daily(
         if metric is not None:
             found = found[found.metric == metric]
         found = found.sort_values(["event_date", "metric"], ascending=[False, True], kind="stable")
-        known = found.astype(object).where(found.notna(), None)
-        return [
-            {"day": r["event_date"]} | {c: r[c] for c in _OF_METRICS}
-            for r in known.to_dict("records")
-        ]
+        return Rows(found.rename(columns={"event_date": "day"})[["day", *_OF_METRICS]])
 
     key = ("daily", model, first, last, metric, tenant, segment)
     return await paged(request, desk, key, rows, DAILY, paging)

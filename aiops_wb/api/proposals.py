@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from ..log.catalog import Reader
 from ..log.proposals import OPEN, Proposal
-from ..watch.listed import every_standing, grid_of
+from ..watch.listed import grid_of
 from .access import AtDesk, Proposes, Reads
-from .answers import Paging, as_body, known_model, not_modified, paged
+from .answers import Paging, as_body, known_models, not_modified, paged, require_model
 from .desk import Desk, Kept, Snapshot
 from .hands import Key, handed_in
 from .ids import ThresholdId
@@ -36,12 +36,11 @@ class Decision(Given):
     model_config = {"json_schema_extra": {"examples": [{"why": "agreed in the shift meeting"}]}}
 
 
-def _rows(log: Reader, desk: Desk, model: str | None) -> list[dict[str, Any]]:
+def _rows(log: Reader, snapshot: Snapshot, desk: Desk, model: str | None) -> list[dict[str, Any]]:
     "Proposals, newest first."
-    if model is not None:
-        known_model(log, model)
-    standing = every_standing(log, model, desk.now(), desk.settings)
-    gone = {of.key: why for one in standing for of, why in one.proposals}
+    models = [require_model(snapshot, model)] if model else known_models(snapshot)
+    stands = (snapshot.standing(one, desk.now(), desk.settings) for one in models)
+    gone = {of.key: why for one in stands for at in one for of, why in at.proposals}
     return [_row(log, of, gone.get(of.key, "")) for of in reversed(log.proposals(model))]
 
 
@@ -74,14 +73,18 @@ async def every(
     ] = None,
 ) -> Response:
     "Who proposed what, and what became of it; an open one that no longer fits says why."
-    rows = lambda log: [r for r in _rows(log, desk, model) if state in (None, r["state"])]
+
+    def rows(log: Reader, snapshot: Snapshot, _):
+        return [r for r in _rows(log, snapshot, desk, model) if state in (None, r["state"])]
+
     key = ("proposals", model, state, desk.now().date())
-    return await paged(request, desk, key, rows, PAGE, paging)
+    return await paged(request, desk, key, rows, PAGE, paging, pending=True)
 
 
 def _one(snapshot: Snapshot, desk: Desk, key: str) -> dict[str, Any]:
     every = ("proposals by key", desk.now().date())
-    known = snapshot.answer(every, lambda log: {r["key"]: r for r in _rows(log, desk, None)})
+    rows = lambda log: {row["key"]: row for row in _rows(log, snapshot, desk, None)}
+    known = snapshot.answer(every, rows)
     if key not in known:
         raise Problem(404, f"there is no proposal {key}: GET /proposals lists them.")
     return known[key]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from ..daily import due
 from ..log.catalog import Reader
 from ..log.waiting import waiting
-from ..watch.listed import every_standing, model_row
+from ..watch.listed import model_row
 from .access import AtDesk, Reads
 from .answers import as_body
 from .desk import Desk, Snapshot
@@ -27,6 +27,8 @@ __all__ = ["router"]
 router = APIRouter(tags=["service"])
 FIGURES = ("predictions", "alerts", "fpr", "fdr", "precision", "recall", "labelled_share")
 "Figures of the newest day that Prometheus is told."
+LOOKS_BACK = timedelta(60)
+"Days that the newest value of a figure is looked for: labels come late."
 
 
 class OfModel(Shape):
@@ -137,7 +139,7 @@ class _Collected(CollectorRegistry):
 def _of_log(snapshot: Snapshot, desk: Desk) -> Iterator[Metric]:
     now = desk.now()
     key = ("prometheus", now.date())
-    told = snapshot.answer(key, lambda log: _told(log, now, desk.settings))
+    told = snapshot.answer(key, lambda log: _told(log, snapshot, desk))
     scope = ["model", "version", "tenant", "site"]
     yield _gauge("threshold", "Threshold in force, as a score", told["thresholds"], scope)
     of_figure = ["model", "version", "figure"]
@@ -146,15 +148,17 @@ def _of_log(snapshot: Snapshot, desk: Desk) -> Iterator[Metric]:
     yield _gauge("cases_open", "Cases that nobody closed", told["cases"], ["model"])
 
 
-def _told(log, now, settings):
-    standing = every_standing(log, None, now, settings)
+def _told(log, snapshot, desk):
+    models = log.models()
+    stands = [snapshot.standing(one, desk.now(), desk.settings) for one in models]
     thresholds = [
         ((one.model, one.version, *(part or "" for part in one.scope or ("", ""))), one.score)
-        for one in standing
+        for of_model in stands
+        for one in of_model
     ]
     return {
         "thresholds": thresholds,
-        "figures": [row for model in log.models() for row in _figures(log, model)],
+        "figures": [row for model in models for row in _figures(log, model)],
         "alarms": _counted(log.handled_alarms(), ["model", "severity"]),
         "cases": _counted(log.handled_cases(), ["model"]),
     }
@@ -162,7 +166,8 @@ def _told(log, now, settings):
 
 def _figures(log, model):
     "The newest value of each figure that is known."
-    found = log.metrics(model)
+    days = log.days(model)
+    found = log.metrics(model, days[-1] - LOOKS_BACK if days else None)
     known = found[found.metric.isin(FIGURES) & found.value.notna()]
     newest = known.sort_values("event_date", kind="stable").groupby(["version", "metric"]).tail(1)
     for row in newest.itertuples():

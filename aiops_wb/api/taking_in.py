@@ -27,7 +27,7 @@ class TakingIn:
 
     def __init__(self, data: Path, settings: Settings, clock: Callable[[], datetime]):
         self.data, self.settings, self.clock = data, settings, clock
-        self._woken, self._ended = Event(), False
+        self._woken, self._stopped = Event(), Event()
         self._thread = Thread(target=self._work, name="aiops-wb-acts", daemon=True)
 
     def start(self) -> None:
@@ -41,19 +41,22 @@ class TakingIn:
 
     def stop(self) -> None:
         "End, when what is being taken in is in."
-        self._ended = True
+        self._stopped.set()
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _work(self):
         again = None
-        while not self._ended:
+        while not self._stopped.is_set():
             self._woken.wait(again)
-            time.sleep(0 if self._ended else TOGETHER)
+            self._stopped.wait(TOGETHER)
             self._woken.clear()
-            if not self._ended:
+            if not self._stopped.is_set():
+                began = time.monotonic()
                 again = AGAIN if self._left() else None
+                # a night that waits has its turn
+                self._stopped.wait(min(time.monotonic() - began, AGAIN))
 
     def _left(self) -> bool:
         "Take in what waits; whether some of it is left."

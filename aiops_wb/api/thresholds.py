@@ -13,14 +13,14 @@ from ..log.acts import Act
 from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..stats.thresholds import Simulation
-from ..watch.listed import every_standing, threshold_row
+from ..watch.listed import threshold_row
 from ..watch.threshold_changes import Standing, as_threshold
 from .access import AtDesk, Proposes, Reads
 from .answers import (
     Paging,
     answered,
     as_body,
-    known_model,
+    known_models,
     not_modified,
     paged,
     require_model,
@@ -136,11 +136,11 @@ class ToReset(Given):
     why: Why
 
 
-def _listed(log: Reader, desk: Desk, model: str | None) -> list[dict[str, Any]]:
+def _listed(snapshot: Snapshot, desk: Desk, model: str | None) -> list[dict[str, Any]]:
     "Thresholds in force, as rows."
-    if model is not None:
-        known_model(log, model)
-    return [_row(one) for one in every_standing(log, model, desk.now(), desk.settings)]
+    models = [require_model(snapshot, model)] if model else known_models(snapshot)
+    stands = (snapshot.standing(one, desk.now(), desk.settings) for one in models)
+    return [_row(one) for of_model in stands for one in of_model]
 
 
 def _row(one: Standing) -> dict[str, Any]:
@@ -177,8 +177,9 @@ async def every(
 ) -> Response:
     "Of each model's version that decides, and of tenants and sites that have one of their own."
 
-    def rows(log: Reader, acts: list[Act]):
-        return [row | {"waiting": _about(row, acts)} for row in _listed(log, desk, model)]
+    def rows(log: Reader, snapshot: Snapshot, acts: list[Act]):
+        listed = _listed(snapshot, desk, model)
+        return [row | {"waiting": _about(row, acts)} for row in listed]
 
     key = ("thresholds", model, desk.now().date())
     return await paged(request, desk, key, rows, PAGE, paging, pending=True)
@@ -193,8 +194,7 @@ def _now(desk: Desk, text: str) -> tuple[dict, Kept]:
 def _one(snapshot: Snapshot, desk: Desk, named: ThresholdId, acts: list[Act]) -> tuple[dict, Kept]:
 
     def make(log):
-        known_model(log, named.model)
-        for row in _listed(log, desk, named.model):
+        for row in _listed(snapshot, desk, named.model):
             if row["id"] == str(named):
                 row["waiting"] = _about(row, acts)
                 return row, Kept.of(as_body(ONE, row))

@@ -104,13 +104,13 @@ class Store(
 
 
 @contextmanager
-def open_store(root: str | Path, owner: str, timezone: str | None = None):
+def open_store(root: str | Path, owner: str, timezone: str | None = None, briefly: bool = False):
     """The catalog, for writing; creates it on first use (days in `timezone`, UTC unless given).
-    Raises Busy when another process writes."""
+    Raises Busy when another process writes; who writes `briefly` is waited for."""
     root = Path(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock = lock_catalog(root, owner)
+        lock = lock_catalog(root, owner, briefly)
     except OSError as error:
         raise StoreError(f"{root} cannot be written: {error.strerror or error}.") from None
     try:

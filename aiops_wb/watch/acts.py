@@ -276,7 +276,7 @@ def _opened(data, settings, now, who):
     "Take the waiting acts in by a writer of their own."
     kept = settings.snapshots_kept
     zone = settings.timezone if "timezone" in settings.model_fields_set else None
-    with open_store(data, who, zone) as store, store.published(kept):
+    with open_store(data, who, zone, briefly=True) as store, store.published(kept):
         set_aside_acts(store, now, who, store.root / "spool")
         taken = take_in_acts(store, now, settings)
         store.publish(kept)
