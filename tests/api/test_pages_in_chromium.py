@@ -166,6 +166,27 @@ def test_two_people_change_a_threshold_and_put_it_back(bench, tmp_path):
 
 @browser
 @needs_chromium
+def test_a_case_is_looked_after_beside_what_is_typed(bench, tmp_path):
+    secret = make_token(bench.data, "eve", ["propose"], "root", NOW)
+    with served(bench, tmp_path / "log") as (address, _), chromium(tmp_path) as page:
+        person = Person(page, address, secret)
+        person.open("/pages/cases?days=90")
+        page.until("globalThis.htmx")
+        ids = page.ask("[...document.querySelectorAll('tbody tr')].map(({ id }) => id)")[:2]
+        first, other = (f"#do-{one}" for one in ids)
+        for keeper in (other, first):
+            page.ask(f"document.querySelector('{keeper}').open = true")
+        person.type(f"{other} input[name=why]", "not yet")
+        person.do(first, "I look at it", "acknowledge")
+        person.sees(f"{ids[0]}: acknowledged.", "#said")
+        person.sees("acknowledged by eve", f"#{ids[0]}")
+        assert not page.ask(f"document.querySelector('{first}').open")
+        assert page.ask(f"document.querySelector('{other} input[name=why]').value") == "not yet"
+        person.is_well()
+
+
+@browser
+@needs_chromium
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1200, 400])
 def test_every_page_is_well(bench, tmp_path, width, dark):
