@@ -17,23 +17,23 @@ from aiops_wb.log.tokens import ROLES, make_token
 from aiops_wb.models.registry import register
 from aiops_wb.models.training import train
 
-START = date(2026, 2, 1)
+START = date(2026, 2, 19)
 NOW = datetime(2026, 3, 3, 8, tzinfo=UTC)
-LAST = START + timedelta(29)
+LAST = START + timedelta(11)
 ID = f"{MODEL}:v1"
 
 
 @cache
 def made() -> Bench:
-    "30 days of a trained champion, labelled, the figures and cases of the last one."
+    "Twelve days of a trained champion, labelled, the figures and cases of the last one."
     bench = Bench(Path(tempfile.mkdtemp()))
     rows = events(days=30, per_day=40, start=START - timedelta(40))
     rows = {"feature:x": rows.x, "label": rows.label, "event_date": pd.to_datetime(rows.day)}
     with bench.store() as store:
         trained = train(pd.DataFrame(rows), MODEL, "v1", rounds=5, holdout=0.5)
-        register(store, *trained, datetime(2026, 1, 30, tzinfo=UTC), "test")
-        store.promote(datetime(2026, 1, 30, tzinfo=UTC), "test", MODEL, "v1", "first")
-    logged = events(days=30, per_day=40, seed=1, start=START)
+        register(store, *trained, datetime(2026, 2, 18, tzinfo=UTC), "test")
+        store.promote(datetime(2026, 2, 18, tzinfo=UTC), "test", MODEL, "v1", "first")
+    logged = events(days=12, per_day=40, seed=1, start=START)
     called = logged.score.ge(0.6)
     bench.log(
         logged,
@@ -55,11 +55,17 @@ def copy(root: Path) -> Bench:
     return Bench(Path(shutil.copytree(made().root, root, symlinks=True)))
 
 
+_APPS = {}
+
+
 def app_of(bench: Bench, **how):
-    "The service over a bench; acts wait unless it is told to take them in."
-    chosen = how.pop("chosen", {})
-    how = {"clock": lambda: NOW, "who": "ana", "take_in": False} | how
-    return create_app(bench.data, settings(bench, **chosen), **how)
+    "The service over a bench, made once; acts wait unless it is told to take them in."
+    key = bench.data, str(sorted(how.items()))
+    if key not in _APPS or how.get("take_in"):
+        chosen = how.pop("chosen", {})
+        how = {"clock": lambda: NOW, "who": "ana", "take_in": False} | how
+        _APPS[key] = create_app(bench.data, settings(bench, **chosen), **how)
+    return _APPS[key]
 
 
 def client_of(app, secret: str | None = None, at: str = "127.0.0.1") -> TestClient:

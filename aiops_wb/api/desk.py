@@ -69,7 +69,13 @@ class Snapshot:
         reader.con.execute("SET threads = 1")  # requests are what runs side by side
         self.batch = reader.known_batch()
         self._slots, self._lock = OrderedDict(), Lock()
+        self._lasting: list[Reader] = []  # readers of views: a file stays open as long as they are
         self.users, self.retired = 0, False
+
+    def close(self) -> None:
+        "Close its file."
+        for reader in (*self._lasting, self.reader):
+            reader.close()
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
@@ -109,6 +115,7 @@ class Snapshot:
         with slot.lock:
             if not slot.made:
                 log = Reader(self.reader.cursor(), self.reader.root)
+                self._lasting.append(log)
                 slot.value = newest_view(log, model, now, settings)
                 slot.made = True
             yield slot.value
@@ -163,12 +170,12 @@ class Snapshots:
         with self._lock:
             lent.users -= 1
             if lent.retired and not lent.users:
-                lent.reader.close()
+                lent.close()
 
     def _retire(self, old):
         old.retired = True
         if not old.users:
-            old.reader.close()
+            old.close()
 
     def _open(self):
         "The snapshot that is published now: the pointer may move on while it is opened."

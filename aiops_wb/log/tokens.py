@@ -263,10 +263,10 @@ def record_tokens(store: AuditWrites, now: datetime) -> int:
         stands = store.in_force(_TOKEN, token.id)
         with store.transaction():
             if stands is None:
-                made = token.made_by, _TOKEN, token.id, _made(token), token.made_why
+                made = token.made_by, _TOKEN, token.id, _made(token), _said(token.made_why)
                 store.record(now, *made, _evidence(token, token.made_at))
             if token.revoked_at is not None and stands != "revoked":
-                gone = token.revoked_by, _TOKEN, token.id, "revoked", token.revoked_why
+                gone = token.revoked_by, _TOKEN, token.id, "revoked", _said(token.revoked_why)
                 store.record(now, *gone, _evidence(token, token.revoked_at))
     return store.audit_head()[0] - rows if known else 0
 
@@ -274,6 +274,11 @@ def record_tokens(store: AuditWrites, now: datetime) -> int:
 def _made(token):
     end = f", until {token.expires_at:%Y-%m-%d %H:%M}" if token.expires_at else ""
     return f"made for {token.name}: {', '.join(token.roles)}{end}"
+
+
+def _said(why):
+    "A reason: the trail takes no row without one, and the file may have been edited."
+    return why.strip() or "no reason was given"
 
 
 def _evidence(token, at):

@@ -26,7 +26,7 @@ READS = [
     "/alarms",
     "/drift",
     "/metrics/false-positive-rate",
-    f"/explanations/{MODEL}/v1-2026-03-02-01199",
+    f"/explanations/{MODEL}/v1-2026-03-02-00479",
     "/health",
     "/metrics",
 ]

@@ -2,7 +2,7 @@
 
 import pytest
 from conftest import MODEL
-from serving import ID, NOW, app_of, client_of, copy, secrets
+from serving import ID, NOW, app_of, client_of, copy, secrets, settings
 
 from aiops_wb.log.acts import waiting
 from aiops_wb.log.tokens import make_token
@@ -24,7 +24,7 @@ def changed(client, points, etag, **more):
 def taken_in(bench):
     "What the writer does when it is free: what came of each act."
     with bench.store() as store:
-        told = take_in_acts(store, NOW, app_of(bench).state.desk.settings)
+        told = take_in_acts(store, NOW, settings(bench))
         store.publish()
     return told
 
@@ -79,7 +79,8 @@ def test_a_change_of_what_one_has_not_seen_is_refused(bench):
 
 def test_two_services_cannot_lose_an_update_either(bench):
     "Each looked before the other handed in: the writer sees what the second one had not."
-    with client_of(app_of(bench)) as one, client_of(app_of(bench)) as other:
+    apps = app_of(bench, who="one"), app_of(bench, who="other")
+    with client_of(apps[0]) as one, client_of(apps[1]) as other:
         etags = [client.get(f"/thresholds/{ID}").headers["etag"] for client in (one, other)]
         acts = waiting(bench.data / "spool")
         assert not acts and etags[0] == etags[1]
@@ -113,7 +114,7 @@ def test_an_act_is_known_from_the_moment_it_is_handed_in(bench):
         assert client.get(f"/acts/{act['id']}").json()["state"] == "waiting"
         assert client.get("/health").json()["acts_waiting"] == 1
         with bench.store() as store:  # in the catalog, and not published
-            take_in_acts(store, NOW, app_of(bench).state.desk.settings)
+            take_in_acts(store, NOW, settings(bench))
             for path in (bench.data / "spool" / "acts").glob("*.json"):
                 path.unlink()
         assert client.get(f"/acts/{act['id']}").json()["state"] == "waiting"

@@ -4,7 +4,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from serving import NOW, app_of, client_of, copy
+from conftest import MODEL
+from serving import NOW, app_of, client_of, copy, settings
 
 from aiops_wb.api.desk import MOST_KEPT, Snapshots
 from aiops_wb.api.problems import Problem
@@ -34,14 +35,16 @@ def open_files(bench):
 def test_one_is_open_however_many_were_published(bench):
     snapshots = Snapshots(bench.data)
     seen = set()
-    for _ in range(4):
+    for _ in range(3):
         publish(bench)
         for _ in range(3):
             with snapshots.newest() as one, one.reading() as log:
                 seen.add(one.name)
                 assert log.models()
+            with one.view(MODEL, NOW, settings(bench)) as view:
+                assert view.threshold
         assert len({path for path in open_files(bench)}) == 1
-    assert len(seen) == 4
+    assert len(seen) == 3
     snapshots.close()
     assert not open_files(bench)
 
@@ -91,4 +94,3 @@ def test_a_damaged_snapshot_is_a_sentence_and_the_next_one_is_served(tmp_path):
         assert answer.status_code == 503 and answer.headers["retry-after"]
         publish(bench)
         assert client.get("/thresholds").status_code == 200
-    assert NOW.tzinfo

@@ -204,3 +204,12 @@ def test_a_file_that_cannot_be_trusted_costs_the_night_nothing(bench, caplog):
     with bench.store() as store:
         assert record_tokens(store, NOW) == 0
     assert "the audit trail knows nothing of tokens made since" in caplog.text
+
+
+def test_a_reason_that_was_edited_away_costs_no_row_of_the_trail(bench):
+    make_token(bench.data, "ana", ["read"], "root", NOW)
+    path = bench.data / "tokens.json"
+    path.write_text(path.read_text().replace("a token for ana", " "))
+    with bench.store() as store:
+        assert record_tokens(store, NOW) == 1 and record_tokens(store, NOW) == 0
+        assert store.audit().why.tolist() == ["no reason was given"]
