@@ -13,9 +13,10 @@ cfg = ini["DEFAULT"]
 
 extras = {
     name: cfg[f"{name}_requirements"].split()
-    for name in ("ml", "gpu", "lab", "webhook", "demo", "dev")
+    for name in ("ml", "gpu", "lab", "api", "webhook", "demo", "dev")
 }
-extras["all"] = sorted({req for name in ("ml", "lab", "webhook", "demo") for req in extras[name]})
+every = ("ml", "lab", "api", "webhook", "demo")
+extras["all"] = sorted({req for name in every for req in extras[name]})
 
 setup(
     name=cfg["lib_name"],
@@ -40,6 +41,7 @@ setup(
         "aiops_wb": ["py.typed"],
         "aiops_wb.sql": ["*.sql"],
         "aiops_wb.render": ["templates/*"],
+        "aiops_wb.api": ["templates/*", "static/*"],
         "aiops_wb.reports": ["*.ipynb"],
     },
     include_package_data=False,

@@ -70,6 +70,9 @@ def copy_documents(source: Path) -> None:
         (source / name).write_text(at_home(text), encoding="utf-8")
     for page in HERE.glob("*.md"):
         shutil.copy(page, source / page.name)
+    for picture in HERE.glob("*.png"):
+        (source / HERE.name).mkdir(exist_ok=True)
+        shutil.copy(picture, source / HERE.name / picture.name)
 
 
 def copy_notebooks(source: Path) -> None:

@@ -211,8 +211,9 @@ def test_the_wheel_holds_reports_sql_and_the_command(tmp_path):
     assert {f"aiops_wb/sql/{p.name}" for p in (ROOT / "aiops_wb" / "sql").glob("*.sql")} <= set(
         names
     )
-    templates = (ROOT / "aiops_wb" / "render" / "templates").iterdir()
-    assert {f"aiops_wb/render/templates/{p.name}" for p in templates} <= set(names)
+    for folder in ("render/templates", "api/templates", "api/static"):
+        held = (ROOT / "aiops_wb" / folder).iterdir()
+        assert {f"aiops_wb/{folder}/{p.name}" for p in held} <= set(names)
     assert any(n.endswith("entry_points.txt") for n in names) and not any(
         "nbs/" in n or "tests/" in n for n in names
     )

@@ -30,6 +30,7 @@ __all__ = [
     "is_loopback",
     "needs",
     "needs_token",
+    "of_this_machine",
 ]
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="aiops-wb"'}
@@ -103,10 +104,10 @@ def _caller(request: Request, desk: Desk) -> Caller:
     if needs_token(desk):
         told = "a token is needed: 'Authorization: Bearer ...', made by 'aiops-wb tokens make'."
         raise Problem(401, told, _CHALLENGE)
-    return _of_this_machine(request, desk)
+    return of_this_machine(request, desk)
 
 
-def _of_this_machine(request, desk):
+def of_this_machine(request: Request, desk: Desk) -> Caller:
     "The caller where there is no token: of this machine, and not on behalf of another."
     passed_on = any(name in request.headers for name in _FORWARDED)
     if passed_on or request.client is None or not is_loopback(request.client.host):

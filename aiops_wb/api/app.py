@@ -16,6 +16,8 @@ from .access import is_loopback
 from .desk import Desk, Snapshots
 from .extras import Decider
 from .guard import LOCAL_NAMES, Guard
+from .pages.router import router as pages
+from .pages.web import Web
 from .problems import MEDIA_TYPE, answer_problems
 from .shapes import ProblemShape
 from .taking_in import TakingIn
@@ -32,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     cases.router,
     decide.router,
     service.router,
+    pages,
 )
 
 _TAGS = {
@@ -87,7 +90,7 @@ def create_app(
         generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
         responses={"default": {"description": "An error"} | _PROBLEM},
     )
-    app.state.desk = desk
+    app.state.desk, app.state.web = desk, Web()
     app.state.decider = Decider(desk)
     app.state.answered = CollectorRegistry()
     answer_problems(app)
@@ -119,6 +122,7 @@ def _lifespan(desk, taking_in):
         try:
             yield
         finally:
+            app.state.web.live.end()
             if taking_in:
                 taking_in.stop()
             app.state.decider.close()

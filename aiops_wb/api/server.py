@@ -85,6 +85,11 @@ class _Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        "End the streams of pages first: they would hold up the end of the others."
+        self.config.app.state.web.live.end()
+        await super().shutdown(sockets)
+
 
 def _server(app: FastAPI, quiet: bool) -> _Server:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "aiops_wb"):
