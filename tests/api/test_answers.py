@@ -124,7 +124,7 @@ def test_reasons_are_those_of_the_command(client, told):
     (case, *_) = items(client, "/cases?limit=1")
     with open_snapshot(made().data) as log:
         row = log.cases().query("case_id == @case['case_id']").iloc[0]
-        known = explained_event(log, row.prediction_id, settings(), MODEL)
+        known = explained_event(log, row.prediction_id, settings(made()), MODEL)
     answer = client.get(f"/explanations/{MODEL}/{row.prediction_id}").json()
     of_command = told("explain", "--id", row.prediction_id)
     assert answer["features"] == of_command["features"]
