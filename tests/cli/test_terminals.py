@@ -189,6 +189,7 @@ STOPPED = [
     ["cases", "acknowledge"],
     ["cases", "close"],
     ["calendar", "remove"],
+    ["serve", "--host"],
     ["demo", "--until"],
 ]
 "What cannot be done to a log of a few events."
