@@ -6,7 +6,14 @@ from typing import Annotated, Literal
 import typer
 
 from ..log.errors import StoreError
-from ..models.challenge import check, conclude, prepare, refuse_stopped, safeguard_rules
+from ..models.challenge import (
+    challenger_of,
+    check,
+    conclude,
+    prepare,
+    refuse_stopped,
+    safeguard_rules,
+)
 from ..models.complete import label_rules
 from ..models.jobs import JobLimits, train_challenger
 from ..watch.harm import label_alarms
@@ -95,9 +102,15 @@ def retrain(
         _switch(call, model, flag == "on", why, tenant)
         return
     _approve(call, model, date_, approve)
-    settings, now = call.settings, call.now()
+    settings = call.settings
+    call.publish_the_rest()  # else what a stopped call trained is not seen
     with call.reading() as log:  # nobody waits for the catalog while trees grow
-        view = _view(log, call, model, date_)
+        now, view = log.as_of_now(call.now()), _view(log, call, model, date_)
+        name = challenger_of(view.day)
+        if name in log.challengers(model):
+            champion = log.active_version(model)
+            line(printable(f"{model} {name} is in the shadow of {champion} already"))
+            return
         _ask_safeguards(call, log, view, override)
         incomplete = {"allow_incomplete": override is not None}
         prepared = prepare(log, model, view.day, now, **incomplete, **label_rules(settings))
@@ -178,14 +191,14 @@ def _ask_safeguards(call, log, view, override):
         log,
         view.model,
         view.day,
-        call.now(),
+        log.as_of_now(call.now()),
         view.severity,
         label_alarms(view),
         **safeguard_rules(call.settings),
     )
     for c in checks:
         line(printable(f"{'pass' if c.passed else 'STOP'}  {c.name}: {c.reason}"))
-    refuse_stopped(log, call.now())
+    refuse_stopped(log, log.as_of_now(call.now()))
     if not all(c.passed for c in checks) and not override:
         raise StoreError(
             "a safeguard stops the retraining; --override WHY goes on for a stated reason."

@@ -12,9 +12,10 @@ import duckdb
 import pandas as pd
 
 from .duck import session
+from .durable import fsync
 from .known import Known
 
-__all__ = ["Connected", "Writing", "conditions", "known_by", "moment"]
+__all__ = ["Connected", "Writing", "conditions", "known_by", "moment", "unpublished"]
 
 _UNPUBLISHED = "unpublished"
 _OPERATORS = {"le": "<=", "ge": ">="}
@@ -47,6 +48,11 @@ def known_by(at: datetime, as_of: datetime | None) -> bool:
     if as_of is None:
         return True
     return at <= (as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC))
+
+
+def unpublished(root: str | Path) -> bool:
+    "Whether something was, or may have been, written in a folder since its last snapshot."
+    return (Path(root) / _UNPUBLISHED).exists()
 
 
 class Connected:
@@ -132,12 +138,13 @@ class Writing(Connected):
     @property
     def unpublished(self) -> bool:
         "Whether something was, or may have been, written since the last snapshot."
-        return (self.root / _UNPUBLISHED).exists()
+        return unpublished(self.root)
 
     def _will_write(self):
         "A mark beside the catalog until the next snapshot, which a stopped process leaves."
         if not self._marked:
             (self.root / _UNPUBLISHED).touch()
+            fsync(self.root)  # on the disk before what it speaks of
             self._marked = True
 
     def _is_published(self):

@@ -1,10 +1,12 @@
 """Snapshots: what is published after each commit, and what everybody but the writer reads."""
 
 import logging
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from .base import Writing
 from .duck import identifier, literal, parquet, statements, target
@@ -14,9 +16,26 @@ from .features import stored_types
 from .schema import EMPTY
 from .values import kind_sql
 
-__all__ = ["Publishing"]
+__all__ = ["Publishing", "Snapshot", "snapshots"]
 
 logger = logging.getLogger(__name__)
+
+
+class Snapshot(NamedTuple):
+    "A snapshot by its name: the batch that it knows, and its number among all that were made."
+
+    batch: int
+    number: int  # 0: of a release that did not count them
+    path: Path
+
+
+_NAME = re.compile(r"aiops-(\d+)-(?:(\d{6})-)?[0-9a-f]{8}\.duckdb")
+
+
+def snapshots(root: Path) -> list[Snapshot]:
+    "The published snapshots of a folder, oldest first; no clock has a say."
+    names = ((path, _NAME.fullmatch(path.name)) for path in (root / "snapshots").glob("aiops-*"))
+    return sorted(Snapshot(int(m[1]), int(m[2] or 0), path) for path, m in names if m)
 
 
 class Publishing(FeatureSchemaReads, Writing):
@@ -24,10 +43,13 @@ class Publishing(FeatureSchemaReads, Writing):
 
     def publish(self, keep: int = 3) -> Path:
         """Write a snapshot with the views over the log, make `aiops.duckdb` lead to it, drop all
-        but the newest `keep`."""
+        but the newest `keep`, by batch and in the order in which they were made."""
         folder = self.root / "snapshots"
         folder.mkdir(exist_ok=True)
-        target = folder / f"aiops-{self.known_batch():08d}-{uuid.uuid4().hex[:8]}.duckdb"
+        before = snapshots(self.root)
+        number = 1 + max((made.number for made in before), default=0)
+        name = f"aiops-{self.known_batch():08d}-{number:06d}-{uuid.uuid4().hex[:8]}.duckdb"
+        target = folder / name
         temporary = target.with_suffix(".tmp")
         self._copy(temporary)
         fsync(temporary)
@@ -36,9 +58,8 @@ class Publishing(FeatureSchemaReads, Writing):
         pointer.symlink_to(target.relative_to(self.root))
         pointer.replace(self.root / "aiops.duckdb")
         fsync(self.root)
-        published = sorted(folder.glob("aiops-*.duckdb"), key=lambda p: p.stat().st_mtime_ns)
-        for old in published[:-keep]:
-            old.unlink()
+        for old in before[: len(before) - (keep - 1)]:
+            old.path.unlink()
         self.publish_features()
         logger.info("published %s", target)
         self._is_published()
