@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -10,6 +11,7 @@ from functools import partial
 from importlib.resources import files as package_files
 from itertools import groupby
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -536,10 +538,11 @@ def run(
                 say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
             unanchored = _anchor(morning, store)
-        attempts = _hand_on(morning, waiting, to)
-    expect(len(chosen) * len(QUESTIONS))
-    results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
-    results += _write_silence(morning, silent) if show != "none" else silent.failed
+        with _handing_on(morning, waiting, to, turn.pop_all()) as sent:
+            expect(len(chosen) * len(QUESTIONS))
+            results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
+            results += _write_silence(morning, silent) if show != "none" else silent.failed
+        attempts = _told_of(morning, sent.result())
     _record(morning, chosen, results, attempts)
     if not results:
         results = _write_pages(reports, [])
@@ -859,9 +862,31 @@ def _record_sent(store, outbox):
     outbox.clear()
 
 
-def _hand_on(morning, waiting, to):
+@contextmanager
+def _handing_on(morning, waiting, to, turn):
+    """Send what waits beside other work, which waits for no receiver; the attempts, as a future.
+    Whoever's turn it is has it until all is sent; where the work ends early, no more is sent."""
+    stopped = Event()
+
+    def hand_on():
+        with turn:
+            return _hand_on(morning, waiting, to, lambda: not stopped.is_set())
+
+    with ThreadPoolExecutor(1, "aiops-wb-sinks") as beside:
+        try:
+            yield beside.submit(hand_on)
+        except BaseException:
+            stopped.set()
+            raise
+
+
+def _hand_on(morning, waiting, to, going=lambda: True):
     "Send what waits, each attempt on the disk before the next one; the attempts."
-    attempts = deliver(waiting, to, morning.now, Outbox(morning.data).add)
+    return deliver(waiting, to, morning.now, Outbox(morning.data).add, going)
+
+
+def _told_of(morning, attempts):
+    "Say what became of attempts; returns them."
     if len(attempts):
         morning.say(delivered(attempts))
     return attempts
@@ -931,6 +956,6 @@ def hand_on(
             waiting = _with_drift(morning, store, to, cases)
             store.publish(settings.snapshots_kept)
         say(f"cases: {opened}")
-        attempts = _hand_on(morning, waiting, to)
+        attempts = _told_of(morning, _hand_on(morning, waiting, to))
     _record(morning, [], [], attempts)
     return not expired and not (attempts.state == "failed").any()
