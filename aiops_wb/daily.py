@@ -571,7 +571,8 @@ def _take_in(morning, store):
     )
     ingested = ingest(store, morning.now, morning.who, options=options)
     store.drop_quarantined_text(morning.now, settings.quarantine_days)
-    morning.say(f"ingested: {ingested}")
+    for told in f"ingested: {ingested}".split("\n"):
+        morning.say(told)
     return ingested
 
 

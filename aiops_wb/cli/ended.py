@@ -11,7 +11,7 @@ import typer
 from ..config import SettingsError
 from ..log.errors import StoreError
 from .later import needs
-from .lines import tell
+from .lines import printable, tell
 from .signals import interrupting, told
 
 __all__ = ["ended"]
@@ -55,11 +55,23 @@ def _worked(work, verbose, quiet) -> tuple[int, str | None]:
     return 1, message
 
 
+class _Printable(logging.Formatter):
+    "What is logged, as one line; where it happened, as many as that takes."
+
+    def formatMessage(self, record):
+        "The line."
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei):
+        "The traceback."
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
+
+
 @contextmanager
 def _logging(verbose, quiet):
     "What the package logs goes to standard error while a command runs."
     log, handler = logging.getLogger("aiops_wb"), logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("aiops-wb: %(levelname)s: %(message)s"))
+    handler.setFormatter(_Printable("aiops-wb: %(levelname)s: %(message)s"))
     before = log.level
     levels = (logging.WARNING, logging.INFO, logging.DEBUG)
     log.setLevel(logging.ERROR if quiet else levels[min(verbose, 2)])

@@ -29,7 +29,7 @@ from .delivery import (
     read_options,
     show_preview,
 )
-from .lines import line
+from .lines import line, lines
 
 app = alone()
 
@@ -84,6 +84,6 @@ def ingest_(
         if taken.quarantined:
             for row in log.last_quarantined(5).itertuples():
                 line(f"  {row.source}, line {row.line}: {row.reason}")
-    line(taken)
+    lines(taken)
     held_back = taken.refused or taken.passed_over
     return 1 if held_back or (file and not taken.loaded and taken.quarantined) else 0

@@ -91,7 +91,7 @@ class Ingested:
 
 def _told(what, sentences):
     "Sentences as lines; of many, the first."
-    lines = [f"{what}{sentence}" for sentence in sentences[:_LISTED]]
+    lines = [f"{what}{' '.join(sentence.splitlines())}" for sentence in sentences[:_LISTED]]
     more = len(sentences) - _LISTED
     return lines if more <= 0 else [*lines, f"{what}and {more:,} more"]
 
