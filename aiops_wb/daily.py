@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import duckdb
 import numpy as np
 import pandas as pd
 
@@ -197,6 +198,7 @@ def compute(
         return [_Step(day, model, "figures", state, as_of, at, seconds, error, run_id)]
 
     try:
+        store.require_day(model, day)
         with store.one_thread():
             view = View(store, model, day, as_of, settings, versions)
             later = _states_of_later_days(store, view, now)
@@ -217,6 +219,8 @@ def compute(
         stored = True
     except Exception as problem:  # whatever it is, it costs this day of this model and no other
         raise_if_interrupted(problem)
+        if isinstance(problem, duckdb.Error) and store.note_damaged():  # out of the way from now on
+            return compute(store, day, model, now, settings, who, as_of, versions, then)
         error = _reason(problem)
         _record_steps(store, ended())
     return DayResult(day, model, "failed" if error else "ok", error, stored)
@@ -538,6 +542,7 @@ def run(
                 say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
             unanchored = _anchor(morning, store)
+            gone = _said_of_gone(morning, store)
         with _handing_on(morning, waiting, to, turn.pop_all()) as sent:
             expect(len(chosen) * len(QUESTIONS))
             results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
@@ -546,7 +551,7 @@ def run(
     _record(morning, chosen, results, attempts)
     if not results:
         results = _write_pages(reports, [])
-    results += unfollowed + untuned + unanchored + _retrain(morning, to_retrain)
+    results += unfollowed + untuned + unanchored + gone + _retrain(morning, to_retrain)
     refused = cases.state == "failed" or (attempts.state == "failed").any()
     return Ran(ingested, figures, results, "failed" if refused else "ok")
 
@@ -843,6 +848,15 @@ def _anchor(morning, store):
         return ()
 
     return _each_told(morning, "anchor of the audit trail", kept)
+
+
+def _said_of_gone(morning, store):
+    "Say which day files are gone, as far as that is not recorded: each costs its own day."
+    results = []
+    for sentence in store.damage():
+        morning.say(sentence)
+        results.append(ReportResult("day file", "failed", sentence))
+    return results
 
 
 def _take_turn(morning, store, turn):

@@ -47,6 +47,7 @@ COMMANDS = {
     "cases": ("cases", "open cases from new decisions and hand them on; list them"),
     "sites": ("sites", "who is asked about a case: the table of sites"),
     "calendar": ("calendar", "what is known beforehand about days"),
+    "repair": ("repair", "make a log whole: an older catalog, day files that are gone"),
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
     "demo": ("demo", "replay a log with its models and make their reports"),
 }

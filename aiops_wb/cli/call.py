@@ -16,7 +16,7 @@ from ..config import Settings, load_settings
 from ..log.anchor import add_anchor
 from ..log.base import unpublished
 from ..log.catalog import Reader, open_snapshot
-from ..log.store import Store, open_store
+from ..log.store import Prepare, Store, open_store
 from .ended import ended
 from .later import Table, loading
 from .lines import line, printable
@@ -73,10 +73,11 @@ class Call:
                 pass
 
     @contextmanager
-    def writing(self, zone: str | None = None) -> Iterator[Store]:
-        "The log, to be written and published however the work ends; a new one counts days by zone."
-        kept = self.settings.snapshots_kept
-        with open_store(self.settings.data, self.who, zone) as store, store.published(kept):
+    def writing(self, zone: str | None = None, prepare: Prepare | None = None) -> Iterator[Store]:
+        """The log, to be written and published however the work ends; a new one counts days by
+        zone. `prepare`: as in `open_store`."""
+        kept, opened = self.settings.snapshots_kept, (self.settings.data, self.who, zone, prepare)
+        with open_store(*opened) as store, store.published(kept):
             yield store
             store.publish(kept)
             if self.settings.audit_anchor:

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
+
 from .base import Writing
 from .duck import identifier, literal, parquet, statements, target
 from .durable import fsync
 from .feature_schema import LATEST, FeatureSchemaReads
 from .features import stored_types
+from .gone import GoneReads
 from .schema import EMPTY
 from .values import kind_sql
 
@@ -38,7 +41,7 @@ def snapshots(root: Path) -> list[Snapshot]:
     return sorted(Snapshot(int(m[1]), int(m[2] or 0), path) for path, m in names if m)
 
 
-class Publishing(FeatureSchemaReads, Writing):
+class Publishing(FeatureSchemaReads, GoneReads, Writing):
     "Writes snapshots."
 
     def publish(self, keep: int = 3) -> Path:
@@ -89,18 +92,29 @@ class Publishing(FeatureSchemaReads, Writing):
         try:
             self.con.execute("COPY FROM DATABASE catalog TO snapshot")
             self.con.execute("USE snapshot")
-            for kind, empty in EMPTY.items():
-                paths = [(self.root / file[0]).resolve() for file in self.files(kind)]
-                rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
-                self.con.execute(f"CREATE VIEW {kind} AS {rows}{empty}")
-                if kind == "predictions" and paths and (shown := self._shown(parquet(paths))):
-                    view = f"CREATE OR REPLACE VIEW {kind} AS {shown} UNION ALL BY NAME {empty}"
-                    self.con.execute(view)
-            for sql in statements("views.sql").values():
-                self.con.execute(sql)
+            try:
+                self._create_views()
+            except duckdb.Error:  # a file that is damaged inside
+                if not self.note_damaged():
+                    raise
+                self._create_views()
         finally:
             self.con.execute("USE catalog")
             self.con.execute("DETACH snapshot")
+
+    def _create_views(self):
+        "The views over the files of the log that are there."
+        gone = {file.path for file in self.gone()}
+        for kind, empty in EMPTY.items():
+            named = [file.path for file in self.day_files(kind=kind)]
+            paths = [(self.root / path).resolve() for path in named if path not in gone]
+            rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
+            self.con.execute(f"CREATE OR REPLACE VIEW {kind} AS {rows}{empty}")
+            if kind == "predictions" and paths and (shown := self._shown(parquet(paths))):
+                view = f"CREATE OR REPLACE VIEW {kind} AS {shown} UNION ALL BY NAME {empty}"
+                self.con.execute(view)
+        for sql in statements("views.sql").values():
+            self.con.execute(sql.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
 
     def _shown(self, rows):
         """Predictions as SQL, with features that are stored as something else as what they are, and
