@@ -30,6 +30,7 @@ LONG = {
     "putback",
     "reference",
     "reject",
+    "repair",
     "reports",
     "retrain",
     "rollback",

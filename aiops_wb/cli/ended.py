@@ -11,6 +11,7 @@ import typer
 from ..config import SettingsError
 from ..log.errors import StoreError
 from .later import needs
+from .limits import limit_met
 from .lines import printable, tell
 from .signals import interrupting, told
 
@@ -34,24 +35,16 @@ def _worked(work, verbose, quiet) -> tuple[int, str | None]:
             return work() or 0, None
         except typer.TyperException:  # wrong usage that only the command can see
             raise
-        except (StoreError, SettingsError) as error:
-            message = str(error)
-        except ModuleNotFoundError as error:
-            message = needs(error)
-        except duckdb.Error as error:
-            message = f"the database says: {str(error).splitlines()[0]}"
-        except OSError as error:
-            message = f"{error.filename or 'the disk'}: {error.strerror or error}."
-        except UnicodeEncodeError as error:
-            message = f"{error.object!a} is not valid text, which is UTF-8."
         except KeyboardInterrupt:
             return 130, told()
         except Exception as error:
-            log.debug("where it happened", exc_info=True)
-            message = (
-                f"this should not happen ({type(error).__name__}: {' '.join(str(error).split())}): "
-                "-vv shows where."
-            )
+            message = limit_met(error) or _sentence(error)
+            if message is None:
+                log.debug("where it happened", exc_info=True)
+                message = (
+                    f"this should not happen ({type(error).__name__}: "
+                    f"{' '.join(str(error).split())}): -vv shows where."
+                )
     return 1, message
 
 
@@ -65,6 +58,22 @@ class _Printable(logging.Formatter):
     def formatException(self, ei):
         "The traceback."
         return "\n".join(map(printable, super().formatException(ei).split("\n")))
+
+
+def _sentence(error) -> str | None:
+    "What was wrong, where that can happen to anybody; None where it should not."
+    match error:
+        case StoreError() | SettingsError():
+            return str(error)
+        case ModuleNotFoundError():
+            return needs(error)
+        case duckdb.Error():
+            return f"the database says: {str(error).splitlines()[0]}"
+        case OSError():
+            return f"{error.filename or 'the disk'}: {error.strerror or error}."
+        case UnicodeEncodeError():
+            return f"{error.object!a} is not valid text, which is UTF-8."
+    return None
 
 
 @contextmanager

@@ -102,7 +102,7 @@ class Store(
             raise StoreError(
                 f"the catalog in {self.root} knows {known} batches, and nothing of "
                 f"{unknown[0].relative_to(self.root)}"
-                + (f" and {len(unknown) - 1:,} more files" if unknown[1:] else "")
+                + (f" and {len(unknown) - 1:,} more" if unknown[1:] else "")
                 + f": an older catalog was put back. {_REPAIR}"
             )
 
