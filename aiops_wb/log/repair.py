@@ -41,6 +41,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+_AGAIN = "again-"
 WHOLE = "whole"
 "What the trail says of a day file that was recorded as lost and came back."
 
@@ -127,24 +128,25 @@ def take_in_again(
     They are known from now on: since when they were is what the catalog lost. A file is put into
     the spool before it leaves the log, and removed once its rows are committed.
     """
-    told, moved = [], []
+    told = []
     for path in store.unknown_files():
         kind = path.relative_to(store.root / "log").parts[0]
         try:
-            segment = _as_segment(store, kind, path)
+            _as_segment(store, kind, path)
         except duckdb.Error as error:
             _aside(store.root, path, f"damaged-{path.name}")
             told.append(f"{path.name} cannot be read and is in rejected: {_first(error)}")
             continue
-        moved.append((segment, _aside(store.root, path, f"again-{path.name}")))
+        _aside(store.root, path, f"{_AGAIN}{path.parent.name}-{path.name}")
     store.clear_interrupted()
-    if not moved:
+    kept = list((store.root / "rejected").glob(f"{_AGAIN}*"))
+    if not kept:
         return told
     taken = ingest(store, now, owner, options=options)
-    for segment, kept in moved:
-        if not segment.exists():
-            kept.unlink()
-    files = "1 day file" if len(moved) == 1 else f"{len(moved):,} day files"
+    if not any((store.root / "spool").glob(f"*/{_AGAIN}*.parquet")):
+        for path in kept:
+            path.unlink()
+    files = "1 day file" if len(kept) == 1 else f"{len(kept):,} day files"
     return [*told, f"{files} of which the catalog knew nothing: {taken}"]
 
 
@@ -164,7 +166,7 @@ def _as_segment(store, kind, path):
         columns = f"prediction_id, label, observed_at, source, {noon} AS predicted_at"
         sql = f"SELECT {columns} FROM {rows}"
     folder.mkdir(parents=True, exist_ok=True)
-    segment = folder / f"again-{_hash(path)[:24]}.parquet"
+    segment = folder / f"{_AGAIN}{_hash(path)[:24]}.parquet"
     temporary = segment.with_name(f".{segment.name}.tmp")
     store.con.execute(f"COPY ({sql}) TO {target(temporary)} (FORMAT parquet)")
     fsync(temporary)
