@@ -55,22 +55,22 @@ class DayFile(NamedTuple):
         )
 
 
-def problem_of(path: Path, size: int) -> str | None:
+def problem_of(path: Path, size: int, closely: bool = True) -> str | None:
     """What is wrong with a day file, None where nothing is seen: it is missing, not as long as it
-    was written, or does not end as Parquet does."""
+    was written, or (`closely`) does not end as Parquet does."""
     try:
         found = os.stat(path).st_size
         if found != size:
             return f"has {found:,} bytes instead of {size:,}"
+        if not closely:
+            return None
         with open(path, "rb") as file:
             file.seek(-4, os.SEEK_END)
-            if file.read() != b"PAR1":
-                return "is damaged"
+            return None if file.read() == b"PAR1" else "is damaged"
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    return None
 
 
 def _changed(path):
@@ -105,13 +105,16 @@ class GoneReads(Connected):
         )
         return self._until_written("audit", "lost files", look)
 
-    def gone(self, files: Iterable[DayFile] | None = None) -> dict[DayFile, str | None]:
-        "Those of some files (all) that are gone, with what is wrong; None: the loss is recorded."
+    def gone(
+        self, files: Iterable[DayFile] | None = None, closely: bool = True
+    ) -> dict[DayFile, str | None]:
+        """Those of some files (all) that are gone, with what is wrong; None: the loss is recorded.
+        Not `closely`: no file is opened."""
         lost, found = self.lost_files(), {}
         for file in self.day_files() if files is None else files:
             if file.path in lost:
                 found[file] = None
-            elif problem := self._problem(file):
+            elif problem := self._problem(file, closely):
                 found[file] = problem
         return found
 
@@ -178,11 +181,12 @@ class GoneReads(Connected):
         except (OSError, ValueError, TypeError):
             return {}
 
-    def _problem(self, file):
+    def _problem(self, file, closely):
         "What is wrong with a file, as far as that is seen or was noted."
         path = self.root / file.path
         changed, problem = self._noted.get(file.path, (None, None))
-        return problem_of(path, file.bytes) or (changed == _changed(path) and problem) or None
+        seen = problem_of(path, file.bytes, closely)
+        return seen or (problem if problem and changed == _changed(path) else None)
 
     def blocked(self, keys: Iterable[tuple]) -> set[tuple]:
         """Those of some (event_date, tenant, model, version) that cannot be counted from the files:

@@ -104,7 +104,7 @@ class Publishing(FeatureSchemaReads, GoneReads, Writing):
 
     def _create_views(self):
         "The views over the files of the log that are there."
-        gone = {file.path for file in self.gone()}
+        gone = {file.path for file in self.gone(closely=False)}
         for kind, empty in EMPTY.items():
             named = [file.path for file in self.day_files(kind=kind)]
             paths = [(self.root / path).resolve() for path in named if path not in gone]

@@ -1,5 +1,6 @@
 """An older catalog, day files that are gone: told apart from an interruption, and made whole."""
 
+import json
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import MODEL, Bench, events
 
+from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
 from aiops_wb.log.catalog import open_snapshot
@@ -267,3 +269,29 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path):
     path.write_bytes(b"PAR1")
     assert problem_of(path, 4) is None
     assert problem_of(Path("/dev/null/x"), 4).startswith("cannot be read")
+
+
+def test_status_names_what_is_gone_and_the_command_says_how_to_go_on(log, capsys):
+    def given(*words):
+        code = main([*words, "--data", str(log.data), "-q"])
+        return code, "".join(capsys.readouterr())
+
+    code, said = given("repair")
+    assert code == 0 and said.startswith("nothing is to be repaired")
+    path = first_file(log)
+    path.unlink()
+    (log.data / "rejected").mkdir(exist_ok=True)
+    (log.data / "rejected" / "odd\nname.csv").write_text("x")
+    code, said = given("status")
+    assert code == 0 and f"{path.name} (30 predictions of {FIRST}" in said
+    assert "is missing" in said and "'aiops-wb repair --from FOLDER'" in said
+    assert "1 file in rejected, such as odd name.csv" in said
+    assert json.loads(given("status", "--json")[1])["rejected"] == ["odd\nname.csv"]
+    assert given("repair")[0] == 1
+    assert given("repair", "--from", "nowhere")[0] == 2
+    assert given("repair", "--lost", path.name)[0] == 1
+    assert "needs a reason" in given("repair", "--empty-rejected")[1]
+    code, said = given("repair", "--lost", path.name, "--empty-rejected", "--why", "the disk")
+    assert code == 0 and "counts of its 30 rows stay" in said and "are removed" in said
+    said = given("status")[1]
+    assert "1 day file recorded as lost" in said and "rejected" not in said
