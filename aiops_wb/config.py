@@ -210,9 +210,7 @@ class Settings(ChangeSettings, _Looking):
     drift_workflow: str = "review-drift"  # the same for an alarm about drift
     case_file: Path | None = None  # JSON lines, one for each case
     webhook_url: SecretStr | None = None  # receives each case as a POST of JSON
-    webhook_timeout: Annotated[float, Field(gt=0, le=3600)] = (
-        5  # seconds of one attempt, as a whole
-    )
+    webhook_timeout: Annotated[float, Field(gt=0, le=3600)] = 5  # seconds
     webhook_retries: Annotated[int, Field(ge=0, le=100)] = 3  # of one case, after the first attempt
 
     quarantine_days: Days = 30  # what could not be loaded or read is kept so long, as text

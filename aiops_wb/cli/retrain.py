@@ -106,10 +106,8 @@ def retrain(
     call.publish_the_rest()  # else what a stopped call trained is not seen
     with call.reading() as log:  # nobody waits for the catalog while trees grow
         now, view = log.as_of_now(call.now()), _view(log, call, model, date_)
-        name = challenger_of(view.day)
-        if name in log.challengers(model):
-            champion = log.active_version(model)
-            line(printable(f"{model} {name} is in the shadow of {champion} already"))
+        if (name := challenger_of(view.day)) in log.challengers(model):
+            line(printable(f"{model} {name} is in the champion's shadow already"))
             return
         _ask_safeguards(call, log, view, override)
         incomplete = {"allow_incomplete": override is not None}
@@ -156,12 +154,8 @@ def _switch(call, model, on, why, tenant):
         log.require_model(model)
         log.let_retrain(call.now(), call.who, model, on, why, tenant)
     rows = f"rows of tenant {tenant} are {'used' if on else 'left out'}"
-    said = f"in retrainings of {model} {rows}" if tenant else _state(model, on)
-    line(printable(said))
-
-
-def _state(model, on):
-    return f"retraining of {model} is {'on' if on else 'off'}"
+    state = f"retraining of {model} is {'on' if on else 'off'}"
+    line(printable(f"in retrainings of {model} {rows}" if tenant else state))
 
 
 def _view(log, call, model, day):
