@@ -3,17 +3,20 @@
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from importlib.resources import files as package_files
 from itertools import groupby
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import duckdb
 import numpy as np
 import pandas as pd
 
@@ -188,39 +191,42 @@ def compute(
     returned, not raised. `versions` of this store serve many days. The reports that follow (`then`)
     are recorded as begun with the figures: a day that is not due any more is one to be reported.
     """
-    began, run_id, as_of = perf_counter(), time_ordered_id(), as_of or now
-    error, stored = None, False
+    began, run_id, as_of = perf_counter(), time_ordered_id(), as_of or store.as_of_now(now)
+    error, stored, at = None, False, max(as_of, now)
 
     def ended():
         "What the log records of this."
         state, seconds = "failed" if error else "ok", perf_counter() - began
-        return [_Step(day, model, "figures", state, as_of, now, seconds, error, run_id)]
+        return [_Step(day, model, "figures", state, as_of, at, seconds, error, run_id)]
 
     try:
+        store.require_day(model, day)
         with store.one_thread():
             view = View(store, model, day, as_of, settings, versions)
             later = _states_of_later_days(store, view, now)
             decides = as_of >= now  # looking back changes nothing that decides
             if decides and not later:
-                recalibrate(store, view, now, who)
-                renew_exploration(store, view, now, who)
+                recalibrate(store, view, at, who)
+                renew_exploration(store, view, at, who)
             figures, error = _figures(view)
             if then:
                 _keep_reasons(store, view)
             if then and decides:
-                _keep_contributions(store, view, now)
+                _keep_contributions(store, view, at)
             # mornings whose alarms failed are made up for
             followed = decides and "ok" not in later and not error
             moved = _what_moved(store, view) if followed and any_to_tell(store, view) else ""
             with store.transaction():
                 _store_figures(store, view, figures, run_id, as_of, complete=not error)
                 if followed:
-                    record_alarms(store, view, as_of, now, moved)
-                    _follow_silence(store, model, day, as_of, now)
-                _record_steps(store, ended() + _begun([DayReports(day, model, as_of)], then, now))
+                    record_alarms(store, view, as_of, at, moved)
+                    _follow_silence(store, model, day, as_of, at)
+                _record_steps(store, ended() + _begun([DayReports(day, model, as_of)], then, at))
         stored = True
     except Exception as problem:  # whatever it is, it costs this day of this model and no other
         raise_if_interrupted(problem)
+        if isinstance(problem, duckdb.Error) and store.note_damaged():  # out of the way from now on
+            return compute(store, day, model, now, settings, who, as_of, versions, then)
         error = _reason(problem)
         _record_steps(store, ended())
     return DayResult(day, model, "failed" if error else "ok", error, stored)
@@ -474,11 +480,17 @@ class Morning:
     as_of: datetime | None = None
     who: str = "daily"
     say: Callable[[str], None] = logger.info
+    committed: datetime | None = None  # as of when all is known, where a clock was ahead
+
+    @property
+    def at(self) -> datetime:
+        "When this is done, as it is recorded: what was recorded before is never after it."
+        return self.committed or self.now
 
     @property
     def known_at(self) -> datetime:
         "The time that figures and reports speak of."
-        return self.as_of or self.now
+        return self.as_of or self.at
 
     @property
     def oldest_case(self) -> datetime:
@@ -554,6 +566,7 @@ def run(
         with morning.open() as store:
             to = _take_turn(morning, store, turn)
             ingested = _take_in(morning, store)
+            morning = replace(morning, committed=store.as_of_now(now))
             cases = _cases(morning, store, to)
             asked = _asked_for(morning, store, days, models)
             figures = _figure(morning, store, asked, show)
@@ -569,14 +582,16 @@ def run(
                 say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
             unanchored = _anchor(morning, store)
-        attempts = _hand_on(morning, waiting, to)
-    expect(len(chosen) * len(QUESTIONS))
-    results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
-    results += _write_silence(morning, silent) if show != "none" else silent.failed
+            gone = _said_of_gone(morning, store)
+        with _handing_on(morning, waiting, to, turn.pop_all()) as sent:
+            expect(len(chosen) * len(QUESTIONS))
+            results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
+            results += _write_silence(morning, silent) if show != "none" else silent.failed
+        attempts = _told_of(morning, sent.result())
     _record(morning, chosen, results, attempts)
     if not results:
         results = _write_pages(reports, [])
-    results += unfollowed + untuned + unanchored + _retrain(morning, to_retrain)
+    results += unfollowed + untuned + unanchored + gone + _retrain(morning, to_retrain)
     refused = cases.state == "failed" or (attempts.state == "failed").any()
     return Ran(ingested, figures, results, "failed" if refused else "ok")
 
@@ -603,7 +618,8 @@ def _take_in(morning, store):
     )
     ingested = ingest(store, morning.now, morning.who, options=options)
     store.drop_quarantined_text(morning.now, settings.quarantine_days)
-    morning.say(f"ingested: {ingested}")
+    for told in f"ingested: {ingested}".split("\n"):
+        morning.say(told)
     return ingested
 
 
@@ -695,7 +711,7 @@ def _figure(morning, store, pairs, show):
             morning.now,
             morning.settings,
             morning.who,
-            morning.as_of,
+            morning.known_at,
             versions,
             then=tuple(QUESTIONS) if shown else (),
         )
@@ -743,7 +759,7 @@ def _follow_shadows(morning, store, newest):
 def _shadows_of(morning, store, model, day):
     from .watch.takeover import each_morning  # they score, which needs the extra ml
 
-    return each_morning(store, model, day, morning.now, morning.settings, morning.who)
+    return each_morning(store, model, day, morning.at, morning.settings, morning.who)
 
 
 def _keep_promises(morning, store, newest):
@@ -766,7 +782,7 @@ def _tune(morning, store, newest):
     "Look for better thresholds, where people allow it; what failed."
     failed = []
     for model, day in newest.items() if morning.settings.tune != "off" else ():
-        act = partial(tune_each_morning, store, model, day, morning.now, morning.settings)
+        act = partial(tune_each_morning, store, model, day, morning.at, morning.settings)
         failed += _each_told(morning, f"{day} tuning of {model}", act)
     return failed
 
@@ -783,15 +799,15 @@ def _retrain(morning, allowed):
 def _retraining_of(morning, model, day):
     from .watch.by_itself import retrain_by_itself  # which needs the extra ml
 
-    at = day, morning.now, morning.settings, morning.who
+    at = day, morning.at, morning.settings, morning.who
     return retrain_by_itself(morning.data, model, *at, morning.open)
 
 
 def _may_retrain(morning, store, newest):
     "Models that people allow to be retrained, with nothing in the shadow yet: their newest days."
-    if store.retraining_stopped(morning.now):
+    if store.retraining_stopped(morning.at):
         return {}
-    flags = {m: store.retraining_flag(m, morning.now) for m in newest}
+    flags = {m: store.retraining_flag(m, morning.at) for m in newest}
     usual = morning.settings.retrain_enabled
     allowed = [m for m, flag in flags.items() if (usual if flag is None else flag)]
     free = (m for m in allowed if store.active_version(m) and not store.challengers(m))
@@ -814,7 +830,7 @@ def _silent(morning, store, models):
     alarms, failed = {}, []
     for model in (models or store.models()) if morning.as_of is None else ():
         try:
-            alarms[model] = record_silence(store, model, yesterday, morning.now, morning.now)
+            alarms[model] = record_silence(store, model, yesterday, morning.at, morning.at)
         except Exception as problem:  # whatever it is, it costs nothing else
             raise_if_interrupted(problem)
             failed.append(_not_written(f"{yesterday} silence of {model}", problem))
@@ -832,7 +848,7 @@ def _write_silence(morning, silent):
         return silent.failed
     try:
         with open_snapshot(morning.data) as reader:
-            at = (silent.day, morning.now, morning.settings)
+            at = (silent.day, morning.at, morning.settings)
             write_manifest(reader, morning.reports, *at, parts)
     except Exception as problem:
         raise_if_interrupted(problem)
@@ -872,7 +888,7 @@ def _publish(morning, store, chosen, figures):
     "Record the reports as begun that are not, and publish a snapshot."
     begun = {(one.day, one.model) for one in figures if one.stored}
     others = [one for one in chosen if (one.day, one.model) not in begun]
-    _record_steps(store, _begun(others, QUESTIONS, morning.now))
+    _record_steps(store, _begun(others, QUESTIONS, morning.at))
     store.publish(morning.settings.snapshots_kept)
 
 
@@ -886,6 +902,15 @@ def _anchor(morning, store):
         return ()
 
     return _each_told(morning, "anchor of the audit trail", kept)
+
+
+def _said_of_gone(morning, store):
+    "Say which day files are gone, as far as that is not recorded: each costs its own day."
+    results = []
+    for sentence in store.damage():
+        morning.say(sentence)
+        results.append(ReportResult("day file", "failed", sentence))
+    return results
 
 
 def _take_turn(morning, store, turn):
@@ -906,9 +931,31 @@ def _record_sent(store, outbox):
     outbox.clear()
 
 
-def _hand_on(morning, waiting, to):
+@contextmanager
+def _handing_on(morning, waiting, to, turn):
+    """Send what waits beside other work, which waits for no receiver; the attempts, as a future.
+    Whoever's turn it is has it until all is sent; where the work ends early, no more is sent."""
+    stopped = Event()
+
+    def hand_on():
+        with turn:
+            return _hand_on(morning, waiting, to, lambda: not stopped.is_set())
+
+    with ThreadPoolExecutor(1, "aiops-wb-sinks") as beside:
+        try:
+            yield beside.submit(hand_on)
+        except BaseException:
+            stopped.set()
+            raise
+
+
+def _hand_on(morning, waiting, to, going=lambda: True):
     "Send what waits, each attempt on the disk before the next one; the attempts."
-    attempts = deliver(waiting, to, morning.now, Outbox(morning.data).add)
+    return deliver(waiting, to, morning.now, Outbox(morning.data).add, going)
+
+
+def _told_of(morning, attempts):
+    "Say what became of attempts; returns them."
     if len(attempts):
         morning.say(delivered(attempts))
     return attempts
@@ -932,7 +979,7 @@ def _record(morning, chosen, results, attempts):
     if not results and attempts.empty:
         return
     of_results = [one for one in chosen for _ in QUESTIONS]
-    ended = morning.now + timedelta(microseconds=1)  # after the rows that say begun
+    ended = morning.at + timedelta(microseconds=1)  # after the rows that say begun
     steps = [
         _Step(
             one.day,
@@ -978,6 +1025,6 @@ def hand_on(
             waiting = _with_drift(morning, store, to, cases)
             store.publish(settings.snapshots_kept)
         say(f"cases: {opened}")
-        attempts = _hand_on(morning, waiting, to)
+        attempts = _told_of(morning, _hand_on(morning, waiting, to))
     _record(morning, [], [], attempts)
     return not expired and not (attempts.state == "failed").any()

@@ -93,6 +93,17 @@ def taken_in(bench, **size):
     bench.ingest(NOW)
 
 
+def with_older_catalog(bench):
+    "A log whose catalog was put back as it was a day before, and files that were set aside."
+    taken_in(bench, days=2)
+    shutil.copy(bench.data / "catalog.duckdb", bench.root / "older")
+    frame = events(days=1, per_day=30, start=date(2026, 3, 20) - timedelta(1), seed=9, version="v2")
+    bench.log(frame, version="v2")
+    bench.label(frame)
+    bench.ingest(NOW)
+    (bench.root / "older").replace(bench.data / "catalog.duckdb")
+
+
 def with_figures(bench):
     taken_in(bench)
     give(bench, ("daily", "--reports", "none"))
@@ -350,6 +361,7 @@ COMMANDS = {
     ),
     "close": Command(("cases", "close", ONE_CASE, "--why", "done"), with_one_case),
     "sites": Command(("sites", "load", "sites.csv", "--why", "new"), with_sites),
+    "repair": Command(("repair",), with_older_catalog),
     "calendar": Command(
         ("calendar", "add", "Easter", "--from", "2026-03-18", "--why", "holiday"), taken_in
     ),

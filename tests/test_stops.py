@@ -32,6 +32,7 @@ LONG = {
     "putback",
     "reference",
     "reject",
+    "repair",
     "reports",
     "retrain",
     "rollback",

@@ -15,7 +15,7 @@ from ..watch.adopt import adopt_days, adopt_file
 from ..watch.dial import calls_in_words
 from ..watch.registered import ENOUGH_DAYS
 from .arguments import AlertsPerDay, Model, Version, agreeing, all_pairs, as_date, as_pairs
-from .call import Call, alone, command
+from .call import Call, alone, already, command
 from .delivery import (
     Decimal,
     Encoding,
@@ -105,6 +105,7 @@ def adopt(
     settings, rules = call.settings, label_rules(call.settings)
     with call.writing() as log:
         adopted = log, call.now(), call.who, model, version
+        rows = log.audit_head()[0]
         begins = Start(Ladder.of(settings.risk_cuts).high, alerts_per_day)
         more = {"begins": begins, "options": settings.certainty}
         more |= {"allow_incomplete": allow_incomplete}
@@ -116,7 +117,10 @@ def adopt(
         else:
             log.require_model(model)
             found = adopt_days(*adopted, first, last, model_file, **more, **rules)
+        again = already(log, rows)
     _tell(found)
+    if again:
+        line(f"it is registered{again}")
 
 
 def _check(start, end, file, of_file):

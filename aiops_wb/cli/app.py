@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from .. import __version__
 from .later import loading
+from .limits import limit_met, too_little_memory
 from .lines import finish, line, speak_any_terminal, tell
 from .old import translate
 from .signals import ending_at_once, told
@@ -49,6 +50,7 @@ COMMANDS = {
     "tokens": ("tokens", "who may ask and change what over the network"),
     "sites": ("sites", "who is asked about a case: the table of sites"),
     "calendar": ("calendar", "what is known beforehand about days"),
+    "repair": ("repair", "make a log whole: an older catalog, day files that are gone"),
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
     "serve": ("serve", "pages and a REST API over the log, until it is told to stop"),
     "demo": ("demo", "replay a log with its models and make their reports"),
@@ -100,6 +102,9 @@ def _run(argv):
     arguments, warning = translate(sys.argv[1:] if argv is None else argv)
     if warning:
         tell(warning)
+    if told_of := too_little_memory():
+        tell(told_of)
+        return 1
     try:
         code = get_command(app).main(arguments, prog_name="aiops-wb", standalone_mode=False)
     except typer.TyperException as error:  # wrong usage, or a package that is not installed
@@ -110,9 +115,10 @@ def _run(argv):
         tell(told(SIGINT))
     except SystemExit as stop:  # of a completion, or of a help text that nobody reads to its end
         code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
-    except OSError as error:  # of a help text that could not be written
+    except (OSError, MemoryError) as error:  # while modules are loaded, or of a help text
         code = 1
-        tell(f"the output could not be written: {error.strerror or error}.")
+        lost = f"the output could not be written: {getattr(error, 'strerror', None) or error}."
+        tell(limit_met(error) or lost)
     lost = finish()
     if lost:
         tell(f"not all of the output could be written: {lost}.")

@@ -12,7 +12,7 @@ from ..log.errors import StoreError
 from ..render.manifest import manifest_anchors
 from .arguments import AsJson
 from .call import Call, command, group
-from .lines import counted, line, printable
+from .lines import counted, line, lines, printable
 from .output import print_json, show
 
 app = group()
@@ -51,7 +51,7 @@ def verify(
 ):
     "Verify the audit trail: its chain, and that it is what anchors outside say it was."
     if query:
-        line(VERIFY)
+        lines(VERIFY)
         return
     path = anchor or call.settings.audit_anchor
     outside, unreadable = read_anchors(path) if path else ([], [])

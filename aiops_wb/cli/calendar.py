@@ -8,7 +8,7 @@ import typer
 from ..log.base import as_rows
 from ..log.errors import StoreError
 from .arguments import AsJson, Why, as_date, as_name
-from .call import Call, command, group
+from .call import Call, already, command, group
 from .lines import counted, line, printable
 from .output import show
 
@@ -91,8 +91,9 @@ def remove(
     "Take an entry out."
     _require_reason(why)
     with call.writing() as log:
+        rows = log.audit_head()[0]
         log.strike(call.now(), call.who, entry, why)
-        line(f"{entry} is taken out")
+        line(f"{entry} is taken out{already(log, rows)}")
 
 
 def _require_reason(why):

@@ -14,14 +14,15 @@ import typer
 
 from ..config import Settings, load_settings
 from ..log.anchor import add_anchor
+from ..log.base import unpublished
 from ..log.catalog import Reader, open_snapshot
-from ..log.store import Store, open_store
+from ..log.store import Prepare, Store, open_store
 from .ended import ended
 from .later import Table, loading
 from .lines import line, printable
 from .once import Once
 
-__all__ = ["Call", "alone", "command", "group"]
+__all__ = ["Call", "alone", "already", "command", "group"]
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,27 @@ class Call:
         "The newest published snapshot, to be closed by `with`."
         return open_snapshot(self.settings.data)
 
+    def publish_the_rest(self) -> None:
+        "Publish what a stopped process committed, before a command that only reads at first."
+        if unpublished(self.settings.data):
+            with self.writing():
+                pass
+
     @contextmanager
-    def writing(self, zone: str | None = None) -> Iterator[Store]:
-        "The log, to be written and published however the work ends; a new one counts days by zone."
-        kept = self.settings.snapshots_kept
-        with open_store(self.settings.data, self.who, zone) as store, store.published(kept):
+    def writing(self, zone: str | None = None, prepare: Prepare | None = None) -> Iterator[Store]:
+        """The log, to be written and published however the work ends; a new one counts days by
+        zone. `prepare`: as in `open_store`."""
+        kept, opened = self.settings.snapshots_kept, (self.settings.data, self.who, zone, prepare)
+        with open_store(*opened) as store, store.published(kept):
             yield store
             store.publish(kept)
             if self.settings.audit_anchor:
                 add_anchor(store, self.settings.audit_anchor, self.now())
+
+
+def already(log: Reader, rows: int) -> str:
+    "What is to be said of an act after which the audit trail is as long as it was."
+    return " (it was so already: nothing was written)" if log.audit_head()[0] == rows else ""
 
 
 def _every_command(

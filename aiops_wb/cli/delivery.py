@@ -10,7 +10,7 @@ from ..log.catalog import open_snapshot
 from ..log.preview import Preview
 from ..log.reading import Limits, ReadOptions
 from .arguments import agreeing, as_names, as_pairs
-from .lines import counted, line, printable
+from .lines import counted, line, lines, printable
 
 __all__ = [
     "Columns",
@@ -138,4 +138,4 @@ def show_preview(name: str, seen: Preview) -> None:
     for reason, n in list(seen.reasons.items())[:5]:
         line(f"{counted(n, 'row')} for the quarantine: {printable(reason)}")
     if len(seen.first):
-        line(seen.first.to_string(index=False, na_rep=""))
+        lines(seen.first.to_string(index=False, na_rep=""))

@@ -8,7 +8,7 @@ from ..log.errors import StoreError
 from ..stats.decisions import LEVELS
 from ..watch.dial import DAYS, Calls
 from .arguments import Why, as_name, as_names, as_number
-from .call import Call, alone, command
+from .call import Call, alone, already, command
 from .lines import line, printable
 from .thresholds import newest_view
 
@@ -55,12 +55,12 @@ def dial(
     with call.writing() as log:
         view = newest_view(log, call, model)
         _check(view, state, cuts)
-        before = Calls(view).recorded
+        before, rows = Calls(view).recorded, log.audit_head()[0]
         log.turn_dial(call.now(), call.who, model, state == "on", why, cuts)
         turned = newest_view(log, call, model)
         calls = Calls(turned)
         after = calls.at(turned.ladder.high) if turned.ladder else 0.0
-        line(printable(f"the dial of {model} is {log.dial(model)}"))
+        line(printable(f"the dial of {model} is {log.dial(model)}{already(log, rows)}"))
     line(
         f"somebody was called {before:.1f} times a day over the last {DAYS} days; with what stands "
         f"now it would have been {after:.1f}"

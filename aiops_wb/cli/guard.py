@@ -30,8 +30,10 @@ def guard(
     ] = False,
     as_json: AsJson = False,
 ):
-    settings, now = call.settings, call.now()
+    settings = call.settings
+    call.publish_the_rest()  # a promotion that is not published would not be seen
     with call.reading() as log:  # nobody waits while it is scored
+        now = log.as_of_now(call.now())
         seen = promotion_now(log, log.require_model(model), now, settings)
         champion = log.active_version(model, now)
     told = []

@@ -28,7 +28,7 @@ from .delivery import (
     read_options,
     show_preview,
 )
-from .lines import line
+from .lines import lines
 from .output import progress
 
 app = group()
@@ -107,5 +107,5 @@ def import_(
         )
         log.drop_quarantined_text(call.now(), settings.quarantine_days)
     for kind, done in taken.items():
-        line(f"{kind}: {done}")
+        lines(f"{kind}: {done}")
     return 1 if any(not done.loaded and done.quarantined for done in taken.values()) else 0

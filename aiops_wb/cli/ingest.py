@@ -30,7 +30,7 @@ from .delivery import (
     read_options,
     show_preview,
 )
-from .lines import line, printable
+from .lines import line, lines, printable
 
 app = alone()
 
@@ -87,6 +87,6 @@ def ingest_(
         if taken.quarantined:
             for row in log.last_quarantined(5).itertuples():
                 line(f"  {row.source}, line {row.line}: {row.reason}")
-    line(taken)
+    lines(taken)
     held_back = taken.refused or taken.passed_over
     return 1 if held_back or (file and not taken.loaded and taken.quarantined) else 0

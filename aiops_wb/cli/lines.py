@@ -7,7 +7,16 @@ import io
 import os
 import sys
 
-__all__ = ["counted", "finish", "line", "printable", "speak_any_terminal", "tell"]
+__all__ = [
+    "counted",
+    "drawn",
+    "finish",
+    "line",
+    "lines",
+    "printable",
+    "speak_any_terminal",
+    "tell",
+]
 
 
 def speak_any_terminal() -> None:
@@ -47,13 +56,25 @@ class _Lost(io.TextIOBase):
 
 
 def line(text: object = "") -> None:
-    "Print a line; what cannot be printed is lost, the work goes on."
+    """Print one line, whatever names stand in it; what cannot be printed is lost, the work goes
+    on."""
+    drawn(printable(str(text)))
+
+
+def lines(text: object) -> None:
+    "Print lines that the workbench itself made: no name in them may bring a line of its own."
+    for one in str(text).split("\n"):
+        line(one)
+
+
+def drawn(text: str) -> None:
+    "Print what steers the terminal on purpose, and holds no name that is not `printable`."
     try:
         print(text, flush=sys.stdout.isatty())
     except OSError as error:
         _lose("stdout", error)
     except UnicodeEncodeError:  # a stream of somebody else's, which could not be told to escape
-        print(str(text).encode("ascii", "backslashreplace").decode())
+        print(text.encode("ascii", "backslashreplace").decode())
 
 
 def finish() -> str | None:
@@ -92,5 +113,5 @@ def counted(n: int, one: str, many: str = "") -> str:
 
 
 def printable(text: str) -> str:
-    "Text from a log without what steers a terminal."
+    "Text from a log as one line without what steers a terminal, or turns the order of writing."
     return "".join(c if c.isprintable() else " " for c in text)

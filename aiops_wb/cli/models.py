@@ -90,6 +90,7 @@ def roll_back(call: Call, model: Model, why: Reason):
 
 
 def _print(done, again):
+    again = f" already, {done.again}" if done.again else again
     others = done.before and done.before.version != done.after.version
     instead = f", instead of {done.before.version}" if others else ""
     line(printable(f"{done.model} {done.after.version} is active{again}{instead}"))

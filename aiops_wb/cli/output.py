@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ..render.engine import ReportResult
 from .call import Call
-from .lines import line, printable
+from .lines import drawn, line, lines, printable
 
 __all__ = ["Bar", "peak_memory", "print_json", "progress", "rounds_bar", "show"]
 
@@ -36,7 +36,7 @@ def show(
         print_json(rows)
         return
     if rows and sys.stdout.isatty():
-        line(_drawn(_table(rows)))
+        drawn(_drawn(_table(rows)))
     else:
         for row in rows:
             line(text(row))
@@ -46,7 +46,8 @@ def show(
 
 def print_json(value: object) -> None:
     "Print a value as JSON."
-    line(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    lines("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def _plain(value):
@@ -112,7 +113,7 @@ class Bar:
             self.call.say(f"{result.name}: {result.state}")
         if failed:
             reason = (result.error or "").strip().splitlines()[-1]
-            tqdm.write(f"{result.name} failed: {reason}", file=sys.stderr)
+            tqdm.write(printable(f"{result.name} failed: {reason}"), file=sys.stderr)
 
 
 @contextmanager
@@ -134,7 +135,7 @@ def progress(call: Call, unit: str = "day") -> Callable[[Sequence, str], Iterato
 
     def shown(items: Sequence, what: str) -> Iterable:
         if sys.stderr.isatty() and not call.quiet:
-            yield from tqdm(items, desc=what, unit=unit)
+            yield from tqdm(items, desc=printable(what), unit=unit)
             return
         for number, item in enumerate(items, 1):
             yield item

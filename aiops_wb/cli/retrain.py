@@ -6,7 +6,14 @@ from typing import Annotated, Literal
 import typer
 
 from ..log.errors import StoreError
-from ..models.challenge import check, conclude, prepare, refuse_stopped, safeguard_rules
+from ..models.challenge import (
+    challenger_of,
+    check,
+    conclude,
+    prepare,
+    refuse_stopped,
+    safeguard_rules,
+)
 from ..models.complete import label_rules
 from ..models.jobs import JobLimits, train_challenger
 from ..watch.harm import label_alarms
@@ -95,9 +102,13 @@ def retrain(
         _switch(call, model, flag == "on", why, tenant)
         return
     _approve(call, model, date_, approve)
-    settings, now = call.settings, call.now()
+    settings = call.settings
+    call.publish_the_rest()  # else what a stopped call trained is not seen
     with call.reading() as log:  # nobody waits for the catalog while trees grow
-        view = _view(log, call, model, date_)
+        now, view = log.as_of_now(call.now()), _view(log, call, model, date_)
+        if (name := challenger_of(view.day)) in log.challengers(model):
+            line(printable(f"{model} {name} is in the champion's shadow already"))
+            return
         _ask_safeguards(call, log, view, override)
         incomplete = {"allow_incomplete": override is not None}
         prepared = prepare(log, model, view.day, now, **incomplete, **label_rules(settings))
@@ -143,12 +154,8 @@ def _switch(call, model, on, why, tenant):
         log.require_model(model)
         log.let_retrain(call.now(), call.who, model, on, why, tenant)
     rows = f"rows of tenant {tenant} are {'used' if on else 'left out'}"
-    said = f"in retrainings of {model} {rows}" if tenant else _state(model, on)
-    line(printable(said))
-
-
-def _state(model, on):
-    return f"retraining of {model} is {'on' if on else 'off'}"
+    state = f"retraining of {model} is {'on' if on else 'off'}"
+    line(printable(f"in retrainings of {model} {rows}" if tenant else state))
 
 
 def _view(log, call, model, day):
@@ -178,14 +185,14 @@ def _ask_safeguards(call, log, view, override):
         log,
         view.model,
         view.day,
-        call.now(),
+        log.as_of_now(call.now()),
         view.severity,
         label_alarms(view),
         **safeguard_rules(call.settings),
     )
     for c in checks:
         line(printable(f"{'pass' if c.passed else 'STOP'}  {c.name}: {c.reason}"))
-    refuse_stopped(log, call.now())
+    refuse_stopped(log, log.as_of_now(call.now()))
     if not all(c.passed for c in checks) and not override:
         raise StoreError(
             "a safeguard stops the retraining; --override WHY goes on for a stated reason."

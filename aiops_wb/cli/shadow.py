@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from .arguments import Reason, as_name
-from .call import Call, alone, command
+from .call import Call, alone, already, command
 from .lines import line, printable
 
 app = alone()
@@ -28,8 +28,9 @@ def shadow(
     why: Reason,
 ):
     with call.writing() as log:
+        rows = log.audit_head()[0]
         act = log.shadow if state == "on" else log.end_shadow
         act(call.now(), call.who, model, version, why)
-        champion = log.active_version(model)
+        champion, again = log.active_version(model), already(log, rows)
     how = "is in the shadow of" if state == "on" else "is no longer in the shadow of"
-    line(printable(f"{model} {version} {how} {champion}"))
+    line(printable(f"{model} {version} {how} {champion}{again}"))

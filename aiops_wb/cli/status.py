@@ -3,6 +3,7 @@
 from ..daily import due
 from ..log.acts import waiting as acts_waiting
 from ..log.ingest import said_of_unmatched
+from ..log.repair import rejected_files
 from ..watch.listed import model_row
 from .arguments import AsJson
 from .call import Call, alone, command
@@ -25,6 +26,9 @@ def status(call: Call, as_json: AsJson = False):
             "labels_without_prediction": unmatched,
             "labels_without_prediction_such_as": examples,
             "acts_waiting": len(acts_waiting(call.settings.data / "spool")),
+            "day_files_gone": log.damage(),
+            "day_files_lost": sorted(log.lost_files()),
+            "rejected": rejected_files(call.settings.data),
         }
     if as_json:
         print_json({"models": rows, **of_all})
@@ -38,6 +42,20 @@ def status(call: Call, as_json: AsJson = False):
         line(f"{counted(acts, 'act')} {'waits' if acts == 1 else 'wait'} to be taken in")
     if unmatched:
         line(printable(said_of_unmatched(unmatched, examples)))
+    _tell_of_files(of_all)
+
+
+def _tell_of_files(of_all):
+    "Day files that are gone, and files that were set aside: each with what to do."
+    for sentence in of_all["day_files_gone"]:
+        line(sentence)
+    if lost := of_all["day_files_lost"]:
+        line(f"{counted(len(lost), 'day file')} recorded as lost, such as {lost[0]}")
+    if aside := of_all["rejected"]:
+        line(
+            f"{counted(len(aside), 'file')} in rejected, such as {aside[0]}: deliver what is "
+            "missing again, then 'aiops-wb repair --empty-rejected --why ...' removes them"
+        )
 
 
 def _text(row):

@@ -13,7 +13,7 @@ from ..stats.counts import total
 from ..stats.decisions import Ladder
 from ..watch.dial import calls_in_words
 from .arguments import AlertsPerDay, FirstDay, LastDay, Model, as_name
-from .call import Call, alone, command
+from .call import Call, alone, already, command
 from .lines import line
 from .output import peak_memory, rounds_bar
 
@@ -113,7 +113,7 @@ def train_version(
             log.require_model(model),
             start,
             end,
-            call.now(),
+            log.as_of_now(call.now()),
             allow_incomplete=allow_incomplete,
             **label_rules(call.settings),
         )
@@ -142,9 +142,11 @@ def train_version(
                 threshold=Ladder.of(call.settings.risk_cuts).high,
                 alerts_per_day=alerts_per_day,
             )
+        rows = log.audit_head()[0]
         register(log, trained, held_out, call.now(), call.who, **call.settings.certainty)
         with log.transaction():
             log.allow_features(call.now(), call.who, model, chosen, f"for version {version}")
+        again = already(log, rows)
     if known.told:
         line(known.told)
     call.say(f"{trained.card['rounds']} trees; {peak_memory()} of memory at most")
@@ -153,7 +155,7 @@ def train_version(
         line(told)
     figures = {k: round(v, 3) for k in SHOWN if (v := card["metrics"].get(k)) is not None}
     line(
-        f"{model} {version} is registered, not active; held-out days from "
+        f"{model} {version} is registered{again or ', not active'}; held-out days from "
         f"{card['held_out_from']}: {figures} {held_out_words(card)}"
     )
     line(calls_in_words(total(held_out.values()), card))

@@ -8,7 +8,7 @@ from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..watch.switch import switch_watch
 from .arguments import Reason
-from .call import Call, alone, command
+from .call import Call, alone, already, command
 from .lines import line, printable
 
 app = alone()
@@ -32,12 +32,11 @@ def watch(
     why: Reason,
 ):
     with call.writing() as log:
-        model, named = _version(log, version)
+        (model, named), rows = _version(log, version), log.audit_head()[0]
         switch_watch(log, call.now(), call.who, model, named, state == "on", why)
-        off = log.not_watched(model, named)
-    line(
-        printable(f"{model} {named} is not watched {off}" if off else f"{model} {named} is watched")
-    )
+        off, again = log.not_watched(model, named), already(log, rows)
+    stands = f"is not watched {off}" if off else "is watched"
+    line(printable(f"{model} {named} {stands}{again}"))
 
 
 def _version(log: Reader, text: str) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """What every part of a reader and of the store stands on: a connection, and rows in and out."""
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,11 +13,23 @@ import duckdb
 import pandas as pd
 
 from .duck import session
+from .durable import fsync, write_durably
 from .known import Known
 
-__all__ = ["Connected", "Writing", "as_rows", "conditions", "known_by", "moment"]
+__all__ = [
+    "WRITING",
+    "Connected",
+    "Writing",
+    "as_rows",
+    "conditions",
+    "known_by",
+    "moment",
+    "unpublished",
+]
 
 _UNPUBLISHED = "unpublished"
+WRITING = "writing.json"
+"What stands beside the catalog while day files are written that no commit knows of yet."
 _OPERATORS = {"le": "<=", "ge": ">="}
 _WRITTEN = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
 
@@ -53,6 +66,11 @@ def known_by(at: datetime, as_of: datetime | None) -> bool:
     if as_of is None:
         return True
     return at <= (as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC))
+
+
+def unpublished(root: str | Path) -> bool:
+    "Whether something was, or may have been, written in a folder since its last snapshot."
+    return (Path(root) / _UNPUBLISHED).exists()
 
 
 class Connected:
@@ -114,6 +132,7 @@ class Writing(Connected):
     _marked = False  # whether the mark is known to be there
     _within = False  # whether a transaction is open: an act inside another is part of it
     _alone = False  # whether queries run on one thread
+    _files_begun = False  # whether files are written that no commit knows of yet
 
     @contextmanager
     def transaction(self):
@@ -127,6 +146,7 @@ class Writing(Connected):
         try:
             yield
             self.con.execute("COMMIT")
+            self._files_are_known()
         except BaseException:
             with suppress(duckdb.Error):  # the database may have ended it already
                 self.con.execute("ROLLBACK")
@@ -138,17 +158,33 @@ class Writing(Connected):
     @property
     def unpublished(self) -> bool:
         "Whether something was, or may have been, written since the last snapshot."
-        return (self.root / _UNPUBLISHED).exists()
+        return unpublished(self.root)
 
     def _will_write(self):
         "A mark beside the catalog until the next snapshot, which a stopped process leaves."
         if not self._marked:
             (self.root / _UNPUBLISHED).touch()
+            fsync(self.root)  # on the disk before what it speaks of
             self._marked = True
 
     def _is_published(self):
         (self.root / _UNPUBLISHED).unlink(missing_ok=True)
         self._marked = False
+
+    def begin_files(self, batch: int, sources: Iterable[Path]) -> None:
+        """Note, before day files of a batch are written, which batch that is and what its
+        rows come from: until they are committed it tells an interrupted writer's files from those
+        of a catalog that was lost."""
+        told = {"batch": batch, "from": [str(p.absolute()) for p in sources]}
+        write_durably(self.root / WRITING, json.dumps(told))
+        self._files_begun = True
+
+    def _files_are_known(self):
+        "Day files that were begun are committed: nothing in the spool is removed before this."
+        if self._files_begun:
+            (self.root / WRITING).unlink()
+            fsync(self.root)
+            self._files_begun = False
 
     @contextmanager
     def one_thread(self):

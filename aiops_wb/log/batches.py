@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from .arrival import ArrivalCounting
-from .base import Connected, conditions, moment
+from .base import conditions, moment
 from .errors import StoreError
+from .gone import GoneReads
 from .hours import HourCounting
 from .known import KNOWN_SINCE, Known
 from .outcome_columns import OutcomeColumnWrites
@@ -21,7 +22,7 @@ __all__ = ["BatchReads", "BatchWrites"]
 logger = logging.getLogger(__name__)
 
 
-class BatchReads(Connected):
+class BatchReads(GoneReads):
     "What was logged until when."
 
     def known_batch(self, as_of: datetime | None = None) -> int:
@@ -110,15 +111,11 @@ class BatchReads(Connected):
         )
 
     def files(self, kind: str, **where) -> list[tuple]:
-        "(path, event_date, tenant, model, version, min_id, max_id) of the log's files that match."
-        clause, values = conditions(kind=kind, **where)
-        return self._rows(
-            f"""
-            SELECT path, event_date, tenant, model, version, min_id, max_id
-            FROM data_files{clause}
-            ORDER BY batch_id, path""",
-            values,
-        )
+        """(path, event_date, tenant, model, version, min_id, max_id) of the log's files that match
+        and are there (`GoneReads.usable`)."""
+        first, last = (where.get(f"event_date__{end}") for end in ("ge", "le"))
+        found = self.day_files(kind=kind, **where)
+        return [file[:7] for file in self.usable(found, first is not None and first == last)]
 
     def ingested(self, kind: str, state: str = "ingested") -> set[str]:
         "Ids of the segments that were loaded (`corrupt`: that were set aside)."
@@ -188,11 +185,13 @@ class BatchWrites(
                 keys.update(zip(files.event_date, files.tenant, files.model, files.version))
                 if len(files):
                     self._count_new(batch, files)
+            blocked = self.blocked(keys)
             with self.one_thread():
                 if kind == "predictions" and len(files):
                     self.count_hours(batch, files)
-                self._recount_days(batch, keys)
-                self.count_arrivals(batch, keys)
+                    self._count_alone(batch, blocked)
+                self._recount_days(batch, keys - blocked)
+                self.count_arrivals(batch, keys - blocked)
             self.add_outcome_columns(batch, now, owner, outcome_columns)
             also(batch)
         told = "batch %d of %s: %d loaded, %d duplicates, %d conflicts, %d quarantined"

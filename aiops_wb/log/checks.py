@@ -9,8 +9,10 @@ from ..stats.points import LIMIT
 from .columns import LONGEST_NAME, PREDICTION
 from .deciding import DECIDED
 from .duck import identifier, literal, parquet, spelt
+from .errors import StoreError
 from .feature_schema import UNREADABLE
 from .features import stored_types
+from .gone import DayFile
 from .quarantine import NO_ROWS
 from .reading import shown
 from .spelling import spellings
@@ -18,6 +20,8 @@ from .store import Store
 from .values import content_sql
 
 __all__ = [
+    "Held",
+    "as_delivered",
     "reject_predictions",
     "reject_outcomes",
     "reject_future",
@@ -74,11 +78,12 @@ _IMPOSSIBLE_OUTCOME = f"""CASE
 
 
 def _overlapping(store, kind, source, condition="true"):
-    """(path, event_date) of the log's files whose range of ids meets that of a segment of a source:
-    a segment's ids lie closer together than those of all."""
-    return store.con.execute(
+    """The log's files whose range of ids meets that of a segment of a source: a segment's ids lie
+    closer together than those of all."""
+    rows = store.con.execute(
         f"""
-        SELECT path, event_date FROM data_files
+        SELECT path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows
+        FROM data_files
         WHERE kind = $kind AND EXISTS (
             SELECT 1
             FROM (SELECT min(prediction_id) AS low, max(prediction_id) AS high
@@ -87,6 +92,39 @@ def _overlapping(store, kind, source, condition="true"):
         ORDER BY batch_id, path""",
         {"kind": kind},
     ).fetchall()
+    return [DayFile(*row) for row in rows]
+
+
+def _there(store, files):
+    "The paths of files that are not gone, and the days."
+    gone = store.gone(files)
+    return [(store.root / file.path, file.day) for file in files if file not in gone]
+
+
+class Held(StoreError):
+    "Whether rows are new is not known, because a day file is gone: they wait."
+
+
+def _reject_unknown(store, source, gone):
+    """Rows that may stand in a day file that is gone, by their day and the range of its ids: Held,
+    and of a loss that is recorded they are rejected, so that nothing is counted twice."""
+    day = f"CAST(predicted_at AT TIME ZONE {literal(store.timezone)} AS DATE)"
+    for file, problem in gone.items():
+        told = {"day": file.day, "low": file.min_id, "high": file.max_id}
+        told |= {"model": file.model, "version": file.version}
+        rows = f"""{source} ANTI JOIN rejects USING (filename, file_row_number)
+            WHERE {day} = $day AND model = $model AND version = $version
+              AND prediction_id BETWEEN $low AND $high"""
+        if problem and store.con.execute(f"FROM {rows} LIMIT 1", told).fetchall():
+            raise Held(file.says(problem))
+        store.con.execute(
+            f"""
+            INSERT INTO rejects
+            SELECT filename, file_row_number,
+                   'it may have stood in ' || $path || ', which is recorded as lost', false
+            FROM {rows}""",
+            told | {"path": file.path},
+        )
 
 
 def reject_predictions(store: Store, source: str) -> None:
@@ -109,7 +147,10 @@ def reject_predictions(store: Store, source: str) -> None:
         GROUP BY prediction_id
         HAVING count(*) > 1"""
     )
-    stored = [store.root / file[0] for file in _overlapping(store, "predictions", source)]
+    files = _overlapping(store, "predictions", source)
+    gone = store.gone(files)
+    _reject_unknown(store, source, gone)
+    stored = [store.root / file.path for file in files if file not in gone]
     if stored:
         con.execute(
             f"""
@@ -161,7 +202,7 @@ def _reject_repeated(con, source, stored):
         SELECT * FROM {source} WHERE prediction_id IN (FROM suspects) {before}
         UNION ALL BY NAME
         SELECT NULL AS features, NULL::VARCHAR AS decided_by WHERE false"""
-    columns = [_as_delivered(c) for c in PREDICTION if c != "prediction_id"]
+    columns = [as_delivered(c) for c in PREDICTION if c != "prediction_id"]
     content = ", ".join([*columns, *_contents(con, rows)])
     con.execute(
         f"""
@@ -187,7 +228,7 @@ def _reject_repeated(con, source, stored):
 _DECIDED_ELSEWHERE = "route IS NOT NULL AND coalesce(decided_by, '') <> 'workbench'"
 
 
-def _as_delivered(column):
+def as_delivered(column):
     "A column as it was delivered: what was decided here came without a decision."
     if column not in DECIDED:
         return identifier(column)
@@ -220,8 +261,8 @@ def reject_outcomes(store: Store, source: str) -> None:
                   ON p.prediction_id = coalesce(spelt.meant, s.prediction_id))"""
     )
     days = {day for (day,) in con.execute("SELECT DISTINCT event_date FROM resolved").fetchall()}
-    known = _overlapping(store, "outcomes", "resolved", "reason IS NULL")
-    paths = [store.root / file[0] for file in known if file[1] is None or file[1] in days]
+    known = _there(store, _overlapping(store, "outcomes", "resolved", "reason IS NULL"))
+    paths = [path for path, day in known if day is None or day in days]
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE rejects AS
@@ -309,9 +350,9 @@ def _find_predictions(store):
             tenant VARCHAR, model VARCHAR, version VARCHAR)"""
     )
     hinted = {day for (day,) in con.execute("SELECT DISTINCT hint FROM staged").fetchall()}
-    files = _overlapping(store, "predictions", "staged", "reason IS NULL")
+    files = _there(store, _overlapping(store, "predictions", "staged", "reason IS NULL"))
     for near in (True, False):
-        paths = [store.root / file[0] for file in files if (file[1] in hinted) == near]
+        paths = [path for path, day in files if (day in hinted) == near]
         if paths and _unresolved(con):  # to open every file of the log for nothing costs most
             con.execute(
                 f"""
@@ -336,7 +377,7 @@ def _find_spelt(store):
         CREATE OR REPLACE TEMP TABLE spellings AS
         SELECT *, 'all' AS filename FROM ({spellings(unresolved)})"""
     )
-    files = _overlapping(store, "predictions", "spellings")
+    files = _there(store, _overlapping(store, "predictions", "spellings"))
     if not files:
         return
     con.execute(
@@ -344,7 +385,7 @@ def _find_spelt(store):
         CREATE OR REPLACE TEMP TABLE meant AS
         SELECT told, p.* FROM spellings JOIN (
             SELECT prediction_id, event_date, tenant, model, version
-            FROM {parquet(store.root / file[0] for file in files)}) p USING (prediction_id)
+            FROM {parquet(path for path, _ in files)}) p USING (prediction_id)
         QUALIFY count(*) OVER (PARTITION BY told) = 1"""
     )
     con.execute("INSERT INTO spelt SELECT told, prediction_id FROM meant")

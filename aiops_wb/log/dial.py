@@ -9,7 +9,6 @@ from ..stats.decisions import RISK_CUTS, Ladder
 from ..stats.points import Grid, as_points
 from .audit import AuditReads, AuditWrites
 from .base import known_by
-from .errors import StoreError
 from .versions import VersionReads, VersionWrites
 
 __all__ = [
@@ -151,13 +150,11 @@ class DialWrites(DialReads, VersionWrites, AuditWrites):
         evidence: dict | None = None,
     ) -> None:
         """Let the threshold in force decide who is called, or fixed cuts again. `cuts`: of scores
-        that are no probabilities. StoreError when it stands so already."""
+        that are no probabilities. Where it stands so already nothing is written."""
         before = self.dial(model)
         dial = Dial(on, cuts or before.cuts)
-        if self._is_latest("dial", model, who, why, new=str(dial)):
-            return
         if dial == before:
-            raise StoreError(f"the dial of {model} is {before} already.")
+            return
         with self.transaction():
             if self.in_force("dial", model) is None:
                 self.record(now, who, "dial", model, str(before), "as the log was made")

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-__all__ = ["fsync", "time_ordered_id"]
+__all__ = ["fsync", "time_ordered_id", "write_durably"]
 
 
 def fsync(path: Path) -> None:
@@ -14,6 +14,15 @@ def fsync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def write_durably(path: Path, text: str) -> None:
+    "Write a small file whole or not at all, on the disk when this returns."
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+    fsync(temporary)
+    temporary.replace(path)
+    fsync(path.parent)
 
 
 def time_ordered_id() -> str:

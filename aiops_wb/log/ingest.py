@@ -14,6 +14,7 @@ import pandas as pd
 from ..stats.decisions import RISK_CUTS
 from .acts import found as found_acts
 from .checks import (
+    Held,
     count_rejects,
     drop_tables,
     models_of_outcomes,
@@ -94,7 +95,7 @@ class Ingested:
 
 def _told(what, sentences):
     "Sentences as lines; of many, the first."
-    lines = [f"{what}{sentence}" for sentence in sentences[:_LISTED]]
+    lines = [f"{what}{' '.join(sentence.splitlines())}" for sentence in sentences[:_LISTED]]
     more = len(sentences) - _LISTED
     return lines if more <= 0 else [*lines, f"{what}and {more:,} more"]
 
@@ -349,6 +350,7 @@ def _loaded(store, kind, deliveries, types, now, owner, known, also):
             store.add_unreadable(of_batch, values)
         also()
 
+    store.begin_files(store.known_batch() + 1, (delivered.path for delivered in deliveries))
     files = known.write(store, kind, groups)
     loaded = int(files.rows.sum())
     known.commit(
@@ -431,10 +433,13 @@ def _load_or_set_aside(store, kind, chunk, types, now, owner, known):
         return Ingested()
     try:
         result = _load(store, kind, chunk, types, now, owner, known)
-    except duckdb.OutOfMemoryException as error:
+    except (duckdb.OutOfMemoryException, Held) as error:
         return _load_alone(store, kind, chunk, error, types, now, owner, known)
     except duckdb.Error as error:
         damaged = _damaged(store.con, chunk)
+        if not damaged and store.note_damaged():  # a day file: it is out of the way from now on
+            drop_tables(store.con)
+            return _load_or_set_aside(store, kind, chunk, types, now, owner, known)
         if not damaged:
             raise _not_written(kind, error) from None
         result = Ingested()
@@ -450,10 +455,13 @@ def _load_or_set_aside(store, kind, chunk, types, now, owner, known):
 
 
 def _load_alone(store, kind, chunk, error, types, now, owner, known):
-    "Load the files of a chunk that needs too much memory, each alone; a single one is set aside."
+    """Load the files of a chunk that needs too much memory, each alone; a single one is set aside.
+    One with rows of a day whose file is gone waits in the spool."""
     drop_tables(store.con)
     if len(chunk) == 1:
         path = chunk[0].path
+        if isinstance(error, Held):
+            return Ingested(passed_over=(f"{shown(path.name)} waits: {error}",))
         reason = (
             f"{shown(path.name)} needs more memory than is allowed: split it, or raise "
             f"memory_limit ({str(error).splitlines()[0]})"

@@ -103,8 +103,11 @@ class CalendarWrites(CalendarReads, BatchReads, AuditWrites):
         return next((key for key, *said in told if said == [first, last, name, model, mutes]), None)
 
     def strike(self, now: datetime, who: str, entry_id: str, why: str) -> None:
-        "Take an entry out of the calendar; StoreError names the entries there are."
+        """Take an entry out of the calendar; StoreError names the entries there are. One that is
+        taken out already stays so."""
         entries = self.calendar()
+        if self._is_struck(entry_id):
+            return
         if entry_id not in set(entries.entry_id):
             choices = ", ".join(entries.entry_id)
             raise StoreError(
@@ -124,3 +127,14 @@ class CalendarWrites(CalendarReads, BatchReads, AuditWrites):
                 {"who": who, "now": now, "key": entry_id},
             )
             self.record(now, who, "calendar", entry_id, None, why)
+
+    def _is_struck(self, entry_id):
+        "Whether an entry was taken out."
+        return bool(
+            self._value(
+                """
+                SELECT removed FROM calendar WHERE entry_id = $key
+                ORDER BY recorded_at DESC, rowid DESC LIMIT 1""",
+                {"key": entry_id},
+            )
+        )

@@ -179,11 +179,11 @@ class ProductionWrites(ProductionReads, DialWrites):
         tenants and sites the thresholds (points) of `own`; its shadow ends.
 
         The trail keeps what stands and what stood before beside the `evidence`. StoreError when the
-        version is not whole, has no file to score with, or is the champion.
+        version is not whole or has no file to score with; of the champion nothing is changed.
         """
-        self._require_file(model, version)
         if self.active_version(model) == version:
-            raise StoreError(f"{model} {version} is already active.")
+            return
+        self._require_file(model, version)
         with self.transaction():
             stood = self.in_production(model)
             for scope, points in own.items():
@@ -246,7 +246,8 @@ class ProductionWrites(ProductionReads, DialWrites):
 
     def shadow(self, now: datetime, who: str, model: str, version: str, why: str) -> None:
         """Put a registered version into the champion's shadow, where it decides nothing. StoreError
-        when it is not whole, has no file, is the champion, or there is none."""
+        when it is not whole, has no file, is the champion, or there is none; one that is in it
+        stays."""
         champion = self.active_version(model)
         if champion is None:
             raise StoreError(f"{model} has no champion yet: promote a version first.")
@@ -254,17 +255,14 @@ class ProductionWrites(ProductionReads, DialWrites):
             raise StoreError(f"{model} {version} is the champion: it is in nobody's shadow.")
         self._require_file(model, version)
         subject = subject_of(model, version, None)
-        if self._is_latest("challenger", subject, who, why, new=SHADOW):
-            return
         if version in self.challengers(model):
-            raise StoreError(f"{model} {version} is in the champion's shadow already.")
+            return
         with self.transaction():
             self.record(now, who, "challenger", subject, SHADOW, why)
 
     def end_shadow(self, now: datetime, who: str, model: str, version: str, why: str) -> None:
-        "Take a version out of the champion's shadow; StoreError when it is in none."
-        subject = subject_of(model, version, None)
-        if self._is_latest("challenger", subject, who, why, new=ENDED):
+        "Take a version out of the champion's shadow; StoreError when it never was in it."
+        if self.in_force("challenger", subject_of(model, version, None)) == ENDED:
             return
         if version not in (known := self.challengers(model)):
             raise StoreError(

@@ -10,6 +10,7 @@ from ..stats.points import Grid
 from .base import Writing
 from .duck import parquet, statements
 from .features import feature_counts
+from .gone import GoneReads, problem_of
 from .outcome_columns import OutcomeColumnReads
 from .schema import EMPTY
 
@@ -21,7 +22,7 @@ TOGETHER = 20_000
 "Days of at most so many predictions are counted in one query: planning one costs more."
 
 
-class Recounting(OutcomeColumnReads, Writing):
+class Recounting(GoneReads, OutcomeColumnReads, Writing):
     "Brings the counts of days up to date."
 
     def count_sql(self, keys: Iterable[tuple]) -> dict[tuple, str]:
@@ -34,19 +35,24 @@ class Recounting(OutcomeColumnReads, Writing):
             key: _reduction(predictions[key], outcomes.get(key[0], []) + pending) for key in keys
         }
 
-    def _files_of_days(self, days):
-        """Files of predictions by (event_date, tenant, model, version) and of outcomes by
-        event_date, as (path, whether a site is named, first id, last id)."""
+    def _files_of_days(self, days, of_batch=None):
+        """Files of predictions (of one batch) by (event_date, tenant, model, version) and of
+        outcomes by event_date, as (path, whether a site is named, first id, last id); without
+        those of outcomes that are gone."""
         predictions, outcomes = {}, {}
         named = self._rows(
             """
-            SELECT kind, path, sites, min_id, max_id, event_date, tenant, model, version
+            SELECT kind, path, sites, min_id, max_id, bytes, event_date, tenant, model, version
             FROM data_files
-            WHERE event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL
+            WHERE (event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL)
+              AND (kind = 'outcomes' OR $batch::BIGINT IS NULL OR batch_id = $batch)
             ORDER BY batch_id, path""",
-            {"days": sorted(days)},
+            {"days": sorted(days), "batch": of_batch},
         )
-        for kind, path, sites, low, high, *key in named:
+        lost = self.lost_files()
+        for kind, path, sites, low, high, size, *key in named:
+            if kind == "outcomes" and (path in lost or problem_of(self.root / path, size)):
+                continue
             file = (self.root / path, sites, low, high)
             if kind == "predictions":
                 predictions.setdefault(tuple(key), []).append(file)
@@ -81,9 +87,15 @@ class Recounting(OutcomeColumnReads, Writing):
                 small.setdefault((grid, is_new), []).append(tuple(key))
         return small
 
-    def _recount_together(self, batch, grid, keys, is_new):
+    def _count_alone(self, batch, keys):
+        "What the new files of a batch add to days that cannot be counted anew: a file is gone."
+        for key in sorted(keys):
+            if key in self._files_of_days({key[0]}, batch)[0]:
+                self._recount_together(batch, self._grid(*key[2:]), [key], True, batch)
+
+    def _recount_together(self, batch, grid, keys, is_new, of_batch=None):
         "`_recount` of several days of one grid; of new ones nothing was counted before."
-        predictions, outcomes = self._files_of_days({key[0] for key in keys})
+        predictions, outcomes = self._files_of_days({key[0] for key in keys}, of_batch)
         sql = _reduction_by_day(
             [file for key in keys for file in predictions[key]],
             [file for files in outcomes.values() for file in files],

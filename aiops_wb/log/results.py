@@ -1,6 +1,6 @@
 """What the daily job stored: figures, and what it did."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from math import nan
 
 import pandas as pd
@@ -46,6 +46,17 @@ class ResultReads(Connected):
             ORDER BY event_date, segment, metric""",
             values,
         )
+
+    def as_of_now(self, now: datetime) -> datetime:
+        """A time as of which all is known that is committed: now, or just after the newest record
+        where a clock was ahead when it was made. A question as of the present is asked as of it."""
+        newest = self._value(
+            """
+            SELECT greatest(
+                (SELECT max(committed_at) FROM batches), (SELECT max(changed_at) FROM audit),
+                (SELECT max(as_of) FROM metrics), (SELECT max(recorded_at) FROM drift_events))"""
+        )
+        return now if newest is None or newest <= now else newest + timedelta(microseconds=1)
 
     def has_metrics(self, model: str, day: date) -> bool:
         "Whether any figure of a day is stored."

@@ -1,10 +1,14 @@
 """Snapshots: what is published after each commit, and what everybody but the writer reads."""
 
 import logging
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
 
 from .acts import forget_taken
 from .base import Writing
@@ -12,23 +16,44 @@ from .duck import identifier, literal, parquet, statements, target
 from .durable import fsync
 from .feature_schema import LATEST, FeatureSchemaReads
 from .features import stored_types
+from .gone import GoneReads
 from .schema import EMPTY
 from .values import kind_sql
 
-__all__ = ["Publishing"]
+__all__ = ["Publishing", "Snapshot", "snapshots"]
 
 logger = logging.getLogger(__name__)
 
 
-class Publishing(FeatureSchemaReads, Writing):
+class Snapshot(NamedTuple):
+    "A snapshot by its name: the batch that it knows, and its number among all that were made."
+
+    batch: int
+    number: int  # 0: of a release that did not count them
+    path: Path
+
+
+_NAME = re.compile(r"aiops-(\d+)-(?:(\d{6})-)?[0-9a-f]{8}\.duckdb")
+
+
+def snapshots(root: Path) -> list[Snapshot]:
+    "The published snapshots of a folder, oldest first; no clock has a say."
+    names = ((path, _NAME.fullmatch(path.name)) for path in (root / "snapshots").glob("aiops-*"))
+    return sorted(Snapshot(int(m[1]), int(m[2] or 0), path) for path, m in names if m)
+
+
+class Publishing(FeatureSchemaReads, GoneReads, Writing):
     "Writes snapshots."
 
     def publish(self, keep: int = 3) -> Path:
         """Write a snapshot with the views over the log, make `aiops.duckdb` lead to it, drop all
-        but the newest `keep`."""
+        but the newest `keep`, by batch and in the order in which they were made."""
         folder = self.root / "snapshots"
         folder.mkdir(exist_ok=True)
-        target = folder / f"aiops-{self.known_batch():08d}-{uuid.uuid4().hex[:8]}.duckdb"
+        before = snapshots(self.root)
+        number = 1 + max((made.number for made in before), default=0)
+        name = f"aiops-{self.known_batch():08d}-{number:06d}-{uuid.uuid4().hex[:8]}.duckdb"
+        target = folder / name
         temporary = target.with_suffix(".tmp")
         self._copy(temporary)
         fsync(temporary)
@@ -37,11 +62,10 @@ class Publishing(FeatureSchemaReads, Writing):
         pointer.symlink_to(target.relative_to(self.root))
         pointer.replace(self.root / "aiops.duckdb")
         fsync(self.root)
-        published = sorted(folder.glob("aiops-*.duckdb"), key=lambda p: p.stat().st_mtime_ns)
-        if len(published) > 1:  # who reads the one before still finds what this one shows
-            forget_taken(self.root / "spool", published[-2].stat().st_mtime_ns)
-        for old in published[:-keep]:
-            old.unlink()
+        if before:  # who reads the one before still finds what this one shows
+            forget_taken(self.root / "spool", before[-1].path.stat().st_mtime_ns)
+        for old in before[: len(before) - (keep - 1)]:
+            old.path.unlink()
         self.publish_features()
         logger.info("published %s", target)
         self._is_published()
@@ -71,18 +95,29 @@ class Publishing(FeatureSchemaReads, Writing):
         try:
             self.con.execute("COPY FROM DATABASE catalog TO snapshot")
             self.con.execute("USE snapshot")
-            for kind, empty in EMPTY.items():
-                paths = [(self.root / file[0]).resolve() for file in self.files(kind)]
-                rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
-                self.con.execute(f"CREATE VIEW {kind} AS {rows}{empty}")
-                if kind == "predictions" and paths and (shown := self._shown(parquet(paths))):
-                    view = f"CREATE OR REPLACE VIEW {kind} AS {shown} UNION ALL BY NAME {empty}"
-                    self.con.execute(view)
-            for sql in statements("views.sql").values():
-                self.con.execute(sql)
+            try:
+                self._create_views()
+            except duckdb.Error:  # a file that is damaged inside
+                if not self.note_damaged():
+                    raise
+                self._create_views()
         finally:
             self.con.execute("USE catalog")
             self.con.execute("DETACH snapshot")
+
+    def _create_views(self):
+        "The views over the files of the log that are there."
+        gone = {file.path for file in self.gone(closely=False)}
+        for kind, empty in EMPTY.items():
+            named = [file.path for file in self.day_files(kind=kind)]
+            paths = [(self.root / path).resolve() for path in named if path not in gone]
+            rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
+            self.con.execute(f"CREATE OR REPLACE VIEW {kind} AS {rows}{empty}")
+            if kind == "predictions" and paths and (shown := self._shown(parquet(paths))):
+                view = f"CREATE OR REPLACE VIEW {kind} AS {shown} UNION ALL BY NAME {empty}"
+                self.con.execute(view)
+        for sql in statements("views.sql").values():
+            self.con.execute(sql.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
 
     def _shown(self, rows):
         """Predictions as SQL, with features that are stored as something else as what they are, and

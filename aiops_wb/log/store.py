@@ -1,12 +1,15 @@
 """The one writer, put together from its subjects."""
 
+import json
 import logging
-import re
+import os
 import shutil
 import uuid
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
+from .base import WRITING
 from .calibrations import CalibrationWrites
 from .cases import CaseWrites
 from .catalog import Reader
@@ -31,15 +34,19 @@ from .retraining import RetrainingWrites
 from .schema import migrate
 from .shadow import ShadowWrites
 from .sites import SiteWrites
-from .snapshot import Publishing
+from .snapshot import Publishing, snapshots
 from .taken_acts import ActWrites
 from .unmatched import UnmatchedWrites
 from .versions import VersionWrites
 from .watching import WatchWrites
 
-__all__ = ["Store", "open_store"]
+__all__ = ["Prepare", "Store", "open_store"]
 
 logger = logging.getLogger(__name__)
+
+_REPAIR = "'aiops-wb repair' brings it up to date. Nothing was changed."
+Prepare = Callable[[Path], None]
+"What is done to a folder that is held, before its catalog is opened."
 
 
 class Store(
@@ -71,29 +78,64 @@ class Store(
 ):
     "The one writer. Times are arguments: nothing here reads a clock."
 
-    def clear_interrupted(self) -> list[Path]:
-        """Move aside what an interrupted writer left in the log, and drop unfinished snapshots;
-        returns what was moved.
+    def _interrupted(self):
+        "The batch that a stopped writer was about, and whether all that it came from is there."
+        try:
+            told = json.loads((self.root / WRITING).read_text("utf-8", "surrogateescape"))
+            return told["batch"], all(map(os.path.lexists, told["from"]))
+        except FileNotFoundError:
+            return None, False
 
-        Log files that the catalog does not name can only be of the batch after its last one. Later
-        ones mean that the catalog is older than the log: StoreError, and nothing is touched.
-        """
-        stray = self._unnamed_files()
-        newest = max((int(m[1]) for p in stray if (m := re.match(r"b(\d+)-", p.name))), default=0)
-        if newest > self.known_batch() + 1:
+    def unknown_files(self) -> list[Path]:
+        """Day files of which the catalog knows nothing, and that no interrupted writer left: the
+        catalog is older than the log."""
+        batch, _ = self._interrupted()
+        mine = f"b{batch or 0:08d}-"
+        next_one = batch == self.known_batch() + 1
+        return [p for p in self._unnamed_files() if not (next_one and p.name.startswith(mine))]
+
+    def require_whole_log(self) -> None:
+        "StoreError, and nothing is touched, where the catalog is older than log or snapshots."
+        known = self.known_batch()
+        published = max((made.batch for made in snapshots(self.root)), default=0)
+        unknown = self.unknown_files()
+        if published > known:
             raise StoreError(
-                f"the catalog in {self.root} knows {self.known_batch()} batches, but the log has "
-                f"files of batch {newest}: put the newest catalog.duckdb back. Nothing was changed."
+                f"the catalog in {self.root} knows {known} batches, what was published knew "
+                f"{published}: an older catalog was put back. {_REPAIR}"
             )
-        for path in stray:
+        if unknown:
+            raise StoreError(
+                f"the catalog in {self.root} knows {known} batches, and nothing of "
+                f"{unknown[0].relative_to(self.root)}"
+                + (f" and {len(unknown) - 1:,} more" if unknown[1:] else "")
+                + f": an older catalog was put back. {_REPAIR}"
+            )
+
+    def clear_interrupted(self) -> list[Path]:
+        """Remove what an interrupted writer left in the log, and drop unfinished snapshots; returns
+        what was removed.
+
+        Its rows come again from where they came from. Where that is gone, the files are kept in
+        `rejected`.
+        """
+        _, comes_again = self._interrupted()
+        unknown = set(self.unknown_files())
+        left = [path for path in self._unnamed_files() if path not in unknown]
+        for path in left:
+            if comes_again:
+                path.unlink()
+                continue
             aside = self.root / "rejected" / f"interrupted-{uuid.uuid4().hex[:8]}-{path.name}"
             aside.parent.mkdir(exist_ok=True)
             path.rename(aside)
-            logger.info("an interrupted writer left %s: moved to %s", path.name, aside)
+            logger.warning("an interrupted writer left %s: moved to %s", path.name, aside)
+        if not unknown:
+            (self.root / WRITING).unlink(missing_ok=True)
         for path in [*(self.root / "snapshots").glob("*.tmp*"), *self.root.glob(".aiops-*")]:
             path.unlink()
         shutil.rmtree(self.root / "tmp", ignore_errors=True)
-        return stray
+        return left
 
     def _unnamed_files(self):
         "Files in the log's folder that the catalog does not name."
@@ -106,9 +148,17 @@ class Store(
 
 
 @contextmanager
-def open_store(root: str | Path, owner: str, timezone: str | None = None, briefly: bool = False):
+def open_store(
+    root: str | Path,
+    owner: str,
+    timezone: str | None = None,
+    briefly: bool = False,
+    prepare: Prepare | None = None,
+):
     """The catalog, for writing; creates it on first use (days in `timezone`, UTC unless given).
-    Raises Busy when another process writes; who writes `briefly` is waited for."""
+    Raises Busy when another process writes (who writes `briefly` is waited for), StoreError where
+    it is older than the log. `prepare` is called with the folder, which is held, and may then be in
+    any state: a repair."""
     root = Path(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -116,17 +166,21 @@ def open_store(root: str | Path, owner: str, timezone: str | None = None, briefl
     except OSError as error:
         raise StoreError(f"{root} cannot be written: {error.strerror or error}.") from None
     try:
-        if not (root / "catalog.duckdb").exists() and any((root / "log").rglob("*.parquet")):
+        if prepare is not None:
+            prepare(root)
+        elif not (root / "catalog.duckdb").exists() and any((root / "log").rglob("*.parquet")):
             raise StoreError(
                 f"{root} has a log but no catalog.duckdb: put the catalog back from a copy, or "
-                "move the log away to start anew. Nothing was changed."
+                f"move the log away to start anew. {_REPAIR}"
             )
         store = Store(connect(root / "catalog.duckdb"), root)
         try:
             # the log's files never change: what stands at their ends is read once
             store.con.execute("SET parquet_metadata_cache = true")
             migrate(store.con, timezone)
-            store.clear_interrupted()
+            if prepare is None:
+                store.require_whole_log()
+                store.clear_interrupted()
             store.adopt_features(owner)
             store.adopt_arrivals()
             store.adopt_hours()

@@ -41,19 +41,14 @@ class WatchWrites(WatchReads, AuditWrites):
     "The switch, recorded."
 
     def watch(self, now: datetime, who: str, model: str, version: str, on: bool, why: str) -> None:
-        """Switch the watch over a version on or off; StoreError for a version that is not known, or
-        when it stands so already."""
+        """Switch the watch over a version on or off; StoreError for a version that is not known.
+        Where it stands so already nothing is written."""
         if version not in self.known_versions(model):
             raise StoreError(
                 f"{model} has no version {version!r}: choose one of "
                 f"{', '.join(self.known_versions(model)) or 'none'}."
             )
         subject, new = f"{model}/{version}", "on" if on else "off"
-        if self._is_latest("watch", subject, who, why, new=new):
+        if on == (self.not_watched(model, version) is None):
             return
-        off = self.not_watched(model, version)
-        if on and off is None:
-            raise StoreError(f"{model} {version} is watched already.")
-        if not on and off is not None:
-            raise StoreError(f"{model} {version} is not watched already, {off}.")
         self.record(now, who, "watch", subject, new, why)

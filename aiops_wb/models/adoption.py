@@ -138,7 +138,9 @@ def from_file(
 
 
 def _refuse_registered(reader, model, version):
-    if version in set(reader.versions(model).version):
+    "StoreError where the name is one of a version that was not adopted."
+    known = version in set(reader.versions(model).version)
+    if known and not reader.version(model, version).card.get("adopted"):
         raise StoreError(
             f"{model} already has a version {version!r}: versions are never replaced, choose a new "
             "name."

@@ -24,6 +24,7 @@ __all__ = [
     "Plan",
     "Prepared",
     "challenge",
+    "challenger_of",
     "check",
     "conclude",
     "plan",
@@ -144,6 +145,11 @@ class Prepared(NamedTuple):
     day: date
 
 
+def challenger_of(day: date) -> str:
+    "The name of the version that is trained on a day."
+    return f"challenger-{day:%Y%m%d}"
+
+
 def prepare(
     reader: Reader,
     model: str,
@@ -167,7 +173,7 @@ def prepare(
     where no version is active, where the day has its challenger, and where retraining is stopped.
     """
     refuse_stopped(reader, now)
-    version, champion = f"challenger-{day:%Y%m%d}", reader.active_version(model)
+    version, champion = challenger_of(day), reader.active_version(model)
     if champion is None:
         raise StoreError(f"{model} has no active version to challenge: promote one first.")
     if version in set(reader.versions(model).version):

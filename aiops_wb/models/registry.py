@@ -1,6 +1,7 @@
 """Versions that are kept: registered once, never replaced, loaded only as they were registered."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -33,16 +34,13 @@ def register(
 ) -> ModelVersion:
     """Store a trained or adopted version with its threshold, the figures of its held-out days with
     their intervals, and its first calibration (options of `automation.certainty`); StoreError when
-    the name is taken or it cannot be calibrated.
+    the name is taken by another or it cannot be calibrated. The same version again stays as it is.
 
     All of it is there afterwards, or nothing: one transaction, which the file comes before.
     """
     model, version = _named(trained)
     if version in set(store.versions(model).version):
-        raise StoreError(
-            f"{model} already has a version {version!r}: versions are never "
-            "replaced, choose a new name."
-        )
+        return _registered_before(store, trained, held_out)
     stands = store.calibration(model, version)  # of a version that scored before it is registered
     # where the dial is on, events are of high risk from the threshold on
     high = trained.threshold if store.dial(model).on else None
@@ -71,6 +69,31 @@ def register(
             for folder in target.parents[:3]:  # each may be new
                 fsync(folder)
     return load(store, model, version) if target else replace(trained, card=card)
+
+
+def _registered_before(store, trained, held_out):
+    "A version that is registered under its name as it is; StoreError where that is another."
+    model, version = trained.model, trained.version
+    known = store.version(model, version).card
+    fresh = trained.card | {"figures": kept_figures(held_out, trained.threshold)}
+    if trained.booster:
+        written = _written_aside(trained, _place(store.root, model, version))
+        fresh["sha256"] = _sha256(written)
+        written.unlink()
+    if _as_stored(known, fresh) != _as_stored(fresh, fresh):
+        raise StoreError(
+            f"{model} already has a version {version!r}, which is not this one: versions are never "
+            "replaced, choose a new name."
+        )
+    return load(store, model, version) if trained.booster else replace(trained, card=known)
+
+
+def _as_stored(card, names):
+    "Some of a card as it is kept; where a threshold came from is told otherwise once it stands."
+    kept = {name: card.get(name) for name in names}
+    if adopted := kept.get("adopted"):
+        kept["adopted"] = {k: v for k, v in adopted.items() if k != "threshold"}
+    return json.dumps(kept, sort_keys=True)
 
 
 def _named(trained):

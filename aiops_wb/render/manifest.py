@@ -149,13 +149,14 @@ def write_manifest(
 def _of_log(reader, as_of):
     "What a day's pages rest on in the log."
     if reader is None:
-        return {"timezone": "UTC", "batch": 0, "audit_rows": 0, "audit_head": ""}
+        return {"timezone": "UTC", "batch": 0, "audit_rows": 0, "audit_head": "", "gone": []}
     rows, head = reader.audit_head()
     return {
         "timezone": reader.timezone,
         "batch": reader.known_batch(as_of),
         "audit_rows": rows,
         "audit_head": head,
+        "gone": reader.damage(),
     }
 
 

@@ -273,7 +273,8 @@ def _neighbours(day, days):
 
 def _known(manifest):
     at = manifest["as_of"][:16].replace("T", " at ")
-    return f"Everything on this page is as known on {at} ({manifest.get('timezone', 'UTC')})."
+    known = f"Everything on this page is as known on {at} ({manifest.get('timezone', 'UTC')})."
+    return " ".join([known, *(f"Not there: {said}" for said in manifest.get("gone", []))])
 
 
 def _footer(manifest):

@@ -63,10 +63,14 @@ def adopt_file(
 
 
 def _registered(store, now, who, found, options):
-    "Register a version, count what it scored before, and choose its reference: one transaction."
+    """Register a version, count what it scored before, and choose its reference: one transaction.
+    Of one that is registered as it is nothing is changed."""
     model, version = found.version.model, found.version.version
+    before = version in set(store.versions(model).version)
     with store.transaction():
         register(store, found.version, found.held_out, now, who, **(options or {}))
+        if before:
+            return found
         store.count_earlier_features(now, who, model, version)
         if found.span:
             choose_reference(store, now, who, model, version, *found.span, "adopted on these days")

@@ -1,7 +1,7 @@
 """Another version decides: what changes with it, for whom, and how often somebody is called."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -38,6 +38,7 @@ class Change:
     calls_before: UsualCalls | None
     calls_after: UsualCalls | None
     grid: Grid = Grid()
+    again: str = ""  # since when and why it decided already: nothing was written
 
     @property
     def lost(self) -> dict[Scope, int]:
@@ -91,8 +92,11 @@ def promote(
     evidence: Mapping[str, Any] | None = None,
 ) -> Change:
     """Make a version the champion (`Store.promote`); thresholds of tenants and sites pass to it
-    where they can (`passed_on`). Returns what changed."""
+    where they can (`passed_on`). Returns what changed: nothing where it is the champion."""
     before = store.in_production(model)
+    if before and before.version == version:
+        since = "since {1:%Y-%m-%d %H:%M}Z, by {0}: {2}".format(*store.promoted(model))
+        return replace(_changed(store, model, None, now, settings), again=since)
     own = passed_on(store, model, before, version) if before else {}
     store.promote(now, who, model, version, why, evidence, own)
     return _changed(store, model, before, now, settings)

@@ -5,11 +5,13 @@ import hashlib
 import json
 import logging
 import os
+import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote
@@ -35,6 +37,9 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+
+AGAIN = (429, 500, 502, 503, 504)
+"Answers of a server that may be another the next time."
 
 TALKATIVE = ("urllib3.connectionpool", "urllib3.util.retry")
 "Loggers of urllib3 that write down what is asked for."
@@ -114,8 +119,9 @@ def _key(line):
 class Webhook:
     """POSTs each case as JSON.
 
-    `timeout` in seconds for each of 1 + `retries` attempts, `pause` seconds before the second and
-    twice as long before each further one. After `failures` cases in a row nothing more is tried.
+    `timeout` in seconds for each of 1 + `retries` attempts, from the look-up of the name to the
+    answer's head, however slowly that comes; `pause` seconds before the second and twice as long
+    before each further one. After `failures` cases in a row nothing more is tried.
     A user and a password in the address are sent as a header, which no log of a server shows.
     """
 
@@ -138,16 +144,9 @@ class Webhook:
             ) from None
         if not _is_address(url):
             raise StoreError("webhook_url is not an address that begins with http:// or https://.")
-        patience = urllib3.Retry(
-            total=retries,
-            backoff_factor=pause,
-            status_forcelist=(429, 500, 502, 503, 504),
-            allowed_methods=None,
-            raise_on_status=False,
-            respect_retry_after_header=False,
-        )
         self.url, self.headers = _without_secret(url)
-        self.pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=timeout), retries=patience)
+        self.timeout, self.pauses = timeout, [pause * 2**i for i in range(retries)]
+        self.pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=timeout), retries=False)
         self.breaker = pybreaker.CircuitBreaker(fail_max=failures, reset_timeout=3600)
 
     def send(self, case: dict) -> None:
@@ -164,6 +163,21 @@ class Webhook:
             raise StoreError(_failure(error)) from None
 
     def _post(self, case):
+        for pause in [*self.pauses, None]:
+            try:
+                status = _within(self.timeout, partial(self._asked, case))
+            except Exception:  # whatever it is, it may be over the next time
+                if pause is None:
+                    raise
+            else:
+                if pause is None or status not in AGAIN:
+                    break
+            time.sleep(pause)
+        if not 200 <= status < 300:
+            raise StoreError(f"the webhook answered {status}")
+
+    def _asked(self, case):
+        "The status that is answered."
         with _unlogged():
             answer = self.pool.request(
                 "POST",
@@ -175,8 +189,29 @@ class Webhook:
                 preload_content=False,
             )  # the body is nobody's business, and may never end
         answer.close()
-        if not 200 <= answer.status < 300:
-            raise StoreError(f"the webhook answered {answer.status}")
+        return answer.status
+
+
+def _within(seconds, work):
+    """What some work returns, waited for so long and no longer: TimeoutError. A byte now and then
+    keeps every timeout of a socket from ending, and a look-up of a name has none; the thread that
+    goes on ends with the process."""
+    ended = queue.SimpleQueue()
+
+    def worked():
+        try:
+            ended.put((work(), None))
+        except Exception as error:
+            ended.put((None, error))
+
+    threading.Thread(target=worked, daemon=True, name="aiops-wb-webhook").start()
+    try:
+        result, error = ended.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError from None
+    if error is not None:
+        raise error
+    return result
 
 
 def _is_address(url):
@@ -221,6 +256,8 @@ def _failure(error):
     "What went wrong without the address, which may hold a secret."
     if isinstance(error, StoreError):
         return str(error)
+    if isinstance(error, TimeoutError):
+        return "the webhook did not answer in time (webhook_timeout)"
     reason = getattr(error, "reason", None)
     return f"the webhook could not be reached: {type(reason or error).__name__}"
 
@@ -315,15 +352,18 @@ def deliver(
     to: Sequence[Sink],
     now: datetime,
     record: Callable[[dict], None] = lambda attempt: None,
+    going: Callable[[], bool] = lambda: True,
 ) -> pd.DataFrame:
     """Hand the waiting cases of each sink over; returns the attempts as rows for the store.
 
-    `record` is called with each attempt before the next one is made. A sink that refuses does not
-    stop the others.
+    `record` is called with each attempt before the next one is made, `going` is asked before each.
+    A sink that refuses does not stop the others.
     """
     attempts = []
     for sink in to:
         for _, case in waiting.get(sink.name, pd.DataFrame()).iterrows():
+            if not going():
+                break
             told = message(case, sink.name)
             problem = _refused(sink, told)
             attempt = {

@@ -53,7 +53,8 @@ def test_the_dial_is_shown_turned_and_put_back(give):
     assert code == 0 and lines[0] == f"the dial of {MODEL} is on"
     assert "HIGH begins at the threshold in force, 0.500 (0 points)" in lines[1]
     assert f"{at_even} events a day, {at_even} calls" in lines[1]
-    assert "is on already" in give("models", "dial", MODEL, "on", *WHY)[2]
+    code, lines, _ = give("models", "dial", MODEL, "on", *WHY)
+    assert code == 0 and "is on (it was so already" in lines[0]
     assert "needs --why" in give("models", "dial", MODEL, "off")[2]
     code, lines, _ = give("models", "dial", MODEL, "off", *WHY)
     assert code == 0 and lines == [

@@ -156,9 +156,8 @@ def test_two_cards_side_by_side(give):
 def test_a_version_goes_into_the_shadow_and_out(give):
     said = give("models", "shadow", MODEL, "v2", "on", *WHY)
     assert said == [f"{MODEL} v2 is in the shadow of v1"]
-    assert "in the champion's shadow already" in give(
-        "models", "shadow", MODEL, "v2", "on", "--why", "again", code=1
-    )
+    again = give("models", "shadow", MODEL, "v2", "on", "--why", "again")
+    assert again == [f"{said[0]} (it was so already: nothing was written)"]
     assert "is the champion" in give("models", "shadow", MODEL, "v1", "on", *WHY, code=1)
     card = as_json(give("models", "show", MODEL, "--version", "v2", "--json"))
     assert card["state"] == "challenger"

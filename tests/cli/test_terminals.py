@@ -90,6 +90,7 @@ CALLS = [
     ["calendar", "add", "Öffnung", "--from", "2026-11-02", *WHY],
     ["calendar", "list"],
     ["calendar", "remove", "kein Eintrag", *WHY],
+    ["repair"],
     ["audit", "list"],
     ["audit", "verify"],
     ["demo", "--until", "2013-01-01"],

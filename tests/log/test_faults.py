@@ -239,6 +239,8 @@ def test_a_read_only_folder_is_one_sentence(tmp_path, monkeypatch):
 def test_what_an_interrupted_writer_left_is_removed(bench):
     bench.log(events(days=1))
     bench.ingest()
+    with bench.store() as store:
+        store.begin_files(2, [bench.data])
     stray = [
         bench.data / "log" / "predictions" / "event_date=2026-03-01" / "b00000002-0000.parquet",
         bench.data / "tmp" / "batch-9" / "x.parquet",

@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
@@ -8,6 +9,7 @@ from conftest import MODEL, events
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.duck import statements
 from aiops_wb.log.errors import StoreError
+from aiops_wb.log.snapshot import snapshots
 from aiops_wb.stats.points import Grid
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
@@ -40,6 +42,24 @@ def test_snapshots_are_limited_and_the_pointer_leads_to_the_newest(bench):
     assert sorted(p.name for p in (bench.data / "snapshots").iterdir()) == sorted(
         m.name for m in made[-2:]
     )
+
+
+def test_snapshots_are_dropped_by_batch_whatever_the_clock_says(bench):
+    "Copied, or made while the clock was ahead: their times say nothing."
+    with bench.store() as store:
+        made = [store.publish(keep=3) for _ in range(2)]
+    for old in made:
+        os.utime(old, (4e9, 4e9))
+    bench.log(events(days=1, per_day=5))
+    bench.ingest()
+    with bench.store() as store:
+        made += [store.publish(keep=2), store.publish(keep=1)]
+        assert [p.exists() for p in made] == [False, False, False, True]
+        ahead = bench.data / "snapshots" / "aiops-00000009-0123abcd.duckdb"  # as releases before
+        ahead.write_bytes(b"of a log that was put back")
+        last = store.publish(keep=1)
+    assert (bench.data / "aiops.duckdb").resolve() == last.resolve() and last.exists()
+    assert [one.path for one in snapshots(bench.data)] == [last]
 
 
 def test_no_snapshot_yet_is_said(bench):

@@ -1,4 +1,4 @@
-"Whether a version is watched: recorded, read as of a time, refused where it stands so already."
+"Whether a version is watched: recorded, read as of a time; what stands so already stays."
 
 from datetime import UTC, datetime, timedelta
 
@@ -31,14 +31,15 @@ def test_the_switch_counts_from_when_it_was_made(store):
     assert store.audit(f"{MODEL}/v1").new.tolist() == ["off", "on"]
 
 
-def test_what_stands_so_already_or_is_no_version_is_refused(store):
-    with pytest.raises(StoreError, match="v1 is watched already"):
-        store.watch(NOW, "ana", MODEL, "v1", True, "x")
+def test_what_stands_so_already_is_not_written_again_and_no_version_is_refused(store):
+    store.watch(NOW, "ana", MODEL, "v1", True, "x")
+    assert store.audit(f"{MODEL}/v1").empty
     with pytest.raises(StoreError, match="has no version 'v2': choose one of v1"):
         store.watch(NOW, "ana", MODEL, "v2", False, "x")
     store.watch(NOW, "ana", MODEL, "v1", False, "retired")
-    with pytest.raises(StoreError, match="not watched already, since 20 March 2026, by ana"):
-        store.watch(LATER, "ben", MODEL, "v1", False, "old")
+    store.watch(LATER, "ben", MODEL, "v1", False, "old")
+    assert str(store.not_watched(MODEL, "v1")) == "since 20 March 2026, by ana: retired"
+    assert len(store.audit(f"{MODEL}/v1")) == 1
 
 
 def test_the_flag_of_version_0_1_is_read(store):

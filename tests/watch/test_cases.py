@@ -392,6 +392,65 @@ def test_the_webhook_does_not_read_a_body_without_end(server):
     assert Server.hung_up.wait(20) and len(Server.seen) == 1
 
 
+class Dripping(Server):
+    "A whole answer, a byte at a time: no read of it takes long, all of it does."
+
+    def do_POST(self):
+        try:
+            for byte in b"HTTP/1.0 200 OK\r\nServer: " + b"x" * 150 + b"\r\n\r\n":
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.02)
+        except ConnectionError:
+            pass
+
+
+def test_the_webhook_waits_for_a_whole_answer_no_longer_than_its_timeout():
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    httpd.daemon_threads = True
+    threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
+    place = f"http://127.0.0.1:{httpd.server_port}/secret"
+    with pytest.raises(StoreError, match="did not answer in time") as refused:
+        Webhook(place, timeout=0.3, retries=1, pause=0).send(a_case())
+    assert "secret" not in str(refused.value)
+    Webhook(place, timeout=60, retries=0).send(a_case())  # which is one, and not refused
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def test_the_webhook_does_not_wait_for_a_name_that_is_looked_up_for_ever(monkeypatch):
+    found = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found.wait(60))
+    with pytest.raises(StoreError, match="did not answer in time"):
+        Webhook("http://receiver.example/", timeout=0.2, retries=0).send(a_case())
+    found.set()
+
+
+def test_reports_wait_for_no_receiver(bench, server, monkeypatch, tmp_path):
+    "The receiver answers when the reports are made, and not before."
+    log(bench, "2026-03-02T10:00:00Z")
+    made, waited = threading.Event(), []
+    answer = Server.send_response
+
+    def send_response(self, code):
+        waited.append(made.wait(60))
+        answer(self, code)
+
+    def make_reports(*_, **__):
+        made.set()
+        return []
+
+    monkeypatch.setattr(Server, "send_response", send_response)
+    monkeypatch.setattr(daily, "make_reports", make_reports)
+    settings = Settings(
+        data=bench.data, reports=tmp_path / "r", webhook_url=server, webhook_timeout=120
+    )
+    said = []
+    ran = run(bench.data, tmp_path / "r", NOW, settings, show="last", say=said.append)
+    assert waited == [True] and ran.handed_on == "ok" and "webhook: 1 cases taken" in said
+    with bench.store() as store:
+        assert store.frame("SELECT state FROM deliveries").state.tolist() == ["delivered"]
+
+
 def test_the_webhook_says_what_failed_without_its_address(server):
     Server.answers = [404]
     with pytest.raises(StoreError, match="answered 404") as refused:

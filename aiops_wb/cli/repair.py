@@ -1,0 +1,78 @@
+"""A log that is not whole: an older catalog, day files that are gone, files that were set aside."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..log.reading import Limits, ReadOptions
+from ..log.repair import (
+    catalog_from_snapshot,
+    empty_rejected,
+    from_copies,
+    record_lost,
+    take_in_again,
+)
+from .arguments import Why
+from .call import Call, alone, command
+from .lines import line, lines
+
+app = alone()
+
+
+@command(app)
+def repair(
+    call: Call,
+    copies: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER",
+            help="take day files that are gone in again from copies in this folder or below",
+            show_default=False,
+        ),
+    ] = None,
+    lost: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="record that this day file is lost; its counts stay; may be repeated",
+            show_default=False,
+        ),
+    ] = None,
+    empty: Annotated[
+        bool,
+        typer.Option(
+            "--empty-rejected", help="remove the files that were set aside: they are dealt with"
+        ),
+    ] = False,
+    why: Why = None,
+):
+    if copies is not None and not copies.is_dir():
+        raise typer.BadParameter(f"{copies} is no folder: --from names one with copies.")
+    settings, told = call.settings, []
+
+    def prepare(root):
+        if not (root / "snapshots").exists() and not (root / "log").exists():
+            return
+        if done := catalog_from_snapshot(root):
+            told.append(done)
+
+    with call.writing(prepare=prepare) as log:
+        at = call.now(), call.who
+        options = ReadOptions(limits=Limits.of(settings), risk_cuts=settings.risk_cuts)
+        told += take_in_again(log, *at, options)
+        if copies is not None:
+            told += from_copies(log, *at, copies)
+        if lost:
+            told += record_lost(log, *at, lost, why or "")
+        if empty:
+            told.append(empty_rejected(log, *at, why or ""))
+        gone = log.damage()
+    for said in told:
+        lines(said)
+    for sentence in gone:
+        line(sentence)
+    if not told and not gone:
+        line("nothing is to be repaired: the catalog knows every day file, and each is there")
+    return 1 if gone else 0

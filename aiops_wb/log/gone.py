@@ -1,0 +1,204 @@
+"""Day files that are gone: missing, cut short or damaged, and those whose loss was recorded.
+
+A file that is gone costs its own day: what is asked about that day alone is refused with a
+sentence, what is asked about more days leaves that day out. Counts were taken when the file came
+in, and stay.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from .base import Connected, conditions
+from .duck import parquet
+from .durable import write_durably
+from .errors import StoreError
+
+__all__ = ["DayFile", "GoneReads", "problem_of"]
+
+logger = logging.getLogger(__name__)
+
+LOST = "lost"
+"What the trail says of a day file whose loss was recorded."
+WHAT = "day file"
+_NOTED = "damaged.json"
+
+
+class DayFile(NamedTuple):
+    "A file of the log as the catalog names it."
+
+    path: str
+    day: date | None
+    tenant: str | None
+    model: str | None
+    version: str | None
+    min_id: str
+    max_id: str
+    bytes: int
+    kind: str
+    rows: int
+
+    def says(self, problem: str) -> str:
+        "What there is to say of it."
+        of = f"{self.kind} of {self.day or 'an unknown day'}"
+        of += f" of {self.model} {self.version}" if self.model else ""
+        return (
+            f"{self.path} ({self.rows:,} {of}) {problem}: 'aiops-wb repair --from FOLDER' takes it "
+            "in again from a copy, 'aiops-wb repair --lost FILE --why ...' records that it is lost."
+        )
+
+
+def problem_of(path: Path, size: int, closely: bool = True) -> str | None:
+    """What is wrong with a day file, None where nothing is seen: it is missing, not as long as it
+    was written, or (`closely`) does not end as Parquet does."""
+    try:
+        found = os.stat(path).st_size
+        if found != size:
+            return f"has {found:,} bytes instead of {size:,}"
+        if not closely:
+            return None
+        with open(path, "rb") as file:
+            file.seek(-4, os.SEEK_END)
+            return None if file.read() == b"PAR1" else "is damaged"
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def _changed(path):
+    return os.stat(path).st_mtime_ns
+
+
+class GoneReads(Connected):
+    "Which day files there are, and which are gone."
+
+    def day_files(self, **where) -> list[DayFile]:
+        "The files of the log that match, as the catalog names them, oldest first."
+        clause, values = conditions(**where)
+        rows = self._rows(
+            f"""
+            SELECT path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows
+            FROM data_files{clause}
+            ORDER BY batch_id, path""",
+            values,
+        )
+        return [DayFile(*row) for row in rows]
+
+    def lost_files(self) -> set[str]:
+        "The paths of day files whose loss was recorded."
+        look = lambda: set(
+            self._column(
+                """
+                SELECT subject FROM audit WHERE what = $what
+                QUALIFY row_number() OVER (PARTITION BY subject ORDER BY seq DESC) = 1
+                    AND new = $lost""",
+                {"what": WHAT, "lost": LOST},
+            )
+        )
+        return self._until_written("audit", "lost files", look)
+
+    def gone(
+        self, files: Iterable[DayFile] | None = None, closely: bool = True
+    ) -> dict[DayFile, str | None]:
+        """Those of some files (all) that are gone, with what is wrong; None: the loss is recorded.
+        Not `closely`: no file is opened."""
+        lost, found = self.lost_files(), {}
+        for file in self.day_files() if files is None else files:
+            if file.path in lost:
+                found[file] = None
+            elif problem := self._problem(file, closely):
+                found[file] = problem
+        return found
+
+    def damage(self) -> list[str]:
+        "A sentence for each day file that is gone and not recorded as lost."
+        found = self.gone().items()
+        return [file.says(problem) for file, problem in found if problem]
+
+    def require_day(self, model: str, day: date) -> None:
+        "StoreError where a day file of a model's day is gone and its loss is not recorded."
+        self.usable(self.day_files(kind="predictions", model=model, event_date=day), True)
+        self.usable(self.day_files(kind="outcomes", event_date=day), True)
+
+    def usable(self, files: list[DayFile], one_day: bool) -> list[DayFile]:
+        """The files without those that are gone. Of `one_day`: StoreError where the loss of one is
+        not recorded; else the days of predictions that are gone are left out, which is logged."""
+        gone = self.gone(files)
+        if not gone:
+            return files
+        said = [file.says(problem) for file, problem in gone.items() if problem]
+        if one_day and said:
+            raise StoreError(said[0])
+        if one_day:
+            return [file for file in files if file not in gone]
+        for sentence in said:
+            if sentence not in self._told:
+                self._told.add(sentence)
+                logger.warning("a day is left out: %s", sentence)
+        days = {(f.model, f.day) for f in gone if f.kind == "predictions"}
+        return [f for f in files if f not in gone and (f.model, f.day) not in days]
+
+    @cached_property
+    def _told(self):
+        "What was said of this log already: a warning is given once."
+        return set()
+
+    def unreadable(self, file: DayFile) -> str | None:
+        "What is wrong with a file that is read to its end; None where nothing is."
+        try:
+            rows = parquet([self.root / file.path])
+            self._rows(f"SELECT bit_xor(hash(t)) FROM {rows} AS t")
+        except duckdb.Error as error:
+            return f"is damaged ({str(error).splitlines()[0]})"
+        return None
+
+    def note_damaged(self) -> list[str]:
+        """Read every file that is not known to be gone to its end, and note beside the catalog
+        which cannot be: a sentence for each. For when a question failed that must not; what was
+        noted holds until the file is replaced."""
+        gone, found = self.gone(), {}
+        for file in self.day_files():
+            if file not in gone and (problem := self.unreadable(file)):
+                found[file] = problem
+        self._noted |= {f.path: [_changed(self.root / f.path), said] for f, said in found.items()}
+        if found:
+            write_durably(self.root / _NOTED, json.dumps(self._noted))
+        return [file.says(problem) for file, problem in found.items()]
+
+    @cached_property
+    def _noted(self):
+        "Path -> (when it was changed, what is wrong) of files that were found damaged inside."
+        try:
+            return dict(json.loads((self.root / _NOTED).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return {}
+
+    def _problem(self, file, closely):
+        "What is wrong with a file, as far as that is seen or was noted."
+        path = self.root / file.path
+        changed, problem = self._noted.get(file.path, (None, None))
+        seen = problem_of(path, file.bytes, closely)
+        return seen or (problem if problem and changed == _changed(path) else None)
+
+    def blocked(self, keys: Iterable[tuple]) -> set[tuple]:
+        """Those of some (event_date, tenant, model, version) that cannot be counted from the files:
+        one of their predictions, or of the labels of their day, is gone."""
+        keys = set(keys)
+        rows = self._rows(
+            """
+            SELECT path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows
+            FROM data_files WHERE event_date IN (SELECT unnest($days::DATE[]))""",
+            {"days": sorted({key[0] for key in keys})},
+        )
+        gone = self.gone(DayFile(*row) for row in rows)
+        labels = {file.day for file in gone if file.kind == "outcomes"}
+        named = {file[1:5] for file in gone}
+        return {key for key in keys if key[0] in labels or key in named}
