@@ -1,7 +1,7 @@
 // What a page does beyond links and forms: it learns of changes, keeps what somebody types while
 // parts of it are shown anew, and draws the slider of the reports.
 
-import slider, { spelled } from "./slider.js";
+import { render, spelled } from "./slider.js";
 
 const AGAIN = 10_000; // milliseconds until the next try, where no stream is to be had
 
@@ -99,6 +99,6 @@ document.addEventListener("htmx:afterSettle", () => {
       },
       save_changes: () => {},
     };
-    slider.render({ model, el });
+    render({ model, el });
   }
 });
