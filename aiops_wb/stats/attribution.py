@@ -90,9 +90,9 @@ def named(evidence: np.ndarray, level: float) -> np.ndarray:
     """Which features (bool) are said to have moved, from their log e-values: e-BH, once one of them stands at
     features / level alone.
 
-    On any one day the expected share of false ones among them is at most `level`, under any dependence;
-    P(any is ever named within the year while none moved) <= level, read every day. ValueError for a level
-    outside (0, 1).
+    For e-values as of `order_evidence`: on a day chosen beforehand the expected share of false ones among
+    them is at most `level`, under any dependence; P(any is ever named within the year while none moved)
+    <= level, read every day. ValueError for a level outside (0, 1).
     """
     found = e_bh(evidence, level)
     bar = log(len(evidence) / level) if len(evidence) else 0.0
