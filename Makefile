@@ -36,7 +36,7 @@ browser: $(READY)  ## scripts of pages and the widget of a notebook in Chromium,
 	@aside=$$(mktemp -d); trap 'rm -rf "$$aside"' EXIT; \
 	if command -v npm >/dev/null && (cd "$$aside" && npm pack --silent $(AXE) >/dev/null && tar xzf *.tgz package/axe.min.js); \
 	then export AXE_CORE="$$aside/package/axe.min.js"; else echo "axe-core could not be fetched by npm: its checks are left out"; fi; \
-	$(BIN)/python -m pytest -q -m browser -rs tests/render tests/lab
+	$(BIN)/python -m pytest -q -m browser -rs tests/render tests/lab tests/api
 
 export: $(READY)  ## clean the notebooks, write the modules and the README from them
 	$(BIN)/nbdev_clean

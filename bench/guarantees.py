@@ -1517,7 +1517,7 @@ def attribution_false_alarms(repetitions):
     nothing moves: P(any is ever named) <= 5 %, in the worst of five worlds of exchangeable days."""
     from bench import attributed
 
-    years = max(repetitions // 40, 3)
+    years = repetitions // 10 if repetitions > 300 else 6  # each takes a second
     found = {
         name: float(attributed.quiet([101, i], world, years))
         for i, (name, world) in enumerate(attributed.WORLDS.items())

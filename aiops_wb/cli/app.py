@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from .. import __version__
 from .later import loading
-from .limits import limit_met, too_little_memory
+from .limits import limit_met, too_low_a_limit
 from .lines import finish, line, speak_any_terminal, tell
 from .old import translate
 from .signals import ending_at_once, told
@@ -102,7 +102,7 @@ def _run(argv):
     arguments, warning = translate(sys.argv[1:] if argv is None else argv)
     if warning:
         tell(warning)
-    if told_of := too_little_memory():
+    if told_of := too_low_a_limit():
         tell(told_of)
         return 1
     try:

@@ -76,8 +76,8 @@ class Call:
     def writing(self, zone: str | None = None, prepare: Prepare | None = None) -> Iterator[Store]:
         """The log, to be written and published however the work ends; a new one counts days by
         zone. `prepare`: as in `open_store`."""
-        kept, opened = self.settings.snapshots_kept, (self.settings.data, self.who, zone, prepare)
-        with open_store(*opened) as store, store.published(kept):
+        kept, opened = self.settings.snapshots_kept, (self.settings.data, self.who, zone)
+        with open_store(*opened, prepare=prepare) as store, store.published(kept):
             yield store
             store.publish(kept)
             if self.settings.audit_anchor:

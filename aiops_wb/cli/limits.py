@@ -4,10 +4,12 @@ import errno
 import os
 import resource
 
-__all__ = ["LEAST_MEMORY", "limit_met", "too_little_memory"]
+__all__ = ["LEAST_FILES", "LEAST_MEMORY", "limit_met", "too_low_a_limit"]
 
 LEAST_MEMORY = 2 << 30
 "Bytes of addresses without which libraries end the process where they stand, without a word."
+LEAST_FILES = 64
+"Files to be opened without which the database may end the process where it stands."
 _A_PROCESSOR = 128 << 20  # each has threads, and each of these addresses of its own
 
 _GO_ON = "and run it again; what was committed stays, and nothing is counted twice."
@@ -32,8 +34,19 @@ def limit_met(error: BaseException) -> str | None:
     return None
 
 
-def too_little_memory() -> str | None:
-    "A sentence where a limit of memory is so low that nothing can be done; None where it is not."
+def too_low_a_limit() -> str | None:
+    "A sentence where a limit is so low that nothing can be done; None where none is."
+    return _too_little_memory() or _too_few_files()
+
+
+def _too_few_files():
+    allowed = _soft(resource.RLIMIT_NOFILE)
+    if allowed is None or allowed - len(os.listdir("/dev/fd")) >= LEAST_FILES:
+        return None
+    return _files()
+
+
+def _too_little_memory():
     allowed, least = _soft(resource.RLIMIT_AS), LEAST_MEMORY + _A_PROCESSOR * (os.cpu_count() or 1)
     if allowed is None or allowed >= least:
         return None

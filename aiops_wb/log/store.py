@@ -81,7 +81,7 @@ class Store(
     def _interrupted(self):
         "The batch that a stopped writer was about, and whether all that it came from is there."
         try:
-            told = json.loads((self.root / WRITING).read_text("utf-8", "surrogateescape"))
+            told = json.loads((self.root / WRITING).read_bytes().decode("utf-8", "surrogateescape"))
             return told["batch"], all(map(os.path.lexists, told["from"]))
         except FileNotFoundError:
             return None, False
@@ -152,6 +152,7 @@ def open_store(
     root: str | Path,
     owner: str,
     timezone: str | None = None,
+    *,
     briefly: bool = False,
     prepare: Prepare | None = None,
 ):

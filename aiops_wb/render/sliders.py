@@ -32,6 +32,7 @@ __all__ = [
     "SLIDER",
     "Segments",
     "Slider",
+    "as_module",
     "as_text",
     "script",
     "scripted",
@@ -56,6 +57,11 @@ def template(name: str) -> str:
 def script() -> str:
     "The script of a slider, as it stands in a page."
     return template("slider.js") + "\n" + template("page.js")
+
+
+def as_module() -> str:
+    "The slider for modules to import. No named `render` stands in its file: a widget has its own."
+    return template("slider.js") + "\nexport { render };\n"
 
 
 @cache

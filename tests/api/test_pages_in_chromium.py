@@ -16,6 +16,7 @@ from serving import NOW, copy
 from aiops_wb.log.tokens import make_token, revoke_token
 from aiops_wb.watch.view import open_view
 
+pytestmark = [pytest.mark.slow, browser, needs_chromium]  # make browser runs them
 AXE = os.environ.get("AXE_CORE")
 SERVE = "import sys; from aiops_wb.cli import main; sys.exit(main())"
 PAGES = ["/", f"/pages/models/{MODEL}?threshold=0.7", "/pages/proposals"]
@@ -96,8 +97,6 @@ class Person:
         assert self.page.ask("broken") == [] and self.page.errors == []
 
 
-@browser
-@needs_chromium
 def test_two_people_change_a_threshold_and_put_it_back(bench, tmp_path):
     secrets = [make_token(bench.data, name, ["approve"], "root", NOW) for name in ("ana", "ben")]
     log = tmp_path / "served.log"
@@ -164,8 +163,6 @@ def test_two_people_change_a_threshold_and_put_it_back(bench, tmp_path):
     assert "exceeded" not in said and not any(secret in said for secret in secrets)
 
 
-@browser
-@needs_chromium
 def test_a_case_is_looked_after_beside_what_is_typed(bench, tmp_path):
     secret = make_token(bench.data, "eve", ["propose"], "root", NOW)
     with served(bench, tmp_path / "log") as (address, _), chromium(tmp_path) as page:
@@ -185,8 +182,6 @@ def test_a_case_is_looked_after_beside_what_is_typed(bench, tmp_path):
         person.is_well()
 
 
-@browser
-@needs_chromium
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1200, 400])
 def test_every_page_is_well(bench, tmp_path, width, dark):

@@ -10,12 +10,12 @@ import pytest
 from conftest import MODEL, Bench, events
 
 from aiops_wb.cli import main
-from aiops_wb.cli.thresholds import as_points
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.errors import StoreError
 from aiops_wb.stats.automation import certainty
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.points import Grid
+from aiops_wb.watch.threshold_changes import as_threshold
 
 ROOT = Path(__file__).parents[2]
 START = date(2026, 3, 1)
@@ -131,10 +131,10 @@ def test_the_lines_of_the_readme_lead_to_a_case_on_the_page(tmp_path, monkeypatc
 
 def test_a_threshold_beyond_the_ends_of_a_grid_is_none():
     linear = SimpleNamespace(grid=Grid("linear"))
-    assert as_points(linear, 32) == 32_000
+    assert as_threshold(linear, 32) == 32_000
     for score in (32.001, -1e9):
         with pytest.raises(StoreError, match=r"lies outside of -32 to 32\."):
-            as_points(linear, score)
+            as_threshold(linear, score)
     for score in (1.2, float("nan")):
         with pytest.raises(StoreError, match="threshold: "):
-            as_points(SimpleNamespace(grid=Grid()), score)
+            as_threshold(SimpleNamespace(grid=Grid()), score)

@@ -12,7 +12,7 @@ from conftest import events
 from stops import forked, load
 
 from aiops_wb.cli import main
-from aiops_wb.cli.limits import LEAST_MEMORY, limit_met, too_little_memory
+from aiops_wb.cli.limits import LEAST_FILES, LEAST_MEMORY, limit_met, too_low_a_limit
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.store import Store
 
@@ -27,7 +27,11 @@ def limited(bench, which, most, *words):
 
 
 LIMITS = {
-    "files": (resource.RLIMIT_NOFILE, lambda: len(os.listdir("/proc/self/fd")) + 2, "ulimit -n"),
+    "files": (
+        resource.RLIMIT_NOFILE,
+        lambda: len(os.listdir("/proc/self/fd")) + LEAST_FILES // 2,
+        "ulimit -n",
+    ),
     "size": (resource.RLIMIT_FSIZE, lambda: 6000, "ulimit -f"),
     "memory": (resource.RLIMIT_AS, lambda: LEAST_MEMORY, "ulimit -v"),
 }
@@ -82,4 +86,4 @@ def test_a_full_disk_is_called_full(bench, monkeypatch, capsys):
 
 
 def test_without_a_limit_nothing_is_said():
-    assert too_little_memory() is None
+    assert too_low_a_limit() is None

@@ -75,7 +75,7 @@ def state(bench):
 def repaired(bench):
     told = []
     prepare = lambda root: told.append(catalog_from_snapshot(root))
-    with open_store(bench.data, "test", None, prepare) as store:
+    with open_store(bench.data, "test", prepare=prepare) as store:
         told += take_in_again(store, NOW, "test")
         store.publish()
     return [said for said in told if said]

@@ -96,8 +96,12 @@ def test_registered_scores_are_the_trained_ones(bench, trained):
             load(store, MODEL)
         store.activate(NOW, "ana", MODEL, "v1", "first")
         assert np.array_equal(load(store, MODEL).score(frame), trained[0].score(frame))
+        head = store.audit_head()
+        register(store, *trained, NOW, "ana")
+        assert store.audit_head() == head, "the same once more: it is so already"
+        card = trained[0].card | {"threshold": trained[0].threshold + 1}
         with pytest.raises(StoreError, match="never replaced"):
-            register(store, *trained, NOW, "ana")
+            register(store, replace(trained[0], card=card), trained[1], NOW, "ana")
         path = store.root / store.version(MODEL, "v1").path
         path.write_bytes(path.read_bytes() + b" ")
         with pytest.raises(StoreError, match="not the file that was registered"):

@@ -7,6 +7,7 @@ from importlib.resources import files
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from ...render.sliders import as_module
 from ..problems import Problem
 
 __all__ = ["address", "router"]
@@ -15,7 +16,6 @@ _FILES = {
     "htmx.min.js": ("aiops_wb.api", "static"),
     "page.js": ("aiops_wb.api", "static"),
     "page.css": ("aiops_wb.api", "static"),
-    "slider.js": ("aiops_wb.render", "templates"),
     "slider.css": ("aiops_wb.render", "templates"),
     "style.css": ("aiops_wb.render", "templates"),
 }
@@ -26,10 +26,11 @@ router = APIRouter()
 @cache
 def _read() -> dict[str, bytes]:
     "Name -> bytes of a file."
-    return {
+    told = {
         name: (files(package) / folder / name).read_bytes()
         for name, (package, folder) in _FILES.items()
     }
+    return told | {"slider.js": as_module().encode()}
 
 
 @cache
@@ -39,14 +40,14 @@ def _hash() -> str:
 
 def address(name: str) -> str:
     "Where a file is served."
-    assert name in _FILES, name
+    assert name in _read(), name
     return f"/pages/static/{_hash()}/{name}"
 
 
 @router.get("/pages/static/{version}/{name}")
 def static(version: str, name: str) -> Response:
     "One file, to be kept for a year."
-    if version != _hash() or name not in _FILES:
+    if version != _hash() or name not in _read():
         raise Problem(404, "there is no such file.")
     kept = {"Cache-Control": "public, max-age=31536000, immutable"}
     kind = _TYPES[name.rpartition(".")[2]]
