@@ -7,7 +7,9 @@ door. A token comes as `Authorization: Bearer ...` and nowhere else: addresses e
 """
 
 import ipaddress
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -30,8 +32,11 @@ __all__ = [
     "is_loopback",
     "needs",
     "needs_token",
+    "reading_tokens",
     "of_this_machine",
 ]
+
+logger = logging.getLogger(__name__)
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="aiops-wb"'}
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
@@ -73,18 +78,25 @@ def is_loopback(host: str) -> bool:
 
 def needs_token(desk: Desk) -> bool:
     "Whether a token is required; Problem 503 where that cannot be told."
-    try:
+    with reading_tokens():
         return not is_loopback(desk.host) or bool(tokens(desk.data))
-    except StoreError as error:
-        raise Problem(503, str(error)) from None
+
+
+@contextmanager
+def reading_tokens() -> Iterator[None]:
+    "Meanwhile tokens that cannot be trusted are a Problem 503; what is wrong with them is logged."
+    try:
+        yield
+    except StoreError as error:  # names a path, and whoever asks is nobody yet
+        logger.error("nobody is let in: %s", error)
+        told = "tokens cannot be read just now: the service's own log says why."
+        raise Problem(503, told, {"Retry-After": "30"}) from None
 
 
 def caller_with(desk: Desk, secret: str) -> Caller:
     "Who has a token; Problem 401 where it is none that is valid."
-    try:
+    with reading_tokens():
         token = find_token(desk.data, secret, desk.now())
-    except StoreError as error:
-        raise Problem(503, str(error)) from None
     if token is None:
         raise Problem(401, "this token is not known, has expired or was revoked.", _CHALLENGE)
     return Caller(token.name, token.may)

@@ -98,7 +98,7 @@ async def paged(
 
     def page(snapshot: Snapshot) -> tuple[Kept, int]:
         named, more = whole(snapshot)
-        rows = snapshot.answer(("rows", named), lambda log: make(log, *more))
+        rows = snapshot.rows(named, lambda log: make(log, *more))
         some = rows[paging.offset : paging.offset + paging.limit]
         told = {"items": some, "total": len(rows), **paging._asdict()}
         return Kept.of(as_body(shape, told)), len(rows)

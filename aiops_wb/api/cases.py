@@ -200,10 +200,10 @@ async def _handed_in(desk: Desk, caller, kind, id_, what, key, of: tuple[str, Se
     "Hand in what somebody did with a case or an alarm; Problem 404 where there is none."
     name, known = of
 
-    def told():
+    def look():
         with desk.snapshots.newest() as snapshot:
             if id_ not in snapshot.answer(("ids", name), lambda log: set(known(log))):
                 raise Problem(404, f"there is no {name} {id_}: GET /{name}s lists them.")
-        return {"ids": [id_], **what}
+        return {}
 
-    return await handed_in(desk, caller, kind, told, key)
+    return await handed_in(desk, caller, kind, {"ids": [id_], **what}, key, look)

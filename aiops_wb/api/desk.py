@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
+from weakref import WeakSet
 
 import duckdb
 
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 MOST_KEPT = 512
 "Answers of one snapshot that are kept; the one that was not asked for longest goes first."
+MOST_LISTS = 32
+"Whole lists, of which answers tell a page, that are kept of one snapshot: each may be large."
 MOST_REMEMBERED = 10_000
 _TRIES = 5
 _LATER = {"Retry-After": "30"}
@@ -68,8 +71,9 @@ class Snapshot:
         self.reader, self.name = reader, name
         reader.con.execute("SET threads = 1")  # requests are what runs side by side
         self.batch = reader.known_batch()
-        self._slots, self._lock = OrderedDict(), Lock()
-        self._lasting: list[Reader] = []  # readers of views: a file stays open as long as they are
+        self._slots, self._lists, self._lock = OrderedDict(), OrderedDict(), Lock()
+        # readers of views: a view that is given up takes its reader with it
+        self._lasting: WeakSet[Reader] = WeakSet()
         self.users, self.retired = 0, False
 
     def close(self) -> None:
@@ -90,7 +94,13 @@ class Snapshot:
 
     def answer(self, key: Hashable, make: Callable[[Reader], Any]) -> Any:
         "What a function of a reader gives, made once for all who ask with the same key."
-        slot = self._slot(key)
+        return self._made(self._slot(key), make)
+
+    def rows(self, key: Hashable, make: Callable[[Reader], Any]) -> Any:
+        "The same for whole lists, of which fewer are kept."
+        return self._made(self._slot(key, self._lists, MOST_LISTS), make)
+
+    def _made(self, slot, make):
         with slot.lock:
             if not slot.made:
                 with self.reading() as log:
@@ -114,18 +124,28 @@ class Snapshot:
         slot = self._slot(("view", model, now.date()))
         with slot.lock:
             if not slot.made:
-                log = Reader(self.reader.cursor(), self.reader.root)
-                self._lasting.append(log)
-                slot.value = newest_view(log, model, now, settings)
+                slot.value = self._view(model, now, settings)
                 slot.made = True
             yield slot.value
 
-    def _slot(self, key):
+    def _view(self, model, now, settings):
+        "A view with a reader of its own, which is closed where there is no view."
+        log = Reader(self.reader.cursor(), self.reader.root)
+        try:
+            made = newest_view(log, model, now, settings)
+        except BaseException:
+            log.close()
+            raise
+        self._lasting.add(log)
+        return made
+
+    def _slot(self, key, kept=None, most=MOST_KEPT):
+        kept = self._slots if kept is None else kept
         with self._lock:
-            slot = self._slots.setdefault(key, _Slot())
-            self._slots.move_to_end(key)
-            while len(self._slots) > MOST_KEPT:
-                self._slots.popitem(last=False)
+            slot = kept.setdefault(key, _Slot())
+            kept.move_to_end(key)
+            while len(kept) > most:
+                kept.popitem(last=False)
             return slot
 
 

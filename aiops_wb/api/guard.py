@@ -5,6 +5,7 @@ things tell: the name by which it calls us (`Host`), which such a page cannot ch
 page that sent a change (`Origin`).
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -13,15 +14,15 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from .problems import problem_response
 
-__all__ = ["BODY_BYTES", "Guard", "LOCAL_NAMES", "host_name"]
+__all__ = ["BODY_BYTES", "BODY_SECONDS", "Guard", "LOCAL_NAMES", "host_name"]
 
 logger = logging.getLogger(__name__)
 
 LOCAL_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
 METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
-BODY_BYTES = 2**20
-"A body has so many bytes at most."
+BODY_BYTES, BODY_SECONDS = 2**20, 30.0
+"A body has so many bytes at most, and comes within so many seconds."
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'none'",
@@ -75,8 +76,11 @@ class Guard:
 
         refused = self._refused(scope)
         if refused is None and scope["method"] not in SAFE:
-            receive = await _whole(scope, receive)
-            refused = None if receive else _too_large()
+            try:
+                receive = await asyncio.wait_for(_whole(scope, receive), BODY_SECONDS)
+                refused = None if receive else _too_large()
+            except TimeoutError:
+                refused = _too_slow()
         if refused is not None:
             await refused(scope, receive, told)
             return
@@ -134,6 +138,11 @@ async def _whole(scope, receive):
 
 def _too_large():
     return problem_response(413, f"a body has at most {BODY_BYTES:,} bytes.")
+
+
+def _too_slow():
+    told = f"a body comes within {BODY_SECONDS:g} seconds."
+    return problem_response(408, told, {"Connection": "close"})
 
 
 def urlsplit_netloc(origin: str) -> str:

@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from ..log.acts import Act, hand_in
+from ..log.act_shapes import checked_what
+from ..log.acts import Act, hand_in, handed_in_before
 from ..log.catalog import Reader
 from ..log.errors import InvalidAct, StoreError
 from ..log.tokens import NEEDS
@@ -39,33 +40,56 @@ async def handed_in(
     desk: Desk,
     caller: Caller,
     kind: str,
-    what: Callable[[], Mapping[str, Any]],
+    asked: Mapping[str, Any],
     key: str | None,
+    look: Callable[[], Mapping[str, Any]] = dict,
 ) -> Response:
-    """Hand in an act of a caller: 202 with its id and its address. `what` is asked while nobody
-    else hands in here, so that what it looked at stands when the act is written."""
+    """Hand in an act of a caller: 202 with its id and its address. `look` is asked while nobody
+    else hands in here, so that what it looked at stands when the act is written; it adds to what
+    was asked what it saw. Whoever sends the same again with its key is told of the same act,
+    whatever stands by now."""
     caller.require(NEEDS[kind])
     if kind == "set" and desk.settings.threshold_four_eyes:
         raise Problem(
             409, "threshold_four_eyes is set: propose it, and let somebody else approve it."
         )
-    act = await run_in_threadpool(_hand_in, desk, caller, kind, what, key)
+    act = await run_in_threadpool(_hand_in, desk, caller, kind, asked, key, look)
     desk.handed_in()
     return Response(as_body(ONE, act), 202, {"Location": f"/acts/{act['id']}"}, "application/json")
 
 
-def _hand_in(desk, caller, kind, what, key):
+def _hand_in(desk, caller, kind, asked, key, look):
     with desk.handing_in:
-        told, at = dict(what()), desk.now()
         try:
-            act_id = hand_in(desk.spool, kind, told, caller.name, at, key)
+            known = _before(desk, caller, kind, asked, key)
+            act = known or _written(desk, caller, kind, asked | look(), key)
         except InvalidAct as error:
             raise Problem(422, str(error)) from None
-        except StoreError as error:
-            raise Problem(503, str(error), {"Retry-After": "30"}) from None
-        act = Act(act_id, kind, told, caller.name, at)
         desk.remember(act)
-    return _waits(act)
+    return _found(desk, act.id) if known else _waits(act)
+
+
+def _before(desk, caller, kind, asked, key) -> Act | None:
+    "The act that was handed in with the same key; InvalidAct where it asks for something else."
+    known = key and handed_in_before(desk.spool, caller.name, key)
+    if not known:
+        return None
+    said = {name: value for name, value in known.what.items() if name != "if_in_force"}
+    if (known.kind, said) != (kind, checked_what(kind, asked)):
+        raise InvalidAct("the key was used for another act: each act needs a key of its own.")
+    return known
+
+
+def _written(desk, caller, kind, what, key) -> Act:
+    at = desk.now()
+    try:
+        return Act(
+            hand_in(desk.spool, kind, what, caller.name, at, key), kind, what, caller.name, at
+        )
+    except InvalidAct:
+        raise
+    except StoreError as error:
+        raise Problem(503, str(error), {"Retry-After": "30"}) from None
 
 
 def _waits(of: Act):

@@ -110,16 +110,17 @@ async def approve(
 ) -> Response:
     "Needs the role approve; with `threshold_four_eyes` that of somebody else than who proposed it."
 
-    def what():
+    def look():
         row = _open(desk, key)
         if row["overtaken"]:
             raise Problem(409, f"{key} was overtaken: {row['overtaken']}.")
         if desk.settings.threshold_four_eyes and row["who"] == caller.name:
             told = f"{key} was proposed by {caller.name}: threshold_four_eyes asks for another"
             raise Problem(409, f"{told} to approve it.")
-        return {"proposal": key, "why": given.why}
+        return {}
 
-    return await handed_in(desk, caller, "approve", what, idempotency)
+    asked = {"proposal": key, "why": given.why}
+    return await handed_in(desk, caller, "approve", asked, idempotency, look)
 
 
 @router.post(
@@ -133,11 +134,12 @@ async def reject(
 ) -> Response:
     "One's own is withdrawn."
 
-    def what():
+    def look():
         _open(desk, key)
-        return {"proposal": key, "why": given.why}
+        return {}
 
-    return await handed_in(desk, caller, "reject", what, idempotency)
+    asked = {"proposal": key, "why": given.why}
+    return await handed_in(desk, caller, "reject", asked, idempotency, look)
 
 
 def _open(desk, key):

@@ -31,8 +31,20 @@ class _NoSecrets(logging.Filter):
 
     def filter(self, record):
         "Whether a line is written: always, with what it may say."
-        record.msg, record.args = _SECRET.sub("awb_...", record.getMessage()), None
+        record.msg, record.args = _hidden(record.getMessage()), None
+        if record.exc_info:
+            told = logging.Formatter().formatException(record.exc_info)
+            if _SECRET.search(told):
+                record.exc_text = "\n".join(map(_printable, _hidden(told).split("\n")))
         return True
+
+
+def _hidden(text):
+    return _SECRET.sub("awb_...", text)
+
+
+def _printable(line):
+    return "".join(c if c.isprintable() else " " for c in line)
 
 
 _NO_SECRETS = _NoSecrets()
@@ -92,8 +104,6 @@ class _Server(uvicorn.Server):
 
 
 def _server(app: FastAPI, quiet: bool) -> _Server:
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "aiops_wb"):
-        logging.getLogger(name).addFilter(_NO_SECRETS)
     config = uvicorn.Config(
         app,
         log_level="error" if quiet else "warning",
@@ -103,6 +113,10 @@ def _server(app: FastAPI, quiet: bool) -> _Server:
         timeout_graceful_shutdown=GRACE,
         h11_max_incomplete_event_size=2**16,
     )
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "aiops_wb"):
+        log = logging.getLogger(name)
+        for of in (log, *log.handlers):  # a logger's own filter does not see what others below say
+            of.addFilter(_NO_SECRETS)
     return _Server(config)
 
 

@@ -18,8 +18,9 @@ logger = logging.getLogger(__name__)
 
 TOGETHER = 0.1
 "Seconds that an act waits for others, with which it is published at once."
-AGAIN = 5.0
-"Seconds until the next try while another process writes, or what waits could not be taken in."
+AGAIN, LATEST = 5.0, 300.0
+"""Seconds until the next try while another process writes, or what waits could not be taken in:
+then twice as long each time, since each try writes a snapshot."""
 
 
 class TakingIn:
@@ -54,19 +55,20 @@ class TakingIn:
             self._woken.clear()
             if not self._stopped.is_set():
                 began = time.monotonic()
-                again = AGAIN if self._left() else None
+                again = self._again(again)
                 # a night that waits has its turn
                 self._stopped.wait(min(time.monotonic() - began, AGAIN))
 
-    def _left(self) -> bool:
-        "Take in what waits; whether some of it is left."
+    def _again(self, before: float | None) -> float | None:
+        "Take in what waits; seconds until the next try, None where nothing of it is left."
         try:
             if not waiting(self.data / "spool"):
-                return False
+                return None
             told = take_in_now(self.data, self.settings, self.clock())
             if isinstance(told, Busy):
-                return True
-            return bool(waiting(self.data / "spool"))
+                return AGAIN
+            left = bool(waiting(self.data / "spool"))
         except Exception:
             logger.exception("acts wait: they could not be taken in")
-            return True
+            left = True
+        return min(LATEST, 2 * (before or AGAIN / 2)) if left else None

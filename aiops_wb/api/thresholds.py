@@ -241,13 +241,14 @@ async def change(
     """
     kind = "set" if given.set else "propose"
 
-    def what():
-        row = _unchanged(desk, id, if_match, required=True)
-        told = _whose(row) | _given_threshold(given) | {"why": given.why}
-        told |= {n: v for n in ("promise", "confidence") if (v := getattr(given, n)) is not None}
-        return told | ({} if if_match == "*" else {"if_in_force": row["points"]})
+    asked = _whose(id) | _given_threshold(given) | {"why": given.why}
+    asked |= {n: v for n in ("promise", "confidence") if (v := getattr(given, n)) is not None}
 
-    return await handed_in(desk, caller, kind, what, key)
+    def look():
+        row = _unchanged(desk, id, if_match, required=True)
+        return {} if if_match == "*" else {"if_in_force": row["points"]}
+
+    return await handed_in(desk, caller, kind, asked, key, look)
 
 
 @router.post(
@@ -262,12 +263,12 @@ async def reset(
 ) -> Response:
     "One step back; needs the role approve. `If-Match` is optional here."
 
-    def what():
+    def look():
         row = _unchanged(desk, given.id, if_match, required=False)
-        seen = {} if if_match in (None, "*") else {"if_in_force": row["points"]}
-        return _whose(row) | {"why": given.why} | seen
+        return {} if if_match in (None, "*") else {"if_in_force": row["points"]}
 
-    return await handed_in(desk, caller, "rollback", what, key)
+    asked = _whose(given.id) | {"why": given.why}
+    return await handed_in(desk, caller, "rollback", asked, key, look)
 
 
 def _unchanged(desk: Desk, text: str, if_match: str | None, required: bool) -> dict[str, Any]:
@@ -280,9 +281,8 @@ def _unchanged(desk: Desk, text: str, if_match: str | None, required: bool) -> d
     return row
 
 
-def _whose(row):
-    scope = {name: row[name] for name in ("tenant", "site") if row[name] is not None}
-    return {"model": row["model"]} | scope
+def _whose(text):
+    return {name: part for name, part in _named(text)._asdict().items() if part is not None}
 
 
 def _given_threshold(given):

@@ -119,7 +119,8 @@ class ThresholdExplorer(anywidget.AnyWidget):
             return Answer("", "refused", f"{past}: a proposal is made of what is known now.")
         of = self._of.segment(self.segment)
         whose = {"tenant": of.tenant, "site": of.site}
-        what = {"model": self.model, "points": self.points, "why": why, "if_in_force": of.threshold}
+        what = {"model": self.model, "version": self.version, "points": self.points, "why": why}
+        what["if_in_force"] = of.threshold
         try:
             return propose(self._call, what | {k: v for k, v in whose.items() if v is not None})
         except StoreError as error:

@@ -17,7 +17,9 @@ MOST_IDS = 100
 "Cases or alarms that one act is about at most."
 MOST_POINTS = (1 << 15) - 1
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# what is not seen, or turns round what stands beside it, makes one name look like another
+_UNSEEN = r"\u200b\u202a-\u202e\u2060-\u2069\ufeff"
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_UNSEEN}]")
 
 Check = Callable[[str, Any], Any]
 
@@ -79,7 +81,8 @@ def _told(value):
     return repr(value)[:40]
 
 
-_WHERE: Mapping[str, Check] = {"tenant": _name, "site": _short, "if_in_force": _points}
+_SEEN: Mapping[str, Check] = {"version": _name, "if_in_force": _points}
+_WHERE: Mapping[str, Check] = {"tenant": _name, "site": _short} | _SEEN
 _VALUE: Mapping[str, Check] = {"points": _points, "score": _number}
 _PROMISE: Mapping[str, Check] = {"promise": _short, "confidence": _number}
 _CHANGE = ({"model": _name, "why": checked_text}, _VALUE | _WHERE | _PROMISE)

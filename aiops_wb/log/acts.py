@@ -2,7 +2,8 @@
 
 Whoever hands one in opens no database and waits for nobody. An act has an id, which tells its place
 in the order; it is on the disk when `hand_in` returns. To hand the same file in once more changes
-nothing: the catalog knows the ids of what was taken in.
+nothing: the catalog knows the ids of what was taken in. An act names who asks, so only files of
+users that are believed are acts (`owners.believed`): others may be allowed to write events here.
 """
 
 import fcntl
@@ -12,7 +13,7 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 from .act_shapes import KINDS, checked_text, checked_what
 from .durable import fsync, time_ordered_id
 from .errors import InvalidAct, StoreError
+from .owners import believed
 from .reading import shown
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "forget_taken",
     "found",
     "hand_in",
+    "handed_in_before",
     "is_here",
     "keep_until_published",
     "tidy",
@@ -77,6 +80,13 @@ def hand_in(
     return _hand_in(Path(spool) / "acts", kind, *told, key)
 
 
+def handed_in_before(spool: str | Path, who: str, key: str) -> Act | None:
+    "The act that somebody handed in with a key of their own; None where it is not remembered."
+    folder = Path(spool) / "acts"
+    kept = _key_path(folder, who, key)
+    return _kept(kept, believed(folder.parent.parent)) if kept.exists() else None
+
+
 def _checked_time(at):
     if at.tzinfo is None:
         raise InvalidAct(f"{at} has no zone: a time needs one.")
@@ -86,8 +96,8 @@ def _checked_time(at):
 def _hand_in(folder, kind, what, who, at, key):
     try:
         with _alone(folder) as lock:
-            kept = key and folder / ".keys" / f"{_digest(who, key)}.json"
-            known = kept and _kept(kept)
+            kept = key and _key_path(folder, who, key)
+            known = kept and _kept(kept, believed(folder.parent.parent))
             if known is not None and (known.kind, dict(known.what)) != (kind, what):
                 raise InvalidAct(
                     "the key was used for another act: each act needs a key of its own"
@@ -104,16 +114,17 @@ def _hand_in(folder, kind, what, who, at, key):
         raise StoreError(f"the act cannot be written: {error.strerror or error}.") from None
 
 
-def _kept(path):
+def _kept(path, owners):
     "The act that a key stands for, None where it stands for none."
     try:
-        return _parsed(path)
-    except InvalidAct:  # damaged: written anew
+        return _parsed(path, owners)
+    except InvalidAct:  # damaged, or of somebody else: written anew
         return None
 
 
-def _digest(who, key):
-    return hashlib.sha256(json.dumps([who, key]).encode()).hexdigest()
+def _key_path(folder, who, key):
+    digest = hashlib.sha256(json.dumps([who, key]).encode()).hexdigest()
+    return folder / ".keys" / f"{digest}.json"
 
 
 @contextmanager
@@ -122,7 +133,9 @@ def _alone(folder: Path) -> Iterator:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         fsync(folder.parent)
-    with open(folder / ".lock", "a+", encoding="utf-8") as lock:
+    # a link that somebody else put there would have another file emptied
+    opened = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    with open(opened, "r+", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock
 
@@ -133,7 +146,8 @@ def _next_id(lock):
     new, last = time_ordered_id(), lock.read()
     if _ID.fullmatch(last) and new <= last:
         new = str(uuid.UUID(int=uuid.UUID(last).int + 1))
-    lock.truncate(0)
+    lock.seek(0)
+    lock.truncate()
     lock.write(new)
     lock.flush()
     return new
@@ -177,7 +191,10 @@ def _write(path, act):
     text = json.dumps(told | {"at": act.at.isoformat()}, ensure_ascii=False)
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", encoding="utf-8") as handle:
+    temporary.unlink(missing_ok=True)
+    # a file of one's own, which nobody else may write to, whatever the mask of this process is
+    opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    with open(opened, "w", encoding="utf-8") as handle:
         handle.write(text)
         handle.flush()
         os.fsync(handle.fileno())
@@ -196,14 +213,17 @@ class Found(NamedTuple):
 def found(spool: str | Path) -> Found:
     "What stands in the folder of acts that wait; names that begin with a dot are still written."
     folder, told = Path(spool) / "acts", Found([], {}, [])
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    if not folder.is_dir():
+        return told
+    owners = believed(folder.parent.parent)
+    for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_symlink() or (path.exists() and not path.is_file()):
             told.passed_over.append(f"{shown(path.name)} among the acts is no file of its own")
             continue
         try:
-            act = _parsed(path)
+            act = _parsed(path, owners)
         except InvalidAct as error:
             told.unreadable[path] = f"{shown(path.name)} is no act: {error}"
             continue
@@ -217,8 +237,8 @@ def waiting(spool: str | Path) -> list[Act]:
     return found(spool).acts
 
 
-def _parsed(path: Path) -> Act | None:
-    "The act in a file, None where there is none; InvalidAct where it is damaged."
+def _parsed(path: Path, owners: Set[int]) -> Act | None:
+    "The act in a file of some owners, None where there is none; InvalidAct where it is damaged."
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -226,8 +246,12 @@ def _parsed(path: Path) -> Act | None:
     except OSError as error:
         raise InvalidAct(f"it cannot be read: {error.strerror}.") from None
     with open(opened, "rb") as handle:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
+        found = os.fstat(opened)
+        if not stat.S_ISREG(found.st_mode):
             raise InvalidAct("it is no file.")
+        if found.st_uid not in owners:
+            whose = f"it belongs to user {found.st_uid}"
+            raise InvalidAct(f"{whose}, and acts are those of who owns the data folder.")
         raw = handle.read(_BYTES + 1)
     if len(raw) > _BYTES:
         raise InvalidAct(f"it has more than {_BYTES:,} bytes.")

@@ -65,10 +65,11 @@ def write_schema(
     except (OSError, ValueError):  # none yet, or not readable: written anew
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
-    # a name of its own and always the same: what a stopped writer left is written over
+    # a name of its own and always the same: what a stopped writer left is replaced
     temporary = path.with_name(f".{uuid.uuid5(uuid.NAMESPACE_OID, path.name).hex}.tmp")
     try:
-        with open(temporary, "w", encoding="utf-8") as handle:
+        temporary.unlink(missing_ok=True)
+        with open(temporary, "x", encoding="utf-8") as handle:  # through no link of somebody else
             handle.write(text)
             handle.flush()
             os.fsync(handle.fileno())

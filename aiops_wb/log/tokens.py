@@ -28,6 +28,7 @@ from .act_shapes import checked_text
 from .audit import AuditWrites
 from .durable import fsync
 from .errors import StoreError
+from .owners import believed
 
 __all__ = [
     "NEEDS",
@@ -165,6 +166,10 @@ def tokens(data: str | Path) -> list[Token]:
         raise StoreError(
             f"{path} may be written by others, who could give themselves roles: chmod 600."
         )
+    if found.st_uid not in believed(data):
+        raise StoreError(
+            f"{path} belongs to user {found.st_uid}: tokens are made by who owns the data folder."
+        )
     return list(_read(path, found.st_ino, found.st_mtime_ns, found.st_size))
 
 
@@ -204,6 +209,8 @@ def _parsed(told: dict[str, Any]) -> Token:
     names = {f.name for f in fields(Token)}
     kept = {name: value for name, value in told.items() if name in names}
     times = {n: datetime.fromisoformat(kept[n]) for n in _TIMES if kept.get(n)}
+    if any(time.tzinfo is None for time in times.values()):
+        raise ValueError("a time without a zone")
     return Token(**kept | times | {"roles": tuple(kept["roles"])})
 
 

@@ -81,14 +81,19 @@ def _scope(what):
 def _asked(taking, act):
     "The view, the tenant or site, the points and the bound that a change is about."
     view, scope, what = taking.view(act), _scope(act.what), act.what
-    _require_in_force(view, scope, what)
+    _require_seen(view, scope, what)
     points = what["points"] if "points" in what else as_threshold(view, what["score"])
     bound = Bound.parse(what["promise"], what.get("confidence", 0.9)) if "promise" in what else None
     return view, scope, points, bound
 
 
-def _require_in_force(view, scope, what):
-    "StoreError where the threshold is no longer the one that the caller saw."
+def _require_seen(view, scope, what):
+    "StoreError where another version decides than the caller saw, or by another threshold."
+    if what.get("version", view.version) != view.version:
+        raise StoreError(
+            f"{view.version} of {view.model} decides by now, not {what['version']}: look again, "
+            "and decide anew."
+        )
     if "if_in_force" in what and in_force(view, scope) != what["if_in_force"]:
         stands, seen = in_force(view, scope), what["if_in_force"]
         raise StoreError(
@@ -117,7 +122,7 @@ def _set(taking, act):
 
 def _roll_back(taking, act):
     view, scope = taking.view(act), _scope(act.what)
-    _require_in_force(view, scope, act.what)
+    _require_seen(view, scope, act.what)
     return _changed(roll_back(taking.store, taking.now, act.who, view, scope, act.what["why"]))
 
 

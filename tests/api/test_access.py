@@ -1,5 +1,7 @@
 """Who gets in, and what they may: this machine alone without a token, roles with one."""
 
+import asyncio
+import io
 import logging
 import re
 
@@ -7,10 +9,11 @@ import pytest
 from conftest import MODEL
 from serving import ID, NOW, app_of, client_of, copy, secrets
 
+from aiops_wb.api import guard
 from aiops_wb.api.access import is_loopback
 from aiops_wb.api.desk import Desk, Snapshots
-from aiops_wb.api.guard import host_name
-from aiops_wb.api.server import _NoSecrets, require_token_elsewhere
+from aiops_wb.api.guard import Guard, host_name
+from aiops_wb.api.server import _NoSecrets, _server, require_token_elsewhere
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.tokens import make_token, revoke_token
 
@@ -131,13 +134,16 @@ def test_a_token_ends(tmp_path):
         assert client.get("/thresholds").status_code == 401
 
 
-def test_tokens_that_others_could_write_let_nobody_in(tmp_path):
+def test_tokens_that_others_could_write_let_nobody_in(tmp_path, caplog):
     bench = copy(tmp_path / "data")
     secret = make_token(bench.data, "robot", ["read"], "ana", NOW)
     (bench.data / "tokens.json").chmod(0o666)
     for given in (secret, None):
         with client_of(app_of(bench), given) as client:
-            assert client.get("/thresholds").status_code == 503
+            told = client.get("/thresholds")
+            assert told.status_code == 503 and str(tmp_path) not in told.text
+            assert str(tmp_path) not in client.get("/pages/sign-in").text
+    assert "may be written by others" in caplog.text  # whoever runs the service is told
 
 
 def test_without_a_token_only_this_machine_is_served(folder):
@@ -214,6 +220,19 @@ def test_a_token_is_in_no_line_of_the_log(bench, keys, caplog):
     assert not [r for r in ours if secret in r.getMessage()]
     record = logging.LogRecord("uvicorn", 30, "", 0, "bad line %s", (f"GET /?t={secret}",), None)
     assert _NoSecrets().filter(record) and record.getMessage() == "bad line GET /?t=awb_..."
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    logging.getLogger("aiops_wb").addHandler(handler)
+    try:
+        _server(app_of(bench), quiet=True)
+        try:
+            raise ValueError(f"\x1b[2J {secret}")
+        except ValueError:
+            logging.getLogger("aiops_wb.api.guard").exception("of %s", secret)
+    finally:
+        logging.getLogger("aiops_wb").removeHandler(handler)
+    assert "of awb_...\n" in out.getvalue() and "ValueError" in out.getvalue()
+    assert secret not in out.getvalue() and "\x1b" not in out.getvalue()
     for path in bench.data.rglob("*"):
         if path.is_file():
             assert secret.encode() not in path.read_bytes(), path
@@ -227,3 +246,21 @@ def test_every_answer_carries_what_browsers_heed(bench, keys):
             assert "default-src 'none'" in headers["content-security-policy"]
             assert headers["cache-control"] in ("no-store", "private, no-cache")
             assert "server" not in headers and not re.search("cookie", str(headers), re.I)
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0)
+    sent = []
+
+    async def never():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    async def app(*_):
+        raise AssertionError("not reached")
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    asyncio.run(Guard(app, lambda: None)(scope, never, send))
+    assert sent[0]["status"] == 408 and b"within" in sent[1]["body"]

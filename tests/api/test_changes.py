@@ -4,7 +4,10 @@ import pytest
 from conftest import MODEL
 from serving import ID, NOW, app_of, client_of, copy, secrets, settings
 
-from aiops_wb.log.acts import waiting
+from aiops_wb.api import taking_in
+from aiops_wb.api.taking_in import AGAIN, LATEST, TakingIn
+from aiops_wb.log.acts import hand_in, waiting
+from aiops_wb.log.errors import Busy
 from aiops_wb.log.tokens import make_token
 from aiops_wb.watch.acts import take_in_acts
 
@@ -148,3 +151,46 @@ def test_a_service_with_a_role_short_hands_nothing_in(bench):
     with client_of(app_of(bench), secrets(bench)["propose"]) as client:
         assert changed(client, 5, "*", set=True).status_code == 403
     assert not waiting(bench.data / "spool")
+
+
+def test_what_is_sent_again_is_told_of_the_same_act_whatever_stands_by_now(bench):
+    "The answer was lost, and what was handed in is done: a state that is no longer seen is no bar."
+    with client_of(app_of(bench)) as client:
+        seen = client.get(f"/thresholds/{ID}").headers["etag"]
+        head = {"Idempotency-Key": "one", "If-Match": seen}
+        send = lambda **more: client.patch(
+            f"/thresholds/{ID}", json=WHY | {"points": 77} | more, headers=head
+        )
+        first = send()
+        assert first.status_code == 202 and first.json()["state"] == "waiting"
+        assert send().json() == first.json()
+        (done,) = taken_in(bench)
+        again = send().json()
+        assert (again["id"], again["state"], again["says"]) == (done.id, "done", done.says)
+        for other in ({"points": 78}, {"set": True}, {"promise": "fpr=0.5"}):
+            refused = send(**other)
+            assert refused.status_code == 422 and "key" in refused.json()["detail"], other
+        approve = lambda key: client.post(
+            f"/proposals/{done.proposal}/approve", json=WHY, headers={"Idempotency-Key": key}
+        )
+        handed = approve("two").json()
+        taken_in(bench)
+        assert approve("two").json()["id"] == handed["id"]
+        assert approve("two").json()["state"] == "done"
+        assert approve("three").status_code == 409
+    assert taken_in(bench) == []
+
+
+def test_what_fails_again_and_again_is_tried_ever_later(tmp_path, monkeypatch):
+    "Each try publishes: one act that cannot be taken in must not write a snapshot each moment."
+    of, came = TakingIn(tmp_path, None, lambda: NOW), Busy("x")
+    hand_in(tmp_path / "spool", "rollback", {"model": MODEL} | WHY, "ana", NOW)
+    monkeypatch.setattr(taking_in, "take_in_now", lambda *_: came)
+    assert [of._again(3 * AGAIN), of._again(AGAIN)] == [AGAIN, AGAIN]  # a night may take an hour
+    came, waits = [], [None]
+    for _ in range(8):
+        waits.append(of._again(waits[-1]))
+    assert waits[1:4] == [AGAIN, 2 * AGAIN, 4 * AGAIN] and waits[-1] == LATEST
+    for path in (tmp_path / "spool" / "acts").glob("*.json"):
+        path.unlink()
+    assert of._again(LATEST) is None

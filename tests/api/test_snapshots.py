@@ -1,5 +1,6 @@
 """Snapshots: opened once, given up when a newer one is published, never in the writer's way."""
 
+import gc
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,8 +8,9 @@ import pytest
 from conftest import MODEL
 from serving import NOW, app_of, client_of, copy, settings
 
-from aiops_wb.api.desk import MOST_KEPT, Snapshots
+from aiops_wb.api.desk import MOST_KEPT, MOST_LISTS, Snapshots
 from aiops_wb.api.problems import Problem
+from aiops_wb.log.errors import StoreError
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +96,22 @@ def test_a_damaged_snapshot_is_a_sentence_and_the_next_one_is_served(tmp_path):
         assert answer.status_code == 503 and answer.headers["retry-after"]
         publish(bench)
         assert client.get("/thresholds").status_code == 200
+
+
+def test_views_that_were_given_up_take_their_readers_with_them(tmp_path):
+    bench = copy(tmp_path / "bench")
+    snapshots, of = Snapshots(bench.data), settings(bench)
+    with snapshots.newest() as one:
+        for _ in range(3):
+            with one.view(MODEL, NOW, of) as view:
+                assert view.threshold
+            del view
+            one._slots.clear()  # as many other questions do
+            with pytest.raises(StoreError), one.view("nobody", NOW, of):
+                pass
+        gc.collect()
+        assert len(one._lasting) == 0
+        for i in range(2 * MOST_LISTS):
+            assert one.rows(i, lambda log: [0]) == [0]
+        assert len(one._lists) == MOST_LISTS
+    snapshots.close()

@@ -22,7 +22,7 @@ from aiops_wb.api.pages.words import mark
 from aiops_wb.api.problems import Problem
 from aiops_wb.cli import main
 from aiops_wb.log.acts import waiting
-from aiops_wb.log.tokens import make_token, revoke_token
+from aiops_wb.log.tokens import find_token, make_token, revoke_token
 
 OF_MODEL = f"/pages/models/{MODEL}"
 PAGES = ["/", OF_MODEL, "/pages/proposals", "/pages/cases", "/pages/alarms", "/reports/index.html"]
@@ -447,6 +447,20 @@ def test_what_is_typed_is_kept_while_a_part_is_shown_anew(bench):
     assert "hx-preserve" not in client.get(OF_MODEL).text
 
 
+async def first_of(stream):
+    return [text async for text in stream]
+
+
+def test_nobody_ends_the_sessions_of_others_by_signing_in(keys):
+    bench, secrets = keys
+    of, desk = sessions.Sessions(), app_at(bench).state.desk
+    read, approve = (find_token(bench.data, secrets[r], NOW) for r in ("read", "approve"))
+    other = of.begin(approve, NOW)
+    own = [of.begin(read, NOW) for _ in range(sessions.MOST + 1)]
+    assert of.token(other, desk) == approve and of.token(own[-1], desk) == read
+    assert len(of._kept) == sessions.MOST_OF_ONE + 1 and of.token(own[0], desk) is None
+
+
 def test_streams_tell_changes_and_end(bench):
     app = app_at(bench)
     of, desk = Live(look=0), app.state.desk
@@ -469,6 +483,9 @@ def test_streams_tell_changes_and_end(bench):
     told, ended = asyncio.run(listen())
     assert [t.split(":")[0] for t in told] == ["retry", "data", "data"] and told[1] != told[2]
     assert ended == told[:1]
+    of.ended, of.open = False, live.MOST  # many came in the moment in which there was room
+    assert asyncio.run(first_of(of.stream(desk, lambda: True))) == ["retry: 30000\n\n"]
+    assert of.open == live.MOST
     app.state.web.live.open = live.MOST
     assert client_of(app).get("/pages/events").status_code == 503
     app.state.web.live.open = 0

@@ -55,6 +55,8 @@ WRONG = {
     "a long reason": ("set", SET | {"why": "x" * 2001}, "why has 2,001 characters: 2,000"),
     "two lines": ("set", SET | {"why": "a\nb"}, "why has the control character"),
     "half a letter": ("set", SET | {"why": "a\udcfc"}, "why has the control character"),
+    "turned round": ("set", SET | {"why": "a\u202eb"}, "why has the control character"),
+    "unseen": ("set", SET | {"site": "a\u200b"}, "site has the control character"),
     "escapes": ("set", SET | {"site": "a\x1b[2J"}, "site has the control character"),
     "a long name": ("set", SET | {"model": "m" * 500}, "is no name"),
     "no list": ("close", {"ids": "A-1", "why": "x"}, "ids has to be a list of 1 to 100 ids"),
@@ -185,3 +187,53 @@ def test_the_state_of_an_act_that_nobody_knows(bench):
         for odd in ("", "../../aiops", "x" * 5000, one[:-1], one.upper(), one[:-1] + "\n"):
             assert log.act_state(bench.data / "spool", odd) is None
         assert log.acts() == []
+
+
+def of_somebody_else(monkeypatch, *paths, uid=54_321):
+    "Let files look as if they were another user's, whoever runs this."
+    nodes, real = {path.stat().st_ino for path in paths}, os.fstat
+
+    def fstat(fd):
+        told = real(fd)
+        return os.stat_result((*told[:4], uid, *told[5:])) if told.st_ino in nodes else told
+
+    monkeypatch.setattr(os, "fstat", fstat)
+
+
+def test_nobody_asks_in_the_name_of_another(tmp_path, monkeypatch):
+    "Whoever may write events into the spool may put any file there, and is no author of acts."
+    one, two = (hand_in(tmp_path, "set", SET, who, NOW, key="k") for who in ("ana", "boss"))
+    planted = tmp_path / "acts" / f"{two}.json"
+    kept = {json.loads(p.read_text())["who"]: p for p in (tmp_path / "acts" / ".keys").iterdir()}
+    with monkeypatch.context() as patch:
+        of_somebody_else(patch, planted, kept["boss"])
+        told = found(tmp_path)
+        assert [act.id for act in told.acts] == [one] and list(told.unreadable) == [planted]
+        assert "belongs to user 54321" in told.unreadable[planted]
+        assert hand_in(tmp_path, "set", SET, "ana", NOW, key="k") == one
+        assert hand_in(tmp_path, "set", SET, "boss", NOW, key="k") not in (one, two)
+    with monkeypatch.context() as patch:
+        of_somebody_else(patch, planted, uid=0)  # the system's own user may do anything anyway
+        assert two in [act.id for act in waiting(tmp_path)]
+
+
+def test_a_link_in_the_way_has_no_other_file_written(tmp_path, monkeypatch):
+    one, other = hand_in(tmp_path, "set", SET, "ana", NOW), tmp_path / "catalog"
+    other.write_text("precious")
+    later = "029d0000-0000-7000-8000-00000000000f"
+    monkeypatch.setattr(of_acts, "time_ordered_id", lambda: later)
+    (tmp_path / "acts" / f".{later}.json.tmp").symlink_to(other)
+    before = os.umask(0)
+    try:
+        assert hand_in(tmp_path, "set", SET, "ana", NOW) == later
+    finally:
+        os.umask(before)
+    path = tmp_path / "acts" / f"{later}.json"
+    assert not path.is_symlink() and path.stat().st_mode & 0o777 == 0o644
+    lock = tmp_path / "acts" / ".lock"
+    lock.unlink()
+    lock.symlink_to(other)
+    with pytest.raises(StoreError, match="the act cannot be written"):
+        hand_in(tmp_path, "set", SET, "ana", NOW)
+    assert other.read_text() == "precious"
+    assert [act.id for act in waiting(tmp_path)] == [one, later]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,18 @@ def test_it_is_read_with_the_standard_library_alone():
         "assert not {'numpy', 'pandas', 'duckdb'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_link_in_the_way_has_no_other_file_written(tmp_path, monkeypatch):
+    other = tmp_path / "catalog"
+    other.write_text("precious")
+    schema_path(tmp_path, "m").parent.mkdir()
+    real = Path.with_name
+    monkeypatch.setattr(Path, "with_name", lambda path, name: link(real(path, name), other))
+    write_schema(tmp_path, "m", KINDS)
+    assert read_schema(tmp_path, "m") == KINDS and other.read_text() == "precious"
+
+
+def link(path, other):
+    path.symlink_to(other)
+    return path

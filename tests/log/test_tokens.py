@@ -85,6 +85,7 @@ WRONG = {
     "no role": (("ana", [], "root", NOW), "roles among read, propose, approve, decide, not none"),
     "no such role": (("ana", ["admin"], "root", NOW), "not admin"),
     "no name": ((" ", ["read"], "root", NOW), "the name of a token has to be a text"),
+    "unseen": (("an\u200ba", ["read"], "root", NOW), "control character"),
     "escapes": (("a\x1b", ["read"], "root", NOW), "control character"),
     "over before": (("ana", ["read"], "root", NOW, NOW), "cannot end before it begins"),
 }
@@ -114,10 +115,19 @@ def test_the_file_holds_no_secret_and_is_for_its_owner_alone(tmp_path, caplog):
     assert not list(tmp_path.glob(".*")), "nothing is left beside it"
 
 
-def test_a_file_that_cannot_be_trusted_lets_nobody_in(tmp_path):
+def test_a_file_that_cannot_be_trusted_lets_nobody_in(tmp_path, monkeypatch):
     secret = make_token(tmp_path, "ana", ["read"], "root", NOW)
     path, good = tmp_path / "tokens.json", (tmp_path / "tokens.json").read_text()
-    for text in ("", "{", "[]", '{"tokens": [1]}', good.replace("made_at", "made"), "[" * 10_000):
+    naive = json.dumps({"tokens": [json.loads(good)["tokens"][0] | {"expires_at": "2099-12-31"}]})
+    for text in (
+        "",
+        "{",
+        "[]",
+        '{"tokens": [1]}',
+        naive,
+        good.replace("made_at", "made"),
+        "[" * 10_000,
+    ):
         path.write_text(text)
         with pytest.raises(StoreError, match=r"tokens.json is damaged"):
             find_token(tmp_path, secret, NOW)
@@ -129,6 +139,10 @@ def test_a_file_that_cannot_be_trusted_lets_nobody_in(tmp_path):
     with pytest.raises(StoreError, match="may be written by others"):
         find_token(tmp_path, secret, NOW)
     path.chmod(0o600)
+    with monkeypatch.context() as patch:
+        patch.setattr(of_tokens, "believed", lambda data: {54_321})
+        with pytest.raises(StoreError, match="belongs to user"):
+            find_token(tmp_path, secret, NOW)
     assert find_token(tmp_path, secret, NOW)
     path.unlink()
     assert find_token(tmp_path, secret, NOW) is None

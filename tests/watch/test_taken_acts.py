@@ -299,3 +299,34 @@ def test_acts_that_are_handed_in_while_others_are_taken_in(house):
         assert os.waitpid(child, 0)[1] == 0
         assert [p.points for p in store.proposals()] == list(range(100, 112))
         assert [one.state for one in seen] == ["done"] * 12
+
+
+def test_what_is_of_another_version_by_now_is_not_done(house):
+    "A night may promote a version while an act waits: its scores are others."
+    seen = handed(house, "set", CHANGE | {"version": "v0"})
+    stands = handed(house, "set", CHANGE | {"version": "v1"})
+    back = handed(house, "rollback", {"model": MODEL, "version": "v0"} | WHY)
+    told = {t.id: t for t in taken(house)}
+    assert [told[one].state for one in (seen, stands, back)] == ["refused", "done", "refused"]
+    assert "v1 of late decides by now, not v0: look again" in told[seen].says
+
+
+def test_an_act_of_another_user_is_set_aside_and_said(house, monkeypatch):
+    one = handed(house, "set", CHANGE, "boss")
+    path = house.data / "spool" / "acts" / f"{one}.json"
+    node, real = path.stat().st_ino, os.fstat
+
+    def fstat(fd):
+        told = real(fd)
+        return os.stat_result((*told[:4], 54_321, *told[5:])) if told.st_ino == node else told
+
+    before = trail(house)
+    mine = handed(house, "propose", CHANGE, "ana")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", fstat)
+        assert [t.id for t in taken(house)] == [mine]
+    assert not path.exists() and len(list((house.data / "rejected").glob(f"*{one}.json"))) == 1
+    assert len(trail(house)) == len(before) + 1
+    with open_snapshot(house.data) as log:
+        ((reason,),) = log._rows("SELECT detail FROM segments WHERE state = 'corrupt'")
+    assert "belongs to user 54321, and acts are those of who owns the data folder" in reason

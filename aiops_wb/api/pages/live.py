@@ -51,6 +51,9 @@ class Live:
 
     async def stream(self, desk: Desk, may_look: Callable[[], bool]) -> AsyncIterator[str]:
         "Server-sent events until the service ends, or who listens may look no longer."
+        if self.open >= MOST:  # many asked in the same moment
+            yield "retry: 30000\n\n"
+            return
         self.open += 1
         try:
             known, silent = None, 0.0

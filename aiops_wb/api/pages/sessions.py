@@ -23,6 +23,8 @@ IDLE, LONGEST = timedelta(hours=8), timedelta(hours=24)
 "A session ends so long after its last request, and so long after its first."
 MOST = 1000
 "Sessions that are kept; the one that was idle longest ends first."
+MOST_OF_ONE = 100
+"Sessions of one token: nobody ends those of others by signing in."
 
 
 def new_id() -> str:
@@ -55,6 +57,9 @@ class Sessions:
         "A session of a token; returns its id."
         made = new_id()
         with self._lock:
+            own = [name for name, session in self._kept.items() if session.token == token.id]
+            for name in own[: max(0, len(own) + 1 - MOST_OF_ONE)]:
+                del self._kept[name]
             self._kept[_digest(made)] = Session(token.id, now, now)
             while len(self._kept) > MOST:
                 self._kept.popitem(last=False)

@@ -10,10 +10,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from ...log.errors import StoreError
 from ...log.tokens import Token, find_token
-from ..access import AtDesk, needs_token
-from ..problems import Problem
+from ..access import AtDesk, needs_token, reading_tokens
 from .frame import PageRoute, shown, to
 from .sessions import Sessions
 from .visitors import Form, cookie_of, forget, web_of
@@ -65,10 +63,8 @@ async def signed_in(request: Request, desk: AtDesk, form: Form) -> Response:
 def _token(desk, secret) -> Token | None:
     if not secret or len(secret) > LONGEST:
         return None
-    try:
+    with reading_tokens():
         return find_token(desk.data, secret, desk.now())
-    except StoreError as error:
-        raise Problem(503, str(error)) from None
 
 
 def _begin(request: Request, sessions: Sessions, token: Token, desk) -> None:

@@ -128,7 +128,7 @@ async def change(request: Request, desk: AtDesk, visits: Visits, form: Form) -> 
     kind, name = form.get("do", ""), form.get("model", "")
     if kind not in ("propose", "set", "rollback"):
         raise Problem(422, "a threshold can be proposed, set or put back.")
-    asked = handed_in(desk, visits.caller, kind, lambda: _what(kind, form), None)
+    asked = handed_in(desk, visits.caller, kind, _what(kind, form), None)
     return await answer(request, desk, visits, asked, model_page(name))
 
 
@@ -136,6 +136,7 @@ def _what(kind, form):
     scope = scope_of(form.get("tenant", ""), form.get("site", ""))
     tenant, site = scope or (None, None)
     told = {"model": form.get("model", ""), "tenant": tenant, "site": site}
+    told["version"] = form.get("version") or None
     told |= {"why": form.get("why", ""), "if_in_force": _points(form, "seen")}
     return told if kind == "rollback" else told | {"points": _points(form, "points")}
 

@@ -8,8 +8,7 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, Request
 from starlette.responses import Response
 
-from ...log.errors import StoreError
-from ..access import AtDesk, Caller, needs_token, of_this_machine
+from ..access import AtDesk, Caller, needs_token, of_this_machine, reading_tokens
 from ..problems import Problem
 from .sessions import new_id
 from .web import Web
@@ -88,10 +87,8 @@ def visitor(request: Request, desk: AtDesk) -> Visitor:
     if not needs_token(desk):
         who = of_this_machine(request, desk)
         return Visitor(who, session, sessions.csrf(session), False)
-    try:
+    with reading_tokens():
         token = sessions.token(session, desk, seen="x-live" not in request.headers)
-    except StoreError as error:
-        raise Problem(503, str(error)) from None
     if token is None:
         raise NotSignedIn()
     found = Visitor(Caller(token.name, token.may), session, sessions.csrf(session), True)
