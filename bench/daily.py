@@ -42,6 +42,21 @@ results = run_jobs(jobs)
 assert all(r.state == "ok" for r in results), results
 print(json.dumps([[r.name, r.cpu] for r in results]))
 """
+KEPT = """
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from aiops_wb.config import Settings
+from aiops_wb.daily import QUESTIONS, compute
+from aiops_wb.log.store import open_store
+data, day = Path(sys.argv[1]) / "data", date.fromisoformat(sys.argv[2])
+at, settings = datetime.fromisoformat(sys.argv[3]), Settings(data=Path(sys.argv[1]) / "data")
+with open_store(data, "bench") as store:
+    for _ in range(6):  # earlier mornings have explained their days
+        told = compute(store, day, "late-at-departure", at, settings, "bench", then=QUESTIONS)
+        assert told.state == "ok", told
+    store.publish()
+"""
 REPLAY = """
 import sys
 from datetime import date
@@ -82,6 +97,8 @@ def main():
     python("-c", REPLAY, first, story.live, rounds)
     shutil.copytree(first, whole, symlinks=True)
     demo(whole, last)
+    at = story.night(last).isoformat()
+    python("-c", KEPT, whole, last, at)  # what a morning keeps for its reports beside the figures
     (root / "empty.ipynb").write_text(json.dumps(EMPTY))
     split = []
 
@@ -91,7 +108,7 @@ def main():
         demo(copy, story.live + timedelta(days))
 
     def reports():
-        split.append(json.loads(python("-c", REPORTS, whole, last, story.night(last).isoformat())))
+        split.append(json.loads(python("-c", REPORTS, whole, last, at)))
 
     def imports():
         python("-c", "from aiops_wb.render.engine import _preload; _preload()")

@@ -185,8 +185,15 @@ class GoneReads(Connected):
         "What is wrong with a file, as far as that is seen or was noted."
         path = self.root / file.path
         changed, problem = self._noted.get(file.path, (None, None))
-        seen = problem_of(path, file.bytes, closely)
+        seen = problem_of(path, file.bytes, closely and file.path not in self._whole)
+        if closely and not seen:
+            self._whole.add(file.path)
         return seen or (problem if problem and changed == _changed(path) else None)
+
+    @cached_property
+    def _whole(self):
+        "Paths of files whose end was looked at: it is opened once, its size is asked each time."
+        return set()
 
     def blocked(self, keys: Iterable[tuple]) -> set[tuple]:
         """Those of some (event_date, tenant, model, version) that cannot be counted from the files:
