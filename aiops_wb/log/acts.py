@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .act_shapes import KINDS, checked_text, checked_what
-from .durable import fsync, time_ordered_id
+from .durable import fsync, time_ordered_id, write_durably
 from .errors import InvalidAct, StoreError
 from .owners import believed
 from .reading import shown
@@ -189,17 +189,8 @@ def _write(path, act):
     "A whole file, on the disk when this returns."
     told = {"id": act.id, "kind": act.kind, "what": dict(act.what), "who": act.who}
     text = json.dumps(told | {"at": act.at.isoformat()}, ensure_ascii=False)
-    path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    # a file of one's own, which nobody else may write to, whatever the mask of this process is
-    opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    with open(opened, "w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
-    fsync(path.parent)
+    # nobody else may write to it, whatever the mask of this process is
+    write_durably(path, text, 0o644)
 
 
 class Found(NamedTuple):

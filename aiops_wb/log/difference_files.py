@@ -1,15 +1,13 @@
 """What a morning explained once, in a small file beside the day: pages and messages read it."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..stats.automation import Certainty
-from .durable import fsync
+from .durable import write_durably
 from .reason_files import OfDay
 
 __all__ = ["Interval", "calibrated_on", "read_differences", "write_differences"]
@@ -53,16 +51,7 @@ def _path(root, of):
 def write_differences(root: Path, of: OfDay, told: Mapping[str, Any]) -> Path:
     "Write what is to be kept of a day (JSON values), whole or not at all; the file's path."
     path = _path(root, of)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        aside.write_text(json.dumps(told), encoding="utf-8")
-        fsync(aside)
-        aside.replace(path)
-        fsync(path.parent)
-    finally:
-        with suppress(OSError):
-            aside.unlink()
+    write_durably(path, json.dumps(told))
     return path
 
 
