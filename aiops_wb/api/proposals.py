@@ -13,10 +13,10 @@ from ..watch.listed import grid_of
 from .access import AtDesk, Proposes, Reads
 from .answers import Paging, as_body, known_models, not_modified, paged, require_model
 from .desk import Desk, Kept, Snapshot
-from .hands import Key, handed_in
+from .hands import HANDED_IN, Key, handed_in
 from .ids import ThresholdId
 from .problems import Problem
-from .shapes import ActShape, Given, Name, Page, ProposalShape, Why
+from .shapes import Given, Name, Page, ProposalShape, Why
 
 __all__ = ["Decision", "router"]
 
@@ -102,9 +102,7 @@ async def one(request: Request, desk: AtDesk, caller: Reads, key: ProposalKey) -
     return not_modified(request, Kept.of(as_body(ONE, row)))
 
 
-@router.post(
-    "/{key}/approve", summary="Put a proposal into force", status_code=202, response_model=ActShape
-)
+@router.post("/{key}/approve", summary="Put a proposal into force", **HANDED_IN)
 async def approve(
     desk: AtDesk, caller: Proposes, key: ProposalKey, given: Decision, idempotency: Key = None
 ) -> Response:
@@ -123,12 +121,7 @@ async def approve(
     return await handed_in(desk, caller, "approve", asked, idempotency, look)
 
 
-@router.post(
-    "/{key}/reject",
-    summary="Close a proposal without a change",
-    status_code=202,
-    response_model=ActShape,
-)
+@router.post("/{key}/reject", summary="Close a proposal without a change", **HANDED_IN)
 async def reject(
     desk: AtDesk, caller: Proposes, key: ProposalKey, given: Decision, idempotency: Key = None
 ) -> Response:

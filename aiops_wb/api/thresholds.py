@@ -26,10 +26,10 @@ from .answers import (
     require_model,
 )
 from .desk import Desk, Kept, Snapshot
-from .hands import Key, handed_in
+from .hands import HANDED_IN, Key, handed_in
 from .ids import PATTERN, ThresholdId
 from .problems import Problem
-from .shapes import ActShape, Given, Name, Number, Page, Points, Score, Shape, ThresholdShape, Why
+from .shapes import Given, Name, Number, Page, Points, Score, Shape, ThresholdShape, Why
 
 __all__ = ["router"]
 
@@ -221,12 +221,7 @@ async def one(request: Request, desk: AtDesk, caller: Reads, id: Id) -> Response
     return not_modified(request, (await run_in_threadpool(_now, desk, id))[1])
 
 
-@router.patch(
-    "/{id}",
-    summary="Propose another threshold, or set it",
-    status_code=202,
-    response_model=ActShape,
-)
+@router.patch("/{id}", summary="Propose another threshold, or set it", **HANDED_IN)
 async def change(
     desk: AtDesk,
     caller: Proposes,
@@ -251,9 +246,7 @@ async def change(
     return await handed_in(desk, caller, kind, asked, key, look)
 
 
-@router.post(
-    "/reset", summary="Put back the threshold before", status_code=202, response_model=ActShape
-)
+@router.post("/reset", summary="Put back the threshold before", **HANDED_IN)
 async def reset(
     desk: AtDesk,
     caller: Proposes,
