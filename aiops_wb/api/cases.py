@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Literal, NamedTuple
 
 import pandas as pd
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
@@ -13,12 +13,12 @@ from ..log.cases import recent_days
 from ..log.catalog import Reader
 from ..log.drift_events import alarm_rows
 from .access import AtDesk, Proposes, Reads
-from .answers import Paging, Rows, known_model, paged
+from .answers import AskedPaging, OneModel, Rows, known_model, paged
 from .desk import Desk
 from .hands import HANDED_IN, Key, handed_in
 from .problems import Problem
 from .proposals import Decision
-from .shapes import AlarmShape, CaseShape, Given, Name, Page, ToldAlarm, Why
+from .shapes import AlarmShape, CaseShape, Given, Page, ToldAlarm, Why
 
 __all__ = ["router"]
 
@@ -26,7 +26,6 @@ router = APIRouter()
 CASES, ALARMS = TypeAdapter(Page[CaseShape]), TypeAdapter(Page[AlarmShape])
 TOLD = TypeAdapter(Page[ToldAlarm])
 
-OneModel = Annotated[Name | None, Query(description="only of this model")]
 DaysBack = Annotated[
     int, Query(ge=1, le=36500, description="how many days back from the newest of them")
 ]
@@ -60,7 +59,7 @@ async def cases(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
+    paging: AskedPaging,
     model: OneModel = None,
     days: DaysBack = 7,
     state: State = None,
@@ -89,7 +88,7 @@ async def alarms(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
+    paging: AskedPaging,
     model: OneModel = None,
     state: State = None,
 ) -> Response:
@@ -112,7 +111,7 @@ async def drift(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
+    paging: AskedPaging,
     model: OneModel = None,
     days: DaysBack = 30,
 ) -> Response:

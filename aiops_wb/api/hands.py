@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -16,7 +16,7 @@ from ..log.errors import InvalidAct, StoreError
 from ..log.taken_acts import TakenAct
 from ..log.tokens import NEEDS
 from .access import AtDesk, Caller, Reads
-from .answers import Paging, as_body, paged
+from .answers import AskedPaging, as_body, paged
 from .desk import Desk, Snapshot
 from .problems import Problem
 from .shapes import ActShape, Page
@@ -155,7 +155,7 @@ async def every(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
+    paging: AskedPaging,
 ) -> Response:
     "Newest first."
 

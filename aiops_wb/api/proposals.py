@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -11,12 +11,20 @@ from ..log.catalog import Reader
 from ..log.proposals import OPEN, Proposal
 from ..watch.listed import grid_of
 from .access import AtDesk, Proposes, Reads
-from .answers import Paging, as_body, known_models, not_modified, paged, require_model
+from .answers import (
+    AskedPaging,
+    OneModel,
+    as_body,
+    known_models,
+    not_modified,
+    paged,
+    require_model,
+)
 from .desk import Desk, Kept, Snapshot
 from .hands import HANDED_IN, Key, handed_in
 from .ids import ThresholdId
 from .problems import Problem
-from .shapes import Given, Name, Page, ProposalShape, Why
+from .shapes import Given, Page, ProposalShape, Why
 
 __all__ = ["Decision", "router"]
 
@@ -65,8 +73,8 @@ async def every(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
-    model: Annotated[Name | None, Query(description="only of this model")] = None,
+    paging: AskedPaging,
+    model: OneModel = None,
     state: Annotated[
         Literal["open", "approved", "rejected", "withdrawn"] | None,
         Query(description="only in this state"),

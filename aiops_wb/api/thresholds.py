@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Request
 from pydantic import Field, TypeAdapter, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -17,7 +17,8 @@ from ..watch.listed import threshold_row
 from ..watch.threshold_changes import Standing, as_threshold
 from .access import AtDesk, Proposes, Reads
 from .answers import (
-    Paging,
+    AskedPaging,
+    OneModel,
     answered,
     as_body,
     known_models,
@@ -172,8 +173,8 @@ async def every(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
-    model: Annotated[Name | None, Query(description="only of this model")] = None,
+    paging: AskedPaging,
+    model: OneModel = None,
 ) -> Response:
     "Of each model's version that decides, and of tenants and sites that have one of their own."
 
