@@ -17,7 +17,7 @@ from .problems import Problem
 from .shapes import Name
 
 __all__ = [
-    "MOST",
+    "LONGEST",
     "AskedPaging",
     "OneModel",
     "Paging",
@@ -52,6 +52,9 @@ class Paging(NamedTuple):
         "As a request asks for it."
         return cls(limit, offset)
 
+
+LONGEST = Paging(MOST, 0)
+"The longest page there is."
 
 AskedPaging = Annotated[Paging, Depends(Paging.asked)]
 OneModel = Annotated[Name | None, Query(description="only of this model")]
