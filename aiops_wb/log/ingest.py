@@ -32,7 +32,6 @@ from .duck import parquet, source, target
 from .errors import StoreError
 from .feature_types import FeatureTypes
 from .leftovers import finish_leftovers
-from .quarantine import NO_ROWS
 from .reading import ReadOptions, shown
 from .roles import Choice
 from .store import Store
@@ -518,11 +517,6 @@ def set_aside(
             kind,
             now,
             owner,
-            loaded=0,
-            duplicates=0,
-            conflicts=0,
-            quarantine=NO_ROWS,
-            files=pd.DataFrame(columns=["event_date", "tenant", "model", "version"]),
             segments=[(identity, kind, shown(path.name), size, "corrupt", reason)],
         )
     try:
