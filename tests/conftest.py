@@ -191,6 +191,11 @@ class Bench:
     def store(self, timezone=None):
         return open_store(self.data, "test", timezone)
 
+    def publish(self):
+        "What was written is what readers see."
+        with self.store() as store:
+            store.publish()
+
     def copy_to(self, root):
         "A folder like this one, to go on in."
         return Bench(Path(shutil.copytree(self.root, root, symlinks=True, dirs_exist_ok=True)))

@@ -115,8 +115,7 @@ def long_log(bench):
 
 def published(bench):
     long_log(bench)
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
 
 
 def with_version(bench):
@@ -149,8 +148,7 @@ def with_mistake(bench):
     today = today[today["at"] < NOW - timedelta(minutes=1)].assign(x=-3.0, score=0.99)
     bench.log(today, version="v3")
     bench.ingest(NOW - timedelta(seconds=1))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
 
 
 def with_folder(bench):

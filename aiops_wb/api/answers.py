@@ -5,17 +5,21 @@ from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import pandas as pd
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from ..log.base import as_rows
 from ..log.catalog import Reader
 from .desk import Desk, Kept, Snapshot
 from .problems import Problem
+from .shapes import Name
 
 __all__ = [
-    "MOST",
+    "LONGEST",
+    "AskedPaging",
+    "OneModel",
     "Paging",
     "Rows",
     "answered",
@@ -49,6 +53,13 @@ class Paging(NamedTuple):
         return cls(limit, offset)
 
 
+LONGEST = Paging(MOST, 0)
+"The longest page there is."
+
+AskedPaging = Annotated[Paging, Depends(Paging.asked)]
+OneModel = Annotated[Name | None, Query(description="only of this model")]
+
+
 class Rows:
     "The rows of a frame, of which those that are asked for become rows; what is missing is None."
 
@@ -59,8 +70,7 @@ class Rows:
         return len(self._frame)
 
     def __getitem__(self, some: slice) -> list[dict[str, Any]]:
-        frame = self._frame.iloc[some]
-        return frame.astype(object).where(frame.notna(), None).to_dict("records")
+        return as_rows(self._frame.iloc[some], self._frame.columns)
 
 
 def as_body(shape: TypeAdapter, value: Any) -> bytes:

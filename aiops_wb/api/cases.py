@@ -1,11 +1,11 @@
 """Cases and alarms: what somebody was asked about, and acts that say what they did."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import pandas as pd
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
@@ -13,12 +13,12 @@ from ..log.cases import recent_days
 from ..log.catalog import Reader
 from ..log.drift_events import alarm_rows
 from .access import AtDesk, Proposes, Reads
-from .answers import Paging, Rows, known_model, paged
+from .answers import AskedPaging, OneModel, Rows, known_model, paged
 from .desk import Desk
-from .hands import Key, handed_in
+from .hands import HANDED_IN, Key, handed_in
 from .problems import Problem
 from .proposals import Decision
-from .shapes import ActShape, AlarmShape, CaseShape, Given, Name, Page, ToldAlarm, Why
+from .shapes import AlarmShape, CaseShape, Given, Page, ToldAlarm, Why
 
 __all__ = ["router"]
 
@@ -26,7 +26,6 @@ router = APIRouter()
 CASES, ALARMS = TypeAdapter(Page[CaseShape]), TypeAdapter(Page[AlarmShape])
 TOLD = TypeAdapter(Page[ToldAlarm])
 
-OneModel = Annotated[Name | None, Query(description="only of this model")]
 DaysBack = Annotated[
     int, Query(ge=1, le=36500, description="how many days back from the newest of them")
 ]
@@ -35,6 +34,17 @@ State = Annotated[
 ]
 CaseId = Annotated[str, Path(pattern=r"^[AT]-[0-9a-f]{4,64}$", description="the id of a case")]
 AlarmId = Annotated[str, Path(pattern=r"^D-[0-9a-f]{4,64}$", description="the id of an alarm")]
+
+
+class _Of(NamedTuple):
+    "Cases or alarms: how one is called, and the ids that there are."
+
+    name: str
+    ids: Callable[[Reader], set[str]]
+
+
+CASE = _Of("case", lambda log: set(log.handled_cases().case_id))
+ALARM = _Of("alarm", lambda log: set(log.handled_alarms().event_id))
 
 
 class Mute(Given):
@@ -49,7 +59,7 @@ async def cases(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
+    paging: AskedPaging,
     model: OneModel = None,
     days: DaysBack = 7,
     state: State = None,
@@ -78,7 +88,7 @@ async def alarms(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
+    paging: AskedPaging,
     model: OneModel = None,
     state: State = None,
 ) -> Response:
@@ -101,7 +111,7 @@ async def drift(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
+    paging: AskedPaging,
     model: OneModel = None,
     days: DaysBack = 30,
 ) -> Response:
@@ -115,95 +125,61 @@ async def drift(
 
 
 @router.post(
-    "/cases/{id}/acknowledge",
-    tags=["cases"],
-    summary="Somebody looks after a case",
-    status_code=202,
-    response_model=ActShape,
+    "/cases/{id}/acknowledge", tags=["cases"], summary="Somebody looks after a case", **HANDED_IN
 )
 async def acknowledge(
     desk: AtDesk, caller: Proposes, id: CaseId, given: Decision, key: Key = None
 ) -> Response:
     "A closed case is taken up again by it."
-    return await _of_case(desk, caller, "acknowledge", id, {"why": given.why}, key)
+    return await _handed_in(desk, caller, CASE, "acknowledge", id, given, key)
 
 
-@router.post(
-    "/cases/{id}/close",
-    tags=["cases"],
-    summary="A case is done with",
-    status_code=202,
-    response_model=ActShape,
-)
+@router.post("/cases/{id}/close", tags=["cases"], summary="A case is done with", **HANDED_IN)
 async def close(
     desk: AtDesk, caller: Proposes, id: CaseId, given: Decision, key: Key = None
 ) -> Response:
     "One that becomes graver later is open again."
-    return await _of_case(desk, caller, "close", id, {"why": given.why}, key)
+    return await _handed_in(desk, caller, CASE, "close", id, given, key)
 
 
 @router.post(
-    "/cases/{id}/mute",
-    tags=["cases"],
-    summary="No message of a case before a day",
-    status_code=202,
-    response_model=ActShape,
+    "/cases/{id}/mute", tags=["cases"], summary="No message of a case before a day", **HANDED_IN
 )
 async def mute(
     desk: AtDesk, caller: Proposes, id: CaseId, given: Mute, key: Key = None
 ) -> Response:
     "Figures and pages go on."
-    what = {"why": given.why, "until": str(given.until)}
-    return await _of_case(desk, caller, "mute", id, what, key)
+    return await _handed_in(desk, caller, CASE, "mute", id, given, key)
 
 
 @router.post(
-    "/alarms/{id}/acknowledge",
-    tags=["drift"],
-    summary="Somebody looks after an alarm",
-    status_code=202,
-    response_model=ActShape,
+    "/alarms/{id}/acknowledge", tags=["drift"], summary="Somebody looks after an alarm", **HANDED_IN
 )
 async def acknowledge_alarm(
     desk: AtDesk, caller: Proposes, id: AlarmId, given: Decision, key: Key = None
 ) -> Response:
     "It closes by itself, when recent days no longer differ."
-    return await _of_alarm(desk, caller, "acknowledge", id, {"why": given.why}, key)
+    return await _handed_in(desk, caller, ALARM, "acknowledge", id, given, key)
 
 
 @router.post(
-    "/alarms/{id}/mute",
-    tags=["drift"],
-    summary="No message of an alarm before a day",
-    status_code=202,
-    response_model=ActShape,
+    "/alarms/{id}/mute", tags=["drift"], summary="No message of an alarm before a day", **HANDED_IN
 )
 async def mute_alarm(
     desk: AtDesk, caller: Proposes, id: AlarmId, given: Mute, key: Key = None
 ) -> Response:
     "Figures and pages go on."
-    what = {"why": given.why, "until": str(given.until)}
-    return await _of_alarm(desk, caller, "mute", id, what, key)
+    return await _handed_in(desk, caller, ALARM, "mute", id, given, key)
 
 
-async def _of_case(desk, caller, kind, id_, what, key):
-    known = lambda log: log.handled_cases().case_id.tolist()
-    return await _handed_in(desk, caller, kind, id_, what, key, ("case", known))
-
-
-async def _of_alarm(desk, caller, kind, id_, what, key):
-    known = lambda log: log.handled_alarms().event_id.tolist()
-    return await _handed_in(desk, caller, kind, id_, what, key, ("alarm", known))
-
-
-async def _handed_in(desk: Desk, caller, kind, id_, what, key, of: tuple[str, Sequence]):
+async def _handed_in(desk: Desk, caller, of: _Of, kind, id_, given: Decision | Mute, key):
     "Hand in what somebody did with a case or an alarm; Problem 404 where there is none."
-    name, known = of
 
     def look():
         with desk.snapshots.newest() as snapshot:
-            if id_ not in snapshot.answer(("ids", name), lambda log: set(known(log))):
-                raise Problem(404, f"there is no {name} {id_}: GET /{name}s lists them.")
+            if id_ not in snapshot.answer(("ids", of.name), of.ids):
+                raise Problem(404, f"there is no {of.name} {id_}: GET /{of.name}s lists them.")
         return {}
 
-    return await handed_in(desk, caller, kind, {"ids": [id_], **what}, key, look)
+    asked = {"ids": [id_], **given.model_dump(mode="json")}
+    return await handed_in(desk, caller, kind, asked, key, look)

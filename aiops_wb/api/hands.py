@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -13,17 +13,21 @@ from ..log.act_shapes import checked_what
 from ..log.acts import Act, hand_in, handed_in_before
 from ..log.catalog import Reader
 from ..log.errors import InvalidAct, StoreError
+from ..log.taken_acts import TakenAct
 from ..log.tokens import NEEDS
 from .access import AtDesk, Caller, Reads
-from .answers import Paging, as_body, paged
+from .answers import AskedPaging, as_body, paged
 from .desk import Desk, Snapshot
 from .problems import Problem
 from .shapes import ActShape, Page
 
-__all__ = ["Key", "handed_in", "router"]
+__all__ = ["HANDED_IN", "Key", "handed_in", "router"]
 
 router = APIRouter(tags=["acts"])
 ONE, PAGE = TypeAdapter(ActShape), TypeAdapter(Page[ActShape])
+
+HANDED_IN: dict[str, Any] = {"status_code": 202, "response_model": ActShape}
+"What a route that hands in an act answers."
 
 Key = Annotated[
     str | None,
@@ -92,18 +96,26 @@ def _written(desk, caller, kind, what, key) -> Act:
         raise Problem(503, str(error), {"Retry-After": "30"}) from None
 
 
-def _waits(of: Act):
+def _told(of: Act, state, says, taken_in_at=None, proposal=None) -> dict[str, Any]:
     return {
         "id": of.id,
         "kind": of.kind,
-        "state": "waiting",
-        "says": "it is kept, and waits to be taken in",
+        "state": state,
+        "says": says,
         "who": of.who,
         "at": of.at,
         "what": dict(of.what),
-        "taken_in_at": None,
-        "proposal": None,
+        "taken_in_at": taken_in_at,
+        "proposal": proposal,
     }
+
+
+def _waits(of: Act):
+    return _told(of, "waiting", "it is kept, and waits to be taken in")
+
+
+def _taken(of: TakenAct):
+    return _told(of.act, of.state, of.says, of.taken_in_at, of.proposal)
 
 
 @router.get("/acts/{id}", summary="What became of a change", response_model=ActShape)
@@ -138,27 +150,12 @@ def _found(desk: Desk, act_id: str) -> dict[str, Any]:
     return _taken(taken)
 
 
-def _taken(taken) -> dict[str, Any]:
-    of = taken.act
-    return {
-        "id": of.id,
-        "kind": of.kind,
-        "state": taken.state,
-        "says": taken.says,
-        "who": of.who,
-        "at": of.at,
-        "what": dict(of.what),
-        "taken_in_at": taken.taken_in_at,
-        "proposal": taken.proposal,
-    }
-
-
 @router.get("/acts", summary="Changes that wait, and those taken in", response_model=Page[ActShape])
 async def every(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
+    paging: AskedPaging,
 ) -> Response:
     "Newest first."
 

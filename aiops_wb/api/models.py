@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
@@ -11,7 +11,7 @@ from ..log.catalog import Reader
 from ..stats.points import Grid
 from ..watch.listed import version_rows
 from .access import AtDesk, Reads
-from .answers import Paging, Rows, known_model, paged
+from .answers import AskedPaging, OneModel, Rows, known_model, paged
 from .shapes import Daily, Name, Page, VersionShape
 
 __all__ = ["router"]
@@ -40,8 +40,8 @@ async def every(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
-    model: Annotated[Name | None, Query(description="only of this model")] = None,
+    paging: AskedPaging,
+    model: OneModel = None,
 ) -> Response:
     "The champion, its challengers, and which are not watched; newest first within a model."
     rows = lambda log: list(_versions(log, model))
@@ -61,7 +61,7 @@ async def daily(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
+    paging: AskedPaging,
     model: Model,
     first: Annotated[date | None, Query(alias="from", description="first day")] = None,
     last: Annotated[date | None, Query(alias="to", description="last day")] = None,

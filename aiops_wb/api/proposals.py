@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -11,12 +11,20 @@ from ..log.catalog import Reader
 from ..log.proposals import OPEN, Proposal
 from ..watch.listed import grid_of
 from .access import AtDesk, Proposes, Reads
-from .answers import Paging, as_body, known_models, not_modified, paged, require_model
+from .answers import (
+    AskedPaging,
+    OneModel,
+    as_body,
+    known_models,
+    not_modified,
+    paged,
+    require_model,
+)
 from .desk import Desk, Kept, Snapshot
-from .hands import Key, handed_in
+from .hands import HANDED_IN, Key, handed_in
 from .ids import ThresholdId
 from .problems import Problem
-from .shapes import ActShape, Given, Name, Page, ProposalShape, Why
+from .shapes import Given, Page, ProposalShape, Why
 
 __all__ = ["Decision", "router"]
 
@@ -65,8 +73,8 @@ async def every(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
-    model: Annotated[Name | None, Query(description="only of this model")] = None,
+    paging: AskedPaging,
+    model: OneModel = None,
     state: Annotated[
         Literal["open", "approved", "rejected", "withdrawn"] | None,
         Query(description="only in this state"),
@@ -102,9 +110,7 @@ async def one(request: Request, desk: AtDesk, caller: Reads, key: ProposalKey) -
     return not_modified(request, Kept.of(as_body(ONE, row)))
 
 
-@router.post(
-    "/{key}/approve", summary="Put a proposal into force", status_code=202, response_model=ActShape
-)
+@router.post("/{key}/approve", summary="Put a proposal into force", **HANDED_IN)
 async def approve(
     desk: AtDesk, caller: Proposes, key: ProposalKey, given: Decision, idempotency: Key = None
 ) -> Response:
@@ -123,12 +129,7 @@ async def approve(
     return await handed_in(desk, caller, "approve", asked, idempotency, look)
 
 
-@router.post(
-    "/{key}/reject",
-    summary="Close a proposal without a change",
-    status_code=202,
-    response_model=ActShape,
-)
+@router.post("/{key}/reject", summary="Close a proposal without a change", **HANDED_IN)
 async def reject(
     desk: AtDesk, caller: Proposes, key: ProposalKey, given: Decision, idempotency: Key = None
 ) -> Response:

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from ..watch.false_positives import false_positives
 from .access import AtDesk, Reads
-from .answers import answered, require_model
+from .answers import OneModel, answered, require_model
 from .desk import Desk, Snapshot
-from .shapes import Name, Number, Shape
+from .shapes import Number, Shape
 
 __all__ = ["router"]
 
@@ -48,7 +48,7 @@ async def false_positive_rate(
     by: Annotated[
         Literal["day", "version", "site", "width"], Query(description="told apart by")
     ] = "day",
-    model: Annotated[Name | None, Query(description="only of this model")] = None,
+    model: OneModel = None,
     sites: Annotated[int, Query(ge=1, le=1000, description="so many sites, the largest")] = 12,
 ) -> Response:
     """FP / negatives over the recent days (setting `recent_days`), as the daily report shows it. A

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Request
 from pydantic import Field, TypeAdapter, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -17,7 +17,8 @@ from ..watch.listed import threshold_row
 from ..watch.threshold_changes import Standing, as_threshold
 from .access import AtDesk, Proposes, Reads
 from .answers import (
-    Paging,
+    AskedPaging,
+    OneModel,
     answered,
     as_body,
     known_models,
@@ -26,10 +27,10 @@ from .answers import (
     require_model,
 )
 from .desk import Desk, Kept, Snapshot
-from .hands import Key, handed_in
+from .hands import HANDED_IN, Key, handed_in
 from .ids import PATTERN, ThresholdId
 from .problems import Problem
-from .shapes import ActShape, Given, Name, Number, Page, Points, Score, Shape, ThresholdShape, Why
+from .shapes import Given, Name, Number, Page, Points, Score, Shape, ThresholdShape, Why
 
 __all__ = ["router"]
 
@@ -172,8 +173,8 @@ async def every(
     request: Request,
     desk: AtDesk,
     caller: Reads,
-    paging: Annotated[Paging, Depends(Paging.asked)],
-    model: Annotated[Name | None, Query(description="only of this model")] = None,
+    paging: AskedPaging,
+    model: OneModel = None,
 ) -> Response:
     "Of each model's version that decides, and of tenants and sites that have one of their own."
 
@@ -221,12 +222,7 @@ async def one(request: Request, desk: AtDesk, caller: Reads, id: Id) -> Response
     return not_modified(request, (await run_in_threadpool(_now, desk, id))[1])
 
 
-@router.patch(
-    "/{id}",
-    summary="Propose another threshold, or set it",
-    status_code=202,
-    response_model=ActShape,
-)
+@router.patch("/{id}", summary="Propose another threshold, or set it", **HANDED_IN)
 async def change(
     desk: AtDesk,
     caller: Proposes,
@@ -251,9 +247,7 @@ async def change(
     return await handed_in(desk, caller, kind, asked, key, look)
 
 
-@router.post(
-    "/reset", summary="Put back the threshold before", status_code=202, response_model=ActShape
-)
+@router.post("/reset", summary="Put back the threshold before", **HANDED_IN)
 async def reset(
     desk: AtDesk,
     caller: Proposes,

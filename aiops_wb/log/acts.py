@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .act_shapes import KINDS, checked_text, checked_what
-from .durable import fsync, time_ordered_id
+from .durable import fsync, time_ordered_id, write_durably
 from .errors import InvalidAct, StoreError
 from .owners import believed
 from .reading import shown
@@ -31,7 +31,6 @@ __all__ = [
     "KINDS",
     "Act",
     "Found",
-    "act_path",
     "forget_taken",
     "found",
     "hand_in",
@@ -106,9 +105,9 @@ def _hand_in(folder, kind, what, who, at, key):
             if kept and known is None:
                 _write(kept, act)  # before the act: who is stopped in between repeats this one
             if kept:
-                _write(act_path(folder.parent, act.id), act)
+                _write(_act_path(folder.parent, act.id), act)
         if not kept:
-            _write(act_path(folder.parent, act.id), act)
+            _write(_act_path(folder.parent, act.id), act)
         return act.id
     except OSError as error:
         raise StoreError(f"the act cannot be written: {error.strerror or error}.") from None
@@ -153,7 +152,7 @@ def _next_id(lock):
     return new
 
 
-def act_path(spool: str | Path, key: str) -> Path:
+def _act_path(spool: str | Path, key: str) -> Path:
     "Where the file of an act stands; InvalidAct where the id is none."
     if not _ID.fullmatch(key):
         raise InvalidAct(f"{key[:50]!r} is no id of an act.")
@@ -163,14 +162,14 @@ def act_path(spool: str | Path, key: str) -> Path:
 def keep_until_published(spool: str | Path, key: str) -> None:
     """Put the file of an act that the catalog has out of those that wait. Until a snapshot shows
     what came of it, whoever asks for its state finds it still."""
-    path = act_path(spool, key)
+    path = _act_path(spool, key)
     if path.exists():
         path.rename(_taken_path(path))
 
 
 def is_here(spool: str | Path, key: str) -> bool:
     "Whether an act waits, or was taken in and is not published yet."
-    path = act_path(spool, key)
+    path = _act_path(spool, key)
     return path.exists() or _taken_path(path).exists()
 
 
@@ -189,17 +188,8 @@ def _write(path, act):
     "A whole file, on the disk when this returns."
     told = {"id": act.id, "kind": act.kind, "what": dict(act.what), "who": act.who}
     text = json.dumps(told | {"at": act.at.isoformat()}, ensure_ascii=False)
-    path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    # a file of one's own, which nobody else may write to, whatever the mask of this process is
-    opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    with open(opened, "w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
-    fsync(path.parent)
+    # nobody else may write to it, whatever the mask of this process is
+    write_durably(path, text, 0o644)
 
 
 class Found(NamedTuple):

@@ -14,12 +14,13 @@ from .gone import GoneReads
 from .hours import HourCounting
 from .known import KNOWN_SINCE, Known
 from .outcome_columns import OutcomeColumnWrites
-from .quarantine import QuarantineWrites
+from .quarantine import NO_ROWS, QuarantineWrites
 from .recount import Recounting
 
 __all__ = ["BatchReads", "BatchWrites"]
 
 logger = logging.getLogger(__name__)
+_NO_FILES = pd.DataFrame(columns=["event_date", "tenant", "model", "version"])
 
 
 class BatchReads(GoneReads):
@@ -153,12 +154,12 @@ class BatchWrites(
         now: datetime,
         owner: str,
         *,
-        loaded: int,
-        duplicates: int,
-        conflicts: int,
-        quarantine: pd.DataFrame,
-        segments: Sequence[tuple],
-        files: pd.DataFrame,
+        loaded: int = 0,
+        duplicates: int = 0,
+        conflicts: int = 0,
+        quarantine: pd.DataFrame = NO_ROWS,
+        segments: Sequence[tuple] = (),
+        files: pd.DataFrame = _NO_FILES,
         touched: Iterable[tuple] = (),
         outcome_columns: Iterable[tuple] = (),
         also: Callable[[int], None] = lambda batch: None,

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -15,10 +16,41 @@ from .batches import BatchReads
 from .duck import parquet
 from .promises import PromiseWrites, of_rule
 
-__all__ = ["BY_HAND", "CalibrationReads", "CalibrationWrites"]
+__all__ = ["BY_HAND", "CalibrationReads", "CalibrationWrites", "Interval", "calibrated_on"]
 
 BY_HAND = "by hand, from "
 "How the reason of a calibration begins that a person made."
+
+
+class Interval(NamedTuple):
+    "A probability interval of a score, and the days of the events that it was calibrated on."
+
+    lower: float
+    upper: float
+    points: int
+    days: tuple[date, ...]  # in order
+
+    @property
+    def width(self) -> float:
+        "As a probability."
+        return self.upper - self.lower
+
+    @property
+    def span(self) -> tuple[date, date]:
+        "The first and the last of its days."
+        return self.days[0], self.days[-1]
+
+    def as_json(self) -> list:
+        "As JSON values."
+        return [*self[:3], list(map(str, self.days))]
+
+
+def calibrated_on(held_out: Iterable[date], stands: Certainty, days: int) -> tuple[date, ...]:
+    """The days of the labelled events that a calibration rests on: so many up to the newest whose
+    labels were in; of one that was made when its version was registered, the held-out days."""
+    if stands.counted is None:
+        return tuple(sorted(held_out))
+    return tuple(stands.counted - timedelta(back) for back in range(days - 1, -1, -1))
 
 
 class CalibrationReads(BatchReads):

@@ -9,9 +9,9 @@ import pandas as pd
 from ..stats.drift import ALARM_SEVERITIES
 from .base import Connected, Writing, as_rows, conditions, moment
 
-__all__ = ["ALARM_COLUMNS", "DriftEventReads", "DriftEventWrites", "alarm_rows"]
+__all__ = ["DriftEventReads", "DriftEventWrites", "alarm_rows"]
 
-ALARM_COLUMNS = ("event_id", "event_date", "model", "state", "title", "text", "muted")
+_ALARM_COLUMNS = ("event_id", "event_date", "model", "state", "title", "text", "muted")
 "What is listed of an alarm."
 
 _WAITING = """
@@ -97,7 +97,7 @@ class DriftEventWrites(DriftEventReads, Writing):
 def alarm_rows(parts: Iterable[pd.DataFrame], days: int) -> list[dict[str, Any]]:
     """Alarms about drift of the last days: opened, graver than before, closed; what goes on as
     before is not told again. `parts`: what `drift_events` says of each model."""
-    told = [row for part in parts for row in as_rows(_told(part), ALARM_COLUMNS)]
+    told = [row for part in parts for row in as_rows(_told(part), _ALARM_COLUMNS)]
     newest = max((row["event_date"] for row in told), default=None)
     recent = [row for row in told if row["event_date"] > newest - timedelta(days)]
     return sorted(recent, key=lambda row: (row["event_date"], row["event_id"]))

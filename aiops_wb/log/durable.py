@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["fsync", "time_ordered_id", "write_durably"]
@@ -16,12 +17,28 @@ def fsync(path: Path) -> None:
         os.close(fd)
 
 
-def write_durably(path: Path, text: str) -> None:
-    "Write a small file whole or not at all, on the disk when this returns."
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
-    fsync(temporary)
-    temporary.replace(path)
+def write_durably(path: Path, text: str, mode: int = 0o666, aside: str | None = None) -> None:
+    """Write a small file whole or not at all, on the disk when this returns; its folder is made
+    where there is none. It is never written through a link, and allows no more than `mode`.
+
+    `aside`: its name meanwhile, which nobody else may write at the same time; always the same one,
+    as here, replaces what a stopped writer left. OSError where it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(aside or f".{path.name}.tmp")
+    try:
+        temporary.unlink(missing_ok=True)
+        # made here and by nobody else: a link that stands in the way has no other file written
+        opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with open(opened, "w", encoding="utf-8", errors="surrogateescape") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
     fsync(path.parent)
 
 

@@ -55,6 +55,11 @@ class DayFile(NamedTuple):
         )
 
 
+_FILES = """
+    SELECT path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows
+    FROM data_files"""  # as a DayFile has them
+
+
 def problem_of(path: Path, size: int, closely: bool = True) -> str | None:
     """What is wrong with a day file, None where nothing is seen: it is missing, not as long as it
     was written, or (`closely`) does not end as Parquet does."""
@@ -83,13 +88,7 @@ class GoneReads(Connected):
     def day_files(self, **where) -> list[DayFile]:
         "The files of the log that match, as the catalog names them, oldest first."
         clause, values = conditions(**where)
-        rows = self._rows(
-            f"""
-            SELECT path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows
-            FROM data_files{clause}
-            ORDER BY batch_id, path""",
-            values,
-        )
+        rows = self._rows(f"{_FILES}{clause} ORDER BY batch_id, path", values)
         return [DayFile(*row) for row in rows]
 
     def lost_files(self) -> set[str]:
@@ -200,9 +199,7 @@ class GoneReads(Connected):
         one of their predictions, or of the labels of their day, is gone."""
         keys = set(keys)
         rows = self._rows(
-            """
-            SELECT path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows
-            FROM data_files WHERE event_date IN (SELECT unnest($days::DATE[]))""",
+            f"{_FILES} WHERE event_date IN (SELECT unnest($days::DATE[]))",
             {"days": sorted({key[0] for key in keys})},
         )
         gone = self.gone(DayFile(*row) for row in rows)

@@ -32,7 +32,6 @@ from .duck import parquet, source, target
 from .errors import StoreError
 from .feature_types import FeatureTypes
 from .leftovers import finish_leftovers
-from .quarantine import NO_ROWS
 from .reading import ReadOptions, shown
 from .roles import Choice
 from .store import Store
@@ -47,7 +46,6 @@ __all__ = [
     "load_file",
     "read_file",
     "said_of_unmatched",
-    "set_aside",
     "set_aside_acts",
 ]
 
@@ -137,7 +135,7 @@ def _ingest_folder(store, kind, folder, types, now, owner, chunk_rows, options):
     found = waiting(folder)
     result = Ingested(passed_over=tuple(found.passed_over))
     for path, reason in found.unreadable.items():
-        result += set_aside(store, kind, path, reason, now, owner)
+        result += _set_aside(store, kind, path, reason, now, owner)
     done, chunk, size, known = store.ingested(kind), [], 0, AtOnce(options.risk_cuts)
     for path in found.files:
         try:
@@ -146,7 +144,7 @@ def _ingest_folder(store, kind, folder, types, now, owner, chunk_rows, options):
             options.limits.check_rows(rows)
         except (StoreError, FileNotFoundError) as error:
             if os.path.lexists(path):  # else somebody took it
-                result += set_aside(store, kind, path, _reason(path, error), now, owner)
+                result += _set_aside(store, kind, path, _reason(path, error), now, owner)
             continue
         if delivered.segment_id in done:
             result += Ingested(duplicates=int(rows)) + _remove(path)
@@ -444,7 +442,7 @@ def _load_or_set_aside(store, kind, chunk, types, now, owner, known):
             raise _not_written(kind, error) from None
         result = Ingested()
         for path, reason in damaged.items():
-            result += set_aside(store, kind, path, reason, now, owner)
+            result += _set_aside(store, kind, path, reason, now, owner)
         whole = [delivered for delivered in chunk if delivered.path not in damaged]
         return result + _load_or_set_aside(store, kind, whole, types, now, owner, known)
     for delivered in chunk:
@@ -466,7 +464,7 @@ def _load_alone(store, kind, chunk, error, types, now, owner, known):
             f"{shown(path.name)} needs more memory than is allowed: split it, or raise "
             f"memory_limit ({str(error).splitlines()[0]})"
         )
-        return set_aside(store, kind, path, reason, now, owner)
+        return _set_aside(store, kind, path, reason, now, owner)
     half = len(chunk) // 2
     result = _load_or_set_aside(store, kind, chunk[:half], types, now, owner, known)
     return result + _load_or_set_aside(store, kind, chunk[half:], types, now, owner, known)
@@ -498,11 +496,11 @@ def set_aside_acts(store: Store, now: datetime, owner: str, spool: Path) -> Inge
     found = found_acts(spool)
     result = Ingested(passed_over=tuple(found.passed_over))
     for path, reason in found.unreadable.items():
-        result += set_aside(store, "acts", path, reason, now, owner)
+        result += _set_aside(store, "acts", path, reason, now, owner)
     return result
 
 
-def set_aside(
+def _set_aside(
     store: Store, kind: str, path: Path, reason: str, now: datetime, owner: str
 ) -> Ingested:
     """Move a file that cannot be used out of the spool, and record why.
@@ -518,11 +516,6 @@ def set_aside(
             kind,
             now,
             owner,
-            loaded=0,
-            duplicates=0,
-            conflicts=0,
-            quarantine=NO_ROWS,
-            files=pd.DataFrame(columns=["event_date", "tenant", "model", "version"]),
             segments=[(identity, kind, shown(path.name), size, "corrupt", reason)],
         )
     try:

@@ -2,12 +2,11 @@
 database, with the standard library alone."""
 
 import json
-import os
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .durable import fsync
+from .durable import write_durably
 from .names import file_name
 
 __all__ = ["KINDS", "schema_path", "read_null_words", "read_schema", "write_schema"]
@@ -64,16 +63,6 @@ def write_schema(
             return
     except (OSError, ValueError):  # none yet, or not readable: written anew
         pass
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # a name of its own and always the same: what a stopped writer left is replaced
-    temporary = path.with_name(f".{uuid.uuid5(uuid.NAMESPACE_OID, path.name).hex}.tmp")
-    try:
-        temporary.unlink(missing_ok=True)
-        with open(temporary, "x", encoding="utf-8") as handle:  # through no link of somebody else
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    fsync(path.parent)
+    # the name of a model may leave no room for a longer one
+    aside = f".{uuid.uuid5(uuid.NAMESPACE_OID, path.name).hex}.tmp"
+    write_durably(path, text, aside=aside)

@@ -15,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
-import pandas as pd
 
 from .checks import as_delivered
 from .columns import PREDICTION
@@ -25,7 +24,6 @@ from .errors import StoreError
 from .features import stored_types
 from .gone import LOST, WHAT, DayFile
 from .ingest import ingest
-from .quarantine import NO_ROWS
 from .reading import ReadOptions
 from .snapshot import Snapshot, snapshots
 from .store import Store
@@ -236,18 +234,7 @@ def _count_again(store, now, owner, files):
     "Count the days of files anew: what came for them meanwhile was not counted with them."
     days = {file.day for file in files if file.day is not None}
     keys = {f[1:5] for day in days for f in store.day_files(kind="predictions", event_date=day)}
-    store.commit_batch(
-        "predictions",
-        now,
-        owner,
-        loaded=0,
-        duplicates=0,
-        conflicts=0,
-        quarantine=NO_ROWS,
-        segments=[],
-        files=pd.DataFrame(columns=["event_date", "tenant", "model", "version"]),
-        touched=keys,
-    )
+    store.commit_batch("predictions", now, owner, touched=keys)
 
 
 def record_lost(

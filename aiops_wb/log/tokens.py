@@ -26,7 +26,7 @@ from typing import Any
 
 from .act_shapes import checked_text
 from .audit import AuditWrites
-from .durable import fsync
+from .durable import write_durably
 from .errors import StoreError
 from .owners import believed
 
@@ -239,15 +239,7 @@ def _changing(data: Path) -> Iterator[Change]:
 
 def _write(path, known):
     text = json.dumps({"tokens": [asdict(token) for token in known]}, indent=1, default=_plain)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(opened, "w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
-    fsync(path.parent)
+    write_durably(path, text, 0o600)
 
 
 def _plain(value):

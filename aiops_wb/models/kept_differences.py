@@ -5,8 +5,9 @@ from datetime import datetime
 
 import pandas as pd
 
+from ..log.calibrations import Interval
 from ..log.catalog import Reader
-from ..log.difference_files import Interval, read_differences, write_differences
+from ..log.difference_files import read_differences, write_differences
 from ..log.feature_names import FeatureName
 from ..log.reason_files import OfDay
 from .differences import Difference, WidthExplained

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from ..config import Settings
+from ..log.calibrations import Interval, calibrated_on
 from ..log.catalog import Reader
-from ..log.difference_files import Interval, calibrated_on
 from ..log.errors import StoreError
 from ..log.feature_names import FeatureName
 from ..models.explain import contributions, decoded, in_words, reason_codes

@@ -8,7 +8,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from ..log.difference_files import Interval, calibrated_on
+from ..log.calibrations import Interval, calibrated_on
 from ..stats.automation import Certainty
 from ..stats.conformal import SetBounds, Sets
 from ..stats.counts import ScoreCounts

@@ -121,8 +121,7 @@ def test_an_act_is_known_from_the_moment_it_is_handed_in(bench):
             for path in (bench.data / "spool" / "acts").glob("*.json"):
                 path.unlink()
         assert client.get(f"/acts/{act['id']}").json()["state"] == "waiting"
-        with bench.store() as store:
-            store.publish()
+        bench.publish()
         assert client.get(f"/acts/{act['id']}").json()["state"] == "done"
         assert client.get("/acts").json()["total"] == 1
         assert client.get("/acts/00000000-0000-0000-0000-000000000000").status_code == 404

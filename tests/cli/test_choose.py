@@ -24,8 +24,7 @@ def data(tmp_path_factory):
     bench.log(frame)
     bench.label(frame, at="2026-04-02T00:00:00Z")
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     return bench.data
 
 

@@ -19,8 +19,7 @@ def told(bench, capsys):
     bench.log(frame)
     bench.label(frame)
     bench.ingest(datetime(2026, 3, 20, tzinfo=UTC))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
 
     def say(*words):
         capsys.readouterr()

@@ -26,8 +26,7 @@ def house(tmp_path_factory):
     came = frame[frame.day + timedelta(12) <= last].groupby("day").head(8)
     bench.label(came, at=pd.to_datetime(came.day + timedelta(12)).dt.tz_localize("UTC"))
     bench.ingest(datetime.combine(last, datetime.max.time(), UTC))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     return bench
 
 
@@ -113,8 +112,7 @@ def test_without_a_log_or_with_several_models(tmp_path, capsys):
     assert main(["labels", "show", *data]) == 1
     assert "no published snapshot" in capsys.readouterr().err
     bench = Bench(tmp_path)
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     assert main(["labels", "show", *data]) == 0
     assert capsys.readouterr().out == "the log is empty: no label is known yet\n"
     assert main(["labels", "never", "0.1", *WHY, *data]) == 1
@@ -122,8 +120,7 @@ def test_without_a_log_or_with_several_models(tmp_path, capsys):
     for model in "ab":
         bench.log(events(days=1, per_day=3, version=model), model=model)
         bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     assert main(["labels", "never", "0.1", *WHY, *data]) == 1
     assert "name one of a, b with --model" in capsys.readouterr().err
     assert main(["labels", "show", *data]) == 0

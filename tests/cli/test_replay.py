@@ -16,8 +16,7 @@ def log(tmp_path_factory):
     bench.log(frame, threshold=405, route=routes)
     bench.label(frame)
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     return bench, frame
 
 

@@ -34,8 +34,7 @@ def logged(tmp_path_factory):
     bench.log(events(days=5))
     bench.label(events(days=4))
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     return bench
 
 
@@ -131,8 +130,7 @@ def test_what_there_is_not_is_said_with_what_there_is(logged, tmp_path):
 def test_without_a_label_alerts_are_known_and_the_rest_is_not(bench):
     bench.log(events(days=2))
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     explorer = ThresholdExplorer(bench.data)
     explorer.value = 0.5
     assert explorer.figures["alerts"] > 0 and isnan(explorer.figures["precision"])
@@ -219,8 +217,7 @@ def test_a_tenant_of_another_name_is_asked_for_by_it(tmp_path, monkeypatch):
     with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, tenant="acme") as log:
         log.log(made.score, made["at"], prediction_id=made.id, site_id=made.site)
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     assert ThresholdExplorer(bench.data, tenant="acme").segment == "all events"
     explorer = ThresholdExplorer(bench.data, tenant="acme", site="north")
     assert explorer._data["parts"][1]["tenant"] == "acme"
@@ -247,8 +244,7 @@ def test_names_stay_text(bench):
     made = events(days=2)
     bench.log(made.assign(site=[HOSTILE, "b"] * (len(made) // 2)))
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     explorer = ThresholdExplorer(bench.data, site=HOSTILE)
     html = explorer._static()
     assert "<img" not in html and HOSTILE in unescape(html)

@@ -122,8 +122,7 @@ def folder(tmp_path_factory):
     bench.log(events(days=5, per_day=400))
     bench.label(events(days=4, per_day=400))
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     cells = [new_code_cell(cell) for cell in CELLS]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     write(new_notebook(cells=cells, metadata=kernel), root / "look.ipynb")

@@ -179,8 +179,7 @@ def test_files_that_are_no_acts_are_named_with_the_reason(tmp_path):
 
 
 def test_the_state_of_an_act_that_nobody_knows(bench):
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     one = hand_in(bench.data / "spool", "set", SET, "ana", NOW)
     with open_snapshot(bench.data) as log:
         assert log.act_state(bench.data / "spool", one) == "waiting" and log.act(one) is None

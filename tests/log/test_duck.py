@@ -69,8 +69,7 @@ def test_a_log_in_a_folder_of_any_name_reads_its_own_rows(tmp_path, decoys, name
     bench = filled(tmp_path / name, 0)
     bench.log(events(days=2, seed=0))
     assert bench.ingest().duplicates == 80
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     with open_snapshot(bench.data) as reader:
         first, last = events().day.iloc[[0, 79]]
         rows = reader.rows(MODEL, first, last).set_index("prediction_id")

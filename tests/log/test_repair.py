@@ -43,8 +43,7 @@ def made(tmp_path_factory):
     "Two days, with a copy of the catalog as it was after the first."
     bench = Bench(tmp_path_factory.mktemp("made"))
     delivered(bench, 0)
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     shutil.copy(bench.data / "catalog.duckdb", bench.root / "older.duckdb")
     delivered(bench, 1)
     return bench
@@ -106,8 +105,7 @@ def test_an_older_catalog_is_refused_and_repaired(log, published):
 
 
 def test_a_log_without_a_catalog_is_repaired_from_what_was_published(log):
-    with log.store() as store:
-        store.publish()
+    log.publish()
     whole = state(log)
     (log.data / "catalog.duckdb").unlink()
     with pytest.raises(StoreError, match="'aiops-wb repair'"):

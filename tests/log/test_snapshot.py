@@ -19,8 +19,7 @@ def test_readers_do_not_hold_up_the_writer_and_see_their_own_state(bench):
     frame = events(days=1)
     bench.log(frame)
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     reader = open_snapshot(bench.data)
     bench.log(events(days=1, seed=1, start=date(2026, 3, 2)))
     bench.ingest()
@@ -77,8 +76,7 @@ def test_the_fraud_log_view_runs_the_sql_of_such_a_log(bench):
     bench.log(frame, calibration_id="c1", risk_level="HIGH", route="alert", automated=False)
     bench.label(frame.iloc[:50])
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     with open_snapshot(bench.data) as log:
         rows = log.frame("""
             SELECT fraud_probability, prediction_lower_bound, prediction_upper_bound,
@@ -119,8 +117,7 @@ def test_an_interval_is_unknown_without_a_calibration_and_all_of_it_with_an_infi
     bench.log(frame.head(2))
     bench.log(frame.tail(2), calibration_id="small")
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     with open_snapshot(bench.data) as log:
         rows = log.frame(
             """
@@ -138,8 +135,7 @@ def test_the_operators_questions_are_answered_by_name(bench):
     bench.log(frame, route=routes, automated=(frame.score <= 0.6).to_numpy())
     bench.label(frame.head(60))
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     with open_snapshot(bench.data) as log:
         answers = log.operator_answers(MODEL, frame["at"].max().to_pydatetime())
         before = log.operator_answers(MODEL, frame["at"].max().to_pydatetime(), NOW - timedelta(1))

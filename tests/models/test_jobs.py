@@ -37,8 +37,7 @@ def published(tmp_path_factory):
             logger.log(frame.score, frame["at"], prediction_id=frame.id, features=features)
         bench.label(frame)
     bench.ingest(NOW)
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     return bench
 
 

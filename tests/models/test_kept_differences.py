@@ -14,7 +14,8 @@ from test_explain import DAY, OF, alerts_of, live
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import _keep_reasons, _what_moved
-from aiops_wb.log.difference_files import Interval, read_differences
+from aiops_wb.log.calibrations import Interval
+from aiops_wb.log.difference_files import read_differences
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.feature_names import FeatureName
 from aiops_wb.models.explain import contributions

@@ -587,8 +587,7 @@ def test_the_command_line_names_what_tells_recent_days_from_training(bench, caps
     bench.log(events(days=40, per_day=150, start=date(2026, 1, 5)))  # what was trained on
     live(bench)
     bench.ingest(datetime(2026, 3, 7, 2, tzinfo=UTC))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     with open_snapshot(bench.data) as log:
         assert next(iter(explain_drift(log, MODEL, "v1", date(2026, 3, 6)).features)) == "x"
     explain = ["drift", "explain", "--data", str(bench.data), "--model", MODEL]
@@ -679,8 +678,7 @@ def log_features(bench, columns, days=8, start=date(2026, 2, 23)):
             latency_ms=2.0,
         )
     bench.ingest(datetime(2026, 3, 7, tzinfo=UTC))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     return View(open_snapshot(bench.data), MODEL, start + timedelta(days - 1))
 
 
@@ -949,8 +947,7 @@ def test_a_snapshot_of_another_schema_is_refused_with_the_next_step(bench):
     import duckdb
 
     registered(bench)
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     with duckdb.connect(str((bench.data / "aiops.duckdb").resolve())) as con:
         con.execute("DELETE FROM migrations WHERE version = (SELECT max(version) FROM migrations)")
     with pytest.raises(StoreError, match="run 'aiops-wb ingest' once"):

@@ -45,8 +45,7 @@ def lived(bench, days, delay, unlabelled=0):
             told = of_day.drop(tickets.index[:unlabelled])
             bench.label(told, at=f"{day + timedelta(delay)}T12:00:00Z")
     bench.ingest(night(last))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     return last
 
 

@@ -29,8 +29,7 @@ def labelled_after(bench, days_old):
         if day + timedelta(days_old) <= LAST:
             bench.label(of_day, at=f"{day + timedelta(days_old)}T12:00:00Z")
     bench.ingest(datetime.combine(LAST, datetime.max.time(), UTC))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +78,7 @@ def test_labels_that_come_the_night_after_are_a_day_older(slow, tmp_path):
     frame = events(days=DAYS, per_day=40, seed=3, start=START)
     bench.label(frame[frame.day == night - timedelta(12)], at=f"{night}T01:00:00Z")
     bench.ingest(datetime.combine(night, time(3), UTC))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     with open_snapshot(bench.data) as log:
         view = view_of(log, "auto")
         assert view.labels.completeness.age == 12
@@ -104,8 +102,7 @@ def test_what_cannot_be_told_is_said(tmp_path):
     registered(bench)
     bench.log(events(days=3, seed=3, start=START))
     bench.ingest(datetime(2026, 2, 26, tzinfo=UTC))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     with open_snapshot(bench.data) as log:
         view = View(log, MODEL, START + timedelta(2), settings=Settings(label_delay_days=1))
         assert view.labels.completeness.age is None

@@ -240,8 +240,7 @@ def test_years_are_counted_and_what_nobody_knows_is_not_judged(logged):
 def test_the_command_and_the_page_say_the_same(logged, capsys):
     bench, frame, _ = logged
     folders = ["--data", str(bench.data), "-q"]
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     assert main(["promises", *folders]) == 0
     assert (
         "no promise has come due yet: the first was made on 2026-03-01" in capsys.readouterr().out

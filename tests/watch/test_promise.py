@@ -522,8 +522,7 @@ def test_the_operators_tables_are_as_of_their_batch(bench):
     ids = decide_by_hand(bench, FIRST, 0.9, "alert", name="unlabelled")
     then, settings = night(FIRST) + timedelta(hours=1), Settings(data=bench.data)
     shown = lambda as_of: View(store, MODEL, FIRST, as_of, settings)
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     with open_snapshot(bench.data) as store:
         before = [t.frame.to_dict("records") for t in operator_tables(shown(then))]
     with OutcomeLogger(bench.data / "spool", "t") as log:
@@ -538,8 +537,7 @@ def test_the_operators_tables_are_as_of_their_batch(bench):
             automated=False,
         )
     bench.ingest(then + timedelta(hours=2))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     with open_snapshot(bench.data) as store:
         assert [t.frame.to_dict("records") for t in operator_tables(shown(then))] == before
         assert [before[0][0][c] for c in ("predictions", "tickets", "to a person")] == [

@@ -92,8 +92,7 @@ def logged(tmp_path_factory):
     bench.log(events(days=5))
     bench.label(events(days=4))
     bench.ingest()
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     return bench
 
 

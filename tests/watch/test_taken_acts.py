@@ -30,8 +30,7 @@ def made(tmp_path_factory):
     bench.log(frame)
     bench.label(frame)
     bench.ingest(NOW)
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     return bench
 
 

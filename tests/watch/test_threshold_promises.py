@@ -27,8 +27,7 @@ def made(tmp_path_factory):
     bench.log(frame)
     bench.label(frame, at="2026-01-10T00:00:00Z")
     bench.ingest(datetime(2026, 1, 10, tzinfo=UTC))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     return bench
 
 
@@ -93,8 +92,7 @@ def test_nothing_is_promised_where_too_few_weeks_can_judge(tmp_path):
     bench.log(frame)
     bench.label(frame, at="2025-10-10T00:00:00Z")
     bench.ingest(datetime(2025, 10, 10, tzinfo=UTC))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     with pytest.raises(StoreError, match="cannot be promised yet: .*12 are needed"):
         promised(open_view(bench.data, MODEL), Bound("fpr", 0.25, 0.5), 900)
 

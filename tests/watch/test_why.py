@@ -44,8 +44,7 @@ def made(tmp_path_factory):
     bench.ingest(now=datetime(2026, 3, 22, 3, tzinfo=UTC))
     bench.label(first[late], at="2026-03-30T00:00:00Z")
     bench.ingest(now=datetime(2026, 3, 30, 1, tzinfo=UTC))
-    with bench.store() as store:
-        store.publish()
+    bench.publish()
     return bench
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from .. import cases
 from ..access import AtDesk
-from ..answers import Paging
+from ..answers import Paging, known_models
 from ..problems import Problem
 from ..proposals import Decision
 from .answers import about, answer, rows
@@ -68,7 +68,7 @@ async def of_alarms(
 
 async def _shown(request, desk, visits, kind, page, given, act):
     with desk.snapshots.newest() as snapshot:
-        known = snapshot.answer("models", lambda log: log.models())
+        known = known_models(snapshot)
     link = lambda offset: f"/pages/{kind}?{urlencode(given | {'offset': offset})}"
     return shown(
         request,

@@ -12,7 +12,7 @@ from ...watch.dial import Calls
 from ...watch.listed import model_row
 from .. import thresholds
 from ..access import AtDesk
-from ..answers import Paging
+from ..answers import LONGEST
 from ..desk import Desk, Snapshot
 from ..problems import Problem
 from .answers import rows
@@ -22,7 +22,6 @@ from .visitors import Visits
 __all__ = ["router"]
 
 router = APIRouter(route_class=PageRoute)
-MOST = Paging(1000, 0)
 
 
 @router.get("/")
@@ -31,7 +30,7 @@ async def models(request: Request, desk: AtDesk, visits: Visits) -> Response:
     found = await run_in_threadpool(_models, desk)
     if found is None:
         return shown(request, "models.html", "Models", visits, rows=[], none_yet=True)
-    standing = await rows(thresholds.every(request, desk, visits.caller, MOST))
+    standing = await rows(thresholds.every(request, desk, visits.caller, LONGEST))
     whole = {row["model"]: row for row in standing["items"] if row["tenant"] is None}
     proposed = {row["model"] for row in standing["items"] if row["proposals"]}
     told = [

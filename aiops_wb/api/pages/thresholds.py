@@ -15,7 +15,7 @@ from ...watch.listed import grid_of
 from ...watch.slider import of_segments, parts_of
 from .. import thresholds
 from ..access import AtDesk
-from ..answers import Paging, require_model
+from ..answers import LONGEST, require_model
 from ..desk import Desk
 from ..hands import handed_in
 from ..problems import Problem
@@ -28,7 +28,6 @@ from .visitors import Form, Visits
 __all__ = ["router"]
 
 router = APIRouter(route_class=PageRoute)
-MOST = Paging(1000, 0)
 Text = Annotated[str, Query(max_length=1024)]
 
 
@@ -63,7 +62,7 @@ async def model(
     act: Text = "",
 ) -> Response:
     "Thresholds in force and their history; one that is tried, where one is named."
-    standing = await rows(thresholds.every(request, desk, visits.caller, MOST, model))
+    standing = await rows(thresholds.every(request, desk, visits.caller, LONGEST, model))
     panel = None
     if threshold or back:
         score = None if back else score_of(threshold)

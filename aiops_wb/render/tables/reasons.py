@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ...log.difference_files import Interval
+from ...log.calibrations import Interval
 from ...log.feature_names import FeatureName
 from ...stats.drift import ALARM_SEVERITIES
 from ...watch.alarm_rows import alarms_of_day
