@@ -1,7 +1,10 @@
 """An older catalog, day files that are gone: told apart from an interruption, and made whole."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -115,6 +118,42 @@ def test_a_log_without_a_catalog_is_repaired_from_what_was_published(log):
     assert "snapshot of batch" in repaired(log)[0] and state(log) == whole
     (log.data / "catalog.duckdb").write_bytes(b"no database")
     assert "could not be read" in repaired(log)[0] and state(log) == whole
+
+
+def older(bench):
+    "An older catalog put back, behind a snapshot with a change that nothing but it knows."
+    with bench.store() as store:
+        store.record(NOW, "ana", "watch", "m/v", "off", "a change")
+        store.publish()
+    shutil.copy(bench.root / "older.duckdb", bench.data / "catalog.duckdb")
+
+
+def test_a_snapshot_that_somebody_reads_is_not_called_unreadable(log):
+    older(log)
+    with open_snapshot(log.data) as reader:  # an API
+        assert "snapshot of batch" in repaired(log)[0] and reader.days(MODEL)
+    with log.store() as store:
+        assert len(store.audit("m/v"))
+    assert [n for n in rejected_files(log.data) if n.startswith("unreadable")] == []
+
+
+HOLDS = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+
+
+def test_a_file_that_another_process_holds_is_not_put_aside(log):
+    older(log)
+    place = str(log.data / "catalog.duckdb")
+    before = Path(place).read_bytes()
+    ends = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", HOLDS, place], **ends) as other:
+        try:
+            assert other.stdout.readline() == "held\n"
+            with pytest.raises(StoreError, match=r"catalog.duckdb is open in another process"):
+                repaired(log)
+        finally:
+            other.communicate("\n")
+    assert rejected_files(log.data) == [] and Path(place).read_bytes() == before
+    assert "snapshot of batch" in repaired(log)[0]
 
 
 def test_what_was_decided_here_is_decided_again_and_not_called_a_services(tmp_path):
