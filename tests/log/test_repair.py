@@ -1,7 +1,6 @@
 """An older catalog, day files that are gone: told apart from an interruption, and made whole."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -193,6 +192,24 @@ def test_an_interrupted_writers_files_are_no_lost_catalog(log, monkeypatch):
     assert list((log.data / "log").rglob("b00000005-*"))
     assert log.ingest().loaded == 20 and rejected_files(log.data) == []
     assert not (log.data / "writing.json").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"batch": 5, "from": [1]}'])
+def test_what_a_writer_noted_and_nobody_can_read_stops_no_morning(made, text):
+    (made.data / "writing.json").write_text(text)
+    with made.store() as store:
+        assert store.unknown_files() == []
+    assert not (made.data / "writing.json").exists()
+
+
+def test_files_of_a_writer_whose_note_is_damaged_are_taken_in_again_once(log, monkeypatch):
+    log.log(events(days=1, per_day=20, seed=7, start=FIRST + timedelta(2)))
+    stopped_writer(log, monkeypatch)
+    (log.data / "writing.json").write_text("{")
+    with pytest.raises(StoreError, match="'aiops-wb repair'"):
+        log.ingest()
+    assert "20 loaded, 20 duplicates" in repaired(log)[-1]
+    assert state(log)[1] == [["outcomes", 60], ["predictions", 80]]
 
 
 def test_what_an_interrupted_writer_left_is_kept_where_its_source_is_gone(log, monkeypatch):
