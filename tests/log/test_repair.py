@@ -327,6 +327,40 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path):
     assert problem_of(Path("/dev/null/x"), 4).startswith("cannot be read")
 
 
+def test_a_file_that_is_replaced_while_the_log_is_open_is_looked_at_again(log):
+    "By another of the same length; its end was seen whole before."
+    with log.store() as store:
+        file = store.day_files(kind="predictions")[0]
+        path, other = log.data / file.path, log.root / "other"
+        shutil.copy2(path, other)
+        assert store.gone() == {}
+        HARMS["no end"](other)
+        other.replace(path)
+        assert store.gone() == {file: "is damaged"}
+        assert store.gone(closely=False) == {}
+
+
+def test_a_copy_that_keeps_its_times_is_a_replacement(log):
+    "What was noted of the damaged file does not hold of it."
+    path, kept = first_file(log), log.root / "kept"
+    shutil.copy2(path, kept)
+    HARMS["inside"](path)
+    shutil.copystat(kept, path)  # a disk that loses bits changes no time
+    with log.store() as store:
+        assert path.name in store.note_damaged()[0] and len(store.gone()) == 1
+        shutil.copy2(kept, path)
+        assert store.gone() == {}
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"%s": null}', '{"%s": [1]}'])
+def test_a_note_of_damage_that_nobody_can_read_is_none(made, text):
+    note = made.data / "damaged.json"
+    note.write_text(text.replace("%s", str(first_file(made).relative_to(made.data))))
+    with made.store() as store:
+        assert store.gone() == {} and store.note_damaged() == []
+    note.unlink()
+
+
 def test_status_names_what_is_gone_and_the_command_says_how_to_go_on(log, capsys):
     def given(*words):
         code = main([*words, "--data", str(log.data), "-q"])
