@@ -14,6 +14,7 @@ from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
 from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.duck import connect
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.gone import problem_of
 from aiops_wb.log.ingest import ingest
@@ -134,6 +135,20 @@ def test_a_snapshot_that_somebody_reads_is_not_called_unreadable(log):
     with log.store() as store:
         assert len(store.audit("m/v"))
     assert [n for n in rejected_files(log.data) if n.startswith("unreadable")] == []
+
+
+def test_a_repair_that_was_stopped_stops_no_later_one(log):
+    with log.store() as store:
+        snapshot = store.publish()
+    begun = log.data / ".catalog-repair.tmp"
+    shutil.copy(snapshot, log.root / "begun")
+    with connect(log.root / "begun") as con:  # what stands beside it while it is open
+        con.execute("DROP VIEW predictions")
+        shutil.copy(log.root / "begun", begun)
+        shutil.copy(log.root / "begun.wal", begun.with_name(f"{begun.name}.wal"))
+    older(log)
+    assert "snapshot of batch" in repaired(log)[0]
+    assert not list(log.data.glob(".catalog-repair*"))
 
 
 HOLDS = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
