@@ -305,6 +305,6 @@ def empty_rejected(store: Store, now: datetime, owner: str, why: str) -> str:
     if not names:
         return "nothing is set aside"
     store.record(now, owner, "rejected", "rejected", f"{len(names)} removed", why, names)
-    for name in names:
-        (store.root / "rejected" / name).unlink()
+    for path in (store.root / "rejected" / name for name in names):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     return f"{len(names):,} files that were set aside are removed"

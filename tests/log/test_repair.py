@@ -240,6 +240,16 @@ def test_what_an_interrupted_writer_left_is_kept_where_its_source_is_gone(log, m
     assert rejected_files(log.data) == []
 
 
+def test_a_folder_that_was_set_aside_is_removed_with_the_rest(log):
+    "A repair puts one aside that stands among day files under the name of one."
+    (log.data / "log" / "predictions" / "odd.parquet").mkdir()
+    assert "is in rejected" in repaired(log)[0]
+    (log.data / "rejected" / "damaged-odd.parquet" / "inside").write_text("x")
+    with log.store() as store:
+        assert "1 files" in empty_rejected(store, NOW, "ana", "looked at")
+    assert rejected_files(log.data) == []
+
+
 def first_file(bench, kind="predictions", day=FIRST):
     return next((bench.data / "log" / kind / f"event_date={day}").glob("*.parquet"))
 
