@@ -111,6 +111,13 @@ class GoneReads(Connected):
         )
         return self._until_written("audit", "lost files", look)
 
+    def lost_days(self, model: str) -> set[date]:
+        "Days of a model of which predictions are recorded as lost."
+        if not (lost := self.lost_files()):
+            return set()
+        files = self.day_files(kind="predictions", model=model)
+        return {file.day for file in files if file.path in lost}
+
     def gone(
         self, files: Iterable[DayFile] | None = None, closely: bool = True
     ) -> dict[DayFile, str | None]:
@@ -202,7 +209,7 @@ class GoneReads(Connected):
 
     @cached_property
     def _whole(self):
-        "Path -> how a file stood when its end was looked at: it is opened again once it is another."
+        "Path -> how a file stood when its end was looked at; another one is opened again."
         return {}
 
     def blocked(self, keys: Iterable[tuple]) -> set[tuple]:
