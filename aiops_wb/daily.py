@@ -3,7 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -943,7 +943,9 @@ def _handing_on(morning, waiting, to, turn):
 
     with ThreadPoolExecutor(1, "aiops-wb-sinks") as beside:
         try:
-            yield beside.submit(hand_on)
+            sent = beside.submit(hand_on)
+            yield sent
+            wait([sent])  # here, where who stops the work stops this as well
         except BaseException:
             stopped.set()
             raise

@@ -7,11 +7,12 @@ import pandas as pd
 
 from .base import Writing, conditions, moment
 from .batches import BatchReads
+from .gone import GoneReads
 
 __all__ = ["ContributionReads", "ContributionWrites"]
 
 
-class ContributionReads(BatchReads):
+class ContributionReads(BatchReads, GoneReads):
     "Days of contributions, as they were known at a time."
 
     def contribution_days(
@@ -30,12 +31,15 @@ class ContributionReads(BatchReads):
 
     def days_to_explain(self, model: str, version: str, days: Iterable[date]) -> dict[date, int]:
         """Those of some days, in their order, whose contributions are not kept, or of which
-        predictions came since: their last batch."""
+        predictions came since: their last batch. Not those of which predictions are gone."""
         logged = self.newest_batches(model).groupby("event_date").batch.max()
         kept = self.contribution_days(model, version).groupby("event_date").batch_id.max()
         of = lambda frame: dict(zip(frame.index.date, map(int, frame))) if len(frame) else {}
         newest, done = of(logged), of(kept)
-        return {d: newest[d] for d in days if d in newest and done.get(d, -1) < newest[d]}
+        lacking = {d: newest[d] for d in days if d in newest and done.get(d, -1) < newest[d]}
+        files = self.day_files(kind="predictions", model=model) if lacking else []
+        gone = {file.day for file in self.gone(f for f in files if f.day in lacking)}
+        return {day: batch for day, batch in lacking.items() if day not in gone}
 
 
 class ContributionWrites(ContributionReads, Writing):

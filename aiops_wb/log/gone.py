@@ -78,8 +78,14 @@ def problem_of(path: Path, size: int, closely: bool = True) -> str | None:
         return f"cannot be read ({error.strerror})"
 
 
-def _changed(path):
-    return os.stat(path).st_mtime_ns
+def _stands(path):
+    """What is another once a file is written to or replaced, also by a copy that keeps its times;
+    None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return [found.st_ino, found.st_size, found.st_ctime_ns]
 
 
 class GoneReads(Connected):
@@ -103,6 +109,13 @@ class GoneReads(Connected):
             )
         )
         return self._until_written("audit", "lost files", look)
+
+    def lost_days(self, model: str) -> set[date]:
+        "Days of a model of which predictions are recorded as lost."
+        if not (lost := self.lost_files()):
+            return set()
+        files = self.day_files(kind="predictions", model=model)
+        return {file.day for file in files if file.path in lost}
 
     def gone(
         self, files: Iterable[DayFile] | None = None, closely: bool = True
@@ -167,32 +180,36 @@ class GoneReads(Connected):
         for file in self.day_files():
             if file not in gone and (problem := self.unreadable(file)):
                 found[file] = problem
-        self._noted |= {f.path: [_changed(self.root / f.path), said] for f, said in found.items()}
+        self._noted |= {f.path: [_stands(self.root / f.path), said] for f, said in found.items()}
         if found:
             write_durably(self.root / _NOTED, json.dumps(self._noted))
         return [file.says(problem) for file, problem in found.items()]
 
     @cached_property
     def _noted(self):
-        "Path -> (when it was changed, what is wrong) of files that were found damaged inside."
+        "Path -> (how it stood, what is wrong) of files that were found damaged inside."
         try:
-            return dict(json.loads((self.root / _NOTED).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            told = json.loads((self.root / _NOTED).read_text(encoding="utf-8"))
+            return {path: (stood, problem) for path, (stood, problem) in told.items()}
+        except (OSError, ValueError, TypeError, AttributeError):  # it is noted again
             return {}
 
     def _problem(self, file, closely):
         "What is wrong with a file, as far as that is seen or was noted."
         path = self.root / file.path
-        changed, problem = self._noted.get(file.path, (None, None))
-        seen = problem_of(path, file.bytes, closely and file.path not in self._whole)
-        if closely and not seen:
-            self._whole.add(file.path)
-        return seen or (problem if problem and changed == _changed(path) else None)
+        stands, (noted, problem) = _stands(path), self._noted.get(file.path, (None, None))
+        if stands and stands == self._whole.get(file.path):
+            seen = None
+        elif seen := problem_of(path, file.bytes, closely):
+            self._whole.pop(file.path, None)
+        elif closely:
+            self._whole[file.path] = stands
+        return seen or (problem if noted and noted == stands else None)
 
     @cached_property
     def _whole(self):
-        "Paths of files whose end was looked at: it is opened once, its size is asked each time."
-        return set()
+        "Path -> how a file stood when its end was looked at; another one is opened again."
+        return {}
 
     def blocked(self, keys: Iterable[tuple]) -> set[tuple]:
         """Those of some (event_date, tenant, model, version) that cannot be counted from the files:

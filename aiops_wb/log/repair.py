@@ -40,6 +40,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _AGAIN = "again-"
+_HELD = "Could not set lock"  # what DuckDB says of a file that another process writes
 WHOLE = "whole"
 "What the trail says of a day file that was recorded as lost and came back."
 
@@ -72,23 +73,32 @@ def catalog_from_snapshot(root: Path) -> str:
 
 
 def _batches_of(path: Path) -> int | None:
-    "How many batches a catalog or a snapshot knows, None where it cannot be read."
+    """How many batches a catalog or a snapshot knows, None where it cannot be read. StoreError for
+    one that another process holds or that may not be opened: nothing says that it is damaged."""
     if not path.exists():
         return None
     try:
-        con = connect(path)
+        path.open("rb").close()
+        # beside an API or an analyst, who have it open as well
+        con = connect(path, read_only=True)
         try:
             rows = con.execute("SELECT coalesce(max(batch_id), 0) FROM batches").fetchall()
             return rows[0][0]
         finally:
             con.close()
-    except duckdb.Error:
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}.") from None
+    except duckdb.Error as error:
+        if _HELD in str(error):
+            raise StoreError(f"{path} is open in another process: end that first.") from None
         return None
 
 
 def _make_catalog(root: Path, newest: Snapshot):
     "The catalog from a snapshot: its tables, without the views over the log's files."
     temporary = root / ".catalog-repair.tmp"
+    # of a repair that was stopped: DuckDB would replay it over another file, or refuse to
+    temporary.with_name(f"{temporary.name}.wal").unlink(missing_ok=True)
     shutil.copyfile(newest.path, temporary)
     con = connect(temporary)
     views = "SELECT view_name FROM duckdb_views() WHERE NOT internal"
@@ -282,6 +292,6 @@ def empty_rejected(store: Store, now: datetime, owner: str, why: str) -> str:
     if not names:
         return "nothing is set aside"
     store.record(now, owner, "rejected", "rejected", f"{len(names)} removed", why, names)
-    for name in names:
-        (store.root / "rejected" / name).unlink()
+    for path in (store.root / "rejected" / name for name in names):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     return f"{len(names):,} files that were set aside are removed"

@@ -85,6 +85,8 @@ class Store(
             return told["batch"], all(map(os.path.lexists, told["from"]))
         except FileNotFoundError:
             return None, False
+        except (ValueError, LookupError, TypeError):  # what it was about is not known
+            return None, False
 
     def unknown_files(self) -> list[Path]:
         """Day files of which the catalog knows nothing, and that no interrupted writer left: the

@@ -20,18 +20,21 @@ def keep_differences(
     reader: Reader, of: OfDay, as_of: datetime | None = None, wide: Interval | None = None
 ) -> None:
     """Explain and keep what moved the scores of the 7 days up to a day, and why an interval is
-    wide; nothing is done where just that is kept already. Why something cannot be had is kept, too.
+    wide; nothing is done where just that is kept already. Why something cannot be had is kept, too,
+    and asked again: the version's file may be back.
 
     Some hundred events a side (`shift_of_log.IN_PAGE`, `NEAR_IN_PAGE`): seconds, however long the
     log is.
     """
-    asked, known = _asked(reader, of, as_of), read_differences(reader.root, of) or {}
+    known = _told(reader, of, as_of)
     named, at = (reader, of.model, of.version), {"as_of": as_of}
-    same = known.get("asked") == asked
-    told = {"asked": asked, "wide": wide and wide.as_json(), "width": None}
-    told["shift"] = (same and known.get("shift")) or _plain(shift_or_why(*named, of.day, **at))
-    if wide and same and known.get("wide") == told["wide"]:
-        told["width"] = known.get("width")
+    told = {"asked": _asked(reader, of, as_of), "wide": wide and wide.as_json(), "width": None}
+    if isinstance(_shift_in(known), Difference):
+        told["shift"] = known["shift"]
+    else:
+        told["shift"] = _plain(shift_or_why(*named, of.day, **at))
+    if wide and isinstance(_width_in(known, wide), WidthExplained):
+        told["width"] = known["width"]
     elif wide:
         told["width"] = _plain(width_or_why(*named, wide[:2], wide.days, **at))
     if told != known:
@@ -40,8 +43,7 @@ def keep_differences(
 
 def kept_shift(reader: Reader, of: OfDay, as_of: datetime | None = None) -> Difference | str | None:
     "What moved the scores of the newest days, or why that is not known; None: it was not kept."
-    told = _told(reader, of, as_of).get("shift")
-    return told if told is None or isinstance(told, str) else _difference(told)
+    return _shift_in(_told(reader, of, as_of))
 
 
 def shift_of(reader: Reader, of: OfDay, as_of: datetime | None = None) -> Difference | str:
@@ -80,13 +82,23 @@ def kept_width(
     reader: Reader, of: OfDay, wide: Interval, as_of: datetime | None = None
 ) -> WidthExplained | str | None:
     "Why an interval is wide, or why that is not known; None: it was not kept."
-    told = _told(reader, of, as_of)
-    if told.get("wide") != wide.as_json():
+    return _width_in(_told(reader, of, as_of), wide)
+
+
+def _shift_in(told):
+    return _made(told.get("shift"), _difference)
+
+
+def _width_in(told, wide):
+    return _made(told.get("width"), _width) if told.get("wide") == wide.as_json() else None
+
+
+def _made(told, make):
+    "What was kept, None where it is not as this release keeps it: it is made again."
+    try:
+        return told if told is None or isinstance(told, str) else make(told)
+    except (KeyError, TypeError, ValueError):
         return None
-    width = told.get("width")
-    if width is None or isinstance(width, str):
-        return width
-    return WidthExplained(**width | {"between": _difference(width["between"])})
 
 
 def _told(reader, of, as_of):
@@ -111,6 +123,10 @@ def _plain(found):
     values = {name: getattr(found, name) for name in Difference.__dataclass_fields__}
     parts = found.parts.to_dict("list")
     return values | {"parts": parts, "rows": list(found.rows), "days": list(found.days)}
+
+
+def _width(told):
+    return WidthExplained(**told | {"between": _difference(told["between"])})
 
 
 def _difference(told):

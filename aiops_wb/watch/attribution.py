@@ -40,16 +40,19 @@ def course_of(view: ModelDay) -> Course:
     Reference: the days it is held against, as far as the log has predictions of the model on them;
     where these are fewer than 14, the first 28 days that it scored. Watched: the days that it
     scored since, from the 28th before the first look on: what was looked at is never added to from
-    the front, because evidence that is read every day grows at its end.
+    the front, because evidence that is read every day grows at its end. Nobody waits for a day that
+    is recorded as lost before it was explained.
     """
     reader, model = view.reader, view.model
-    logged = set(reader.days(model, view.as_of))
-    scored = [d for d in reader.days(model, view.as_of, view.version) if d <= view.day]
+    kept = reader.contribution_days(model, view.version, view.as_of).event_date.dt.date
+    lost = reader.lost_days(model) - set(kept)
+    logged = set(reader.days(model, view.as_of)) - lost
+    days = reader.days(model, view.as_of, view.version)
+    scored = [d for d in days if d <= view.day and d not in lost]
     reference = [d for d in sorted(view.reference.days) if d in logged and d <= view.day]
     if own := len(reference) < MIN_DAYS:
         reference = scored[:ENOUGH_DAYS]
     later = [d for d in scored if not reference or d > reference[-1]]
-    kept = reader.contribution_days(model, view.version, view.as_of).event_date.dt.date
     behind = [d for d in kept.unique() if later and d >= later[0]]
     first = min(behind, default=view.day - timedelta(BACK - 1))
     muted = muted_days(later, reader.calendar(model, view.as_of))

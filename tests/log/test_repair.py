@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
 from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.duck import connect
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.gone import problem_of
 from aiops_wb.log.ingest import ingest
@@ -115,6 +118,56 @@ def test_a_log_without_a_catalog_is_repaired_from_what_was_published(log):
     assert "could not be read" in repaired(log)[0] and state(log) == whole
 
 
+def older(bench):
+    "An older catalog put back, behind a snapshot with a change that nothing but it knows."
+    with bench.store() as store:
+        store.record(NOW, "ana", "watch", "m/v", "off", "a change")
+        store.publish()
+    shutil.copy(bench.root / "older.duckdb", bench.data / "catalog.duckdb")
+
+
+def test_a_snapshot_that_somebody_reads_is_not_called_unreadable(log):
+    older(log)
+    with open_snapshot(log.data) as reader:  # an API
+        assert "snapshot of batch" in repaired(log)[0] and reader.days(MODEL)
+    with log.store() as store:
+        assert len(store.audit("m/v"))
+    assert [n for n in rejected_files(log.data) if n.startswith("unreadable")] == []
+
+
+def test_a_repair_that_was_stopped_stops_no_later_one(log):
+    with log.store() as store:
+        snapshot = store.publish()
+    begun = log.data / ".catalog-repair.tmp"
+    shutil.copy(snapshot, log.root / "begun")
+    with connect(log.root / "begun") as con:  # what stands beside it while it is open
+        con.execute("DROP VIEW predictions")
+        shutil.copy(log.root / "begun", begun)
+        shutil.copy(log.root / "begun.wal", begun.with_name(f"{begun.name}.wal"))
+    older(log)
+    assert "snapshot of batch" in repaired(log)[0]
+    assert not list(log.data.glob(".catalog-repair*"))
+
+
+HOLDS = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+
+
+def test_a_file_that_another_process_holds_is_not_put_aside(log):
+    older(log)
+    place = str(log.data / "catalog.duckdb")
+    before = Path(place).read_bytes()
+    ends = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", HOLDS, place], **ends) as other:
+        try:
+            assert other.stdout.readline() == "held\n"
+            with pytest.raises(StoreError, match=r"catalog.duckdb is open in another process"):
+                repaired(log)
+        finally:
+            other.communicate("\n")
+    assert rejected_files(log.data) == [] and Path(place).read_bytes() == before
+    assert "snapshot of batch" in repaired(log)[0]
+
+
 def test_what_was_decided_here_is_decided_again_and_not_called_a_services(tmp_path):
     bench = Bench(tmp_path)
     delivered(bench, 0)
@@ -154,6 +207,24 @@ def test_an_interrupted_writers_files_are_no_lost_catalog(log, monkeypatch):
     assert not (log.data / "writing.json").exists()
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"batch": 5, "from": [1]}'])
+def test_what_a_writer_noted_and_nobody_can_read_stops_no_morning(made, text):
+    (made.data / "writing.json").write_text(text)
+    with made.store() as store:
+        assert store.unknown_files() == []
+    assert not (made.data / "writing.json").exists()
+
+
+def test_files_of_a_writer_whose_note_is_damaged_are_taken_in_again_once(log, monkeypatch):
+    log.log(events(days=1, per_day=20, seed=7, start=FIRST + timedelta(2)))
+    stopped_writer(log, monkeypatch)
+    (log.data / "writing.json").write_text("{")
+    with pytest.raises(StoreError, match="'aiops-wb repair'"):
+        log.ingest()
+    assert "20 loaded, 20 duplicates" in repaired(log)[-1]
+    assert state(log)[1] == [["outcomes", 60], ["predictions", 80]]
+
+
 def test_what_an_interrupted_writer_left_is_kept_where_its_source_is_gone(log, monkeypatch):
     log.log(events(days=1, per_day=20, seed=7, start=FIRST + timedelta(2)))
     stopped_writer(log, monkeypatch)
@@ -164,6 +235,16 @@ def test_what_an_interrupted_writer_left_is_kept_where_its_source_is_gone(log, m
     with log.store() as store:
         assert "1 files" in empty_rejected(store, NOW, "ana", "looked at")
         assert store.audit("rejected").why.tolist() == ["looked at"]
+    assert rejected_files(log.data) == []
+
+
+def test_a_folder_that_was_set_aside_is_removed_with_the_rest(log):
+    "A repair puts one aside that stands among day files under the name of one."
+    (log.data / "log" / "predictions" / "odd.parquet").mkdir()
+    assert "is in rejected" in repaired(log)[0]
+    (log.data / "rejected" / "damaged-odd.parquet" / "inside").write_text("x")
+    with log.store() as store:
+        assert "1 files" in empty_rejected(store, NOW, "ana", "looked at")
     assert rejected_files(log.data) == []
 
 
@@ -267,6 +348,40 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path):
     path.write_bytes(b"PAR1")
     assert problem_of(path, 4) is None
     assert problem_of(Path("/dev/null/x"), 4).startswith("cannot be read")
+
+
+def test_a_file_that_is_replaced_while_the_log_is_open_is_looked_at_again(log):
+    "By another of the same length; its end was seen whole before."
+    with log.store() as store:
+        file = store.day_files(kind="predictions")[0]
+        path, other = log.data / file.path, log.root / "other"
+        shutil.copy2(path, other)
+        assert store.gone() == {}
+        HARMS["no end"](other)
+        other.replace(path)
+        assert store.gone() == {file: "is damaged"}
+        assert store.gone(closely=False) == {}
+
+
+def test_a_copy_that_keeps_its_times_is_a_replacement(log):
+    "What was noted of the damaged file does not hold of it."
+    path, kept = first_file(log), log.root / "kept"
+    shutil.copy2(path, kept)
+    HARMS["inside"](path)
+    shutil.copystat(kept, path)  # a disk that loses bits changes no time
+    with log.store() as store:
+        assert path.name in store.note_damaged()[0] and len(store.gone()) == 1
+        shutil.copy2(kept, path)
+        assert store.gone() == {}
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"%s": null}', '{"%s": [1]}'])
+def test_a_note_of_damage_that_nobody_can_read_is_none(made, text):
+    note = made.data / "damaged.json"
+    note.write_text(text.replace("%s", str(first_file(made).relative_to(made.data))))
+    with made.store() as store:
+        assert store.gone() == {} and store.note_damaged() == []
+    note.unlink()
 
 
 def test_status_names_what_is_gone_and_the_command_says_how_to_go_on(log, capsys):

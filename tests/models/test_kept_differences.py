@@ -15,9 +15,10 @@ from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import _keep_reasons, _what_moved
 from aiops_wb.log.calibrations import Interval
-from aiops_wb.log.difference_files import read_differences
+from aiops_wb.log.difference_files import read_differences, write_differences
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.feature_names import FeatureName
+from aiops_wb.models.differences import Difference
 from aiops_wb.models.explain import contributions
 from aiops_wb.models.kept_differences import (
     _in_short,
@@ -88,6 +89,33 @@ def test_why_nothing_moved_is_kept_as_well(store):
     keep_differences(store, later)
     assert "has no rows of late" in kept_shift(store, later)
     assert shift_in_words(store, later).startswith("not known, the log has no rows")
+
+
+def test_a_reason_is_asked_again(store):
+    "The version's file is put right within the same batch."
+    before = OF._replace(day=DAY - timedelta(1))
+    (file,) = store.root.glob("models/*/v1/model.ubj")
+    whole = file.read_bytes()
+    file.write_bytes(b"another")
+    try:
+        keep_differences(store, before)
+        assert "is not the file that was registered" in kept_shift(store, before)
+    finally:
+        file.write_bytes(whole)
+    keep_differences(store, before)
+    assert isinstance(kept_shift(store, before), Difference)
+
+
+def test_what_another_release_kept_is_made_again(store):
+    keep_differences(store, OF, None, WIDE)
+    told, exact = read_differences(store.root, OF), kept_shift(store, OF)
+    more, less = told["shift"] | {"more": 1}, {"lower": 0.2}
+    for other in ({"shift": more}, {"shift": 3}, {"width": less}, {"shift": {}, "width": {}}):
+        write_differences(store.root, OF, told | other)
+        assert same(shift_of(store, OF), exact)
+        assert None in (kept_shift(store, OF), kept_width(store, OF, WIDE))
+    keep_differences(store, OF, None, WIDE)
+    assert read_differences(store.root, OF) == told
 
 
 def test_the_events_nearest_to_each_end_are_read(store):

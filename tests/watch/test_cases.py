@@ -2,10 +2,12 @@
 
 import http.server
 import json
+import signal
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +26,7 @@ from aiops_wb.stats.automation import certainty
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.decisions import Event, assign, deduplicate, ticket_text
 from aiops_wb.watch.cases import case_id, open_cases
-from aiops_wb.watch.sinks import JsonLines, Webhook, deliver, message, sinks
+from aiops_wb.watch.sinks import SENT, JsonLines, Webhook, deliver, message, sinks
 
 START, NOW = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 3, 2, tzinfo=UTC)
 
@@ -606,6 +608,26 @@ def test_mornings_that_crash_send_a_case_once(bench, server, monkeypatch):
         taken = store.frame("SELECT sink, state, count(*) AS n FROM deliveries GROUP BY ALL")
     assert taken.n.tolist() == [40, 40] and set(taken.state) == {"delivered"}
     assert not list((bench.data / "outbox").glob("*.jsonl"))
+
+
+def test_who_ends_a_run_that_waits_for_a_receiver_ends_the_sending_too(tmp_path):
+    "The reports are made by then; the receiver takes its time for each of many cases."
+    sent, ended, main = [], threading.Event(), threading.main_thread().ident
+
+    def taken(case):
+        sent.append(case)
+        if len(sent) == 1:
+            signal.pthread_kill(main, signal.SIGINT)
+            time.sleep(0.2)  # which the main thread uses
+
+    receiver = SimpleNamespace(name="webhook", send=taken)
+    cases = pd.DataFrame({"case_id": list("abcdefghij")}).reindex(columns=[*SENT, "is_update"])
+    morning, turn = SimpleNamespace(data=tmp_path, now=NOW), ExitStack()
+    turn.callback(ended.set)
+    with pytest.raises(KeyboardInterrupt):
+        with daily._handing_on(morning, {"webhook": cases}, [receiver], turn):
+            pass
+    assert ended.wait(10) and len(sent) == 1
 
 
 def test_a_stop_between_sending_and_recording_repeats_one_message_under_its_key(

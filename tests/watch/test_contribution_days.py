@@ -306,3 +306,20 @@ def test_what_fails_costs_the_morning_nothing(log, monkeypatch, caplog):
     with log.store() as store:
         morning(store, LAST)
     assert "contributions are not kept: no trees today" in caplog.text
+
+
+def test_a_day_that_is_gone_stops_no_other_and_one_recorded_as_lost_is_not_waited_for(log):
+    gone = LIVE - timedelta(1)
+    (file,) = (log.data / "log" / "predictions" / f"event_date={gone}").glob("*.parquet")
+    file.unlink()
+    with log.store() as store:
+        store.con.execute("DELETE FROM contribution_days WHERE event_date IN (?, ?)", [gone, LAST])
+        assert explain(store, LAST) == [LAST]
+        told = seen(store, LAST).attribution.unknown
+        assert f"1 of {HELD} reference days are not explained yet" in told
+    lost = ["repair", "--lost", str(file.relative_to(log.data)), "--why", "a broken disk"]
+    assert main([*lost, "--data", str(log.data)]) == 0
+    with log.store() as store:
+        told = seen(store, LAST).attribution
+        assert not told.unknown and told.moved[0].feature == "x"
+        assert (told.reference, told.watched) == (HELD - 1, DAYS)
