@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import pandas as pd
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from starlette.responses import Response
 
 from ..log.cases import recent_days
@@ -40,8 +40,14 @@ AlarmId = Annotated[str, Path(pattern=r"^D-[0-9a-f]{4,64}$", description="the id
 class Mute(Given):
     "No messages until a day."
 
-    until: Annotated[date, "messages are sent again from that day on; today's ends a mute"]
+    until: Annotated[
+        date, Field(description="messages are sent again from that day on; today's ends a mute")
+    ]
     why: Why
+
+    model_config = {
+        "json_schema_extra": {"examples": [{"until": "2026-04-01", "why": "stocktaking"}]}
+    }
 
 
 @router.get("/cases", tags=["cases"], summary="Cases, newest first", response_model=Page[CaseShape])
