@@ -429,6 +429,9 @@ def test_numbers_are_those_of_the_commands(bench, capsys, tmp_path):
     cases = json.loads(run("cases", "list", "--days=7", "--json"))
     listed = client.get("/pages/cases").text
     assert re.findall(r'<tr id="([AT]-\w+)"', listed) == [c["case_id"] for c in cases][::-1][:50]
+    (alarm,) = json.loads(run("drift", "list", "--json"))
+    alarms = unescape(client.get("/pages/alarms").text)
+    assert alarm["event_id"] in alarms and alarm["title"] in alarms and alarm["text"] in alarms
     models = client.get("/").text
     (told,) = json.loads(run("status", "--json"))["models"]
     assert told["last"] in models and f">{told['active_version']}<" in models
