@@ -27,10 +27,11 @@ demo: $(READY)  ## replay real flights of 2013 with two models and make their da
 	$(BIN)/aiops-wb demo $(if $(filter attendance,$(CASE)),--case attendance --data data/attendance --reports-dir reports/attendance)
 
 test: $(READY) clean-check export-check lint  ## everything that CI checks
+	@$(BIN)/python -m compileall -q aiops_wb tests/*.py  # else each process that tests start may do it again
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: $(READY)  ## the longer checks
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow -rs
 
 browser: $(READY)  ## scripts of pages and the widget of a notebook in Chromium, and what axe-core finds (fetched by npm into a temporary folder)
 	@aside=$$(mktemp -d); trap 'rm -rf "$$aside"' EXIT; \

@@ -1,5 +1,6 @@
 """Features that push scores otherwise than on the reference days."""
 
+from ..watch.attribution import plain_names
 from .arguments import AsJson, Models
 from .call import Call, alone, command
 from .lines import line, printable
@@ -14,12 +15,13 @@ def attribution(call: Call, models: Models = None, as_json: AsJson = False):
     with call.reading() as log:
         named = [log.require_model(m) for m in models or log.models()]
         views = [newest_view(log, call, model) for model in named if log.days(model)]
-        told = [(view, view.attribution) for view in views]
+        told = [(view, view.attribution, plain_names(view)) for view in views]
     if as_json:
-        print_json([_as_json(*one) for one in told])
+        print_json([_as_json(view, found) for view, found, _ in told])
         return
-    for view, found in told:
-        line(printable(f"{view.model} {view.version}, {view.day}: {found.says(most=99)}"))
+    for view, found, called in told:
+        says = found.says(most=99, called=called)
+        line(printable(f"{view.model} {view.version}, {view.day}: {says}"))
     if not told:
         line("no model has predictions yet")
 

@@ -7,10 +7,11 @@ __all__ = ['ODDS', 'EVERY', 'BEGINNINGS', 'order_ratio', 'alike', 'order_evidenc
            'attribution']
 
 # %% ../../nbs/stats/27_attribution.ipynb #7a0de7fd
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import inf, log
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -111,11 +112,12 @@ class Moved(NamedTuple):
     upper: float
     evidence: float  # log10 of its e-value
 
-    def says(self) -> str:
-        "In words."
+    def says(self, called: Mapping[str, str] = MappingProxyType({})) -> str:
+        "In words; `called`: plain names of features."
         told = "" if np.isnan(self.lower) else f" (change {self.lower:+.3f} to {self.upper:+.3f})"
         side = "higher" if self.higher else "lower"
-        return (f"{self.feature} {side} since about {self.since:%-d %B}, from {self.before:+.3f} to "
+        name = called.get(self.feature, self.feature)
+        return (f"{name} {side} since about {self.since:%-d %B}, from {self.before:+.3f} to "
                 f"{self.now:+.3f} lately{told}")
 
 
@@ -150,15 +152,17 @@ class Attribution:
     resembling: tuple[str, ...] = ()  # of the moved, whose reference days resemble the day before
     unknown: str = ""          # why nothing can be said; empty where something can
 
-    def says(self, most: int = 3) -> str:
-        "In a sentence."
+    def says(self, most: int = 3, called: Mapping[str, str] = MappingProxyType({})) -> str:
+        "In a sentence; `called`: plain names of features."
         if self.unknown:
             return f"Whether contributions moved is not known: {self.unknown}."
         if not self.moved:
             return (f"No contribution of {len(self.features)} features moved, as far as {self.watched} days "
                     f"against {self.reference} reference days tell.")
-        told = "; ".join(m.says() for m in self.moved[:most]) + (" ..." if len(self.moved) > most else "")
-        caveat = (f" The reference days of {', '.join(self.resembling)} resemble the day before: the level "
+        more = " ..." if len(self.moved) > most else ""
+        told = "; ".join(m.says(called) for m in self.moved[:most]) + more
+        tied = ", ".join(called.get(name, name) for name in self.resembling)
+        caveat = (f" The reference days of {tied} resemble the day before: the level "
                   "cannot be claimed there." if self.resembling else "")
         return (f"The contributions of {len(self.moved)} of {len(self.features)} features moved "
                 f"(log-odds): {told}.{caveat}")

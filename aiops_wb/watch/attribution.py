@@ -13,7 +13,7 @@ from .alarms import lots, muted_days
 from .model_day import ModelDay
 from .registered import ENOUGH_DAYS
 
-__all__ = ["Course", "attribution_of", "course_of"]
+__all__ = ["Course", "attribution_of", "course_of", "plain_names"]
 
 BACK = 28
 "Days before the first look that are looked at with it."
@@ -101,3 +101,8 @@ def _without_gap(days: Sequence[date], kept: pd.Series) -> list[date]:
 def _not_known(view, why):
     level = view.settings.drift_level
     return Attribution(tuple(view.card.get("features", ())), 0, 0, level, np.zeros(0), (), (), why)
+
+
+def plain_names(view: ModelDay) -> dict[str, str]:
+    "What people call the features of a model, as far as they said it."
+    return {f: n.name for f, n in view.reader.feature_names(view.model, view.as_of).items()}

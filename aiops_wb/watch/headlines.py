@@ -10,6 +10,7 @@ import pandas as pd
 from ..stats.conformal import MIN_SAMPLES
 from ..stats.drift import KINDS
 from ..stats.performance import over_days
+from .attribution import plain_names
 from .dial import called_otherwise
 from .registered import ENOUGH_DAYS
 from .silence import ADVICE
@@ -238,16 +239,17 @@ def silence_note(view: View) -> Headline:
 def attribution_note(view: View) -> Headline:
     "Whether features push scores otherwise than on the reference days; no alarm comes of it."
     told = view.attribution
+    says = told.says(called=plain_names(view))
     if told.unknown:
-        return Headline("unknown", told.says(), "")
+        return Headline("unknown", says, "")
     if not told.moved:
-        return Headline("ok", told.says(), "Nothing to do.")
+        return Headline("ok", says, "Nothing to do.")
     advice = (
         "Look at the feature, and at those that the model uses with it: a push can move where the "
         "feature did not. Nothing is sent about it."
     )
     state = "look" if len(told.resembling) < len(told.moved) else "unknown"
-    return Headline(state, told.says(), advice)
+    return Headline(state, says, advice)
 
 
 def _of_alarms(heard, first_day, moved_with):

@@ -124,14 +124,17 @@ def test_sums_are_those_of_the_contributions_of_the_rows(lived):
 
 def test_a_feature_that_moved_is_named_with_its_day_and_size(lived, capsys):
     with lived.store() as store:
+        early = datetime(2020, 1, 1, tzinfo=UTC)
+        store.name_feature(early, "ana", MODEL, "x", "the gate", "m", "people call it so")
         view = seen(store, LAST)
         told = view.attribution
         assert (told.reference, told.watched, told.features) == (HELD, DAYS, ("x", "y"))
         moved = told.moved[0]
         assert moved.feature == "x" and moved.higher and abs((moved.since - MOVED).days) <= 2
         assert moved.lower > 0 and moved.before < moved.now
-        assert "x" in attribution_table(view).frame.feature.tolist()
+        assert "the gate" in attribution_table(view).frame.feature.tolist()
         assert attribution_note(view).state == "look"
+        assert "the gate higher since about" in attribution_note(view).says
         assert store.drift_events(MODEL).stream.isin(["x", "score", "calibration"]).all()
         store.publish()
     assert main(["drift", "attribution", "--data", str(lived.data), "--json"]) == 0

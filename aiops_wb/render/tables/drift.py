@@ -6,6 +6,7 @@ from math import isnan, log, log10
 import pandas as pd
 
 from ...stats.performance import Figure
+from ...watch.attribution import plain_names
 from ...watch.silence import SILENCE
 from ...watch.view import View
 from ...watch.words import number, percent
@@ -200,10 +201,10 @@ def attribution_table(view: View) -> Table:
     told = view.attribution
     if not told.moved:
         return note("what moved is not known" if told.unknown else "no contribution moved")
-    called = view.reader.feature_names(view.model, view.as_of)
+    called = plain_names(view)
     rows = [
         {
-            "feature": called[m.feature].name if m.feature in called else m.feature,
+            "feature": called.get(m.feature, m.feature),
             "pushes": "higher" if m.higher else "lower",
             "likely since": f"{m.since:%d %b}",
             "reference days": f"{m.before:+.3f}",
