@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import pandas as pd
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from starlette.responses import Response
 
 from ..log.cases import recent_days
@@ -50,8 +50,14 @@ ALARM = _Of("alarm", lambda log: set(log.handled_alarms().event_id))
 class Mute(Given):
     "No messages until a day."
 
-    until: Annotated[date, "messages are sent again from that day on; today's ends a mute"]
+    until: Annotated[
+        date, Field(description="messages are sent again from that day on; today's ends a mute")
+    ]
     why: Why
+
+    model_config = {
+        "json_schema_extra": {"examples": [{"until": "2026-04-01", "why": "stocktaking"}]}
+    }
 
 
 @router.get("/cases", tags=["cases"], summary="Cases, newest first", response_model=Page[CaseShape])

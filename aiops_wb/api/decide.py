@@ -68,12 +68,12 @@ class Decided(Shape):
     "What happens with one event, and why."
 
     prediction_id: str
-    score: float
-    points: int
+    score: Annotated[float, Field(examples=[0.912])]
+    points: Annotated[int, Field(examples=[2338])]
     lower: Annotated[Number, Field(description="of the probability interval; null: none stands")]
     upper: Number
-    risk_level: str
-    route: Literal["ticket", "alert", "monitor"]
+    risk_level: Annotated[str, Field(examples=["HIGH"])]
+    route: Annotated[Literal["ticket", "alert", "monitor"], Field(examples=["alert"])]
     automated: Annotated[bool, Field(description="decided without a person")]
     reason: str
     ladder: str | None

@@ -26,11 +26,11 @@ router = APIRouter(prefix="/explanations", tags=["models"])
 class Pushed(Shape):
     "A feature, and by how much it moved the score."
 
-    feature: str
-    name: Annotated[str, Field(description="as people call it")]
-    value: float | int | bool | str | None
-    unit: str
-    push: Annotated[float, Field(description="log-odds")]
+    feature: Annotated[str, Field(examples=["dep_delay"])]
+    name: Annotated[str, Field(description="as people call it", examples=["departure delay"])]
+    value: Annotated[float | int | bool | str | None, Field(examples=[169.0])]
+    unit: Annotated[str, Field(examples=["min"])]
+    push: Annotated[float, Field(description="log-odds", examples=[8.16])]
 
 
 class Alike(Shape):
@@ -65,7 +65,13 @@ class Explained(Shape):
     label: int | None
     start: Annotated[float, Field(description="where every score of this version starts")]
     log_odds: float
-    reasons: Annotated[str, Field(description="the strongest ones in words, as in a ticket")]
+    reasons: Annotated[
+        str,
+        Field(
+            description="the strongest ones in words, as in a ticket",
+            examples=["departure delay = 169 min (odds ×3,514); carrier = EV (odds ×1.3)"],
+        ),
+    ]
     features: Annotated[list[Pushed], Field(description="strongest first")]
     alike: Annotated[list[Alike], Field(description="the most alike first")]
     interval: Annotated[Calibrated | None, Field(description="null: no calibration was known")]

@@ -46,8 +46,8 @@ class OfModel(Shape):
 class Health(Shape):
     "What is served, how old it is, and what waits."
 
-    status: str
-    snapshot: str
+    status: Annotated[str, Field(examples=["ok"])]
+    snapshot: Annotated[str, Field(examples=["aiops-00000184-000001-f3c2917a.duckdb"])]
     batch: Annotated[int, Field(description="the newest that the snapshot knows")]
     batch_at: datetime | None
     age_seconds: Annotated[float | None, Field(description="since that batch")]
@@ -100,11 +100,18 @@ def _spool_files(desk):
     return sum(len(waiting(desk.spool / kind).files) for kind in ("predictions", "outcomes"))
 
 
+_EXAMPLE = """# HELP aiops_wb_acts_waiting Changes not taken in yet.
+# TYPE aiops_wb_acts_waiting gauge
+aiops_wb_acts_waiting 0.0
+"""
+_TEXT = {200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE}}}}
+
+
 @router.get(
     "/metrics",
     summary="Figures for Prometheus",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses=_TEXT,
 )
 async def metrics(request: Request, desk: AtDesk, caller: Reads) -> Response:
     "Text, version 0.0.4: age and batch of the snapshot, what waits, thresholds, newest figures."

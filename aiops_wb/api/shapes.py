@@ -133,9 +133,9 @@ class VersionShape(Shape):
     alias: Literal["previous", "challenger"] | None
     not_watched: str | None
     adopted: str | None
-    roc_auc: Annotated[Number, Field(description="of held-out days")]
-    pr_auc: Number
-    held_out: str
+    roc_auc: Annotated[Number, Field(description="of held-out days", examples=[0.95])]
+    pr_auc: Annotated[Number, Field(examples=[0.895])]
+    held_out: Annotated[str, Field(examples=["on 25,173 of 25,318 events of 28 days"])]
 
 
 class Daily(Shape):
@@ -144,9 +144,11 @@ class Daily(Shape):
     day: date
     version: str
     tenant: Annotated[str, Field(description="empty: all together")]
-    segment: Annotated[str, Field(description="empty: all, else such as site=EWR")]
-    metric: str
-    value: Number
+    segment: Annotated[
+        str, Field(description="empty: all, else such as site=EWR", examples=["", "site=EWR"])
+    ]
+    metric: Annotated[str, Field(examples=["precision_complete"])]
+    value: Annotated[Number, Field(examples=[0.944])]
     lower: Annotated[Number, Field(description="of the 95 % interval")]
     upper: Number
     n: int
@@ -254,3 +256,21 @@ class ActShape(Shape):
     what: dict[str, Any]
     taken_in_at: datetime | None
     proposal: Annotated[str | None, Field(description="the proposal that it made or decided")]
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "id": "01a21f96-ddaf-7593-aaad-d753caccdce4",
+                    "kind": "propose",
+                    "state": "done",
+                    "says": "P-1: late v1, threshold 0.500 instead of 0.600, is proposed",
+                    "who": "ana",
+                    "at": "2026-03-03T08:00:00Z",
+                    "what": {"model": "late", "version": "v1", "score": 0.5, "why": "too many"},
+                    "taken_in_at": "2026-03-03T08:00:01Z",
+                    "proposal": "P-1",
+                }
+            ]
+        }
+    }

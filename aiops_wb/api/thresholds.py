@@ -70,14 +70,14 @@ class Compared(Shape):
 class At(Shape):
     "A threshold."
 
-    threshold: float
-    points: int
+    threshold: Annotated[float, Field(examples=[0.599888])]
+    points: Annotated[int, Field(examples=[405])]
 
 
 class Simulated(Shape):
     "What two thresholds would have done with the same events."
 
-    id: str
+    id: Annotated[str, Field(examples=["late:v1"])]
     candidate: At
     in_force: At
     first: date
@@ -85,7 +85,9 @@ class Simulated(Shape):
     days: int
     labels_in: Annotated[bool, Field(description="whether the labels of these days are in")]
     figures: dict[str, Compared]
-    recommendation: str
+    recommendation: Annotated[
+        str, Field(examples=["A trade: 101 more positives caught for 91 more false alerts ..."])
+    ]
     unseen: Annotated[str, Field(description="what labels of the called alone leave unknown")]
 
 
@@ -133,8 +135,12 @@ class ToChange(_OneThreshold):
 class ToReset(Given):
     "One step back."
 
-    id: Annotated[str, Field(pattern=PATTERN, max_length=4096, examples=["late:v1"])]
+    id: Annotated[str, Field(pattern=PATTERN, max_length=4096)]
     why: Why
+
+    model_config = {
+        "json_schema_extra": {"examples": [{"id": "late:v1", "why": "it called too often"}]}
+    }
 
 
 def _listed(snapshot: Snapshot, desk: Desk, model: str | None) -> list[dict[str, Any]]:

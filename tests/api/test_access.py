@@ -238,6 +238,29 @@ def test_a_token_is_in_no_line_of_the_log(bench, keys, caplog):
             assert secret.encode() not in path.read_bytes(), path
 
 
+def test_two_tokens_at_once_are_none(bench, keys):
+    both = [("Authorization", f"Bearer {keys[role]}") for role in ("read", "approve")]
+    with client_of(app_of(bench)) as client:
+        answer = client.get("/thresholds", headers=both)
+    assert answer.status_code == 401 and "one token" in answer.json()["detail"]
+
+
+def test_an_answer_that_breaks_off_is_not_begun_again():
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("in the middle")
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    with pytest.raises(RuntimeError, match="in the middle"):
+        asyncio.run(Guard(app, lambda: None)(scope, None, send))
+    assert [message["status"] for message in sent] == [200]
+
+
 def test_every_answer_carries_what_browsers_heed(bench, keys):
     with client_of(app_of(bench), keys["read"]) as client:
         for path in ("/thresholds", "/nothing", "/openapi.json", "/acts/nope"):

@@ -7,6 +7,7 @@ import pytest
 from conftest import MODEL
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
+from jsonschema import validate
 from serving import ID, app_of, client_of, copy
 
 from aiops_wb.api.ids import ThresholdId
@@ -183,9 +184,34 @@ def test_the_document_teaches(app, client):
     tags = {tag["name"] for tag in document["tags"] if tag["description"]}
     used = {op["tags"][0] for of_path in document["paths"].values() for op in of_path.values()}
     assert used == tags
-    known = document["components"]["schemas"]
-    assert known["ToSimulate"]["examples"] and known["ToDecide"]["examples"]
     assert "http://" not in json.dumps(document["info"])
+
+
+def test_every_operation_has_examples_and_each_is_of_its_shape(client):
+    document = client.get("/openapi.json").json()
+    named, checked = document["components"]["schemas"], 0
+
+    def teaches(part, seen=()):
+        "Whether an example stands in a part of the document, or in a shape that it refers to."
+        if isinstance(part, dict):
+            name = part.get("$ref", "").rpartition("/")[2]
+            of_name = name and name not in seen and teaches(named[name], (*seen, name))
+            of_parts = any(teaches(inner, seen) for inner in part.values())
+            return bool({"example", "examples"} & set(part)) or of_name or of_parts
+        return isinstance(part, list) and any(teaches(inner, seen) for inner in part)
+
+    for path, of_path in document["paths"].items():
+        for method, operation in of_path.items():
+            answers = [of for code, of in operation["responses"].items() if code[0] == "2"]
+            told = [of["content"] for of in (*answers, operation.get("requestBody")) if of]
+            assert answers and all(map(teaches, told)), (method, path)
+    for shape in named.values():
+        parts = [shape, *shape.get("properties", {}).values()]
+        for part in (part for part in parts if "examples" in part):
+            for one in part["examples"]:
+                validate(one, part | {"components": document["components"]})
+                checked += 1
+    assert checked > 30
 
 
 def test_an_id_is_read_back():

@@ -6,7 +6,7 @@ from serving import ID, NOW, app_of, client_of, copy, secrets, settings
 
 from aiops_wb.api import taking_in
 from aiops_wb.api.taking_in import AGAIN, LATEST, TakingIn
-from aiops_wb.log.acts import hand_in, waiting
+from aiops_wb.log.acts import act_path, hand_in, waiting
 from aiops_wb.log.errors import Busy
 from aiops_wb.log.tokens import make_token
 from aiops_wb.watch.acts import take_in_acts
@@ -123,8 +123,37 @@ def test_an_act_is_known_from_the_moment_it_is_handed_in(bench):
         assert client.get(f"/acts/{act['id']}").json()["state"] == "waiting"
         bench.publish()
         assert client.get(f"/acts/{act['id']}").json()["state"] == "done"
+        (gone,) = (bench.data / "spool" / "acts").glob(".*.taken")
+        gone.rename(act_path(bench.data / "spool", act["id"]))  # as one who was stopped leaves it
+        assert client.get(f"/acts/{act['id']}").json()["state"] == "done"
         assert client.get("/acts").json()["total"] == 1
         assert client.get("/acts/00000000-0000-0000-0000-000000000000").status_code == 404
+
+
+def test_a_step_back_names_what_was_seen_where_that_is_told(bench):
+    with client_of(app_of(bench)) as client:
+        seen, before = client.get(f"/thresholds/{ID}"), WHY | {"id": ID}
+        back = lambda **head: client.post("/thresholds/reset", json=before, headers=head)
+        assert back(**{"If-Match": '"another"'}).status_code == 412
+        acts = [back(**{"If-Match": f'"another", {seen.headers["etag"]}'}).json(), back().json()]
+        told = [act["what"].get("if_in_force") for act in acts]
+        assert told == [seen.json()["points"], None]
+        listed = [act["id"] for act in client.get("/acts").json()["items"]]
+        assert listed == [act["id"] for act in reversed(acts)]  # newest first
+
+
+def test_what_waits_for_a_site_is_said_of_that_site(bench):
+    at_north = {"model": MODEL, "site": "north", "points": 500} | WHY
+    spool, waits = bench.data / "spool", {}
+    hand_in(spool, "set", at_north, "ana", NOW)
+    with client_of(app_of(bench)) as client:
+        assert client.get(f"/thresholds/{ID}").json()["waiting"] == []
+        assert [act.state for act in taken_in(bench)] == ["done"]
+        act = hand_in(spool, "propose", at_north | {"points": 600}, "ana", NOW)
+        for row in client.get("/thresholds").json()["items"]:
+            waits[row["site"]] = row["waiting"]
+            assert client.get(f"/thresholds/{row['id']}").json() == row
+    assert waits == {None: [], "north": [act]}
 
 
 @pytest.mark.slow  # what acts do with cases is tried beside them

@@ -63,6 +63,20 @@ def test_what_was_removed_stays_readable_to_whoever_reads_it(bench):
     snapshots.close()
 
 
+def test_one_who_is_done_takes_it_from_nobody_else(bench):
+    snapshots = Snapshots(bench.data)
+    with snapshots.newest() as old:
+        with snapshots.newest() as same:
+            assert same is old
+            publish(bench)
+            with snapshots.newest() as new:
+                assert new is not old and old.retired
+        with old.reading() as log:
+            assert log.models()
+    assert len(set(open_files(bench))) == 1
+    snapshots.close()
+
+
 def test_an_answer_is_made_once_for_all_who_ask(bench):
     snapshots, made = Snapshots(bench.data), []
 
@@ -104,7 +118,7 @@ def test_views_that_were_given_up_take_their_readers_with_them(tmp_path):
     with snapshots.newest() as one:
         for _ in range(3):
             with one.view(MODEL, NOW, of) as view:
-                assert view.threshold
+                assert view.threshold and view.reader in one._lasting
             del view
             one._slots.clear()  # as many other questions do
             with pytest.raises(StoreError), one.view("nobody", NOW, of):

@@ -22,6 +22,7 @@ from aiops_wb.api.pages.words import mark
 from aiops_wb.api.problems import Problem
 from aiops_wb.cli import main
 from aiops_wb.log.acts import waiting
+from aiops_wb.log.dial import subject_of
 from aiops_wb.log.tokens import find_token, make_token, revoke_token
 
 OF_MODEL = f"/pages/models/{MODEL}"
@@ -261,6 +262,20 @@ def test_a_page_offers_and_takes_what_a_role_is_for(keys, role):
         assert status in expected, (needs, status)
 
 
+def test_a_step_back_is_offered_where_there_is_one(tmp_path):
+    bench, back = copy(tmp_path / "bench"), f"{OF_MODEL}?back=1"
+    client = client_of(app_at(bench))
+    assert ">Put back<" not in client.get(OF_MODEL).text
+    refused = client.get(back)
+    assert refused.status_code == 409 and "was never changed" in refused.text
+    with bench.store() as store:
+        subject = subject_of(MODEL, "v1", None)
+        store.record(NOW, "ana", "threshold", subject, "77", "to be put back")
+        store.publish(2)
+    assert client.get(OF_MODEL).text.count(">Put back<") == 1
+    assert "Put back: 0.600 instead of 0.519" in client.get(back).text
+
+
 def test_what_cannot_be_taken_is_a_sentence(bench):
     client = client_of(app_at(bench))
     client.csrf = csrf_of(client.get(f"{OF_MODEL}?threshold=0.5").text)
@@ -414,6 +429,9 @@ def test_numbers_are_those_of_the_commands(bench, capsys, tmp_path):
     cases = json.loads(run("cases", "list", "--days=7", "--json"))
     listed = client.get("/pages/cases").text
     assert re.findall(r'<tr id="([AT]-\w+)"', listed) == [c["case_id"] for c in cases][::-1][:50]
+    (alarm,) = json.loads(run("drift", "list", "--json"))
+    alarms = unescape(client.get("/pages/alarms").text)
+    assert alarm["event_id"] in alarms and alarm["title"] in alarms and alarm["text"] in alarms
     models = client.get("/").text
     (told,) = json.loads(run("status", "--json"))["models"]
     assert told["last"] in models and f">{told['active_version']}<" in models

@@ -4,10 +4,12 @@ import json
 import os
 import threading
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 
 from aiops_wb.log import acts as of_acts
+from aiops_wb.log import owners
 from aiops_wb.log.acts import KINDS, Act, found, hand_in, tidy, waiting
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.errors import InvalidAct, StoreError
@@ -50,6 +52,7 @@ WRONG = {
     "nothing": ("set", SET | {"score": float("nan")}, "score has to be a number"),
     "endless": ("set", SET | {"score": 10**400}, "score has to be a number"),
     "half a point": ("rollback", SHAPES["rollback"] | {"if_in_force": 0.5}, "whole number"),
+    "beyond every grid": ("set", {"model": "m", "points": 1 << 15, "why": "x"}, "whole number"),
     "true": ("rollback", SHAPES["rollback"] | {"if_in_force": True}, "whole number of points"),
     "no reason": ("set", SET | {"why": " "}, "why has to be a text that is not empty"),
     "a long reason": ("set", SET | {"why": "x" * 2001}, "why has 2,001 characters: 2,000"),
@@ -236,3 +239,18 @@ def test_a_link_in_the_way_has_no_other_file_written(tmp_path, monkeypatch):
         hand_in(tmp_path, "set", SET, "ana", NOW)
     assert other.read_text() == "precious"
     assert [act.id for act in waiting(tmp_path)] == [one, later]
+
+
+def test_whose_files_are_believed(tmp_path, monkeypatch):
+    "Who owns the data folder, whoever this process is, and the system's own; nobody else."
+    users = SimpleNamespace(stat=lambda _: SimpleNamespace(st_uid=1234), geteuid=lambda: 77)
+    monkeypatch.setattr(owners, "os", users)
+    assert owners.believed(tmp_path) == {1234, 77, 0}
+
+
+def test_a_key_that_is_a_link_stands_for_nothing(tmp_path):
+    one = hand_in(tmp_path, "set", SET, "ana", NOW, key="k")
+    (kept,) = (tmp_path / "acts" / ".keys").iterdir()
+    kept.rename(tmp_path / "elsewhere.json")
+    kept.symlink_to(tmp_path / "elsewhere.json")
+    assert hand_in(tmp_path, "set", SET, "ana", NOW, key="k") != one and not kept.is_symlink()

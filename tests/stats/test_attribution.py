@@ -229,6 +229,20 @@ def test_nothing_is_said_only_where_something_could_have_been_found():
     assert 4 <= first - 28 <= 8
 
 
+def test_what_could_be_found_is_asked_for_all_features_together():
+    "The day from which one of so many could be named, by the evidence written out."
+    values, level = list(map(float, range(60))), 0.05
+    for features in (1, 3, 300):
+        found = [findable(28, np.zeros(d, dtype=int), features, level) for d in range(29, 60)]
+        by_rule = [by_hand(values[:d], 28, [0] * d) >= log(features / level) for d in range(29, 60)]
+        assert found == by_rule and not found[0] and found[-1]
+
+
+def test_days_are_told_by_their_weekday_from_four_reference_days_of_each_on():
+    weekdays = np.arange(40) % 7
+    assert not alike(weekdays, 27).any() and alike(weekdays, 28).tolist() == weekdays.tolist()
+
+
 def test_one_feature_alone():
     values = np.random.default_rng(2).normal(size=(50, 1))
     values[30:] += 9

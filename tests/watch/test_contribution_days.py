@@ -233,6 +233,23 @@ def test_a_day_of_few_predictions_says_too_little(log):
         assert seen(store, few).attribution.watched == DAYS
 
 
+def test_a_reference_day_of_few_predictions_says_too_little_as_well(log):
+    with log.store() as store:
+        whole = seen(store, LAST).attribution.reference
+        first = course_of(seen(store, LAST)).reference[0]
+        store._write("UPDATE contribution_days SET n = 1 WHERE event_date = $day", {"day": first})
+        assert seen(store, LAST).attribution.reference == whole - 1
+
+
+def test_a_reference_of_too_few_days_is_none(log, monkeypatch):
+    with log.store() as store:
+        course = course_of(seen(store, LAST))
+        assert not course.own
+        for least, own in ((len(course.reference), False), (len(course.reference) + 1, True)):
+            monkeypatch.setattr("aiops_wb.watch.attribution.MIN_DAYS", least)
+            assert course_of(seen(store, LAST)).own is own
+
+
 def test_a_version_whose_file_is_lost_goes_on_with_what_is_kept(log):
     for file in (log.data / "models" / MODEL / "v1").iterdir():
         file.unlink()

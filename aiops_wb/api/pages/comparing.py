@@ -81,7 +81,7 @@ def _points(view: View, score: float) -> int:
 def _before(view: View, scope: Scope | None) -> int:
     "The threshold (points) before the latest change."
     latest = view.reader.latest_change(view.model, view.version, scope)
-    if latest is None:
+    if latest is None or scope is None and latest.old is None:
         raise Problem(409, "there is nothing to put back: this threshold was never changed.")
     return view.threshold if latest.old is None else latest.old
 

@@ -67,6 +67,7 @@ async def model(
     if threshold or back:
         score = None if back else score_of(threshold)
         panel = await run_in_threadpool(_panel, desk, model, scope_of(tenant, site), score)
+    history = await run_in_threadpool(_history, desk, model)
     return shown(
         request,
         "model.html",
@@ -75,7 +76,8 @@ async def model(
         model=model,
         rows=standing["items"],
         panel=panel,
-        history=await run_in_threadpool(_history, desk, model),
+        history=history,
+        back=_with_one_before(history),
         four_eyes=desk.settings.threshold_four_eyes,
         answer=await about(desk, visits, act),
     )
@@ -92,6 +94,15 @@ def _history(desk: Desk, model: str) -> list[dict[str, Any]]:
     with desk.snapshots.newest() as snapshot:
         require_model(snapshot, model)
         return snapshot.answer(("page of history", model), lambda log: _changes(log, model))
+
+
+def _with_one_before(history):
+    "Version, tenant and site of each threshold that has one before it to be put back."
+    latest = {}
+    for one in history:
+        latest.setdefault((one["version"], one["tenant"], one["site"]), one["old"])
+    own = lambda of: of[1:] != (None, None)  # before its first stood that of the version
+    return {of for of, old in latest.items() if old is not None or own(of)}
 
 
 def _changes(log: Reader, model: str):
