@@ -6,7 +6,7 @@ from serving import ID, NOW, app_of, client_of, copy, secrets, settings
 
 from aiops_wb.api import taking_in
 from aiops_wb.api.taking_in import AGAIN, LATEST, TakingIn
-from aiops_wb.log.acts import act_path, hand_in, waiting
+from aiops_wb.log.acts import hand_in, waiting
 from aiops_wb.log.errors import Busy
 from aiops_wb.log.tokens import make_token
 from aiops_wb.watch.acts import take_in_acts
@@ -124,7 +124,7 @@ def test_an_act_is_known_from_the_moment_it_is_handed_in(bench):
         bench.publish()
         assert client.get(f"/acts/{act['id']}").json()["state"] == "done"
         (gone,) = (bench.data / "spool" / "acts").glob(".*.taken")
-        gone.rename(act_path(bench.data / "spool", act["id"]))  # as one who was stopped leaves it
+        gone.rename(gone.with_name(f"{act['id']}.json"))  # as one who was stopped leaves it
         assert client.get(f"/acts/{act['id']}").json()["state"] == "done"
         assert client.get("/acts").json()["total"] == 1
         assert client.get("/acts/00000000-0000-0000-0000-000000000000").status_code == 404
