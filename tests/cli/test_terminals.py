@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import few
 from test_commands import LEAVES
 from typer.main import get_command
 
@@ -205,7 +206,7 @@ ENVIRONMENTS = {
 CLOSED = {"output": ">&-", "errors": "2>&-", "input": "<&-", "all": "<&- >&- 2>&-"}
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", few(ENVIRONMENTS, "no utf-8 at all", "a name that is no text"))
 def test_every_command_runs_in_any_environment(house, name):
     few = name != "no utf-8 at all"  # the narrowest of them runs every call
     odd, done = all_calls(house, few=few, **BARE | ENVIRONMENTS[name])
@@ -215,7 +216,7 @@ def test_every_command_runs_in_any_environment(house, name):
     assert "ller" in done.stdout and "2 loaded" in done.stdout
 
 
-@pytest.mark.parametrize("name", CLOSED)
+@pytest.mark.parametrize("name", few(CLOSED, "all"))
 def test_every_command_runs_whatever_was_closed(house, name):
     closed = CLOSED[name]
     odd, done = all_calls(house, closed, few=name != "all", **BARE)
