@@ -1,7 +1,8 @@
 """The front page in a browser: rows are found, and what is new since one last looked."""
 
 import pytest
-from browser import browser, dom, in_chromium, needs_chromium
+from browser import browser, in_chromium, needs_chromium
+from devtools import chromium
 from test_pages import ALARM, morning, well
 
 from aiops_wb.render.pages import index_page, write_pages
@@ -34,15 +35,21 @@ def test_rows_are_found_by_a_word_and_by_how_a_model_stands(tmp_path, width):
 def test_what_is_new_since_one_last_looked_is_marked(tmp_path):
     "The browser keeps the day that it showed last; showing the same day again changes nothing."
 
-    def seen(day, **models):
-        morning(tmp_path, day, **models)
-        write_pages(tmp_path)
-        return dom(tmp_path / "index.html").split("<script")[0]
+    with chromium(tmp_path) as page:
 
-    assert "last looked" not in seen("2026-03-01", late=well())
-    morning(tmp_path, "2026-03-02", late=well(alarms=[ALARM]))
-    for _ in range(2):
-        said = seen("2026-03-03", late=well(alarms=[ALARM | {"id": "D-2"}]))
-        assert "You last looked at 2026-03-01: 3 new since." in said
-    said = seen("2026-03-04", late=well(alarms=[ALARM | {"id": "D-2"}]))
-    assert "You last looked at 2026-03-03: 0 new since." in said
+        def seen(day, **models):
+            morning(tmp_path, day, **models)
+            write_pages(tmp_path)
+            page.show((tmp_path / "index.html").as_uri())
+            page.until(f"document.querySelector('h1')?.innerText === '{day}'")
+            page.until("document.readyState === 'complete'")
+            return page.ask("document.querySelector('.new').innerText")
+
+        assert "last looked" not in seen("2026-03-01", late=well())
+        morning(tmp_path, "2026-03-02", late=well(alarms=[ALARM]))
+        for _ in range(2):
+            said = seen("2026-03-03", late=well(alarms=[ALARM | {"id": "D-2"}]))
+            assert "You last looked at 2026-03-01: 3 new since." in said
+        said = seen("2026-03-04", late=well(alarms=[ALARM | {"id": "D-2"}]))
+        assert "You last looked at 2026-03-03: 0 new since." in said
+        assert not page.errors
