@@ -58,6 +58,12 @@ class AuditReads(Connected):
         where, values = conditions(subject=subject)
         return self.frame(f"SELECT * FROM audit{where} ORDER BY seq", values)
 
+    def audit_between(self, after: datetime, until: datetime) -> pd.DataFrame:
+        "What was changed after a time and until another, oldest first."
+        where, values = conditions(changed_at__le=until)
+        rows = f"SELECT * FROM audit{where} AND changed_at > $after ORDER BY seq"
+        return self.frame(rows, values | {"after": after})
+
     def _is_latest(self, what, subject, who, why, **told):
         """Whether the latest change of a subject is this very one: the same person, for the same
         reason. A command that was stopped after it had done its work is given again."""

@@ -72,6 +72,12 @@ class BatchReads(GoneReads):
         last = self._until_written("batches", asked, look)
         return last and last.astimezone(ZoneInfo(self.timezone)).date()
 
+    def last_loaded(self, kind: str, as_of: datetime | None = None) -> datetime | None:
+        "When rows of a kind (predictions, outcomes) were taken in last; None where none ever were."
+        where, values = conditions(kind=kind, committed_at__le=as_of)
+        last = f"SELECT max(committed_at) FROM batches{where} AND loaded > 0"
+        return self._value(last, values)
+
     def models(self) -> list[str]:
         "Every model that was logged or registered."
         logged = "SELECT DISTINCT model FROM data_files WHERE kind = 'predictions'"

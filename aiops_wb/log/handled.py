@@ -106,7 +106,22 @@ class HandledReads(AuditReads):
         closed, by whom, when and why; `muted`: by the calendar, `muted_until`: by a person."""
         return self._handled(_ALARMS_OF, model, as_of)
 
+    def waiting_cases(self, model: str, as_of: datetime | None = None) -> dict[str, int]:
+        """Kind of case (ticket, alert) -> how many of a model are open: nobody has acknowledged or
+        closed them. Those that came too late to be sent wait for nobody."""
+        sql, values = self._asked(_CASES_OF, model, as_of)
+        open_ones = f"""
+            SELECT kind, count(*) FROM ({sql}) WHERE state = $open AND NOT late GROUP BY kind"""
+        return dict(self._rows(open_ones, values | {"open": OPEN}))
+
     def _handled(self, of, model, as_of, ids=None):
+        sql, values = self._asked(of, model, as_of, ids)
+        frame = self.frame(sql, values)
+        told = {c: frame[c].astype(object).where(frame[c].notna(), None) for c in _TOLD}
+        return frame.assign(**told | {"muted_until": told["muted_until"].map(_as_day)})
+
+    def _asked(self, of, model, as_of, ids=None):
+        "The query for cases or alarms, and its values."
         asked = {of.known_at + "__le": as_of}
         where, values = conditions(model=model, **asked)
         if ids is not None:
@@ -116,9 +131,7 @@ class HandledReads(AuditReads):
         said = _SAID.format(known=known, and_="AND" if known else "WHERE")
         sql = of.sql.format(where=where, said=said, state=_STATE, who=_WHO)
         named = {"what": of.what, "mute": of.what + _MUTE, "levels": list(of.levels)}
-        frame = self.frame(sql, values | at | named)
-        told = {c: frame[c].astype(object).where(frame[c].notna(), None) for c in _TOLD}
-        return frame.assign(**told | {"muted_until": told["muted_until"].map(_as_day)})
+        return sql, values | at | named
 
     def quiet_cases(self, today: date) -> set[str]:
         "Cases of which no message is sent on a day: closed, or muted."

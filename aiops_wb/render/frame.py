@@ -1,14 +1,29 @@
 """The frame of every page: one look, nothing loaded from elsewhere, and no value taken for HTML."""
 
+import hashlib
 import os
+from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..log.durable import fsync
 
-__all__ = ["POLICY", "Link", "filled", "page", "failure_page", "write_whole"]
+__all__ = [
+    "FRONT_SCRIPT",
+    "POLICY",
+    "SLIDER_SCRIPT",
+    "Link",
+    "failure_page",
+    "filled",
+    "page",
+    "policy_of",
+    "template",
+    "with_script",
+    "write_whole",
+]
 
 POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
@@ -44,6 +59,38 @@ def filled(template: str, title: str, **values: Any) -> str:
     "A template as a complete HTML page."
     frame = {"navigation": (), "footer": "", "body": "", "policy": POLICY, "script": ""}
     return _templates().get_template(template).render(frame | {"title": title} | values)
+
+
+def template(name: str) -> str:
+    "The text of a file among the templates."
+    return (files("aiops_wb.render") / "templates" / name).read_text(encoding="utf-8")
+
+
+SLIDER_SCRIPT = ("slider.js", "page.js")
+"Files among the templates that are the script of a page with a slider."
+FRONT_SCRIPT = ("front.js",)
+"The same of a page with a row for each model."
+
+
+def with_script(names: Sequence[str]) -> dict[str, str]:
+    """What a page with a script has of its own: the script, put together from files among the
+    templates, and the policy that lets it run and no other."""
+    return {"script": _script(tuple(names)), "policy": policy_of(names)}
+
+
+def policy_of(*scripts: Sequence[str]) -> str:
+    "The policy that lets some scripts run, each known by its hash."
+    return f"{POLICY}; script-src {' '.join(_hash(tuple(names)) for names in scripts)}"
+
+
+@cache
+def _script(names):
+    return "\n".join(template(name) for name in names)
+
+
+@cache
+def _hash(names):
+    return f"'sha256-{b64encode(hashlib.sha256(_script(names).encode()).digest()).decode()}'"
 
 
 def page(title: str, body: str, navigation: Sequence[Link] = (), footer: str = "") -> str:

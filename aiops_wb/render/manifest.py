@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from math import isnan, nan
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..watch.figures import ALARMS_FAILED
 from ..watch.silence import ADVICE, SilenceAlarm
+from ..watch.triage import changes, feed, triage
 from ..watch.view import View
 from ..watch.words import number, percent
 from .frame import write_whole
@@ -51,6 +52,7 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
         "counts_sha256": _digest(view.counts_by_day),
         "figures": figures,
         "line": f"{figures[metric('alerts').column]} alerts, PR-AUC {quality}, drift {drift}",
+        "triage": triage(view),
         "reports": {},
     }
 
@@ -133,11 +135,13 @@ def write_manifest(
 
     Without a reader (the log cannot be read) it says nothing of the log.
     """
-    before = manifests(reports).get(str(day), {}).get("models", {})
+    by_day = manifests(reports)
+    before = by_day.get(str(day), {}).get("models", {})
     document = {
         "day": str(day),
         "as_of": as_of.isoformat(),
         **_of_log(reader, as_of),
+        **_news(reader, by_day, day, as_of),
         "git": _git(),
         "packages": packages(),
         "settings": settings.model_dump(mode="json", exclude=PRIVATE),
@@ -158,6 +162,15 @@ def _of_log(reader, as_of):
         "audit_head": head,
         "gone": reader.damage(),
     }
+
+
+def _news(reader, by_day, day, as_of):
+    "Whether rows come in as they should, and what was changed since the morning before."
+    if reader is None:
+        return {"feed": {}, "changes": []}
+    mornings = (told["as_of"] for known, told in by_day.items() if known < str(day))
+    since = max((datetime.fromisoformat(at) for at in mornings), default=as_of - timedelta(1))
+    return {"feed": feed(reader, as_of), "changes": changes(reader, since, as_of)}
 
 
 def manifest_anchors(reports: Path) -> list[Anchor]:
