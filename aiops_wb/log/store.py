@@ -82,7 +82,7 @@ class Store(
         "The batch that a stopped writer was about, and whether all that it came from is there."
         try:
             told = json.loads((self.root / WRITING).read_bytes().decode("utf-8", "surrogateescape"))
-            return told["batch"], all(map(os.path.lexists, told["from"]))
+            return told["batch"], all(os.path.lexists(self.root / p) for p in told["from"])
         except FileNotFoundError:
             return None, False
         except (ValueError, LookupError, TypeError):  # what it was about is not known
