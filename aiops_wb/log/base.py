@@ -77,8 +77,9 @@ def unpublished(root: str | Path) -> bool:
 class Connected:
     "A connection to a catalog or to a snapshot of it, and the folder that its files stand in."
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, root: Path):
+    def __init__(self, con: duckdb.DuckDBPyConnection, root: Path, spool: Path | None = None):
         self.con, self.root = con, Path(root)
+        self.spool = Path(spool or self.root / "spool")
         name_folder(con, self.root)
         self._kept = {}  # (table, part of it) -> question -> its answer, until that is written to
 

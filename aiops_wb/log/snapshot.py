@@ -64,7 +64,7 @@ class Publishing(FeatureSchemaReads, GoneReads, Writing):
         pointer.replace(self.root / "aiops.duckdb")
         fsync(self.root)
         if before:  # who reads the one before still finds what this one shows
-            forget_taken(self.root / "spool", before[-1].path.stat().st_mtime_ns)
+            forget_taken(self.spool, before[-1].path.stat().st_mtime_ns)
         for old in before[: len(before) - (keep - 1)]:
             old.path.unlink()
         self.publish_features()
