@@ -11,27 +11,43 @@ from .durable import write_durably
 from .errors import StoreError
 from .modes import make_folder
 
-__all__ = ["hold_spool"]
+__all__ = ["hold_spool", "require_ours"]
 
 _NOTE = ".taken-in-by"
 
 
 def hold_spool(root: Path, spool: Path, group: str | None = None) -> None:
     """Make the spool of a data folder where it lies elsewhere and is not there, and note whose it
-    is. StoreError where it is that of another data folder: one of another path and another inode,
-    so that neither a folder that was moved nor one that is reached by another way is refused."""
-    if spool.absolute() == root.absolute() / "spool":
+    is. StoreError where it is that of another data folder."""
+    if _is_inside(root, spool):
         return
-    ours = {"data": str(root.resolve()), "inode": root.stat().st_ino}
-    theirs = _read(spool / _NOTE)
-    if theirs and not set(ours.items()) & set(theirs.items()):
+    require_ours(root, spool)
+    ours = _of(root)
+    if _read(spool / _NOTE) != ours:
+        make_folder(spool, group)
+        write_durably(spool / _NOTE, json.dumps(ours))
+
+
+def require_ours(root: Path, spool: Path) -> None:
+    """StoreError where a spool elsewhere is that of another data folder: one of another path and
+    another inode, so that neither a folder that was moved nor one that is reached by another way is
+    refused."""
+    theirs = None if _is_inside(root, spool) else _read(spool / _NOTE)
+    if theirs and not set(_of(root).items()) & set(theirs.items()):
         raise StoreError(
             f"the spool {spool} is taken in by the data folder {theirs['data']}: name another "
             f"spool for {root}, or remove {spool / _NOTE} if that folder is gone."
         )
-    if theirs != ours:
-        make_folder(spool, group)
-        write_durably(spool / _NOTE, json.dumps(ours))
+
+
+def _is_inside(root, spool):
+    return spool.absolute() == root.absolute() / "spool"
+
+
+def _of(root):
+    "What a folder is known by."
+    inode = root.stat().st_ino if root.exists() else 0
+    return {"data": str(root.resolve()), "inode": inode}
 
 
 def _read(note):

@@ -131,8 +131,16 @@ def test_a_life_leaves_nothing_open_to_others(tmp_path, walked, started_anew, ma
         bench.log(frame, threshold=400)
         bench.label(frame, at="2026-03-13T00:00:00Z")
         assert main(["daily", *words]) == 0
-        until = ["--until", "2026-03-12", "--label-delay", "1"]
-        assert main(["models", "train", "--model", MODEL, "--version", "v2", *until, *words]) == 0
+        days = [
+            "--from",
+            "2026-03-01",
+            "--to",
+            "2026-03-12",
+            "--rounds",
+            "10",
+            "--allow-incomplete",
+        ]
+        assert main(["models", "train", "--model", MODEL, "--version", "v2", *days, *words]) == 0
         assert main(["tokens", "make", "ana", "--role", "read", "--why", "a test", *words]) == 0
         assert main(["cases", "send", *words]) == 0
         assert main(["daily", *words]) == 0
