@@ -30,6 +30,10 @@ COMMANDS = {
     "backfill": ("backfill", "run many days"),
     "replay": ("replay", "live past days again under other policies: tickets, misses, cost"),
     "status": ("status", "what is logged, what is active, what is due"),
+    "doctor": (
+        "doctor",
+        "what is wrong around the workbench: who may read and write, room, locks, settings",
+    ),
     "config": ("config", "print each setting, its value and where that comes from"),
     "models": ("models", "list, train, adopt and promote versions of a model; go back"),
     "retrain": (

@@ -30,6 +30,7 @@ CALLS = [
     ["replay", *NAMED, *SPAN],
     ["status"],
     ["config"],
+    ["doctor"],
     ["features", "list"],
     ["features", "set", MODEL, "Größe", "number", *WHY],
     ["features", "rollback", MODEL, "Größe", *WHY],
