@@ -221,13 +221,16 @@ class GoneReads(Connected):
         self.note(found)
         return [file.says(problem) for file, problem in found.items()]
 
-    def note(self, found: Mapping[DayFile, str]) -> None:
-        "Note beside the catalog what is wrong with files, beside what others noted meanwhile."
-        if found:
-            self._noted |= self._read_noted() | {
-                f.path: (_stands(self.root / f.path), said) for f, said in found.items()
-            }
-            write_durably(self.root / _NOTED, json.dumps(self._noted))
+    def note(self, found: Mapping[DayFile, str], whole: Iterable[DayFile] = ()) -> None:
+        """Note beside the catalog what is wrong with files, beside what others noted meanwhile; of
+        those that turned out to be `whole` nothing is noted any more."""
+        known = self._noted | self._read_noted()
+        right = known.keys() & {file.path for file in whole}
+        if not found and not right:
+            return
+        stand = {f.path: (_stands(self.root / f.path), said) for f, said in found.items()}
+        self._noted = {p: told for p, told in known.items() if p not in right} | stand
+        write_durably(self.root / _NOTED, json.dumps(self._noted))
 
     @cached_property
     def _noted(self):

@@ -80,7 +80,7 @@ def compare_bytes(reader: Reader, asked: Asked) -> Compared:
     files = asked.files(reader)
     broken = _still_broken(reader.root, _problems(reader.root, files, asked.advance))
     with suppress(OSError):  # who may only read has said it all the same
-        reader.note(broken)
+        reader.note(broken, (file for file in files if file.sha256 and file not in broken))
     unknown, newer = _unknown(reader)
     without = sum(file.sha256 is None for file in files if file not in broken)
     findings = [Finding("files", file.path, file.says(said)) for file, said in broken.items()]
