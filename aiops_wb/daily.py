@@ -31,6 +31,7 @@ from .log.outbox import Outbox
 from .log.reading import Limits, ReadOptions
 from .log.reason_files import OfDay
 from .log.store import Store, open_store
+from .log.taken_sums import check_share
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
 from .render.manifest import entry, silent_entry, write_manifest
@@ -582,6 +583,7 @@ def run(
             morning = replace(morning, committed=store.as_of_now(now))
             cases = _cases(morning, store, to)
             asked = _asked_for(morning, store, days, models)
+            unchecked = _check_share(morning, store, asked)
             figures = _figure(morning, store, asked, show)
             newest = _newest_days(morning, store, days, models, figures)
             unfollowed = _follow_shadows(morning, store, newest)
@@ -595,7 +597,7 @@ def run(
                 say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
             unanchored = _anchor(morning, store)
-            gone = _said_of_gone(morning, store)
+            gone = unchecked + _said_of_gone(morning, store)
         with _handing_on(morning, waiting, to, turn.pop_all()) as sent:
             expect(len(chosen) * len(QUESTIONS))
             results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
@@ -917,6 +919,19 @@ def _anchor(morning, store):
         return ()
 
     return _each_told(morning, "anchor of the audit trail", kept)
+
+
+def _check_share(morning, store, asked):
+    """Compare the bytes of this morning's share of the log, and of those of mornings that are made
+    up for, with what was committed; what failed."""
+    today = morning.now.astimezone(ZoneInfo(store.timezone)).date()
+    mornings = {today} | {day + timedelta(1) for day, _ in asked}
+
+    def checked():
+        check_share(store, mornings)
+        return ()
+
+    return _each_told(morning, "check of the log's files", checked)
 
 
 def _said_of_gone(morning, store):

@@ -20,6 +20,7 @@ SCRIPTS = (
     "bridge",
     "explain",
     "workbench",
+    "hardening",
 )
 TARGETS = {
     "counts_vs_scan": 6,
@@ -58,6 +59,7 @@ TARGETS = {
     "explain_day_vs_3000_rows": 3,
     "reason_bytes_per_row": 9,
     "api_p99_vs_empty": 10,
+    "verify_mb_s": 2,
     **{
         f"retrain_flights{recipe}{loss}": 1
         for recipe in ("", "_expanding")

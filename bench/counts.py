@@ -33,7 +33,7 @@ def make(root, rows, days):
             store.con.execute(f"COPY ({MADE.format(day=day, n=n)}) TO '{path}' (FORMAT parquet)")
             store.con.execute(
                 "INSERT INTO data_files VALUES ('predictions', ?, ?, 't', 'm', 'v', 'logit', ?, "
-                "0, true, ?, ?, 1)",
+                "0, true, ?, ?, 1, NULL)",
                 [
                     str(path.relative_to(root)),
                     date(2026, 1, 1) + timedelta(day),

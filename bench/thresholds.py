@@ -40,7 +40,7 @@ def with_labels(root):
             )
             store.con.execute(
                 "INSERT INTO data_files VALUES ('outcomes', ?, ?, 't', NULL, NULL, NULL, ?, 0, "
-                "false, ?, ?, 2)",
+                "false, ?, ?, 2, NULL)",
                 [str(told.relative_to(root)), day, rows, low, high],
             )
         store.con.execute("UPDATE data_files SET sites = false")

@@ -443,7 +443,7 @@ def forked(work, kill_after=None) -> tuple[int, object]:
 
 
 TOLD = {  # what is not the same twice (numbers of files), and what is said more than once
-    "data_files": "SELECT * EXCLUDE (bytes) REPLACE (path[:-14] AS path) FROM data_files",
+    "data_files": "SELECT * EXCLUDE (bytes, sha256) REPLACE (path[:-14] AS path) FROM data_files",
     "workbench": "SELECT * FROM workbench WHERE key <> 'labels matched to batch'",
     "runs": "SELECT DISTINCT event_date, model, step, state FROM runs WHERE state <> 'begun'",
     "metrics": "SELECT DISTINCT * EXCLUDE (run_id) FROM metrics",
@@ -460,6 +460,7 @@ def state(bench):
             for table in tables
         }
         named = sorted(store._column("SELECT path FROM data_files"))
+        assert not [file for file in store.day_files() if store.changed(file) or not file.sha256]
         store.verify_audit()
         champions = {model: store.active_version(model) for model in store.models()}
         for model in champions:

@@ -13,9 +13,10 @@ from ..log.repair import (
     record_lost,
     take_in_again,
 )
+from ..log.taken_sums import adopt_sums
 from .arguments import Why
 from .call import Call, alone, command
-from .lines import line, lines
+from .lines import counted, line, lines
 
 app = alone()
 
@@ -68,6 +69,8 @@ def repair(
             told += record_lost(log, *at, lost, why or "")
         if empty:
             told.append(empty_rejected(log, *at, why or ""))
+        if taken := adopt_sums(log, log.day_files()):
+            told.append(f"the checksum of {counted(taken, 'day file')} that had none was taken")
         gone = log.damage()
     for said in told:
         lines(said)

@@ -174,9 +174,9 @@ class BatchWrites(
         the batch id.
 
         files: kind, path, event_date, tenant, model, version, grid, rows, bytes, sites, min_id,
-        max_id. touched: (event_date, tenant, model, version) whose labels changed. segments: (id,
-        kind, name, bytes, state, detail). outcome_columns: (model, column, what it was mapped as).
-        also: called with the batch id in the same transaction.
+        max_id, sha256. touched: (event_date, tenant, model, version) whose labels changed.
+        segments: (id, kind, name, bytes, state, detail). outcome_columns: (model, column, what it
+        was mapped as). also: called with the batch id in the same transaction.
         Known-at times never run backwards.
         """
         batch, keys = self.known_batch() + 1, set(touched)
@@ -204,6 +204,38 @@ class BatchWrites(
         told = "batch %d of %s: %d loaded, %d duplicates, %d conflicts, %d quarantined"
         logger.info(told, batch, kind, *numbers)
         return batch
+
+    def set_sums(self, paths: Sequence[str], sums: Sequence[str]) -> None:
+        "Keep the SHA-256 of day files, by their paths."
+        with self.transaction():
+            self._write(
+                """
+                UPDATE data_files SET sha256 = taken.sha256
+                FROM (SELECT unnest($paths::VARCHAR[]) AS path,
+                             unnest($sums::VARCHAR[]) AS sha256) AS taken
+                WHERE data_files.path = taken.path""",
+                {"paths": list(paths), "sums": list(sums)},
+            )
+
+    def set_file(
+        self, path: str, rows: int, size: int, min_id: str, max_id: str, sha256: str
+    ) -> None:
+        "Keep what a day file holds now that it was rewritten."
+        with self.transaction():
+            self._write(
+                """
+                UPDATE data_files
+                SET rows = $rows, bytes = $size, min_id = $low, max_id = $high, sha256 = $sha256
+                WHERE path = $path""",
+                {
+                    "path": path,
+                    "rows": rows,
+                    "size": size,
+                    "low": min_id,
+                    "high": max_id,
+                    "sha256": sha256,
+                },
+            )
 
     def _add_batch(self, batch, kind, now, owner, numbers):
         last = self.last_committed()

@@ -12,7 +12,7 @@ from .duck import identifier, literal, parquet, spelt
 from .errors import StoreError
 from .feature_schema import UNREADABLE
 from .features import stored_types
-from .gone import DayFile
+from .gone import COLUMNS, DayFile
 from .quarantine import NO_ROWS
 from .reading import shown
 from .spelling import spellings
@@ -82,8 +82,7 @@ def _overlapping(store, kind, source, condition="true"):
     closer together than those of all."""
     rows = store.con.execute(
         f"""
-        SELECT path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows
-        FROM data_files
+        SELECT {COLUMNS} FROM data_files
         WHERE kind = $kind AND EXISTS (
             SELECT 1
             FROM (SELECT min(prediction_id) AS low, max(prediction_id) AS high

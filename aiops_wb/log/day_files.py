@@ -12,6 +12,7 @@ from .deciding import Named, decided, named
 from .duck import identifier, literal, parquet, target
 from .durable import fsync
 from .store import Store
+from .sums import sha256_of
 
 __all__ = ["write_day_files"]
 
@@ -28,6 +29,7 @@ _FILE = (
     "sites",
     "min_id",
     "max_id",
+    "sha256",
 )
 
 
@@ -58,8 +60,10 @@ def write_day_files(
             rows, by, same = _outcomes(rejects), ("event_date",), {}
         numbered = _by_night(kind, *rows) if by_night else _of_batch(batch, *rows)
         for written in _write(store.con, numbered, by, tmp / str(number), same):
-            final = _place(store.root / "log" / kind, written, f"b{batch:08d}-{len(files):04d}")
-            files.append(_described(store, kind, written, final))
+            name = f"b{batch:08d}-{len(files):04d}"
+            final, sha256 = _place(store.root / "log" / kind, written, name)
+            files.append((*_described(store, kind, written, final), sha256))
+            store.as_written(files[-1][1], sha256)
     for folder in {(store.root / file[1]).parent for file in files}:
         fsync(folder)
     shutil.rmtree(tmp, ignore_errors=True)
@@ -145,12 +149,13 @@ def _day(written):
 
 
 def _place(folder, written, name):
-    "Move a file to its final name, its content safe; returns the path."
+    "Move a file to its final name, its content safe; returns the path, and the content's SHA-256."
     final = folder / f"event_date={_day(written) or 'unknown'}" / f"{name}.parquet"
     final.parent.mkdir(parents=True, exist_ok=True)
     fsync(written.path)
+    sha256 = sha256_of(written.path)
     Path(written.path).rename(final)
-    return final
+    return final, sha256
 
 
 def _described(store, kind, written, final):

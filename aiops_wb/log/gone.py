@@ -1,4 +1,5 @@
-"""Day files that are gone: missing, cut short or damaged, and those whose loss was recorded.
+"""Day files that are gone: missing, cut short, damaged or changed, and those whose loss was
+recorded.
 
 A file that is gone costs its own day: what is asked about that day alone is refused with a
 sentence, what is asked about more days leaves that day out. Counts were taken when the file came
@@ -8,7 +9,7 @@ in, and stay.
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +21,9 @@ from .base import Connected, conditions
 from .duck import parquet
 from .durable import write_durably
 from .errors import StoreError
+from .sums import what_changed
 
-__all__ = ["DayFile", "GoneReads", "problem_of"]
+__all__ = ["COLUMNS", "DayFile", "GoneReads", "problem_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class DayFile(NamedTuple):
     bytes: int
     kind: str
     rows: int
+    sha256: str | None = None  # of its bytes; None: it was taken in before they were kept
 
     def says(self, problem: str) -> str:
         "What there is to say of it."
@@ -55,9 +58,9 @@ class DayFile(NamedTuple):
         )
 
 
-_FILES = """
-    SELECT path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows
-    FROM data_files"""  # as a DayFile has them
+COLUMNS = "path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows, sha256"
+"The columns of `data_files` as a DayFile has them."
+_FILES = f"SELECT {COLUMNS} FROM data_files"
 
 
 def problem_of(path: Path, size: int, closely: bool = True) -> str | None:
@@ -136,9 +139,12 @@ class GoneReads(Connected):
         return [file.says(problem) for file, problem in found if problem]
 
     def require_day(self, model: str, day: date) -> None:
-        "StoreError where a day file of a model's day is gone and its loss is not recorded."
-        self.usable(self.day_files(kind="predictions", model=model, event_date=day), True)
-        self.usable(self.day_files(kind="outcomes", event_date=day), True)
+        """StoreError where a day file of a model's day is gone or not what was written, and its
+        loss is not recorded."""
+        predictions = self.day_files(kind="predictions", model=model, event_date=day)
+        for files in predictions, self.day_files(kind="outcomes", event_date=day):
+            self.note_changed(files)
+            self.usable(files, True)
 
     def usable(self, files: list[DayFile], one_day: bool) -> list[DayFile]:
         """The files without those that are gone. Of `one_day`: StoreError where the loss of one is
@@ -163,8 +169,40 @@ class GoneReads(Connected):
         "What was said of this log already: a warning is given once."
         return set()
 
+    def changed(self, file: DayFile) -> str | None:
+        """What is wrong with the bytes of a file; None where they are those that were committed,
+        or these are not known. A file that nobody touched since is not read again."""
+        path = self.root / file.path
+        stands = _stands(path)
+        if stands and self._same.get(file.path) == (stands, file.sha256):
+            return None
+        problem = what_changed(path, file.sha256)
+        if problem is None:
+            self._same[file.path] = stands, file.sha256
+        return problem
+
+    @cached_property
+    def _same(self):
+        "Path -> (how a file stood, what it was to be) when its bytes were those."
+        return {}
+
+    def as_written(self, path: str, sha256: str) -> None:
+        "A file was just written, and its bytes are those of a SHA-256."
+        self._same[path] = _stands(self.root / path), sha256
+
+    def note_changed(self, files: Iterable[DayFile]) -> dict[DayFile, str]:
+        """Those of some files whose bytes are not those that were committed, with what is wrong,
+        noted as `note_damaged` does; not those that are known to be gone."""
+        files = list(files)
+        gone = self.gone(files)
+        found = {f: said for f in files if f not in gone and (said := self.changed(f))}
+        self.note(found)
+        return found
+
     def unreadable(self, file: DayFile) -> str | None:
         "What is wrong with a file that is read to its end; None where nothing is."
+        if problem := self.changed(file):
+            return problem
         try:
             rows = parquet([self.root / file.path])
             self._rows(f"SELECT bit_xor(hash(t)) FROM {rows} AS t")
@@ -180,14 +218,26 @@ class GoneReads(Connected):
         for file in self.day_files():
             if file not in gone and (problem := self.unreadable(file)):
                 found[file] = problem
-        self._noted |= {f.path: [_stands(self.root / f.path), said] for f, said in found.items()}
-        if found:
-            write_durably(self.root / _NOTED, json.dumps(self._noted))
+        self.note(found)
         return [file.says(problem) for file, problem in found.items()]
+
+    def note(self, found: Mapping[DayFile, str], whole: Iterable[DayFile] = ()) -> None:
+        """Note beside the catalog what is wrong with files, beside what others noted meanwhile; of
+        those that turned out to be `whole` nothing is noted any more."""
+        known = self._noted | self._read_noted()
+        right = known.keys() & {file.path for file in whole}
+        if not found and not right:
+            return
+        stand = {f.path: (_stands(self.root / f.path), said) for f, said in found.items()}
+        self._noted = {p: told for p, told in known.items() if p not in right} | stand
+        write_durably(self.root / _NOTED, json.dumps(self._noted))
 
     @cached_property
     def _noted(self):
         "Path -> (how it stood, what is wrong) of files that were found damaged inside."
+        return self._read_noted()
+
+    def _read_noted(self):
         try:
             told = json.loads((self.root / _NOTED).read_text(encoding="utf-8"))
             return {path: (stood, problem) for path, (stood, problem) in told.items()}
@@ -213,13 +263,17 @@ class GoneReads(Connected):
 
     def blocked(self, keys: Iterable[tuple]) -> set[tuple]:
         """Those of some (event_date, tenant, model, version) that cannot be counted from the files:
-        one of their predictions, or of the labels of their day, is gone."""
+        one of their predictions, or of the labels of their day, is gone or not what was written."""
         keys = set(keys)
         rows = self._rows(
             f"{_FILES} WHERE event_date IN (SELECT unnest($days::DATE[]))",
             {"days": sorted({key[0] for key in keys})},
         )
-        gone = self.gone(DayFile(*row) for row in rows)
+        files = [
+            file for row in rows if (file := DayFile(*row)).kind == "outcomes" or row[1:5] in keys
+        ]
+        self.note_changed(files)
+        gone = self.gone(files)
         labels = {file.day for file in gone if file.kind == "outcomes"}
         named = {file[1:5] for file in gone}
         return {key for key in keys if key[0] in labels or key in named}

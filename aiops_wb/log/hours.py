@@ -9,7 +9,7 @@ import pandas as pd
 from .base import Writing
 from .duck import parquet
 
-__all__ = ["HourCounting"]
+__all__ = ["HOURS", "HourCounting"]
 
 logger = logging.getLogger(__name__)
 
@@ -18,15 +18,17 @@ TOGETHER = 500
 
 _NAMES = ("tenant", "model", "version")
 
+_INTO = "INSERT INTO hour_counts "
 # no zone is off by less than a quarter of an hour: few moments are brought to the zone, not all
-_COUNTED = """
-    INSERT INTO hour_counts
-    SELECT clock::DATE, tenant, model, version, extract(hour FROM clock)::TINYINT, sum(n), batch
+HOURS = """
+    SELECT clock::DATE AS event_date, tenant, model, version,
+           extract(hour FROM clock)::TINYINT AS hour, sum(n) AS n, batch
     FROM (SELECT {names}, {batch} AS batch, n,
                  to_timestamp(quarter * 900) AT TIME ZONE $zone AS clock
           FROM (SELECT {keys} epoch_us(predicted_at) // 900000000 AS quarter, count(*) AS n
                 FROM {rows} GROUP BY ALL))
     GROUP BY ALL"""
+"Predictions by day and hour of `$zone`, in SQL: `rows` by some `keys`, named as in `names`."
 
 
 class HourCounting(Writing):
@@ -40,13 +42,15 @@ class HourCounting(Writing):
         if len(known) == 1:  # as of most batches: texts in a grouping cost more than the counting
             names, keys = ", ".join(f"${name} AS {name}" for name in _NAMES), ""
             told = known.iloc[0].to_dict()
-        sql = _COUNTED.format(names=names, batch="$batch", keys=keys, rows=rows)
+        sql = _INTO + HOURS.format(names=names, batch="$batch", keys=keys, rows=rows)
         self._write(sql, told | {"batch": batch, "zone": self.timezone})
 
     def count_hours_by_batch(self, paths: Sequence[str]) -> None:
         "What files add whose rows are not all of one batch, or that were never counted."
         rows, names = parquet(self.root / path for path in paths), ", ".join(_NAMES)
-        sql = _COUNTED.format(names=names, batch="batch_id", keys=f"{names}, batch_id,", rows=rows)
+        sql = _INTO + HOURS.format(
+            names=names, batch="batch_id", keys=f"{names}, batch_id,", rows=rows
+        )
         self._write(sql, {"zone": self.timezone})
 
     def adopt_hours(self) -> None:

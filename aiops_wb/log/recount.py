@@ -2,7 +2,7 @@
 is stored."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -10,11 +10,11 @@ from ..stats.points import Grid
 from .base import Writing
 from .duck import parquet, statements
 from .features import feature_counts
-from .gone import GoneReads, problem_of
+from .gone import COLUMNS, DayFile, GoneReads
 from .outcome_columns import OutcomeColumnReads
 from .schema import EMPTY
 
-__all__ = ["Recounting"]
+__all__ = ["ASKED", "RecountReads", "Recounting", "cells", "columns_of", "grids_of"]
 
 _KEY = ("event_date", "tenant", "model", "version")
 _DAY = ("day", "tenant", "model", "version")
@@ -22,7 +22,56 @@ TOGETHER = 20_000
 "Days of at most so many predictions are counted in one query: planning one costs more."
 
 
-class Recounting(GoneReads, OutcomeColumnReads, Writing):
+class RecountReads(GoneReads):
+    "What the files of days say, to be held against what was counted."
+
+    def _files_of_days(self, days, of_batch=None):
+        """Files of predictions (of one batch) by (event_date, tenant, model, version) and of
+        outcomes by event_date, as (path, whether a site is named, first id, last id); without
+        those of outcomes that are gone."""
+        predictions, outcomes = {}, {}
+        named = self._rows(
+            f"""
+            SELECT sites, {COLUMNS} FROM data_files
+            WHERE (event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL)
+              AND (kind = 'outcomes' OR $batch::BIGINT IS NULL OR batch_id = $batch)
+            ORDER BY batch_id, path""",
+            {"days": sorted(days), "batch": of_batch},
+        )
+        found = [(DayFile(*row), sites) for sites, *row in named]
+        gone = self.gone(file for file, _ in found if file.kind == "outcomes")
+        for file, sites in found:
+            told = (self.root / file.path, sites, file.min_id, file.max_id)
+            if file.kind == "predictions":
+                predictions.setdefault(file[1:5], []).append(told)
+            elif file not in gone:
+                outcomes.setdefault(file.day, []).append(told)
+        return predictions, outcomes
+
+    def _grid(self, model, version):
+        "The grid that a version is logged on."
+        return Grid.parse(
+            self._value(
+                """
+                SELECT any_value(grid) FROM data_files
+                WHERE kind = 'predictions' AND model = $model AND version = $version""",
+                {"model": model, "version": version},
+            )
+        )
+
+    def score_differences(self, keys: Sequence[tuple], grid: Grid) -> pd.DataFrame:
+        """What the rows of some (event_date, tenant, model, version) of one grid say beyond what
+        their score counts say: segment, grid, points, n, n_labelled, n_positive; no row where they
+        agree."""
+        predictions, outcomes = self._files_of_days({key[0] for key in keys})
+        counted = cells(
+            [file for key in keys for file in predictions[key]],
+            [file for files in outcomes.values() for file in files],
+        )
+        return self.frame(_beyond_the_counts(counted), grids_of(grid) | columns_of(keys))
+
+
+class Recounting(RecountReads, OutcomeColumnReads, Writing):
     "Brings the counts of days up to date."
 
     def count_sql(self, keys: Iterable[tuple]) -> dict[tuple, str]:
@@ -34,31 +83,6 @@ class Recounting(GoneReads, OutcomeColumnReads, Writing):
         return {
             key: _reduction(predictions[key], outcomes.get(key[0], []) + pending) for key in keys
         }
-
-    def _files_of_days(self, days, of_batch=None):
-        """Files of predictions (of one batch) by (event_date, tenant, model, version) and of
-        outcomes by event_date, as (path, whether a site is named, first id, last id); without
-        those of outcomes that are gone."""
-        predictions, outcomes = {}, {}
-        named = self._rows(
-            """
-            SELECT kind, path, sites, min_id, max_id, bytes, event_date, tenant, model, version
-            FROM data_files
-            WHERE (event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL)
-              AND (kind = 'outcomes' OR $batch::BIGINT IS NULL OR batch_id = $batch)
-            ORDER BY batch_id, path""",
-            {"days": sorted(days), "batch": of_batch},
-        )
-        lost = self.lost_files()
-        for kind, path, sites, low, high, size, *key in named:
-            if kind == "outcomes" and (path in lost or problem_of(self.root / path, size)):
-                continue
-            file = (self.root / path, sites, low, high)
-            if kind == "predictions":
-                predictions.setdefault(tuple(key), []).append(file)
-            else:
-                outcomes.setdefault(key[0], []).append(file)
-        return predictions, outcomes
 
     def _recount_days(self, batch, keys):
         "Bring the score counts of days up to date, small ones together."
@@ -96,42 +120,17 @@ class Recounting(GoneReads, OutcomeColumnReads, Writing):
     def _recount_together(self, batch, grid, keys, is_new, of_batch=None):
         "`_recount` of several days of one grid; of new ones nothing was counted before."
         predictions, outcomes = self._files_of_days({key[0] for key in keys}, of_batch)
-        sql = _reduction_by_day(
+        counted = cells(
             [file for key in keys for file in predictions[key]],
             [file for files in outcomes.values() for file in files],
         )
-        grids = {"fine": grid.name, "coarse": grid.coarsen(20).name}
-        columns = dict(zip(("days", "tenants", "models", "versions"), map(list, zip(*keys))))
-        counted = f"""
-            SELECT event_date, tenant, model, version,
-                   CASE WHEN points IS NULL THEN 'site=' || site_id ELSE '' END AS segment,
-                   CASE WHEN points IS NULL THEN $coarse ELSE $fine END AS grid,
-                   coalesce(points, cell) AS points, n, n_labelled, n_positive
-            FROM ({sql})
-            WHERE points IS NOT NULL OR site_id IS NOT NULL"""
+        grids = grids_of(grid)
         if is_new:
             new = f"INSERT INTO score_counts SELECT *, $batch FROM ({counted})"
             self._write(new, grids | {"batch": batch})
             return
-        self._write(
-            f"""
-            INSERT INTO score_counts
-            SELECT event_date, tenant, model, version, segment, grid, points,
-                   sum(n), sum(n_labelled), sum(n_positive), $batch
-            FROM ({counted}
-                  UNION ALL
-                  SELECT event_date, tenant, model, version,
-                         segment, grid, points, -n, -n_labelled, -n_positive
-                  FROM score_counts
-                  SEMI JOIN (SELECT unnest($days::DATE[]) AS event_date,
-                                    unnest($tenants::VARCHAR[]) AS tenant,
-                                    unnest($models::VARCHAR[]) AS model,
-                                    unnest($versions::VARCHAR[]) AS version)
-                      USING (event_date, tenant, model, version))
-            GROUP BY event_date, tenant, model, version, segment, grid, points
-            HAVING sum(n) <> 0 OR sum(n_labelled) <> 0 OR sum(n_positive) <> 0""",
-            columns | grids | {"batch": batch},
-        )
+        changed = f"INSERT INTO score_counts SELECT *, $batch FROM ({_beyond_the_counts(counted)})"
+        self._write(changed, columns_of(keys) | grids | {"batch": batch})
 
     def _recount(self, batch, key, sql):
         """Bring one day's score counts up to date: what the rows say now, minus what the table
@@ -154,19 +153,7 @@ class Recounting(GoneReads, OutcomeColumnReads, Writing):
                     AND model = $model AND version = $version)
             GROUP BY segment, grid, points
             HAVING sum(n) <> 0 OR sum(n_labelled) <> 0 OR sum(n_positive) <> 0""",
-            dict(zip(_DAY, key))
-            | {"batch": batch, "fine": grid.name, "coarse": grid.coarsen(20).name},
-        )
-
-    def _grid(self, model, version):
-        "The grid that a version is logged on."
-        return Grid.parse(
-            self._value(
-                """
-                SELECT any_value(grid) FROM data_files
-                WHERE kind = 'predictions' AND model = $model AND version = $version""",
-                {"model": model, "version": version},
-            )
+            dict(zip(_DAY, key)) | {"batch": batch} | grids_of(grid),
         )
 
     def _count_new(self, batch, files):
@@ -202,6 +189,47 @@ class Recounting(GoneReads, OutcomeColumnReads, Writing):
         )
         bins = json.loads(state).get("bins", {}) if state else {}
         return {name: bins[name] for name in self.features_of(model, bins)}
+
+
+def grids_of(grid: Grid) -> dict[str, str]:
+    "The grids of everyone and of sites, as parameters."
+    return {"fine": grid.name, "coarse": grid.coarsen(20).name}
+
+
+def columns_of(keys: Sequence[tuple]) -> dict[str, list]:
+    "Some (event_date, tenant, model, version) as parameters."
+    return dict(zip(("days", "tenants", "models", "versions"), map(list, zip(*keys))))
+
+
+ASKED = """
+    SELECT unnest($days::DATE[]) AS event_date, unnest($tenants::VARCHAR[]) AS tenant,
+           unnest($models::VARCHAR[]) AS model, unnest($versions::VARCHAR[]) AS version"""
+"The days of `columns_of` as rows, in SQL."
+
+
+def cells(predictions: Sequence[tuple], outcomes: Sequence[tuple]) -> str:
+    "The score counts that files of several days say, in SQL."
+    return f"""
+        SELECT event_date, tenant, model, version,
+               CASE WHEN points IS NULL THEN 'site=' || site_id ELSE '' END AS segment,
+               CASE WHEN points IS NULL THEN $coarse ELSE $fine END AS grid,
+               coalesce(points, cell) AS points, n, n_labelled, n_positive
+        FROM ({_reduction_by_day(predictions, outcomes)})
+        WHERE points IS NOT NULL OR site_id IS NOT NULL"""
+
+
+def _beyond_the_counts(counted):
+    "What was counted, less what the table says of these days, in SQL."
+    return f"""
+        SELECT event_date, tenant, model, version, segment, grid, points,
+               sum(n) AS n, sum(n_labelled) AS n_labelled, sum(n_positive) AS n_positive
+        FROM ({counted}
+              UNION ALL
+              SELECT event_date, tenant, model, version,
+                     segment, grid, points, -n, -n_labelled, -n_positive
+              FROM score_counts SEMI JOIN ({ASKED}) USING (event_date, tenant, model, version))
+        GROUP BY event_date, tenant, model, version, segment, grid, points
+        HAVING sum(n) <> 0 OR sum(n_labelled) <> 0 OR sum(n_positive) <> 0"""
 
 
 def _reduction(predictions, outcomes):

@@ -2,11 +2,10 @@
 gone.
 
 Rows come back through the spool like any others, so that nothing of them is there twice; a file
-comes back from a copy when it holds the rows that the catalog says; a loss is recorded with its
+comes back from a copy when its bytes are those that were committed; a loss is recorded with its
 reason, and its counts stay.
 """
 
-import hashlib
 import logging
 import os
 import shutil
@@ -28,6 +27,7 @@ from .modes import as_its_folder, make_in_spool
 from .reading import ReadOptions
 from .snapshot import Snapshot, snapshots
 from .store import Store
+from .sums import holds, sha256_of
 
 __all__ = [
     "catalog_from_snapshot",
@@ -110,14 +110,9 @@ def _make_catalog(root: Path, newest: Snapshot):
     fsync(temporary)
     for name in ("catalog.duckdb", "catalog.duckdb.wal"):
         if (root / name).exists():
-            _aside(root, root / name, f"older-{_hash(root / name)[:8]}-{name}")
+            _aside(root, root / name, f"older-{sha256_of(root / name)[:8]}-{name}")
     temporary.replace(root / "catalog.duckdb")
     fsync(root)
-
-
-def _hash(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _aside(root, path, name):
@@ -175,7 +170,7 @@ def _as_segment(store, kind, path):
         columns = f"prediction_id, label, observed_at, source, {noon} AS predicted_at"
         sql = f"SELECT {columns} FROM {rows}"
     make_in_spool(folder)
-    segment = folder / f"{_AGAIN}{_hash(path)[:24]}.parquet"
+    segment = folder / f"{_AGAIN}{sha256_of(path)[:24]}.parquet"
     temporary = segment.with_name(f".{segment.name}.tmp")
     store.con.execute(f"COPY ({sql}) TO {target(temporary)} (FORMAT parquet)")
     as_its_folder(temporary)
@@ -191,13 +186,14 @@ def _named(columns):
 
 def from_copies(store: Store, now: datetime, owner: str, folder: Path) -> list[str]:
     """Put day files that are gone back from copies of them in a folder, and count their days anew;
-    what there is to say of each."""
+    what there is to say of each. All are read, so that none that was changed is passed over."""
+    store.note_changed(store.day_files())
     gone = store.gone()
     if not gone:
         return ["no day file is gone: nothing was taken from a copy"]
     told, back = [], []
     for file, problem in gone.items():
-        copy = next((p for p in _copies(folder, file) if _holds(store, p, file)), None)
+        copy = next((p for p in _copies(folder, file) if holds(store.con, p, file)), None)
         if copy is None:
             told.append(f"{folder} has no whole copy of {file.path}")
             continue
@@ -218,19 +214,6 @@ def _copies(folder: Path, file: DayFile) -> Iterator[Path]:
     for place, _, names in os.walk(folder):
         if wanted.name in names:
             yield Path(place) / wanted.name
-
-
-def _holds(store, path, file):
-    "Whether a file can be read to its end and holds the rows that the catalog says."
-    read = f"""
-        SELECT count(*), min(prediction_id), max(prediction_id), bit_xor(hash(t))
-        FROM {parquet([path])} AS t"""
-    try:
-        found = store.con.execute(read).fetchall()[0]
-    except duckdb.Error:
-        return False
-    same = found[:3] == (file.rows, file.min_id, file.max_id)
-    return same and path.stat().st_size == file.bytes
 
 
 def _put_back(place: Path, copy: Path):

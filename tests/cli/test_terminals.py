@@ -93,6 +93,7 @@ CALLS = [
     ["calendar", "list"],
     ["calendar", "remove", "kein Eintrag", *WHY],
     ["repair"],
+    ["verify"],
     ["audit", "list"],
     ["audit", "verify"],
     ["demo", "--until", "2013-01-01"],

@@ -246,7 +246,7 @@ def test_days_that_an_older_version_wrote_are_asked_like_others(bench):
     duckdb.sql(f"COPY told TO '{first}' (FORMAT parquet)")
     with bench.store() as store:
         size = first.stat().st_size, str(first.relative_to(bench.data))
-        store.con.execute("UPDATE data_files SET bytes = ? WHERE path = ?", size)
+        store.con.execute("UPDATE data_files SET bytes = ?, sha256 = NULL WHERE path = ?", size)
         for day, n in ((START, 0), (START + timedelta(1), 5)):
             found = store.rows(MODEL, day, day, where="decided_by = 'workbench'", columns="ladder")
             assert len(found) == n

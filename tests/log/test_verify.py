@@ -1,0 +1,408 @@
+"""Nothing of the log changes unnoticed: bytes, rows and counts are held against each other."""
+
+import json
+import random
+import shutil
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import pytest
+from conftest import MODEL, Bench, events
+
+from aiops_wb.cli import main
+from aiops_wb.config import Settings
+from aiops_wb.daily import run
+from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.errors import StoreError
+from aiops_wb.log.repair import from_copies
+from aiops_wb.log.sums import SHARES, in_share, sha256_of
+from aiops_wb.log.taken_sums import adopt_sums, check_share, record_rewritten
+from aiops_wb.log.verify import Asked, compare_bytes, look_further
+from aiops_wb.stats.points import Grid
+
+NOW = datetime(2026, 3, 20, tzinfo=UTC)
+FIRST, SECOND = date(2026, 3, 1), date(2026, 3, 2)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    "Two days of two sites with all labels, taken in and published."
+    bench = Bench(tmp_path_factory.mktemp("made"))
+    frame = events(days=2, per_day=40, start=FIRST)
+    bench.log(frame, route="ticket", automated=True)
+    bench.label(frame)
+    bench.ingest(NOW)
+    bench.publish()
+    return bench
+
+
+@pytest.fixture
+def log(made, tmp_path):
+    return made.copy_to(tmp_path)
+
+
+def day_file(bench, kind="predictions", day=FIRST):
+    return next((bench.data / "log" / kind / f"event_date={day}").glob("*.parquet"))
+
+
+def flip(path, bit):
+    "Turn one bit of a file over, where it lies."
+    with open(path, "r+b") as file:
+        file.seek(bit // 8)
+        byte = file.read(1)[0]
+        file.seek(bit // 8)
+        file.write(bytes([byte ^ 1 << bit % 8]))
+
+
+@contextmanager
+def flipped(bench, file, rng):
+    "A day file with one bit turned over, anywhere."
+    path = bench.data / file.path
+    bit = rng.randrange(8 * path.stat().st_size)
+    flip(path, bit)
+    yield
+    flip(path, bit)
+
+
+def silently(path):
+    "Turn over a bit after which a file still reads to its end, its ids and number of rows alike."
+    read = "SELECT count(*), min(prediction_id), max(prediction_id) FROM read_parquet('{0}')"
+    whole, rng = duckdb.sql(read.format(path)).fetchall(), random.Random(1)
+    rows = duckdb.sql(f"FROM read_parquet('{path}') ORDER BY ALL").fetchall()
+    for bit in iter(lambda: rng.randrange(8 * path.stat().st_size), None):
+        flip(path, bit)
+        try:
+            same = duckdb.sql(read.format(path)).fetchall() == whole
+            if same and duckdb.sql(f"FROM read_parquet('{path}') ORDER BY ALL").fetchall() != rows:
+                return
+        except (duckdb.Error, UnicodeDecodeError):
+            pass
+        flip(path, bit)
+
+
+def inverted(path):
+    "The labels of a day, each the other one."
+    told = duckdb.sql(
+        f"SELECT * REPLACE ((1 - label)::TINYINT AS label) FROM read_parquet('{path}')"
+    )
+    aside = path.with_suffix(".other")
+    told.write_parquet(str(aside))
+    aside.replace(path)
+
+
+def verified(bench, **asked):
+    with open_snapshot(bench.data) as reader:
+        compared = compare_bytes(reader, Asked(**asked))
+        broken = frozenset(file.path for file in compared.broken)
+        return compared, look_further(reader, Asked(**asked, broken=broken))
+
+
+def test_a_log_that_is_as_it_was_committed_is_verified(made):
+    compared, further = verified(made)
+    assert (compared.files, compared.verified, compared.without_sum) == (4, 4, 0)
+    assert compared.findings == further == []
+    assert compared.bytes == sum(p.stat().st_size for p in (made.data / "log").rglob("*.parquet"))
+
+
+def test_a_flipped_bit_is_found_wherever_it_is(log):
+    rng = random.Random(18)
+    with open_snapshot(log.data) as reader:
+        files = reader.day_files()
+        for _ in range(50):
+            file = rng.choice(files)
+            with flipped(log, file, rng):
+                found = compare_bytes(reader, Asked()).findings
+            assert [one.subject for one in found] == [file.path], file
+        assert compare_bytes(reader, Asked()).findings == []
+
+
+@pytest.mark.slow
+def test_ten_thousand_flipped_bits_over_a_log_of_a_year_are_all_found(bench):
+    frame = events(days=365, per_day=60, start=date(2025, 1, 1))
+    bench.log(frame)
+    bench.label(frame, at="2026-02-01T00:00:00Z")
+    bench.ingest(NOW)
+    bench.publish()
+    rng, missed = random.Random(18), []
+    with open_snapshot(bench.data) as reader:
+        files = reader.day_files()
+        assert len(files) == 2 * 365 and compare_bytes(reader, Asked()).verified == len(files)
+        for trial in range(10_000):
+            file = rng.choice(files)
+            with flipped(bench, file, rng):
+                found = {file.path} if reader.changed(file) else set()
+                if trial % 100 == 0:  # the whole log
+                    found &= {one.subject for one in compare_bytes(reader, Asked()).findings}
+            if found != {file.path}:
+                missed.append((trial, file.path))
+        assert missed == []
+        assert compare_bytes(reader, Asked()).verified == len(files)
+
+
+HARMS = {
+    "is missing": lambda path: path.unlink(),
+    "instead of": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "has 0 bytes": lambda path: path.write_bytes(b""),
+    "its SHA-256 is another": silently,
+    "bytes instead of": lambda path: (path.unlink(), path.mkdir()),  # that no one can open
+}
+
+
+def test_what_is_wrong_with_a_file_is_said_with_what_to_do(log):
+    for number, (said, harm) in enumerate(HARMS.items()):
+        path, bench = day_file(log), log.copy_to(log.root / str(number))
+        harm(path := bench.data / path.relative_to(log.data))
+        compared, further = verified(bench)
+        (found,) = compared.findings
+        assert said in found.says and "'aiops-wb repair --from FOLDER'" in found.says
+        assert further == [], "its day is not asked further"
+        with bench.store() as store:
+            assert [file.path for file in store.gone()] == [found.subject], "noted for all"
+            assert found.says in store.damage()
+
+
+def test_labels_of_a_day_that_were_turned_round_are_found(log):
+    "By their file; and by the counts, where whoever did it changed the catalog as well."
+    path = day_file(log, "outcomes")
+    inverted(path)
+    (found,) = verified(log)[0].findings
+    assert found.subject == str(path.relative_to(log.data))
+    with log.store() as store:
+        size, sha256 = path.stat().st_size, sha256_of(path)
+        store.con.execute(
+            "UPDATE data_files SET bytes = ?, sha256 = ? WHERE path = ?",
+            [size, sha256, found.subject],
+        )
+        store.publish()
+    compared, further = verified(log)
+    assert compared.findings == [] and further
+    assert {one.check for one in further} == {"counts"}
+    assert all(f"{FIRST} of {MODEL} v1" in one.says for one in further)
+    assert "positives in the catalog" in further[0].says
+
+
+CELL = "event_date = DATE '2026-03-01' AND segment = ''"
+EDITED = {
+    f"UPDATE score_counts SET n = n + 1 WHERE {CELL}": "score counts",
+    f"UPDATE score_counts SET n_positive = n_labelled WHERE {CELL}": "score counts",
+    "UPDATE score_counts SET n = n + 1 WHERE segment = 'site=north'": "score counts",
+    f"DELETE FROM score_counts WHERE {CELL} AND rowid = (SELECT min(rowid) FROM score_counts "
+    f"WHERE {CELL})": "score counts",
+    "DELETE FROM data_files WHERE kind = 'predictions' AND event_date = DATE '2026-03-01'": (
+        "the catalog names no file"
+    ),
+    "UPDATE data_files SET rows = rows + 1 WHERE kind = 'predictions'": "the catalog says 41",
+    "UPDATE data_files SET max_id = min_id": "holds 40",
+    "UPDATE decision_counts SET automated = NOT automated": "decision counts",
+    "UPDATE latency_counts SET n = n - 1": "latency counts",
+    "UPDATE hour_counts SET hour = (hour + 1) % 24": "hour counts",
+    "UPDATE arrival_counts SET n_negative = n_negative + 1": "arrival counts",
+    "INSERT INTO feature_counts SELECT DISTINCT event_date, tenant, model, version, 'x', 3, 39, "
+    "batch_id FROM score_counts WHERE n > 0": "feature counts",
+}
+
+
+def test_what_was_edited_in_the_catalog_is_found(log):
+    with log.store() as store:
+        assert look_further(store, Asked()) == []
+        for edit, said in EDITED.items():
+            store.con.execute("BEGIN")
+            store.con.execute(edit)
+            found = look_further(store, Asked())
+            store.con.execute("ROLLBACK")
+            assert any(said in one.says for one in found), edit
+            assert all("back from a backup, then" in one.says for one in found), found
+        assert look_further(store, Asked()) == []
+
+
+def test_only_what_is_asked_is_looked_at(log):
+    inverted(day_file(log, "outcomes"))
+    with log.store() as store:
+        store.con.execute(f"UPDATE score_counts SET n = n + 1 WHERE {CELL}")
+        store.publish()
+    compared, further = verified(log, since=SECOND)
+    assert (compared.files, compared.findings, further) == (2, [], [])
+    compared, further = verified(log, model="another")
+    assert compared.files == 2 and len(compared.findings) == 1 and further == []
+
+
+def test_files_that_nobody_committed_are_found(log):
+    predictions = log.data / "log" / "predictions"
+    path = day_file(log)
+    shutil.copy(path, path.with_name("b00000001-0099.parquet"))
+    (predictions / "notes.txt").write_text("x")
+    (path.parent / f".{path.name}.tmp").write_text("a repair is at work")
+    shutil.copy(path, path.with_name("b00000099-0000.parquet"))  # a night that goes on
+    compared, further = verified(log)
+    assert compared.newer == 1 and further == []
+    says = sorted(one.says for one in compared.findings)
+    assert len(says) == 2 and "b00000001-0099.parquet" in says[0] and "notes.txt" in says[1]
+
+
+def test_a_version_whose_file_is_another_is_found(log):
+    path = log.data / "models" / "m.ubj"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"a model")
+    with log.store() as store:
+        card = {"sha256": sha256_of(path)}
+        store.add_version(NOW, "ana", MODEL, "v9", Grid(), "models/m.ubj", card, 0)
+        store.publish()
+    assert verified(log)[1] == []
+    path.write_bytes(b"b model")
+    assert "is not the one that was registered" in verified(log)[1][0].says
+    path.unlink()
+    (found,) = verified(log)[1]
+    assert found.subject == f"{MODEL}/v9" and "cannot be read (No such file" in found.says
+
+
+def made_before(bench):
+    "The log as a version without checksums left it."
+    with bench.store() as store:
+        store.con.execute("ALTER TABLE data_files DROP COLUMN sha256")
+        store.con.execute("DELETE FROM migrations WHERE version >= 16")
+    bench.publish()
+
+
+def test_files_of_a_log_made_before_are_never_called_verified(log):
+    "A month of mornings takes their checksums, of those that hold what was committed."
+    made_before(log)
+    silently(day_file(log))
+    whole = day_file(log, day=SECOND)
+    short = duckdb.sql(f"FROM read_parquet('{day_file(log, 'outcomes')}') LIMIT 39")
+    short.write_parquet(str(log.root / "short"))
+    (log.root / "short").replace(day_file(log, "outcomes"))
+    compared, _ = verified(log)
+    assert (compared.files, compared.verified, compared.without_sum) == (4, 0, 3)
+    with log.store() as store:
+        for morning in range(SHARES):
+            check_share(store, [NOW.date() + timedelta(morning)])
+        sums = {file.path: file.sha256 for file in store.day_files()}
+        assert sums[str(whole.relative_to(log.data))] == sha256_of(whole)
+        assert sums[str(day_file(log, "outcomes").relative_to(log.data))] is None
+        assert adopt_sums(store, store.day_files()) == 0
+        store.publish()
+    assert verified(log)[0].verified == 3, "what was changed before is taken as it is"
+
+
+def test_each_file_has_its_turn_in_a_month():
+    days = [date(2026, 1, 15) + timedelta(n) for n in range(SHARES)]
+    for name in map(str, range(200)):
+        assert sum(in_share(name, [day]) for day in days) == 1
+        assert in_share(name, days)
+    assert 0 < sum(in_share(str(n), days[:1]) for n in range(2_000)) < 2_000 / SHARES * 2
+
+
+def test_a_copy_is_taken_only_when_its_bytes_are_those_that_were_committed(log):
+    path, copies = day_file(log, "outcomes"), log.root / "copies"
+    copies.mkdir()
+    copy = copies / path.name
+    shutil.copy(path, copy)
+    silently(copy)  # as many bytes and rows, the same ids
+    shutil.copy(copy, path)
+    with log.store() as store:
+        (said,) = from_copies(store, NOW, "ana", copies)
+        assert "has no whole copy" in said
+
+
+def test_what_was_changed_is_counted_no_more_and_comes_back_from_a_copy(log):
+    "Labels that come for a day whose labels were turned round do not bring these into its counts."
+    kept = shutil.copytree(log.data / "log", log.root / "copies")
+    frame = events(days=2, per_day=40, start=FIRST)
+    inverted(day_file(log, "outcomes"))
+    size = day_file(log, "outcomes").stat().st_size
+    sized = "UPDATE data_files SET bytes = ? WHERE kind = 'outcomes' AND event_date = ?"
+    with log.store() as store:  # as long as it was: nothing but its bytes tells
+        (bytes_before,) = {f.bytes for f in store.day_files(kind="outcomes", event_date=FIRST)}
+        store.con.execute(sized, [size, FIRST])
+        before = store.score_counts(MODEL)[FIRST].total
+    log.label(frame[:1], label=1 - frame.label[:1], at="2026-03-21T00:00:00Z")
+    log.ingest(NOW)
+    with log.store() as store:
+        assert store.score_counts(MODEL)[FIRST].total == before
+        assert "SHA-256" in store.damage()[0]
+        store.con.execute(sized + " AND bytes = ?", [bytes_before, FIRST, size])
+        said = from_copies(store, NOW, "ana", kept)
+        assert "is there again" in said[0]
+        n, labelled, positive = store.score_counts(MODEL)[FIRST].total
+        turned = 1 - 2 * frame.label[0]
+        assert (n, labelled, positive) == (40, 40, frame.label[:40].sum() + turned)
+
+
+def morning(bench, now=NOW, **asked):
+    settings = Settings(complete_share=1)
+    return run(bench.data, bench.root / "r", now, settings, show="none", **asked)
+
+
+def test_a_morning_verifies_what_it_reads_of_yesterday(log):
+    silently(day_file(log))
+    ran = morning(log)
+    assert {one.day: one.state for one in ran.figures} == {FIRST: "failed", SECOND: "ok"}
+    assert "its SHA-256 is another" in ran.figures[0].error and ran.exit_code == 3
+    with open_snapshot(log.data) as reader:
+        assert "its SHA-256 is another" in reader.damage()[0]
+        assert reader._value("SELECT count(*) FROM predictions") == 40
+
+
+def test_a_morning_verifies_its_share_of_the_past(log):
+    assert morning(log).exit_code == 0
+    path = day_file(log)
+    name = str(path.relative_to(log.data))
+    silently(path)
+    days = [NOW + timedelta(n) for n in range(SHARES)]
+    other, its = (
+        next(day for day in days if in_share(name, [day.date()]) is wanted)
+        for wanted in (False, True)
+    )
+    assert morning(log, other).exit_code == 0
+    ran = morning(log, its)
+    assert ran.exit_code != 0 and [one.name for one in ran.reports] == ["day file"]
+    assert name in ran.reports[0].error
+
+
+def test_a_file_that_was_rewritten_on_purpose_is_recorded(log):
+    path = day_file(log)
+    rest = duckdb.sql(f"FROM read_parquet('{path}') ORDER BY prediction_id LIMIT 30").df()
+    name = str(path.relative_to(log.data))
+    with log.store() as store:
+        duckdb.sql(f"COPY rest TO '{path}' (FORMAT parquet)")
+        with store.transaction():
+            file = record_rewritten(store, name)
+        assert (file.rows, file.min_id) == (30, rest.prediction_id.min())
+        assert file.sha256 == sha256_of(path) and store.note_changed([file]) == {}
+        with pytest.raises(StoreError, match="no day file of this log"):
+            record_rewritten(store, "log/other.parquet")
+        duckdb.sql(f"COPY (FROM rest LIMIT 0) TO '{path}' (FORMAT parquet)")
+        with pytest.raises(StoreError, match="holds no row"):
+            record_rewritten(store, name)
+
+
+def test_the_command_says_what_it_found_and_how_sure_it_is(log, capsys):
+    def given(*words):
+        code = main(["verify", *words, "--data", str(log.data)])
+        return code, "".join(capsys.readouterr())
+
+    code, said = given()
+    assert code == 0 and "4 files (" in said and "MB/s): 4 verified" in said
+    assert "nothing differs: bytes, rows, counts and files of versions" in said
+    assert "nothing differs: bytes are" in given("--files-only")[1]
+    silently(path := day_file(log))
+    code, said = given()
+    assert code == 1 and path.name in said and "3 verified" in said and "nothing" not in said
+    code, said = given("--json", "--since", "2026-03-01", "--model", MODEL)
+    told = json.loads(said)
+    assert code == 1 and told["verified"] == 3 and len(told["findings"]) == 1
+    assert given("--since", "2026-03-02")[0] == 0
+    assert given("--model", "nobody")[0] == 1 and given("--since", "soon")[0] == 2
+    made_before(log)
+    code, said = given("--files-only")
+    assert code == 0 and "4 files have no checksum yet" in said and ": 0 verified" in said
+
+
+def test_a_log_without_a_file_is_not_called_whole(bench, capsys):
+    words = ["verify", "--data", str(bench.data)]
+    assert main(words) == 1 and "no published snapshot" in capsys.readouterr().err
+    bench.publish()
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "0 files" in said and "nothing is known" in said and "nothing differs" not in said
