@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ..config import Settings, load_settings
-from ..log.anchor import add_anchor
+from ..log.anchor_command import anchor_trail, doubt_unanchored
 from ..log.base import unpublished
 from ..log.catalog import Reader, open_snapshot
 from ..log.store import Prepare, Store, open_store
@@ -78,10 +78,10 @@ class Call:
         zone. `prepare`: as in `open_store`."""
         kept, opened = self.settings.snapshots_kept, (self.settings.data, self.who, zone)
         with open_store(*opened, prepare=prepare) as store, store.published(kept):
+            doubt_unanchored(store, self.settings)
             yield store
             store.publish(kept)
-            if self.settings.audit_anchor:
-                add_anchor(store, self.settings.audit_anchor, self.now())
+            anchor_trail(store, self.settings, self.now())
 
 
 def already(log: Reader, rows: int) -> str:

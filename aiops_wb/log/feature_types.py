@@ -273,9 +273,12 @@ class FeatureTypes:
 
     def _keep_kind(self, batch, now, who, model, feature, state):
         seen = f"{sum(state.days.values()):,} values on {len(state.days)} days"
-        if state.fixed:
+        # where the trail does not hold rows come in, and nothing is fixed before it is looked into
+        kind, fixed = state.kind, state.fixed and not self.store.trail_problem()
+        if (kind, fixed) == state.stored:
+            return
+        if fixed:
             self.store.record(now, who, "feature", f"{model}/{feature}", state.kind, seen)
-        kind, fixed = state.kind, state.fixed
         self.store._add_feature(now, who, model, feature, kind, fixed, seen, batch)
         state.stored = (kind, fixed)
 

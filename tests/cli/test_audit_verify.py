@@ -58,12 +58,15 @@ def test_a_shortened_trail_and_a_lost_anchor_are_said(give):
     code, told, wrong = give("audit", "verify")
     assert code == 1 and "chain intact" not in told and "its end was cut off since" in wrong
     assert give("audit", "list")[0] == 0, "the chain alone does not see it"
-    code, _, wrong = give("thresholds", "set", "0.8", "--model", MODEL, *WHY)
-    assert code == 1 and "row 2 of the audit trail is not the one" in wrong
-    code, _, wrong = give("thresholds", "set", "0.9", "--model", MODEL, "--why", "another")
-    assert code == 1 and "name another file in audit_anchor" in wrong
+    for score in ("0.8", "0.9"):
+        code, _, wrong = give("thresholds", "set", score, "--model", MODEL, *WHY)
+        assert code == 1 and "anchor.jsonl speaks of 2 rows of the audit trail, which has 1" in wrong
+        assert "'aiops-wb audit accept --why ...' goes on from what stands" in wrong
+    with open_snapshot("data") as log:
+        assert log.audit_head()[0] == 1, "nothing is appended"
     code, told, _ = give("daily", "--reports", "none")
     assert code == 3 and "anchor of the audit trail: " in told
+    assert "the audit trail is broken: " in told and "name another file in audit_anchor" in told
 
 
 def test_without_an_anchor_it_is_said_what_would_not_be_seen(give):
