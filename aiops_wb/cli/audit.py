@@ -72,9 +72,7 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ):
-    """Verify the audit trail: its chain, that it is what anchors outside say it was, and that all
-    that decides is what it recorded: calibrations, versions and their files, kinds of features,
-    the calendar. The catalog itself is read, unless another process writes."""
+    "Verify the audit trail: its chain, against anchors outside, and all that decides against it."
     if query:
         lines(VERIFY)
         return
@@ -162,8 +160,7 @@ def _tell_decides(decides):
 
 @command(app, "accept")
 def accept(call: Call, why: Why = None, anchor: AnchorFile = None):
-    """Go on from a trail that does not hold, once it is known what happened: a row says so, what
-    stands before it is sealed as it is, and nothing is removed."""
+    "Go on from a trail that does not hold: a row says so, and what stands before it is sealed."
     if not (why or "").strip():
         raise StoreError("to go on from a trail that does not hold needs a reason: add --why.")
     places, _ = _anchors(call, anchor)

@@ -247,6 +247,8 @@ class FeatureTypes:
                 if state.kind is None:
                     continue
                 state.count(loaded.get((model, feature), {}))
+                if state.fixed and not state.stored[1] and self.store.trail_problem():
+                    state.fixed = False  # it could not be recorded: rows come in all the same
                 if state.new and not state.fixed:
                     columns = {"event_date": list(state.new), "n": list(state.new.values())}
                     named = pd.DataFrame(columns).assign(
@@ -273,12 +275,9 @@ class FeatureTypes:
 
     def _keep_kind(self, batch, now, who, model, feature, state):
         seen = f"{sum(state.days.values()):,} values on {len(state.days)} days"
-        # where the trail does not hold rows come in, and nothing is fixed before it is looked into
-        kind, fixed = state.kind, state.fixed and not self.store.trail_problem()
-        if (kind, fixed) == state.stored:
-            return
-        if fixed:
+        if state.fixed:
             self.store.record(now, who, "feature", f"{model}/{feature}", state.kind, seen)
+        kind, fixed = state.kind, state.fixed
         self.store._add_feature(now, who, model, feature, kind, fixed, seen, batch)
         state.stored = (kind, fixed)
 

@@ -60,7 +60,7 @@ def test_a_shortened_trail_and_a_lost_anchor_are_said(give):
     assert give("audit", "list")[0] == 0, "the chain alone does not see it"
     for score in ("0.8", "0.9"):
         code, _, wrong = give("thresholds", "set", score, "--model", MODEL, *WHY)
-        assert code == 1 and "anchor.jsonl speaks of 2 rows of the audit trail, which has 1" in wrong
+        assert code == 1 and "speaks of 2 rows of the audit trail, which has 1" in wrong
         assert "'aiops-wb audit accept --why ...' goes on from what stands" in wrong
     with open_snapshot("data") as log:
         assert log.audit_head()[0] == 1, "nothing is appended"
