@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ..log.accepting import INCIDENTS, accept_trail
-from ..log.anchor import Anchor, read_anchors, verify_trail
-from ..log.as_written import open_as_written
+from ..log.anchor import Anchor, anchor_findings, read_anchors, verify_trail
+from ..log.as_written import open_as_written, published_anchor
 from ..log.base import as_rows
 from ..log.chain import VERIFY
 from ..log.errors import StoreError
@@ -80,6 +80,7 @@ def verify(
     with open_as_written(call.settings.data, call.who) as (log, instead):
         found = verify_trail(log, sum(places.values(), []))
         decides, shorter = what_decides(log), log.length_findings()
+        shorter += anchor_findings(log, _published(call))
     findings = [*found.findings, *shorter, *decides.findings]
     if as_json:
         print_json(
@@ -112,6 +113,12 @@ def _anchors(call, file) -> tuple[dict[str, list[Anchor]], list[int]]:
     if of_reports:
         places[f"manifests in {call.settings.reports}"] = of_reports
     return places, unreadable
+
+
+def _published(call):
+    "What is published of the trail, which is inside, and holds nothing that is outside."
+    made = published_anchor(call.settings.data)
+    return [made] if made else []
 
 
 def _tell(found, places, unreadable, intact):
@@ -165,7 +172,9 @@ def accept(call: Call, why: Why = None, anchor: AnchorFile = None):
         raise StoreError("to go on from a trail that does not hold needs a reason: add --why.")
     places, _ = _anchors(call, anchor)
     with call.writing() as log:
-        findings = accept_trail(log, call.now(), call.who, why, sum(places.values(), []))
+        findings = accept_trail(
+            log, call.now(), call.who, why, [*sum(places.values(), []), *_published(call)]
+        )
         rows, left = log.audit_head()[0], deciding_findings(log)
     for finding in findings:
         line(printable(f"accepted: {finding}"))

@@ -36,25 +36,33 @@ def accept_trail(
 ) -> list[str]:
     """Go on from the trail as it stands, with a row that says so; what spoke against it.
 
-    StoreError where nothing does, or without a reason. Anchors that differ are named in the row
-    and speak of nothing any more; numbers go on behind the longest of them.
+    StoreError where nothing does, or without a reason; the same once more, by the same person for
+    the same reason, is what it was. Anchors that differ are named in the row and speak of nothing
+    any more; numbers go on behind the longest of them.
     """
     if not why.strip():
         raise StoreError("to go on from a trail that does not hold needs a reason: add --why.")
     verified, findings = verify_trail(store, anchors), trail_findings(store, anchors)
+    before = next(reversed(verified.accepted), None)
+    if (
+        not findings
+        and before
+        and (before.seq, before.who, before.why) == (verified.rows, who, why)
+    ):
+        return list(before.findings)
     if not findings:
         raise StoreError("nothing speaks against the audit trail: there is nothing to accept.")
     rows, head = store.audit_head()
-    before = max([rows, store.appended_rows(), *(a.rows for a in verified.differing)])
+    longest = max([rows, store.appended_rows(), *(a.rows for a in verified.differing)])
     evidence = {
         "rows": rows,
         "digest": store.digest_of(rows),
         "findings": findings,
         "anchors": sorted({(a.rows, a.head) for a in verified.differing}),
-        "kept": _keep_trails(store, before + 1),
+        "kept": _keep_trails(store, longest + 1),
         "sealed": as_it_stands(store),
     }
-    store.go_on_from(now, who, why, before + 1, head, evidence)
+    store.go_on_from(now, who, why, longest + 1, head, evidence)
     return findings
 
 
@@ -62,17 +70,21 @@ def _keep_trails(store, seq):
     "Write the trail, and those of snapshots that differ from it, as files; their names."
     folder = store.root / INCIDENTS / f"trail-{seq}"
     folder.mkdir(parents=True, exist_ok=True)
-    stands = {store.audit_head()}
-    kept = [_written(store, folder / "catalog.jsonl")]
+    known, kept = _heads(store) | {(0, "")}, [_written(store, folder / "catalog.jsonl")]
     for made in reversed(snapshots(store.root)):
         try:
             with open_reader(made.path, store.root, "snapshot") as reader:
-                if (head := reader.audit_head()) not in stands:
-                    stands.add(head)
+                if reader.audit_head() not in known:  # else all of it is part of one that is kept
+                    known |= _heads(reader)
                     kept.append(_written(reader, folder / f"{made.path.stem}.jsonl"))
         except (StoreError, duckdb.Error):  # of another schema, or damaged: it says nothing
             continue
     return [str(path.relative_to(store.root)) for path in kept]
+
+
+def _heads(reader):
+    "The number and the hash of every row."
+    return set(reader._rows("SELECT seq, hash FROM audit"))
 
 
 def _written(reader, path: Path):

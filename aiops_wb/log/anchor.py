@@ -26,6 +26,7 @@ __all__ = [
     "Anchors",
     "Verified",
     "add_anchor",
+    "anchor_findings",
     "read_anchors",
     "require_anchored",
     "verify_trail",
@@ -205,6 +206,13 @@ def verify_trail(reader: AuditReads, anchors: Sequence[Anchor] = ()) -> Verified
         findings.append(_differs(bad[0], rows, [a for a in good if a.rows < bad[0].rows]))
     longest = max((a.rows for a in good), default=0)
     return Verified(rows, longest, tuple(findings), tuple(accepted), tuple(bad))
+
+
+def anchor_findings(reader: AuditReads, anchors: Sequence[Anchor]) -> list[str]:
+    "What anchors alone say against the trail, in words; nothing where they agree."
+    known = _accepted_anchors(reader)
+    _, bad = _agreeing(reader, [a for a in anchors if (a.rows, a.head) not in known])
+    return [_differs(bad[0], reader.audit_head()[0], [])] if bad else []
 
 
 def _agreeing(reader, anchors):

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
+from .anchor import Anchor
 from .catalog import Reader, open_reader, open_snapshot
 from .errors import Busy, StoreError
 from .locks import lock_catalog
 
-__all__ = ["open_as_written"]
+__all__ = ["open_as_written", "published_anchor"]
 
 
 @contextmanager
@@ -36,6 +38,18 @@ def open_as_written(root: str | Path, owner: str) -> Iterator[tuple[Reader, str]
     finally:
         lock.truncate(0)
         lock.close()
+
+
+def published_anchor(root: str | Path) -> Anchor | None:
+    """What the newest snapshot says of the trail: the catalog is never behind it, unless its end
+    was cut off or an older one was put back. None without one that can be read."""
+    try:
+        with open_snapshot(root) as reader:
+            made = (Path(root) / "aiops.duckdb").stat().st_mtime
+            at = datetime.fromtimestamp(made, UTC)
+            return Anchor(at, *reader.audit_head(), "the published snapshot")
+    except (StoreError, OSError, duckdb.Error):
+        return None
 
 
 def _instead(root, error):

@@ -93,6 +93,7 @@ CALLS = [
     ["repair"],
     ["audit", "list"],
     ["audit", "verify"],
+    ["audit", "accept", *WHY],
     ["demo", "--until", "2013-01-01"],
 ]
 

@@ -262,6 +262,8 @@ def test_rows_come_in_while_the_trail_is_broken_and_an_owner_goes_on(copied):
         assert "ana went on from what stood on 2026-03-20 00:00Z (the disk" in str(
             found.accepted[0]
         )
+        assert accept_trail(store, NOW, "ana", "the disk was full", anchors) == told, "once"
+        assert verify_trail(store).rows == found.rows
         with pytest.raises(StoreError, match="there is nothing to accept"):
             accept_trail(store, NOW, "ana", "again", anchors)
         store.record(NOW, "ana", "watch", "m/v1", "off", "as before")
