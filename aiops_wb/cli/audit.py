@@ -7,7 +7,7 @@ import typer
 
 from ..log.accepting import INCIDENTS, accept_trail
 from ..log.anchor import Anchor, anchor_findings, read_anchors, verify_trail
-from ..log.as_written import open_as_written, published_anchor
+from ..log.as_written import open_as_written, published_anchor, published_findings
 from ..log.base import as_rows
 from ..log.chain import VERIFY
 from ..log.errors import StoreError
@@ -80,8 +80,9 @@ def verify(
     with open_as_written(call.settings.data, call.who) as (log, instead):
         found = verify_trail(log, sum(places.values(), []))
         decides, shorter = what_decides(log), log.length_findings()
-        shorter += anchor_findings(log, _published(call))
-    findings = [*found.findings, *shorter, *decides.findings]
+        findings = [*found.findings, *shorter, *anchor_findings(log, _published(call))]
+        findings += decides.findings
+    findings += [] if instead else published_findings(call.settings.data, findings)
     if as_json:
         print_json(
             {
@@ -149,10 +150,10 @@ def _tell(found, places, unreadable, intact):
 
 def _tell_decides(decides):
     "What was held against the trail, and of what nobody can tell whether it changed."
-    differ = "" if decides.findings or decides.unrecorded else ", all as recorded"
+    same = decides.compared and decides.intact
     line(
         f"{decides.compared:,} calibrations, versions, features and entries of the calendar "
-        f"compared{differ}"
+        f"compared{', all as recorded' if same else ''}"
     )
     if unrecorded := decides.unrecorded:
         more = f" and {len(unrecorded) - _MOST:,} more" if len(unrecorded) > _MOST else ""
@@ -172,9 +173,9 @@ def accept(call: Call, why: Why = None, anchor: AnchorFile = None):
         raise StoreError("to go on from a trail that does not hold needs a reason: add --why.")
     places, _ = _anchors(call, anchor)
     with call.writing() as log:
-        findings = accept_trail(
-            log, call.now(), call.who, why, [*sum(places.values(), []), *_published(call)]
-        )
+        inside = [made for made in _published(call) if anchor_findings(log, [made])]
+        anchors = [*sum(places.values(), []), *inside]
+        findings = accept_trail(log, call.now(), call.who, why, anchors)
         rows, left = log.audit_head()[0], deciding_findings(log)
     for finding in findings:
         line(printable(f"accepted: {finding}"))

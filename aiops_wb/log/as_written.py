@@ -1,6 +1,6 @@
 """The catalog itself, for whoever verifies: an edit that is not published yet is seen as well."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +11,9 @@ from .anchor import Anchor
 from .catalog import Reader, open_reader, open_snapshot
 from .errors import Busy, StoreError
 from .locks import lock_catalog
+from .sealed import deciding_findings
 
-__all__ = ["open_as_written", "published_anchor"]
+__all__ = ["open_as_written", "published_anchor", "published_findings"]
 
 
 @contextmanager
@@ -50,6 +51,17 @@ def published_anchor(root: str | Path) -> Anchor | None:
             return Anchor(at, *reader.audit_head(), "the published snapshot")
     except (StoreError, OSError, duckdb.Error):
         return None
+
+
+def published_findings(root: str | Path, known: Iterable[str]) -> list[str]:
+    """What speaks against the newest snapshot, which pages and analysts read, beside what is known
+    of the catalog; nothing without one that can be read."""
+    try:
+        with open_snapshot(root) as reader:
+            found = [*reader.chain_findings(), *deciding_findings(reader)]
+    except (StoreError, OSError, duckdb.Error):
+        return []
+    return [f"in the published snapshot {one}" for one in found if one not in set(known)]
 
 
 def _instead(root, error):

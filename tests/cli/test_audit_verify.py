@@ -3,6 +3,7 @@
 import json
 import re
 
+import duckdb
 import pytest
 from conftest import MODEL, Bench, events
 
@@ -103,6 +104,10 @@ def test_an_older_catalog_is_found_by_what_was_published_and_an_owner_goes_on(gi
     assert give("audit", "accept", "--why", "another")[0] == 1, "there is nothing more to accept"
     assert give("thresholds", "set", "0.7", "--model", MODEL, *WHY)[0] == 0
     assert give("audit", "verify")[0] == 0
+    with duckdb.connect((give.bench.data / "aiops.duckdb").resolve()) as published:
+        published.execute("UPDATE audit SET new = '9' WHERE seq = 5")
+    code, _, wrong = give("audit", "verify")
+    assert code == 1 and "verify: in the published snapshot row 5 does not fit the chain" in wrong
 
 
 def test_a_morning_says_what_differs_and_does_its_work(give):
