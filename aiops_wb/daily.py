@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from .config import PRIVATE, Settings
-from .log.anchor import add_anchor
+from .log.anchor_command import anchor_trail, doubt_unanchored
 from .log.catalog import Reader, open_snapshot
 from .log.durable import time_ordered_id
 from .log.errors import Busy, StoreError, raise_if_interrupted
@@ -30,6 +30,7 @@ from .log.modes import make_folder
 from .log.outbox import Outbox
 from .log.reading import Limits, ReadOptions
 from .log.reason_files import OfDay
+from .log.sealed import deciding_findings, record_what_stands
 from .log.store import Store, open_store
 from .log.taken_sums import check_share
 from .render.engine import Job, ReportResult, require_reports, run_jobs
@@ -207,7 +208,8 @@ def compute(
             view = View(store, model, day, as_of, settings, versions)
             later = _states_of_later_days(store, view, now)
             decides = as_of >= now  # looking back changes nothing that decides
-            if decides and not later:
+            # what is put in force is recorded: where that cannot be, what stands decides
+            if decides and not later and not store.trail_problem():
                 recalibrate(store, view, at, who)
                 renew_exploration(store, view, at, who)
             figures, error = _figures(view)
@@ -521,6 +523,7 @@ class Morning:
             open_store(self.data, self.who, zone, **self._where) as store,
             store.published(self.settings.snapshots_kept),
         ):
+            doubt_unanchored(store, self.settings)
             yield store
 
 
@@ -597,7 +600,7 @@ def run(
                 say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
             unanchored = _anchor(morning, store)
-            gone = unchecked + _said_of_gone(morning, store)
+            gone = unchecked + _said_of_gone(morning, store) + _said_of_trail(morning, store)
         with _handing_on(morning, waiting, to, turn.pop_all()) as sent:
             expect(len(chosen) * len(QUESTIONS))
             results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
@@ -633,6 +636,7 @@ def _take_in(morning, store):
         limits=Limits.of(settings), null_words=settings.null_words, risk_cuts=settings.risk_cuts
     )
     ingested = ingest(store, morning.now, morning.who, options=options)
+    record_what_stands(store, morning.now, morning.who)
     store.drop_quarantined_text(morning.now, settings.quarantine_days)
     for told in f"ingested: {ingested}".split("\n"):
         morning.say(told)
@@ -910,12 +914,10 @@ def _publish(morning, store, chosen, figures):
 
 
 def _anchor(morning, store):
-    "Keep length and head of the audit trail outside, where a file is named; what failed."
-    if morning.settings.audit_anchor is None:
-        return []
+    "Keep length and head of the audit trail outside, as the settings say; what failed."
 
     def kept():
-        add_anchor(store, morning.settings.audit_anchor, morning.now)
+        anchor_trail(store, morning.settings, morning.now)
         return ()
 
     return _each_told(morning, "anchor of the audit trail", kept)
@@ -940,6 +942,18 @@ def _said_of_gone(morning, store):
     for sentence in store.damage():
         morning.say(sentence)
         results.append(ReportResult("day file", "failed", sentence))
+    return results
+
+
+def _said_of_trail(morning, store):
+    "Say what speaks against the trail and against what decides, as far as the catalog shows it."
+    broken = store.trail_problem()
+    found = [f"the audit trail is broken: {broken}"] if broken else []
+    results = []
+    for problem in found + deciding_findings(store):
+        sentence = f"{problem}; 'aiops-wb audit verify' tells more."
+        morning.say(sentence)
+        results.append(ReportResult("audit trail", "failed", sentence))
     return results
 
 

@@ -104,6 +104,15 @@ def with_older_catalog(bench):
     (bench.root / "older").replace(bench.data / "catalog.duckdb")
 
 
+def with_broken_trail(bench):
+    "A log with a change in its trail that was edited since."
+    taken_in(bench)
+    with bench.store() as store:
+        store.record(NOW - timedelta(1), "test", "watch", f"{MODEL}/v1", "off", "a trial")
+        store.con.execute("UPDATE audit SET why = 'never said'")
+        store.publish()
+
+
 def with_figures(bench):
     taken_in(bench)
     give(bench, ("daily", "--reports", "none"))
@@ -360,6 +369,7 @@ COMMANDS = {
     "close": Command(("cases", "close", ONE_CASE, "--why", "done"), with_one_case),
     "sites": Command(("sites", "load", "sites.csv", "--why", "new"), with_sites),
     "repair": Command(("repair",), with_older_catalog),
+    "accept": Command(("audit", "accept", "--why", "an edit was undone"), with_broken_trail),
     "calendar": Command(
         ("calendar", "add", "Easter", "--from", "2026-03-18", "--why", "holiday"), taken_in
     ),

@@ -12,6 +12,7 @@ from stops import COMMANDS
 
 NAMES = sorted([*COMMANDS, "logger"])
 LONG = {
+    "accept",
     "acknowledge",
     "adopt",
     "approve",

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from ..config import Settings, SettingsError, load_settings
-from ..log.anchor import add_anchor
+from ..log.anchor_command import anchor_trail, doubt_unanchored
 from ..log.base import unpublished
 from ..log.catalog import Reader, open_snapshot
 from ..log.modes import mask_of
@@ -87,10 +87,10 @@ class Call:
         kept, opened = self.settings.snapshots_kept, (self.settings.data, self.who, zone)
         where = {"spool": self.settings.spool, "group": self.settings.group}
         with open_store(*opened, prepare=prepare, **where) as store, store.published(kept):
+            doubt_unanchored(store, self.settings)
             yield store
             store.publish(kept)
-            if self.settings.audit_anchor:
-                add_anchor(store, self.settings.audit_anchor, self.now())
+            anchor_trail(store, self.settings, self.now())
 
 
 @contextmanager

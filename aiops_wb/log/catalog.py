@@ -33,7 +33,7 @@ from .unmatched import UnmatchedReads
 from .versions import VersionReads
 from .watching import WatchReads
 
-__all__ = ["Reader", "open_snapshot"]
+__all__ = ["Reader", "open_reader", "open_snapshot"]
 
 
 class Reader(
@@ -81,7 +81,12 @@ def open_snapshot(root: str | Path) -> Reader:
             f"no published snapshot at {current}: log some predictions and run "
             "'aiops-wb ingest' first."
         )
-    reader = Reader(connect(current.resolve(), read_only=True), Path(root))
+    return open_reader(current.resolve(), Path(root), "published snapshot")
+
+
+def open_reader(path: Path, root: Path, what: str) -> Reader:
+    "A catalog or a snapshot of it in a folder, read-only; StoreError for one of another schema."
+    reader = Reader(connect(path, read_only=True), root)
     known, made = migrations()[-1][0], reader._value("SELECT max(version) FROM migrations")
     if made != known:
         reader.close()
@@ -91,7 +96,7 @@ def open_snapshot(root: str | Path) -> Reader:
             else "upgrade aiops_wb."
         )
         raise StoreError(
-            f"the published snapshot in {root} has schema version {made}, "
+            f"the {what} in {root} has schema version {made}, "
             f"this aiops_wb reads {known}: {next_step}"
         )
     return reader

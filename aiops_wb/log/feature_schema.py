@@ -158,8 +158,9 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
     "Fix a feature's kind; count and keep what does not fit."
 
     def keep_null_words(self, now: datetime, who: str, words: Iterable[str]) -> None:
-        "Read files from now on with these words for a missing value; nothing, where they stand."
-        if {"", *words} != self.null_words():
+        """Read files from now on with these words for a missing value; nothing where they stand,
+        or where that cannot be recorded: rows come in all the same."""
+        if {"", *words} != self.null_words() and not self.trail_problem():
             self.record(now, who, *_NULL_WORDS, json.dumps(sorted(words)), "as it is set")
 
     def fix_features(

@@ -192,6 +192,8 @@ def from_copies(store: Store, now: datetime, owner: str, folder: Path) -> list[s
     if not gone:
         return ["no day file is gone: nothing was taken from a copy"]
     told, back = [], []
+    if None in gone.values():  # recorded as lost: that it is back is recorded, too
+        store.require_whole_trail()
     for file, problem in gone.items():
         copy = next((p for p in _copies(folder, file) if holds(store.con, p, file)), None)
         if copy is None:

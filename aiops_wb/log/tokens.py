@@ -252,7 +252,10 @@ _TOKEN = "token"
 
 def record_tokens(store: AuditWrites, now: datetime) -> int:
     """Add to the audit trail what it does not know yet of tokens that were made or revoked; how
-    many rows. A file that cannot be trusted is said, and costs nothing else."""
+    many rows. A file that cannot be trusted is said, and costs nothing else; while the trail does
+    not hold it learns nothing."""
+    if store.trail_problem():
+        return 0
     try:
         known = tokens(store.root)
     except StoreError as error:

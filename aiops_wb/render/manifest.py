@@ -123,6 +123,10 @@ def _digest(counts):
     return digest.hexdigest()
 
 
+_ANCHOR = ("as_of", "audit_rows", "audit_head")
+"What a manifest says of the audit trail."
+
+
 def write_manifest(
     reader: Reader | None,
     reports: Path,
@@ -136,16 +140,17 @@ def write_manifest(
     Without a reader (the log cannot be read) it says nothing of the log.
     """
     by_day = manifests(reports)
-    before = by_day.get(str(day), {}).get("models", {})
+    before = by_day.get(str(day), {})
     document = {
         "day": str(day),
         "as_of": as_of.isoformat(),
         **_of_log(reader, as_of),
         **_news(reader, by_day, day, as_of),
+        "audit_before": _other_trails(reader, before),
         "git": _git(),
         "packages": packages(),
         "settings": settings.model_dump(mode="json", exclude=PRIVATE),
-        "models": before | models,
+        "models": before.get("models", {}) | models,
     }
     write_whole(Path(reports) / str(day) / "manifest.json", json.dumps(document, indent=1))
 
@@ -168,18 +173,36 @@ def _news(reader, by_day, day, as_of):
     "Whether rows come in as they should, and what was changed since the morning before."
     if reader is None:
         return {"feed": {}, "changes": []}
-    mornings = (told["as_of"] for known, told in by_day.items() if known < str(day))
-    since = max((datetime.fromisoformat(at) for at in mornings), default=as_of - timedelta(1))
+    since = as_of - timedelta(1)
+    with suppress(TypeError, ValueError):  # of a morning that another tool wrote
+        earlier = (told["as_of"] for known, told in by_day.items() if known < str(day))
+        since = max(map(datetime.fromisoformat, earlier), default=since)
     return {"feed": feed(reader, as_of), "changes": changes(reader, since, as_of)}
+
+
+def _other_trails(reader, before):
+    """What a manifest that is written anew said of a trail that is another now: else a further run
+    of the day would take away what shows it."""
+    kept = before.get("audit_before")
+    kept = list(kept) if isinstance(kept, list) else []
+    told = {name: before.get(name) for name in _ANCHOR}
+    with suppress(TypeError, ValueError):
+        rows, head = int(told["audit_rows"]), told["audit_head"]
+        stands = reader.audit_hashes([rows]).get(rows) if reader and rows else head
+        if stands != head and told not in kept:
+            kept.append(told)
+    return kept
 
 
 def manifest_anchors(reports: Path) -> list[Anchor]:
     "What each day's manifest says of the audit trail, oldest first."
     found = []
     for day, told in reversed(manifests(reports).items()):
-        with suppress(KeyError, TypeError, ValueError):  # of a version that knew no anchors
-            at, rows = datetime.fromisoformat(told["as_of"]), int(told["audit_rows"])
-            found.append(Anchor(at, rows, str(told["audit_head"]), f"the manifest of {day}"))
+        kept = told.get("audit_before")
+        for one in (*(kept if isinstance(kept, list) else ()), told):
+            with suppress(KeyError, TypeError, ValueError):  # of a version that knew no anchors
+                at, rows = datetime.fromisoformat(one["as_of"]), int(one["audit_rows"])
+                found.append(Anchor(at, rows, str(one["audit_head"]), f"the manifest of {day}"))
     return found
 
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from ..config import Settings
 from ..log.acts import Act, keep_until_published, tidy, waiting
-from ..log.anchor import add_anchor
+from ..log.anchor_command import anchor_trail, doubt_unanchored
 from ..log.durable import fsync
-from ..log.errors import Busy, StoreError, raise_if_interrupted
+from ..log.errors import BrokenTrail, Busy, StoreError, raise_if_interrupted
 from ..log.ingest import set_aside_acts
 from ..log.store import Store, open_store
 from ..log.taken_acts import DONE, FAILED, REFUSED, TakenAct
@@ -233,6 +233,8 @@ def _taken_in(taking, act):
             store.add_act(taken, store.known_batch())
         logger.info("act %s by %s: %s", act.id, act.who, taken.says)
         return taken
+    except BrokenTrail as problem:  # no fault of the act: it waits until somebody has looked
+        return _of(taking, act, FAILED, str(problem))
     except (StoreError, ValueError) as problem:
         return _refused(taking, act, problem)
     except Exception as problem:  # whatever it is, it costs no other act anything
@@ -283,9 +285,9 @@ def _opened(data, settings, now, who):
     zone = settings.timezone if "timezone" in settings.model_fields_set else None
     where = {"spool": settings.spool, "group": settings.group}
     with open_store(data, who, zone, briefly=True, **where) as store, store.published(kept):
+        doubt_unanchored(store, settings)
         set_aside_acts(store, now, who, store.spool)
         taken = take_in_acts(store, now, settings)
         store.publish(kept)
-        if settings.audit_anchor:
-            add_anchor(store, settings.audit_anchor, now)
+        anchor_trail(store, settings, now)
         return taken

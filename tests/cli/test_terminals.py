@@ -96,6 +96,7 @@ CALLS = [
     ["verify"],
     ["audit", "list"],
     ["audit", "verify"],
+    ["audit", "accept", *WHY],
     ["demo", "--until", "2013-01-01"],
 ]
 

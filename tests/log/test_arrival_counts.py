@@ -119,6 +119,7 @@ def made_before(bench):
             "promise_looks",
             "acts",
             "contribution_days",
+            "audit_checked",
         ):
             store.con.execute(f"DROP TABLE {table}")
         for column in ("known_at", "only_model"):
