@@ -120,9 +120,14 @@ class Recounting(GoneReads, OutcomeColumnReads, Writing):
                    sum(n), sum(n_labelled), sum(n_positive), $batch
             FROM ({counted}
                   UNION ALL
-                  SELECT event_date, tenant, model, version,
-                         segment, grid, points, -n, -n_labelled, -n_positive
-                  FROM score_counts
+                  SELECT *
+                  FROM (SELECT event_date, tenant, model, version,
+                               segment, grid, points, n, n_labelled, n_positive
+                        FROM forgotten_counts  -- rows that are no more
+                        UNION ALL
+                        SELECT event_date, tenant, model, version,
+                               segment, grid, points, -n, -n_labelled, -n_positive
+                        FROM score_counts)
                   SEMI JOIN (SELECT unnest($days::DATE[]) AS event_date,
                                     unnest($tenants::VARCHAR[]) AS tenant,
                                     unnest($models::VARCHAR[]) AS model,
@@ -147,6 +152,11 @@ class Recounting(GoneReads, OutcomeColumnReads, Writing):
                          coalesce(points, cell) AS points, n, n_labelled, n_positive
                   FROM ({sql})
                   WHERE points IS NOT NULL OR site_id IS NOT NULL
+                  UNION ALL
+                  SELECT segment, grid, points, n, n_labelled, n_positive
+                  FROM forgotten_counts
+                  WHERE event_date = $day AND tenant = $tenant
+                    AND model = $model AND version = $version
                   UNION ALL
                   SELECT segment, grid, points, -n, -n_labelled, -n_positive
                   FROM score_counts

@@ -119,6 +119,10 @@ def made_before(bench):
             "promise_looks",
             "acts",
             "contribution_days",
+            "forgotten",
+            "forgotten_counts",
+            "forgotten_arrivals",
+            "case_names",
         ):
             store.con.execute(f"DROP TABLE {table}")
         for column in ("known_at", "only_model"):
