@@ -17,6 +17,7 @@ from ..stats.drift import ALARM_SEVERITIES
 from .audit import AuditReads, AuditWrites
 from .base import conditions
 from .errors import StoreError
+from .mentions import Mentions
 from .pseudonyms import keyed, made_key
 
 __all__ = ["STATES", "HandledReads", "HandledWrites"]
@@ -190,9 +191,11 @@ class HandledWrites(HandledReads, AuditWrites):
                 level = row.severity if kind is _ALARMS_OF else row.level
                 told = {"level": level, "model": row.model}
                 latest = {"new": new, "evidence": json.dumps(told, sort_keys=True)}
-                called = self._in_trail(one) if kind is _CASES_OF else one
-                if not self._is_latest(kind.what + of, called, who, why, **latest):
-                    self.record(now, who, kind.what + of, called, new, why, told)
+                of_case = kind is _CASES_OF
+                called = self._in_trail(one) if of_case else one
+                reason = self._without_names(why, one, row) if of_case else why
+                if not self._is_latest(kind.what + of, called, who, reason, **latest):
+                    self.record(now, who, kind.what + of, called, new, reason, told)
         return {row.model for _, row in rows.values()}
 
     def _in_trail(self, case):
@@ -205,6 +208,15 @@ class HandledWrites(HandledReads, AuditWrites):
         name = f"c-{keyed(made_key(self.root), 'case', case)[:24]}"
         self._write("INSERT INTO case_names VALUES ($id, $name)", {"id": case, "name": name})
         return name
+
+    def _without_names(self, why, case, row):
+        "A reason as the trail keeps it: whom the case is about by a keyed hash."
+        names = {"case": case, "entity": row.entity_id}
+        for kind, name in names.items():
+            if isinstance(name, str) and Mentions([name]).in_text(why):
+                told = f"{kind} {keyed(made_key(self.root), kind, name)[:24]}"
+                why = Mentions([name]).without(why, f"({told})")
+        return why
 
     def _rows_of(self, ids):
         "Id -> whether it is a case or an alarm, and its row."

@@ -45,9 +45,9 @@ class Mentions:
         "Whether any of the names stands in a text."
         return bool(text) and self.in_bytes(text.encode(errors="surrogateescape"))
 
-    def without(self, text: str) -> str:
+    def without(self, text: str, instead: str = IN_ITS_PLACE) -> str:
         "A text with something else in the place of each name."
-        data, other = text.encode(errors="surrogateescape"), IN_ITS_PLACE.encode()
+        data, other = text.encode(errors="surrogateescape"), instead.encode()
         for form in self.forms:
             for at in reversed(list(_places(data, form))):
                 data = data[:at] + other + data[at + len(form) :]
