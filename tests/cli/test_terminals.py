@@ -91,6 +91,8 @@ CALLS = [
     ["calendar", "list"],
     ["calendar", "remove", "kein Eintrag", *WHY],
     ["repair"],
+    ["forget", "--entity", "Zoë 🦉", *WHY],
+    ["retention", "--days", "30", *WHY],
     ["audit", "list"],
     ["audit", "verify"],
     ["demo", "--until", "2013-01-01"],
