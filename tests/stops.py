@@ -35,6 +35,7 @@ from aiops_wb.cli import main
 from aiops_wb.cli.app import COMMANDS as GROUPS
 from aiops_wb.log.acts import hand_in
 from aiops_wb.log.promises import Promise
+from aiops_wb.log.pseudonyms import made_key
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.log.tokens import make_token
@@ -196,6 +197,15 @@ def with_cases(bench):
     give(bench, ("cases", "send"))
 
 
+def with_somebody(bench):
+    "Cases, labels, a waiting file and a key; every second event is of one entity."
+    with_cases(bench)
+    made_key(bench.data)
+    logged(bench, days=1, per_day=4)
+    (bench.data / "rejected").mkdir(exist_ok=True)
+    (bench.data / "rejected" / "odd.csv").write_text("who\nnorth\nsouth\n")
+
+
 def with_one_case(bench):
     frame = events(days=1, per_day=1, start=date(2026, 3, 19)).assign(id=["one"], score=0.9)
     bench.log(frame, route="ticket", automated=True)
@@ -331,6 +341,10 @@ COMMANDS = {
     ),
     "putback": Command(
         ("features", "rollback", MODEL, "amount", "--why", "texts"), with_unreadable
+    ),
+    "forget": Command(("forget", "--entity", "north", "--why", "asked to"), with_somebody, TO_FILE),
+    "retention": Command(
+        ("retention", "--days", "2", "--why", "as agreed"), with_somebody, TO_FILE
     ),
     "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
     "promises": Command(("daily", "--reports", "none"), with_promises),

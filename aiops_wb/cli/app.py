@@ -56,6 +56,8 @@ COMMANDS = {
     "calendar": ("calendar", "what is known beforehand about days"),
     "repair": ("repair", "make a log whole: an older catalog, day files that are gone"),
     "verify": ("verify", "is the log what was committed: bytes, rows, counts, models"),
+    "forget": ("forget", "remove an entity or a prediction from everything; counts stay"),
+    "retention": ("retention", "remove what is older than some days; counts stay"),
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
     "serve": ("serve", "pages and a REST API over the log, until it is told to stop"),
     "demo": ("demo", "replay a log with its models and make their reports"),

@@ -72,7 +72,7 @@ class Call:
 
     def reading(self) -> Reader:
         "The newest published snapshot, to be closed by `with`."
-        return open_snapshot(self.settings.data)
+        return open_snapshot(self.settings.data, self.settings.spool)
 
     def publish_the_rest(self) -> None:
         "Publish what a stopped process committed, before a command that only reads at first."

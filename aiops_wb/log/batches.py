@@ -217,26 +217,6 @@ class BatchWrites(
                 {"paths": list(paths), "sums": list(sums)},
             )
 
-    def set_file(
-        self, path: str, rows: int, size: int, min_id: str, max_id: str, sha256: str
-    ) -> None:
-        "Keep what a day file holds now that it was rewritten."
-        with self.transaction():
-            self._write(
-                """
-                UPDATE data_files
-                SET rows = $rows, bytes = $size, min_id = $low, max_id = $high, sha256 = $sha256
-                WHERE path = $path""",
-                {
-                    "path": path,
-                    "rows": rows,
-                    "size": size,
-                    "low": min_id,
-                    "high": max_id,
-                    "sha256": sha256,
-                },
-            )
-
     def _add_batch(self, batch, kind, now, owner, numbers):
         last = self.last_committed()
         loaded, duplicates, conflicts, quarantined = numbers

@@ -73,20 +73,21 @@ class Reader(
     that is known)."""
 
 
-def open_snapshot(root: str | Path) -> Reader:
-    "The newest published snapshot, read-only; StoreError when there is none yet."
+def open_snapshot(root: str | Path, spool: Path | None = None) -> Reader:
+    """The newest published snapshot, read-only; StoreError when there is none yet. `spool`: where
+    it does not lie in the folder."""
     current = Path(root) / "aiops.duckdb"
     if not current.exists():
         raise StoreError(
             f"no published snapshot at {current}: log some predictions and run "
             "'aiops-wb ingest' first."
         )
-    return open_reader(current.resolve(), Path(root), "published snapshot")
+    return open_reader(current.resolve(), Path(root), "published snapshot", spool)
 
 
-def open_reader(path: Path, root: Path, what: str) -> Reader:
+def open_reader(path: Path, root: Path, what: str, spool: Path | None = None) -> Reader:
     "A catalog or a snapshot of it in a folder, read-only; StoreError for one of another schema."
-    reader = Reader(connect(path, read_only=True), root)
+    reader = Reader(connect(path, read_only=True), root, spool)
     known, made = migrations()[-1][0], reader._value("SELECT max(version) FROM migrations")
     if made != known:
         reader.close()

@@ -232,14 +232,14 @@ def _published(reader):
         return []
     findings, words = [], reader.null_words()
     for model in reader._column("SELECT DISTINCT model FROM features ORDER BY 1"):
-        path = schema_path(reader.root / "spool", model)
+        path = schema_path(reader.spool, model)
         try:
             found = path.read_text(encoding="utf-8")
         except (OSError, ValueError):
             found = None if path.exists() else ""
         if found != published_text(model, reader.fixed_kinds(model), words):
             findings.append(
-                f"{path.relative_to(reader.root)} is not what was published of the features of "
+                f"{path} is not what was published of the features of "
                 f"{model}: the next ingest writes it again"
             )
     return findings

@@ -17,10 +17,12 @@ from .contributions import ContributionWrites
 from .counts import CountWrites
 from .dial import DialWrites
 from .drift_events import DriftEventWrites
-from .duck import connect
+from .duck import connect, target
+from .durable import fsync
 from .errors import StoreError
 from .exploring import ExplorationWrites
 from .feature_names import FeatureNameWrites
+from .forgotten import ForgottenWrites
 from .handled import HandledWrites
 from .known_days import CalendarWrites
 from .locks import lock_catalog
@@ -32,6 +34,7 @@ from .promises import PromiseWrites
 from .proposals import ProposalWrites
 from .results import ResultWrites
 from .retraining import RetrainingWrites
+from .rewriting import Rewriting
 from .schema import migrate
 from .shadow import ShadowWrites
 from .sites import SiteWrites
@@ -77,6 +80,8 @@ class Store(
     UnmatchedWrites,
     ActWrites,
     HandledWrites,
+    ForgottenWrites,
+    Rewriting,
 ):
     "The one writer. Times are arguments: nothing here reads a clock."
 
@@ -141,6 +146,27 @@ class Store(
         shutil.rmtree(self.root / "tmp", ignore_errors=True)
         return left
 
+    def make_anew(self) -> None:
+        """Copy the catalog into a new file, which takes its place: what was deleted stands in the
+        free parts of the old one."""
+        place, wal = self.root / "catalog.duckdb", self.root / "catalog.duckdb.wal"
+        aside = self.root / ".aiops-catalog.tmp"
+        self.con.execute("CHECKPOINT")
+        self.con.execute(f"ATTACH {target(aside)} AS anew")
+        self.con.execute("COPY FROM DATABASE catalog TO anew")
+        self.con.execute("DETACH anew")
+        fsync(aside)
+        self.con.close()
+        if wal.exists() and wal.stat().st_size:
+            raise StoreError(
+                f"{wal} was not taken into the catalog: free some space, run it again."
+            )
+        aside.replace(place)
+        wal.unlink(missing_ok=True)
+        fsync(self.root)
+        self.con = connect(place)
+        self.con.execute("SET parquet_metadata_cache = true")
+
     def _unnamed_files(self):
         "Files in the log's folder that the catalog does not name."
         named = set(self._column("SELECT path FROM data_files"))
@@ -192,6 +218,7 @@ def open_store(
             # the log's files never change: what stands at their ends is read once
             store.con.execute("SET parquet_metadata_cache = true")
             migrate(store.con, timezone)
+            store.finish_rewriting()
             if prepare is None:
                 store.require_whole_log()
                 store.clear_interrupted()

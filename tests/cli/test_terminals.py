@@ -94,6 +94,8 @@ CALLS = [
     ["calendar", "remove", "kein Eintrag", *WHY],
     ["repair"],
     ["verify"],
+    ["forget", "--entity", "Zoë 🦉", *WHY],
+    ["retention", "--days", "30", *WHY],
     ["audit", "list"],
     ["audit", "verify"],
     ["audit", "accept", *WHY],

@@ -9,15 +9,15 @@ from datetime import UTC, date, datetime, timedelta
 import duckdb
 import pytest
 from conftest import MODEL, Bench, events
+from older import go_back
 
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
 from aiops_wb.log.catalog import open_snapshot
-from aiops_wb.log.errors import StoreError
 from aiops_wb.log.repair import from_copies
 from aiops_wb.log.sums import SHARES, in_share, sha256_of
-from aiops_wb.log.taken_sums import adopt_sums, check_share, record_rewritten
+from aiops_wb.log.taken_sums import adopt_sums, check_share
 from aiops_wb.log.verify import Asked, compare_bytes, look_further
 from aiops_wb.stats.points import Grid
 
@@ -259,8 +259,7 @@ def test_a_version_whose_file_is_another_is_found(log):
 def made_before(bench):
     "The log as a version without checksums left it."
     with bench.store() as store:
-        store.con.execute("ALTER TABLE data_files DROP COLUMN sha256")
-        store.con.execute("DELETE FROM migrations WHERE version >= 16")
+        go_back(store.con, 15)
     bench.publish()
 
 
@@ -360,21 +359,27 @@ def test_a_morning_verifies_its_share_of_the_past(log):
     assert name in ran.reports[0].error
 
 
-def test_a_file_that_was_rewritten_on_purpose_is_recorded(log):
-    path = day_file(log)
-    rest = duckdb.sql(f"FROM read_parquet('{path}') ORDER BY prediction_id LIMIT 30").df()
-    name = str(path.relative_to(log.data))
+def test_a_file_without_some_of_its_rows_has_a_checksum_of_its_own_and_its_counts_stay(log, capsys):
+    "What is forgotten leaves the rows; a day of which some are no more is held to what stayed."
+    some = "prediction_id LIKE '%1'"
     with log.store() as store:
-        duckdb.sql(f"COPY rest TO '{path}' (FORMAT parquet)")
+        (file,) = store.day_files(kind="predictions", event_date=FIRST)
+        store.begin_rewriting([file])
+        made = store.write_without(file, some)
         with store.transaction():
-            file = record_rewritten(store, name)
-        assert (file.rows, file.min_id) == (30, rest.prediction_id.min())
-        assert file.sha256 == sha256_of(path) and store.note_changed([file]) == {}
-        with pytest.raises(StoreError, match="no day file of this log"):
-            record_rewritten(store, "log/other.parquet")
-        duckdb.sql(f"COPY (FROM rest LIMIT 0) TO '{path}' (FORMAT parquet)")
-        with pytest.raises(StoreError, match="holds no row"):
-            record_rewritten(store, name)
+            store.keep_counts([file], some)
+            store.record_rewritten(made)
+        store.finish_rewriting()
+        (now,) = store.day_files(path=made.path)
+        assert 0 < now.rows < file.rows and now.sha256 == sha256_of(store.root / now.path)
+        assert store.note_changed([now]) == {} and not (store.root / file.path).exists()
+        store.publish()
+    words = ["verify", "--data", str(log.data)]
+    assert main(words) == 0, capsys.readouterr()
+    with log.store() as store:
+        store._write("UPDATE forgotten_counts SET n = n + 1")
+        store.publish()
+    assert main(words) == 1 and "score counts of 2026-03-01" in "".join(capsys.readouterr())
 
 
 def test_the_command_says_what_it_found_and_how_sure_it_is(log, capsys):
