@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .base import WRITING
+from .beside import name_folder
 from .calibrations import CalibrationWrites
 from .cases import CaseWrites
 from .catalog import Reader
@@ -165,6 +166,7 @@ class Store(
         wal.unlink(missing_ok=True)
         fsync(self.root)
         self.con = connect(place)
+        name_folder(self.con, self.root)
         self.con.execute("SET parquet_metadata_cache = true")
 
     def _unnamed_files(self):
