@@ -51,6 +51,8 @@ COMMANDS = {
     "sites": ("sites", "who is asked about a case: the table of sites"),
     "calendar": ("calendar", "what is known beforehand about days"),
     "repair": ("repair", "make a log whole: an older catalog, day files that are gone"),
+    "backup": ("backup", "copy log, catalog, models, spool and settings as one state, verified"),
+    "restore": ("restore", "put a backup where a data folder is to stand, or check one"),
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
     "serve": ("serve", "pages and a REST API over the log, until it is told to stop"),
     "demo": ("demo", "replay a log with its models and make their reports"),
