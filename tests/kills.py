@@ -22,6 +22,8 @@ from pathlib import Path
 from conftest import Bench
 from stops import COMMANDS, counted, differing, forked, give, load, logged, logger_trials, state
 
+MOST = 4
+"Kills in a row, at most."
 AGAIN = 0.3
 "The share of kills after which the command that is given again is killed as well."
 
@@ -60,7 +62,7 @@ def killed(command, base, folder, took, dice):
         moments.append(dice.uniform(0, took))
         code, _ = forked(lambda: give(bench, command.arguments), moments[-1])
         met += code == -signal.SIGKILL
-        if code != -signal.SIGKILL or dice.random() >= AGAIN:
+        if code != -signal.SIGKILL or len(moments) == MOST or dice.random() >= AGAIN:
             break
     ended, found = forked(ending)
     shutil.rmtree(folder)
@@ -102,7 +104,7 @@ def calm_ends(command, base, trial):
     "The states that a calm run may end in, and the seconds that it takes."
     bench, ends, took = Bench(trial), [], 0.0
     shutil.copytree(base.root, trial, symlinks=True)
-    for _ in range(2 if command.again else 1):
+    for _ in range(1 + MOST if command.again else 1):
         began = time.monotonic()
         assert forked(lambda: give(bench, command.arguments))[0] == 0
         took = took or time.monotonic() - began

@@ -34,6 +34,7 @@ from aiops_wb.cli import call as calls
 from aiops_wb.cli import main
 from aiops_wb.cli.app import COMMANDS as GROUPS
 from aiops_wb.log.acts import hand_in
+from aiops_wb.log.backup_files import backups, read_manifest, verify_backup
 from aiops_wb.log.promises import Promise
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import open_store
@@ -102,6 +103,17 @@ def with_older_catalog(bench):
     bench.label(frame)
     bench.ingest(NOW)
     (bench.root / "older").replace(bench.data / "catalog.duckdb")
+
+
+def with_backup(bench):
+    "A log of which a backup was made, and what came behind it."
+    taken_in(bench, days=2)
+    frame = events(days=1, per_day=5, start=date(2026, 3, 19), seed=3, version="w")
+    bench.log(frame, version="w")  # waits in the spool while the backup is made
+    give(bench, ("backup", "kept"))
+    bench.label(frame)
+    bench.ingest(NOW)
+    bench.publish()
 
 
 def with_figures(bench):
@@ -360,6 +372,9 @@ COMMANDS = {
     "close": Command(("cases", "close", ONE_CASE, "--why", "done"), with_one_case),
     "sites": Command(("sites", "load", "sites.csv", "--why", "new"), with_sites),
     "repair": Command(("repair",), with_older_catalog),
+    "backup": Command(("backup", "kept"), taken_in),
+    "backed": Command(("backup", "kept"), with_backup),
+    "restore": Command(("restore", "kept", "--replace", "--why", "a trial"), with_backup),
     "calendar": Command(
         ("calendar", "add", "Easter", "--from", "2026-03-18", "--why", "holiday"), taken_in
     ),
@@ -495,6 +510,13 @@ def state(bench):
         ],
         "outbox": [str(p) for p in (bench.data / "outbox").glob("*.jsonl")],
         "cases that were sent": sorted(keys),
+        "folders": sorted(p.name for p in bench.root.iterdir() if p.is_dir()),
+        "unfinished": [p.name for p in bench.root.glob("kept/.*")],
+        "damaged": [
+            wrong
+            for folder in backups(bench.root / "kept")
+            if (wrong := verify_backup(folder, read_manifest(folder)))
+        ],
         "files of versions": sorted(
             str(p.relative_to(bench.data)) for p in (bench.data / "models").rglob("*.ubj")
         ),

@@ -31,7 +31,7 @@ from .backup_files import (
     verify_backup,
 )
 from .catalog import Reader
-from .duck import connect
+from .duck import connect, parquet
 from .durable import fsync
 from .errors import StoreError
 from .folder_rows import rows_not_here
@@ -47,6 +47,7 @@ BEFORE = ".before-restore"
 "What the name of a folder ends with that was put aside."
 _WHAT, _SUBJECT = "restore", "log"
 _SHOWN = 3
+_COUNT = "SELECT count(*) FROM {}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def require_whole_backup(folder: Path, seen: Seen = quietly) -> Manifest:
     wrong = verify_backup(folder, manifest, seen)
     if wrong:
         named = "; ".join(f"{path} {wrong[path]}" for path in sorted(wrong)[:_SHOWN])
-        more = f" and {len(wrong) - _SHOWN:,} more" if wrong[_SHOWN:] else ""
+        more = f" and {len(wrong) - _SHOWN:,} more" if len(wrong) > _SHOWN else ""
         raise StoreError(
             f"the backup {folder} is damaged: {named}{more}. Nothing was changed; take another "
             "backup."
@@ -285,13 +286,33 @@ def _differences(store, stood, manifest):
                 "not in what was restored; cases sent since are opened again under the same keys"
             )
     if files:
-        days = sorted({f.parent.name.partition("=")[2] for f in files if "=" in f.parent.name})
-        of = f" of {days[0]} to {days[-1]}" if days else ""
         said.append(
-            f"{len(files):,} files of rows{of} are not in what was restored: 'aiops-wb repair "
-            f"--rows-from {stood}' takes them in"
+            f"{_named(store, files, stood)} not in what was restored: 'aiops-wb repair --rows-from "
+            f"{stood}' takes them in"
         )
     return said
+
+
+def _named(store, files, stood):
+    "Files of rows in words: how many, and of which days."
+    of_days = [file for file in files if file.is_relative_to(stood / "log")]
+    days = sorted({file.parent.name.partition("=")[2] for file in of_days})
+    said = []
+    if of_days:
+        try:
+            counted = store.cursor().execute(_COUNT.format(parquet(of_days))).fetchall()
+            rows = f"{counted[0][0]:,} rows"
+        except duckdb.Error:  # one of them is damaged
+            rows = "rows"
+        span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+        said.append(f"{rows} of {span} in {_many(len(of_days), 'day file')}")
+    if others := len(files) - len(of_days):
+        said.append(f"{_many(others, 'file')} of its spool")
+    return " and ".join(said) + (" is" if len(files) == 1 and not of_days else " are")
+
+
+def _many(n, one):
+    return f"{n:,} {one}{'' if n == 1 else 's'}"
 
 
 def _of_settings(source, manifest, into):
