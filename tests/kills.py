@@ -88,7 +88,7 @@ def kills_of(name, wanted, seed):
         ends, took = calm_ends(command, base, trial)
         told = Counter(kills=0, lost=0, double=0, half=0)
         differences, tries = {}, 0
-        while told["kills"] < wanted and tries < 4 * wanted + 8:
+        while told["kills"] < wanted and tries < 6 * wanted + 10:
             tries += 1
             met, moments, found = killed(command, base, trial, took, dice)
             told["kills"] += met

@@ -91,6 +91,8 @@ CALLS = [
     ["calendar", "list"],
     ["calendar", "remove", "kein Eintrag", *WHY],
     ["repair"],
+    ["backup", "Sicherung Ö", "--list"],
+    ["restore", "Sicherung Ö", "--check"],
     ["audit", "list"],
     ["audit", "verify"],
     ["demo", "--until", "2013-01-01"],
@@ -190,6 +192,7 @@ STOPPED = [
     ["cases", "acknowledge"],
     ["cases", "close"],
     ["calendar", "remove"],
+    ["restore", "Sicherung Ö"],
     ["serve", "--host"],
     ["demo", "--until"],
 ]
