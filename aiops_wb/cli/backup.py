@@ -55,13 +55,16 @@ def backup(
     with meter(call, "backing up") as seen:
         file = settings_file(call.config, settings.data)
         made = make_backup(settings.data, dest, call.now(), file, seen)
-    dropped = drop_older(dest, keep) if keep else []
+    # an older one may have the only copy of what is not whole
+    dropped = drop_older(dest, keep) if keep and not made.problems else []
     rate = seen.size / 1e6 / max(time.perf_counter() - began, 1e-3)
     if as_json:
         told = {"copied_bytes": made.manifest.size - made.linked, "linked_bytes": made.linked}
         print_json(_row(made.folder) | told | {"dropped": dropped, "problems": made.problems})
     else:
         _tell(call, made, rate, dropped)
+        if made.problems:
+            line(printable(f"'aiops-wb repair --from {dest}' looks for copies in earlier backups"))
     return 1 if made.problems else 0
 
 

@@ -9,7 +9,6 @@ restores takes these in again, as rows that the log may know already.
 
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from .backup_files import (
     DATA,
     SETTINGS,
     Manifest,
+    Rights,
     Seen,
     backups,
     copied,
@@ -240,7 +240,7 @@ class _Copying:
         for part in reversed([path, *map(str, Path(path).parents)]):
             part = "" if part == "." else part
             if part not in self.folders:
-                self.folders[part] = stat.S_IMODE((self.root / part).stat().st_mode)
+                self.folders[part] = Rights.of((self.root / part).stat())
                 (self.target / DATA / part).mkdir(mode=0o700, exist_ok=True)
 
     def put(self, path: str, source: Path, place: Path | None = None) -> None:
@@ -250,7 +250,7 @@ class _Copying:
             place = self.target / DATA / path
         found = source.stat()
         if self.had(path, found.st_size) and self._linked(path, source, place):
-            self.files[path] = self.known[path]._replace(mode=stat.S_IMODE(found.st_mode))
+            self.files[path] = self.known[path]._replace(rights=Rights.of(found))
             return
         self.files[path] = copied(source, place, self.seen)
 

@@ -1,13 +1,15 @@
 """What a backup is: a folder of files, and a manifest with the size and the SHA-256 of each."""
 
 import fcntl
+import grp
 import hashlib
 import json
 import os
+import pwd
 import re
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -22,6 +24,7 @@ __all__ = [
     "SETTINGS",
     "Kept",
     "Manifest",
+    "Rights",
     "Seen",
     "backups",
     "copied",
@@ -50,12 +53,40 @@ def quietly(_: int) -> None:
     "Tell nobody."
 
 
+class Rights(NamedTuple):
+    "Permissions, and the names of an owner and a group; empty where they have none."
+
+    mode: int
+    owner: str
+    group: str
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> "Rights":
+        "Those of a file or a folder."
+        owner = group = ""
+        with suppress(KeyError):
+            owner = pwd.getpwuid(found.st_uid).pw_name
+        with suppress(KeyError):
+            group = grp.getgrgid(found.st_gid).gr_name
+        return cls(stat.S_IMODE(found.st_mode), owner, group)
+
+    def give(self, path: Path) -> None:
+        """Give them to a file or a folder: owner and group as far as this user may, and this
+        machine knows them."""
+        with suppress(KeyError, PermissionError):
+            os.chown(path, -1, grp.getgrnam(self.group).gr_gid)
+        with suppress(KeyError, PermissionError):
+            os.chown(path, pwd.getpwnam(self.owner).pw_uid, -1)
+        with suppress(PermissionError):  # it is somebody else's
+            os.chmod(path, self.mode)
+
+
 class Kept(NamedTuple):
-    "A file of a backup: its bytes, their SHA-256, its permissions."
+    "A file of a backup: its bytes, their SHA-256, its rights."
 
     size: int
     sha256: str
-    mode: int
+    rights: Rights
 
 
 @dataclass(frozen=True)
@@ -72,7 +103,7 @@ class Manifest:
     gone: dict[str, str] = field(default_factory=dict)  # day files that were not whole, and why
     settings: str | None = None  # where the file of settings stood
     beside: bool = False  # and that it stood beside the data folder
-    folders: dict[str, int] = field(default_factory=dict)  # their permissions
+    folders: dict[str, Rights] = field(default_factory=dict)
     files: dict[str, Kept] = field(default_factory=dict)
 
     @property
@@ -96,12 +127,11 @@ def sha256(path: Path, seen: Seen = quietly) -> str:
     return digest.hexdigest()
 
 
-def copied(source: Path, target: Path, seen: Seen = quietly, mode: int | None = None) -> Kept:
-    """Copy a file, forced to the disk under a name that is new, and hash what was copied. `mode`:
-    its permissions, by default those of the source."""
+def copied(source: Path, target: Path, seen: Seen = quietly) -> Kept:
+    "Copy a file, forced to the disk under a name that is new, and hash what was copied."
     digest, size = hashlib.sha256(), 0
     with open(source, "rb") as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode) if mode is None else mode
+        rights = Rights.of(os.fstat(file.fileno()))
         with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
             while chunk := file.read(_CHUNK):
                 out.write(chunk)
@@ -109,9 +139,9 @@ def copied(source: Path, target: Path, seen: Seen = quietly, mode: int | None = 
                 size += len(chunk)
                 seen(len(chunk))
             out.flush()
-            os.fchmod(out.fileno(), mode)
+            os.fchmod(out.fileno(), rights.mode)
             os.fsync(out.fileno())
-    return Kept(size, digest.hexdigest(), mode)
+    return Kept(size, digest.hexdigest(), rights)
 
 
 @contextmanager
@@ -174,8 +204,9 @@ def read_manifest(folder: Path) -> Manifest:
         if told.pop("format") != _FORMAT:
             raise StoreError(f"{folder} was written by a later release: upgrade aiops_wb.")
         told["made_at"] = datetime.fromisoformat(told["made_at"])
-        told["files"] = {_inside(path): Kept(*kept) for path, kept in told["files"].items()}
-        told["folders"] = {_inside(path): mode for path, mode in told["folders"].items()}
+        files, folders = told["files"].items(), told["folders"].items()
+        told["files"] = {_inside(p): Kept(*kept[:2], Rights(*kept[2])) for p, kept in files}
+        told["folders"] = {_inside(path): Rights(*rights) for path, rights in folders}
         told["trail"], told["days"] = tuple(told["trail"]), told["days"] and tuple(told["days"])
         return Manifest(**told)
     except OSError as error:

@@ -110,6 +110,8 @@ def restore_backup(
             aside = _swapped(made, into)
         if manifest.batch is not None:
             told += _publish(into, who, keep, aside or stood, manifest)
+        elif aside:
+            told.append(f"what stood there is in {aside}")
     return Restored(into, manifest, [*_of_settings(source, manifest, into), *told])
 
 
@@ -185,11 +187,12 @@ def _copy(source, manifest, made, seen):
         (made / path).mkdir(mode=0o700, parents=True, exist_ok=True)
     for path, kept in manifest.files.items():
         if path != SETTINGS:
-            found = copied(place_of(source, path), made / path, seen, kept.mode)
+            found = copied(place_of(source, path), made / path, seen)
             if found.sha256 != kept.sha256:
                 raise StoreError(f"{source / DATA / path} is damaged: take another backup.")
-    for path, mode in sorted(manifest.folders.items(), reverse=True):
-        (made / path).chmod(mode)
+            kept.rights.give(made / path)
+    for path, rights in sorted(manifest.folders.items(), reverse=True):
+        rights.give(made / path)
         fsync(made / path)
 
 
@@ -321,7 +324,8 @@ def _of_settings(source, manifest, into):
         return []
     place, kept = into.parent / SETTINGS, manifest.files[SETTINGS]
     if not os.path.lexists(place) and manifest.beside:
-        copied(source / SETTINGS, place, mode=kept.mode)
+        copied(source / SETTINGS, place)
+        kept.rights.give(place)
         fsync(into.parent)
         return [f"settings: {place}"]
     if place.is_file() and sha256(place) == kept.sha256:

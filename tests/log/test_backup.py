@@ -115,6 +115,18 @@ def test_what_was_restored_elsewhere_is_what_was_backed_up(log):
     assert "restored already" in done.told[0] and again.data == back.data
 
 
+def test_owner_and_group_come_back_as_far_as_that_may_be(log, monkeypatch):
+    given = []
+    monkeypatch.setattr(backup_files.os, "chown", lambda *to: given.append(to[1:]))
+    back, _ = put_back(log)
+    found = back.data.stat()
+    assert {(found.st_uid, -1), (-1, found.st_gid)} == set(given)
+    rights = backup_files.Rights(0o640, "nobody of that name", "")
+    given.clear()
+    rights.give(path := next(back.data.rglob("*.ubj")))
+    assert given == [] and stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
 def test_the_next_backup_links_what_did_not_change(log):
     deliver(log, 1)
     log.publish()
@@ -150,8 +162,16 @@ def stands(folder):
     return {p: p.lstat().st_mtime_ns for p in folder.rglob("*") if p.name != "catalog.lock"}
 
 
+OTHERS = ("aiops.toml", "data/snapshots/*", "data/models/*/*")
+
+
 @pytest.mark.parametrize(
-    "what", ["manifest.json", "aiops.toml", "data/log/*/*/*", "data/snapshots/*", "data/models/*/*"]
+    "what",
+    [
+        "manifest.json",
+        "data/log/*/*/*",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS),
+    ],
 )
 def test_damage_is_found_and_nothing_is_restored(made, tmp_path, what):
     for how in ("a bit", "cut", "gone", *(["more"] if "data" in what else [])):
@@ -223,11 +243,14 @@ def test_a_day_file_that_is_gone_is_said_and_the_rest_is_kept(log, capsys):
     path = next((log.data / "log" / "outcomes").rglob("*.parquet"))
     path.unlink()
     arguments = ["--data", str(log.data), "--config", str(log.root / "aiops.toml")]
-    assert main(["backup", str(log.root / "kept"), *arguments]) == 1
+    assert main(["backup", str(log.root / "kept"), "--keep", "1", *arguments]) == 1
     assert f"{path.relative_to(log.data)} is missing" in capsys.readouterr().out
+    assert len(backups(log.root / "kept")) == 2  # the older one has the file
     back, _ = put_back(log)
     with open_snapshot(back.data) as reader:
         assert len(reader.damage()) == 1 and reader.days(MODEL)
+    assert main(["repair", "--from", str(log.root / "kept"), *arguments]) == 0
+    assert "is there again" in capsys.readouterr().out
 
 
 def test_a_full_disk_leaves_the_backups_that_there_are(log, monkeypatch):
