@@ -48,6 +48,7 @@ __all__ = [
     "Share",
     "load_settings",
     "packages",
+    "settings_file",
     "sources",
 ]
 
@@ -614,6 +615,11 @@ def sources(*, config: Path | None = None, **chosen) -> list[Setting]:
         Setting(name, getattr(settings, name), _source(name, *origins))
         for name in Settings.model_fields
     ]
+
+
+def settings_file(config: Path | None = None, data: Path | None = None) -> Path | None:
+    "The file that settings are read from, None where there is none."
+    return _find_file(config, data).path
 
 
 def _source(

@@ -1555,6 +1555,17 @@ def _named_after(reference, runs):
     return ", ".join(told)
 
 
+def kills_lost(repetitions):
+    "Half as many kill -9 at random moments over all commands that write; a few fast ones if quick."
+    from bench import kills
+
+    quick = repetitions < 1000
+    told = kills.killed(20, kills.FAST) if quick else kills.killed(repetitions // 2)
+    wrong = told["lost"] + told["double"] + told["half"]
+    unit = "rows lost or double and acts half done, a kill -9 (given again, against a calm run)"
+    return report("kills_lost", 0, wrong / told["kills"], told["kills"], unit, False)
+
+
 ALL = {
     f.__name__: f
     for f in (
@@ -1617,6 +1628,7 @@ ALL = {
         attribution_false_alarms,
         tune_changed_equal,
         tune_found,
+        kills_lost,
     )
 }
 

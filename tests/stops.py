@@ -34,6 +34,7 @@ from aiops_wb.cli import call as calls
 from aiops_wb.cli import main
 from aiops_wb.cli.app import COMMANDS as GROUPS
 from aiops_wb.log.acts import hand_in
+from aiops_wb.log.backup_files import backups, read_manifest, verify_backup
 from aiops_wb.log.promises import Promise
 from aiops_wb.log.pseudonyms import made_key
 from aiops_wb.log.spool import PredictionLogger
@@ -112,6 +113,17 @@ def with_broken_trail(bench):
         store.record(NOW - timedelta(1), "test", "watch", f"{MODEL}/v1", "off", "a trial")
         store.con.execute("UPDATE audit SET why = 'never said'")
         store.publish()
+
+
+def with_backup(bench):
+    "A log of which a backup was made, and what came behind it."
+    taken_in(bench, days=2)
+    frame = events(days=1, per_day=5, start=date(2026, 3, 19), seed=3, version="w")
+    bench.log(frame, version="w")  # waits in the spool while the backup is made
+    give(bench, ("backup", "kept"))
+    bench.label(frame)
+    bench.ingest(NOW)
+    bench.publish()
 
 
 def with_figures(bench):
@@ -384,6 +396,9 @@ COMMANDS = {
     "sites": Command(("sites", "load", "sites.csv", "--why", "new"), with_sites),
     "repair": Command(("repair",), with_older_catalog),
     "accept": Command(("audit", "accept", "--why", "an edit was undone"), with_broken_trail),
+    "backup": Command(("backup", "kept"), taken_in),
+    "backed": Command(("backup", "kept"), with_backup),
+    "restore": Command(("restore", "kept", "--replace", "--why", "a trial"), with_backup),
     "calendar": Command(
         ("calendar", "add", "Easter", "--from", "2026-03-18", "--why", "holiday"), taken_in
     ),
@@ -520,6 +535,13 @@ def state(bench):
         ],
         "outbox": [str(p) for p in (bench.data / "outbox").glob("*.jsonl")],
         "cases that were sent": sorted(keys),
+        "folders": sorted(p.name for p in bench.root.iterdir() if p.is_dir()),
+        "unfinished": [p.name for p in bench.root.glob("kept/.*")],
+        "damaged": [
+            wrong
+            for folder in backups(bench.root / "kept")
+            if (wrong := verify_backup(folder, read_manifest(folder)))
+        ],
         "files of versions": sorted(
             str(p.relative_to(bench.data)) for p in (bench.data / "models").rglob("*.ubj")
         ),

@@ -55,6 +55,8 @@ COMMANDS = {
     "sites": ("sites", "who is asked about a case: the table of sites"),
     "calendar": ("calendar", "what is known beforehand about days"),
     "repair": ("repair", "make a log whole: an older catalog, day files that are gone"),
+    "backup": ("backup", "copy log, catalog, models, spool and settings as one state, verified"),
+    "restore": ("restore", "put a backup where a data folder is to stand, or check one"),
     "verify": ("verify", "is the log what was committed: bytes, rows, counts, models"),
     "forget": ("forget", "remove an entity or a prediction from everything; counts stay"),
     "retention": ("retention", "remove what is older than some days; counts stay"),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..log.folder_rows import take_rows_of
 from ..log.reading import Limits, ReadOptions
 from ..log.repair import (
     catalog_from_snapshot,
@@ -33,6 +34,16 @@ def repair(
             show_default=False,
         ),
     ] = None,
+    rows_of: Annotated[
+        Path | None,
+        typer.Option(
+            "--rows-from",
+            metavar="FOLDER",
+            help="take in what another data folder has of rows and this log has not: one that "
+            "'restore' put aside",
+            show_default=False,
+        ),
+    ] = None,
     lost: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,6 +62,8 @@ def repair(
 ):
     if copies is not None and not copies.is_dir():
         raise typer.BadParameter(f"{copies} is no folder: --from names one with copies.")
+    if rows_of is not None and not (rows_of / "log").is_dir() and not (rows_of / "spool").is_dir():
+        raise typer.BadParameter(f"{rows_of} is no data folder: --rows-from names one.")
     settings, told = call.settings, []
 
     def prepare(root):
@@ -65,6 +78,8 @@ def repair(
         told += take_in_again(log, *at, options)
         if copies is not None:
             told += from_copies(log, *at, copies)
+        if rows_of is not None:
+            told += take_rows_of(log, *at, rows_of, options)
         if lost:
             told += record_lost(log, *at, lost, why or "")
         if empty:

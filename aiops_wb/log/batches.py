@@ -129,6 +129,10 @@ class BatchReads(GoneReads):
         where, values = conditions(state=state, kind=kind)
         return set(self._column(f"SELECT segment_id FROM segments{where}", values))
 
+    def segment_names(self) -> set[str]:
+        "The names that loaded segments had."
+        return set(self._column("SELECT name FROM segments WHERE state = 'ingested'"))
+
     def _changed_by(self, table, as_of, **where):
         """The batches known at a time up to the last that changed a table: most never do, and what
         was asked of it before holds."""

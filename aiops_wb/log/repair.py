@@ -30,11 +30,13 @@ from .store import Store
 from .sums import holds, sha256_of
 
 __all__ = [
+    "as_segment",
     "catalog_from_snapshot",
     "empty_rejected",
     "from_copies",
     "record_lost",
     "rejected_files",
+    "segment_name",
     "take_in_again",
 ]
 
@@ -136,7 +138,7 @@ def take_in_again(
     for path in store.unknown_files():
         kind = path.relative_to(store.root / "log").parts[0]
         try:
-            _as_segment(store, kind, path)
+            as_segment(store, kind, path)
         except duckdb.Error as error:
             _aside(store.root, path, f"damaged-{path.name}")
             told.append(f"{path.name} cannot be read and is in rejected: {_first(error)}")
@@ -158,8 +160,13 @@ def _first(error):
     return str(error).splitlines()[0]
 
 
-def _as_segment(store, kind, path):
-    "A day file as a segment in the spool, always under the same name."
+def segment_name(identity: str) -> str:
+    "The name under which a day file of some hash is a segment of the spool."
+    return f"{_AGAIN}{identity[:24]}.parquet"
+
+
+def as_segment(store: Store, kind: str, path: Path) -> Path:
+    "Put the rows of a day file into the spool as a segment, always under the same name."
     rows, folder = parquet([path]), store.spool / kind
     if kind == "predictions":
         features = ["features"] if stored_types(store.con, rows) else []
@@ -170,7 +177,7 @@ def _as_segment(store, kind, path):
         columns = f"prediction_id, label, observed_at, source, {noon} AS predicted_at"
         sql = f"SELECT {columns} FROM {rows}"
     make_in_spool(folder)
-    segment = folder / f"{_AGAIN}{sha256_of(path)[:24]}.parquet"
+    segment = folder / segment_name(sha256_of(path))
     temporary = segment.with_name(f".{segment.name}.tmp")
     store.con.execute(f"COPY ({sql}) TO {target(temporary)} (FORMAT parquet)")
     as_its_folder(temporary)

@@ -93,6 +93,8 @@ CALLS = [
     ["calendar", "list"],
     ["calendar", "remove", "kein Eintrag", *WHY],
     ["repair"],
+    ["backup", "Sicherung Ö", "--list"],
+    ["restore", "Sicherung Ö", "--check"],
     ["verify"],
     ["forget", "--entity", "Zoë 🦉", *WHY],
     ["retention", "--days", "30", *WHY],
@@ -196,6 +198,7 @@ STOPPED = [
     ["cases", "acknowledge"],
     ["cases", "close"],
     ["calendar", "remove"],
+    ["restore", "Sicherung Ö"],
     ["serve", "--host"],
     ["demo", "--until"],
 ]
