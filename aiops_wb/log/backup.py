@@ -85,8 +85,9 @@ def make_backup(
     """Back a data folder up into a folder of its own in `dest`, named by the time, which appears
     whole or not at all. What the newest backup there holds already is linked, not copied.
 
-    `settings`: the file of settings. `spool`: where it does not lie in the data folder. StoreError where nothing is to be backed up, where `dest` lies
-    in the data folder or is too small, Busy where another backup is under way there.
+    `settings`: the file of settings. `spool`: where it does not lie in the data folder. StoreError
+    where nothing is to be backed up, where `dest` lies in the data folder or is too small, Busy
+    where another backup is under way there.
     """
     require_place(root, dest)
     dest.mkdir(parents=True, exist_ok=True, mode=0o700)
