@@ -53,12 +53,12 @@ __all__ = [
 
 FILE = "aiops.toml"
 PREFIX = "AIOPS_"
-PATHS = ("data", "reports", "case_file", "audit_anchor")
+PATHS = ("data", "reports", "spool", "case_file", "audit_anchor")
 FOLDERS = {"data": Path("data"), "reports": Path("reports")}
 NO_FILE = "no file"
 "As `config`: the settings are whole, and no file is looked for."
 
-PRIVATE = {"data", "reports", "webhook_url", "case_file", "audit_anchor"}
+PRIVATE = {"data", "reports", "spool", "webhook_url", "case_file", "audit_anchor"}
 "Settings that are places or secrets: they go into no report and no manifest."
 
 _OF_PROGRAMS = ("n/a", "#n/a", "nan", "-nan", "nat", "<na>", "null", "\\n")
@@ -160,7 +160,21 @@ class ChangeSettings(BaseSettings):
         return self
 
 
-class Settings(ChangeSettings, _Looking):
+class _Folders(BaseSettings):
+    "Settings of where things lie and who may read them."
+
+    # where services hand in what they log; without it the folder spool of the data folder
+    spool: Path | None = None
+    # members of this group may read data folder, reports and case file (2750, files 0640), which
+    # are open to their owner alone without it (0700, 0600); only what is made new is given to it
+    group: Annotated[str, Field(min_length=1)] | None = None
+
+    def spool_of(self, data: str | Path) -> Path:
+        "The spool of a data folder."
+        return self.spool or Path(data) / "spool"
+
+
+class Settings(ChangeSettings, _Looking, _Folders):
     """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
     then the profile, then these defaults.
 

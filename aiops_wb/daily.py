@@ -26,6 +26,7 @@ from .log.catalog import Reader, open_snapshot
 from .log.durable import time_ordered_id
 from .log.errors import Busy, StoreError, raise_if_interrupted
 from .log.ingest import Ingested, ingest
+from .log.modes import make_folder
 from .log.outbox import Outbox
 from .log.reading import Limits, ReadOptions
 from .log.reason_files import OfDay
@@ -392,6 +393,7 @@ def make_reports(
     Manifests and pages are written whatever becomes of the reports; where those of a day cannot
     be, that is a failed result behind those of the reports, and the other days have theirs.
     """
+    _make_folder_of(reports, settings)
     wanted = sorted(DayReports(*pair) for pair in pairs)
     jobs = [job for one in wanted for job in report_jobs(data, reports, *one, settings)]
     results = run_jobs(jobs, settings.jobs, settings.report_timeout, _harmless(on_done))
@@ -406,6 +408,12 @@ def make_reports(
                 failed.append(_not_written(f"{day} manifest", problem))
         failed += _write_promises(reader, reports)
     return results + failed + _write_pages(reports, [str(one.day) for one in wanted])
+
+
+def _make_folder_of(reports, settings):
+    "The folder of the reports; where it cannot be made, who writes into it says so."
+    with suppress(OSError):
+        make_folder(reports, settings.group)
 
 
 def _write_promises(reader, reports):
@@ -497,6 +505,11 @@ class Morning:
         "Cases from before this time are not sent any more."
         return self.now - timedelta(hours=self.settings.case_max_age_hours)
 
+    @property
+    def _where(self) -> dict:
+        "Where the spool lies, and who may read what is made new."
+        return {"spool": self.settings.spool, "group": self.settings.group}
+
     @contextmanager
     def open(self) -> Iterator[Store]:
         """The store, what is committed to be published however the work ends; a new one has its
@@ -504,7 +517,7 @@ class Morning:
         named = "timezone" in self.settings.model_fields_set
         zone = self.settings.timezone if named else None
         with (
-            open_store(self.data, self.who, zone) as store,
+            open_store(self.data, self.who, zone, **self._where) as store,
             store.published(self.settings.snapshots_kept),
         ):
             yield store
@@ -590,6 +603,7 @@ def run(
         attempts = _told_of(morning, sent.result())
     _record(morning, chosen, results, attempts)
     if not results:
+        _make_folder_of(reports, settings)
         results = _write_pages(reports, [])
     results += unfollowed + untuned + unanchored + gone + _retrain(morning, to_retrain)
     refused = cases.state == "failed" or (attempts.state == "failed").any()
@@ -846,6 +860,7 @@ def _write_silence(morning, silent):
     parts = {m: silent_entry(alarm) for m, alarm in silent.alarms.items() if alarm.whole_day}
     if not parts:
         return silent.failed
+    _make_folder_of(morning.reports, morning.settings)
     try:
         with open_snapshot(morning.data) as reader:
             at = (silent.day, morning.at, morning.settings)

@@ -144,7 +144,7 @@ class FeatureSchemaReads(BatchReads, OutcomeColumnReads, AuditReads):
 
     def publish_features(self) -> None:
         "Write the fixed kinds of each model beside the spool, for whoever logs."
-        known, spool = self._features(), self.root / "spool"
+        known, spool = self._features(), self.spool
         for model, rows in known.groupby("model"):
             fixed = rows[rows.fixed]
             write_schema(spool, model, dict(zip(fixed.feature, fixed.kind)), self.null_words())

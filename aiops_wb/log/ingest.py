@@ -116,7 +116,7 @@ def ingest(
 ) -> Ingested:
     """Load everything in the spool, predictions before outcomes, with what dead processes left in
     their open files; spool files are removed once they are committed."""
-    spool = Path(spool or store.root / "spool")
+    spool = Path(spool or store.spool)
     result, options = set_aside_acts(store, now, owner, spool), options or ReadOptions()
     types = feature_types(store, now, owner, options)
     with _limited(store.con, options):
@@ -493,7 +493,7 @@ def _remove(path):
 
 def set_aside_acts(store: Store, now: datetime, owner: str, spool: Path) -> Ingested:
     "Move files that are no acts out of the folder of those that wait, and record why."
-    found = found_acts(spool)
+    found = found_acts(spool, store.root)
     result = Ingested(passed_over=tuple(found.passed_over))
     for path, reason in found.unreadable.items():
         result += _set_aside(store, "acts", path, reason, now, owner)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .durable import write_durably
+from .modes import make_in_spool
 from .names import file_name
 
 __all__ = ["KINDS", "schema_path", "read_null_words", "read_schema", "write_schema"]
@@ -65,4 +66,5 @@ def write_schema(
         pass
     # the name of a model may leave no room for a longer one
     aside = f".{uuid.uuid5(uuid.NAMESPACE_OID, path.name).hex}.tmp"
+    make_in_spool(path.parent, writable=False)
     write_durably(path, text, aside=aside)

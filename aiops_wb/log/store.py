@@ -24,6 +24,7 @@ from .feature_names import FeatureNameWrites
 from .handled import HandledWrites
 from .known_days import CalendarWrites
 from .locks import lock_catalog
+from .modes import follow_mode, gid_of, make_folder, require_closed
 from .never import NeverWrites
 from .nights import NightWrites
 from .production import ProductionWrites
@@ -35,6 +36,7 @@ from .schema import migrate
 from .shadow import ShadowWrites
 from .sites import SiteWrites
 from .snapshot import Publishing, snapshots
+from .spool_place import hold_spool
 from .taken_acts import ActWrites
 from .unmatched import UnmatchedWrites
 from .versions import VersionWrites
@@ -82,7 +84,7 @@ class Store(
         "The batch that a stopped writer was about, and whether all that it came from is there."
         try:
             told = json.loads((self.root / WRITING).read_bytes().decode("utf-8", "surrogateescape"))
-            return told["batch"], all(map(os.path.lexists, told["from"]))
+            return told["batch"], all(os.path.lexists(self.root / p) for p in told["from"])
         except FileNotFoundError:
             return None, False
         except (ValueError, LookupError, TypeError):  # what it was about is not known
@@ -157,14 +159,22 @@ def open_store(
     *,
     briefly: bool = False,
     prepare: Prepare | None = None,
+    spool: Path | None = None,
+    group: str | None = None,
 ):
     """The catalog, for writing; creates it on first use (days in `timezone`, UTC unless given).
     Raises Busy when another process writes (who writes `briefly` is waited for), StoreError where
     it is older than the log. `prepare` is called with the folder, which is held, and may then be in
-    any state: a repair."""
+    any state: a repair. `spool`: where it does not lie in the folder. `group`: who may read a
+    folder that is new, besides its owner."""
     root = Path(root)
+    spool = Path(spool or root / "spool")
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        if group is not None:
+            gid_of(group)
+        make_folder(root, group)
+        follow_mode(root, group)
+        require_closed(root, spool)
         lock = lock_catalog(root, owner, briefly)
     except OSError as error:
         raise StoreError(f"{root} cannot be written: {error.strerror or error}.") from None
@@ -176,7 +186,8 @@ def open_store(
                 f"{root} has a log but no catalog.duckdb: put the catalog back from a copy, or "
                 f"move the log away to start anew. {_REPAIR}"
             )
-        store = Store(connect(root / "catalog.duckdb"), root)
+        hold_spool(root, spool, group)
+        store = Store(connect(root / "catalog.duckdb"), root, spool)
         try:
             # the log's files never change: what stands at their ends is read once
             store.con.execute("SET parquet_metadata_cache = true")

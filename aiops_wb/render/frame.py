@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..log.durable import fsync
+from ..log.modes import as_its_folder, make_below
 
 __all__ = ["POLICY", "Link", "filled", "page", "failure_page", "write_whole"]
 
@@ -58,8 +59,9 @@ def failure_page(title: str, error: str, navigation: Sequence[Link] = ()) -> str
 
 def write_whole(path: Path, text: str) -> None:
     "Write a file aside, flush it and rename it: readers see the old one or the new one."
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_below(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8")
+    as_its_folder(temporary)
     fsync(temporary)
     temporary.replace(path)

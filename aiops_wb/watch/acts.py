@@ -199,9 +199,9 @@ def take_in_acts(store: Store, now: datetime, settings: Settings) -> list[TakenA
     What cannot be done is recorded as refused, with the reason. Whatever else goes wrong leaves an
     act waiting (failed) and costs the others nothing. The trail learns of tokens, too.
     """
-    spool, taking = store.root / "spool", _Taking(store, now, settings)
+    spool, taking = store.spool, _Taking(store, now, settings)
     record_tokens(store, now)
-    acts, taken = waiting(spool), []
+    acts, taken = waiting(spool, store.root), []
     with store.one_thread():
         for act in acts:
             if known := store.act(act.id):  # stopped before its file was gone, or handed in again
@@ -268,8 +268,8 @@ def take_in_now(
 
     What is handed in meanwhile is taken in, too: of several that do this at once one takes all in.
     """
-    taken, spool = [], Path(data) / "spool"
-    while {act.id for act in waiting(spool)} - {one.id for one in taken}:
+    taken, spool = [], settings.spool_of(data)
+    while {act.id for act in waiting(spool, data)} - {one.id for one in taken}:
         try:
             taken += _opened(data, settings, now, who)
         except Busy as busy:
@@ -281,8 +281,9 @@ def _opened(data, settings, now, who):
     "Take the waiting acts in by a writer of their own."
     kept = settings.snapshots_kept
     zone = settings.timezone if "timezone" in settings.model_fields_set else None
-    with open_store(data, who, zone, briefly=True) as store, store.published(kept):
-        set_aside_acts(store, now, who, store.root / "spool")
+    where = {"spool": settings.spool, "group": settings.group}
+    with open_store(data, who, zone, briefly=True, **where) as store, store.published(kept):
+        set_aside_acts(store, now, who, store.spool)
         taken = take_in_acts(store, now, settings)
         store.publish(kept)
         if settings.audit_anchor:
