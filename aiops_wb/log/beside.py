@@ -28,14 +28,21 @@ def name_folder(con: duckdb.DuckDBPyConnection, root: Path) -> None:
     con.execute(f"SET VARIABLE {VARIABLE} = {literal(spelt(Path(root).resolve()))}")
 
 
-def beside(paths: Iterable[str], snapshot: str) -> str:
-    "A read_parquet call over files of the log, as the view of a snapshot (by its name) holds it."
+def beside(paths: Iterable[str], snapshot: str, alike: bool = False) -> str:
+    """A read_parquet call over files of the log, as the view of a snapshot (by its name) holds it.
+
+    Of files that are `alike`, all of known days, the columns are those of the first, and the folder
+    of each tells its day: those of other days than are asked for are not opened.
+    """
     # one text: of 8,000 DuckDB makes a list sixty times as fast as it reads a list of them
     files = f"string_split({literal(_BETWEEN.join(paths))}, {literal(_BETWEEN)})"
     # brackets are what DuckDB reads as itself, where a character stands for others
     folder = f"regexp_replace({_folder(snapshot)}, '([\\[*?])', '[\\1]', 'g')"
     listed = f"list_transform({files}, lambda file: {folder} || file)"
-    return f"read_parquet({listed}, union_by_name=true, hive_partitioning=false)"
+    if not alike:
+        return f"read_parquet({listed}, union_by_name=true, hive_partitioning=false)"
+    # where a folder above the log is named like that, its name would be a column as well
+    return f"read_parquet({listed}, hive_partitioning=NOT contains({_folder(snapshot)}, '='))"
 
 
 def _folder(snapshot):

@@ -21,6 +21,7 @@ __all__ = [
     "target",
     "parquet",
     "footers",
+    "schemas",
     "statements",
     "migrations",
 ]
@@ -110,6 +111,11 @@ def parquet(paths: Iterable[str | Path], **options) -> str:
 def footers(paths: Iterable[str | Path]) -> str:
     "A call that reads what the footers of Parquet files tell of each column, in SQL."
     return f"parquet_metadata({_list(paths)})"
+
+
+def schemas(paths: Iterable[str | Path]) -> str:
+    "A call that reads what the ends of Parquet files tell of their columns, in SQL."
+    return f"parquet_schema({_list(paths)})"
 
 
 def _list(paths):

@@ -28,17 +28,19 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         where: str = "true",
         columns: str = "*",
         labels: bool = True,
+        since: int | None = None,
     ) -> pd.DataFrame:
         """Predictions of a model with the label known as of a time (NaN when none), features as
         what they are in columns named `feature:...`. What is known to be an outcome is none,
         whenever it was logged.
 
         `where` and `columns` are SQL over the prediction columns and `label`; without `labels` no
-        outcome is read.
+        outcome is read, and files of batches before `since` are not opened.
         """
         known = self.known(as_of)
         period = {"event_date__ge": start, "event_date__le": end, "batch_id__in": known}
-        files = self.files("predictions", model=model, version=version, **period)
+        new = {"batch_id__ge": since}
+        files = self.files("predictions", model=model, version=version, **period, **new)
         if not files:
             return pd.DataFrame()
         rows = self.frame(

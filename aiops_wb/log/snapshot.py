@@ -11,13 +11,12 @@ from typing import NamedTuple
 import duckdb
 
 from .acts import forget_taken
-from .base import Writing
-from .beside import beside, no_other_copy
+from .alike import AlikeFiles
+from .beside import no_other_copy
 from .duck import identifier, literal, statements, target
 from .durable import fsync
 from .feature_schema import LATEST, FeatureSchemaReads
 from .features import stored_types
-from .gone import GoneReads
 from .schema import EMPTY, LOGGED
 from .values import kind_sql
 
@@ -43,7 +42,7 @@ def snapshots(root: Path) -> list[Snapshot]:
     return sorted(Snapshot(int(m[1]), int(m[2] or 0), path) for path, m in names if m)
 
 
-class Publishing(FeatureSchemaReads, GoneReads, Writing):
+class Publishing(FeatureSchemaReads, AlikeFiles):
     "Writes snapshots."
 
     def publish(self, keep: int = 3) -> Path:
@@ -56,6 +55,7 @@ class Publishing(FeatureSchemaReads, GoneReads, Writing):
         name = f"aiops-{self.known_batch():08d}-{number:06d}-{uuid.uuid4().hex[:8]}.duckdb"
         target = folder / name
         temporary = target.with_suffix(".tmp")
+        self._note_shapes()
         self._copy(temporary)
         fsync(temporary)
         temporary.rename(target)
@@ -90,6 +90,15 @@ class Publishing(FeatureSchemaReads, GoneReads, Writing):
         except Exception as error:
             logger.warning("what was committed is not published before the next run: %s", error)
 
+    def _note_shapes(self):
+        "What is read of files that are new; one that is damaged is out of the way from now on."
+        try:
+            self.note_shapes()
+        except duckdb.Error:
+            if not self.note_damaged():
+                raise
+            self.note_shapes()
+
     def _copy(self, path):
         "Copy the catalog into a new file, with the log's files and the views over them."
         self.con.execute(f"ATTACH {target(path)} AS snapshot")
@@ -111,7 +120,7 @@ class Publishing(FeatureSchemaReads, GoneReads, Writing):
         gone = {file.path for file in self.gone(closely=False)}
         for kind, empty in EMPTY.items():
             paths = [f.path for f in self.day_files(kind=kind) if f.path not in gone]
-            rows, read = beside(paths, snapshot), ""
+            rows, read = self.rows_of_files(kind, paths, snapshot), ""
             if paths:
                 empty = f"{no_other_copy(snapshot, LOGGED[kind])} UNION ALL BY NAME {empty}"
                 read = f"SELECT * FROM {rows} UNION ALL BY NAME "

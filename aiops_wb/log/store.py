@@ -171,12 +171,14 @@ class Store(
 
     def _unnamed_files(self):
         "Files in the log's folder that the catalog does not name."
-        named = set(self._column("SELECT path FROM data_files"))
-        return [
-            path
-            for path in (self.root / "log").rglob("*.parquet")
-            if str(path.relative_to(self.root)) not in named
-        ]
+        named = {str(self.root / path) for path in self._column("SELECT path FROM data_files")}
+        found = (
+            os.path.join(folder, name)
+            for folder, folders, names in os.walk(self.root / "log")
+            for name in (*folders, *names)
+            if name.endswith(".parquet")
+        )
+        return [Path(path) for path in found if path not in named]
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """From decisions to cases: assigned, in words, one for each entity and window."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from math import isnan, nan
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
@@ -75,17 +75,35 @@ def open_cases(
     return Opened(*(int(n.get(state, 0)) for state in ("opened", "joined", "late")))
 
 
+_TOGETHER = 200_000
+"Predictions of days that are looked through in one query: planning one costs more than few rows."
+
+
 def _new_rows(store, since) -> Iterator[tuple[str, pd.DataFrame]]:
     "Decisions of high risk in batches from `since` on, by model."
     touched = {}
-    for _, day, _, model, *_ in store.files("predictions", batch_id__ge=since):
-        touched.setdefault(model, set()).add(day)
+    for file in store.usable(store.day_files(kind="predictions", batch_id__ge=since), False):
+        days = touched.setdefault(file.model, {})
+        days[file.day] = days.get(file.day, 0) + file.rows
     where = f"route IN ('ticket', 'alert') AND batch_id >= {int(since)}"
     for model, days in sorted(touched.items()):
-        by_day = [store.rows(model, day, day, where=where, labels=False) for day in sorted(days)]
-        with_rows = [rows for rows in by_day if len(rows)]
+        asked = {"where": where, "labels": False, "since": int(since)}
+        together = [store.rows(model, *span, **asked) for span in _spans(days)]
+        with_rows = [rows for rows in together if len(rows)]
         if with_rows:
             yield model, pd.concat(with_rows, ignore_index=True)
+
+
+def _spans(days: Mapping[date, int]) -> Iterator[tuple[date, date]]:
+    "First and last of days (with their predictions) that follow each other and are few together."
+    first, last, rows = None, None, 0
+    for day, n in sorted(days.items()):
+        if first is not None and rows + n > _TOGETHER:
+            yield first, last
+            first, rows = None, 0
+        first, last, rows = first or day, day, rows + n
+    if first is not None:
+        yield first, last
 
 
 def _cases_of(store, model, rows, state, found, settings, loaded):
