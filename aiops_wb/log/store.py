@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
+from .alarm_states import AlarmStateWrites
 from .base import WRITING
 from .calibrations import CalibrationWrites
 from .cases import CaseWrites
@@ -65,6 +66,7 @@ class Store(
     CaseWrites,
     SiteWrites,
     DriftEventWrites,
+    AlarmStateWrites,
     CalendarWrites,
     NeverWrites,
     RetrainingWrites,
