@@ -2,6 +2,7 @@
 history, against after 60 days.
 """
 
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -126,21 +127,18 @@ class Morning:
     def __init__(self, root: Path, days: int):
         self.root, self.year = root, Year(5, days=days, features=FEATURES, wobble=0.02)
         made(root, self.year)
-        with self._store() as store:
-            for day in self.year.days[-15:-1]:
-                alarms(store, day)
-
-    def _store(self):
         from aiops_wb.log.store import open_store
 
-        return open_store(self.root, "bench")
+        self._open = ExitStack()
+        self.store = self._open.enter_context(open_store(root, "bench"))
+        for day in self.year.days[-15:-1]:
+            alarms(self.store, day)
 
     def __enter__(self):
-        self.store = self._store()
         return self
 
     def __exit__(self, *_):
-        self.store.close()
+        self._open.close()
 
     def __call__(self, keep: bool = True) -> None:
         "What it costs is paid again: nothing that was asked is remembered, nothing is written."
