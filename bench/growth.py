@@ -20,15 +20,15 @@ def morning_of(day: date) -> datetime:
     return datetime.combine(day + timedelta(1), time(2), UTC)
 
 
-def settings():
+def settings(lag: int = LAG):
     from aiops_wb.config import Settings
 
-    return Settings(complete_share=1, label_delay_days=LAG)
+    return Settings(complete_share=1, label_delay_days=lag)
 
 
-def made(root: Path, year: Year) -> None:
+def made(root: Path, year: Year, lag: int = LAG) -> None:
     """A log of a year, as the nights would have counted it: one batch a night, which brings a day's
-    events and the labels of the day a week before."""
+    events and the labels of the day `lag` days before."""
     from aiops_wb.log.store import open_store
     from aiops_wb.stats.points import Grid
 
@@ -43,7 +43,7 @@ def made(root: Path, year: Year) -> None:
         counted = _features(year, year.reference, slice(m))
         store.add_reference(MODEL, VERSION, counted)
         with store.transaction():
-            for table, rows in _counted(year).items():
+            for table, rows in _counted(year, lag).items():
                 store._insert(table, rows)
         store.publish()
 
@@ -55,13 +55,11 @@ def _features(year, days, part):
         at, place = np.nonzero(table[part])
         on = np.array(days, dtype=object)[at]
         n = table[part][at, place]
-        frames.append(
-            pd.DataFrame({"event_date": on, "feature": name, "bin": place - 2, "n": n})
-        )
+        frames.append(pd.DataFrame({"event_date": on, "feature": name, "bin": place - 2, "n": n}))
     return pd.concat(frames, ignore_index=True)
 
 
-def _counted(year):
+def _counted(year, lag):
     "Rows of the tables of counts, and of the batches that brought them."
     m, days = len(year.reference), year.days
     batch = {day: i + 1 for i, day in enumerate(days)}
@@ -72,7 +70,7 @@ def _counted(year):
         none = np.zeros_like(c.n)
         came = {"n": c.n, "n_labelled": none, "n_positive": none, "batch_id": batch[day]}
         scores.append(pd.DataFrame(of_day | came))
-        if night := batch.get(day + timedelta(LAG)):
+        if night := batch.get(day + timedelta(lag)):
             labels = {"n": none, "n_labelled": c.n_labelled, "n_positive": c.n_positive}
             scores.append(pd.DataFrame(of_day | labels | {"batch_id": night}))
     features = _features(year, days, slice(m, None))
@@ -103,7 +101,7 @@ def _counted(year):
     }
 
 
-def alarms(store, day: date, keep: bool = True):
+def alarms(store, day: date, rules=None):
     "All that a morning asks and writes about the alarms of a day; what was said."
     from aiops_wb.watch.alarm_rows import any_to_tell, keep_evidence, record_alarms
     from aiops_wb.watch.silence_rows import record_silence
@@ -111,12 +109,11 @@ def alarms(store, day: date, keep: bool = True):
 
     at = morning_of(day)
     with store.one_thread():
-        view = View(store, MODEL, day, at, settings())
+        view = View(store, MODEL, day, at, rules or settings())
         any_to_tell(store, view)
         with store.transaction():
             record_alarms(store, view, at, at)
-            if keep:
-                keep_evidence(store, view)
+            keep_evidence(store, view)
             record_silence(store, MODEL, day, at, at)
         return view.drift
 
@@ -140,12 +137,12 @@ class Morning:
     def __exit__(self, *_):
         self._open.close()
 
-    def __call__(self, keep: bool = True) -> None:
+    def __call__(self) -> None:
         "What it costs is paid again: nothing that was asked is remembered, nothing is written."
         self.store._kept.clear()
         try:
             with self.store.transaction():
-                alarms(self.store, self.year.days[-1], keep)
+                alarms(self.store, self.year.days[-1])
                 raise _Again
         except _Again:
             pass

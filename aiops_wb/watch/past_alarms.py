@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import cache
 from hashlib import blake2b
+from importlib import metadata
 from typing import NamedTuple
 
 import numpy as np
@@ -141,9 +142,16 @@ class Basis(NamedTuple):
 @cache
 def _method():
     "Which statistics these are: another wording of them counts as another method, too."
-    sources = [inspect.getsource(module) for module in (*_METHOD, inspect.getmodule(_method))]
-    told = [*sources, np.__version__, scipy.__version__]
-    return _digest(part.encode() for part in told)
+    wordings = (_wording(module) for module in (*_METHOD, inspect.getmodule(_method)))
+    return _digest(part.encode() for part in (*wordings, np.__version__, scipy.__version__))
+
+
+def _wording(module):
+    "The text of a module; of one that is here without it, the version of the package."
+    try:
+        return inspect.getsource(module)
+    except OSError:
+        return f"{module.__name__} {metadata.version('aiops_wb')}"
 
 
 def _digest(parts: Iterable[bytes]) -> str:

@@ -209,7 +209,7 @@ def test_the_migration_fixes_the_cuts_of_models_that_are_known(bench):
     bench.ingest()
     with bench.store() as store:
         promises = ("promises", "promise_units", "promise_looks", "acts", "contribution_days")
-        for later in ("fixed_cuts", "shadow_days", "shadow_counts", *promises):
+        for later in ("fixed_cuts", "shadow_days", "shadow_counts", *promises, "alarm_states"):
             store.con.execute(f"DROP TABLE {later}")
         store.con.execute("DELETE FROM migrations WHERE version >= 11")
     with bench.store() as store:
