@@ -164,8 +164,8 @@ def conformal_bets(values, uniforms, groups=None, kappas: Sequence[float] = (0.1
     """Log e-values (days, 1) from the conformal p-value of each value among the earlier ones of its group.
 
     Of the days from place `begin` on, for which `uniforms` break ties; 0 where the value is NaN. Unit: the
-    day. Valid for days that are exchangeable within their group. The mean of the bets over kappas and tails is
-    one e-value (averaged before it multiplies).
+    day. Valid for days that are exchangeable within their group. The mean of the bets over kappas and tails
+    is one e-value (averaged before it multiplies).
     """
     values, uniforms = np.asarray(values, dtype=np.float64), np.asarray(uniforms, dtype=np.float64)
     groups = np.zeros(len(values), dtype=int) if groups is None else np.asarray(groups)

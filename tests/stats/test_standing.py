@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from aiops_wb.stats.attribution import attribution, of_year
 from aiops_wb.stats.days import day_statements
 from aiops_wb.stats.sequential import (
     Stream,
@@ -147,3 +148,22 @@ def test_a_standing_is_not_changed_by_going_on():
     before = [np.copy(part) for part in known]
     follow([s.days(25) for s in streams], 0.05, known=known)
     assert all(np.array_equal(a, b) for a, b in zip(before, known))
+
+
+def test_of_contributions_the_reference_and_the_running_year_are_asked_for_alone():
+    rng = np.random.default_rng(3)
+    reference, watched = 28, 365 + 40
+    days = [FIRST + timedelta(i) for i in range(reference + watched)]
+    means, lots = rng.normal(size=(len(days), 3)), rng.random(len(days))
+    means[-25:, 1] += 4.0
+    for end in (len(days), reference + 366, reference + 365, reference):
+        asked = of_year(end, reference, 7)
+        assert {*range(reference), *range(max(reference, end - 7), end)} <= set(asked)
+        some, few = np.full((end, 3), np.nan), np.zeros(end)
+        some[asked], few[asked] = means[asked], lots[asked]
+        told = ["a", "b", "c"], reference
+        whole = attribution(days[:end], means[:end], *told, lots[:end], 0.05)
+        part = attribution(days[:end], some, *told, few, 0.05)
+        assert np.array_equal(part.evidence, whole.evidence) and part.moved == whole.moved
+    assert [m.feature for m in attribution(days, means, *told, lots, 0.05).moved] == ["b"]
+    assert len(of_year(len(days), reference, 7)) == reference + 40
