@@ -15,6 +15,7 @@ SCRIPTS = (
     "daily",
     "conformal",
     "drift",
+    "growth",
     "replay",
     "retrain",
     "bridge",
@@ -58,6 +59,7 @@ TARGETS = {
     "explain_day_vs_3000_rows": 3,
     "reason_bytes_per_row": 9,
     "api_p99_vs_empty": 10,
+    "alarm_growth": 1.3,
     **{
         f"retrain_flights{recipe}{loss}": 1
         for recipe in ("", "_expanding")
