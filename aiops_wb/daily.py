@@ -39,7 +39,7 @@ from .render.manifest import entry, silent_entry, write_manifest
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .render.promises import write_promises
 from .watch.acts import take_in_acts, told_of
-from .watch.alarm_rows import any_to_tell, record_alarms
+from .watch.alarm_rows import any_to_tell, keep_evidence, record_alarms
 from .watch.attribution import course_of
 from .watch.cases import Opened, open_cases
 from .watch.explore import renew_exploration
@@ -224,6 +224,7 @@ def compute(
                 _store_figures(store, view, figures, run_id, as_of, complete=not error)
                 if followed:
                     record_alarms(store, view, as_of, at, moved)
+                    keep_evidence(store, view)
                     _follow_silence(store, model, day, as_of, at)
                 _record_steps(store, ended() + _begun([DayReports(day, model, as_of)], then, at))
         stored = True

@@ -15,6 +15,7 @@ SCRIPTS = (
     "daily",
     "conformal",
     "drift",
+    "growth",
     "replay",
     "retrain",
     "bridge",
@@ -60,6 +61,7 @@ TARGETS = {
     "reason_bytes_per_row": 9,
     "api_p99_vs_empty": 10,
     "verify_mb_s": 2,
+    "alarm_growth": 1.3,
     **{
         f"retrain_flights{recipe}{loss}": 1
         for recipe in ("", "_expanding")

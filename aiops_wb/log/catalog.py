@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from .alarm_states import AlarmStateReads
 from .audit import AuditReads
 from .batches import BatchReads
 from .calibrations import CalibrationReads
@@ -55,6 +56,7 @@ class Reader(
     CaseReads,
     SiteReads,
     DriftEventReads,
+    AlarmStateReads,
     CalendarReads,
     NeverReads,
     RetrainingReads,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
+from .alarm_states import AlarmStateWrites
 from .base import WRITING
 from .beside import name_folder
 from .calibrations import CalibrationWrites
@@ -71,6 +72,7 @@ class Store(
     CaseWrites,
     SiteWrites,
     DriftEventWrites,
+    AlarmStateWrites,
     CalendarWrites,
     NeverWrites,
     RetrainingWrites,

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from .performance import Figure
-from .sequential import MIN_DAYS, MOST_A_DAY, autocorrelation, log_odds
+from .sequential import MIN_DAYS, MOST_A_DAY, across, autocorrelation, log_odds
 from scipy.special import chdtri, expit, ndtr, ndtri
 
 # %% ../../nbs/stats/14_days.ipynb #89ad9375
@@ -42,21 +42,23 @@ class _Matrix(NamedTuple):
 def _information(labelled, odds, x):
     "What labels say of shift and slope, where log-odds and places about the middle are known."
     weight = labelled * expit(odds) * expit(-odds)
-    return _Matrix(weight.sum(axis=1), weight @ x, weight @ x**2)
+    return _Matrix(across(weight), across(weight * x), across(weight * x**2))
 
 # %% ../../nbs/stats/14_days.ipynb #837d8a2c
 def _fitted(positive, labelled, z, x):
     "Shift and slope beyond one (days,) under which the labels of days are likeliest, a little held back."
     shift, slope = np.zeros((2, len(labelled)))
+    moves = np.ones(len(labelled), dtype=bool)
     for _ in range(40):
         odds = z + shift[:, None] + slope[:, None] * x
         missed = positive - labelled * expit(odds)
-        up, steeper = missed.sum(axis=1) - PRIOR_SHIFT * shift, missed @ x - PRIOR_SLOPE * slope
+        up, steeper = across(missed) - PRIOR_SHIFT * shift, across(missed * x) - PRIOR_SLOPE * slope
         room = _information(labelled, odds, x).known_beforehand().inverse()
         steps = np.array([room.shift * up + room.both * steeper, room.both * up + room.slope * steeper])
-        steps = np.clip(steps, -1, 1)  # far from the answer a whole step may overshoot
+        steps = np.where(moves, np.clip(steps, -1, 1), 0.0)  # far from the answer a whole step may overshoot
         shift, slope = shift + steps[0], slope + steps[1]
-        if np.abs(steps).max(initial=0) < 1e-8:
+        moves = np.abs(steps).max(axis=0) >= 1e-8  # each day has its own end, whatever the others do
+        if not moves.any():
             break
     return shift, slope
 
@@ -79,11 +81,12 @@ def day_statements(positive, negative, probability, usual) -> tuple[Statement, S
     """Shift and slope of the log-odds of each day's labels (days, cells) against a probability (cells,).
 
     Slopes count from one, and turn about the middle of the `usual` labelled counts (cells,), those of the
-    reference, so that no day's statement depends on a later one.
+    reference, so that no day's statement depends on a later one: of some days alone it is the same.
     """
     z, labelled = log_odds(probability), positive + negative
     weight = np.asarray(usual, dtype=np.float64) * expit(z) * expit(-z)
-    x = z - (float(weight @ z) / weight.sum() if weight.sum() else 0.0)
+    size, middle = across(np.array([weight, weight * z]))
+    x = z - (middle / size if size else 0.0)
     shift, slope = _fitted(positive, labelled, z, x)
     own = _information(labelled, z, x)
     room = own.known_beforehand().inverse()

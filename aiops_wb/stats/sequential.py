@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['MIN_DAYS', 'SIZES', 'MOST_A_DAY', 'WILD', 'HORIZON', 'DayReference', 'day_reference', 'share_bets', 'restarted',
-           'conformal_bets', 'level_bets', 'log_odds', 'day_offsets', 'offset_variance', 'e_bh', 'autocorrelation',
-           'Stream', 'Followed', 'follow', 'recent_shares']
+           'conformal_bets', 'level_bets', 'log_odds', 'across', 'day_offsets', 'offset_variance', 'e_bh',
+           'autocorrelation', 'Stream', 'Standing', 'Followed', 'follow', 'recent_shares']
 
 # %% ../../nbs/stats/06_sequential.ipynb #f5657c88
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, nan, sqrt
 from typing import NamedTuple
 
@@ -153,18 +153,24 @@ def _tail_ranks(seen, value, lot, tails):
     return [((len(seen) - high if tail > 0 else low) + lot * (high - low)) / len(seen) for tail in tails]
 
 # %% ../../nbs/stats/06_sequential.ipynb #fe1dc4d0
+def _ranked(values, groups):
+    "Group -> its values that are known, in order of size."
+    known = ~np.isnan(values)
+    return {group: np.sort(values[known & (groups == group)]).tolist() for group in np.unique(groups)}
+
+
 def conformal_bets(values, uniforms, groups=None, kappas: Sequence[float] = (0.1, 0.3, 0.5, 0.7),
-                   tails: Sequence[int] = (1, -1)) -> np.ndarray:
+                   tails: Sequence[int] = (1, -1), begin: int = 0) -> np.ndarray:
     """Log e-values (days, 1) from the conformal p-value of each value among the earlier ones of its group.
 
-    `uniforms` break ties; 0 where the value is NaN. Unit: the day. Valid for days that are exchangeable
-    within their group. The mean of the bets over kappas and tails is one e-value (averaged before it
-    multiplies).
+    Of the days from place `begin` on, for which `uniforms` break ties; 0 where the value is NaN. Unit: the
+    day. Valid for days that are exchangeable within their group. The mean of the bets over kappas and tails
+    is one e-value (averaged before it multiplies).
     """
     values, uniforms = np.asarray(values, dtype=np.float64), np.asarray(uniforms, dtype=np.float64)
     groups = np.zeros(len(values), dtype=int) if groups is None else np.asarray(groups)
-    past, bets = {}, np.zeros((len(values), 1))
-    for day, (value, group) in enumerate(zip(values, groups)):
+    past, bets = _ranked(values[:begin], groups[:begin]), np.zeros((len(values) - begin, 1))
+    for day, (value, group) in enumerate(zip(values[begin:], groups[begin:])):
         if np.isnan(value):
             continue
         seen = past.setdefault(group, [])
@@ -193,33 +199,39 @@ def _level(x, group, today) -> _Level | None:
 
 # %% ../../nbs/stats/06_sequential.ipynb #16d1950c
 def level_bets(values, weekday, tolerance: float, sizes: Sequence[float] = (0.1, 0.3, 1.0),
-               window: tuple[int, int] = (14, 63)) -> tuple[np.ndarray, np.ndarray]:
+               window: tuple[int, int] = (14, 63), begin: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Bets on the level of daily values, against the weekday means of days `window` back, and those means.
 
-    Log e-values (days, 2 x sizes) and means (days,); 0 and NaN where fewer than 28 days are known there.
-    Unit: the day. Valid for independent days, sub-Gaussian about a weekday mean that moved by at most
-    `tolerance`; approximate, because mean and variance are estimated from the window.
+    Log e-values (days, 2 x sizes) and means (days,), of the days from place `begin` on; 0 and NaN where fewer
+    than 28 days are known there. Unit: the day. Valid for independent days, sub-Gaussian about a weekday mean
+    that moved by at most `tolerance`; approximate, because mean and variance are estimated from the window.
     """
     values, weekday = np.asarray(values, dtype=np.float64), np.asarray(weekday)
-    bets, normal = np.zeros((len(values), 2 * len(sizes))), np.full(len(values), nan)
-    nearest, farthest = window
-    for day in range(nearest + 28, len(values)):
+    asked, (nearest, farthest) = len(values) - begin, window
+    bets, normal = np.zeros((asked, 2 * len(sizes))), np.full(asked, nan)
+    for day in range(max(begin, nearest + 28), len(values)):
         past = slice(max(0, day - farthest), day - nearest + 1)
         known = ~np.isnan(values[past])
         level = _level(values[past][known], weekday[past][known], weekday[day])
         if level is None:
             continue
-        normal[day] = level.mean
+        normal[day - begin] = level.mean
         if not np.isnan(values[day]):
             over = np.array([values[day] - level.mean, level.mean - values[day]])[:, None] - tolerance
             stake = np.asarray(sizes) / level.variance
-            bets[day] = np.minimum(stake * over - stake**2 * level.variance / 2, MOST_A_DAY).ravel()
+            bets[day - begin] = np.minimum(stake * over - stake**2 * level.variance / 2, MOST_A_DAY).ravel()
     return bets, normal
 
 # %% ../../nbs/stats/06_sequential.ipynb #2395da30
 def log_odds(probability) -> np.ndarray:
     "Of probabilities; those of nought and one are a billionth off."
     return logit(np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9))
+
+
+def across(cells) -> np.ndarray:
+    """Sums (days,) over cells (days, cells), added in their order: an empty cell changes no bit of them, nor
+    does another day."""
+    return np.cumsum(cells, axis=1)[:, -1] if cells.shape[1] else np.zeros(len(cells))
 
 
 def day_offsets(positive, negative, probability) -> tuple[np.ndarray, np.ndarray]:
@@ -229,18 +241,18 @@ def day_offsets(positive, negative, probability) -> tuple[np.ndarray, np.ndarray
     without a shift; NaN without labels.
     """
     z, labelled = log_odds(probability), positive + negative
-    shift, least = np.zeros((len(labelled), 1)), 1e-12
+    shift, moves, least = np.zeros(len(labelled)), np.ones(len(labelled), dtype=bool), 1e-12
     for _ in range(40):
-        p = expit(z + shift)
-        slope = (positive - labelled * p).sum(axis=1, keepdims=True)
-        curve = (labelled * p * (1 - p)).sum(axis=1, keepdims=True)
-        step = np.clip(slope / np.maximum(curve, least), -1, 1)
+        p = expit(z + shift[:, None])
+        slope, curve = across(positive - labelled * p), across(labelled * p * (1 - p))
+        step = np.where(moves, np.clip(slope / np.maximum(curve, least), -1, 1), 0.0)
         shift = np.clip(shift + step, -4, 4)
-        if np.abs(step).max(initial=0) < 1e-9:
+        moves = np.abs(step) >= 1e-9  # each day has its own end
+        if not moves.any():
             break
-    information = (labelled * expit(z) * expit(-z)).sum(axis=1)
+    information = across(labelled * expit(z) * expit(-z))
     with np.errstate(divide="ignore"):
-        return np.where(information > 0, shift[:, 0], nan), np.where(information > 0, 1 / information, nan)
+        return np.where(information > 0, shift, nan), np.where(information > 0, 1 / information, nan)
 
 # %% ../../nbs/stats/06_sequential.ipynb #02016e07
 def offset_variance(positive, negative, probability) -> tuple[float, float]:
@@ -316,82 +328,116 @@ class Stream:
     weight: float = 1.0
     unit: str = ""
 
+    def days(self, first: int, end: int | None = None) -> "Stream":
+        "The same asked on some of the days alone."
+        bets, effect, lower = (column[first:end] for column in (self.bets, self.effect, self.lower))
+        return replace(self, bets=bets, effect=effect, lower=lower)
+
+
+class Standing(NamedTuple):
+    "What has to be known of the days that a set of streams was followed over, to go on from there."
+
+    days: int           # followed so far
+    owned: np.ndarray   # (streams, bets) log wealth
+    best: np.ndarray    # (streams, bets) the most that a run of days up to the last has earned, in logarithms
+    began: np.ndarray   # (streams, bets) int: the first day of that run
+    opened: np.ndarray  # (streams,) int: the day on which the alarm opened, -1 where none is open
+    since: np.ndarray   # (streams,) int: the day on which its change most likely began, -1 without an alarm
+
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    "What a set of streams said each morning, and which alarms were open."
+    "What a set of streams said each morning, and which alarms were open; days are numbered from the first."
 
     evidence: np.ndarray  # (days, streams) log of the evidence of each; 0 is the alarm of a single stream
     bar: np.ndarray       # (streams,) log evidence at which a single stream would raise the alarm
     open: np.ndarray      # (days, streams) bool
     since: np.ndarray     # (days, streams) int: the day the change most likely began, -1 without an alarm
+    standings: tuple[Standing, ...] = ()  # those that were to be kept, then that of the last day
 
 
-def _began(bets, first, last):
-    "The day after which the bets made most: where the change most likely began."
-    sums = np.cumsum(bets[first : last + 1][::-1], axis=0)[::-1]
-    return first + int(np.unravel_index(np.argmax(sums), sums.shape)[0])
+def _grown(best, began, bets, day):
+    """The run of days up to `day` that earned most, and where it began, by the one up to the day before: a
+    run that has lost is given up (Page 1954)."""
+    return np.maximum(best, 0.0) + bets, np.where(best >= 0, began, day)
 
 # %% ../../nbs/stats/06_sequential.ipynb #f1b6ad25
 class _Wealth:
     "What a set of streams owns from day to day: one row of wealth for each, one entry for each of its bets."
 
-    def __init__(self, streams: Sequence[Stream], horizon: int):
+    def __init__(self, streams: Sequence[Stream], horizon: int, known: Standing | None = None):
         self.sizes = np.array([s.bets.shape[1] for s in streams], dtype=int)
         days, count = len(streams[0].bets) if streams else 0, len(streams)
         self.bets = np.full((days, count, self.sizes.max(initial=1)), -np.inf)
         for i, s in enumerate(streams):
             self.bets[:, i, : self.sizes[i]] = s.bets
-        self.owned = np.full(self.bets.shape[1:], -np.inf)
-        self.age, self.first = np.zeros((2, count), dtype=int)
+        nothing = np.full(self.bets.shape[1:], -np.inf)
+        none = np.full(count, -1)
+        begun = Standing(0, nothing, nothing, np.zeros(nothing.shape, dtype=int), none, none)
+        self.days, self.owned, self.best, self.began, self.opened, self.since = (
+            part if isinstance(part, int) else part.copy() for part in known or begun)
         self.horizon = horizon
 
-    def start_anew(self, which, day):
-        "Forget what streams own; their record begins on a day."
-        self.owned[which], self.first[which] = -np.inf, day
+    def standing(self):
+        "What has to be known to go on from here."
+        parts = self.owned, self.best, self.began, self.opened, self.since
+        return Standing(self.days, *(part.copy() for part in parts))
 
-    def play(self, day, was_open):
-        "The log evidence of each stream after a day's bets."
-        self.start_anew((self.age > 0) & (self.age % self.horizon == 0) & ~was_open, day)
-        self.owned, self.age = np.logaddexp(self.owned, 0.0) + self.bets[day], self.age + 1
+    def start_anew(self, which):
+        "Forget what streams own; their record begins on the next day."
+        self.owned[which] = self.best[which] = -np.inf
+
+    def play(self, bets):
+        "The log evidence of each stream after a day's bets (streams, bets)."
+        if self.days and self.days % self.horizon == 0:
+            self.start_anew(self.opened < 0)
+        self.owned = np.logaddexp(self.owned, 0.0) + bets
+        self.best, self.began = _grown(self.best, self.began, bets, self.days)
+        self.days += 1
         stakes = np.maximum(self.sizes, 1) * self.horizon
         return np.logaddexp.reduce(self.owned, axis=1) - np.log(stakes)
 
 # %% ../../nbs/stats/06_sequential.ipynb #c98477d9
 def follow(streams: Sequence[Stream], level: float, horizon: int = HORIZON, hold: int = 7,
-           muted=None) -> Followed:
-    """Follow streams of equal length day by day.
+           muted=None, known: Standing | None = None, keep: int = 0) -> Followed:
+    """Follow streams of equal length day by day, from what is `known` of earlier days (None: from the first).
 
     P(any alarm within a horizon while every stream's hypothesis holds) <= level; across streams the false
     discovery rate is at most the level, under any dependence between them. `muted` (days,) bool: mornings
-    on which no alarm opens; `hold`: days that an alarm stays open at least.
+    on which no alarm opens; `hold`: days that an alarm stays open at least; `keep`: after every so many
+    days the standing is kept.
     """
-    wealth, weights = _Wealth(streams, horizon), np.array([s.weight for s in streams])
+    wealth, weights = _Wealth(streams, horizon, known), np.array([s.weight for s in streams])
     days, count = wealth.bets.shape[:2]
     muted = np.zeros(days, dtype=bool) if muted is None else np.asarray(muted, dtype=bool)
     evidence, is_open = np.full((days, count), -np.inf), np.zeros((days, count), dtype=bool)
-    since, opened = np.full((days, count), -1), np.zeros(count, dtype=int)
-    for day in range(days):
-        was_open = is_open[day - 1] if day else np.zeros(count, dtype=bool)
-        evidence[day] = wealth.play(day, was_open)
-        is_open[day] = was_open | (e_bh(evidence[day], level, weights) & ~muted[day])
-        opened[is_open[day] & ~was_open] = day
-        for i in np.flatnonzero(is_open[day]):
-            if day - opened[i] >= hold and not streams[i].lower[day] > streams[i].tolerance:
-                is_open[day, i] = False
-                wealth.start_anew(i, day + 1)
-            else:
-                began = since[day - 1, i] if was_open[i] else _began(streams[i].bets, wealth.first[i], day)
-                since[day, i] = began
+    since, standings = np.full((days, count), -1), []
+    for at in range(days):
+        evidence[at] = wealth.play(wealth.bets[at])
+        _say(wealth, e_bh(evidence[at], level, weights) & ~muted[at])
+        for i in np.flatnonzero(wealth.opened >= 0):
+            long_ago = wealth.days - 1 - wealth.opened[i] >= hold
+            if long_ago and not streams[i].lower[at] > streams[i].tolerance:
+                wealth.opened[i] = wealth.since[i] = -1
+                wealth.start_anew(i)
+        is_open[at], since[at] = wealth.opened >= 0, wealth.since
+        if keep and wealth.days % keep == 0:
+            standings.append(wealth.standing())
     bar = np.log(count / level) - np.log(weights / weights.mean()) if count else np.zeros(0)
-    return Followed(evidence, bar, is_open, since)
+    return Followed(evidence, bar, is_open, since, (*standings, wealth.standing()))
+
+
+def _say(wealth, alarmed):
+    "Alarms of streams that have none open yet, and since when their change is likeliest."
+    for i in np.flatnonzero(alarmed & (wealth.opened < 0)):
+        most = wealth.best[i] == wealth.best[i].max()
+        wealth.opened[i], wealth.since[i] = wealth.days - 1, wealth.began[i][most].min()
 
 # %% ../../nbs/stats/06_sequential.ipynb #9f299694
 def _over_last(days, column):
-    "Sums over the last days up to each day, along the first axis."
-    sums = np.cumsum(column, axis=0)
-    before = np.zeros((min(days, len(column)), *column.shape[1:]))
-    return sums - np.concatenate([before, sums[:-days]])
+    "Sums over the last days up to each day, along the first axis, the oldest first: of no other days."
+    padded = np.concatenate([np.zeros((days - 1, *column.shape[1:])), column])
+    return sum(padded[back : back + len(column)] for back in range(days))
 
 
 def _recent_change(hits, n, weekday, reference, days):

@@ -6,7 +6,7 @@
 __all__ = ['FEW', 'SHARES', 'SCORE_QUANTILES', 'BUILT_IN', 'RATIO', 'ADVICE', 'WatchedSets', 'places', 'padded', 'watched_sets',
            'Question', 'Daily', 'feature_questions', 'score_question', 'reference_fit', 'calibration_question',
            'positive_question', 'loss_question', 'labelled_question', 'later', 'ranked_question', 'label_offset',
-           'mix_offset', 'Alarm', 'Findings', 'open_alarms', 'moved_with']
+           'mix_offset', 'Alarm', 'Findings', 'open_alarms', 'moved_since', 'moved_with']
 
 # %% ../../nbs/stats/12_streams.ipynb #bb279924
 from collections.abc import Callable, Mapping, Sequence
@@ -237,7 +237,8 @@ def feature_questions(days, tables, reference_days, reference_tables, bins: Mapp
                       recent: int, weight: float, unreadable: Mapping = {}) -> list[Question]:
     """A question for each feature with a reference and counts; `days` are those of the tables' rows.
 
-    `unreadable` (days,) counts missing values of a feature that were delivered and could not be read.
+    `unreadable` (days,) counts missing values that were delivered and could not be read, of features that
+    ever had such.
     """
     questions = []
     for name, rule in bins.items():
@@ -247,7 +248,7 @@ def feature_questions(days, tables, reference_days, reference_tables, bins: Mapp
         sets = watched_sets(rule, before.sum(axis=0))
         daily = [Daily(t @ sets.members, t.sum(axis=1), d)
                  for t, d in ((now, days), (before, reference_days))]
-        if np.any(unreadable.get(name, 0)):
+        if name in unreadable:
             sets, daily = _with_unreadable(sets, daily, unreadable[name])
         questions.append(
             _share_question(_stream_name(name), "feature", *daily, tolerance, weight, sets, recent))
@@ -403,20 +404,22 @@ def _of_rises(question):
                    earns=earns)
 
 # %% ../../nbs/stats/12_streams.ipynb #2c5fb428
-def labelled_question(days: Mapping[date, ScoreCounts], tolerance: float, recent: int, weight: float,
-                      learn: int = 28) -> Question | None:
-    "Do as many events get a label as on the version's first 28 days with events? None before that."
-    hits = np.array([[c.total[1]] for c in days.values()], dtype=np.float64).reshape(-1, 1)
-    n, dates = np.array([c.total[0] for c in days.values()], dtype=np.float64), list(days)
+def labelled_question(days: Sequence[date], labelled, events, tolerance: float, recent: int, weight: float,
+                      learn: int = 28, begin: int = 0) -> Question | None:
+    """Do as many of a day's events (days,) get a label as on the version's first 28 days with events?
+
+    Asked on the days from place `begin` on; None before there are more than 28, and without any label.
+    """
+    hits, n = np.array(labelled, dtype=np.float64)[:, None], np.array(events, dtype=np.float64)
     with_events = np.flatnonzero(n > 0)
     if len(with_events) <= learn or not hits.any():
         return None
-    first = slice(int(with_events[learn - 1]) + 1)
-    question = _share_question("share labelled", "labels", Daily(hits, n, dates),
-                               Daily(hits[first], n[first], dates[first]), tolerance, weight, recent=recent)
+    learned = int(with_events[learn - 1]) + 1
+    now, first = (Daily(hits[part], n[part], days[part]) for part in (slice(begin, None), slice(learned)))
+    question = _share_question("share labelled", "labels", now, first, tolerance, weight, recent=recent)
     if question is not None:
-        question.stream.bets[first] = 0
-        question.apart.since[first] = nan
+        question.stream.bets[: max(0, learned - begin)] = 0
+        question.apart.since[: max(0, learned - begin)] = nan
     return question
 
 # %% ../../nbs/stats/12_streams.ipynb #df340285
@@ -446,18 +449,20 @@ def _trailing_mean(values, days):
 
 
 def ranked_question(name: str, days: Sequence[date], values, lots: np.ndarray, weight: float,
-                    recent: int = 7) -> Question:
+                    recent: int = 7, begin: int = 0) -> Question:
     """Is a positive daily value (events, milliseconds) as usual for its weekday?
 
-    The effect is the mean of the recent days' logs against the weekday means of the weeks before. `lots`
-    (days,) in [0, 1] break ties.
+    The effect is the mean of the recent days' logs against the weekday means of the weeks before. Asked on
+    the days from place `begin` on, for which `lots` in [0, 1] break ties.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(np.asarray(values, dtype=np.float64))
     logs[~np.isfinite(logs)] = nan
     weekday = _weekdays(days)
-    levels, normal = sequential.level_bets(logs, weekday, RATIO)
-    ranks, effect = sequential.conformal_bets(logs, lots, weekday), _trailing_mean(logs - normal, recent)
+    levels, normal = sequential.level_bets(logs, weekday, RATIO, begin=begin)
+    ranks = sequential.conformal_bets(logs, lots, weekday, begin=begin)
+    logs, weekday = logs[begin:], weekday[begin:]
+    effect = _trailing_mean(logs - normal, recent)
     lower = np.nan_to_num(np.abs(effect))
     ranks[lower <= RATIO] = np.minimum(ranks[lower <= RATIO], 0)
     # stakes are equal: as many on ranks as on levels
@@ -552,7 +557,7 @@ def _says(alarm):
 # %% ../../nbs/stats/12_streams.ipynb #1d29db95
 @dataclass(frozen=True, eq=False)
 class Findings:
-    "What was asked and found up to a morning."
+    "What was asked and found up to a morning; questions tell of the days from place `begin` on."
 
     days: Sequence[date]
     questions: Sequence[Question]
@@ -560,6 +565,7 @@ class Findings:
     muted: np.ndarray  # (days,)
     offset: Figure     # of labels from the probabilities, in logits
     mix_offset: Figure
+    begin: int = 0
 
 
 def open_alarms(findings: Findings) -> list[Alarm]:
@@ -606,30 +612,39 @@ def _alarm(findings, i, kind):
     is_open = findings.followed.open[:, i]
     first = last + 1 - int(is_open[::-1].argmin()) if not is_open.all() else 0
     most = findings.followed.evidence[first:, i].max() - findings.followed.bar[i]
-    where = q.where[q.at[last]] if q.at is not None else q.where[0]
+    where = q.where[q.at[-1]] if q.at is not None else q.where[0]
     since = findings.days[max(0, findings.followed.since[last, i] - q.lag)]
-    return Alarm(s.name, kind, drift.alarm_severity(s.effect[last], True, q.levels), float(most / log(10)),
-                 float(s.effect[last]), float(s.lower[last]), s.unit, where, since, findings.days[first],
+    return Alarm(s.name, kind, drift.alarm_severity(s.effect[-1], True, q.levels), float(most / log(10)),
+                 float(s.effect[-1]), float(s.lower[-1]), s.unit, where, since, findings.days[first],
                  bool(findings.muted[last]))
 
 # %% ../../nbs/stats/12_streams.ipynb #2e5806d9
+def moved_since(findings: Findings) -> int | None:
+    "The place of the day on which the newest change of an input with an alarm began; None without one."
+    if not len(findings.followed.open) or findings.muted[-1]:
+        return None
+    last = zip(findings.questions, findings.followed.open[-1], findings.followed.since[-1])
+    return max((int(since) for q, is_open, since in last if is_open and q.about in ("feature", "score")),
+               default=None)
+
+
 def moved_with(findings: Findings, level: float = 0.05) -> list[str]:
     """Features without an alarm of their own that moved together with an input that has one: by their shares
-    since the newest such change began; empty without one.
+    since the newest such change began (`moved_since`), where the questions tell of it; empty without one.
 
     The share of those named that has not moved is at most `level` in the mean over mornings (false discovery
     rate, Benjamini and Hochberg 1995): for features that are independent or move alike, where the alarm of
     another stream says nothing of their chance, and days differ as those of the reference did.
     """
-    questions, is_open = findings.questions, findings.followed.open
-    if not len(is_open) or findings.muted[-1]:
+    began = moved_since(findings)
+    if began is None:
         return []
-    opened = [i for i, q in enumerate(questions) if is_open[-1, i] and q.about in ("feature", "score")]
-    asked = [q for i, q in enumerate(questions) if q.about == "feature" and not is_open[-1, i]]
-    if not opened or not asked:
+    last = zip(findings.questions, findings.followed.open[-1])
+    asked = [q for q, is_open in last if q.about == "feature" and not is_open]
+    if not asked:
         return []
-    began = max(int(findings.followed.since[-1, i]) for i in opened)
-    chance, rank = np.array([q.since(began) for q in asked]), np.arange(1, len(asked) + 1)
+    first, rank = max(0, began - findings.begin), np.arange(1, len(asked) + 1)
+    chance = np.array([q.since(first) for q in asked])
     passing = np.flatnonzero(np.sort(chance) <= level * rank / len(asked))
     bound = np.sort(chance)[passing[-1]] if len(passing) else -1.0
     return [q.stream.name for q, p in zip(asked, chance) if p <= bound]

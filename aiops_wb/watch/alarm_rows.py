@@ -13,7 +13,15 @@ from .silence import SILENCE
 from .switch import closed_row
 from .view import View
 
-__all__ = ["MOVED", "alarms_of_day", "any_to_tell", "event_id", "event_rows", "record_alarms"]
+__all__ = [
+    "MOVED",
+    "alarms_of_day",
+    "any_to_tell",
+    "event_id",
+    "event_rows",
+    "keep_evidence",
+    "record_alarms",
+]
 
 MOVED = " What moved the scores: "
 """What stands in the words of an alarm before what moved the scores, on the morning it opened or
@@ -143,6 +151,11 @@ def record_alarms(
     withdrawn = _withdrawn(rows, said, as_of, now)
     new = [frame for frame in (rows, withdrawn) if len(frame)]
     store.add_drift_events(pd.concat(new, ignore_index=True) if new else rows)
+
+
+def keep_evidence(store: Store, view: View) -> None:
+    "Keep what alarms of a version stand on, so that later mornings go on from there."
+    store.keep_alarm_states(view.model, view.version, view.drift.to_keep())
 
 
 def _told(frame):

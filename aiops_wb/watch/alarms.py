@@ -1,9 +1,9 @@
 """Which streams of a version drift: read from what the log counted, followed to a morning."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from math import isinf, isnan, nan
 from typing import NamedTuple
 
@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from ..config import Settings
+from ..log.alarm_states import KeptState
 from ..log.catalog import Reader
 from ..log.features import binned_days
 from ..log.watching import NotWatched
 from ..stats import sequential
 from ..stats.conformal import VennAbers
 from ..stats.counts import ScoreCounts
-from ..stats.days import Independence, independence
+from ..stats.days import Independence, Residuals, independence
 from ..stats.drift import FeatureShift, feature_shift
 from ..stats.performance import Figure
 from ..stats.points import Grid
@@ -33,6 +34,7 @@ from ..stats.streams import (
     later,
     loss_question,
     mix_offset,
+    moved_since,
     moved_with,
     open_alarms,
     padded,
@@ -42,6 +44,7 @@ from ..stats.streams import (
     reference_fit,
     score_question,
 )
+from .past_alarms import EVERY, Basis, Past, Said, newest_past, states
 from .registered import ENOUGH_DAYS, Reference, Registered
 from .unwatched import Situation, not_asked, too_little
 
@@ -62,7 +65,11 @@ SILENCE_DAYS = 60
 
 @dataclass(frozen=True, eq=False)
 class Drift:
-    "What the questions said on every morning from the first to `days[-1]`."
+    """What the questions said on every morning from the first to `days[-1]`.
+
+    Questions tell of the days from place `begin` on, and of all of them how far they lie from the
+    usual; `wider` asks them of the days from an earlier place on.
+    """
 
     days: list[date]
     questions: list[Question]
@@ -77,6 +84,9 @@ class Drift:
         default_factory=dict
     )  # feature -> counts of the recent days, of the reference, binning rule
     off: NotWatched | None = None  # who switched the watch off: nothing is an alarm
+    begin: int = 0
+    wider: Callable[[int], "Drift"] | None = None
+    to_keep: Callable[[], list[KeptState]] = list  # for the mornings to come
 
     @cached_property
     def shifts(self) -> list[FeatureShift]:
@@ -105,13 +115,25 @@ class Drift:
     @cached_property
     def moved_with(self) -> list[str]:
         "Features without an alarm of their own that moved together with an input that has one."
-        return [] if self.off else moved_with(self._findings)
+        if self.off:
+            return []
+        since = moved_since(self._findings)
+        return moved_with((self if since is None else self.since(since))._findings)
+
+    def since(self, place: int) -> "Drift":
+        "The same, with questions that tell of the days from a place on, or from an earlier one."
+        return self if place >= self.begin or self.wider is None else self.wider(max(0, place))
+
+    def last(self, days: int) -> tuple[list[date], list[Question]]:
+        "Questions that tell of the last days, also of labels, and the days they tell of."
+        longest = max((q.lag for q in self.questions), default=0)
+        told = self.since(len(self.days) - days - longest)
+        return self.days[told.begin :], told.questions
 
     @property
     def _findings(self):
-        return Findings(
-            self.days, self.questions, self.followed, self.muted, self.offset, self.mix_offset
-        )
+        told = self.days, self.questions, self.followed, self.muted, self.offset, self.mix_offset
+        return Findings(*told, self.begin)
 
     @property
     def severity(self) -> str:
@@ -220,6 +242,7 @@ class Observed:
     # feature -> day -> values that were delivered and could not be read; they are missing, too
     unreadable: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
     chosen: tuple[date, date] | None = None  # days of the log that a person made the reference
+    since: date | None = None  # the first day that was read; None: of whatever day there is
 
     @property
     def compared(self) -> list[str]:
@@ -267,24 +290,27 @@ def observe(
     as_of: datetime | None = None,
     bins: Mapping | None = None,
     reference: Reference | None = None,
+    since: date | None = None,
 ) -> Observed:
     """Read what was counted of a version up to a day, as known at a time.
 
-    `reference` is what the version is held against (None: what it was registered with).
+    `reference` is what the version is held against (None: what it was registered with); `since`:
+    the first day that is read.
     """
     reference = reference or Registered(reader, model, version)
-    counts = reader.score_counts(model, None, day, version=version, as_of=as_of)
-    latency = reader.latency(model, None, day, version=version, as_of=as_of)
+    counts = reader.score_counts(model, since, day, version=version, as_of=as_of)
+    latency = reader.latency(model, since, day, version=version, as_of=as_of)
     return Observed(
         counts,
         reference.days,
-        *reader.feature_counts(model, version, None, day, as_of=as_of),
+        *reader.feature_counts(model, version, since, day, as_of=as_of),
         *reference.features,
         bins or {},
         {d: h.mean for d, h in latency.items()},
         reader.calendar(model, as_of),
         _by_feature(reader.unreadable_counts(model, version, as_of)),
         reference.span,
+        since,
     )
 
 
@@ -307,14 +333,69 @@ def drift_of(
     reference: Reference | None = None,
     waits: float | None = None,
 ) -> Drift:
-    """Follow a version by what is stored, as known at a time.
+    """Follow a version by what is stored, as known at a time: on from the evidence that is kept,
+    where that is still what following from the first day would come to.
 
     `card` is the model card, stored when the version was registered; `reference` as in `observe`,
     `waits` as in `follow_version`.
     """
     reference = reference or Registered(reader, model, version)
-    seen = observe(reader, model, version, day, as_of, (card or {}).get("bins"), reference)
-    return follow_version(seen, day, settings, reference.fit if seen.reference else None, waits)
+    waits = settings.label_floor if waits is None else waits
+    bins = (card or {}).get("bins") or {}
+    asked = _Asked(reader, (model, version), day, as_of, bins, reference, settings, waits)
+    calendar = reader.calendar(model, as_of)
+    muted = lambda first, last: muted_days(_each(first, last), calendar)
+    basis = asked.basis()
+    past = newest_past(reader, model, version, day, basis, muted)
+    return (past and asked.follow(basis, past)) or asked.follow(basis, None)
+
+
+class _Asked(NamedTuple):
+    "A version on a day, as known at a time, what it is held against, and when labels are in."
+
+    reader: Reader
+    named: tuple[str, str]
+    day: date
+    as_of: datetime | None
+    bins: Mapping
+    reference: Reference
+    settings: Settings
+    waits: float
+
+    def basis(self) -> Basis:
+        "What evidence rests on."
+        counted = _by_feature(self.reader.unreadable_counts(*self.named, self.as_of))
+        unreadable = [f for f, days in counted.items() if min(days) <= self.day]
+        rules = self.settings, self.bins, unreadable, self.waits, self.as_of
+        return Basis.of(self.reader, self.reference, *rules)
+
+    def follow(self, basis: Basis, past: Past | None, begin: int | None = None) -> Drift | None:
+        "Follow it on from its past, with questions from a place on; None where they are others."
+        if past and begin is None:
+            begin = max(0, past.days - self._back)
+        seen = self._seen(past, begin)
+        fit = self.reference.fit if seen.reference else None
+        drift = follow_version(seen, self.day, self.settings, fit, self.waits, past, basis)
+        return drift and replace(drift, wider=partial(self.follow, basis, past) if past else None)
+
+    @property
+    def _back(self):
+        "Days before the first that is followed on which its bets and its recent change rest."
+        return (0 if isinf(self.waits) else 3 * int(self.waits)) + self.settings.recent_days - 1
+
+    def _seen(self, past, begin):
+        "What was counted: from a place on, and on the days that a version is its own reference."
+        since = past.first + timedelta(begin) if past else None
+        at = self.day, self.as_of, self.bins, self.reference, since
+        seen = observe(self.reader, *self.named, *at)
+        span = seen.chosen
+        if past and not seen.reference:
+            span = past.first, past.first + timedelta(past.learned - 1)
+        if past is None or span is None:
+            return seen
+        model, version = self.named
+        own = self.reader.score_counts(model, *span, version=version, as_of=self.as_of)
+        return replace(seen, counts=own | dict(seen.counts))
 
 
 def follow_version(
@@ -323,31 +404,37 @@ def follow_version(
     settings: Settings,
     fit: VennAbers | None = None,
     waits: float | None = None,
-) -> Drift:
-    """Follow a version from its first day to `day`.
+    past: Past | None = None,
+    basis: Basis | None = None,
+) -> Drift | None:
+    """Follow a version from its first day to `day`, or on from its `past`; None where other
+    questions were asked then.
 
     Days of labels count when they are `waits` days old (None: as old as is set; infinite: they are
     never known to be in, and nothing is asked about labels). References: the days of training for
     features, the held-out days for the score and the labels; for a version trained elsewhere its
     own first 28 days with events, and no features. They never move by themselves: only where days
     were `chosen` by a person these are the reference, and nothing before their end is watched.
-    `fit` is `reference_fit` of the reference, where it has been made already.
+    `fit` is `reference_fit` of the reference, where it has been made already. `basis`: what the
+    evidence rests on, where it is to be kept.
     """
     waits = settings.label_floor if waits is None else waits
-    span = _span(seen, day)
+    span = _span(seen, day, past)
     muted = muted_days(span.days, seen.calendar)
-    tables = _on_days(seen, span.days)
-    labelled = _labelled_reference(span, waits)
+    tables = _on_days(seen, span.days[span.begin :])
+    labelled = _labelled_reference(seen, span, waits)
     fit = fit or reference_fit(labelled)
     questions = _questions(seen, span, tables, _Labels(labelled, fit, waits), settings)
     for q in questions:
-        _count_for_nothing(q, muted, span.learned)
+        _count_for_nothing(q, muted[span.begin :], span)
+    if past and past.asked != _asked(questions):
+        return None
     calibration = next((q for q in questions if q.stream.name == "calibration"), None)
-    streams = [q.stream for q in questions]
+    followed, questions, to_keep = _evidence(questions, span, muted, settings, past, basis, waits)
     return Drift(
         span.days,
         questions,
-        sequential.follow(streams, settings.drift_level, hold=settings.recent_days, muted=muted),
+        followed,
         muted,
         seen.calendar,
         label_offset(calibration),
@@ -357,12 +444,80 @@ def follow_version(
         settings.drift_level,
         _situation(seen, span, labelled, waits, settings.recent_days),
         _vectors(seen, tables, settings.recent_days),
+        begin=span.begin,
+        to_keep=to_keep,
     )
+
+
+def _asked(questions):
+    "Which streams these are."
+    return repr([(q.stream.name, q.stream.bets.shape[1], q.stream.weight) for q in questions])
+
+
+def _evidence(questions, span, muted, settings, past, basis, waits):
+    """What was said on every morning, the questions with how far all days lie from the usual, and
+    what is to be kept of it."""
+    place = past.days if past else 0
+    since = sequential.follow(
+        [q.stream.days(place - span.begin) for q in questions],
+        settings.drift_level,
+        hold=settings.recent_days,
+        muted=muted[place:],
+        known=past.standing if past else None,
+        keep=EVERY,
+    )
+    before = past.said if past else None
+    evidence, is_open, began = (
+        table if before is None else np.concatenate([getattr(before, name), table])
+        for name, table in (
+            ("evidence", since.evidence),
+            ("open", since.open),
+            ("since", since.since),
+        )
+    )
+    questions = [_of_all_days(q, i, span, past) for i, q in enumerate(questions)]
+    followed = replace(since, evidence=evidence, open=is_open, since=began)
+
+    def to_keep():
+        if basis is None or (past and len(span.days) % EVERY):
+            return []
+        settled = len(span.days) - (28 if isinf(waits) else 3 * int(waits))
+        kept = [s for s in since.standings[:-1] if s.days <= settled and _known(span, s.days)]
+        said = _said(questions, span, followed)
+        return states(past, span.days[0], said, kept, _asked(questions), muted, basis)
+
+    return followed, questions, to_keep
+
+
+def _known(span, days):
+    "Whether first day and reference are what they will be, after some days."
+    return days >= span.learned and np.count_nonzero(span.events[:days]) >= ENOUGH_DAYS
+
+
+def _of_all_days(question, i, span, past):
+    "A question with how far all its days lie from the usual."
+    apart = question.apart
+    if not span.begin:
+        return question
+    since = np.concatenate([past.said.apart[: span.begin, i], apart.since])
+    groups = np.concatenate([past.said.groups[: span.begin, i], apart.groups])
+    return replace(question, apart=Residuals(apart.before, since, groups))
+
+
+def _said(questions, span, followed):
+    "What was counted and said of every day."
+    shape = len(span.days), len(questions)
+    apart, groups = np.full(shape, nan), np.zeros(shape, dtype=int)
+    for i, q in enumerate(questions):
+        known = len(q.apart.since)
+        apart[:known, i], groups[:known, i] = q.apart.since, q.apart.groups
+    counted = span.events, span.labelled, span.latency
+    return Said.of(counted, followed.evidence, apart, (followed.open, followed.since, groups))
 
 
 def _situation(seen, span, labelled, waits, recent):
     "What decides whether a stream can be watched."
-    lately = [c.total[0] for c in span.counts.values()][-recent:]
+    lately = [int(n) for n in span.events[-recent:]]
     return Situation(
         reference_days=sum(c.total[0] > 0 for c in span.reference.values()),
         labelled_days=sum(c.total[1] > 0 for c in labelled.values()),
@@ -379,27 +534,46 @@ class _Span(NamedTuple):
     "The days that a version is followed over, and what they are compared with."
 
     days: list[date]
-    counts: dict[date, ScoreCounts]  # of every day, with events or not
+    begin: int  # place of the first day that questions tell of
+    counts: dict[date, ScoreCounts]  # of every day from there on, with events or not
+    events: np.ndarray  # (days,)
+    labelled: np.ndarray  # (days,)
+    latency: np.ndarray  # (days,) mean, NaN where unknown
     reference: Mapping[date, ScoreCounts]
     learned: int  # days from the first that the reference was learned from
 
 
-def _span(seen, day):
-    with_events = [d for d, c in seen.counts.items() if c.total[0]]
-    first = seen.chosen[0] if seen.chosen else _beginning(with_events, day)
+def _span(seen, day, past):
+    if past:
+        first = past.first
+    elif seen.chosen:
+        first = seen.chosen[0]
+    else:
+        first = _beginning([d for d, c in seen.counts.items() if c.total[0]], day)
     first = min(first, day)  # days that are chosen later say nothing of this one
-    days = [first + timedelta(i) for i in range((day - first).days + 1)]
+    days = _each(first, day)
+    begin = (seen.since - first).days if past else 0
     grids = [c.grid for c in seen.counts.values()]
     empty = ScoreCounts.empty(grids[0]) if grids else ScoreCounts.empty()
-    counts = {d: seen.counts.get(d, empty) for d in days}  # a day without events is a day
+    counts = {d: seen.counts.get(d, empty) for d in days[begin:]}  # a day without events is a day
+    totals = [c.total for c in counts.values()]
+    latency = [seen.latency.get(d, nan) for d in counts]
+    columns = [t[0] for t in totals], [t[1] for t in totals], latency
+    before = past.said.counted[:, :begin] if past else np.zeros((3, 0))
+    known = [np.concatenate([b, np.array(c, dtype=float)]) for b, c in zip(before, columns)]
     if seen.reference:
         learned = (seen.chosen[1] - first).days + 1 if seen.chosen else 0
-        return _Span(days, counts, seen.reference, min(learned, len(days)))
-    with_events = [i for i, d in enumerate(days) if counts[d].total[0]]
+        return _Span(days, begin, counts, *known, seen.reference, min(learned, len(days)))
+    with_events = np.flatnonzero(known[0])
     enough = len(with_events) >= ENOUGH_DAYS
-    learned = with_events[ENOUGH_DAYS - 1] + 1 if enough else len(days)
-    own = {d: counts[d] for d in days[:learned] if counts[d].total[0]}
-    return _Span(days, counts, own, learned)
+    learned = int(with_events[ENOUGH_DAYS - 1]) + 1 if enough else len(days)
+    own = {days[i]: seen.counts[days[i]] for i in with_events if i < learned}
+    return _Span(days, begin, counts, *known, own, learned)
+
+
+def _each(first, last):
+    "Every day from one to another."
+    return [first + timedelta(i) for i in range((last - first).days + 1)]
 
 
 def _beginning(days, last):
@@ -417,10 +591,10 @@ def _beginning(days, last):
 
 def muted_days(days: Sequence[date], calendar: pd.DataFrame) -> np.ndarray:
     "Which of some days (bool) the calendar mutes."
-    muted = np.zeros(len(days), dtype=bool)
+    muted, on = np.zeros(len(days), dtype=bool), np.array(days, dtype="datetime64[D]")
     for entry in calendar[calendar.mutes].itertuples():
-        first, last = entry.first.date(), entry.last.date()
-        muted |= np.array([first <= d <= last for d in days], dtype=bool)
+        first, last = (np.datetime64(day.date(), "D") for day in (entry.first, entry.last))
+        muted |= (first <= on) & (on <= last)
     return muted
 
 
@@ -436,7 +610,7 @@ def _on_days(seen, days):
 
 def _older_than(span, days):
     "Counts of the days that are at least so old on the last."
-    return {d: span.counts[d] for d in span.days[: max(0, len(span.days) - days)]}
+    return dict(list(span.counts.items())[: max(0, len(span.counts) - days)])
 
 
 class _Labels(NamedTuple):
@@ -447,19 +621,27 @@ class _Labels(NamedTuple):
     waits: float  # days after which they are in
 
 
-def _labelled_reference(span, waits):
+def _labelled_reference(seen, span, waits):
     "The reference's days with labels; of a version trained elsewhere, those that are complete."
-    known = _older_than(span, waits) if span.learned else span.reference
-    return {d: c for d, c in known.items() if d in span.reference and c.total[1]}
+    known = span.reference
+    if span.learned:
+        last = -1 if isinf(waits) else len(span.days) - 1 - int(waits)
+        first = span.days[0]
+        old = (d for d in sorted(span.reference) if 0 <= (d - first).days <= last)
+        known = {d: seen.counts[d] for d in old if d in seen.counts}
+    return {d: c for d, c in known.items() if c.total[1]}
 
 
 def _questions(seen, span, tables, labels, settings):
     "All questions to a version, in the order in which people read them."
-    tolerance, recent, days = settings.drift_tolerance, settings.recent_days, span.days
+    tolerance, recent, days = settings.drift_tolerance, settings.recent_days, list(span.counts)
     inputs = SHARES["inputs"] / (1 + len(seen.compared))
-    volume = [c.total[0] for c in span.counts.values()]
-    latency = [seen.latency.get(d, nan) for d in days]
-    ranked = {"volume": volume, "latency": latency}
+    ranked = {"volume": span.events, "latency": span.latency}
+    unreadable = {
+        feature: np.array([n.get(d, 0) for d in days])
+        for feature, n in seen.unreadable.items()
+        if any(span.days[0] <= d <= span.days[-1] and n[d] for d in n)
+    }
     asked = [
         score_question(span.counts, span.reference, tolerance, recent, inputs),
         *feature_questions(
@@ -471,11 +653,13 @@ def _questions(seen, span, tables, labels, settings):
             tolerance,
             recent,
             inputs,
-            {f: np.array([n.get(d, 0) for d in days]) for f, n in seen.unreadable.items()},
+            unreadable,
         ),
         *_about_labels(span, labels, settings),
         *(
-            ranked_question(name, days, values, lots(name, days), SHARES[name], recent)
+            ranked_question(
+                name, span.days, values, lots(name, days), SHARES[name], recent, span.begin
+            )
             for name, values in ranked.items()
         ),
     ]
@@ -484,13 +668,11 @@ def _questions(seen, span, tables, labels, settings):
 
 def _about_labels(span, labels, settings):
     "Questions about labels, asked when the labels of their days are complete."
-    tolerance, recent, mornings = settings.drift_tolerance, settings.recent_days, len(span.days)
+    tolerance, recent, mornings = settings.drift_tolerance, settings.recent_days, len(span.counts)
     labelled, fit, lag = labels
     if isinf(lag):
         return []
     known = _older_than(span, lag)
-    # labels that trickle in later must not look like fewer labels
-    long_known = _older_than(span, 3 * lag)
     late = [
         calibration_question(
             known, labelled, settings.calibration_tolerance, recent, SHARES["calibration"], fit
@@ -498,20 +680,28 @@ def _about_labels(span, labels, settings):
         positive_question(known, labelled, tolerance, recent, SHARES["positive rate"]),
         loss_question(known, labelled, tolerance, recent, SHARES["loss"]),
     ]
-    share = labelled_question(long_known, tolerance, recent, SHARES["share labelled"])
+    # labels that trickle in later must not look like fewer labels
+    long_known = slice(max(0, len(span.days) - 3 * lag))
+    share = labelled_question(
+        *(column[long_known] for column in (span.days, span.labelled, span.events)),
+        tolerance,
+        recent,
+        SHARES["share labelled"],
+        begin=span.begin,
+    )
     return [*(later(q, lag, mornings) for q in late), later(share, 3 * lag, mornings)]
 
 
-def _count_for_nothing(question, muted, learned):
+def _count_for_nothing(question, muted, span):
     "No bets on days that the calendar mutes, nor on days that the reference was learned from."
     bets, lag = question.stream.bets, question.lag
     events = muted[: max(0, len(bets) - lag)]  # a bet stands `lag` mornings after its day
     bets[lag:][events] = 0
     counted = question.apart.since
     counted[muted[: len(counted)]] = nan
-    if learned and question.about != "volume":
-        bets[: learned + lag] = 0
-        counted[:learned] = nan
+    if span.learned and question.about != "volume":
+        bets[: max(0, span.learned + lag - span.begin)] = 0
+        counted[: max(0, span.learned - span.begin)] = nan
 
 
 def lots(name: str, days: list[date]) -> np.ndarray:

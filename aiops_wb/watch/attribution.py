@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..stats.attribution import Attribution, attribution
+from ..stats.attribution import Attribution, attribution, of_year
 from ..stats.sequential import MIN_DAYS
 from .alarms import lots, muted_days
 from .model_day import ModelDay
@@ -69,7 +69,8 @@ def attribution_of(view: ModelDay) -> Attribution:
         return _not_known(view, "the file of the version is not here, so its scores have no parts")
     course = course_of(view)
     kept = view.reader.contribution_days(view.model, view.version, view.as_of)
-    n, means = _means(kept)
+    kept = kept.assign(day=kept.event_date.dt.date)
+    n = kept.groupby("day").n.max()
     lacking = len(set(course.reference) - set(n.index))
     if lacking:
         told = f"{lacking} of {len(course.reference)} reference days are not explained yet"
@@ -77,22 +78,22 @@ def attribution_of(view: ModelDay) -> Attribution:
     enough = n >= FEW * n[course.reference].median() if course.reference else n > 0
     reference = [d for d in course.reference if enough[d]]
     watched = [d for d in _without_gap(course.watched, n) if enough[d]]
-    days = [*reference, *watched]
-    return attribution(
-        days,
-        means.loc[days].to_numpy(),
-        list(means.columns),
-        len(reference),
-        lots("attribution", days),
-        view.settings.drift_level,
-        view.settings.recent_days,
+    days, recent = [*reference, *watched], view.settings.recent_days
+    asked = of_year(len(days), len(reference), recent)
+    means = _means(kept, [days[i] for i in asked])
+    values, lot = np.full((len(days), means.shape[1]), np.nan), np.zeros(len(days))
+    values[asked], lot[asked] = means.to_numpy(), lots("attribution", list(means.index))
+    told = list(means.columns), len(reference), lot, view.settings.drift_level, recent
+    return attribution(days, values, *told)
+
+
+def _means(kept: pd.DataFrame, days: Sequence[date]) -> pd.DataFrame:
+    "The mean contributions (days, features) of some days, in their order."
+    features, kept = sorted(kept.feature.unique()), kept[kept.day.isin(set(days))]
+    means = kept.assign(mean=kept.total / kept.n).pivot(
+        index="day", columns="feature", values="mean"
     )
-
-
-def _means(kept: pd.DataFrame):
-    "Explained predictions of each day, and the mean contributions (days, features)."
-    kept = kept.assign(day=kept.event_date.dt.date, mean=kept.total / kept.n)
-    return kept.groupby("day").n.max(), kept.pivot(index="day", columns="feature", values="mean")
+    return means.reindex(index=list(days), columns=features)
 
 
 def _without_gap(days: Sequence[date], kept: pd.Series) -> list[date]:

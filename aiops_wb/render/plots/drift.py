@@ -166,12 +166,13 @@ def stream_values(
     """
     first = dict.fromkeys([*(alarm.stream for alarm in seen.alarms), *FIRST_STREAMS])
     wanted = list(first)[:6] if names is None else list(names)
-    chosen = [q for name in wanted for q in seen.questions if q.stream.name == name]
+    days, questions = seen.last(last)
+    chosen = [q for name in wanted for q in questions if q.stream.name == name]
     if not chosen:
         return nothing("nothing is watched yet")
     chart, axes = panels(-(-len(chosen) // columns), columns, height=1.85, width=9.2)
     for ax, question in zip(axes.flat, chosen):
-        _values(ax, question, seen.days, last)
+        _values(ax, question, days, last)
     spare(axes, len(chosen))
     lines = [
         Line2D([], [], color=BLUE, marker="o", ms=2.5, lw=1),
