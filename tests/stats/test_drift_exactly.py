@@ -102,6 +102,14 @@ def test_distances_of_bins_are_their_sums():
         assert isnan(low) and isnan(high)
 
 
+@pytest.mark.parametrize("sides", [((), (1, 2)), ((1, 2), ())])
+def test_scores_of_an_empty_side_say_nothing(sides):
+    recent, reference = (ScoreCounts.from_events(np.array(s, dtype=int)) for s in sides)
+    found = ks(recent, reference)
+    assert all(map(isnan, (found.statistic, found.pvalue, found.lower, found.upper, found.shift)))
+    assert (found.at, found.n, found.m) == (0, *map(len, sides)) and found.severity == "unknown"
+
+
 def test_bounds_of_wasserstein_by_hand():
     assert wasserstein_bracket([1, 1], [2, 0], [0, 1, 3]) == (0.0, approx(1 * 1 + 0.5 * 2))
     far = [2, 0, 0], [0, 0, 2]
