@@ -92,6 +92,8 @@ def test_distances_of_bins_are_their_sums():
     assert psi(A, B) == approx(sum((p - q) * np.log(p / q)))
     p, q = np.array([3.5, 0.5, 2.5]) / 6.5, np.array([2.5, 1.5, 0.5]) / 4.5  # half an event each
     assert psi([3, 0, 0, 2], [2, 0, 1, 0]) == approx(sum((p - q) * np.log(p / q)))
+    p, q = np.array([2.5, 1.5]) / 4, np.array([3.5, 0.5]) / 4
+    assert psi([2, 1], [3, 0]) == psi([3, 0], [2, 1]) == approx(sum((p - q) * np.log(p / q)))
     assert psi_no_drift(10, 500, 400) == approx(9 / 500 + 9 / 400)
     assert isnan(psi_no_drift(10, 0, 400)) and isnan(psi_no_drift(10, 500, 0))
     assert jensen_shannon([1, 0], [0, 1]) == approx(sqrt(log(2)))

@@ -13,7 +13,6 @@ from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.drift import feature_shift
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.alarms import (
-    SILENCE_DAYS,
     Observed,
     count_rows,
     follow_version,
@@ -43,7 +42,7 @@ def followed(days, day=None, **seen):
     return follow_version(Observed(counts, **({"reference": {}} | seen)), day or days[-1], SETTINGS)
 
 
-@pytest.mark.parametrize(("gap", "first"), [(SILENCE_DAYS, 0), (SILENCE_DAYS + 1, 5 + 60)])
+@pytest.mark.parametrize(("gap", "first"), [(60, 0), (61, 5 + 60)])
 def test_a_few_days_before_a_silence_of_more_than_60_days_are_no_beginning(gap, first):
     last = 4 + gap
     seen = followed(on(*range(5), *range(last, last + 30)))
