@@ -224,3 +224,10 @@ def test_rows_in_memory_are_counted_as_days_would_have_been():
     assert seen.counts[on(1)[0]].total == (3, 2, 1)
     assert seen.features["x"].tolist() == [[0, 0, 0, 0, 1, 0], [0, 0, 1, 0, 0, 2]]
     assert seen.reference_features["x"].tolist() == [[0, 2, 0, 9, 0, 0]]
+
+
+def test_a_stream_that_could_find_nothing_in_four_weeks_says_so():
+    few = {d: of_day(d, 2) for d in on(*range(40))}
+    seen = follow_version(Observed(few, {}), on(39)[0], SETTINGS)
+    assert seen.unwatched["score"].startswith("with 2 events a day a critical change would take ")
+    assert "score" not in {q.stream.name for q in seen.watched} and seen.severity == "unknown"
