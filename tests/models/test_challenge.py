@@ -174,6 +174,8 @@ def test_what_is_trained_is_ordered_to_the_day(house):
     assert unsure == replace(order, unsure=unsure.unsure) and "not known to be" in unsure.unsure
     later = prepare(house, MODEL, on(12), NOW, floor=4, **LENGTHS).order
     assert (later.first, later.last, later.options["rounds"]) == (on(0), on(8), None)
+    at_once = prepare(house, MODEL, on(12), NOW, share=1, **LENGTHS | {"maturity_days": 0}).order
+    assert (at_once.first, at_once.last) == (on(4), on(12))
     usual = prepare(house, MODEL, on(100), NOW).order
     assert (usual.first, usual.last) == (on(100 - 7 - 27 - 90), on(93))
     assert usual.options["holdout"] == 28 / 118
