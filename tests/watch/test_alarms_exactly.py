@@ -1,5 +1,6 @@
 """Which days a version is followed over, what it is held against and what is asked, to the day."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from math import inf, isnan
 
@@ -12,6 +13,7 @@ from aiops_wb.config import Settings
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.drift import feature_shift
 from aiops_wb.stats.points import Grid
+from aiops_wb.stats.sequential import Followed
 from aiops_wb.watch.alarms import (
     Observed,
     count_rows,
@@ -231,3 +233,22 @@ def test_a_stream_that_could_find_nothing_in_four_weeks_says_so():
     seen = follow_version(Observed(few, {}), on(39)[0], SETTINGS)
     assert seen.unwatched["score"].startswith("with 2 events a day a critical change would take ")
     assert "score" not in {q.stream.name for q in seen.watched} and seen.severity == "unknown"
+
+
+def test_the_days_of_an_alarm_begin_when_the_change_did_and_are_days_not_mornings():
+    seen = followed(on(*range(40)))
+    names = [q.stream.name for q in seen.questions]
+    is_open, since = np.zeros((40, len(names)), dtype=bool), np.full((40, len(names)), -1)
+    for name, opened, closed, began in (
+        ("score", 5, 9, 0),
+        ("score", 20, 23, 18),
+        ("loss", 30, 40, 27),
+    ):
+        at = names.index(name)
+        is_open[opened:closed, at], since[opened:closed, at] = True, began
+    flat = np.zeros(is_open.shape)
+    made = replace(seen, followed=Followed(flat, flat[0], is_open, since))._disturbed()
+    assert set(made) == set(names) and {len(made[n]) for n in ("score", "volume")} == {40}
+    assert np.flatnonzero(made["score"]).tolist() == [*range(9), *range(18, 23)]
+    assert np.flatnonzero(made["loss"]).tolist() == [*range(24, 37)], "three days before"
+    assert len(made["loss"]) == 37 and not made["volume"].any()
