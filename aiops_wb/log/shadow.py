@@ -53,7 +53,8 @@ class ShadowReads(BatchReads):
         )
 
     def days_to_shadow(self, pair: Pair, first: date, last: date, as_of: datetime) -> list[date]:
-        "Days with predictions of which something became known since they were last kept."
+        """Days with predictions of which something had become known at a time since they were last
+        kept until then."""
         return self._column(
             f"""
             SELECT event_date
@@ -64,10 +65,11 @@ class ShadowReads(BatchReads):
             HAVING max(committed_at) > coalesce(
                 (SELECT max(known_at) FROM shadow_days s
                  WHERE s.model = $model AND s.champion = $champion
-                   AND s.challenger = $challenger AND s.event_date = c.event_date),
+                   AND s.challenger = $challenger AND s.event_date = c.event_date
+                   AND s.known_at <= $as_of),
                 '-infinity'::TIMESTAMPTZ)
             ORDER BY event_date""",
-            {"first": first, "last": last, **pair._asdict()},
+            {"first": first, "last": last, "as_of": as_of, **pair._asdict()},
         )
 
     def shadow_counts(

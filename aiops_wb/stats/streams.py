@@ -490,7 +490,8 @@ def mix_offset(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreC
     `calibration_question`.
     """
     known = total(reference.values()) if reference else ScoreCounts.empty()
-    last = list(days.values())[-recent - delay :][:recent]
+    end = max(0, len(days) - delay)
+    last = list(days.values())[max(0, end - recent) : end]
     both_kinds = 0 < known.total[2] < known.total[1]
     if known.grid.kind != "logit" or not both_kinds or not sum(c.total[0] for c in last):
         return Figure(nan)
