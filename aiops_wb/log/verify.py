@@ -24,7 +24,16 @@ from .gone import DayFile, problem_of
 from .sums import sha256_of, what_changed
 from .verify_counts import arrivals_differ, counts_differ, features_differ, once_differ
 
-__all__ = ["CHECKS", "Asked", "Compared", "Finding", "compare_bytes", "look_further"]
+__all__ = [
+    "CHECKS",
+    "Asked",
+    "Compared",
+    "Finding",
+    "compare_bytes",
+    "look_further",
+    "models_differ",
+    "rows_differ",
+]
 
 THREADS = 2
 "That read files at once: hashing does not hold Python's lock."

@@ -3,8 +3,11 @@
 import json
 import random
 import shutil
-from contextlib import contextmanager
+import tempfile
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -18,7 +21,21 @@ from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.repair import from_copies
 from aiops_wb.log.sums import SHARES, in_share, sha256_of
 from aiops_wb.log.taken_sums import adopt_sums, check_share
-from aiops_wb.log.verify import Asked, compare_bytes, look_further
+from aiops_wb.log.verify import (
+    CHECKS,
+    Asked,
+    Finding,
+    compare_bytes,
+    look_further,
+    models_differ,
+    rows_differ,
+)
+from aiops_wb.log.verify_counts import (
+    arrivals_differ,
+    counts_differ,
+    features_differ,
+    once_differ,
+)
 from aiops_wb.stats.points import Grid
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
@@ -67,18 +84,26 @@ def flipped(bench, file, rng):
 
 def silently(path):
     "Turn over a bit after which a file still reads to its end, its ids and number of rows alike."
-    read = "SELECT count(*), min(prediction_id), max(prediction_id) FROM read_parquet('{0}')"
-    whole, rng = duckdb.sql(read.format(path)).fetchall(), random.Random(1)
-    rows = duckdb.sql(f"FROM read_parquet('{path}') ORDER BY ALL").fetchall()
-    for bit in iter(lambda: rng.randrange(8 * path.stat().st_size), None):
-        flip(path, bit)
-        try:
-            same = duckdb.sql(read.format(path)).fetchall() == whole
-            if same and duckdb.sql(f"FROM read_parquet('{path}') ORDER BY ALL").fetchall() != rows:
-                return
-        except (duckdb.Error, UnicodeDecodeError):
-            pass
-        flip(path, bit)
+    flip(path, silent_bit(path.read_bytes()))
+
+
+@cache
+def silent_bit(content):
+    "The first bit of that kind, at random, in the content of a file."
+    rng = random.Random(1)
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as con:
+        path = Path(folder, "day.parquet")
+        path.write_bytes(content)
+        read = "SELECT count(*), min(prediction_id), max(prediction_id), bit_xor(hash(t)) FROM "
+        rows = lambda: con.execute(f"{read} read_parquet('{path}') AS t").fetchone()
+        *same, whole = rows()
+        for bit in iter(lambda: rng.randrange(8 * len(content)), None):
+            flip(path, bit)
+            with suppress(duckdb.Error, UnicodeDecodeError):
+                *held, other = rows()
+                if held == same and other != whole:
+                    return bit
+            flip(path, bit)
 
 
 def inverted(path):
@@ -150,16 +175,19 @@ HARMS = {
 
 
 def test_what_is_wrong_with_a_file_is_said_with_what_to_do(log):
-    for number, (said, harm) in enumerate(HARMS.items()):
-        path, bench = day_file(log), log.copy_to(log.root / str(number))
-        harm(path := bench.data / path.relative_to(log.data))
-        compared, further = verified(bench)
-        (found,) = compared.findings
+    path = day_file(log)
+    whole = path.read_bytes()
+    for said, harm in HARMS.items():
+        harm(path)
+        with open_snapshot(log.data) as reader:
+            (found,) = compare_bytes(reader, Asked()).findings
         assert said in found.says and "'aiops-wb repair --from FOLDER'" in found.says
-        assert further == [], "its day is not asked further"
-        with bench.store() as store:
+        with log.store() as store:
             assert [file.path for file in store.gone()] == [found.subject], "noted for all"
             assert found.says in store.damage()
+        if path.is_dir():
+            path.rmdir()
+        path.write_bytes(whole)
 
 
 def test_labels_of_a_day_that_were_turned_round_are_found(log):
@@ -184,35 +212,36 @@ def test_labels_of_a_day_that_were_turned_round_are_found(log):
 
 CELL = "event_date = DATE '2026-03-01' AND segment = ''"
 EDITED = {
-    f"UPDATE score_counts SET n = n + 1 WHERE {CELL}": "score counts",
-    f"UPDATE score_counts SET n_positive = n_labelled WHERE {CELL}": "score counts",
-    "UPDATE score_counts SET n = n + 1 WHERE segment = 'site=north'": "score counts",
+    f"UPDATE score_counts SET n = n + 1 WHERE {CELL}": (counts_differ, "events in the catalog"),
+    f"UPDATE score_counts SET n_positive = n_labelled WHERE {CELL}": (counts_differ, "positives"),
+    "UPDATE score_counts SET n = n + 1 WHERE segment = 'site=north'": (counts_differ, "cells"),
     f"DELETE FROM score_counts WHERE {CELL} AND rowid = (SELECT min(rowid) FROM score_counts "
-    f"WHERE {CELL})": "score counts",
+    f"WHERE {CELL})": (counts_differ, "1 cell differs"),
     "DELETE FROM data_files WHERE kind = 'predictions' AND event_date = DATE '2026-03-01'": (
-        "the catalog names no file"
+        counts_differ,
+        "the catalog names no file",
     ),
-    "UPDATE data_files SET rows = rows + 1 WHERE kind = 'predictions'": "the catalog says 41",
-    "UPDATE data_files SET max_id = min_id": "holds 40",
-    "UPDATE decision_counts SET automated = NOT automated": "decision counts",
-    "UPDATE latency_counts SET n = n - 1": "latency counts",
-    "UPDATE hour_counts SET hour = (hour + 1) % 24": "hour counts",
-    "UPDATE arrival_counts SET n_negative = n_negative + 1": "arrival counts",
+    "UPDATE data_files SET rows = rows + 1": (rows_differ, "the catalog says 41"),
+    "UPDATE data_files SET max_id = min_id": (rows_differ, "holds 40"),
+    "UPDATE decision_counts SET automated = NOT automated": (once_differ, "decision counts"),
+    "UPDATE latency_counts SET n = n - 1": (once_differ, "latency counts"),
+    "UPDATE hour_counts SET hour = (hour + 1) % 24": (once_differ, "hour counts"),
+    "UPDATE arrival_counts SET n_negative = n_negative + 1": (arrivals_differ, "arrival counts"),
     "INSERT INTO feature_counts SELECT DISTINCT event_date, tenant, model, version, 'x', 3, 39, "
-    "batch_id FROM score_counts WHERE n > 0": "feature counts",
+    "batch_id FROM score_counts WHERE n > 0": (features_differ, "feature counts"),
 }
 
 
 def test_what_was_edited_in_the_catalog_is_found(log):
+    assert {check for check, _ in EDITED.values()} == set(CHECKS) - {models_differ}
     with log.store() as store:
-        assert look_further(store, Asked()) == []
-        for edit, said in EDITED.items():
+        for edit, (check, said) in EDITED.items():
             store.con.execute("BEGIN")
             store.con.execute(edit)
-            found = look_further(store, Asked())
+            found = [Finding(*one).says for one in check(store, Asked())]
             store.con.execute("ROLLBACK")
-            assert any(said in one.says for one in found), edit
-            assert all("back from a backup, then" in one.says for one in found), found
+            assert found and all(said in says for says in found), edit
+            assert all("back from a backup, then 'aiops-wb repair'" in says for says in found)
         assert look_further(store, Asked()) == []
 
 
@@ -247,13 +276,14 @@ def test_a_version_whose_file_is_another_is_found(log):
     with log.store() as store:
         card = {"sha256": sha256_of(path)}
         store.add_version(NOW, "ana", MODEL, "v9", Grid(), "models/m.ubj", card, 0)
-        store.publish()
-    assert verified(log)[1] == []
-    path.write_bytes(b"b model")
-    assert "is not the one that was registered" in verified(log)[1][0].says
-    path.unlink()
-    (found,) = verified(log)[1]
-    assert found.subject == f"{MODEL}/v9" and "cannot be read (No such file" in found.says
+        assert look_further(store, Asked()) == []
+        path.write_bytes(b"b model")
+        (found,) = models_differ(store, Asked())
+        assert "is not the one that was registered" in found.says
+        path.unlink()
+        (found,) = models_differ(store, Asked(model=MODEL))
+        assert found.subject == f"{MODEL}/v9" and "cannot be read (No such file" in found.says
+        assert look_further(store, Asked()) == [found]
 
 
 def made_before(bench):
@@ -344,7 +374,6 @@ def test_a_morning_verifies_what_it_reads_of_yesterday(log):
 
 
 def test_a_morning_verifies_its_share_of_the_past(log):
-    assert morning(log).exit_code == 0
     path = day_file(log)
     name = str(path.relative_to(log.data))
     silently(path)
@@ -353,10 +382,12 @@ def test_a_morning_verifies_its_share_of_the_past(log):
         next(day for day in days if in_share(name, [day.date()]) is wanted)
         for wanted in (False, True)
     )
-    assert morning(log, other).exit_code == 0
-    ran = morning(log, its)
-    assert ran.exit_code != 0 and [one.name for one in ran.reports] == ["day file"]
-    assert name in ran.reports[0].error
+    with log.store() as store:
+        check_share(store, [other.date()])
+        assert store.damage() == []
+    ran = morning(log, its, days=[SECOND])
+    assert [one.state for one in ran.figures] == ["ok"] and ran.exit_code != 0
+    assert [one.name for one in ran.reports] == ["day file"] and name in ran.reports[0].error
 
 
 def test_a_file_without_some_of_its_rows_has_a_checksum_of_its_own_and_its_counts_stay(log, capsys):
@@ -394,10 +425,10 @@ def test_the_command_says_what_it_found_and_how_sure_it_is(log, capsys):
     silently(path := day_file(log))
     code, said = given()
     assert code == 1 and path.name in said and "3 verified" in said and "nothing" not in said
-    code, said = given("--json", "--since", "2026-03-01", "--model", MODEL)
+    code, said = given("--json", "--files-only", "--since", "2026-03-01", "--model", MODEL)
     told = json.loads(said)
     assert code == 1 and told["verified"] == 3 and len(told["findings"]) == 1
-    assert given("--since", "2026-03-02")[0] == 0
+    assert given("--files-only", "--since", "2026-03-02")[0] == 0
     assert given("--model", "nobody")[0] == 1 and given("--since", "soon")[0] == 2
     made_before(log)
     code, said = given("--files-only")
