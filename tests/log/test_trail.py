@@ -104,7 +104,7 @@ def test_what_differs_from_the_trail_is_named(attacked):
         ("DELETE FROM models", "version m/v1 is in the trail and gone from the catalog"),
         (
             "UPDATE features SET kind = 'text' WHERE model = 'm'",
-            "feature m/x is not what the trail recorded (text in the catalog, number in the trail)",
+            "feature m/x is not what the trail recorded: text in the catalog, number in the trail",
         ),
         (
             "INSERT INTO features SELECT * REPLACE ('y' AS feature) FROM features "
