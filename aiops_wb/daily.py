@@ -951,7 +951,7 @@ def _said_of_trail(morning, store):
     broken = store.trail_problem()
     found = [f"the audit trail is broken: {broken}"] if broken else []
     results = []
-    for problem in found + deciding_findings(store):
+    for problem in found + deciding_findings(store, closely=False):
         sentence = f"{problem}; 'aiops-wb audit verify' tells more."
         morning.say(sentence)
         results.append(ReportResult("audit trail", "failed", sentence))

@@ -89,6 +89,9 @@ def ingest_(
         if taken.quarantined:
             for row in log.last_quarantined(5).itertuples():
                 line(f"  {row.source}, line {row.line}: {row.reason}")
+        broken = log.trail_problem()
     lines(taken)
+    if broken:
+        line(printable(f"note: the audit trail is broken: {broken}. Nothing that decides changed."))
     held_back = taken.refused or taken.passed_over
     return 1 if held_back or (file and not taken.loaded and taken.quarantined) else 0

@@ -13,8 +13,11 @@ __all__ = ["CheckedChain"]
 
 _EVERY = 256
 "Rows after which the sum over all rows is taken again; those since are hashed at each opening."
+_SHORT = 2_000
+"Rows up to which a sum is so cheap that it is taken before and after each row that is appended."
 _LAST = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1"
 _CONTENT = "SELECT coalesce(sum(hash(audit)::HUGEINT), 0) FROM audit WHERE seq <= $rows"
+_SUM = f"SELECT $rows, $head, ({_CONTENT}) RETURNING content"
 _SUMMED = """
 SELECT rows, head, content FROM audit_checked WHERE content IS NOT NULL
 ORDER BY rows DESC LIMIT 1"""
@@ -29,6 +32,7 @@ class CheckedChain(ChainReads, Writing):
     "What is asked of the chain before something is appended to it."
 
     _good = None  # number and hash of the last row of a trail that was found to hold
+    _content = None  # the sum over its rows, where they are few
     _summed = 0  # up to which row the sum over all rows is known
     _doubt = ""  # what speaks against the trail from outside
 
@@ -38,15 +42,19 @@ class CheckedChain(ChainReads, Writing):
 
     def trail_problem(self, last: tuple[int, str] | None = None) -> str:
         """Why nothing may be appended to the trail (its last row, where that is known), in words;
-        empty where it may. Nobody else writes: asked again, only what was appended since is
-        looked at."""
+        empty where it may. Nobody else writes meanwhile: asked again of a long trail, its last row
+        alone is looked at."""
         last = last or next(iter(self._rows(_LAST)), (0, ""))
-        if not self._doubt and last != self._good:
+        if not self._doubt and (last, self._sum_of_few(last[0])) != (self._good, self._content):
             found = self.length_findings() or self._broken()
             if found:
                 return "; ".join(found)
-            self._good = last
+            self._good, self._content = last, self._sum_of_few(last[0])
         return self._doubt
+
+    def _sum_of_few(self, rows):
+        "The sum over all rows where they are few, else None."
+        return self._value(_CONTENT, {"rows": rows}) if rows <= _SHORT else None
 
     def _broken(self):
         "What the chain says against the trail, of rows since its sum was taken where that holds."
@@ -66,9 +74,12 @@ class CheckedChain(ChainReads, Writing):
 
     def _appended(self, seq, head, summed=False):
         "Remember what the trail is from now on, in the transaction of the row."
+        few = seq <= _SHORT
         content = None
-        if summed or seq - self._summed >= _EVERY:
-            content, self._summed = self._value(_CONTENT, {"rows": seq}), seq
-        told = {"rows": seq, "head": head, "content": content}
-        self._write("INSERT INTO audit_checked VALUES ($rows, $head, $content)", told)
-        self._good = seq, head
+        told = {"rows": seq, "head": head}
+        if few or summed or seq - self._summed >= _EVERY:
+            self._write(f"INSERT INTO audit_checked {_SUM}", told)
+            ((content,),), self._summed = self.con.fetchall(), seq
+        else:
+            self._write("INSERT INTO audit_checked VALUES ($rows, $head, NULL)", told)
+        self._good, self._content = (seq, head), content if few else None

@@ -17,7 +17,7 @@ from .catalog import Reader
 from .chain import ACCEPTED
 from .feature_schema import LATEST
 from .published import published_text, schema_path
-from .seals import calibration_seals, version_seals
+from .seals import COUNTED, calibration_seals, version_seals
 from .store import Store
 
 __all__ = [
@@ -52,22 +52,24 @@ class Deciding:
         return not self.findings and not self.unrecorded
 
 
-def what_decides(reader: Reader) -> Deciding:
+def what_decides(reader: Reader, closely: bool = True) -> Deciding:
     """Compare what decides with what the trail recorded of it, and the files of versions and the
-    published kinds of features with the catalog."""
-    stands, trail = as_it_stands(reader), _Trail.of(reader)
+    published kinds of features with the catalog; unless `closely`, without the counts that versions
+    began with, which take longest."""
+    rows = _rows(reader, closely)
+    stands, trail = _stands(reader, rows), _Trail.of(reader)
     findings, unrecorded = [], []
     for kind in _KINDS:
         differs, unknown = trail.compare(kind, stands[kind])
         findings += differs
         unrecorded += unknown
-    findings += _twice(reader) + _files(reader) + _published(reader)
+    findings += _twice(rows) + _files(reader) + _published(reader)
     return Deciding(sum(map(len, stands.values())), tuple(findings), tuple(unrecorded))
 
 
-def deciding_findings(reader: Reader) -> list[str]:
+def deciding_findings(reader: Reader, closely: bool = True) -> list[str]:
     "What of all that decides is not what the trail recorded, one sentence each."
-    return list(what_decides(reader).findings)
+    return list(what_decides(reader, closely).findings)
 
 
 @dataclass
@@ -125,8 +127,7 @@ class _Trail:
         differs, unknown = [], []
         for name, now in sorted(stands.items()):
             if name in known:
-                if now != known[name]:
-                    how = _how(now, known[name])
+                if how := _how(now, known[name]):
                     differs.append(f"{kind} {name} is not what the trail recorded{how}")
             elif not self.whole and (name in named or kind in _MAY_LACK):
                 unknown.append(f"{kind} {name}")
@@ -144,13 +145,21 @@ def _mapping(told):
 
 
 def _how(now, recorded):
-    "What differs, in words, where that is known."
+    "How what stands differs from what was recorded, in words; empty where it does not."
     if isinstance(now, dict) and isinstance(recorded, dict):
-        parts = [word for part, word in _PARTS.items() if now.get(part) != recorded.get(part)]
-        return f" ({', '.join(parts)})"
-    said = now, recorded
-    hashed = any(not isinstance(one, str) or len(one) == 64 for one in said)
-    return "" if hashed else f" ({now} in the catalog, {recorded} in the trail)"
+        parts = [_PARTS[part] for part in now if now[part] != recorded.get(part)]
+        return f" ({', '.join(parts)})" if parts else ""
+    if now == recorded:
+        return ""
+    if isinstance(now, str) and len(now) == 64:
+        return " (its hash differs)"
+    return f": {_said(now)} in the catalog, {_said(recorded)} in the trail"
+
+
+def _said(told):
+    "What is said of a feature or of an entry of the calendar, which may be struck out."
+    parts = told if isinstance(told, list) else [told]
+    return " of ".join(str(part) for part in parts if part is not None) or "struck out"
 
 
 def _from_the_start(reader):
@@ -160,10 +169,23 @@ def _from_the_start(reader):
 
 def as_it_stands(reader: Reader) -> dict[str, dict[str, Any]]:
     "All that decides, by kind and name: hashes, or what the trail says of it in words."
+    return _stands(reader, _rows(reader, closely=True))
+
+
+def _rows(reader, closely):
+    "Kind -> name -> the hashes of the rows with it: one, if nobody put a further one in."
+    counted = COUNTED if closely else ()
+    versions = version_seals(reader, counted=counted)
+    return {
+        "calibration": calibration_seals(reader),
+        "version": {"/".join(named): parts for named, parts in versions.items()},
+    }
+
+
+def _stands(reader, rows):
     cuts = reader._column("SELECT DISTINCT model FROM fixed_cuts ORDER BY 1")
     return {
-        "calibration": {key: one[0] for key, one in calibration_seals(reader).items()},
-        "version": {"/".join(named): one[0] for named, one in version_seals(reader).items()},
+        **{kind: {name: one[0] for name, one in named.items()} for kind, named in rows.items()},
         "feature": _kinds(reader),
         "fixed cuts": dict.fromkeys(cuts, True),
         "calendar entry": _entries(reader),
@@ -194,15 +216,13 @@ def _entries(reader):
     }
 
 
-def _twice(reader):
+def _twice(rows):
     "Rows that stand more than once where each is written once."
-    found = {f"calibration {key}": rows for key, rows in calibration_seals(reader).items()}
-    versions = version_seals(reader)
-    found |= {f"version {'/'.join(named)}": rows for named, rows in versions.items()}
     return [
-        f"{name} stands {len(rows)} times in the catalog"
-        for name, rows in sorted(found.items())
-        if len(rows) > 1
+        f"{kind} {name} stands {len(hashes)} times in the catalog"
+        for kind, named in rows.items()
+        for name, hashes in sorted(named.items())
+        if len(hashes) > 1
     ]
 
 

@@ -7,7 +7,7 @@ wrote it.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -76,10 +76,13 @@ def _seals(reader, table, name, where, values):
 
 
 def version_seals(
-    reader: Connected, model: str | None = None, version: str | None = None
+    reader: Connected,
+    model: str | None = None,
+    version: str | None = None,
+    counted: Iterable[str] = tuple(COUNTED),
 ) -> dict[tuple[str, str], list[dict[str, str]]]:
     """Model and version -> for each row with them the hash of it, which holds its card and with it
-    that of its file, and of the counts that it began with."""
+    that of its file, and of the counts that it began with (`counted`: those asked for)."""
     rows = _seals(
         reader,
         "models",
@@ -89,7 +92,7 @@ def version_seals(
     )
     return {
         named: [
-            {"row": one} | {table: counts_seal(reader, table, *named) for table in COUNTED}
+            {"row": one} | {table: counts_seal(reader, table, *named) for table in counted}
             for one in hashes
         ]
         for named, hashes in rows.items()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import until
 
-from aiops_wb.config import Settings
+from aiops_wb.config import Settings, SettingsError, load_settings
 from aiops_wb.log.anchor import read_anchors, verify_trail
 from aiops_wb.log.anchor_command import anchor_trail, tell_anchor
 from aiops_wb.log.errors import StoreError
@@ -86,3 +86,22 @@ def test_it_stands_in_no_shell_and_is_given_no_setting(tmp_path, monkeypatch):
     code = f"import os,sys; open({str(told)!r}, 'w').write(str([sys.argv[1:], *os.environ]))"
     tell_anchor((sys.executable, "-c", code, "$HOME; *"), json.dumps({}), 20)
     assert "['$HOME; *']" in told.read_text() and "AIOPS_" not in told.read_text()
+
+
+def test_the_command_is_a_list_of_words(tmp_path, monkeypatch):
+    file = tmp_path / "aiops.toml"
+    for value, says in (
+        ('"logger"', "audit_anchor_command"),
+        ("[1]", "audit_anchor_command"),
+        ('["", "x"]', "the first names the command"),
+    ):
+        file.write_text(f"audit_anchor_command = {value}\n")
+        with pytest.raises(SettingsError, match=says):
+            load_settings(config=file)
+    file.write_text('audit_anchor_command = ["logger", "-t", "x"]\n')
+    assert load_settings(config=file).audit_anchor_command == ("logger", "-t", "x")
+    monkeypatch.setenv("AIOPS_AUDIT_ANCHOR_COMMAND", "logger")
+    with pytest.raises(SettingsError, match=r'COMMAND cannot be read: write a list.*"command"'):
+        load_settings(config=file)
+    monkeypatch.setenv("AIOPS_AUDIT_ANCHOR_COMMAND", '["true"]')
+    assert load_settings(config=file).audit_anchor_command == ("true",)
