@@ -82,11 +82,12 @@ def _list_of(mode):
 
 
 def _listed(path):
-    "The default list of a folder, None where it has none."
+    "The default list of a folder; None where it has none, or one that somebody made richer."
     try:
-        return os.getxattr(path, _ACL)
+        found = os.getxattr(path, _ACL)
     except _NONE_HERE:
         return None
+    return found if len(found) == len(_list_of(0)) else None
 
 
 def follow_mode(root: Path, group: str | None = None) -> None:
