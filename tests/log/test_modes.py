@@ -202,6 +202,15 @@ def test_a_shared_spool_is_as_open_as_its_owner_made_it(tmp_path):
     assert {mode(p) for p in spool.rglob("*") if p.is_file() and p.name != ".lock"} == {0o640}
 
 
+def test_a_spool_for_everybody_keeps_the_sticky_bit(bench):
+    with bench.store() as store:
+        store.spool.mkdir(exist_ok=True)
+        os.chmod(store.spool, 0o1777)
+    a_little(bench, n=2)
+    assert mode(bench.data / "spool" / "predictions") == 0o1777
+    assert bench.ingest().loaded == 4
+
+
 def test_a_spool_elsewhere_is_taken_in_by_one_folder(bench, tmp_path):
     spool = tmp_path / "far" / "spool"
     with PredictionLogger(spool, MODEL, "v1", threshold=0) as log:
