@@ -82,11 +82,12 @@ def _list_of(mode):
 
 
 def _listed(path):
-    "The default list of a folder, None where it has none."
+    "The default list of a folder; None where it has none, or one that somebody made richer."
     try:
-        return os.getxattr(path, _ACL)
+        found = os.getxattr(path, _ACL)
     except _NONE_HERE:
         return None
+    return found if len(found) == len(_list_of(0)) else None
 
 
 def follow_mode(root: Path, group: str | None = None) -> None:
@@ -116,8 +117,8 @@ def make_in_spool(folder: Path, writable: bool = True) -> None:
     if not spool.is_dir():
         make_folder(spool.parent)
         of_a_log = _listed(spool.parent) or (spool.parent / "catalog.lock").exists()
-        _make_like(spool, 0o2777 if of_a_log else 0)
-    _make_like(folder, 0o2777 if writable else 0o2755)
+        _make_like(spool, 0o3777 if of_a_log else 0)
+    _make_like(folder, 0o3777 if writable else 0o2755)
 
 
 def _make_like(folder, most):

@@ -6,6 +6,7 @@ from serving import ID, NOW, app_of, client_of, copy, secrets, settings
 
 from aiops_wb.api import taking_in
 from aiops_wb.api.taking_in import AGAIN, LATEST, TakingIn
+from aiops_wb.config import Settings
 from aiops_wb.log.acts import hand_in, waiting
 from aiops_wb.log.errors import Busy
 from aiops_wb.log.tokens import make_token
@@ -211,7 +212,7 @@ def test_what_is_sent_again_is_told_of_the_same_act_whatever_stands_by_now(bench
 
 def test_what_fails_again_and_again_is_tried_ever_later(tmp_path, monkeypatch):
     "Each try publishes: one act that cannot be taken in must not write a snapshot each moment."
-    of, came = TakingIn(tmp_path, None, lambda: NOW), Busy("x")
+    of, came = TakingIn(tmp_path, Settings(data=tmp_path), lambda: NOW), Busy("x")
     hand_in(tmp_path / "spool", "rollback", {"model": MODEL} | WHY, "ana", NOW)
     monkeypatch.setattr(taking_in, "take_in_now", lambda *_: came)
     assert [of._again(3 * AGAIN), of._again(AGAIN)] == [AGAIN, AGAIN]  # a night may take an hour

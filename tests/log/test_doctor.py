@@ -13,6 +13,7 @@ from aiops_wb.cli.app import main
 from aiops_wb.config import Settings
 from aiops_wb.log import doctor
 from aiops_wb.log.doctor import CHECKS, examine
+from aiops_wb.log.ingest import ingest
 from aiops_wb.log.locks import lock_catalog
 from aiops_wb.log.spool_place import hold_spool
 from aiops_wb.log.store import open_store
@@ -25,8 +26,9 @@ def made(tmp_path_factory):
     "A published log of its owner alone."
     made = Bench(tmp_path_factory.mktemp("made"))
     made.log(events(days=1, per_day=5))
-    made.ingest()
-    made.publish()
+    with made.store() as store:
+        ingest(store, datetime.now(UTC), "test")
+        store.publish()
     return made
 
 

@@ -31,6 +31,7 @@ SET = {"model": MODEL, "points": 100, "why": "a test"}
 OWN = ("tokens.json", ".lock")
 "Files that are their owner's alone, whoever may read the rest."
 
+SLOW = pytest.mark.slow
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 
 
@@ -78,7 +79,14 @@ def a_little(bench, n=8, seed=0):
     return frame
 
 
-@pytest.mark.parametrize("mask, group", [(0o000, None), (0o022, OURS), (0o077, OURS)])
+@pytest.mark.parametrize(
+    "mask, group",
+    [
+        (0o000, None),
+        pytest.param(0o022, OURS, marks=SLOW),
+        pytest.param(0o077, OURS, marks=SLOW),
+    ],
+)
 def test_what_a_program_writes_is_open_to_nobody_else(bench, walked, mask, group):
     "A service logs, a program takes in, publishes and hands in acts, each with a mask of its own."
     with masked(mask):
@@ -101,6 +109,7 @@ def test_what_a_program_writes_is_open_to_nobody_else(bench, walked, mask, group
     assert {os.lstat(p).st_gid for p in bench.data.rglob("*")} == {os.getgid()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [None, OURS])
 def test_commands_need_no_lists_of_the_file_system(bench, walked, without_lists, group):
     with masked(0):
@@ -154,8 +163,9 @@ def test_a_folder_that_is_there_is_left_as_it_is(bench):
     os.chmod(bench.data, 0o755)
     with masked(0o022):
         a_little(bench)
-        bench.ingest()
-        bench.publish()
+        with bench.store() as store:
+            ingest(store, NOW, "test")
+            store.publish()
     assert mode(bench.data) == 0o755 and mode(bench.data / "spool" / "predictions") == 0o700
     day = next((bench.data / "log").rglob("*.parquet"))
     assert mode(day) == mode(next((bench.data / "snapshots").iterdir())) == 0o644
@@ -163,18 +173,18 @@ def test_a_folder_that_is_there_is_left_as_it_is(bench):
     assert mask_of(bench.root / "none", "any") == 0o027
 
 
-def test_who_opens_a_folder_by_chmod_is_followed(bench, walked):
+@pytest.mark.slow
+def test_who_opens_a_folder_by_chmod_is_followed(bench):
     "All it takes is the mode of the folders: what is made in them later is as open."
     a_little(bench)
     bench.ingest()
     for path in (bench.data, *bench.data.rglob("*")):
         os.chmod(path, 0o2750 if path.is_dir() else 0o640)
     with masked(0o077):
-        with bench.store():
-            pass
+        with bench.store() as store:
+            store.publish()
         a_little(bench, seed=1)
         bench.ingest()
-        bench.publish()
     assert others(bench.data, group=True) == {}
 
 
@@ -190,6 +200,15 @@ def test_a_shared_spool_is_as_open_as_its_owner_made_it(tmp_path):
             hand_in(spool, "set", SET, "ana", NOW)
     assert mode(spool / "predictions") == 0o2770 and mode(spool / "acts") == 0o2750
     assert {mode(p) for p in spool.rglob("*") if p.is_file() and p.name != ".lock"} == {0o640}
+
+
+def test_a_spool_for_everybody_keeps_the_sticky_bit(bench):
+    with bench.store() as store:
+        store.spool.mkdir(exist_ok=True)
+        os.chmod(store.spool, 0o1777)
+    a_little(bench, n=2)
+    assert mode(bench.data / "spool" / "predictions") == 0o1777
+    assert bench.ingest().loaded == 4
 
 
 def test_a_spool_elsewhere_is_taken_in_by_one_folder(bench, tmp_path):
@@ -301,6 +320,7 @@ def test_analysts_of_another_user_read_through_the_group():
         shutil.rmtree(reachable)
 
 
+@pytest.mark.slow
 @as_root
 def test_services_of_another_user_hand_in_through_a_spool_of_the_group():
     "What they log is taken in; acts in their name are not."
