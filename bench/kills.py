@@ -12,7 +12,7 @@ FAST = "acknowledge,approve,calendar,dial,ingest,set"
 
 
 def killed(kills, names=""):
-    "The sums of `tests/kills.py`: kills that met a command at work, rows lost or double, half done."
+    "The sums of `tests/kills.py`: kills that met a command, rows lost or double, acts half done."
     words = [sys.executable, ROOT / "tests" / "kills.py", str(kills), "figure"]
     done = subprocess.run(
         [*words, *([names] if names else [])],

@@ -384,6 +384,24 @@ def test_the_commands_tell_what_they_did(log, capsys):
     assert "needs a reason: add --why" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_an_anchor_of_a_longer_trail_speaks_and_stays_as_it_is(log, capsys):
+    anchor = log.root / "outside" / "anchor.jsonl"
+    (log.root / "aiops.toml").write_text('audit_anchor = "outside/anchor.jsonl"\n')
+    common = ["--data", str(log.data), "--config", str(log.root / "aiops.toml")]
+    for name in ("Easter", "Whitsun"):
+        words = ["calendar", "add", name, "--from", "2026-03-18", "--why", "a holiday"]
+        assert main([*words, *common]) == 0
+    said = anchor.read_text()
+    capsys.readouterr()
+    restoring = ["restore", str(log.root / "kept"), "--replace", "--why", "a trial", *common]
+    assert main(restoring) == 0
+    told = capsys.readouterr().out
+    assert "2 changes of its audit trail" in told and "an older catalog was put back" in told
+    assert anchor.read_text() == said
+    assert main(["audit", "verify", *common]) == 1
+
+
 def writing(data, number):
     "A service and a night: rows are made safe, told, taken in, published, again and again."
     bench = Bench(Path(data).parent)
