@@ -334,7 +334,9 @@ COMMANDS = {
         ("features", "rollback", MODEL, "amount", "--why", "texts"), with_unreadable
     ),
     "forget": Command(("forget", "--entity", "north", "--why", "asked to"), with_somebody, TO_FILE),
-    "retention": Command(("retention", "--days", "2", "--why", "as agreed"), with_somebody, TO_FILE),
+    "retention": Command(
+        ("retention", "--days", "2", "--why", "as agreed"), with_somebody, TO_FILE
+    ),
     "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
     "promises": Command(("daily", "--reports", "none"), with_promises),
     "followed": Command(("daily", "--reports", "none"), with_challenger),
