@@ -447,7 +447,7 @@ def count_rejects(con) -> tuple[int, int, int]:
     "How many rejected rows are duplicates, how many conflicts, and how many are not known yet."
     return con.execute(
         f"""
-        SELECT count(*) FILTER (duplicate AND reason IS DISTINCT FROM {literal(FORGOTTEN)}),
+        SELECT count(*) FILTER (duplicate AND coalesce(reason, '') <> {literal(FORGOTTEN)}),
                count(*) FILTER (NOT duplicate AND reason LIKE '%already logged%'),
                count(*) FILTER (reason = {literal(_NOT_YET)})
         FROM rejects"""

@@ -44,8 +44,7 @@ class ForgottenReads(Connected):
 
     def forgets(self) -> bool:
         "Whether anybody was forgotten."
-        look = lambda: bool(self._rows("SELECT 1 FROM forgotten LIMIT 1"))
-        return self._until_written("forgotten", "any", look)
+        return bool(self._rows("SELECT 1 FROM forgotten LIMIT 1"))
 
     def knows_as_forgotten(self, one: Forgotten) -> bool:
         "Whether just this was forgotten, at least until its time."

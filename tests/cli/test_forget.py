@@ -25,6 +25,10 @@ TOLD = (NAME, ID, "quetzal")
 AT, NOW = datetime(2026, 3, 18, 9, tzinfo=UTC), datetime(2026, 3, 19, 12, tzinfo=UTC)
 
 
+PLANTED = ("log/", "snapshots/", "catalog.duckdb", "rejected/", "spool/predictions/.")
+PLANTED += ("spool/acts/", "outbox/", "contributions/", "cases.jsonl", "reports/")
+
+
 def forms(name):
     "A name as it may stand in bytes."
     for text in (name, json.dumps(name)[1:-1], name.lower(), name.upper()):
@@ -67,7 +71,9 @@ def logger(bench, **options):
 
 def given(bench, *arguments):
     folders = ["--data", str(bench.data), "--reports-dir", str(bench.root / "reports")]
-    return main([*arguments, *folders, "--config", str(bench.root / "aiops.toml"), "-q"])
+    if (settings := bench.root / "aiops.toml").exists():
+        folders += ["--config", str(settings)]
+    return main([*arguments, *folders, "-q"])
 
 
 @pytest.fixture
@@ -127,11 +133,11 @@ def planted(bench, monkeypatch):
     return bench
 
 
+@pytest.mark.slow
 def test_somebody_who_stood_everywhere_is_nowhere_and_does_not_come_back(planted, capsys):
     bench, before = planted, counts(planted)
     found = where(bench.root)
-    parts = ["log/", "snapshots/", "catalog.duckdb", "rejected/", "spool/predictions/."]
-    for part in [*parts, "spool/acts/", "outbox/", "contributions/", "cases.jsonl", "reports/"]:
+    for part in PLANTED:
         assert any(part in path for path in found), (part, found)
     assert given(bench, "forget", "--entity", NAME, "--dry-run") == 0
     assert "1 predictions" in capsys.readouterr().out and where(bench.root) == found
@@ -194,3 +200,49 @@ def deliver(bench):
     (spool / "predictions" / "again.csv").write_text(HEAD + "".join(rows))
     label = {"prediction_id": f" {ID} ", "label": 0, "observed_at": "2026-03-19T01:00:00Z"}
     (spool / "outcomes" / "again.jsonl").write_text(json.dumps(label) + "\n")
+
+
+def test_what_is_asked_for_is_said_and_checked_before_anything_is_done(bench, capsys):
+    wrong = (
+        ([], "name one: --entity ID or --prediction ID", 2),
+        (["--entity", "a", "--prediction", "b"], "name one", 2),
+        (["--prediction", "b", "--also-future"], "is about an entity", 2),
+        (["--entity", "a"], "needs a reason", 1),
+        (["--entity", "Zoe", "--why", "for Zoe"], "the reason names what is to be forgotten", 1),
+        (["--entity", "a", "--model", "none", "--why", "w"], "model 'none' is not known", 1),
+    )
+    for arguments, said, code in wrong:
+        assert given(bench, "forget", *arguments) == code
+        assert said in capsys.readouterr().err
+    assert not (bench.data / "pseudonyms.key").exists()
+
+
+def test_what_is_old_goes_and_its_counts_stay(bench, monkeypatch, capsys):
+    monkeypatch.setattr(Call, "now", lambda self: NOW)
+    frame = events(days=3, per_day=6, start=date(2026, 3, 16))
+    bench.log(frame)
+    bench.label(frame, at="2026-03-19T00:00:00Z")
+    bench.ingest(NOW)
+    for day in ("2026-03-16", "2026-03-18"):
+        (bench.root / "reports" / day).mkdir(parents=True)
+        (bench.root / "reports" / day / "index.html").write_text("a page")
+    before = counts(bench)
+    asked = ("retention", "--days", "1", "--why", "as agreed")
+    assert given(bench, *asked[:3], "--dry-run") == 0
+    assert "would be removed: 12 predictions, 12 labels, 1 days of pages" in capsys.readouterr().out
+    assert given(bench, *asked) == 0
+    assert "removed: 12 predictions, 12 labels, 1 days of pages" in capsys.readouterr().out
+    assert counts(bench) == before
+    with bench.store() as store:
+        assert len(store.rows(MODEL, date(2026, 3, 1), date(2026, 3, 20))) == 6
+        assert store.audit().subject.iloc[-1] == "older than 2026-03-18"
+        rows = store.audit_head()
+    assert [p.name for p in bench.root.glob("reports/2*")] == ["2026-03-18"]
+    old = frame[frame["day"] < date(2026, 3, 18)]
+    bench.log(old)  # delivered again
+    bench.label(old, at="2026-03-19T00:00:00Z")
+    again = bench.ingest(NOW)
+    assert (again.loaded, again.forgotten) == (0, 24)
+    assert given(bench, *asked) == 0 and "nothing was written" in capsys.readouterr().out
+    with bench.store() as store:
+        assert store.audit_head() == rows

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from conftest import MODEL, events
 
+from aiops_wb.log.blanked import blank_rows
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.forgetting import find, forget
 from aiops_wb.log.forgotten import Forgotten
+from aiops_wb.log.mentions import Mentions
 from aiops_wb.log.named_files import Places
 from aiops_wb.log.pseudonyms import keyed, keyed_sql, made_key
 from aiops_wb.log.spool import PredictionLogger
@@ -54,7 +56,14 @@ def totals(store):
     return found
 
 
-@pytest.mark.parametrize("seed, late", [(0, False), (1, True), (2, False), (3, True)])
+@pytest.mark.parametrize(
+    "seed, late",
+    [
+        (1, True),
+        (2, False),
+        *(pytest.param(seed, seed % 2 == 0, marks=pytest.mark.slow) for seed in range(10, 20)),
+    ],
+)
 def test_late_labels_of_others_count_a_day_as_if_nobody_had_been_forgotten(
     bench, tmp_path_factory, seed, late
 ):
@@ -107,3 +116,48 @@ def test_a_keyed_hash_is_the_same_in_sql_and_in_python(tmp_path):
     (tmp_path / "pseudonyms.key").write_text("00")
     with pytest.raises(StoreError, match="1 bytes instead of 32"):
         made_key(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name, text, there",
+    [
+        ("7", "in row 7.", True),
+        ("7", "17 or 70 or _7", False),
+        ("al", '{"t": "who\\nal 0.9"}', True),
+        ("al", "\\u00e9al", True),
+        ("al", "a small tale", False),
+        ("Zoë & Co", "Zo\\u00eb & Co", True),
+        ("Zoë & Co", "<td>Zoë &amp; Co</td>", True),
+        ("Zoë & Co", "?who=Zo%C3%AB%20%26%20Co", True),
+        ("a-long-name-of-one", "Xa-long-name-of-oneX", True),
+    ],
+)
+def test_a_name_is_found_as_files_spell_it(tmp_path, name, text, there):
+    mentions = Mentions([name])
+    (tmp_path / "f").write_text(f"before\n{text}\nafter")
+    assert mentions.in_text(text) == mentions.in_file(tmp_path / "f") == there
+    assert mentions.in_text(mentions.without(text)) is False
+    assert mentions.rewrite(tmp_path / "f") == there
+    assert (tmp_path / "f").read_text() == ("before\nafter" if there else f"before\n{text}\nafter")
+
+
+def test_rows_are_taken_out_of_an_open_file_and_all_others_stay(bench):
+    more = events(days=1, per_day=6)
+    logger = PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=0, flush_seconds=None)
+    for one in ("keep", "gone"):
+        logger.log(0.5, NOW, prediction_id=one, entity_id=one, features={"x": 1.0, "t": one})
+    ids, who = [f"{i}-batch" for i in range(6)], ["keep", "gone"] * 3
+    logger.log(more["score"], more["at"], prediction_id=ids, entity_id=who, features=more[["x"]])
+    logger.secure()
+    (path,) = (bench.data / "spool" / "predictions").glob(".*.open")
+    size = path.stat().st_size
+    assert blank_rows(path, lambda row: row["entity_id"] == "gone") == 4
+    assert b"gone" not in path.read_bytes() and path.stat().st_size == size
+    logger.log(0.5, NOW, prediction_id="later", entity_id="keep")  # its process goes on
+    logger.secure()
+    logger._rows._items.clear()
+    logger._rows._disk.let_go()  # and dies without more
+    assert bench.ingest().loaded == 5
+    with bench.store() as store:
+        rows = store.rows(MODEL, date(2026, 3, 1), date(2026, 3, 20))
+        assert sorted(rows.prediction_id) == ["0-batch", "2-batch", "4-batch", "keep", "later"]
