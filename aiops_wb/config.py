@@ -53,12 +53,20 @@ __all__ = [
 
 FILE = "aiops.toml"
 PREFIX = "AIOPS_"
-PATHS = ("data", "reports", "case_file", "audit_anchor")
+PATHS = ("data", "reports", "spool", "case_file", "audit_anchor")
 FOLDERS = {"data": Path("data"), "reports": Path("reports")}
 NO_FILE = "no file"
 "As `config`: the settings are whole, and no file is looked for."
 
-PRIVATE = {"data", "reports", "webhook_url", "case_file", "audit_anchor"}
+PRIVATE = {
+    "data",
+    "reports",
+    "spool",
+    "webhook_url",
+    "case_file",
+    "audit_anchor",
+    "audit_anchor_command",
+}
 "Settings that are places or secrets: they go into no report and no manifest."
 
 _OF_PROGRAMS = ("n/a", "#n/a", "nan", "-nan", "nat", "<na>", "null", "\\n")
@@ -125,6 +133,11 @@ class ChangeSettings(BaseSettings):
     # a file outside the data folder that keeps length and head of the audit trail, line by line:
     # better on another disk, or one that may only be appended to
     audit_anchor: Path | None = None
+    # a command, word by word, that gets such a line on its standard input instead or as well:
+    # ["logger", "-t", "aiops-wb"]; no shell reads it
+    audit_anchor_command: tuple[str, ...] = ()
+    # seconds in which that command has to end
+    audit_anchor_seconds: Annotated[float, Field(gt=0, le=600)] = 10
     # who proposed a threshold may not approve it, and nobody sets one alone; people are told apart
     # by the names of their accounts: a habit that is kept, not a lock
     threshold_four_eyes: bool = False
@@ -150,6 +163,13 @@ class ChangeSettings(BaseSettings):
     tune_false_changes: Share = 0.05
     tune_rollback_days: Days = 14  # an alarm that opens so soon after a change speaks against it
 
+    @field_validator("audit_anchor_command")
+    @classmethod
+    def _has_words(cls, command):
+        if any("\0" in word for word in command) or (command and not command[0].strip()):
+            raise ValueError("words without a zero byte are needed, the first names the command")
+        return command
+
     @model_validator(mode="after")
     def _one_goal(self):
         named = [name for name in GOALS if getattr(self, name) is not None]
@@ -160,7 +180,21 @@ class ChangeSettings(BaseSettings):
         return self
 
 
-class Settings(ChangeSettings, _Looking):
+class _Folders(BaseSettings):
+    "Settings of where things lie and who may read them."
+
+    # where services hand in what they log; without it the folder spool of the data folder
+    spool: Path | None = None
+    # members of this group may read data folder, reports and case file (2750, files 0640), which
+    # are open to their owner alone without it (0700, 0600); only what is made new is given to it
+    group: Annotated[str, Field(min_length=1)] | None = None
+
+    def spool_of(self, data: str | Path) -> Path:
+        "The spool of a data folder."
+        return self.spool or Path(data) / "spool"
+
+
+class Settings(ChangeSettings, _Looking, _Folders):
     """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
     then the profile, then these defaults.
 
@@ -466,7 +500,8 @@ def _other_kind(key, value, path) -> str:
     usual = Settings.model_fields[key].default
     told = {key: (value, usual)}
     if isinstance(usual, tuple) and isinstance(value, list):
-        told = {f"{key}.{i}": (item, usual[0]) for i, item in enumerate(value)}
+        of = usual[0] if usual else ""
+        told = {f"{key}.{i}": (item, of) for i, item in enumerate(value)}
     needed = {name: _needed(*pair) for name, pair in told.items()}
     return next((f"{name} (file {path}): {said}" for name, said in needed.items() if said), "")
 
@@ -506,7 +541,7 @@ def _read_variables(env_settings) -> dict[str, Any]:
         name = next((f for f in lists if f'"{f}"' in str(error)), "risk_cuts")
         raise SettingsError(
             f"{PREFIX}{name.upper()} cannot be read: write a list such as "
-            f"{json.dumps(lists[name][:4])}."
+            f"{json.dumps(lists[name][:4] or ['command', 'word'])}."
         ) from None
 
 

@@ -21,14 +21,16 @@ import numpy as np
 import pandas as pd
 
 from .config import PRIVATE, Settings
-from .log.anchor import add_anchor
+from .log.anchor_command import anchor_trail, doubt_unanchored
 from .log.catalog import Reader, open_snapshot
 from .log.durable import time_ordered_id
 from .log.errors import Busy, StoreError, raise_if_interrupted
 from .log.ingest import Ingested, ingest
+from .log.modes import make_folder
 from .log.outbox import Outbox
 from .log.reading import Limits, ReadOptions
 from .log.reason_files import OfDay
+from .log.sealed import deciding_findings, record_what_stands
 from .log.store import Store, open_store
 from .log.taken_sums import check_share
 from .render.engine import Job, ReportResult, require_reports, run_jobs
@@ -206,7 +208,8 @@ def compute(
             view = View(store, model, day, as_of, settings, versions)
             later = _states_of_later_days(store, view, now)
             decides = as_of >= now  # looking back changes nothing that decides
-            if decides and not later:
+            # what is put in force is recorded: where that cannot be, what stands decides
+            if decides and not later and not store.trail_problem():
                 recalibrate(store, view, at, who)
                 renew_exploration(store, view, at, who)
             figures, error = _figures(view)
@@ -393,6 +396,7 @@ def make_reports(
     Manifests and pages are written whatever becomes of the reports; where those of a day cannot
     be, that is a failed result behind those of the reports, and the other days have theirs.
     """
+    _make_folder_of(reports, settings)
     wanted = sorted(DayReports(*pair) for pair in pairs)
     jobs = [job for one in wanted for job in report_jobs(data, reports, *one, settings)]
     results = run_jobs(jobs, settings.jobs, settings.report_timeout, _harmless(on_done))
@@ -407,6 +411,12 @@ def make_reports(
                 failed.append(_not_written(f"{day} manifest", problem))
         failed += _write_promises(reader, reports)
     return results + failed + _write_pages(reports, [str(one.day) for one in wanted])
+
+
+def _make_folder_of(reports, settings):
+    "The folder of the reports; where it cannot be made, who writes into it says so."
+    with suppress(OSError):
+        make_folder(reports, settings.group)
 
 
 def _write_promises(reader, reports):
@@ -498,6 +508,11 @@ class Morning:
         "Cases from before this time are not sent any more."
         return self.now - timedelta(hours=self.settings.case_max_age_hours)
 
+    @property
+    def _where(self) -> dict:
+        "Where the spool lies, and who may read what is made new."
+        return {"spool": self.settings.spool, "group": self.settings.group}
+
     @contextmanager
     def open(self) -> Iterator[Store]:
         """The store, what is committed to be published however the work ends; a new one has its
@@ -505,9 +520,10 @@ class Morning:
         named = "timezone" in self.settings.model_fields_set
         zone = self.settings.timezone if named else None
         with (
-            open_store(self.data, self.who, zone) as store,
+            open_store(self.data, self.who, zone, **self._where) as store,
             store.published(self.settings.snapshots_kept),
         ):
+            doubt_unanchored(store, self.settings)
             yield store
 
 
@@ -584,7 +600,7 @@ def run(
                 say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
             unanchored = _anchor(morning, store)
-            gone = unchecked + _said_of_gone(morning, store)
+            gone = unchecked + _said_of_gone(morning, store) + _said_of_trail(morning, store)
         with _handing_on(morning, waiting, to, turn.pop_all()) as sent:
             expect(len(chosen) * len(QUESTIONS))
             results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
@@ -592,6 +608,7 @@ def run(
         attempts = _told_of(morning, sent.result())
     _record(morning, chosen, results, attempts)
     if not results:
+        _make_folder_of(reports, settings)
         results = _write_pages(reports, [])
     results += unfollowed + untuned + unanchored + gone + _retrain(morning, to_retrain)
     refused = cases.state == "failed" or (attempts.state == "failed").any()
@@ -619,6 +636,7 @@ def _take_in(morning, store):
         limits=Limits.of(settings), null_words=settings.null_words, risk_cuts=settings.risk_cuts
     )
     ingested = ingest(store, morning.now, morning.who, options=options)
+    record_what_stands(store, morning.now, morning.who)
     store.drop_quarantined_text(morning.now, settings.quarantine_days)
     for told in f"ingested: {ingested}".split("\n"):
         morning.say(told)
@@ -848,6 +866,7 @@ def _write_silence(morning, silent):
     parts = {m: silent_entry(alarm) for m, alarm in silent.alarms.items() if alarm.whole_day}
     if not parts:
         return silent.failed
+    _make_folder_of(morning.reports, morning.settings)
     try:
         with open_snapshot(morning.data) as reader:
             at = (silent.day, morning.at, morning.settings)
@@ -895,12 +914,10 @@ def _publish(morning, store, chosen, figures):
 
 
 def _anchor(morning, store):
-    "Keep length and head of the audit trail outside, where a file is named; what failed."
-    if morning.settings.audit_anchor is None:
-        return []
+    "Keep length and head of the audit trail outside, as the settings say; what failed."
 
     def kept():
-        add_anchor(store, morning.settings.audit_anchor, morning.now)
+        anchor_trail(store, morning.settings, morning.now)
         return ()
 
     return _each_told(morning, "anchor of the audit trail", kept)
@@ -925,6 +942,18 @@ def _said_of_gone(morning, store):
     for sentence in store.damage():
         morning.say(sentence)
         results.append(ReportResult("day file", "failed", sentence))
+    return results
+
+
+def _said_of_trail(morning, store):
+    "Say what speaks against the trail and against what decides, as far as the catalog shows it."
+    broken = store.trail_problem()
+    found = [f"the audit trail is broken: {broken}"] if broken else []
+    results = []
+    for problem in found + deciding_findings(store):
+        sentence = f"{problem}; 'aiops-wb audit verify' tells more."
+        morning.say(sentence)
+        results.append(ReportResult("audit trail", "failed", sentence))
     return results
 
 

@@ -35,6 +35,7 @@ from aiops_wb.cli import main
 from aiops_wb.cli.app import COMMANDS as GROUPS
 from aiops_wb.log.acts import hand_in
 from aiops_wb.log.promises import Promise
+from aiops_wb.log.pseudonyms import made_key
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.log.tokens import make_token
@@ -102,6 +103,15 @@ def with_older_catalog(bench):
     bench.label(frame)
     bench.ingest(NOW)
     (bench.root / "older").replace(bench.data / "catalog.duckdb")
+
+
+def with_broken_trail(bench):
+    "A log with a change in its trail that was edited since."
+    taken_in(bench)
+    with bench.store() as store:
+        store.record(NOW - timedelta(1), "test", "watch", f"{MODEL}/v1", "off", "a trial")
+        store.con.execute("UPDATE audit SET why = 'never said'")
+        store.publish()
 
 
 def with_figures(bench):
@@ -185,6 +195,15 @@ def with_proposal(bench):
 def with_cases(bench):
     taken_in(bench)
     give(bench, ("cases", "send"))
+
+
+def with_somebody(bench):
+    "Cases, labels, a waiting file and a key; every second event is of one entity."
+    with_cases(bench)
+    made_key(bench.data)
+    logged(bench, days=1, per_day=4)
+    (bench.data / "rejected").mkdir(exist_ok=True)
+    (bench.data / "rejected" / "odd.csv").write_text("who\nnorth\nsouth\n")
 
 
 def with_one_case(bench):
@@ -323,6 +342,10 @@ COMMANDS = {
     "putback": Command(
         ("features", "rollback", MODEL, "amount", "--why", "texts"), with_unreadable
     ),
+    "forget": Command(("forget", "--entity", "north", "--why", "asked to"), with_somebody, TO_FILE),
+    "retention": Command(
+        ("retention", "--days", "2", "--why", "as agreed"), with_somebody, TO_FILE
+    ),
     "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
     "promises": Command(("daily", "--reports", "none"), with_promises),
     "followed": Command(("daily", "--reports", "none"), with_challenger),
@@ -360,6 +383,7 @@ COMMANDS = {
     "close": Command(("cases", "close", ONE_CASE, "--why", "done"), with_one_case),
     "sites": Command(("sites", "load", "sites.csv", "--why", "new"), with_sites),
     "repair": Command(("repair",), with_older_catalog),
+    "accept": Command(("audit", "accept", "--why", "an edit was undone"), with_broken_trail),
     "calendar": Command(
         ("calendar", "add", "Easter", "--from", "2026-03-18", "--why", "holiday"), taken_in
     ),

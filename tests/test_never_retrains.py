@@ -30,6 +30,7 @@ TRIGGERS = [
     ["models", "list"],
     ["drift", "list"],
     ["status"],
+    ["doctor"],
     ["calibrations", "make", "--model", MODEL, "--version", "v1"],
     ["retrain", "--model", MODEL],
     ["retrain", "--model", MODEL, "--approve", "I looked"],

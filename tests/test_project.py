@@ -307,6 +307,7 @@ LONG = {
     "morning",
     "own_log",
     "retraining",
+    "security",
     "thresholds",
 }
 "Notebooks of some seconds and more; what they call is tested in small elsewhere."

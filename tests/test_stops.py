@@ -12,6 +12,7 @@ from stops import COMMANDS
 
 NAMES = sorted([*COMMANDS, "logger"])
 LONG = {
+    "accept",
     "acknowledge",
     "adopt",
     "approve",
@@ -25,6 +26,7 @@ LONG = {
     "guard",
     "import",
     "followed",
+    "forget",
     "never",
     "promises",
     "promote",
@@ -34,6 +36,7 @@ LONG = {
     "reject",
     "repair",
     "reports",
+    "retention",
     "retrain",
     "rollback",
     "send",

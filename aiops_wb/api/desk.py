@@ -242,7 +242,7 @@ class Desk:
             for known in self.kept.keys() & taken:
                 del self.kept[known]
             here = dict(self.kept)
-        found = here | {act.id: act for act in waiting(self.spool)}
+        found = here | {act.id: act for act in waiting(self.spool, self.data)}
         return [found[one] for one in sorted(found.keys() - taken)]
 
     def remember(self, act: Act) -> None:
@@ -255,7 +255,7 @@ class Desk:
     @property
     def spool(self) -> Path:
         "Where acts and events wait."
-        return self.data / "spool"
+        return self.settings.spool_of(self.data)
 
     def now(self) -> datetime:
         "The time."

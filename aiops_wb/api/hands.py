@@ -75,7 +75,7 @@ def _hand_in(desk, caller, kind, asked, key, look):
 
 def _before(desk, caller, kind, asked, key) -> Act | None:
     "The act that was handed in with the same key; InvalidAct where it asks for something else."
-    known = key and handed_in_before(desk.spool, caller.name, key)
+    known = key and handed_in_before(desk.spool, caller.name, key, desk.data)
     if not known:
         return None
     said = {name: value for name, value in known.what.items() if name != "if_in_force"}
@@ -88,7 +88,11 @@ def _written(desk, caller, kind, what, key) -> Act:
     at = desk.now()
     try:
         return Act(
-            hand_in(desk.spool, kind, what, caller.name, at, key), kind, what, caller.name, at
+            hand_in(desk.spool, kind, what, caller.name, at, key, desk.data),
+            kind,
+            what,
+            caller.name,
+            at,
         )
     except InvalidAct:
         raise

@@ -62,13 +62,16 @@ class TakingIn:
     def _again(self, before: float | None) -> float | None:
         "Take in what waits; seconds until the next try, None where nothing of it is left."
         try:
-            if not waiting(self.data / "spool"):
+            if not self._waiting():
                 return None
             told = take_in_now(self.data, self.settings, self.clock())
             if isinstance(told, Busy):
                 return AGAIN
-            left = bool(waiting(self.data / "spool"))
+            left = bool(self._waiting())
         except Exception:
             logger.exception("acts wait: they could not be taken in")
             left = True
         return min(LATEST, 2 * (before or AGAIN / 2)) if left else None
+
+    def _waiting(self):
+        return waiting(self.settings.spool_of(self.data), self.data)

@@ -30,7 +30,7 @@ def list_acts(call: Call, days: DaysBack = 30, as_json: AsJson = False):
 
 
 def _waiting(call):
-    return waiting(call.settings.data / "spool")
+    return waiting(call.settings.spool_of(call.settings.data), call.settings.data)
 
 
 def _row(act, state, says, taken=None):
@@ -58,7 +58,7 @@ def _text(row):
 def take(call: Call):
     "Take in what was handed in, and nothing else of the spool."
     with call.writing() as log:
-        aside = set_aside_acts(log, call.now(), call.who, log.root / "spool")
+        aside = set_aside_acts(log, call.now(), call.who, log.spool)
         taken = take_in_acts(log, call.now(), call.settings)
     for told in told_of(taken):
         line(printable(told))

@@ -30,6 +30,10 @@ COMMANDS = {
     "backfill": ("backfill", "run many days"),
     "replay": ("replay", "live past days again under other policies: tickets, misses, cost"),
     "status": ("status", "what is logged, what is active, what is due"),
+    "doctor": (
+        "doctor",
+        "what is wrong around the workbench: who may read and write, room, locks, settings",
+    ),
     "config": ("config", "print each setting, its value and where that comes from"),
     "models": ("models", "list, train, adopt and promote versions of a model; go back"),
     "retrain": (
@@ -51,7 +55,9 @@ COMMANDS = {
     "sites": ("sites", "who is asked about a case: the table of sites"),
     "calendar": ("calendar", "what is known beforehand about days"),
     "repair": ("repair", "make a log whole: an older catalog, day files that are gone"),
-    "verify": ("verify", "is the log what was committed: bytes, rows, counts, models"),
+    "verify": ("verify", "is the log what was committed: bytes, rows, counts, trail"),
+    "forget": ("forget", "remove an entity or a prediction from everything; counts stay"),
+    "retention": ("retention", "remove what is older than some days; counts stay"),
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
     "serve": ("serve", "pages and a REST API over the log, until it is told to stop"),
     "demo": ("demo", "replay a log with its models and make their reports"),

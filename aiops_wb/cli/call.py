@@ -2,8 +2,9 @@
 
 import getpass
 import inspect
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, wraps
@@ -12,10 +13,11 @@ from typing import Annotated
 
 import typer
 
-from ..config import Settings, load_settings
-from ..log.anchor import add_anchor
+from ..config import Settings, SettingsError, load_settings
+from ..log.anchor_command import anchor_trail, doubt_unanchored
 from ..log.base import unpublished
 from ..log.catalog import Reader, open_snapshot
+from ..log.modes import mask_of
 from ..log.store import Prepare, Store, open_store
 from .ended import ended
 from .later import Table, loading
@@ -53,6 +55,12 @@ class Call:
         except (KeyError, OSError):
             return "unknown"
 
+    def work(self, handler: Callable, arguments: dict) -> int | None:
+        "Do what a command does; what it writes is as open as the data folder is, or will be."
+        with suppress(SettingsError):  # the command tells it, where it needs settings
+            os.umask(mask_of(self.settings.data, self.settings.group))
+        return handler(self, **arguments)
+
     def now(self) -> datetime:
         "The time."
         return datetime.now(UTC)
@@ -64,7 +72,7 @@ class Call:
 
     def reading(self) -> Reader:
         "The newest published snapshot, to be closed by `with`."
-        return open_snapshot(self.settings.data)
+        return open_snapshot(self.settings.data, self.settings.spool)
 
     def publish_the_rest(self) -> None:
         "Publish what a stopped process committed, before a command that only reads at first."
@@ -77,11 +85,22 @@ class Call:
         """The log, to be written and published however the work ends; a new one counts days by
         zone. `prepare`: as in `open_store`."""
         kept, opened = self.settings.snapshots_kept, (self.settings.data, self.who, zone)
-        with open_store(*opened, prepare=prepare) as store, store.published(kept):
+        where = {"spool": self.settings.spool, "group": self.settings.group}
+        with open_store(*opened, prepare=prepare, **where) as store, store.published(kept):
+            doubt_unanchored(store, self.settings)
             yield store
             store.publish(kept)
-            if self.settings.audit_anchor:
-                add_anchor(store, self.settings.audit_anchor, self.now())
+            anchor_trail(store, self.settings, self.now())
+
+
+@contextmanager
+def _masked():
+    "What a command writes is its user's alone, until settings say otherwise; then as before."
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def already(log: Reader, rows: int) -> str:
@@ -154,7 +173,8 @@ def command(app: typer.Typer, name: str | None = None) -> Callable:
         @wraps(handler)
         def called(**arguments):
             call = Call(**{p.name: arguments.pop(p.name) for p in COMMON})
-            return ended(lambda: handler(call, **arguments), call.verbose, call.quiet)
+            with _masked():
+                return ended(lambda: call.work(handler, arguments), call.verbose, call.quiet)
 
         parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*own, *COMMON)]
         called.__signature__ = inspect.Signature(parameters)

@@ -9,6 +9,7 @@ from ..config import load_settings
 from ..log.ingest import ingest, ingest_file
 from ..log.preview import preview
 from ..log.roles import Choice
+from ..log.sealed import record_what_stands
 from ..watch.acts import take_in_acts, told_of
 from .arguments import all_pairs
 from .call import Call, alone, command
@@ -83,6 +84,7 @@ def ingest_(
             for told in told_of(take_in_acts(log, call.now(), settings)):
                 line(printable(told))
             taken = ingest(log, call.now(), call.who, options=options)
+        record_what_stands(log, call.now(), call.who)
         log.drop_quarantined_text(call.now(), settings.quarantine_days)
         if taken.quarantined:
             for row in log.last_quarantined(5).itertuples():

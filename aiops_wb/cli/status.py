@@ -25,7 +25,7 @@ def status(call: Call, as_json: AsJson = False):
             "quarantined": log.quarantine_size(),
             "labels_without_prediction": unmatched,
             "labels_without_prediction_such_as": examples,
-            "acts_waiting": len(acts_waiting(call.settings.data / "spool")),
+            "acts_waiting": len(_acts_waiting(call)),
             "day_files_gone": log.damage(),
             "day_files_lost": sorted(log.lost_files()),
             "rejected": rejected_files(call.settings.data),
@@ -43,6 +43,11 @@ def status(call: Call, as_json: AsJson = False):
     if unmatched:
         line(printable(said_of_unmatched(unmatched, examples)))
     _tell_of_files(of_all)
+
+
+def _acts_waiting(call):
+    data = call.settings.data
+    return acts_waiting(call.settings.spool_of(data), data)
 
 
 def _tell_of_files(of_all):

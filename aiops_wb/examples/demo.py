@@ -55,7 +55,8 @@ def demo(
     """
     days = _days(story, until or story.until)
     settings = _told_by(story, settings)
-    with open_store(data, _WHO, story.zone) as store:
+    where = {"spool": settings.spool, "group": settings.group}
+    with open_store(data, _WHO, story.zone, **where) as store:
         left = _left_to_do(store, days)
         say(f"reading the {story.name} of {story.first.year}")
         # a replay that is taken up again needs no history
@@ -97,7 +98,7 @@ class _Replay(NamedTuple):
     @property
     def spool(self) -> Path:
         "Where predictions and labels are written down."
-        return self.store.root / "spool"
+        return self.store.spool
 
     @property
     def eve(self) -> datetime:

@@ -7,7 +7,7 @@ colours are those of the pages, chosen by what the host says of itself and not b
 import json
 import re
 
-from ..render.sliders import template
+from ..render.frame import template
 
 __all__ = ["module", "style"]
 

@@ -30,8 +30,8 @@ class Answer(NamedTuple):
 
 def propose(call: Call, what: Mapping[str, Any]) -> Answer:
     "Hand a proposal in, and say what became of it; StoreError where it is none, or cannot be kept."
-    data = call.settings.data
-    key = hand_in(data / "spool", "propose", what, call.who, call.now())
+    data, spool = call.settings.data, call.settings.spool_of(call.settings.data)
+    key = hand_in(spool, "propose", what, call.who, call.now(), data=data)
     why = _left_because(call, key)
     return answer_of(call, Answer(key, "waiting", f"{WAITING}{f': {why}' if why else '.'}"))
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from .act_shapes import KINDS, checked_text, checked_what
 from .durable import fsync, time_ordered_id, write_durably
 from .errors import InvalidAct, StoreError
+from .modes import make_in_spool
 from .owners import believed
 from .reading import shown
 
@@ -66,24 +67,31 @@ def hand_in(
     who: str,
     at: datetime,
     key: str | None = None,
+    data: Path | None = None,
 ) -> str:
     """Hand in an act; returns its id. It is on the disk then, and the next writer takes it in.
 
     `key`: of the caller's own, so that what is handed in again after a broken connection is not
-    done twice; kept for `KEYS_KEPT`. InvalidAct when the act has not the shape of its kind, or the
+    done twice; kept for `KEYS_KEPT`. `data`: the data folder, whose owner is believed, where the
+    spool does not lie in it. InvalidAct when the act has not the shape of its kind, or the
     key was used for another one; StoreError when nothing can be written.
     """
     told = checked_what(kind, what), checked_text("who", who, 200), _checked_time(at)
     if key is not None:
         key = checked_text("the key", key, 200)
-    return _hand_in(Path(spool) / "acts", kind, *told, key)
+    return _hand_in(Path(spool) / "acts", kind, *told, key, _owners(spool, data))
 
 
-def handed_in_before(spool: str | Path, who: str, key: str) -> Act | None:
+def _owners(spool, data):
+    "Whose acts are believed."
+    return believed(data or Path(spool).parent)
+
+
+def handed_in_before(spool: str | Path, who: str, key: str, data: Path | None = None) -> Act | None:
     "The act that somebody handed in with a key of their own; None where it is not remembered."
     folder = Path(spool) / "acts"
     kept = _key_path(folder, who, key)
-    return _kept(kept, believed(folder.parent.parent)) if kept.exists() else None
+    return _kept(kept, _owners(spool, data)) if kept.exists() else None
 
 
 def _checked_time(at):
@@ -92,11 +100,11 @@ def _checked_time(at):
     return at
 
 
-def _hand_in(folder, kind, what, who, at, key):
+def _hand_in(folder, kind, what, who, at, key, owners):
     try:
         with _alone(folder) as lock:
             kept = key and _key_path(folder, who, key)
-            known = kept and _kept(kept, believed(folder.parent.parent))
+            known = kept and _kept(kept, owners)
             if known is not None and (known.kind, dict(known.what)) != (kind, what):
                 raise InvalidAct(
                     "the key was used for another act: each act needs a key of its own"
@@ -130,10 +138,10 @@ def _key_path(folder, who, key):
 def _alone(folder: Path) -> Iterator:
     "Nobody else hands in for the moment; the file holds the last id that was given."
     if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_in_spool(folder, writable=False)
         fsync(folder.parent)
     # a link that somebody else put there would have another file emptied
-    opened = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    opened = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     with open(opened, "r+", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock
@@ -188,8 +196,7 @@ def _write(path, act):
     "A whole file, on the disk when this returns."
     told = {"id": act.id, "kind": act.kind, "what": dict(act.what), "who": act.who}
     text = json.dumps(told | {"at": act.at.isoformat()}, ensure_ascii=False)
-    # nobody else may write to it, whatever the mask of this process is
-    write_durably(path, text, 0o644)
+    write_durably(path, text)  # nobody else may write to it, whatever the mask of this process is
 
 
 class Found(NamedTuple):
@@ -200,12 +207,12 @@ class Found(NamedTuple):
     passed_over: list[str]
 
 
-def found(spool: str | Path) -> Found:
+def found(spool: str | Path, data: Path | None = None) -> Found:
     "What stands in the folder of acts that wait; names that begin with a dot are still written."
     folder, told = Path(spool) / "acts", Found([], {}, [])
     if not folder.is_dir():
         return told
-    owners = believed(folder.parent.parent)
+    owners = _owners(spool, data)
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
@@ -222,9 +229,9 @@ def found(spool: str | Path) -> Found:
     return told
 
 
-def waiting(spool: str | Path) -> list[Act]:
+def waiting(spool: str | Path, data: Path | None = None) -> list[Act]:
     "The acts that wait to be taken in, in order."
-    return found(spool).acts
+    return found(spool, data).acts
 
 
 def _parsed(path: Path, owners: Set[int]) -> Act | None:

@@ -10,23 +10,34 @@ import errno
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from .audit import VERIFY, AuditReads
+from .audit import AuditReads
+from .chain import Accepted
 from .durable import fsync
 from .errors import StoreError
 
-__all__ = ["Anchor", "Anchors", "Verified", "add_anchor", "read_anchors", "verify_trail"]
+__all__ = [
+    "Anchor",
+    "Anchors",
+    "Verified",
+    "add_anchor",
+    "anchor_findings",
+    "read_anchors",
+    "require_anchored",
+    "verify_trail",
+]
 
 _MOST_ROWS = 2**63
 _TAIL = 4096
 "Bytes at the end of a file that hold its last line."
 _GO_ON = (
     "Keep the file as it is, as evidence; 'aiops-wb audit verify' tells what differs. To go on, "
-    "name another file in audit_anchor."
+    "'aiops-wb audit accept --why ...' says so in the trail, or name another file in audit_anchor."
 )
 
 
@@ -75,6 +86,8 @@ def add_anchor(reader: AuditReads, path: Path, at: datetime) -> bool:
 
 def _check_last(reader, path, last, rows):
     "StoreError where the trail is not what the last anchor says it was."
+    if (last.rows, last.head) in _accepted_anchors(reader):
+        return
     if last.rows > rows:
         raise StoreError(
             f"{path} speaks of {last.rows:,} rows of the audit trail, which has {rows:,}: its end "
@@ -85,6 +98,21 @@ def _check_last(reader, path, last, rows):
             f"row {last.rows:,} of the audit trail is not the one that {path} speaks of: the trail "
             f"was changed, or the file is of another log. {_GO_ON}"
         )
+
+
+def require_anchored(reader: AuditReads, path: Path) -> None:
+    """StoreError where the last line of a file of anchors is not what the trail was; nothing where
+    there is no such file yet, or none that can be read."""
+    with suppress(OSError):
+        _require_file(path)
+        last, _ = _last(path)
+        if last is not None:
+            _check_last(reader, path, last, reader.audit_head()[0])
+
+
+def _accepted_anchors(reader):
+    "Rows and heads of anchors that did not agree when an owner went on all the same."
+    return frozenset().union(*(one.anchors for one in reader.accepted()))
 
 
 def _require_file(path):
@@ -153,6 +181,8 @@ class Verified:
     rows: int
     anchored: int  # rows of the longest anchor that agrees
     findings: tuple[str, ...] = ()
+    accepted: tuple[Accepted, ...] = ()  # what an owner went on from
+    differing: tuple[Anchor, ...] = ()  # anchors that do not agree and were not accepted
 
     @property
     def intact(self) -> bool:
@@ -165,20 +195,24 @@ def verify_trail(reader: AuditReads, anchors: Sequence[Anchor] = ()) -> Verified
 
     Rows that an anchor speaks of cannot be changed, swapped, deleted or cut off unseen, by whatever
     means, as long as the anchor itself is safe. Rows behind the longest anchor are held by the
-    chain alone: who makes all of their hashes anew, or cuts them off, is not seen.
+    chain alone: who makes all of their hashes anew, or cuts them off, is not seen. Anchors that an
+    owner accepted as differing speak of nothing any more; the row that accepts them says so.
     """
-    rows = reader.audit_head()[0]
-    findings = []
-    broken = reader._value(f"SELECT min(seq) FROM ({VERIFY})")
-    if broken is not None:
-        findings.append(
-            f"row {broken:,} does not fit the chain: it was changed, or a row before it is missing "
-            "or stands elsewhere"
-        )
-    good, bad = _agreeing(reader, anchors)
+    rows, accepted = reader.audit_head()[0], reader.accepted()
+    findings = reader.chain_findings()
+    known = _accepted_anchors(reader)
+    good, bad = _agreeing(reader, [a for a in anchors if (a.rows, a.head) not in known])
     if bad:
         findings.append(_differs(bad[0], rows, [a for a in good if a.rows < bad[0].rows]))
-    return Verified(rows, max((a.rows for a in good), default=0), tuple(findings))
+    longest = max((a.rows for a in good), default=0)
+    return Verified(rows, longest, tuple(findings), tuple(accepted), tuple(bad))
+
+
+def anchor_findings(reader: AuditReads, anchors: Sequence[Anchor]) -> list[str]:
+    "What anchors alone say against the trail, in words; nothing where they agree."
+    known = _accepted_anchors(reader)
+    _, bad = _agreeing(reader, [a for a in anchors if (a.rows, a.head) not in known])
+    return [_differs(bad[0], reader.audit_head()[0], [])] if bad else []
 
 
 def _agreeing(reader, anchors):

@@ -10,7 +10,7 @@ from .base import Writing
 from .duck import parquet, statements
 from .known import KNOWN_SINCE
 
-__all__ = ["ArrivalCounting"]
+__all__ = ["AGE", "BAND", "ArrivalCounting"]
 
 logger = logging.getLogger(__name__)
 
@@ -18,9 +18,9 @@ LIVE_DAYS = 1
 "Days after which a prediction that comes in counts as loaded later: its labels came before it did."
 
 _LOW, _HIGH = BAND_POINTS
-_BAND = f"""CASE WHEN "grid" LIKE 'linear%' OR points < {_LOW} THEN 0
+BAND = f"""CASE WHEN "grid" LIKE 'linear%' OR points < {_LOW} THEN 0
                  WHEN points < {_HIGH} THEN 1 ELSE 2 END"""
-_AGE = "greatest(0, ({moment} AT TIME ZONE $zone)::DATE - event_date)"
+AGE = "greatest(0, ({moment} AT TIME ZONE $zone)::DATE - event_date)"
 
 
 class ArrivalCounting(Writing):
@@ -40,8 +40,8 @@ class ArrivalCounting(Writing):
         self._write(
             f"""
             INSERT INTO arrival_counts
-            SELECT event_date, tenant, model, version, {_BAND} AS band,
-                   {_AGE.format(moment=KNOWN_SINCE)} AS age,
+            SELECT event_date, tenant, model, version, {BAND} AS band,
+                   {AGE.format(moment=KNOWN_SINCE)} AS age,
                    sum(n), sum(n_labelled - n_positive), sum(n_positive), batch_id
             FROM {changes} JOIN batches USING (batch_id)
             WHERE segment = ''
@@ -97,7 +97,7 @@ class ArrivalCounting(Writing):
             return
         rows = f"SELECT prediction_id, label, observed_at, batch_id FROM {parquet(outcomes)}"
         labels = statements("reductions.sql")["observed_labels"]
-        moment = _AGE.format(moment="least(l.observed_at, known_since)")
+        moment = AGE.format(moment="least(l.observed_at, known_since)")
         self._write(
             f"""
             INSERT INTO arrival_counts
@@ -109,9 +109,12 @@ class ArrivalCounting(Writing):
                  now AS (SELECT {KNOWN_SINCE} AS known_since FROM batches WHERE batch_id = $batch)
             SELECT event_date, tenant, model, version, band, age,
                    0, sum(negative), sum(positive), $batch
-            FROM (SELECT event_date, tenant, model, version, {_BAND} AS band, {moment} AS age,
+            FROM (SELECT event_date, tenant, model, version, {BAND} AS band, {moment} AS age,
                          1 - l.label AS negative, l.label AS positive
                   FROM {parquet(predictions)} JOIN labels l USING (prediction_id) CROSS JOIN now
+                  UNION ALL
+                  SELECT event_date, tenant, model, version, band, age, n_negative, n_positive
+                  FROM forgotten_arrivals SEMI JOIN asked USING (event_date, tenant, model, version)
                   UNION ALL
                   SELECT event_date, tenant, model, version, band, age, -n_negative, -n_positive
                   FROM arrival_counts SEMI JOIN asked USING (event_date, tenant, model, version))

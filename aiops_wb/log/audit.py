@@ -1,31 +1,20 @@
 """The audit trail: every change of a threshold, flag, model or calibration, chained by hashes."""
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
-from .base import Connected, Writing, conditions, known_by
+from .base import conditions, known_by
+from .chain import ACCEPTED, CHAIN, VERIFY, ChainReads
+from .checked import CheckedChain
 from .errors import StoreError
 
 __all__ = ["CHAIN", "VERIFY", "AuditReads", "AuditWrites"]
 
-CHAIN = """sha256(before || json_array(
-    seq, epoch_us(changed_at), who, what, subject, old, new, why, evidence)::VARCHAR)"""
-"The hash of an audit row, over the one before it and everything it says."
 
-VERIFY = f"""SELECT seq, changed_at, who, what, subject
-FROM (SELECT *, lag(hash, 1, '') OVER (ORDER BY seq) AS before,
-             row_number() OVER (ORDER BY seq) AS position
-      FROM audit)
-WHERE position <> seq OR hash <> {CHAIN}
-ORDER BY seq"""
-"Every row that does not fit its place in the chain: none where the trail is intact."
-
-
-class AuditReads(Connected):
+class AuditReads(ChainReads):
     "What was changed, and what is in force."
 
     def in_force(self, what: str, subject: str, as_of: datetime | None = None) -> str | None:
@@ -58,6 +47,12 @@ class AuditReads(Connected):
         where, values = conditions(subject=subject)
         return self.frame(f"SELECT * FROM audit{where} ORDER BY seq", values)
 
+    def audit_between(self, after: datetime, until: datetime) -> pd.DataFrame:
+        "What was changed after a time and until another, oldest first."
+        where, values = conditions(changed_at__le=until)
+        rows = f"SELECT * FROM audit{where} AND changed_at > $after ORDER BY seq"
+        return self.frame(rows, values | {"after": after})
+
     def _is_latest(self, what, subject, who, why, **told):
         """Whether the latest change of a subject is this very one: the same person, for the same
         reason. A command that was stopped after it had done its work is given again."""
@@ -67,28 +62,6 @@ class AuditReads(Connected):
         )
         latest = dict(zip(("who", "why", "new", "evidence"), rows[0])) if rows else {}
         return bool(latest) and latest | {"who": who, "why": why} | told == latest
-
-    def verify_audit(self) -> int:
-        """The number of audit rows when the hash chain is intact; StoreError names the first row
-        that does not fit."""
-        broken = self._value(f"SELECT min(seq) FROM ({VERIFY})")
-        if broken is not None:
-            raise StoreError(
-                f"the audit trail does not verify: row {broken} was changed, "
-                "or a row before it is missing."
-            )
-        return self.audit_head()[0]
-
-    def audit_head(self) -> tuple[int, str]:
-        "How many rows the trail has, and the hash of its last one; empty without any."
-        return self._rows("SELECT count(*)::BIGINT, coalesce(arg_max(hash, seq), '') FROM audit")[0]
-
-    def audit_hashes(self, rows: Sequence[int]) -> dict[int, str]:
-        "The hashes of some rows of the trail, those that it has."
-        named = {"rows": sorted(set(rows))}
-        return dict(
-            self._rows("SELECT seq, hash FROM audit WHERE seq IN (SELECT unnest($rows))", named)
-        )
 
 
 _LAST = """
@@ -102,10 +75,11 @@ FROM (SELECT $seq::BIGINT AS seq,
              greatest($now::TIMESTAMPTZ, $last::TIMESTAMPTZ) AS changed_at,
              $who::VARCHAR AS who, $what::VARCHAR AS what, $subject::VARCHAR AS subject,
              $old::VARCHAR AS old, $new::VARCHAR AS new,
-             $why::VARCHAR AS why, $evidence::VARCHAR AS evidence, $before::VARCHAR AS before)"""
+             $why::VARCHAR AS why, $evidence::VARCHAR AS evidence, $before::VARCHAR AS before)
+RETURNING hash"""
 
 
-class AuditWrites(AuditReads, Writing):
+class AuditWrites(AuditReads, CheckedChain):
     "Changes, recorded as they are made."
 
     def record(
@@ -119,26 +93,34 @@ class AuditWrites(AuditReads, Writing):
         evidence: Any = None,
     ) -> None:
         """Append one change to the audit trail; the old value is read from it. Use inside or
-        outside a transaction."""
+        outside a transaction. BrokenTrail, and nothing is written, where the trail does not
+        hold."""
         if not why.strip():
             raise StoreError(f"a change of {what} needs a reason.")
         where, values = conditions(what=what, subject=subject)
         rows = self._rows(_LAST.format(where=where), values)
         seq, before, last, old = rows[0] if rows else (0, "", None, None)
-        self._write(
-            _RECORD,
-            {
-                "seq": seq + 1,
-                "before": before,
-                "now": now,
-                "last": last,
-                "who": who,
-                "what": what,
-                "subject": subject,
-                "old": old,
-                "new": new,
-                "why": why,
-                "evidence": None if evidence is None else json.dumps(evidence, sort_keys=True),
-            },
-            (what, subject),
-        )
+        self.require_whole_trail((seq, before))
+        told = {"now": now, "last": last, "who": who, "what": what, "subject": subject}
+        told |= {"old": old, "new": new, "why": why, "evidence": evidence}
+        self._append(seq + 1, before, told)
+
+    def go_on_from(
+        self, now: datetime, who: str, why: str, seq: int, head: str, evidence: dict[str, Any]
+    ) -> None:
+        """Append the row of an owner who goes on from a trail that does not hold, with a number
+        and behind the head that stands."""
+        last = self._value("SELECT max(changed_at) FROM audit")
+        told = {"now": now, "last": last, "who": who, "what": ACCEPTED, "subject": "audit"}
+        told |= {"old": None, "new": f"row {seq}", "why": why, "evidence": evidence}
+        self.doubt("")
+        self._append(seq, head, told, summed=True)
+
+    def _append(self, seq, before, told, summed=False):
+        "Write a row after the one whose hash is given."
+        evidence = told["evidence"]
+        written = None if evidence is None else json.dumps(evidence, sort_keys=True)
+        row = told | {"seq": seq, "before": before, "evidence": written}
+        with self.transaction():
+            self._write(_RECORD, row, (told["what"], told["subject"]))
+            self._appended(seq, self.con.fetchall()[0][0], summed)

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from .beside import name_folder
 from .duck import session
 from .durable import fsync, write_durably
 from .known import Known
@@ -76,8 +77,10 @@ def unpublished(root: str | Path) -> bool:
 class Connected:
     "A connection to a catalog or to a snapshot of it, and the folder that its files stand in."
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, root: Path):
+    def __init__(self, con: duckdb.DuckDBPyConnection, root: Path, spool: Path | None = None):
         self.con, self.root = con, Path(root)
+        self.spool = Path(spool or self.root / "spool")
+        name_folder(con, self.root)
         self._kept = {}  # (table, part of it) -> question -> its answer, until that is written to
 
     def close(self) -> None:
@@ -92,7 +95,9 @@ class Connected:
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         "A further connection to the same database, with temporary tables of its own."
-        return session(self.con.cursor())
+        con = session(self.con.cursor())
+        name_folder(con, self.root)
+        return con
 
     def frame(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         "The rows of a query."
@@ -174,8 +179,12 @@ class Writing(Connected):
     def begin_files(self, batch: int, sources: Iterable[Path]) -> None:
         """Note, before day files of a batch are written, which batch that is and what its
         rows come from: until they are committed it tells an interrupted writer's files from those
-        of a catalog that was lost."""
-        told = {"batch": batch, "from": [str(p.absolute()) for p in sources]}
+        of a catalog that was lost. What lies in the folder is told as it lies there: a copy of the
+        folder has its own."""
+        root = self.root.resolve()
+        places = ((p.parent.resolve() / p.name) for p in sources)
+        told = [str(p.relative_to(root) if p.is_relative_to(root) else p) for p in places]
+        told = {"batch": batch, "from": told}
         write_durably(self.root / WRITING, json.dumps(told))
         self._files_begun = True
 

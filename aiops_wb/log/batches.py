@@ -72,6 +72,12 @@ class BatchReads(GoneReads):
         last = self._until_written("batches", asked, look)
         return last and last.astimezone(ZoneInfo(self.timezone)).date()
 
+    def last_loaded(self, kind: str, as_of: datetime | None = None) -> datetime | None:
+        "When rows of a kind (predictions, outcomes) were taken in last; None where none ever were."
+        where, values = conditions(kind=kind, committed_at__le=as_of)
+        last = f"SELECT max(committed_at) FROM batches{where} AND loaded > 0"
+        return self._value(last, values)
+
     def models(self) -> list[str]:
         "Every model that was logged or registered."
         logged = "SELECT DISTINCT model FROM data_files WHERE kind = 'predictions'"
@@ -209,26 +215,6 @@ class BatchWrites(
                              unnest($sums::VARCHAR[]) AS sha256) AS taken
                 WHERE data_files.path = taken.path""",
                 {"paths": list(paths), "sums": list(sums)},
-            )
-
-    def set_file(
-        self, path: str, rows: int, size: int, min_id: str, max_id: str, sha256: str
-    ) -> None:
-        "Keep what a day file holds now that it was rewritten."
-        with self.transaction():
-            self._write(
-                """
-                UPDATE data_files
-                SET rows = $rows, bytes = $size, min_id = $low, max_id = $high, sha256 = $sha256
-                WHERE path = $path""",
-                {
-                    "path": path,
-                    "rows": rows,
-                    "size": size,
-                    "low": min_id,
-                    "high": max_id,
-                    "sha256": sha256,
-                },
             )
 
     def _add_batch(self, batch, kind, now, owner, numbers):

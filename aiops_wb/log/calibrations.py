@@ -15,6 +15,7 @@ from .base import conditions, moment
 from .batches import BatchReads
 from .duck import parquet
 from .promises import PromiseWrites, of_rule
+from .seals import calibration_seals
 
 __all__ = ["BY_HAND", "CalibrationReads", "CalibrationWrites", "Interval", "calibrated_on"]
 
@@ -238,6 +239,7 @@ class CalibrationWrites(PromiseWrites, AuditWrites):
                     "state": json.dumps(document),
                 },
             )
+            told |= {"sealed": {"row": calibration_seals(self, key)[key][0]}}
             self.record(now, who, "calibration", f"{model}/{version}", key, why, told)
             self._promise(now, model, version, key, calibration)
         return key

@@ -33,7 +33,7 @@ from .unmatched import UnmatchedReads
 from .versions import VersionReads
 from .watching import WatchReads
 
-__all__ = ["Reader", "open_snapshot"]
+__all__ = ["Reader", "open_reader", "open_snapshot"]
 
 
 class Reader(
@@ -73,15 +73,21 @@ class Reader(
     that is known)."""
 
 
-def open_snapshot(root: str | Path) -> Reader:
-    "The newest published snapshot, read-only; StoreError when there is none yet."
+def open_snapshot(root: str | Path, spool: Path | None = None) -> Reader:
+    """The newest published snapshot, read-only; StoreError when there is none yet. `spool`: where
+    it does not lie in the folder."""
     current = Path(root) / "aiops.duckdb"
     if not current.exists():
         raise StoreError(
             f"no published snapshot at {current}: log some predictions and run "
             "'aiops-wb ingest' first."
         )
-    reader = Reader(connect(current.resolve(), read_only=True), Path(root))
+    return open_reader(current.resolve(), Path(root), "published snapshot", spool)
+
+
+def open_reader(path: Path, root: Path, what: str, spool: Path | None = None) -> Reader:
+    "A catalog or a snapshot of it in a folder, read-only; StoreError for one of another schema."
+    reader = Reader(connect(path, read_only=True), root, spool)
     known, made = migrations()[-1][0], reader._value("SELECT max(version) FROM migrations")
     if made != known:
         reader.close()
@@ -91,7 +97,7 @@ def open_snapshot(root: str | Path) -> Reader:
             else "upgrade aiops_wb."
         )
         raise StoreError(
-            f"the published snapshot in {root} has schema version {made}, "
+            f"the {what} in {root} has schema version {made}, "
             f"this aiops_wb reads {known}: {next_step}"
         )
     return reader

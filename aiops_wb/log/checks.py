@@ -12,6 +12,7 @@ from .duck import identifier, literal, parquet, spelt
 from .errors import StoreError
 from .feature_schema import UNREADABLE
 from .features import stored_types
+from .forgotten import FORGOTTEN
 from .gone import COLUMNS, DayFile
 from .quarantine import NO_ROWS
 from .reading import shown
@@ -446,7 +447,7 @@ def count_rejects(con) -> tuple[int, int, int]:
     "How many rejected rows are duplicates, how many conflicts, and how many are not known yet."
     return con.execute(
         f"""
-        SELECT count(*) FILTER (duplicate),
+        SELECT count(*) FILTER (duplicate AND reason IS DISTINCT FROM {literal(FORGOTTEN)}),
                count(*) FILTER (NOT duplicate AND reason LIKE '%already logged%'),
                count(*) FILTER (reason = {literal(_NOT_YET)})
         FROM rejects"""

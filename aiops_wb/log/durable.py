@@ -5,6 +5,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from .modes import as_its_folder, make_below
+
 __all__ = ["fsync", "time_ordered_id", "write_durably"]
 
 
@@ -17,22 +19,24 @@ def fsync(path: Path) -> None:
         os.close(fd)
 
 
-def write_durably(path: Path, text: str, mode: int = 0o666, aside: str | None = None) -> None:
+def write_durably(path: Path, text: str, mode: int = 0o644, aside: str | None = None) -> None:
     """Write a small file whole or not at all, on the disk when this returns; its folder is made
-    where there is none. It is never written through a link, and allows no more than `mode`.
+    where there is none. It is never written through a link, is as open as its folder, and allows no
+    more than `mode`.
 
     `aside`: its name meanwhile, which nobody else may write at the same time; always the same one,
     as here, replaces what a stopped writer left. OSError where it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_below(path.parent)
     temporary = path.with_name(aside or f".{path.name}.tmp")
     try:
         temporary.unlink(missing_ok=True)
         # made here and by nobody else: a link that stands in the way has no other file written
-        opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(opened, "w", encoding="utf-8", errors="surrogateescape") as handle:
             handle.write(text)
             handle.flush()
+            as_its_folder(temporary, mode)
             os.fsync(handle.fileno())
         temporary.replace(path)
     except BaseException:

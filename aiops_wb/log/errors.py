@@ -2,6 +2,7 @@
 
 __all__ = [
     "StoreError",
+    "BrokenTrail",
     "Busy",
     "InvalidAct",
     "NotWritten",
@@ -12,6 +13,10 @@ __all__ = [
 
 class StoreError(RuntimeError):
     "Something about the stored data stops the work; the message says what and what to do."
+
+
+class BrokenTrail(StoreError):
+    "The audit trail does not hold: no change is recorded in it; the message says what to do."
 
 
 class Busy(StoreError):

@@ -161,11 +161,12 @@ class ExplorationWrites(ExplorationReads, AuditWrites):
         self.record(now, who, WHAT, model, told, why, evidence)
 
     def note_services(self, now: datetime, who: str, source: str) -> None:
-        "Record which models of a source of predictions (SQL) come with a propensity, once each."
+        """Record which models of a source of predictions (SQL) come with a propensity, once each;
+        nothing where the trail does not hold: their rows come in all the same."""
         found = self._column(
             f"SELECT DISTINCT model FROM {source} WHERE propensity IS NOT NULL ORDER BY model"
         )
         for model in found:
-            if not self.explores(model):
+            if not self.explores(model) and not self.trail_problem():
                 why = "its predictions come with a propensity"
                 self.record(now, who, WHAT, model, BY_SERVICE, why)

@@ -144,7 +144,7 @@ class FeatureSchemaReads(BatchReads, OutcomeColumnReads, AuditReads):
 
     def publish_features(self) -> None:
         "Write the fixed kinds of each model beside the spool, for whoever logs."
-        known, spool = self._features(), self.root / "spool"
+        known, spool = self._features(), self.spool
         for model, rows in known.groupby("model"):
             fixed = rows[rows.fixed]
             write_schema(spool, model, dict(zip(fixed.feature, fixed.kind)), self.null_words())
@@ -158,8 +158,9 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
     "Fix a feature's kind; count and keep what does not fit."
 
     def keep_null_words(self, now: datetime, who: str, words: Iterable[str]) -> None:
-        "Read files from now on with these words for a missing value; nothing, where they stand."
-        if {"", *words} != self.null_words():
+        """Read files from now on with these words for a missing value; nothing where they stand,
+        or where that cannot be recorded: rows come in all the same."""
+        if {"", *words} != self.null_words() and not self.trail_problem():
             self.record(now, who, *_NULL_WORDS, json.dumps(sorted(words)), "as it is set")
 
     def fix_features(

@@ -247,6 +247,8 @@ class FeatureTypes:
                 if state.kind is None:
                     continue
                 state.count(loaded.get((model, feature), {}))
+                if state.fixed and not state.stored[1] and self.store.trail_problem():
+                    state.fixed = False  # it could not be recorded: rows come in all the same
                 if state.new and not state.fixed:
                     columns = {"event_date": list(state.new), "n": list(state.new.values())}
                     named = pd.DataFrame(columns).assign(

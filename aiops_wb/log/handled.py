@@ -17,6 +17,8 @@ from ..stats.drift import ALARM_SEVERITIES
 from .audit import AuditReads, AuditWrites
 from .base import conditions
 from .errors import StoreError
+from .mentions import Mentions
+from .pseudonyms import keyed, made_key
 
 __all__ = ["STATES", "HandledReads", "HandledWrites"]
 
@@ -57,7 +59,9 @@ SELECT told.case_id, kind, model, version, tenant, site_id, entity_id, opened_at
        event_date, title, text, assignee, level, events, told.state = 'late' AS late,
        {state} AS state, {who}
 FROM told JOIN grave USING (case_id)
-LEFT JOIN said ON said.subject = told.case_id LEFT JOIN quiet ON quiet.subject = told.case_id
+LEFT JOIN case_names USING (case_id)
+LEFT JOIN said ON said.subject = coalesce(name, told.case_id)
+LEFT JOIN quiet ON quiet.subject = coalesce(name, told.case_id)
 WHERE told.state <> 'joined'
 ORDER BY predicted_at, told.case_id"""
 
@@ -106,7 +110,22 @@ class HandledReads(AuditReads):
         closed, by whom, when and why; `muted`: by the calendar, `muted_until`: by a person."""
         return self._handled(_ALARMS_OF, model, as_of)
 
+    def waiting_cases(self, model: str, as_of: datetime | None = None) -> dict[str, int]:
+        """Kind of case (ticket, alert) -> how many of a model are open: nobody has acknowledged or
+        closed them. Those that came too late to be sent wait for nobody."""
+        sql, values = self._asked(_CASES_OF, model, as_of)
+        open_ones = f"""
+            SELECT kind, count(*) FROM ({sql}) WHERE state = $open AND NOT late GROUP BY kind"""
+        return dict(self._rows(open_ones, values | {"open": OPEN}))
+
     def _handled(self, of, model, as_of, ids=None):
+        sql, values = self._asked(of, model, as_of, ids)
+        frame = self.frame(sql, values)
+        told = {c: frame[c].astype(object).where(frame[c].notna(), None) for c in _TOLD}
+        return frame.assign(**told | {"muted_until": told["muted_until"].map(_as_day)})
+
+    def _asked(self, of, model, as_of, ids=None):
+        "The query for cases or alarms, and its values."
         asked = {of.known_at + "__le": as_of}
         where, values = conditions(model=model, **asked)
         if ids is not None:
@@ -116,9 +135,7 @@ class HandledReads(AuditReads):
         said = _SAID.format(known=known, and_="AND" if known else "WHERE")
         sql = of.sql.format(where=where, said=said, state=_STATE, who=_WHO)
         named = {"what": of.what, "mute": of.what + _MUTE, "levels": list(of.levels)}
-        frame = self.frame(sql, values | at | named)
-        told = {c: frame[c].astype(object).where(frame[c].notna(), None) for c in _TOLD}
-        return frame.assign(**told | {"muted_until": told["muted_until"].map(_as_day)})
+        return sql, values | at | named
 
     def quiet_cases(self, today: date) -> set[str]:
         "Cases of which no message is sent on a day: closed, or muted."
@@ -138,7 +155,10 @@ class HandledReads(AuditReads):
 
     def _latest(self, what):
         "Subject -> what the trail says of it last."
-        sql = "SELECT subject, new FROM audit WHERE what = $what ORDER BY seq"
+        sql = """
+            SELECT coalesce(case_id, subject), new
+            FROM audit LEFT JOIN case_names ON name = subject
+            WHERE what = $what ORDER BY seq"""
         look = lambda: dict(self._rows(sql, {"what": what}))
         return self._until_written("audit", ("latest", what), look)
 
@@ -184,9 +204,32 @@ class HandledWrites(HandledReads, AuditWrites):
                 level = row.severity if kind is _ALARMS_OF else row.level
                 told = {"level": level, "model": row.model}
                 latest = {"new": new, "evidence": json.dumps(told, sort_keys=True)}
-                if not self._is_latest(kind.what + of, one, who, why, **latest):
-                    self.record(now, who, kind.what + of, one, new, why, told)
+                of_case = kind is _CASES_OF
+                called = self._in_trail(one) if of_case else one
+                reason = self._without_names(why, one, row) if of_case else why
+                if not self._is_latest(kind.what + of, called, who, reason, **latest):
+                    self.record(now, who, kind.what + of, called, new, reason, told)
         return {row.model for _, row in rows.values()}
+
+    def _in_trail(self, case):
+        """What the trail calls a case: a keyed hash, which says nothing once its row here is gone;
+        a case that it names already, as earlier versions did, keeps its id."""
+        known = self._value("SELECT name FROM case_names WHERE case_id = $id", {"id": case})
+        named = "SELECT 1 FROM audit WHERE subject = $id AND starts_with(what, 'case') LIMIT 1"
+        if known or self._rows(named, {"id": case}):
+            return known or case
+        name = f"c-{keyed(made_key(self.root), 'case', case)[:24]}"
+        self._write("INSERT INTO case_names VALUES ($id, $name)", {"id": case, "name": name})
+        return name
+
+    def _without_names(self, why, case, row):
+        "A reason as the trail keeps it: whom the case is about by a keyed hash."
+        names = {"case": case, "entity": row.entity_id}
+        for kind, name in names.items():
+            if isinstance(name, str) and Mentions([name]).in_text(why):
+                told = f"{kind} {keyed(made_key(self.root), kind, name)[:24]}"
+                why = Mentions([name]).without(why, f"({told})")
+        return why
 
     def _rows_of(self, ids):
         "Id -> whether it is a case or an alarm, and its row."

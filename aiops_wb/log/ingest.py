@@ -71,6 +71,7 @@ class Ingested:
     waiting: int = field(default=0, compare=False)
     unmatched: int = field(default=0, compare=False)
     examples: tuple[str, ...] = field(default=(), compare=False)
+    forgotten: int = 0  # rows about somebody who was forgotten: dropped
 
     def __add__(self, other: "Ingested") -> "Ingested":
         added = Ingested(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -82,6 +83,8 @@ class Ingested:
             f"{self.conflicts:,} conflicts, {self.quarantined:,} quarantined"
             + (f", {self.unreadable:,} values unreadable" if self.unreadable else "")
         )
+        if self.forgotten:
+            numbers += f", {self.forgotten:,} forgotten and dropped"
         if self.waiting:
             numbers += f", {self.waiting:,} without a label yet"
         lines = [numbers, *_told("note: ", self.notes)]
@@ -116,7 +119,7 @@ def ingest(
 ) -> Ingested:
     """Load everything in the spool, predictions before outcomes, with what dead processes left in
     their open files; spool files are removed once they are committed."""
-    spool = Path(spool or store.root / "spool")
+    spool = Path(spool or store.spool)
     result, options = set_aside_acts(store, now, owner, spool), options or ReadOptions()
     types = feature_types(store, now, owner, options)
     with _limited(store.con, options):
@@ -321,6 +324,7 @@ def _loaded(store, kind, deliveries, types, now, owner, known, also):
     if kind == "outcomes":
         reject_outcomes(store, rows)
         known.reject(store, kind, rows)
+        forgotten = store.reject_forgotten(kind, rows)
         touched = touched_by_outcomes(con)
         unmatched, examples = unmatched_outcomes(con)
         models = [*models_of_outcomes(con), *([None] if unmatched else [])] if named else []
@@ -328,15 +332,16 @@ def _loaded(store, kind, deliveries, types, now, owner, known, also):
     else:
         reject_predictions(store, rows)
         known.reject(store, kind, rows)
+        forgotten = store.reject_forgotten(kind, rows)
         unmatched, examples = 0, ()
         models = models_of_predictions(con, rows) if named else []
         late = store.late_outcome_columns(rows)
     found = [*late, *((model, *pair) for model in models for pair in named)]
     notes = [*(n for delivered in deliveries for n in delivered.notes), *_said_of(store, found)]
     duplicates, conflicts, waiting = count_rejects(con)
-    quarantine, again, conflicts_again = store.new_in_quarantine(
-        quarantine_rows(con, kind, rows, deliveries)
-    )
+    rejected, named = store.without_forgotten(quarantine_rows(con, kind, rows, deliveries))
+    quarantine, again, conflicts_again = store.new_in_quarantine(rejected)
+    store.keep_forgotten(now)
     duplicates, conflicts = duplicates + again, conflicts - conflicts_again
     unreadable = unreadable_values(store, rows, deliveries)
 
@@ -380,6 +385,7 @@ def _loaded(store, kind, deliveries, types, now, owner, known, also):
         waiting=waiting + sum(delivered.waiting for delivered in deliveries),
         unmatched=unmatched,
         examples=examples,
+        forgotten=forgotten + named,
     )
 
 
@@ -493,7 +499,7 @@ def _remove(path):
 
 def set_aside_acts(store: Store, now: datetime, owner: str, spool: Path) -> Ingested:
     "Move files that are no acts out of the folder of those that wait, and record why."
-    found = found_acts(spool)
+    found = found_acts(spool, store.root)
     result = Ingested(passed_over=tuple(found.passed_over))
     for path, reason in found.unreadable.items():
         result += _set_aside(store, "acts", path, reason, now, owner)

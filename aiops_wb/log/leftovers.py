@@ -30,10 +30,11 @@ def _finish(folder, path, fd):
     name = path.name[1 : -len(SUFFIX)]
     try:
         left = read(fd)
-        if left.items and not (folder / f"{name}.parquet").exists():
+        items = _items(left)
+        if items and not (folder / f"{name}.parquet").exists():
             if left.header is None:
                 raise ValueError("its first line is not whole")
-            write_rows(folder, name, left.header, _items(left))
+            write_rows(folder, name, left.header, items)
     except (OSError, MemoryError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
         return [
             f"{path.name} of a process that ended could not be finished and stays: {_first(error)}"
@@ -54,7 +55,8 @@ def _finish(folder, path, fd):
 
 
 def _items(left: Left):
-    return [tuple(i) if isinstance(i, list) else Batch.decoded(i) for i in left.items]
+    items = (tuple(i) if isinstance(i, list) else Batch.decoded(i) for i in left.items)
+    return [item for item in items if len(item)]  # of a row that was taken out nothing is left
 
 
 def _first(error):

@@ -16,6 +16,7 @@ from pathlib import Path
 from zlib import crc32
 
 from .durable import fsync, time_ordered_id
+from .modes import as_its_folder, make_in_spool
 
 __all__ = ["FORMAT", "SUFFIX", "OpenFile", "Left", "locked", "read"]
 
@@ -27,7 +28,7 @@ class OpenFile:
     "An open file of this process; what `append` was given is safe when it returns."
 
     def __init__(self, folder: Path, header: dict):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_in_spool(folder)
         self.header = {"format": FORMAT} | header
         self._fd = None
         while self._fd is None:
@@ -76,8 +77,9 @@ class OpenFile:
 
 def _created(path):
     "A new file, locked; None when somebody was faster to lock or remove it."
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        as_its_folder(path)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(fd).st_nlink:
             return fd

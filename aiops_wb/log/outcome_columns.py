@@ -71,7 +71,8 @@ class OutcomeColumnWrites(OutcomeColumnReads, AuditWrites):
                     "INSERT INTO outcome_columns VALUES (?, ?, ?, true, ?)",
                     [model, name, role, batch],
                 )
-            if model is not None:
+            # where the trail does not hold rows come in all the same, and no model learns from it
+            if model is not None and not self.trail_problem():
                 self._tell(now, who, model, "a file of outcomes maps " + _listed(named))
 
     def take_back_outcome_column(

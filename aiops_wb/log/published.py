@@ -7,9 +7,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .durable import write_durably
+from .modes import make_in_spool
 from .names import file_name
 
-__all__ = ["KINDS", "schema_path", "read_null_words", "read_schema", "write_schema"]
+__all__ = [
+    "KINDS",
+    "published_text",
+    "schema_path",
+    "read_null_words",
+    "read_schema",
+    "write_schema",
+]
 
 KINDS = ("number", "boolean", "text", "time")
 "What the values of a feature can be."
@@ -44,6 +52,14 @@ def _published(spool, model):
         return {}
 
 
+def published_text(model: str, features: Mapping[str, str], null_words: Iterable[str] = ()) -> str:
+    "What is published of a model; empty without a feature whose kind is fixed."
+    if not features:
+        return ""
+    told = {"model": model, "features": dict(features), "null_words": sorted(null_words)}
+    return json.dumps(told, sort_keys=True)
+
+
 def write_schema(
     spool: str | Path, model: str, features: Mapping[str, str], null_words: Iterable[str] = ()
 ) -> None:
@@ -56,8 +72,7 @@ def write_schema(
     if not features:
         path.unlink(missing_ok=True)
         return
-    told = {"model": model, "features": dict(features), "null_words": sorted(null_words)}
-    text = json.dumps(told, sort_keys=True)
+    text = published_text(model, features, null_words)
     try:
         if path.read_text(encoding="utf-8") == text:
             return
@@ -65,4 +80,5 @@ def write_schema(
         pass
     # the name of a model may leave no room for a longer one
     aside = f".{uuid.uuid5(uuid.NAMESPACE_OID, path.name).hex}.tmp"
+    make_in_spool(path.parent, writable=False)
     write_durably(path, text, aside=aside)

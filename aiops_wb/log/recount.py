@@ -147,6 +147,11 @@ class Recounting(RecountReads, OutcomeColumnReads, Writing):
                   FROM ({sql})
                   WHERE points IS NOT NULL OR site_id IS NOT NULL
                   UNION ALL
+                  SELECT segment, grid, points, n, n_labelled, n_positive
+                  FROM forgotten_counts
+                  WHERE event_date = $day AND tenant = $tenant
+                    AND model = $model AND version = $version
+                  UNION ALL
                   SELECT segment, grid, points, -n, -n_labelled, -n_positive
                   FROM score_counts
                   WHERE event_date = $day AND tenant = $tenant
@@ -219,11 +224,15 @@ def cells(predictions: Sequence[tuple], outcomes: Sequence[tuple]) -> str:
 
 
 def _beyond_the_counts(counted):
-    "What was counted, less what the table says of these days, in SQL."
+    "What was counted, and what stays of forgotten rows, less what the table says, in SQL."
     return f"""
         SELECT event_date, tenant, model, version, segment, grid, points,
                sum(n) AS n, sum(n_labelled) AS n_labelled, sum(n_positive) AS n_positive
         FROM ({counted}
+              UNION ALL
+              SELECT event_date, tenant, model, version,
+                     segment, grid, points, n, n_labelled, n_positive
+              FROM forgotten_counts SEMI JOIN ({ASKED}) USING (event_date, tenant, model, version)
               UNION ALL
               SELECT event_date, tenant, model, version,
                      segment, grid, points, -n, -n_labelled, -n_positive

@@ -23,6 +23,7 @@ from .errors import StoreError
 from .features import stored_types
 from .gone import LOST, WHAT, DayFile
 from .ingest import ingest
+from .modes import as_its_folder, make_in_spool
 from .reading import ReadOptions
 from .snapshot import Snapshot, snapshots
 from .store import Store
@@ -146,7 +147,7 @@ def take_in_again(
     if not kept:
         return told
     taken = ingest(store, now, owner, options=options)
-    if not any((store.root / "spool").glob(f"*/{_AGAIN}*.parquet")):
+    if not any(store.spool.glob(f"*/{_AGAIN}*.parquet")):
         for path in kept:
             path.unlink()
     files = "1 day file" if len(kept) == 1 else f"{len(kept):,} day files"
@@ -159,7 +160,7 @@ def _first(error):
 
 def _as_segment(store, kind, path):
     "A day file as a segment in the spool, always under the same name."
-    rows, folder = parquet([path]), store.root / "spool" / kind
+    rows, folder = parquet([path]), store.spool / kind
     if kind == "predictions":
         features = ["features"] if stored_types(store.con, rows) else []
         columns = [f"{as_delivered(name)} AS {name_of}" for name, name_of in _named(PREDICTION)]
@@ -168,10 +169,11 @@ def _as_segment(store, kind, path):
         noon = f"(event_date + INTERVAL 12 HOUR) AT TIME ZONE {literal(store.timezone)}"
         columns = f"prediction_id, label, observed_at, source, {noon} AS predicted_at"
         sql = f"SELECT {columns} FROM {rows}"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_in_spool(folder)
     segment = folder / f"{_AGAIN}{sha256_of(path)[:24]}.parquet"
     temporary = segment.with_name(f".{segment.name}.tmp")
     store.con.execute(f"COPY ({sql}) TO {target(temporary)} (FORMAT parquet)")
+    as_its_folder(temporary)
     fsync(temporary)
     temporary.rename(segment)
     fsync(folder)
@@ -190,6 +192,8 @@ def from_copies(store: Store, now: datetime, owner: str, folder: Path) -> list[s
     if not gone:
         return ["no day file is gone: nothing was taken from a copy"]
     told, back = [], []
+    if None in gone.values():  # recorded as lost: that it is back is recorded, too
+        store.require_whole_trail()
     for file, problem in gone.items():
         copy = next((p for p in _copies(folder, file) if holds(store.con, p, file)), None)
         if copy is None:

@@ -1,5 +1,6 @@
 """What the daily job stored: figures, and what it did."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from math import nan
 
@@ -46,6 +47,31 @@ class ResultReads(Connected):
             ORDER BY event_date, segment, metric""",
             values,
         )
+
+    def course(
+        self,
+        model: str,
+        start: date,
+        end: date,
+        metrics: Sequence[str],
+        as_of: datetime | None = None,
+    ) -> dict[tuple[date, str], float]:
+        """(day, metric) -> the figure of the day, of all tenants together, as it was stored last;
+        of the version that was figured last where there were two."""
+        where, values = conditions(
+            model=model,
+            event_date__ge=start,
+            event_date__le=end,
+            segment="",
+            tenant="",
+            as_of__le=as_of,
+        )
+        latest = f"""
+            SELECT event_date, metric, arg_max(value, (as_of, run_id))
+            FROM metrics{where} AND metric IN (SELECT unnest($metrics))
+            GROUP BY event_date, metric"""
+        rows = self._rows(latest, values | {"metrics": list(metrics)})
+        return {(day, metric): value for day, metric, value in rows}
 
     def as_of_now(self, now: datetime) -> datetime:
         """A time as of which all is known that is committed: now, or just after the newest record

@@ -6,7 +6,7 @@ from .columns import OUTCOME, PREDICTION
 from .duck import identifier, migrations
 from .errors import StoreError
 
-__all__ = ["EMPTY", "migrate"]
+__all__ = ["EMPTY", "LOGGED", "migrate"]
 
 
 def _no_rows(columns, *untyped):
@@ -15,10 +15,16 @@ def _no_rows(columns, *untyped):
     return f"SELECT {', '.join([*typed, *(f'NULL AS {name}' for name in untyped)])} WHERE false"
 
 
-_LOGGED = {"event_date": "DATE", "batch_id": "BIGINT"}
+_BY_LOG = {"event_date": "DATE", "batch_id": "BIGINT"}
+_COLUMNS = {
+    "predictions": PREDICTION | {"decided_by": "VARCHAR"} | _BY_LOG,
+    "outcomes": {c: t for c, t in OUTCOME.items() if c != "predicted_at"} | _BY_LOG,
+}
+LOGGED = {"predictions": (*_COLUMNS["predictions"], "features"), "outcomes": _COLUMNS["outcomes"]}
+"Kind of row -> the names of all columns of the log's files."
 EMPTY = {
-    "predictions": _no_rows(PREDICTION | {"decided_by": "VARCHAR"} | _LOGGED, "features"),
-    "outcomes": _no_rows({c: t for c, t in OUTCOME.items() if c != "predicted_at"} | _LOGGED),
+    "predictions": _no_rows(_COLUMNS["predictions"], "features"),
+    "outcomes": _no_rows(_COLUMNS["outcomes"]),
 }
 "Kind of row -> a query with the columns of the log's files and no rows, for a log without files."
 

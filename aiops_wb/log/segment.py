@@ -11,6 +11,7 @@ import duckdb
 from .columns import COLUMNS
 from .duck import connect, identifier, literal, target
 from .durable import fsync, time_ordered_id
+from .modes import as_its_folder, make_below, make_in_spool
 from .tables import NO_TIME, Table, table
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def write_rows(
 ) -> Path:
     """Write events and batches of one logger as the segment of this name; the same items always
     make the same bytes."""
+    make_in_spool(folder)
     made = table(header, items)
     fields = [
         f"{_expression(made, header, column, kind)} AS {identifier(column)}"
@@ -74,7 +76,7 @@ def _feature(at, cast):
 
 def _copied(folder, name, rows, fields, features, cursor, options=""):
     "Write aside, force to the disk, rename."
-    folder.mkdir(parents=True, exist_ok=True)
+    make_below(folder)
     temporary, final = folder / f".{name}.parquet.tmp", folder / f"{name}.parquet"
     if features:
         packed = ", ".join(f"{identifier(f)} := {column}" for f, column in features.items())
@@ -87,6 +89,7 @@ def _copied(folder, name, rows, fields, features, cursor, options=""):
                 f"TO {target(temporary)} (FORMAT parquet{options})"
             )
             con.unregister("rows_to_write")
+        as_its_folder(temporary)
         fsync(temporary)
         temporary.rename(final)
     except BaseException:

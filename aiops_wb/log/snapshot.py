@@ -12,12 +12,13 @@ import duckdb
 
 from .acts import forget_taken
 from .base import Writing
-from .duck import identifier, literal, parquet, statements, target
+from .beside import beside, no_other_copy
+from .duck import identifier, literal, statements, target
 from .durable import fsync
 from .feature_schema import LATEST, FeatureSchemaReads
 from .features import stored_types
 from .gone import GoneReads
-from .schema import EMPTY
+from .schema import EMPTY, LOGGED
 from .values import kind_sql
 
 __all__ = ["Publishing", "Snapshot", "snapshots"]
@@ -63,7 +64,7 @@ class Publishing(FeatureSchemaReads, GoneReads, Writing):
         pointer.replace(self.root / "aiops.duckdb")
         fsync(self.root)
         if before:  # who reads the one before still finds what this one shows
-            forget_taken(self.root / "spool", before[-1].path.stat().st_mtime_ns)
+            forget_taken(self.spool, before[-1].path.stat().st_mtime_ns)
         for old in before[: len(before) - (keep - 1)]:
             old.path.unlink()
         self.publish_features()
@@ -96,24 +97,26 @@ class Publishing(FeatureSchemaReads, GoneReads, Writing):
             self.con.execute("COPY FROM DATABASE catalog TO snapshot")
             self.con.execute("USE snapshot")
             try:
-                self._create_views()
+                self._create_views(path.stem)
             except duckdb.Error:  # a file that is damaged inside
                 if not self.note_damaged():
                     raise
-                self._create_views()
+                self._create_views(path.stem)
         finally:
             self.con.execute("USE catalog")
             self.con.execute("DETACH snapshot")
 
-    def _create_views(self):
-        "The views over the files of the log that are there."
+    def _create_views(self, snapshot):
+        "The views over the files of the log that are there, wherever the folder will stand."
         gone = {file.path for file in self.gone(closely=False)}
         for kind, empty in EMPTY.items():
-            named = [file.path for file in self.day_files(kind=kind)]
-            paths = [(self.root / path).resolve() for path in named if path not in gone]
-            rows = f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME " if paths else ""
-            self.con.execute(f"CREATE OR REPLACE VIEW {kind} AS {rows}{empty}")
-            if kind == "predictions" and paths and (shown := self._shown(parquet(paths))):
+            paths = [f.path for f in self.day_files(kind=kind) if f.path not in gone]
+            rows, read = beside(paths, snapshot), ""
+            if paths:
+                empty = f"{no_other_copy(snapshot, LOGGED[kind])} UNION ALL BY NAME {empty}"
+                read = f"SELECT * FROM {rows} UNION ALL BY NAME "
+            self.con.execute(f"CREATE OR REPLACE VIEW {kind} AS {read}{empty}")
+            if kind == "predictions" and paths and (shown := self._shown(rows)):
                 view = f"CREATE OR REPLACE VIEW {kind} AS {shown} UNION ALL BY NAME {empty}"
                 self.con.execute(view)
         for sql in statements("views.sql").values():

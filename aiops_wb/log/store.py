@@ -17,13 +17,16 @@ from .contributions import ContributionWrites
 from .counts import CountWrites
 from .dial import DialWrites
 from .drift_events import DriftEventWrites
-from .duck import connect
+from .duck import connect, target
+from .durable import fsync
 from .errors import StoreError
 from .exploring import ExplorationWrites
 from .feature_names import FeatureNameWrites
+from .forgotten import ForgottenWrites
 from .handled import HandledWrites
 from .known_days import CalendarWrites
 from .locks import lock_catalog
+from .modes import follow_mode, gid_of, make_folder, require_closed
 from .never import NeverWrites
 from .nights import NightWrites
 from .production import ProductionWrites
@@ -31,10 +34,12 @@ from .promises import PromiseWrites
 from .proposals import ProposalWrites
 from .results import ResultWrites
 from .retraining import RetrainingWrites
+from .rewriting import Rewriting
 from .schema import migrate
 from .shadow import ShadowWrites
 from .sites import SiteWrites
 from .snapshot import Publishing, snapshots
+from .spool_place import hold_spool
 from .taken_acts import ActWrites
 from .unmatched import UnmatchedWrites
 from .versions import VersionWrites
@@ -75,6 +80,8 @@ class Store(
     UnmatchedWrites,
     ActWrites,
     HandledWrites,
+    ForgottenWrites,
+    Rewriting,
 ):
     "The one writer. Times are arguments: nothing here reads a clock."
 
@@ -82,7 +89,7 @@ class Store(
         "The batch that a stopped writer was about, and whether all that it came from is there."
         try:
             told = json.loads((self.root / WRITING).read_bytes().decode("utf-8", "surrogateescape"))
-            return told["batch"], all(map(os.path.lexists, told["from"]))
+            return told["batch"], all(os.path.lexists(self.root / p) for p in told["from"])
         except FileNotFoundError:
             return None, False
         except (ValueError, LookupError, TypeError):  # what it was about is not known
@@ -139,6 +146,27 @@ class Store(
         shutil.rmtree(self.root / "tmp", ignore_errors=True)
         return left
 
+    def make_anew(self) -> None:
+        """Copy the catalog into a new file, which takes its place: what was deleted stands in the
+        free parts of the old one."""
+        place, wal = self.root / "catalog.duckdb", self.root / "catalog.duckdb.wal"
+        aside = self.root / ".aiops-catalog.tmp"
+        self.con.execute("CHECKPOINT")
+        self.con.execute(f"ATTACH {target(aside)} AS anew")
+        self.con.execute("COPY FROM DATABASE catalog TO anew")
+        self.con.execute("DETACH anew")
+        fsync(aside)
+        self.con.close()
+        if wal.exists() and wal.stat().st_size:
+            raise StoreError(
+                f"{wal} was not taken into the catalog: free some space, run it again."
+            )
+        aside.replace(place)
+        wal.unlink(missing_ok=True)
+        fsync(self.root)
+        self.con = connect(place)
+        self.con.execute("SET parquet_metadata_cache = true")
+
     def _unnamed_files(self):
         "Files in the log's folder that the catalog does not name."
         named = set(self._column("SELECT path FROM data_files"))
@@ -157,14 +185,22 @@ def open_store(
     *,
     briefly: bool = False,
     prepare: Prepare | None = None,
+    spool: Path | None = None,
+    group: str | None = None,
 ):
     """The catalog, for writing; creates it on first use (days in `timezone`, UTC unless given).
     Raises Busy when another process writes (who writes `briefly` is waited for), StoreError where
     it is older than the log. `prepare` is called with the folder, which is held, and may then be in
-    any state: a repair."""
+    any state: a repair. `spool`: where it does not lie in the folder. `group`: who may read a
+    folder that is new, besides its owner."""
     root = Path(root)
+    spool = Path(spool or root / "spool")
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        if group is not None:
+            gid_of(group)
+        make_folder(root, group)
+        follow_mode(root, group)
+        require_closed(root, spool)
         lock = lock_catalog(root, owner, briefly)
     except OSError as error:
         raise StoreError(f"{root} cannot be written: {error.strerror or error}.") from None
@@ -176,11 +212,13 @@ def open_store(
                 f"{root} has a log but no catalog.duckdb: put the catalog back from a copy, or "
                 f"move the log away to start anew. {_REPAIR}"
             )
-        store = Store(connect(root / "catalog.duckdb"), root)
+        hold_spool(root, spool, group)
+        store = Store(connect(root / "catalog.duckdb"), root, spool)
         try:
             # the log's files never change: what stands at their ends is read once
             store.con.execute("SET parquet_metadata_cache = true")
             migrate(store.con, timezone)
+            store.finish_rewriting()
             if prepare is None:
                 store.require_whole_log()
                 store.clear_interrupted()

@@ -1,18 +1,13 @@
-"""What the catalog says of the bytes of day files: taken of older ones, compared a share a morning,
-and taken anew of one that was rewritten on purpose."""
+"""What the catalog says of the bytes of day files: taken of older ones, compared by mornings."""
 
 from collections.abc import Iterable
 from datetime import date
 
-import duckdb
-
-from .duck import parquet
-from .errors import StoreError
 from .gone import DayFile
 from .store import Store
 from .sums import holds, in_share, sha256_of
 
-__all__ = ["adopt_sums", "check_share", "record_rewritten"]
+__all__ = ["adopt_sums", "check_share"]
 
 
 def check_share(store: Store, days: Iterable[date]) -> None:
@@ -42,27 +37,3 @@ def adopt_sums(store: Store, files: Iterable[DayFile]) -> int:
         paths, sums = map(list, zip(*taken))
         store.set_sums(paths, sums)
     return len(taken)
-
-
-def record_rewritten(store: Store, path: str) -> DayFile:
-    """Record what a file that the catalog names holds from now on, its rows, bytes, ids and
-    SHA-256: it was rewritten, or lies under another name, on purpose. Its day, model and version
-    stay.
-
-    Call it within the transaction of the rewriting, with the file under its final name and on the
-    disk. StoreError where the catalog does not name it, it cannot be read or holds no row.
-    """
-    place = store.root / path
-    if not store.day_files(path=path):
-        raise StoreError(f"{path} is no day file of this log.")
-    try:
-        rows, low, high = store.con.execute(
-            f"SELECT count(*), min(prediction_id), max(prediction_id) FROM {parquet([place])}"
-        ).fetchall()[0]
-        size, sha256 = place.stat().st_size, sha256_of(place)
-    except (duckdb.Error, OSError) as error:
-        raise StoreError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
-    if not rows:
-        raise StoreError(f"{path} holds no row: take it out of the catalog instead.")
-    store.set_file(path, rows, size, low, high, sha256)
-    return store.day_files(path=path)[0]

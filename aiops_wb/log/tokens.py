@@ -28,6 +28,7 @@ from .act_shapes import checked_text
 from .audit import AuditWrites
 from .durable import write_durably
 from .errors import StoreError
+from .modes import make_folder
 from .owners import believed
 
 __all__ = [
@@ -221,7 +222,7 @@ Change = Callable[[Callable[[list[Token]], list[Token]]], tuple[list[Token], lis
 def _changing(data: Path) -> Iterator[Change]:
     "Nobody else changes tokens for the moment; what is changed stands as a whole, on the disk."
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        make_folder(data)
         with open(data / "tokens.lock", "a", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
 
@@ -251,7 +252,10 @@ _TOKEN = "token"
 
 def record_tokens(store: AuditWrites, now: datetime) -> int:
     """Add to the audit trail what it does not know yet of tokens that were made or revoked; how
-    many rows. A file that cannot be trusted is said, and costs nothing else."""
+    many rows. A file that cannot be trusted is said, and costs nothing else; while the trail does
+    not hold it learns nothing."""
+    if store.trail_problem():
+        return 0
     try:
         known = tokens(store.root)
     except StoreError as error:

@@ -127,8 +127,14 @@ def _once(zone: str) -> Mapping[str, tuple[str, str, dict]]:
 
 
 def once_differ(reader, asked) -> Iterator[tuple]:
-    "Days whose counts of decisions, latencies and hours are not what their rows say."
-    for _, days in _groups(reader, asked):
+    """Days whose counts of decisions, latencies and hours are not what their rows say; not those
+    of which rows were forgotten."""
+    partly = set(reader._rows(f"SELECT DISTINCT {_KEY} FROM forgotten_counts"))
+    for _, group in _groups(reader, asked):
+        days = {key: day for key, day in group.items() if key not in partly}
+        if not days:
+            asked.advance(sum(file.rows for day in group.values() for file in day.files))
+            continue
         rows = parquet(reader.root / file.path for day in days.values() for file in day.files)
         for table, (cells, counted, told) in _once(reader.timezone).items():
             found = reader._rows(
@@ -148,7 +154,7 @@ def once_differ(reader, asked) -> Iterator[tuple]:
                 day, what = days[tuple(key)], table.replace("_", " ")
                 many = "1 cell differs" if n == 1 else f"{n:,} cells differ"
                 yield "counts", str(day), f"{what} of {day}: {many}: {day.why()}"
-        asked.advance(sum(file.rows for day in days.values() for file in day.files))
+        asked.advance(sum(file.rows for day in group.values() for file in day.files))
 
 
 def features_differ(reader, asked) -> Iterator[tuple]:

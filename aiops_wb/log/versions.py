@@ -13,6 +13,7 @@ from .audit import AuditReads
 from .base import conditions
 from .errors import StoreError
 from .feature_schema import FeatureSchemaWrites, kinds_of_card
+from .seals import version_seals
 
 __all__ = ["LEAST_LABELLED", "VersionReads", "VersionWrites", "no_file"]
 
@@ -166,7 +167,9 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
         threshold: int,
     ) -> None:
         """Register a version with its threshold (points), and fix the kinds of the features that it
-        was trained on; StoreError when the name is taken. It does not become active."""
+        was trained on; StoreError when the name is taken. It does not become active.
+
+        Held-out counts and a reference are added before: their hashes go into the trail with it."""
         threshold = int(as_points(threshold, grid.kind))
         if version in set(self.versions(model).version):
             raise StoreError(
@@ -187,7 +190,9 @@ class VersionWrites(VersionReads, FeatureSchemaWrites):
                 },
             )
             why = "; ".join(filter(None, (told.registered, card.get("incomplete_labels"))))
-            self.record(now, who, "registered", subject, version, why, card.get("metrics"))
+            sealed = {"sealed": version_seals(self, model, version)[model, version][0]}
+            evidence = dict(card.get("metrics") or {}) | sealed
+            self.record(now, who, "registered", subject, version, why, evidence)
             # one that is adopted keeps what is in force, unless another is asked for
             if told.registered == "trained" or self.threshold(model, version) != threshold:
                 self.record(now, who, "threshold", subject, str(threshold), told.threshold)

@@ -54,10 +54,10 @@ def register(
     place = str(target.relative_to(store.root)) if target else ""
     with store.transaction():
         card, chosen = trained.card | kept, trained.threshold
-        store.add_version(now, who, model, version, trained.grid, place, card, chosen)
         store.add_held_out(model, version, held_out)
         if trained.reference is not None:
             store.add_reference(model, version, trained.reference)
+        store.add_version(now, who, model, version, trained.grid, place, card, chosen)
         if first is not None:
             adopted = trained.card.get("adopted")
             days = f"adopted on {adopted['reference']}" if adopted else None

@@ -1,14 +1,30 @@
 """The frame of every page: one look, nothing loaded from elsewhere, and no value taken for HTML."""
 
+import hashlib
 import os
+from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..log.durable import fsync
+from ..log.modes import as_its_folder, make_below
 
-__all__ = ["POLICY", "Link", "filled", "page", "failure_page", "write_whole"]
+__all__ = [
+    "FRONT_SCRIPT",
+    "POLICY",
+    "SLIDER_SCRIPT",
+    "Link",
+    "failure_page",
+    "filled",
+    "page",
+    "policy_of",
+    "template",
+    "with_script",
+    "write_whole",
+]
 
 POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
@@ -46,6 +62,38 @@ def filled(template: str, title: str, **values: Any) -> str:
     return _templates().get_template(template).render(frame | {"title": title} | values)
 
 
+def template(name: str) -> str:
+    "The text of a file among the templates."
+    return (files("aiops_wb.render") / "templates" / name).read_text(encoding="utf-8")
+
+
+SLIDER_SCRIPT = ("slider.js", "page.js")
+"Files among the templates that are the script of a page with a slider."
+FRONT_SCRIPT = ("front.js",)
+"The same of a page with a row for each model."
+
+
+def with_script(names: Sequence[str]) -> dict[str, str]:
+    """What a page with a script has of its own: the script, put together from files among the
+    templates, and the policy that lets it run and no other."""
+    return {"script": _script(tuple(names)), "policy": policy_of(names)}
+
+
+def policy_of(*scripts: Sequence[str]) -> str:
+    "The policy that lets some scripts run, each known by its hash."
+    return f"{POLICY}; script-src {' '.join(_hash(tuple(names)) for names in scripts)}"
+
+
+@cache
+def _script(names):
+    return "\n".join(template(name) for name in names)
+
+
+@cache
+def _hash(names):
+    return f"'sha256-{b64encode(hashlib.sha256(_script(names).encode()).digest()).decode()}'"
+
+
 def page(title: str, body: str, navigation: Sequence[Link] = (), footer: str = "") -> str:
     "A complete HTML page around a body that is HTML already."
     return filled("frame.html", title, body=body, navigation=navigation, footer=footer)
@@ -58,8 +106,9 @@ def failure_page(title: str, error: str, navigation: Sequence[Link] = ()) -> str
 
 def write_whole(path: Path, text: str) -> None:
     "Write a file aside, flush it and rename it: readers see the old one or the new one."
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_below(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8")
+    as_its_folder(temporary)
     fsync(temporary)
     temporary.replace(path)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from math import isnan, nan
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..watch.figures import ALARMS_FAILED
 from ..watch.silence import ADVICE, SilenceAlarm
+from ..watch.triage import changes, feed, triage
 from ..watch.view import View
 from ..watch.words import number, percent
 from .frame import write_whole
@@ -51,6 +52,7 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
         "counts_sha256": _digest(view.counts_by_day),
         "figures": figures,
         "line": f"{figures[metric('alerts').column]} alerts, PR-AUC {quality}, drift {drift}",
+        "triage": triage(view),
         "reports": {},
     }
 
@@ -121,6 +123,10 @@ def _digest(counts):
     return digest.hexdigest()
 
 
+_ANCHOR = ("as_of", "audit_rows", "audit_head")
+"What a manifest says of the audit trail."
+
+
 def write_manifest(
     reader: Reader | None,
     reports: Path,
@@ -133,15 +139,18 @@ def write_manifest(
 
     Without a reader (the log cannot be read) it says nothing of the log.
     """
-    before = manifests(reports).get(str(day), {}).get("models", {})
+    by_day = manifests(reports)
+    before = by_day.get(str(day), {})
     document = {
         "day": str(day),
         "as_of": as_of.isoformat(),
         **_of_log(reader, as_of),
+        **_news(reader, by_day, day, as_of),
+        "audit_before": _other_trails(reader, before),
         "git": _git(),
         "packages": packages(),
         "settings": settings.model_dump(mode="json", exclude=PRIVATE),
-        "models": before | models,
+        "models": before.get("models", {}) | models,
     }
     write_whole(Path(reports) / str(day) / "manifest.json", json.dumps(document, indent=1))
 
@@ -160,13 +169,40 @@ def _of_log(reader, as_of):
     }
 
 
+def _news(reader, by_day, day, as_of):
+    "Whether rows come in as they should, and what was changed since the morning before."
+    if reader is None:
+        return {"feed": {}, "changes": []}
+    since = as_of - timedelta(1)
+    with suppress(TypeError, ValueError):  # of a morning that another tool wrote
+        earlier = (told["as_of"] for known, told in by_day.items() if known < str(day))
+        since = max(map(datetime.fromisoformat, earlier), default=since)
+    return {"feed": feed(reader, as_of), "changes": changes(reader, since, as_of)}
+
+
+def _other_trails(reader, before):
+    """What a manifest that is written anew said of a trail that is another now: else a further run
+    of the day would take away what shows it."""
+    kept = before.get("audit_before")
+    kept = list(kept) if isinstance(kept, list) else []
+    told = {name: before.get(name) for name in _ANCHOR}
+    with suppress(TypeError, ValueError):
+        rows, head = int(told["audit_rows"]), told["audit_head"]
+        stands = reader.audit_hashes([rows]).get(rows) if reader and rows else head
+        if stands != head and told not in kept:
+            kept.append(told)
+    return kept
+
+
 def manifest_anchors(reports: Path) -> list[Anchor]:
     "What each day's manifest says of the audit trail, oldest first."
     found = []
     for day, told in reversed(manifests(reports).items()):
-        with suppress(KeyError, TypeError, ValueError):  # of a version that knew no anchors
-            at, rows = datetime.fromisoformat(told["as_of"]), int(told["audit_rows"])
-            found.append(Anchor(at, rows, str(told["audit_head"]), f"the manifest of {day}"))
+        kept = told.get("audit_before")
+        for one in (*(kept if isinstance(kept, list) else ()), told):
+            with suppress(KeyError, TypeError, ValueError):  # of a version that knew no anchors
+                at, rows = datetime.fromisoformat(one["as_of"]), int(one["audit_rows"])
+                found.append(Anchor(at, rows, str(one["audit_head"]), f"the manifest of {day}"))
     return found
 
 

@@ -23,6 +23,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from ..log.durable import fsync
+from ..log.modes import as_its_folder, make_below
 from .body import PICTURE, Part, parts
 from .frame import Link, failure_page, filled, page, write_whole
 from .jobs import Job, ReportResult
@@ -134,7 +135,7 @@ def _execute(job):
     executed = job.target.with_suffix(".ipynb")
     aside = executed.with_name(f".{executed.name}.{os.getpid()}.tmp.ipynb")
     parameters, options = _parameters(job.parameters, job.notebook), _options(job.engine)
-    job.target.parent.mkdir(parents=True, exist_ok=True)
+    make_below(job.target.parent)
     nb, error = None, None
     try:
         nb = papermill.execute_notebook(
@@ -148,6 +149,7 @@ def _execute(job):
     except PapermillExecutionError as failed:
         error = _traceback(failed)
     if aside.exists():
+        as_its_folder(aside)
         fsync(aside)
         aside.replace(executed)
     return nb, error

@@ -4,14 +4,17 @@ import hashlib
 import importlib.util
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 from ..log.names import file_name
-from .frame import Link, filled, write_whole
+from .frame import FRONT_SCRIPT, Link, filled, with_script, write_whole
+from .front import STANDINGS, feed_of, front_rows, news
 
 __all__ = [
     "REPORTS",
@@ -27,6 +30,7 @@ __all__ = [
     "manifests",
     "day_page",
     "index_page",
+    "model_page",
     "write_pages",
     "navigation",
 ]
@@ -125,7 +129,7 @@ def navigation(model: str, day: str, names: Sequence[str], current: str) -> tupl
     return (
         Link("All days", "../../index.html"),
         Link(day, "../index.html"),
-        Link(model),
+        Link(model, "index.html"),
         *links,
     )
 
@@ -190,18 +194,20 @@ class Row(NamedTuple):
 
     day: str
     cells: list[Cell]
+    line: str = ""  # how many models stand how, where they are too many for a column each
 
 
-def _mark(base, place, name, report):
-    "A report by its link and state. The file is called as the report was when it was made."
-    return Card(*_name(name), link=f"{base}{quote(place)}/{name}.html", state=state_of(report))
+def _mark(prefix, name, report):
+    """A report by its link and state; `prefix` leads to the folder of the model's pages. The file
+    is called as the report was when it was made."""
+    return Card(*_name(name), link=f"{prefix}{name}.html", state=state_of(report))
 
 
-def _card(reports, base, day, place, name, report):
-    mark, headline = _mark(base, place, name, report), report.get("headline") or {}
+def _card(folder_here, prefix, name, report):
+    mark, headline = _mark(prefix, name, report), report.get("headline") or {}
     made = report["state"] == "ok"
     failed = "This report failed; its page shows the traceback."
-    svg = Path(reports) / day / place / f"{name}.svg"
+    svg = folder_here / f"{name}.svg"
     return Card(
         mark.title,
         mark.question,
@@ -220,8 +226,9 @@ def _in_order(made):
     return sorted(known, key=lambda name: order.index(RENAMED.get(name, name)))
 
 
-def _part(reports, base, day, model, entry):
-    "A model's part of a day's page; `base` leads from the page to the day's folder."
+def _part(reports, prefix, day, model, entry):
+    """A model's part of a page: what is known of it on a day; `prefix` leads from the page to the
+    folder of the model's pages."""
     made = entry["reports"]
     if entry["state"] == "silent":
         return ModelPart(model, "look", "", "", {}, [], entry.get("alarm", ""))
@@ -233,42 +240,107 @@ def _part(reports, base, day, model, entry):
     about = (
         f"version {entry.get('version') or '-'}, threshold {threshold}, {entry.get('window', '')}"
     )
-    place = folder_of(reports, day, model)
-    cards = [_card(reports, base, day, place, name, made[name]) for name in _in_order(made)]
-    why = [line for name in _in_order(made) for line in _why(base, place, name, made[name])]
+    here = Path(reports) / day / folder_of(reports, day, model)
+    cards = [_card(here, prefix, name, made[name]) for name in _in_order(made)]
+    why = [line for name in _in_order(made) for line in _why(prefix, name, made[name])]
     error, figures = entry.get("error") or "", entry.get("figures", {})
     return ModelPart(model, state, about, error, figures, cards, why=why)
 
 
-def _why(base, place, name, report):
+def _why(prefix, name, report):
     "What a report says of why a figure changed; those of version 0.1 say nothing."
-    link = _mark(base, place, name, report).link
+    link = _mark(prefix, name, report).link
     told = (report.get("why") or {}).get("lines", []) if report["state"] == "ok" else []
     return [Why(line["of"], line["says"], link) for line in told]
 
 
-def _parts(reports, base, day, manifest):
-    return [_part(reports, base, day, m, e) for m, e in sorted(manifest["models"].items())]
+def _triage(reports, base, day, by_day, order):
+    """What a page of a day begins with: a row for each model, the feed, what is new, and where
+    there is a single model its cards. `base` leads from the page to the day's folder."""
+    manifest, before = by_day[day], by_day.get(_neighbour(day, order, 1))
+    place = {m: f"{base}{quote(folder_of(reports, day, m))}/" for m in manifest["models"]}
+    links = {m: f"{prefix}index.html" for m, prefix in place.items()}
+    alone = manifest["models"] if len(manifest["models"]) == 1 else {}
+    return {
+        "front": front_rows(manifest, before, links),
+        "standings": STANDINGS,
+        "feed": feed_of(manifest),
+        "models": [_part(reports, place[m], day, m, e) for m, e in alone.items()],
+    }
 
 
-def day_page(reports: Path, day: str, manifest: Mapping, days: Sequence[str]) -> str:
-    "The page of one day: every model, every question."
+def day_page(reports: Path, day: str, by_day: Mapping[str, Mapping]) -> str:
+    "The page of one day: every model in a row, what was new; `by_day` as `manifests` has them."
+    manifest, order = by_day[day], list(by_day)
+    before = by_day.get(_neighbour(day, order, 1))
     return filled(
         "day.html",
         f"{day} - aiops_wb",
         day=day,
         known=_known(manifest),
-        models=_parts(reports, "", day, manifest),
-        navigation=[Link("All days", "../index.html"), Link(day), *_neighbours(day, days)],
+        news=news(manifest, before),
+        navigation=[Link("All days", "../index.html"), Link(day), *_days_around(day, order)],
+        footer=_footer(manifest),
+        **_triage(reports, "", day, by_day, order),
+        **with_script(FRONT_SCRIPT),
+    )
+
+
+def model_page(reports: Path, day: str, model: str, by_day: Mapping[str, Mapping]) -> str:
+    "The page of a model on a day: what its reports say first, and where they lead."
+    manifest, order = by_day[day], list(by_day)
+    names = sorted(manifest["models"])
+    return filled(
+        "model_day.html",
+        f"{model}, {day} - aiops_wb",
+        day=day,
+        known=_known(manifest),
+        model=_part(reports, "", day, model, manifest["models"][model]),
+        navigation=[
+            Link("All days", "../../index.html"),
+            Link(day, "../index.html"),
+            Link(model),
+            *_days_of_model(reports, day, model, by_day, order),
+            *_models_beside(reports, day, model, names),
+        ],
         footer=_footer(manifest),
     )
 
 
-def _neighbours(day, days):
-    "Links to the days around one; `days` are newest first."
-    place = days.index(day) if day in days else 0
-    around = ((place + 1, "previous day"), (place - 1, "next day"))
-    return [Link(text, f"../{days[at]}/index.html") for at, text in around if 0 <= at < len(days)]
+def _neighbour(day, order, step):
+    "The day before (1) or after (-1) another; `order` is newest first. None at an end."
+    at = order.index(day) + step
+    return order[at] if 0 <= at < len(order) else None
+
+
+_STEPS = ((1, "previous day"), (-1, "next day"))
+
+
+def _days_around(day, order):
+    "Links to the days around one."
+    near = ((_neighbour(day, order, step), text) for step, text in _STEPS)
+    return [Link(text, f"../{other}/index.html") for other, text in near if other]
+
+
+def _days_of_model(reports, day, model, by_day, order):
+    "Links to a model's pages of the days around one, where it was figured on them."
+    near = ((_neighbour(day, order, step), text) for step, text in _STEPS)
+    return [
+        Link(text, f"../../{other}/{quote(folder_of(reports, other, model))}/index.html")
+        for other, text in near
+        if other and model in by_day[other]["models"]
+    ]
+
+
+def _models_beside(reports, day, model, names):
+    "Links to the models before and after one."
+    at = names.index(model)
+    near = ((at - 1, "previous model"), (at + 1, "next model"))
+    return [
+        Link(f"{text}: {names[i]}", f"../{quote(folder_of(reports, day, names[i]))}/index.html")
+        for i, text in near
+        if 0 <= i < len(names)
+    ]
 
 
 def _known(manifest):
@@ -287,44 +359,79 @@ def _footer(manifest):
 
 
 def index_page(reports: Path) -> str:
-    "The front door: the newest day in full, then every day by model."
+    "The front door: the newest day, what is new, then every day by model."
     by_day = manifests(reports)
     if not by_day:
         return filled("empty.html", "aiops_wb")
-    day, newest = next(iter(by_day.items()))
-    names = sorted({model for manifest in by_day.values() for model in manifest["models"]})
-    rows = [
-        Row(d, [_cell(reports, d, name, manifest["models"].get(name)) for name in names])
-        for d, manifest in by_day.items()
-    ]
+    order = list(by_day)
+    day, newest = order[0], by_day[order[0]]
+    names = sorted({m for d in order[:SHOWN_DAYS] for m in by_day[d]["models"]})
+    names = names if len(names) <= MOST_COLUMNS else []
     return filled(
         "index.html",
         "aiops_wb",
         day=day,
         known=_known(newest),
-        models=_parts(reports, f"{day}/", day, newest),
         states=STATES,
         names=names,
-        rows=rows,
+        rows=[_day_row(reports, d, by_day[d], names) for d in order[:SHOWN_DAYS]],
+        months=_months(order[SHOWN_DAYS:]),
+        news=[
+            one
+            for d in order[:NEWS_DAYS]
+            for one in news(by_day[d], by_day.get(_neighbour(d, order, 1)))
+        ],
         promises=PROMISES if Path(reports, PROMISES).exists() else "",
         footer=_footer(newest),
+        **_triage(reports, f"{day}/", day, by_day, order),
+        **with_script(FRONT_SCRIPT),
     )
 
 
-def _cell(reports, day, model, entry):
+SHOWN_DAYS = 60
+"Days in the table of days; older ones are a link."
+MOST_COLUMNS = 6
+"Models of which each has a column there; more are counted."
+NEWS_DAYS = 14
+"Days of which the front page says what was new."
+
+
+def _day_row(reports, day, manifest, names):
+    "A day in the table of days: each model, or how many stand how."
+    if names:
+        alone = len(names) == 1
+        entries = ((name, manifest["models"].get(name)) for name in names)
+        return Row(day, [_cell(reports, day, name, entry, alone) for name, entry in entries])
+    standing = Counter(row.state for row in front_rows(manifest, None, {}))
+    return Row(day, [], ", ".join(f"{standing[s]:,} {s}" for s in STANDINGS if standing[s]))
+
+
+def _cell(reports, day, model, entry, alone):
+    """A model in a row of days: a mark for each report where it is the only one, else one for its
+    page."""
     if entry is None:
         return Cell([])
     if entry["state"] == "failed":
         return Cell([], failed=True)
     if entry["state"] == "silent":
         return Cell([], entry.get("line", ""), silent=True)
-    place = folder_of(reports, day, model)
-    marks = [_mark(f"{day}/", place, name, made) for name, made in entry["reports"].items()]
+    prefix, made = f"{day}/{quote(folder_of(reports, day, model))}/", entry["reports"]
+    if alone:
+        marks = [_mark(prefix, name, report) for name, report in made.items()]
+    else:
+        state = gravest(state_of(report) for report in made.values())
+        marks = [Card(model, "", f"{prefix}index.html", state)] if made else []
     return Cell(marks, entry.get("line", ""))
 
 
+def _months(days):
+    "Older days by month, newest first."
+    return [(month, list(of_month)) for month, of_month in groupby(days, lambda day: day[:7])]
+
+
 def write_pages(reports: Path, days: Iterable[str] | None = None) -> None:
-    """Write the day pages (all, or those given and their neighbours) and the index.
+    """Write the pages of days and of their models (all, or those given and their neighbours), and
+    the index.
 
     They are made from the manifests; what is wrong with a day is raised when all others are
     written. Without jinja2 (extra `lab`) no report can have been made
@@ -344,10 +451,18 @@ def write_pages(reports: Path, days: Iterable[str] | None = None) -> None:
     problems = []
     for day in sorted(wanted):
         try:
-            page = day_page(reports, day, by_day[day], order)
-            write_whole(Path(reports) / day / "index.html", page)
+            _write_day(reports, day, by_day)
         except Exception as problem:  # it costs this day's page and no other
             problems.append(problem)
     write_whole(Path(reports) / "index.html", index_page(reports))
     if problems:
         raise problems[0]
+
+
+def _write_day(reports, day, by_day):
+    "The page of a day, and of each model on it."
+    of_day = Path(reports) / day
+    for model in by_day[day]["models"]:
+        page = model_page(reports, day, model, by_day)
+        write_whole(of_day / folder_of(reports, day, model) / "index.html", page)
+    write_whole(of_day / "index.html", day_page(reports, day, by_day))

@@ -7,14 +7,10 @@ script there may run; so the counts travel inside the page, and those of tenants
 of their own beside it.
 """
 
-import hashlib
 import json
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
@@ -23,7 +19,7 @@ from ..stats.performance import confusion
 from ..watch.slider import of_all, of_segments, parts_of
 from ..watch.view import View
 from ..watch.words import number
-from .frame import POLICY
+from .frame import SLIDER_SCRIPT, template, with_script
 from .tables import Table, note
 from .vocabulary import metric
 
@@ -37,7 +33,6 @@ __all__ = [
     "script",
     "scripted",
     "segment_sliders",
-    "template",
     "threshold_slider",
 ]
 
@@ -48,15 +43,9 @@ SEGMENTS = "application/vnd.aiops-wb.segments"
 "The same of tenants and sites, for a page of their own."
 
 
-def template(name: str) -> str:
-    "The text of a file among the templates."
-    return (files("aiops_wb.render") / "templates" / name).read_text(encoding="utf-8")
-
-
-@cache
 def script() -> str:
     "The script of a slider, as it stands in a page."
-    return template("slider.js") + "\n" + template("page.js")
+    return scripted()["script"]
 
 
 def as_module() -> str:
@@ -64,11 +53,9 @@ def as_module() -> str:
     return template("slider.js") + "\nexport { render };\n"
 
 
-@cache
 def scripted() -> dict[str, str]:
     "What a page with a slider has of its own: the script, and the policy that lets it run."
-    digest = b64encode(hashlib.sha256(script().encode()).digest()).decode()
-    return {"script": script(), "policy": f"{POLICY}; script-src 'sha256-{digest}'"}
+    return with_script(SLIDER_SCRIPT)
 
 
 def as_text(data: Mapping) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from .. import __version__
+from ..log.modes import make_folder
 from ..log.names import file_name
 from ..render.frame import Link, filled, write_whole
 from ..render.plots.chart import Chart
@@ -41,6 +42,7 @@ class Part(NamedTuple):
 def write_replay(folder: Path, of: Replayed, now: datetime) -> Path:
     "Write the page into a folder, whole or not at all."
     path = Path(folder) / f"replay-{file_name(of.model)}-{of.first}-{of.last}.html"
+    make_folder(path.parent)
     write_whole(path, replay_page(of, now))
     return path
 

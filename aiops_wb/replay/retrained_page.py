@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import __version__
+from ..log.modes import make_folder
 from ..log.names import file_name
 from ..render.frame import Link, filled, write_whole
 from ..render.plots.replayed import trained_again
@@ -19,6 +20,7 @@ __all__ = ["retrained_page", "write_retrained"]
 def write_retrained(folder: Path, of: Retrained, now: datetime) -> Path:
     "Write the page into a folder, whole or not at all."
     path = Path(folder) / f"retraining-{file_name(of.model)}-{of.first}-{of.last}.html"
+    make_folder(path.parent)
     write_whole(path, retrained_page(of, now))
     return path
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from ..config import Settings
 from ..log.acts import Act, keep_until_published, tidy, waiting
-from ..log.anchor import add_anchor
+from ..log.anchor_command import anchor_trail, doubt_unanchored
 from ..log.durable import fsync
-from ..log.errors import Busy, StoreError, raise_if_interrupted
+from ..log.errors import BrokenTrail, Busy, StoreError, raise_if_interrupted
 from ..log.ingest import set_aside_acts
 from ..log.store import Store, open_store
 from ..log.taken_acts import DONE, FAILED, REFUSED, TakenAct
@@ -199,9 +199,9 @@ def take_in_acts(store: Store, now: datetime, settings: Settings) -> list[TakenA
     What cannot be done is recorded as refused, with the reason. Whatever else goes wrong leaves an
     act waiting (failed) and costs the others nothing. The trail learns of tokens, too.
     """
-    spool, taking = store.root / "spool", _Taking(store, now, settings)
+    spool, taking = store.spool, _Taking(store, now, settings)
     record_tokens(store, now)
-    acts, taken = waiting(spool), []
+    acts, taken = waiting(spool, store.root), []
     with store.one_thread():
         for act in acts:
             if known := store.act(act.id):  # stopped before its file was gone, or handed in again
@@ -233,6 +233,8 @@ def _taken_in(taking, act):
             store.add_act(taken, store.known_batch())
         logger.info("act %s by %s: %s", act.id, act.who, taken.says)
         return taken
+    except BrokenTrail as problem:  # no fault of the act: it waits until somebody has looked
+        return _of(taking, act, FAILED, str(problem))
     except (StoreError, ValueError) as problem:
         return _refused(taking, act, problem)
     except Exception as problem:  # whatever it is, it costs no other act anything
@@ -268,8 +270,8 @@ def take_in_now(
 
     What is handed in meanwhile is taken in, too: of several that do this at once one takes all in.
     """
-    taken, spool = [], Path(data) / "spool"
-    while {act.id for act in waiting(spool)} - {one.id for one in taken}:
+    taken, spool = [], settings.spool_of(data)
+    while {act.id for act in waiting(spool, data)} - {one.id for one in taken}:
         try:
             taken += _opened(data, settings, now, who)
         except Busy as busy:
@@ -281,10 +283,11 @@ def _opened(data, settings, now, who):
     "Take the waiting acts in by a writer of their own."
     kept = settings.snapshots_kept
     zone = settings.timezone if "timezone" in settings.model_fields_set else None
-    with open_store(data, who, zone, briefly=True) as store, store.published(kept):
-        set_aside_acts(store, now, who, store.root / "spool")
+    where = {"spool": settings.spool, "group": settings.group}
+    with open_store(data, who, zone, briefly=True, **where) as store, store.published(kept):
+        doubt_unanchored(store, settings)
+        set_aside_acts(store, now, who, store.spool)
         taken = take_in_acts(store, now, settings)
         store.publish(kept)
-        if settings.audit_anchor:
-            add_anchor(store, settings.audit_anchor, now)
+        anchor_trail(store, settings, now)
         return taken

@@ -21,6 +21,7 @@ import pandas as pd
 from ..config import Settings
 from ..log.durable import fsync
 from ..log.errors import StoreError
+from ..log.modes import make_file, make_folder
 from ..log.outbox import ATTEMPT
 
 __all__ = [
@@ -56,22 +57,23 @@ class Sink(Protocol):
 class JsonLines:
     """Appends each message to a file, one JSON object a line, on disk when `send` returns.
 
-    A message that stands in the file already, by its key, is not written again: a run that was
+    A new file is of its owner alone (0600), or of a group as well (0640). A message that stands in
+    the file already, by its key, is not written again: a run that was
     stopped before it could record a delivery sends that one once more.
     """
 
     name = "file"
 
-    def __init__(self, path: Path):
-        self.path = Path(path)
+    def __init__(self, path: Path, group: str | None = None):
+        self.path, self.group = Path(path), group
 
     def send(self, case: dict) -> None:
         "Append one message, unless it is there."
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent, self.group)
         key = case.get("idempotency_key")
         if key is not None and key in self._written:
             return
-        new = not self.path.exists()
+        new = make_file(self.path, self.group)
         line = json.dumps(case, ensure_ascii=False) + "\n"
         # half a character, as some sources deliver it, is written as JSON escapes it
         with open(self.path, "a", encoding="utf-8", errors="backslashreplace") as file:
@@ -264,7 +266,9 @@ def _failure(error):
 
 def sinks(settings: Settings) -> list[Sink]:
     "The sinks that the settings name; the workbench's own table is always there."
-    named: list[Sink] = [JsonLines(settings.case_file)] if settings.case_file else []
+    named: list[Sink] = []
+    if settings.case_file:
+        named.append(JsonLines(settings.case_file, settings.group))
     if settings.webhook_url:
         url = settings.webhook_url.get_secret_value()
         named.append(Webhook(url, settings.webhook_timeout, settings.webhook_retries))

@@ -3,6 +3,7 @@
 import json
 import re
 
+import duckdb
 import pytest
 from conftest import MODEL, Bench, events
 
@@ -58,12 +59,15 @@ def test_a_shortened_trail_and_a_lost_anchor_are_said(give):
     code, told, wrong = give("audit", "verify")
     assert code == 1 and "chain intact" not in told and "its end was cut off since" in wrong
     assert give("audit", "list")[0] == 0, "the chain alone does not see it"
-    code, _, wrong = give("thresholds", "set", "0.8", "--model", MODEL, *WHY)
-    assert code == 1 and "row 2 of the audit trail is not the one" in wrong
-    code, _, wrong = give("thresholds", "set", "0.9", "--model", MODEL, "--why", "another")
-    assert code == 1 and "name another file in audit_anchor" in wrong
+    for score in ("0.8", "0.9"):
+        code, _, wrong = give("thresholds", "set", score, "--model", MODEL, *WHY)
+        assert code == 1 and "speaks of 2 rows of the audit trail, which has 1" in wrong
+        assert "'aiops-wb audit accept --why ...' goes on from what stands" in wrong
+    with open_snapshot("data") as log:
+        assert log.audit_head()[0] == 1, "nothing is appended"
     code, told, _ = give("daily", "--reports", "none")
     assert code == 3 and "anchor of the audit trail: " in told
+    assert "the audit trail is broken: " in told and "name another file in audit_anchor" in told
 
 
 def test_without_an_anchor_it_is_said_what_would_not_be_seen(give):
@@ -75,3 +79,46 @@ def test_without_an_anchor_it_is_said_what_would_not_be_seen(give):
     told = give("audit", "verify", "--anchor", "a.jsonl")[1]
     assert "2 rows at the end are in no anchor yet" in told, told
     assert "1 line of the file cannot be read (first: 2)" in told
+
+
+def test_an_older_catalog_is_found_by_what_was_published_and_an_owner_goes_on(give):
+    "Put back together with nothing else: all that it says of itself fits."
+    (give.bench.root / "aiops.toml").unlink()
+    catalog = give.bench.data / "catalog.duckdb"
+    assert give("thresholds", "set", "0.6", "--model", MODEL, *WHY)[0] == 0
+    older = catalog.read_bytes()
+    assert give("thresholds", "set", "0.7", "--model", MODEL, *WHY)[0] == 0
+    catalog.write_bytes(older)
+    code, _, wrong = give("audit", "verify")
+    assert code == 1, wrong
+    assert "the trail has 2 rows and had more in the published snapshot" in wrong
+    code, _, wrong = give("audit", "accept")
+    assert code == 1 and "needs a reason: add --why" in wrong
+    code, told, _ = give("audit", "accept", "--why", "the disk was restored")
+    assert code == 0 and "accepted: the trail has 2 rows and had more in" in told
+    assert "row 4 of the audit trail says so" in told
+    kept = [p.name for p in (give.bench.data / "incidents" / "trail-4").iterdir()]
+    assert len(kept) == 2 and "catalog.jsonl" in kept
+    code, told, _ = give("audit", "verify")
+    assert code == 0 and "went on from what stood on" in told and "(the disk was restored)" in told
+    assert give("audit", "accept", "--why", "another")[0] == 1, "there is nothing more to accept"
+    assert give("thresholds", "set", "0.7", "--model", MODEL, *WHY)[0] == 0
+    assert give("audit", "verify")[0] == 0
+    with duckdb.connect((give.bench.data / "aiops.duckdb").resolve()) as published:
+        published.execute("UPDATE audit SET new = '9' WHERE seq = 5")
+    code, _, wrong = give("audit", "verify")
+    assert code == 1 and "verify: in the published snapshot row 5 does not fit the chain" in wrong
+
+
+def test_a_morning_says_what_differs_and_does_its_work(give):
+    (give.bench.root / "aiops.toml").write_text('audit_anchor_command = ["false"]\n')
+    give("thresholds", "set", "0.6", "--model", MODEL, *WHY)
+    with give.bench.store() as store:
+        store.con.execute("UPDATE audit SET why = 'never' WHERE seq = 1")
+        store.con.execute("INSERT INTO fixed_cuts VALUES ('another')")
+    code, told, _ = give("daily", "--reports", "none")
+    assert code == 3 and "the audit trail is broken: row 1 does not fit the chain" in told
+    assert "fixed cuts another stands in no row of the trail; 'aiops-wb audit verify'" in told
+    assert "anchor of the audit trail was not taken by false (exit code 1)" in told
+    with open_snapshot("data") as log:
+        assert log.audit_head()[0] == 2 and len(log.runs(MODEL)) == 3, "all days have figures"

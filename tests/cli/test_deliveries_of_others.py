@@ -197,6 +197,7 @@ def test_one_word_among_numbers_costs_one_value_and_not_the_model(taught, traine
     assert [value is None for value in trained.feature("drift")].count(True) == 1
 
 
+@pytest.mark.slow
 def test_days_of_digits_only_are_no_drift_of_codes(trained):
     assert trained.give("models", "promote", "--model", "m", "--version", "2", "--why", "t")[0] == 0
     later, _ = season(8, 40, date(2026, 8, 13), version="2", seed=2)

@@ -101,7 +101,14 @@ PLACES = {
 EACH = [(name, list(SIGNALS)[at % 2]) for at, name in enumerate(PLACES)]
 
 
-@pytest.mark.parametrize(("name", "number"), [*EACH, ("ingest", signal.SIGTERM)])
+KEPT = [case for case in EACH if case[0] in ("ingest", "daily")]
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [*KEPT, *(pytest.param(*case, marks=pytest.mark.slow) for case in EACH if case not in KEPT)]
+    + [("ingest", signal.SIGTERM)],
+)
 def test_a_command_that_is_interrupted_ends_in_a_sentence(logged, capfd, name, number):
     arguments, place = PLACES[name]
     if name == "train":

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import few
 from test_commands import LEAVES
 from typer.main import get_command
 
@@ -29,6 +30,7 @@ CALLS = [
     ["replay", *NAMED, *SPAN],
     ["status"],
     ["config"],
+    ["doctor"],
     ["features", "list"],
     ["features", "set", MODEL, "Größe", "number", *WHY],
     ["features", "rollback", MODEL, "Größe", *WHY],
@@ -92,8 +94,11 @@ CALLS = [
     ["calendar", "remove", "kein Eintrag", *WHY],
     ["repair"],
     ["verify"],
+    ["forget", "--entity", "Zoë 🦉", *WHY],
+    ["retention", "--days", "30", *WHY],
     ["audit", "list"],
     ["audit", "verify"],
+    ["audit", "accept", *WHY],
     ["demo", "--until", "2013-01-01"],
 ]
 
@@ -206,7 +211,7 @@ ENVIRONMENTS = {
 CLOSED = {"output": ">&-", "errors": "2>&-", "input": "<&-", "all": "<&- >&- 2>&-"}
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", few(ENVIRONMENTS, "no utf-8 at all", "a name that is no text"))
 def test_every_command_runs_in_any_environment(house, name):
     few = name != "no utf-8 at all"  # the narrowest of them runs every call
     odd, done = all_calls(house, few=few, **BARE | ENVIRONMENTS[name])
@@ -216,7 +221,7 @@ def test_every_command_runs_in_any_environment(house, name):
     assert "ller" in done.stdout and "2 loaded" in done.stdout
 
 
-@pytest.mark.parametrize("name", CLOSED)
+@pytest.mark.parametrize("name", few(CLOSED, "all"))
 def test_every_command_runs_whatever_was_closed(house, name):
     closed = CLOSED[name]
     odd, done = all_calls(house, closed, few=name != "all", **BARE)

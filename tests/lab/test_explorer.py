@@ -17,7 +17,7 @@ from aiops_wb.cli import main
 from aiops_wb.lab.front import module, style
 from aiops_wb.log.acts import waiting
 from aiops_wb.log.spool import PredictionLogger
-from aiops_wb.render.sliders import template
+from aiops_wb.render.frame import template
 from aiops_wb.stats.points import Grid
 from aiops_wb.stats.thresholds import simulate
 from aiops_wb.watch.acts import take_in_acts

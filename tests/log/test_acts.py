@@ -231,7 +231,7 @@ def test_a_link_in_the_way_has_no_other_file_written(tmp_path, monkeypatch):
     finally:
         os.umask(before)
     path = tmp_path / "acts" / f"{later}.json"
-    assert not path.is_symlink() and path.stat().st_mode & 0o777 == 0o644
+    assert not path.is_symlink() and path.stat().st_mode & 0o777 == 0o600
     lock = tmp_path / "acts" / ".lock"
     lock.unlink()
     lock.symlink_to(other)

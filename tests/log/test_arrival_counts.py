@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 from conftest import MODEL, Bench, events
+from older import go_back
 
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.stats.arrival import BAND_POINTS
@@ -108,22 +109,7 @@ def test_what_was_known_at_a_time_stays(both):
 def made_before(bench):
     "The log as a version without these counts left it."
     with bench.store() as store:
-        for table in (
-            "arrival_counts",
-            "hour_counts",
-            "fixed_cuts",
-            "shadow_days",
-            "shadow_counts",
-            "promises",
-            "promise_units",
-            "promise_looks",
-            "acts",
-            "contribution_days",
-        ):
-            store.con.execute(f"DROP TABLE {table}")
-        for column in ("known_at", "only_model"):
-            store.con.execute(f"ALTER TABLE batches DROP COLUMN {column}")
-        store.con.execute("DELETE FROM migrations WHERE version >= 8")
+        go_back(store.con, 7)
         store.con.execute("DELETE FROM workbench WHERE key IN ('arrivals', 'hours')")
 
 

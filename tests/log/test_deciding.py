@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import MODEL, events
+from older import go_back
 
 from aiops_wb.log.deciding import DECIDED
 from aiops_wb.log.dial import Dial, threshold_of
@@ -208,10 +209,7 @@ def test_the_migration_fixes_the_cuts_of_models_that_are_known(bench):
     bench.log(events(days=1, per_day=5))
     bench.ingest()
     with bench.store() as store:
-        promises = ("promises", "promise_units", "promise_looks", "acts", "contribution_days")
-        for later in ("fixed_cuts", "shadow_days", "shadow_counts", *promises):
-            store.con.execute(f"DROP TABLE {later}")
-        store.con.execute("DELETE FROM migrations WHERE version >= 11")
+        go_back(store.con, 10)
     with bench.store() as store:
         assert not store.dial(MODEL).on
 

@@ -9,6 +9,7 @@ import time
 
 import duckdb
 import pytest
+from conftest import few
 
 from aiops_wb.log.leftovers import finish_leftovers
 
@@ -248,7 +249,7 @@ def test_a_fork_while_threads_write(tmp_path):
     assert ids(tmp_path) == sorted(expected)
 
 
-@pytest.mark.parametrize("way", ["fork", "spawn"])
+@pytest.mark.parametrize("way", few(["fork", "spawn"], "fork"))
 def test_children_of_multiprocessing(tmp_path, way):
     script = tmp_path / "program.py"
     script.write_text(

@@ -12,23 +12,23 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import MODEL, Bench, events
+from older import go_back
 
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
 from aiops_wb.log.catalog import open_snapshot
-from aiops_wb.log.errors import StoreError
 from aiops_wb.log.repair import from_copies
 from aiops_wb.log.sums import SHARES, in_share, sha256_of
-from aiops_wb.log.taken_sums import adopt_sums, check_share, record_rewritten
+from aiops_wb.log.taken_sums import adopt_sums, check_share
 from aiops_wb.log.verify import (
     CHECKS,
     Asked,
     Finding,
     compare_bytes,
     look_further,
-    models_differ,
     rows_differ,
+    trail_differs,
 )
 from aiops_wb.log.verify_counts import (
     arrivals_differ,
@@ -227,21 +227,23 @@ EDITED = {
     "UPDATE latency_counts SET n = n - 1": (once_differ, "latency counts"),
     "UPDATE hour_counts SET hour = (hour + 1) % 24": (once_differ, "hour counts"),
     "UPDATE arrival_counts SET n_negative = n_negative + 1": (arrivals_differ, "arrival counts"),
+    "UPDATE audit SET why = 'another'": (trail_differs, "row 1"),
     "INSERT INTO feature_counts SELECT DISTINCT event_date, tenant, model, version, 'x', 3, 39, "
     "batch_id FROM score_counts WHERE n > 0": (features_differ, "feature counts"),
 }
 
 
 def test_what_was_edited_in_the_catalog_is_found(log):
-    assert {check for check, _ in EDITED.values()} == set(CHECKS) - {models_differ}
+    assert {check for check, _ in EDITED.values()} == set(CHECKS)
     with log.store() as store:
+        store.record(NOW, "ana", "watch", "m/v", "off", "a change")
         for edit, (check, said) in EDITED.items():
             store.con.execute("BEGIN")
             store.con.execute(edit)
             found = [Finding(*one).says for one in check(store, Asked())]
             store.con.execute("ROLLBACK")
             assert found and all(said in says for says in found), edit
-            assert all("back from a backup, then 'aiops-wb repair'" in says for says in found)
+            assert all("back from a backup" in says for says in found)
         assert look_further(store, Asked()) == []
 
 
@@ -278,19 +280,17 @@ def test_a_version_whose_file_is_another_is_found(log):
         store.add_version(NOW, "ana", MODEL, "v9", Grid(), "models/m.ubj", card, 0)
         assert look_further(store, Asked()) == []
         path.write_bytes(b"b model")
-        (found,) = models_differ(store, Asked())
-        assert "is not the one that was registered" in found.says
+        (found,) = trail_differs(store, Asked())
+        assert f"is not the file that was registered as {MODEL} v9" in found.says
         path.unlink()
-        (found,) = models_differ(store, Asked(model=MODEL))
-        assert found.subject == f"{MODEL}/v9" and "cannot be read (No such file" in found.says
-        assert look_further(store, Asked()) == [found]
+        (found,) = look_further(store, Asked(model=MODEL))
+        assert f"the file of {MODEL} v9 cannot be read" in found.says
 
 
 def made_before(bench):
     "The log as a version without checksums left it."
     with bench.store() as store:
-        store.con.execute("ALTER TABLE data_files DROP COLUMN sha256")
-        store.con.execute("DELETE FROM migrations WHERE version >= 16")
+        go_back(store.con, 15)
     bench.publish()
 
 
@@ -391,21 +391,27 @@ def test_a_morning_verifies_its_share_of_the_past(log):
     assert [one.name for one in ran.reports] == ["day file"] and name in ran.reports[0].error
 
 
-def test_a_file_that_was_rewritten_on_purpose_is_recorded(log):
-    path = day_file(log)
-    rest = duckdb.sql(f"FROM read_parquet('{path}') ORDER BY prediction_id LIMIT 30").df()
-    name = str(path.relative_to(log.data))
+def test_a_file_without_some_of_its_rows_has_a_checksum_of_its_own_and_its_counts_stay(log, capsys):
+    "What is forgotten leaves the rows; a day of which some are no more is held to what stayed."
+    some = "prediction_id LIKE '%1'"
     with log.store() as store:
-        duckdb.sql(f"COPY rest TO '{path}' (FORMAT parquet)")
+        (file,) = store.day_files(kind="predictions", event_date=FIRST)
+        store.begin_rewriting([file])
+        made = store.write_without(file, some)
         with store.transaction():
-            file = record_rewritten(store, name)
-        assert (file.rows, file.min_id) == (30, rest.prediction_id.min())
-        assert file.sha256 == sha256_of(path) and store.note_changed([file]) == {}
-        with pytest.raises(StoreError, match="no day file of this log"):
-            record_rewritten(store, "log/other.parquet")
-        duckdb.sql(f"COPY (FROM rest LIMIT 0) TO '{path}' (FORMAT parquet)")
-        with pytest.raises(StoreError, match="holds no row"):
-            record_rewritten(store, name)
+            store.keep_counts([file], some)
+            store.record_rewritten(made)
+        store.finish_rewriting()
+        (now,) = store.day_files(path=made.path)
+        assert 0 < now.rows < file.rows and now.sha256 == sha256_of(store.root / now.path)
+        assert store.note_changed([now]) == {} and not (store.root / file.path).exists()
+        store.publish()
+    words = ["verify", "--data", str(log.data)]
+    assert main(words) == 0, capsys.readouterr()
+    with log.store() as store:
+        store._write("UPDATE forgotten_counts SET n = n + 1")
+        store.publish()
+    assert main(words) == 1 and "score counts of 2026-03-01" in "".join(capsys.readouterr())
 
 
 def test_the_command_says_what_it_found_and_how_sure_it_is(log, capsys):
@@ -415,7 +421,7 @@ def test_the_command_says_what_it_found_and_how_sure_it_is(log, capsys):
 
     code, said = given()
     assert code == 0 and "4 files (" in said and "MB/s): 4 verified" in said
-    assert "nothing differs: bytes, rows, counts and files of versions" in said
+    assert "nothing differs: bytes, rows, counts, trail and files of versions" in said
     assert "nothing differs: bytes are" in given("--files-only")[1]
     silently(path := day_file(log))
     code, said = given()

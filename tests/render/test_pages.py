@@ -10,6 +10,7 @@ from read_pages import held, links, text
 
 from aiops_wb.render.engine import require_reports
 from aiops_wb.render.frame import Link, failure_page
+from aiops_wb.render.front import STANDINGS, feed_of, front_rows, news
 from aiops_wb.render.pages import (
     QUESTIONS,
     RENAMED,
@@ -19,6 +20,7 @@ from aiops_wb.render.pages import (
     folder_of,
     index_page,
     manifests,
+    model_page,
     navigation,
     write_pages,
 )
@@ -73,17 +75,20 @@ def reports(tmp_path):
     return tmp_path
 
 
-def test_the_front_page_says_why_figures_changed_and_leads_to_the_report(tmp_path):
+def test_the_page_of_a_model_says_why_figures_changed_and_leads_to_the_report(tmp_path):
     lines = [{"of": "", "says": f"Precision: unknown {HOSTILE}."}]
     lines.append({"of": "1 Mar to 7 Mar against the days before", "says": "It fell by 5 points."})
     made = {"performance": report() | {"why": {"lines": lines}}, "drift": report()}
     failed = {"performance": report() | {"why": {"lines": lines}, "state": "failed"}}
     morning(tmp_path, late={"reports": made}, lost={"reports": failed})
-    html = index_page(tmp_path)
-    assert html == index_page(tmp_path) and HOSTILE not in html
+    by_day = manifests(tmp_path)
+    html = model_page(tmp_path, "2026-03-05", "late", by_day)
+    held(html)
+    assert html == model_page(tmp_path, "2026-03-05", "late", by_day) and HOSTILE not in html
     assert text(html).count("It fell by 5 points. 1 Mar to 7 Mar against the days before") == 1
-    assert '<a href="2026-03-05/late/performance.html">1 Mar to 7 Mar' in html
+    assert '<a href="performance.html">1 Mar to 7 Mar' in html
     assert html.count('class="why"') == 2
+    assert 'class="why"' not in model_page(tmp_path, "2026-03-05", "lost", by_day)
 
 
 def test_a_day_shows_every_question_and_leads_to_every_report(reports):
@@ -129,10 +134,12 @@ def test_values_are_text_wherever_they_come_from(tmp_path):
     found = manifests(tmp_path)
     for html in (
         index_page(tmp_path),
-        day_page(tmp_path, "2026-03-05", found["2026-03-05"], list(found)),
+        day_page(tmp_path, "2026-03-05", found),
+        model_page(tmp_path, "2026-03-05", HOSTILE, found),
     ):
         held(html)
         assert text(html).count(HOSTILE) >= 8
+    for html in (index_page(tmp_path), day_page(tmp_path, "2026-03-05", found)):
         assert any(href and folder(HOSTILE) in unquote(href) for _, href in links(html))
     assert "<" not in folder(HOSTILE)
 
@@ -154,11 +161,17 @@ def test_what_failed_is_said_on_the_pages(tmp_path):
     )
     html = index_page(tmp_path)
     held(html)
-    assert "This report failed; its page shows the traceback." in text(html)
-    assert "The figures of this day failed: no such day" in text(html)
-    assert "figures failed" in text(html)
-    assert ("Drift: failed", "2026-03-05/late/drift.html") in links(html)
-    assert text(html).count("a picture") == 1
+    assert "actlateReports failed: Drift." in text(html)
+    assert "actneverThe figures of this day failed: no such day" in text(html)
+    assert "figures failed" in text(html) and "2 parts of the morning failed" in text(html)
+    assert ("late: failed", "2026-03-05/late/index.html") in links(html)
+    write_pages(tmp_path)
+    of_model = (tmp_path / "2026-03-05" / "late" / "index.html").read_text()
+    held(of_model)
+    assert "This report failed; its page shows the traceback." in text(of_model)
+    assert text(of_model).count("a picture") == 1
+    of_other = (tmp_path / "2026-03-05" / "never" / "index.html").read_text()
+    assert "The figures of this day failed: no such day" in text(of_other)
 
 
 def test_navigation_shows_titles_and_where_one_is():
@@ -166,7 +179,7 @@ def test_navigation_shows_titles_and_where_one_is():
     assert shown[:3] == (
         Link("All days", "../../index.html"),
         Link("2026-03-05", "../index.html"),
-        Link("late"),
+        Link("late", "index.html"),
     )
     assert [link.text for link in shown[3:]] == [
         "Performance",
@@ -245,3 +258,155 @@ def test_an_install_without_templates_writes_no_page(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
     with pytest.raises(ModuleNotFoundError, match="reports need jinja2"):
         require_reports()
+
+
+ALARM = {
+    "id": "D-1",
+    "stream": "temp",
+    "severity": "high",
+    "says": "Temp: the share below 42.8 fell by 7.5 percentage points. Find out why.",
+    "opened_on": "2026-03-05",
+    "acknowledged": False,
+}
+CALM = {
+    "alarms": [],
+    "waiting": {},
+    "promise": "kept",
+    "labels_until": "2026-03-01",
+    "usual": 900.0,
+    "course": {"predictions": [910.0], "alerts": [4.0, None, 2.0, 3.0], "pr_auc_complete": []},
+}
+
+
+def on_front(reports, day="2026-03-05"):
+    "The rows of the front page of a day."
+    by_day = manifests(reports)
+    before = next((by_day[d] for d in by_day if d < day), None)
+    return front_rows(by_day[day], before, {}), news(by_day[day], before), by_day[day]
+
+
+def well(**told):
+    "A model of which every report is well."
+    made = {"performance": report(advice="All hold."), "drift": report()}
+    return {"reports": made, "triage": CALM | told}
+
+
+def test_models_stand_worst_first_each_with_the_sentence_that_matters(tmp_path):
+    low, seen = ALARM | {"severity": "low"}, ALARM | {"acknowledged": True}
+    broken = report("look", says="The promise about tickets broke (found on 2026-03-04).")
+    morning(
+        tmp_path,
+        good=well(),
+        small=well(alarms=[low]),
+        moved=well(alarms=[low, ALARM | {"id": "D-2"}]),
+        known=well(alarms=[seen]) | {"reports": {"drift": report("look", says="It moved.")}},
+        gone={"state": "silent", "alarm": "No prediction came.", "reports": {}, "line": ""},
+        broke=well(promise="broken") | {"reports": {"certainty": broken}},
+        young={"reports": {"performance": report("unknown", says="No label is known yet.")}},
+        bare={"reports": {}},
+    )
+    rows, _, _ = on_front(tmp_path)
+    assert [(row.model, row.state, row.says) for row in rows] == [
+        ("moved", "act", "Temp: the share below 42.8 fell by 7.5 percentage points. "
+         "1 more alarm is open."),
+        ("broke", "act", "The promise about tickets broke (found on 2026-03-04)."),
+        ("gone", "act", "No prediction came."),
+        ("bare", "unknown", "No report was made of this day."),
+        ("young", "unknown", "No label is known yet."),
+        ("known", "watch", "It moved."),
+        ("small", "well", "All hold."),
+        ("good", "well", "All hold."),
+    ]  # fmt: skip
+    assert {row.state for row in rows} == set(STANDINGS)
+
+
+def test_a_row_says_what_waits_and_draws_days_with_their_gaps(tmp_path):
+    morning(tmp_path, late=well(waiting={"alert": 1, "ticket": 1200}, promise="none"))
+    (row,) = on_front(tmp_path)[0]
+    assert (row.waiting, row.promise, row.labels_until) == ("1,200 tickets, 1 alert", "-", (
+        "2026-03-01"))  # fmt: skip
+    (drawn,) = row.sparks
+    assert drawn.path == "M0.0 2.0M64.0 22.0L96.0 12.0" and drawn.last == "3.00"
+
+
+def test_a_long_sentence_is_cut_and_whole_ones_are_kept_as_they_fit(tmp_path):
+    first = "It moved by 0.5 points."
+    parts = [report("look", says=f"{first} {'b' * 300}."), report("look", says="a" * 300)]
+    morning(tmp_path, **{f"m{i}": {"reports": {"drift": p}} for i, p in enumerate(parts)})
+    says = {row.model: row.says for row in on_front(tmp_path)[0]}
+    assert says["m0"].startswith(first) and len(says["m0"]) <= 200 and len(says["m1"]) == 200
+
+
+def test_what_opened_closed_and_changed_since_the_morning_before_is_said(tmp_path):
+    other = ALARM | {"id": "D-9", "says": "Wind rose. Look.", "opened_on": "2026-03-01"}
+    morning(tmp_path, "2026-03-04", late=well(alarms=[other]))
+    morning(tmp_path, late=well(alarms=[ALARM]))
+    path = tmp_path / "2026-03-05" / "manifest.json"
+    changed = {"what": "threshold", "subject": "late/v1", "old": "405", "new": None, "who": "ana"}
+    document = json.loads(path.read_text()) | {"changes": [changed | {"why": HOSTILE}]}
+    path.write_text(json.dumps(document))
+    (row,), told, _ = on_front(tmp_path)
+    assert (row.new, row.open) == (1, 1)
+    assert [(one.kind, one.model, one.says) for one in told] == [
+        ("opened", "late", "Temp: the share below 42.8 fell by 7.5 percentage points."),
+        ("closed", "late", "Wind rose."),
+        ("changed", "", "threshold of late/v1: taken back (before: 405), by ana: " + HOSTILE),
+    ]
+    write_pages(tmp_path)
+    for name in ("index.html", "2026-03-05/index.html"):
+        html = (tmp_path / name).read_text()
+        held(html)
+        assert "closed late: Wind rose." in text(html) and HOSTILE in text(html)
+    assert "nothing that decides was changed" in text(
+        (tmp_path / "2026-03-04/index.html").read_text()
+    )
+
+
+def test_the_feed_says_what_lies_aside_and_how_many_rows_are_missing(tmp_path):
+    low = CALM["course"] | {"predictions": [900.0, 300.0]}
+    morning(tmp_path, late=well(course=low), good=well())
+    path = tmp_path / "2026-03-05" / "manifest.json"
+    came = {"predictions": "2026-03-05T06:00:00+00:00", "labels": None}
+    came |= {"quarantined": 12, "unmatched": 0}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"feed": came, "gone": ["A file."]}))
+    said = feed_of(on_front(tmp_path)[2])
+    assert said.says == ["last predictions 2026-03-05 06:00Z", "last labels never"]
+    assert said.problems == [
+        "12 rows in quarantine",
+        "late: 300 predictions, where 900 are usual",
+        "A file.",
+    ]
+
+
+def test_models_and_days_are_led_to_from_a_models_page(tmp_path):
+    for day in ("2026-03-04", "2026-03-05"):
+        morning(tmp_path, day, a=well(), b=well(), **({"c": well()} if day == "2026-03-05" else {}))
+    write_pages(tmp_path)
+    for model, near in (
+        ("b", ["previous day", "previous model: a", "next model: c"]),
+        ("c", ["previous model: b"]),
+    ):
+        here = tmp_path / "2026-03-05" / model
+        html = (here / "index.html").read_text()
+        held(html)
+        shown = links(html)
+        assert [words for words, href in shown if href and " " in words and words != "All days"][
+            : len(near)
+        ] == near
+        for _, href in shown:
+            assert (here / href).resolve().exists(), href
+
+
+def test_a_hundred_models_are_one_small_page(tmp_path):
+    says = "Of the predictions of the newest complete days 99 % are labelled. " * 5
+    entry = well(alarms=[ALARM], course={"predictions": [], "alerts": [], "pr_auc_complete": []})
+    entry["reports"]["performance"] = report("look", says=says)
+    names = [f"a-model-of-a-usual-length-{i:03d}" for i in range(100)]
+    morning(tmp_path, "2026-03-30", **dict.fromkeys(names, {"reports": {}} | entry))
+    made = (tmp_path / "2026-03-30" / "manifest.json").read_text()
+    for day in (f"2026-03-{i:02d}" for i in range(1, 30)):
+        (tmp_path / day).mkdir()
+        (tmp_path / day / "manifest.json").write_text(made.replace("2026-03-30", day))
+    html = index_page(tmp_path)
+    assert html.count("<tr data-state") == 100 and len(html.encode()) < 100_000
+    held(html)

@@ -1,0 +1,48 @@
+"""What is wrong around a workbench, and what to do about it."""
+
+import os
+import stat
+from pathlib import Path
+
+from ..config import SettingsError, sources
+from ..log.doctor import Finding, examine
+from ..log.modes import writable_by_all
+from .arguments import AsJson
+from .call import Call, alone, command
+from .lines import counted, printable
+from .output import show
+
+app = alone()
+
+
+@command(app)
+def doctor(call: Call, as_json: AsJson = False):
+    settings = _settings(call)
+    # of settings that cannot be read nobody knows where to look
+    known = settings.state != "wrong" or settings.do
+    found = [settings, *(examine(call.settings, call.now()) if known else ())]
+    wrong = sum(one.state == "wrong" for one in found)
+    total = f"{counted(wrong, 'thing')} wrong" if wrong else "nothing is wrong"
+    show([one._asdict() for one in found], _text, total, as_json)
+    return 1 if wrong else 0
+
+
+def _settings(call) -> Finding:
+    "Whether the settings can be read, and whoever else may write or read them."
+    try:
+        told = {source for *_, source in sources(**call.chosen) if source.startswith("file ")}
+    except SettingsError as error:
+        return Finding("settings", "wrong", str(error).rstrip("."))
+    if not told:
+        return Finding("settings", "ok", "no file of settings")
+    path = Path(told.pop().removeprefix("file "))
+    if writable_by_all(path):
+        return Finding("settings", "wrong", f"everybody may write to {path}", f"chmod o-w {path}")
+    if call.settings.webhook_url and os.stat(path).st_mode & stat.S_IROTH:
+        says = f"everybody may read {path}, which may hold the secret of webhook_url"
+        return Finding("settings", "look", says, f"chmod o-r {path}")
+    return Finding("settings", "ok", f"{path} can be read")
+
+
+def _text(row):
+    return printable(str(Finding(**row)))

@@ -1,0 +1,176 @@
+"""Somebody is removed: an entity or a prediction, from the log and from every file beside it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from ..log.anchor import add_anchor
+from ..log.forgetting import Removal, Removed, find, is_begun, require_free_of
+from ..log.forgetting import forget as take_out
+from ..log.forgotten import Forgotten
+from ..log.ingest import ingest
+from ..log.named_files import Places
+from ..log.outbox import Outbox
+from ..log.reading import Limits, ReadOptions
+from ..log.store import Store, open_store
+from .arguments import AsJson, Why, as_name
+from .call import Call, alone, command
+from .lines import line, lines, printable
+from .output import print_json, progress
+
+__all__ = ["DryRun", "app", "held", "removed", "tell"]
+
+app = alone()
+LISTED = 20
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+ELSEWHERE = (
+    "not reached: backups and copies of the data folder, what analysts and exports took with them, "
+    "a snapshot that somebody holds open until they close it, and models that learned from the rows"
+)
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="list what would be removed; nothing is changed")
+]
+
+
+@command(app)
+def forget(
+    call: Call,
+    entity: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="the entity: a person, an account", show_default=False),
+    ] = None,
+    prediction: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="a single prediction, by its id", show_default=False),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(parser=as_name, metavar="MODEL", help="only its rows", show_default=False),
+    ] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            parser=as_name,
+            metavar="TENANT",
+            help="only its rows, where ids of tenants overlap; texts and pages that name the id go "
+            "all the same",
+            show_default=False,
+        ),
+    ] = None,
+    also_future: Annotated[
+        bool,
+        typer.Option(
+            "--also-future",
+            help="drop what is predicted of the entity from now on, too; else that is new, with "
+            "grounds of its own",
+        ),
+    ] = False,
+    why: Why = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+):
+    name = entity if prediction is None else prediction
+    if not name or (entity is not None and prediction is not None):
+        raise typer.BadParameter("name one: --entity ID or --prediction ID.")
+    if also_future and entity is None:
+        raise typer.BadParameter("--also-future is about an entity.")
+    now = call.now()
+    kind, until = ("prediction", None) if entity is None else ("entity", now)
+    one = Forgotten(kind, name, tenant, model, None if also_future else until)
+    if not dry_run:
+        require_free_of([name], why or "")
+    with held(call) as log:
+        found = find(log, one, places(call), progress(call, "file"))
+        before = log.knows_as_forgotten(one._replace(until=None if also_future else EVER))
+        if dry_run or (before and not found and not is_begun(log.root)):
+            tell(found, None, dry_run, as_json)
+            return
+        log.add_forgotten(now, [one])
+        options = ReadOptions(limits=Limits.of(call.settings), risk_cuts=call.settings.risk_cuts)
+        taken = ingest(log, now, call.who, options=options)
+        tell(found, removed(call, log, one, now, why or ""), False, as_json)
+        if taken.loaded or taken.forgotten or taken.quarantined:
+            lines(taken) if not as_json else None
+
+
+def places(call: Call) -> Places:
+    "What lies beside the catalog of a call."
+    settings = call.settings
+    return Places(settings.spool_of(settings.data), settings.reports, settings.case_file)
+
+
+@contextmanager
+def held(call: Call) -> Iterator[Store]:
+    "The log to be written, while nobody hands cases on; published however the work ends."
+    kept = call.settings.snapshots_kept
+    with Outbox(call.settings.data).held(), open_store(call.settings.data, call.who) as log:
+        with log.published(kept):
+            yield log
+
+
+def removed(call: Call, log: Store, one: Forgotten, now: datetime, why: str) -> Removed:
+    "Find it once more, after what was handed in is taken in, and take it out."
+    shown = progress(call, "file")
+    done = take_out(log, now, call.who, find(log, one, places(call), shown), why, shown)
+    if call.settings.audit_anchor:
+        add_anchor(log, call.settings.audit_anchor, now)
+    return done
+
+
+def tell(found: Removal, done: Removed | None, dry_run: bool, as_json: bool) -> None:
+    "Say what was removed, or would be, and what is left for the owner."
+    if as_json:
+        print_json(_document(found, done, dry_run))
+        return
+    if done is None and not dry_run:
+        line("it was forgotten before, and nothing of it is here: nothing was written")
+        return
+    if done is None:
+        told = [f"{n:,} {kind}" for kind, n in found.numbers.items() if n]
+        line(f"would be removed: {', '.join(told)}" if told else "nothing of it was found")
+        kept, pages, left = found.outside.kept, found.outside.pages, None
+    else:
+        line(done)
+        kept, pages, left = done.kept, done.pages, done.left
+    _list("page", pages)
+    _list("still there", kept)
+    if left is None:
+        return
+    sent = (
+        f"case {one['case_id']} to the {one['sink']} on {one['attempted_at']:%Y-%m-%d %H:%M}Z"
+        for one in left.deliveries
+    )
+    _list("left the house", list(sent))
+    if left.trail:
+        rows = ", ".join(map(str, left.trail[:LISTED]))
+        line(
+            f"the audit trail names it in {len(left.trail):,} rows ({rows}), written by people or "
+            "by an earlier version: they cannot be changed without breaking its chain"
+        )
+    line(ELSEWHERE)
+
+
+def _list(what, told):
+    for one in told[:LISTED]:
+        line(printable(f"{what}: {one}"))
+    if len(told) > LISTED:
+        line(f"{what}: and {len(told) - LISTED:,} more")
+
+
+def _document(found, done, dry_run):
+    outside = done or found.outside
+    left = done.left if done else None
+    return {
+        "dry_run": dry_run,
+        "forgotten_before": done is None and not dry_run,
+        "removed": done.numbers if done else found.numbers if dry_run else {},
+        "pages": list(outside.pages),
+        "still_there": list(outside.kept),
+        "left_the_house": left.deliveries if left else [],
+        "audit_rows": left.trail if left else [],
+        "not_reached": ELSEWHERE,
+    }

@@ -1,0 +1,284 @@
+"""Files beside the catalog that name somebody, or are older than an age: found first, then
+rewritten or removed; those that cannot be are named."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+
+import duckdb
+
+from .blanked import blank_rows
+from .duck import literal, parquet, source, target
+from .durable import fsync, write_durably
+from .forgotten import Forgotten
+from .gone import DayFile
+from .mentions import Mentions, files_below
+from .names import name_of_file
+from .open_file import SUFFIX
+from .reason_files import OfDay
+from .store import Store
+
+__all__ = ["NamedFiles", "Places", "aged_files", "named_files"]
+
+_EXPLAINED = ("contributions", "reasons", "differences")
+_OWN = {"log", "snapshots", "spool", "rejected", "tmp", *_EXPLAINED}
+_NOT_SEARCHED = ("catalog.duckdb", "aiops.duckdb", "pseudonyms.key", "catalog.lock")
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>removed</title>
+<p>This page named somebody who was removed from the log, and went with them.
+<code>aiops-wb daily --date {day} --model {model}</code> makes it again.</p>
+"""
+
+
+@dataclass(frozen=True)
+class Places:
+    "What lies beside the catalog: the spool, the folder of pages, the file of cases."
+
+    spool: Path
+    reports: Path | None = None
+    case_file: Path | None = None
+
+
+@dataclass
+class NamedFiles:
+    "What is to be done with files, how many there are of each kind, and those that stay."
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    pages: list[str] = field(default_factory=list)
+    _work: list[Callable[[], object]] = field(default_factory=list)
+
+    def add(self, kind: str, work: Callable[[], object]) -> None:
+        "A file of some kind is to be rewritten or removed."
+        self.numbers[kind] = self.numbers.get(kind, 0) + 1
+        self._work.append(work)
+
+    def remove(self) -> None:
+        "Do it: what was done before a stop is not found again."
+        for work in self._work:
+            work()
+
+
+def named_files(
+    store: Store,
+    one: Forgotten,
+    days: Iterable[DayFile],
+    mentions: Mentions,
+    places: Places,
+    shown: Callable[[Sequence, str], Iterable],
+) -> NamedFiles:
+    """The files that name somebody (tables `gone_ids` and `gone_cases`); `days` are the day files
+    that hold predictions of theirs."""
+    found, root = NamedFiles(), store.root
+    _in_spool(store, one, mentions, places.spool, found)
+    _set_aside(store, mentions, found)
+    _explained(store, days, mentions, found)
+    for path in _others(root, places):
+        if mentions.in_file(path):
+            if path.suffix == ".jsonl":
+                found.add("files of cases and messages", partial(mentions.rewrite, path))
+            else:
+                found.kept.append(f"{path.relative_to(root)} names it")
+    _of_cases(root, places, mentions, found)
+    pages = list(files_below(places.reports)) if places.reports else []
+    for path in shown(pages, "searching pages"):
+        if mentions.in_file(path):
+            found.add("pages and notebooks", partial(_remove_page, path, places.reports))
+            found.pages.append(str(path))
+    return found
+
+
+def _in_spool(store, one, mentions, spool, found):
+    ids = set(store._column("SELECT prediction_id FROM gone_ids"))
+
+    def gone(row: Mapping) -> bool:
+        within = all(
+            wanted is None or row.get(name) == wanted
+            for name, wanted in (("tenant", one.tenant), ("model", one.model))
+        )
+        same = one.kind == "entity" and within and row.get("entity_id") == one.name
+        return same or row.get("prediction_id") in ids
+
+    for path in files_below(spool):
+        if not mentions.in_file(path):
+            continue
+        if path.name.endswith(SUFFIX):
+            found.add("open files of the spool", partial(blank_rows, path, gone))
+        elif path.suffix == ".damaged":
+            found.add("files of the spool", partial(mentions.rewrite, path))
+        elif "acts" in path.relative_to(spool).parts:
+            found.add("files of the spool", partial(path.unlink, missing_ok=True))
+        else:
+            found.kept.append(
+                f"{path} waits in the spool: its rows are dropped when it is taken in"
+            )
+
+
+def _set_aside(store, mentions, found):
+    folder, root = store.root / "rejected", store.root
+    for path in files_below(folder):
+        if ".duckdb" in path.name:  # a copy of the whole catalog, whose texts are compressed
+            found.add("files set aside", path.unlink)
+        elif mentions.in_file(path):
+            text = b"\0" not in path.read_bytes()[: 1 << 16]
+            found.add("files set aside", partial(mentions.rewrite, path) if text else path.unlink)
+        elif _is_parquet(path):
+            names = _names_inside(store, path)
+            if names:
+                found.add("files set aside", path.unlink)
+            elif names is None:
+                shown = path.relative_to(root)
+                found.kept.append(f"{shown} cannot be read: look at it, or remove it by 'repair'")
+
+
+def _is_parquet(path):
+    with open(path, "rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _names_inside(store, path):
+    "Whether a Parquet file holds rows that go; None where it cannot be read."
+    rows = parquet([path])
+    try:
+        columns = {name for name, *_ in store._rows(f"DESCRIBE SELECT * FROM {rows}")}
+        if "prediction_id" not in columns:
+            return False
+        ids = "prediction_id IN (SELECT prediction_id FROM gone_ids)"
+        return bool(store._value(f"SELECT count(*) FROM {rows} WHERE {ids}"))
+    except duckdb.Error:
+        return None
+
+
+def _explained(store, days, mentions, found):
+    "Reasons and contributions of the days: the first are made again when they are asked for."
+    kind = "files of explanations"
+    for model, version, day in sorted({(file.model, file.version, file.day) for file in days}):
+        of = OfDay(model, version, day)
+        if (path := of.path(store.root, "reasons")).exists():
+            found.add(kind, partial(path.unlink, missing_ok=True))
+        path = of.path(store.root, "contributions")
+        if path.exists() and _names_inside(store, path) is not False:
+            found.add(kind, partial(_without_ids, store, path))
+    for name in _EXPLAINED:
+        for path in files_below(store.root / name):
+            if path.suffix != ".parquet" and mentions.in_file(path):
+                found.add(kind, partial(path.unlink, missing_ok=True))
+
+
+def _without_ids(store, path):
+    "Contributions of a day without those that go; a file that cannot be read is made again."
+    try:
+        about = store._value(
+            f"SELECT value FROM parquet_kv_metadata({source(path)}) WHERE key = 'about'"
+        )
+        told = f", KV_METADATA {{about: {literal(bytes(about).decode())}}}" if about else ""
+        aside = path.with_name(f".{path.name}.tmp")
+        rows = f"FROM {parquet([path])} WHERE prediction_id NOT IN (FROM gone_ids)"
+        store.con.execute(
+            f"COPY (SELECT * {rows}) TO {target(aside)} "
+            f"(FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2{told})"
+        )
+    except duckdb.Error:
+        path.unlink()
+        return
+    fsync(aside)
+    aside.replace(path)
+    fsync(path.parent)
+
+
+def _others(root: Path, places: Places) -> Iterator[Path]:
+    "All other files of the data folder: the outbox, models, what nobody knows of."
+    pages = places.reports and places.reports.resolve()
+    cases = places.case_file and places.case_file.resolve()
+    for path in sorted(root.iterdir()):
+        if path.is_symlink() or path.name in _OWN or path.resolve() in (pages, cases):
+            continue
+        for file in files_below(path) if path.is_dir() else [path]:
+            known = file.name.startswith(_NOT_SEARCHED) or file.resolve() == cases
+            if file.is_file() and not known and not (pages and pages in file.resolve().parents):
+                yield file
+
+
+def _of_cases(root, places, mentions, found):
+    "The file of cases: rewritten where it lies in the data folder, else its owner is told."
+    path = places.case_file
+    if path is None or not path.exists() or not mentions.in_file(path):
+        return
+    if root.resolve() in path.resolve().parents:
+        found.add("files of cases and messages", partial(mentions.rewrite, path))
+    else:
+        found.kept.append(f"{path}, the file of cases, names it and lies outside the data folder")
+
+
+def _remove_page(path, reports):
+    "A page is replaced by one that says how it is made again; its notebook and figure go."
+    parts = path.relative_to(reports).parts
+    if path.suffix == ".html" and len(parts) == 3:
+        model = name_of_file(parts[1])
+        safe = model.replace("&", "&amp;").replace("<", "&lt;")
+        write_durably(path, _PAGE.format(day=parts[0], model=safe))
+    else:
+        path.unlink(missing_ok=True)
+
+
+def aged_files(store: Store, day: date, until: datetime, places: Places) -> NamedFiles:
+    "The files about days before a day, and those set aside before a time (by their own clock)."
+    found, root = NamedFiles(), store.root
+    for name in _EXPLAINED:
+        for path in files_below(root / name):
+            if (of := _as_day(path.stem)) and of < day:
+                found.add("files of explanations", partial(path.unlink, missing_ok=True))
+    for path in files_below(root / "rejected"):
+        if path.stat().st_mtime < until.timestamp():
+            found.add("files set aside", partial(path.unlink, missing_ok=True))
+    for folder in sorted(places.reports.iterdir()) if _is_there(places.reports) else []:
+        if folder.is_dir() and (of := _as_day(folder.name)) and of < day:
+            found.add("days of pages", partial(shutil.rmtree, folder, ignore_errors=True))
+            found.pages.append(str(folder))
+    if _is_there(places.case_file) and _has_older(places.case_file, until):
+        if root.resolve() in places.case_file.resolve().parents:
+            rewrite = partial(_without_older, places.case_file, until)
+            found.add("files of cases and messages", rewrite)
+        else:
+            found.kept.append(
+                f"{places.case_file}, the file of cases, lies outside: it is as it was"
+            )
+    return found
+
+
+def _is_there(path):
+    return path is not None and path.exists()
+
+
+def _as_day(text):
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _is_older(line, until):
+    try:
+        at = json.loads(line)["predicted_at"]
+        return at is not None and datetime.fromisoformat(at) < until
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _has_older(path, until):
+    with open(path, "rb") as file:
+        return any(_is_older(line, until) for line in file)
+
+
+def _without_older(path, until):
+    aside = path.with_name(f".{path.name}.tmp")
+    with open(path, "rb") as old, open(aside, "wb") as new:
+        aside.chmod(path.stat().st_mode & 0o7777)
+        new.writelines(line for line in old if not _is_older(line, until))
+    fsync(aside)
+    aside.replace(path)
+    fsync(path.parent)

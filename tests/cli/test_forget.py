@@ -1,0 +1,196 @@
+"""Somebody is planted everywhere, forgotten, and looked for in every byte and every value."""
+
+import json
+import os
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import MODEL, events
+
+from aiops_wb.cli import main
+from aiops_wb.cli.call import Call
+from aiops_wb.log.acts import hand_in
+from aiops_wb.log.outbox import Outbox
+from aiops_wb.log.reason_files import OfDay
+from aiops_wb.log.spool import PredictionLogger
+from aiops_wb.watch.cases import case_id
+
+NAME, ID = "Zoë-Quetzalcoatl-7731", "pred-quetzal-000417"
+OTHER = "somebody-else"
+HEAD = "prediction_id,predicted_at,score,model,version,entity_id\n"
+TOLD = (NAME, ID, "quetzal")
+AT, NOW = datetime(2026, 3, 18, 9, tzinfo=UTC), datetime(2026, 3, 19, 12, tzinfo=UTC)
+
+
+def forms(name):
+    "A name as it may stand in bytes."
+    for text in (name, json.dumps(name)[1:-1], name.lower(), name.upper()):
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be", "latin-1"):
+            yield text.encode(encoding)
+
+
+def texts_of(path):
+    "Every value of a table that a file holds, as text."
+    if path.suffix == ".parquet":
+        with suppress(duckdb.Error):  # a torn one has its bytes alone
+            return [*map(str, duckdb.execute("FROM read_parquet(?)", [str(path)]).fetchall())]
+        return []
+    con = duckdb.connect(str(path), read_only=True)
+    tables = "SELECT table_name FROM duckdb_tables()"
+    named = [name for (name,) in con.execute(tables).fetchall()]
+    told = [str(row) for name in named for row in con.execute(f'FROM "{name}"').fetchall()]
+    con.close()
+    return told
+
+
+def where(folder, names=TOLD):
+    "The files below a folder in which one of the names stands, by bytes or by value."
+    wanted, found = [form for name in names for form in forms(name)], set()
+    for place, _, files in os.walk(folder):
+        for path in (Path(place, file) for file in files):
+            data = path.read_bytes()
+            values = texts_of(path) if path.suffix in (".parquet", ".duckdb") else ()
+            if any(form in data for form in wanted) or any(
+                name.lower() in text.lower() for text in values for name in names
+            ):
+                found.add(str(path.relative_to(folder)))
+    return found
+
+
+def logger(bench, **options):
+    spool = bench.data / "spool"
+    return PredictionLogger(spool, MODEL, "v1", threshold=0, flush_seconds=None, **options)
+
+
+def given(bench, *arguments):
+    folders = ["--data", str(bench.data), "--reports-dir", str(bench.root / "reports")]
+    return main([*arguments, *folders, "--config", str(bench.root / "aiops.toml"), "-q"])
+
+
+@pytest.fixture
+def planted(bench, monkeypatch):
+    "A log in which somebody stands wherever anybody can."
+    monkeypatch.setattr(Call, "now", lambda self: NOW)
+    cases = bench.data / "cases.jsonl"
+    (bench.root / "aiops.toml").write_text(f'case_file = "{cases}"\n')
+    bench.log(events(days=3, per_day=20, start=date(2026, 3, 16)), route="monitor")
+    event = {"prediction_id": ID, "entity_id": NAME, "site_id": "north"}
+    with logger(bench) as log:
+        log.log(0.97, AT, features={"x": 1.0, "who": f"mail of {NAME}"}, route="ticket", **event)
+        log.log(0.96, AT, prediction_id="other-1", entity_id=OTHER, route="ticket")
+    assert given(bench, "cases", "send") == 0
+    one = case_id("ticket", ID)
+    assert given(bench, "cases", "acknowledge", one, "--why", "looked at") == 0
+    spool = bench.data / "spool"
+    (spool / "outcomes").mkdir(exist_ok=True)
+    lines = [{"prediction_id": i, "label": 1, "observed_at": "2026-03-19T00:00:00Z"} for i in
+             (ID, "other-1", "never-came-5521")]  # fmt: skip
+    (spool / "outcomes" / "l.jsonl").write_text("".join(json.dumps(o) + "\n" for o in lines))
+    rows = f"{ID},2026-03-18T09:00:00Z,0.2,{MODEL},v1,{NAME}\n"  # another score: a conflict
+    rows += f"bad-1,2026-03-18T09:00:00Z,many,{MODEL},v1,{NAME}\n"
+    (spool / "predictions" / f"{NAME}.csv").write_text(HEAD + rows)
+    (spool / "predictions" / "torn.parquet").write_bytes(b"PAR1" + f"{NAME}\0".encode() * 9)
+    (spool / "predictions" / "odd.csv").write_text(f"who,what\n{NAME},1\n{OTHER},2\n")
+    hand_in(spool, "close", {"ids": [one], "why": f"called {NAME}"}, "ana", AT, "key")
+    assert given(bench, "ingest") == 1
+    hand_in(spool, "acknowledge", {"ids": [one], "why": f"called {NAME}"}, "ana", AT, "again")
+    Outbox(bench.data).add(
+        {"case_id": one, "sink": "file", "state": "failed", "detail": f"{NAME}?", "key": "k",
+         "attempted_at": AT, "level": "HIGH"}
+    )  # fmt: skip
+    of = OfDay(MODEL, "v1", AT.date())
+    for kind in ("contributions", "reasons"):
+        path = of.path(bench.data, kind)
+        path.parent.mkdir(parents=True)
+        duckdb.execute(
+            "COPY (SELECT unnest($ids) AS prediction_id, 3 AS c0) "
+            f"TO '{path}' (FORMAT parquet, KV_METADATA {{about: '{{}}'}})",
+            {"ids": [ID, "other-1"]},
+        )
+    day = bench.root / "reports" / "2026-03-18" / MODEL
+    day.mkdir(parents=True)
+    (day / "certainty.html").write_text(f"<td>{NAME.replace('ë', '&euml;')}</td><td>{ID}</td>")
+    (day / "reasons.ipynb").write_text(json.dumps({"text": f"who\n{NAME} 0.97"}))
+    (day / "drift.html").write_text("<p>nothing of them</p>")
+    living = logger(bench)
+    living.log(0.4, AT, prediction_id="open-1", entity_id=OTHER, features={"x": 2.0})
+    living.log(0.4, AT, prediction_id=f"{ID}-open", entity_id=NAME, features={"x": 2.0})
+    more = events(days=1, per_day=2, start=date(2026, 3, 18), seed=5)
+    living.log(
+        more["score"], more["at"], prediction_id=["open-2", f"{ID}-more"], entity_id=[OTHER, NAME]
+    )
+    living.secure()
+    bench.living = living
+    return bench
+
+
+def test_somebody_who_stood_everywhere_is_nowhere_and_does_not_come_back(planted, capsys):
+    bench, before = planted, counts(planted)
+    found = where(bench.root)
+    parts = ["log/", "snapshots/", "catalog.duckdb", "rejected/", "spool/predictions/."]
+    for part in [*parts, "spool/acts/", "outbox/", "contributions/", "cases.jsonl", "reports/"]:
+        assert any(part in path for path in found), (part, found)
+    assert given(bench, "forget", "--entity", NAME, "--dry-run") == 0
+    assert "1 predictions" in capsys.readouterr().out and where(bench.root) == found
+    assert given(bench, "forget", "--entity", NAME, "--why", "asked to", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert where(bench.root) == set(), told
+    assert told["removed"]["predictions"] == told["removed"]["labels"] == 1
+    assert [one["sink"] for one in told["left_the_house"]] == ["file"]
+    assert not told["audit_rows"] and not told["still_there"]
+    assert counts(bench) == before
+    assert "nothing of them" in next(bench.root.glob("reports/*/*/drift.html")).read_text()
+    said = next(bench.root.glob("reports/*/*/certainty.html")).read_text()
+    assert "aiops-wb daily --date 2026-03-18 --model late" in said
+    assert where(bench.root, [OTHER])  # who is not meant stays
+    with bench.store() as store:
+        rows = store.verify_audit()
+        last = store.audit().iloc[-1]
+        assert last["what"] == "forgotten" and json.loads(last["evidence"])["removed"]["cases"] == 1
+        assert len(store.handled_cases()) == 1
+    assert given(bench, "forget", "--entity", NAME, "--why", "asked to") == 0
+    assert "nothing was written" in capsys.readouterr().out
+
+    bench.living.close()  # its process had the rows in its memory, and delivers them
+    deliver(bench)
+    assert where(bench.root)
+    assert given(bench, "ingest") == 0
+    out = capsys.readouterr().out
+    assert "3 loaded" not in out and "2 loaded" in out and "5 forgotten and dropped" in out
+    with bench.store() as store:
+        assert store.verify_audit() == rows
+        store.publish(1)
+    assert where(bench.root) == set()
+    new = bench.data / "spool" / "predictions" / "new.csv"
+    new.write_text(HEAD + f"later,2026-03-19T12:00:01Z,0.2,{MODEL},v1,{NAME}\n")
+    assert given(bench, "ingest") == 0 and "1 loaded" in capsys.readouterr().out
+    assert where(bench.root, [NAME])  # what is made of them later is new
+    assert given(bench, "forget", "--entity", NAME, "--also-future", "--why", "asked again") == 0
+    assert where(bench.root) == set()
+    (bench.data / "spool" / "predictions" / "new.csv").write_text(
+        HEAD + f"later-2,2026-03-19T13:00:00Z,0.2,{MODEL},v1,{NAME}\n"
+    )
+    assert given(bench, "ingest") == 0 and "0 loaded" in capsys.readouterr().out
+
+
+def counts(bench):
+    "What is counted of each day."
+    with bench.store() as store:
+        return store._rows(
+            """
+            SELECT event_date, segment, points, sum(n), sum(n_labelled), sum(n_positive)
+            FROM score_counts GROUP BY ALL ORDER BY ALL"""
+        )
+
+
+def deliver(bench):
+    "Deliver rows of them once more: a prediction, a label, and one with a score that is none."
+    spool = bench.data / "spool"
+    rows = (f"{ID},2026-03-18T09:00:00Z,0.97,{MODEL},v1,\n",
+            f"bad-2,2026-03-18T09:00:00Z,many,{MODEL},v1,{NAME}\n")  # fmt: skip
+    (spool / "predictions" / "again.csv").write_text(HEAD + "".join(rows))
+    label = {"prediction_id": f" {ID} ", "label": 0, "observed_at": "2026-03-19T01:00:00Z"}
+    (spool / "outcomes" / "again.jsonl").write_text(json.dumps(label) + "\n")
