@@ -57,7 +57,7 @@ COMMANDS = {
     "repair": ("repair", "make a log whole: an older catalog, day files that are gone"),
     "backup": ("backup", "copy log, catalog, models, spool and settings as one state, verified"),
     "restore": ("restore", "put a backup where a data folder is to stand, or check one"),
-    "verify": ("verify", "is the log what was committed: bytes, rows, counts, models"),
+    "verify": ("verify", "is the log what was committed: bytes, rows, counts, trail"),
     "forget": ("forget", "remove an entity or a prediction from everything; counts stay"),
     "retention": ("retention", "remove what is older than some days; counts stay"),
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),

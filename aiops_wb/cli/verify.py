@@ -1,4 +1,4 @@
-"""Is the log what was committed: its bytes, its rows, its counts, the files of versions."""
+"""Is the log what was committed: its bytes, its rows, its counts, what decides."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -40,14 +40,14 @@ def verify(
         typer.Option(
             parser=as_name,
             metavar="MODEL",
-            help="only predictions, counts and versions of this model (default: all)",
+            help="only predictions and counts of this model; the trail is one (default: all)",
             show_default=False,
         ),
     ] = None,
     files_only: Annotated[
         bool,
         typer.Option(
-            "--files-only", help="compare bytes alone: neither rows nor counts, nor models"
+            "--files-only", help="compare bytes alone: neither rows nor counts, nor the trail"
         ),
     ] = False,
     as_json: AsJson = False,
@@ -92,7 +92,7 @@ def _as_json(compared: Compared, findings: list[Finding], rate: float, files_onl
         "recorded_as_lost": compared.lost,
         "newer_than_the_snapshot": compared.newer,
         "mb_per_second": round(rate, 1),
-        "looked_at": ["files"] if files_only else ["files", "rows", "counts", "models"],
+        "looked_at": ["files"] if files_only else ["files", "rows", "counts", "trail"],
         "findings": [found._asdict() for found in findings],
     }
 
@@ -115,7 +115,7 @@ def _tell(compared, findings, rate, files_only):
         line(f"{counted(n, 'file')} recorded as lost: not asked")
     if n := compared.newer:
         line(f"{counted(n, 'file')} came after the snapshot that was read: not asked")
-    looked = "bytes" if files_only else "bytes, rows, counts and files of versions"
+    looked = "bytes" if files_only else "bytes, rows, counts, trail and files of versions"
     if not compared.files:
         line("no file was asked: nothing is known")
     elif not findings:

@@ -1,5 +1,5 @@
 """Is the log what was committed? Every byte of its files against their SHA-256, every row against
-the counts, every model file against its card.
+the counts, what decides against the trail.
 
 It asks a published snapshot and writes nothing but the note of what is wrong, so that the night
 goes on beside it. A file without a SHA-256, of a log that was made before, is read to its end and
@@ -21,7 +21,8 @@ from .catalog import Reader, open_snapshot
 from .duck import parquet, spelt
 from .errors import StoreError
 from .gone import DayFile, problem_of
-from .sums import sha256_of, what_changed
+from .sealed import deciding_findings
+from .sums import what_changed
 from .verify_counts import arrivals_differ, counts_differ, features_differ, once_differ
 
 __all__ = [
@@ -31,8 +32,8 @@ __all__ = [
     "Finding",
     "compare_bytes",
     "look_further",
-    "models_differ",
     "rows_differ",
+    "trail_differs",
 ]
 
 THREADS = 2
@@ -214,23 +215,17 @@ def _said_of_rows(file, told):
     )
 
 
-def models_differ(reader: Reader, asked: Asked) -> Iterator[Finding]:
-    "Versions whose file is not the one that was registered."
-    for model in [asked.model] if asked.model else reader.models():
-        for row in reader.versions(model).itertuples():
-            path, known = reader.root / row.path, row.card.get("sha256")
-            if known is None:
-                continue
-            try:
-                problem = None if sha256_of(path) == known else "is not the one that was registered"
-            except OSError as error:
-                problem = f"cannot be read ({error.strerror})"
-            if problem:
-                says = (
-                    f"{row.path}, the file of {model} {row.version}, {problem}: put it back from "
-                    "a copy, or train the version again under another name."
-                )
-                yield Finding("models", f"{model}/{row.version}", says)
+def trail_differs(reader: Reader, asked: Asked) -> Iterator[Finding]:
+    """What the audit trail says against itself, and what decides and is not what it recorded:
+    versions and their files, calibrations, kinds of features. It is one for all models and
+    days."""
+    of_itself = [*reader.chain_findings(), *reader.length_findings()]
+    for said in [*of_itself, *deciding_findings(reader)]:
+        says = (
+            f"{said}: put what was changed back from a backup; 'aiops-wb audit verify' asks the "
+            "trail's anchors as well."
+        )
+        yield Finding("trail", "audit trail", says)
 
 
 Check = Callable[[Reader, Asked], Iterable[Finding]]
@@ -241,7 +236,7 @@ CHECKS: tuple[Check, ...] = (
     once_differ,
     features_differ,
     arrivals_differ,
-    models_differ,
+    trail_differs,
 )
 "What is looked at beyond the bytes: each asks a reader, and tells what is not as it was."
 
