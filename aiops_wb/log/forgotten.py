@@ -90,10 +90,11 @@ class ForgottenWrites(ForgottenReads, Writing):
         if n:
             place = "(filename, file_row_number)"
             among = f"{place} IN (SELECT {place} FROM gone_rows)"
-            self.con.execute(f"DELETE FROM rejects WHERE {among}")
-            self.con.execute(_INTO)
+            con = self.con  # temporary tables of the checks: nothing is kept of them
+            con.execute(f"DELETE FROM rejects WHERE {among}")
+            con.execute(_INTO)
             if kind == "outcomes":
-                self.con.execute(f"UPDATE resolved SET reason = 'forgotten' WHERE {among}")
+                con.execute(f"UPDATE resolved SET reason = 'forgotten' WHERE {among}")
         return n
 
     def _predictions_gone(self, source):
