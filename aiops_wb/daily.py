@@ -520,6 +520,7 @@ class Morning:
             open_store(self.data, self.who, zone, **self._where) as store,
             store.published(self.settings.snapshots_kept),
         ):
+            store.limit_memory(Limits.of(self.settings).memory)
             yield store
 
 
