@@ -20,6 +20,7 @@ SCRIPTS = (
     "bridge",
     "explain",
     "workbench",
+    "load",
 )
 TARGETS = {
     "counts_vs_scan": 6,
@@ -58,6 +59,9 @@ TARGETS = {
     "explain_day_vs_3000_rows": 3,
     "reason_bytes_per_row": 9,
     "api_p99_vs_empty": 10,
+    "files_8000_vs_500": 1.5,
+    "ingest_peak_mb_2m": 1,
+    "daily_peak_mb_2m": 1,
     **{
         f"retrain_flights{recipe}{loss}": 1
         for recipe in ("", "_expanding")

@@ -119,6 +119,7 @@ def made_before(bench):
             "promise_looks",
             "acts",
             "contribution_days",
+            "file_shapes",
         ):
             store.con.execute(f"DROP TABLE {table}")
         for column in ("known_at", "only_model"):

@@ -208,7 +208,7 @@ def test_the_migration_fixes_the_cuts_of_models_that_are_known(bench):
     bench.log(events(days=1, per_day=5))
     bench.ingest()
     with bench.store() as store:
-        promises = ("promises", "promise_units", "promise_looks", "acts", "contribution_days")
+        promises = ("promises", "promise_units", "promise_looks", "acts", "contribution_days", "file_shapes")
         for later in ("fixed_cuts", "shadow_days", "shadow_counts", *promises):
             store.con.execute(f"DROP TABLE {later}")
         store.con.execute("DELETE FROM migrations WHERE version >= 11")
