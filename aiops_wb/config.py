@@ -258,7 +258,7 @@ class Settings(ChangeSettings, _Looking, _Folders):
     # that are read from then on; of a text only those that programs write are missing, whatever is
     # set here: NA may be Namibia, and the scorer has to know them too
     null_words: tuple[str, ...] = NULL_WORDS
-    # MB that reading one file may take; 0: half of the machine's
+    # MB for reading one file or the queries of a morning, shared by its reports; 0: half of all
     memory_limit: Megabytes = 0
 
     recent_days: Days = 7  # drift: the recent window

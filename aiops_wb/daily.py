@@ -525,6 +525,7 @@ class Morning:
             store.published(self.settings.snapshots_kept),
         ):
             doubt_unanchored(store, self.settings)
+            store.limit_memory(Limits.of(self.settings).memory)
             yield store
 
 

@@ -22,6 +22,7 @@ SCRIPTS = (
     "explain",
     "workbench",
     "hardening",
+    "load",
 )
 TARGETS = {
     "counts_vs_scan": 6,
@@ -62,6 +63,9 @@ TARGETS = {
     "api_p99_vs_empty": 10,
     "verify_mb_s": 2,
     "alarm_growth": 1.3,
+    "files_8000_vs_500": 1.5,
+    "ingest_peak_mb_2m": 1,
+    "daily_peak_mb_2m": 1,
     **{
         f"retrain_flights{recipe}{loss}": 1
         for recipe in ("", "_expanding")

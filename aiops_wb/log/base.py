@@ -18,6 +18,7 @@ from .durable import fsync, write_durably
 from .known import Known
 
 __all__ = [
+    "LEAST_MEMORY",
     "WRITING",
     "Connected",
     "Writing",
@@ -28,6 +29,8 @@ __all__ = [
     "unpublished",
 ]
 
+LEAST_MEMORY = 128
+"MB without which a query has no room to begin."
 _UNPUBLISHED = "unpublished"
 WRITING = "writing.json"
 "What stands beside the catalog while day files are written that no commit knows of yet."
@@ -98,6 +101,10 @@ class Connected:
         con = session(self.con.cursor())
         name_folder(con, self.root)
         return con
+
+    def limit_memory(self, mb: int) -> None:
+        "Queries of this database take no more memory (MB) from now on; what is more goes to disk."
+        self.con.execute(f"SET memory_limit = '{max(LEAST_MEMORY, mb):d}MB'")
 
     def frame(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         "The rows of a query."

@@ -5,8 +5,9 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 
 from .base import Connected
-from .duck import parquet, statements
+from .duck import identifier, parquet, statements
 from .feature_schema import FeatureSchemaReads
+from .features import stored_types
 from .outcome_columns import OutcomeColumnReads
 from .schema import EMPTY
 from .values import typed
@@ -43,25 +44,29 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         files = self.files("predictions", model=model, version=version, **period, **new)
         if not files:
             return pd.DataFrame()
+        logged = f"({_predictions([self.root / file[0] for file in files])})"
+        kinds = self.feature_kinds(model, as_of) if "*" in columns or "features" in columns else {}
+        told = _side_by_side(self.con, logged, kinds) if columns == "*" else None
         rows = self.frame(
             f"""
             WITH outcomes AS ({self._outcomes(period) if labels else EMPTY["outcomes"]}),
                  labels AS ({statements("reductions.sql")["labels"]}),
                  joined AS (
                      SELECT p.*, l.label::DOUBLE AS label
-                     FROM ({_predictions(self.root / file[0] for file in files)}) p
+                     FROM {logged} p
                      LEFT JOIN labels l ON p.prediction_id = l.prediction_id)
-            SELECT {columns} FROM joined WHERE {where} ORDER BY predicted_at, prediction_id"""
+            SELECT {told or columns} FROM joined WHERE {where}
+            ORDER BY predicted_at, prediction_id"""
         )
-        if "features" not in rows:
+        if not told and "features" not in rows:
             return rows
         again = self.read_again(model, start, end, known) if "prediction_id" in rows else None
-        spread = _spread(rows, self.feature_kinds(model, as_of), again)
+        spread = _spread(rows, kinds, again)
         return self._without_outcomes(model, spread)
 
     def _without_outcomes(self, model, rows):
         "Rows without features that are known to be outcomes."
-        logged = {c.removeprefix("feature:"): c for c in rows.columns if c.startswith("feature:")}
+        logged = {c.removeprefix(_FEATURE): c for c in rows.columns if c.startswith(_FEATURE)}
         kept = self.features_of(model, logged)
         return rows.drop(columns=[c for name, c in logged.items() if name not in kept])
 
@@ -212,10 +217,24 @@ def _predictions(paths):
     return f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME {EMPTY['predictions']}"
 
 
+_PLAIN = {"double", "float", "boolean", "varchar", "tinyint", "smallint", "integer", "bigint"}
+_THERE, _FEATURE = "(features)", "feature:"
+
+
+def _side_by_side(con, logged, kinds):
+    """All columns of predictions, features as columns of their own, as SQL: as dicts they take
+    twenty times the memory. None where a feature is of no known kind, or not of a plain type."""
+    stored = stored_types(con, logged)
+    if not stored or not kinds.keys() >= stored.keys() or not set(stored.values()) <= _PLAIN:
+        return None
+    each = (f"features.{identifier(f)} AS {identifier(_FEATURE + f)}" for f in stored)
+    there = f"features IS NOT NULL AS {identifier(_THERE)}"
+    return ", ".join(["* EXCLUDE (features)", there, *each])
+
+
 def _spread(rows, kinds, again):
-    "A frame with the struct of features as columns of their own, each of its kind."
-    logged = [f if isinstance(f, dict) else {} for f in rows.pop("features")]
-    features = pd.json_normalize(logged).set_index(rows.index)
+    "A frame with features as columns of their own, each of its kind."
+    rows, features = _apart(rows)
     for feature, part in again.groupby("feature") if again is not None else ():
         if feature in features:
             raw = dict(zip(part.prediction_id, part.raw))
@@ -223,7 +242,18 @@ def _spread(rows, kinds, again):
             column = features[feature].astype(object)
             features[feature] = column.where(standing_in.isna(), standing_in)
     columns = {f: of_kind(features[f], kinds.get(f)) for f in features}
-    return pd.concat([rows, pd.DataFrame(columns).add_prefix("feature:")], axis=1)
+    return pd.concat([rows, pd.DataFrame(columns).add_prefix(_FEATURE)], axis=1)
+
+
+def _apart(rows):
+    "Rows without features, and their features; none where no row has any."
+    if "features" in rows:
+        logged = [f if isinstance(f, dict) else {} for f in rows.pop("features")]
+        return rows, pd.json_normalize(logged).set_index(rows.index)
+    named = [c for c in rows if c.startswith(_FEATURE)]
+    features = rows[named if rows[_THERE].any() else []]
+    features = features.rename(columns=lambda c: c.removeprefix(_FEATURE))
+    return rows.drop(columns=[_THERE, *named]), features
 
 
 def of_kind(column: pd.Series, kind: str | None) -> pd.Series:

@@ -51,6 +51,8 @@ __all__ = [
 
 _LISTED = 20  # sentences of one sort that are printed
 _PLACE = "filename, file_row_number"
+CHUNK_ROWS = 250_000
+"Rows of segments that are taken in as one batch: of 20 features they take some 600 MB."
 _SMALL = 1 << 25  # bytes of a batch that one thread takes in
 
 
@@ -114,7 +116,7 @@ def ingest(
     owner: str,
     *,
     spool: Path | None = None,
-    chunk_rows: int = 2_000_000,
+    chunk_rows: int = CHUNK_ROWS,
     options: ReadOptions | None = None,
 ) -> Ingested:
     """Load everything in the spool, predictions before outcomes, with what dead processes left in

@@ -10,6 +10,7 @@ import pandas as pd
 from ..config import NO_FILE, PRIVATE, Settings
 from ..log.catalog import open_snapshot
 from ..log.errors import StoreError
+from ..log.reading import Limits
 from ..stats.attribution import Attribution
 from .attribution import attribution_of
 from .backtests import Backtests
@@ -96,8 +97,10 @@ def open_view(
     as_of: str = "",
     settings: Mapping | None = None,
 ) -> View:
-    "The view of a published snapshot; day as 2013-04-01, as_of as a time with an offset."
-    reader = open_snapshot(data)
+    """The view of a published snapshot; day as 2013-04-01, as_of as a time with an offset. Of the
+    memory that is allowed its queries take what is theirs where as many reports run as may."""
+    reader, settings = open_snapshot(data), _settings(data, settings or {})
+    reader.limit_memory(Limits.of(settings).memory // settings.jobs)
     known = reader.models()
     if not known:
         raise StoreError("the log is empty: log some predictions and run 'aiops-wb ingest' first.")
@@ -107,7 +110,7 @@ def open_view(
     if not day and not days:
         raise StoreError(f"{model} has no predictions yet.")
     chosen = date.fromisoformat(day) if day else days[-1]
-    return View(reader, model, chosen, when, _settings(data, settings or {}))
+    return View(reader, model, chosen, when, settings)
 
 
 def _settings(data, known):
