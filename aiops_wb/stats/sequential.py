@@ -228,39 +228,40 @@ def log_odds(probability) -> np.ndarray:
     return logit(np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9))
 
 
-def across(cells) -> np.ndarray:
-    """Sums (days,) over cells (days, cells), added in their order: an empty cell changes no bit of them, nor
-    does another day."""
-    return np.cumsum(cells, axis=1)[:, -1] if cells.shape[1] else np.zeros(len(cells))
+def across(cells, first: int = 0) -> np.ndarray:
+    """Sums (days,) over cells (days, cells): of the `first` ones, to which others are added in their order,
+    so that an empty one among these changes no bit of a sum, nor does another day."""
+    others = np.cumsum(cells[:, first:], axis=1)[:, -1] if cells.shape[1] > first else 0.0
+    return cells[:, :first].sum(axis=1) + others
 
 
-def day_offsets(positive, negative, probability) -> tuple[np.ndarray, np.ndarray]:
+def day_offsets(positive, negative, probability, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """How far each day's labels lie from a probability (cells,), by counts (days, cells), and by what chance.
 
     The shift of log-odds under which they are likeliest (within 4 logits), and its variance from chance
-    without a shift; NaN without labels.
+    without a shift; NaN without labels. `first` as in `across`: cells that are there on whatever days.
     """
     z, labelled = log_odds(probability), positive + negative
     shift, moves, least = np.zeros(len(labelled)), np.ones(len(labelled), dtype=bool), 1e-12
-    for _ in range(40):
+    for step_number in range(40):
         p = expit(z + shift[:, None])
-        slope, curve = across(positive - labelled * p), across(labelled * p * (1 - p))
+        slope, curve = (across(part, first) for part in (positive - labelled * p, labelled * p * (1 - p)))
         step = np.where(moves, np.clip(slope / np.maximum(curve, least), -1, 1), 0.0)
         shift = np.clip(shift + step, -4, 4)
-        moves = np.abs(step) >= 1e-9  # each day has its own end
+        moves &= (np.abs(step) >= 1e-9) | (step_number < 3)  # each day has its own end, to the last bit
         if not moves.any():
             break
-    information = across(labelled * expit(z) * expit(-z))
+    information = across(labelled * expit(z) * expit(-z), first)
     with np.errstate(divide="ignore"):
         return np.where(information > 0, shift, nan), np.where(information > 0, 1 / information, nan)
 
 # %% ../../nbs/stats/06_sequential.ipynb #02016e07
-def offset_variance(positive, negative, probability) -> tuple[float, float]:
+def offset_variance(positive, negative, probability, first: int = 0) -> tuple[float, float]:
     """Variance of the days' own effects on the log-odds, and the standard error of their mean.
 
     From days of a reference; NaN below 14 days with labels.
     """
-    offset, chance = day_offsets(positive, negative, probability)
+    offset, chance = day_offsets(positive, negative, probability, first)
     known = ~np.isnan(offset)
     if known.sum() < MIN_DAYS:
         return nan, nan

@@ -285,10 +285,11 @@ class _OnCells(NamedTuple):
 
 
 def _on_cells(tables, cells):
-    "Labelled counts of tables on cells, given by their lowest points."
+    "Labelled counts of tables on cells, given by their lowest points in whatever order."
     positive, negative = np.zeros((2, len(tables), len(cells)))
+    order = np.argsort(cells)
     for i, c in enumerate(tables):
-        where = np.searchsorted(cells, c.points)
+        where = order[np.searchsorted(cells, c.points, sorter=order)]
         positive[i, where], negative[i, where] = c.n_positive, c.n_negative
     return _OnCells(positive, negative)
 
@@ -338,7 +339,9 @@ def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[da
     if not coarse or coarse[0].grid.kind != "logit":
         return None
     now = [c.coarsen(50) for c in days.values()]
-    cells = np.unique(np.concatenate([c.points for c in (*coarse, *now)]))
+    usual_cells = np.unique(np.concatenate([c.points for c in coarse]))
+    others = np.setdiff1d(np.concatenate([c.points for c in (*coarse, *now)]), usual_cells)
+    cells, first = np.concatenate([usual_cells, others]), len(usual_cells)  # whatever days there are
     fitted = (fit or reference_fit(reference)).probability(cells)
     before, after = _on_cells(coarse, cells), _on_cells(now, cells)
     usual = sum(before).sum(axis=0)
@@ -346,8 +349,8 @@ def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[da
     shifts, slopes = (spread(statement) for statement in learnt)
     if shifts is None:
         return None
-    variance, unsure = sequential.offset_variance(*before, fitted)
-    offset, chance = sequential.day_offsets(*after, fitted)
+    variance, unsure = sequential.offset_variance(*before, fitted, first)
+    offset, chance = sequential.day_offsets(*after, fitted, first)
     effect, lower = _recent_offset(offset, chance + variance, recent)
     bets = np.concatenate([change_bets(asked[0], shifts, SHIFTS, tolerance),
                            change_bets(asked[1], slopes, SLOPES, SLOPE_TOLERANCE)], axis=1)

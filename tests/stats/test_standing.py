@@ -99,6 +99,9 @@ def test_no_day_has_a_part_in_what_is_said_of_another():
     for ours, theirs in zip(thin, whole):
         assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(ours, theirs))
     assert across(np.zeros((2, 0))).tolist() == [0.0, 0.0]
+    first = (day_offsets(*part, expit(z), 30) for part in (table, tuple(t[5:6] for t in table)))
+    for whole_days, alone in zip(*first):
+        assert whole_days[5] == alone[0]
 
 
 @pytest.mark.parametrize("begin", [0, 3, 50, 119])
