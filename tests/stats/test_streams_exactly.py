@@ -12,10 +12,11 @@ from aiops_wb.stats.counts import ScoreCounts, total
 from aiops_wb.stats.estimates import mlls
 from aiops_wb.stats.performance import Figure
 from aiops_wb.stats.points import Grid
-from aiops_wb.stats.sequential import Followed, Stream, level_bets
+from aiops_wb.stats.sequential import Followed, Stream, day_reference, level_bets, share_bets
 from aiops_wb.stats.streams import (
     Findings,
     Question,
+    calibration_question,
     label_offset,
     labelled_question,
     loss_question,
@@ -23,6 +24,7 @@ from aiops_wb.stats.streams import (
     open_alarms,
     ranked_question,
     reference_fit,
+    score_question,
 )
 
 FIRST = date(2026, 3, 2)
@@ -204,3 +206,69 @@ def test_a_loss_is_watched_for_a_rise_alone():
     assert fall.stream.effect.max() == 0.0 == fall.stream.lower.max()
     assert rise.stream.bets.sum() > 0 > fall.stream.bets.max()
     assert loss_question(worse, {}, 0.01, 7, 0.05) is None
+
+
+def test_the_spread_of_a_loss_is_that_of_single_events():
+    reference = {d: of_day(15 + i % 9, 85 - i % 7) for i, d in enumerate(DAYS[:40])}
+    days = {d: of_day(30, 70) for d in DAYS[40:50]}
+    found = loss_question(days, reference, 0.01, 7, 0.05)
+    p, q = (1 / (1 + np.exp(-x)) for x in (-1.0, 1.5))
+    every = [
+        e
+        for c in reference.values()
+        for e in np.repeat([p**2, (1 - q) ** 2], [c.n_negative.sum(), c.n_positive.sum()])
+    ]
+    losses = lambda of: np.array(
+        [[c.n_negative.sum() * p**2 + c.n_positive.sum() * (1 - q) ** 2] for c in of.values()]
+    )
+    n = lambda of: np.array([c.total[1] for c in of.values()])
+    weekday = lambda of: [d.weekday() for d in of]
+    usual = day_reference(
+        losses(reference), n(reference), weekday(reference), event_variance=np.var(every)
+    )
+    bets = share_bets(losses(days), n(days), weekday(days), usual, 0.01)
+    assert found.stream.bets == approx(bets[:, : bets.shape[1] // 2])
+
+
+def test_what_labels_would_earn_counts_the_days_that_have_some():
+    rng = np.random.default_rng(4)
+
+    def drawn(n, labelled=True):
+        points = np.rint(rng.normal(-500, 900, n)).astype(int)
+        label = (rng.random(n) < 1 / (1 + np.exp(-points / 1000))) if labelled else np.full(n, nan)
+        return ScoreCounts.from_events(points, label)
+
+    reference = {d: drawn(300) for d in DAYS[:40]}
+    week = {d: drawn(300) for d in DAYS[40:47]}
+
+    def earned(labelled, **how):
+        known = dict(list(week.items())[:labelled])
+        days = known | {d: drawn(300, False) for d in DAYS[40 + labelled : 47]}
+        return calibration_question(days, reference, 0.1, 7, 0.2).earns(**how)
+
+    assert earned(7, alike=True) >= earned(7) > earned(3) > 0 == earned(0)
+    assert earned(3) == approx(earned(7) * 3 / 7, rel=0.1)
+
+
+def test_the_score_is_watched_at_quantiles_of_the_reference_labelled_or_not():
+    reference = {
+        d: ScoreCounts.from_events(np.arange(100) + i % 3) for i, d in enumerate(DAYS[:30])
+    }
+    days = {d: ScoreCounts.from_events(np.arange(100) // 2, [1] + [nan] * 99) for d in DAYS[30:40]}
+    asked = score_question(days, reference, 0.02, 7, 0.5)
+    together = np.sort(np.concatenate([np.arange(100) + i % 3 for i in range(30)]))
+    cuts = [
+        int(np.quantile(together, q, method="inverted_cdf")) + 1 for q in (0.25, 0.5, 0.75, 0.95)
+    ]
+    assert asked.where == tuple(f"below {1 / (1 + np.exp(-c / 1000)):.3g}" for c in cuts)
+    assert asked.rests_on == 30 and asked.stream.weight == 0.5 and asked.stream.unit == "of events"
+    below = [min(100, 2 * c) / 100 - (together < c).mean() for c in cuts]
+    most = int(np.argmax(np.abs(below)))
+    assert asked.at.tolist() == [most] * 10 and asked.series == approx(
+        min(100, 2 * cuts[most]) / 100
+    )
+    assert asked.stream.effect[-1] == approx(below[most], abs=0.002)
+    assert asked.earns() > 0
+    assert score_question(days, {}, 0.02, 7, 0.5) is None
+    short = dict(list(reference.items())[:13])
+    assert score_question(days, short, 0.02, 7, 0.5) is None
