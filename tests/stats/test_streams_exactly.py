@@ -1,7 +1,7 @@
 """What a stream says in numbers, against loops that spell the definition out."""
 
 from datetime import date, timedelta
-from math import isnan, log, nan
+from math import isnan, log, nan, sqrt
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from aiops_wb.stats.streams import (
     Findings,
     Question,
     calibration_question,
+    feature_questions,
     label_offset,
     labelled_question,
     loss_question,
@@ -25,6 +26,7 @@ from aiops_wb.stats.streams import (
     ranked_question,
     reference_fit,
     score_question,
+    watched_sets,
 )
 
 FIRST = date(2026, 3, 2)
@@ -272,3 +274,34 @@ def test_the_score_is_watched_at_quantiles_of_the_reference_labelled_or_not():
     assert score_question(days, {}, 0.02, 7, 0.5) is None
     short = dict(list(reference.items())[:13])
     assert score_question(days, short, 0.02, 7, 0.5) is None
+
+
+@pytest.mark.parametrize(("n", "alone"), [(6, 6), (7, 3)])
+def test_up_to_six_categories_are_watched_one_by_one(n, alone):
+    names = watched_sets({"categories": [*"abcdefgh"[:n]]}, np.arange(2, n + 4)).names
+    assert names[:2] == ("missing", "never seen in training")
+    assert sum(name.startswith("= ") for name in names) == alone
+    assert len(names) == 2 + alone + (2 if n > 6 else 0)
+
+
+def test_shares_since_a_day_are_as_usual_with_the_larger_of_two_p_values():
+    "Of a binomial, and of days that differ; beyond what is tolerated and two standard errors."
+    rng, sets = np.random.default_rng(2), {"cuts": [0.0]}
+    table = lambda days, p: np.array([[0, 0, k, 150 - k] for k in rng.binomial(150, p, days)])
+    reference, now = table(40, 0.5), table(5, 0.62)
+    before = [FIRST - timedelta(40 - i) for i in range(40)]
+    (asked,) = feature_questions(
+        DAYS[:5], {"x": now}, before, {"x": reference}, {"x": sets}, 0.01, 7, 1.0
+    )
+    normal = asked.since.args[1]
+    at, values = [d.weekday() for d in DAYS[2:5]], []
+    for k, hits in enumerate((0, int(now[2:, 2].sum()))):  # missing, below 0
+        share, variance = (part[:, k] for part in normal.at(np.array(at)))
+        for side in (1, -1):
+            u = share.mean() + side * (0.01 + 2 * normal.error[k])
+            u = min(max(u, 1e-9), 1 - 1e-9)
+            spread = sqrt(u * (1 - u) / 450 + variance.sum() / 9)
+            tail = stats.binom.sf(hits - 1, 450, u) if side > 0 else stats.binom.cdf(hits, 450, u)
+            values.append(max(stats.norm.sf(side * (hits / 450 - u) / spread), tail))
+    assert asked.since(2) == approx(min(1.0, 4 * min(values))) and asked.since(2) < 0.05
+    assert asked.since(5) == 1.0
