@@ -25,8 +25,9 @@ def instants(values, name: str) -> pd.Series:
         return series.astype("datetime64[us, UTC]")
     parsed, naive = _parsed(series, name)
     if naive:
+        example = next(value for value in series if not _is_aware(value, name))
         raise ValueError(
-            f"{name} has times without an offset (such as {series.iloc[0]}): "
+            f"{name} has times without an offset (such as {example}): "
             "give '2013-04-01T12:00:00+00:00' or aware datetimes."
         )
     try:
@@ -187,12 +188,12 @@ _READ = {"latency_ms": _latency, "automated": _automated, "propensity": _propens
 
 def outcome_batch(prediction_id, label, observed_at, predicted_at) -> Batch:
     "Labels as a batch; ValueError before anything is kept."
-    ids, label = texts(prediction_id, "prediction_id", required=True), np.atleast_1d(label)
-    allowed = label.ndim == 1 and pd.Series(label).isin([0, 1])
-    if not np.all(allowed):
-        odd = label if label.ndim > 1 else pd.Series(label)[~allowed].iloc[0]
+    ids, given = texts(prediction_id, "prediction_id", required=True), label
+    label = np.atleast_1d(given)
+    if label.ndim > 1 or not pd.Series(label).isin([0, 1]).all():
         raise ValueError(
-            f"label {odd!r} is not allowed: a label is 0 or 1; log nothing for an unknown one."
+            f"label {_odd_label(given)} is not allowed: a label is 0 or 1; log nothing for an "
+            "unknown one."
         )
     observed = _moments(observed_at, "observed_at")
     if len(observed) != len(ids):
@@ -206,6 +207,15 @@ def outcome_batch(prediction_id, label, observed_at, predicted_at) -> Batch:
         )
     told = {"prediction_id": ids, "label": label.astype(np.int8), "observed_at": observed}
     return Batch(len(ids), told if predicted is None else told | {"predicted_at": predicted})
+
+
+def _odd_label(given):
+    "The first that is no label as it was given: beside a text numpy makes texts of the others."
+    if np.ndim(given) != 1:
+        return repr(given)
+    known = [getattr(value, "item", lambda value=value: value)() for value in given]
+    at = next((i for i, value in enumerate(known) if value not in (0, 1)), 0)
+    return f"{known[at]!r} at position {at}"
 
 
 _TEXTS = {str, type(None)}

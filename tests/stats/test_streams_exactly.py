@@ -1,7 +1,7 @@
 """What a stream says in numbers, against loops that spell the definition out."""
 
 from datetime import date, timedelta
-from math import isnan, log, nan
+from math import isnan, log, nan, sqrt
 
 import numpy as np
 import pytest
@@ -12,10 +12,12 @@ from aiops_wb.stats.counts import ScoreCounts, total
 from aiops_wb.stats.estimates import mlls
 from aiops_wb.stats.performance import Figure
 from aiops_wb.stats.points import Grid
-from aiops_wb.stats.sequential import Followed, Stream, level_bets
+from aiops_wb.stats.sequential import Followed, Stream, day_reference, level_bets, share_bets
 from aiops_wb.stats.streams import (
     Findings,
     Question,
+    calibration_question,
+    feature_questions,
     label_offset,
     labelled_question,
     loss_question,
@@ -23,6 +25,8 @@ from aiops_wb.stats.streams import (
     open_alarms,
     ranked_question,
     reference_fit,
+    score_question,
+    watched_sets,
 )
 
 FIRST = date(2026, 3, 2)
@@ -204,3 +208,100 @@ def test_a_loss_is_watched_for_a_rise_alone():
     assert fall.stream.effect.max() == 0.0 == fall.stream.lower.max()
     assert rise.stream.bets.sum() > 0 > fall.stream.bets.max()
     assert loss_question(worse, {}, 0.01, 7, 0.05) is None
+
+
+def test_the_spread_of_a_loss_is_that_of_single_events():
+    reference = {d: of_day(15 + i % 9, 85 - i % 7) for i, d in enumerate(DAYS[:40])}
+    days = {d: of_day(30, 70) for d in DAYS[40:50]}
+    found = loss_question(days, reference, 0.01, 7, 0.05)
+    p, q = (1 / (1 + np.exp(-x)) for x in (-1.0, 1.5))
+    every = [
+        e
+        for c in reference.values()
+        for e in np.repeat([p**2, (1 - q) ** 2], [c.n_negative.sum(), c.n_positive.sum()])
+    ]
+    losses = lambda of: np.array(
+        [[c.n_negative.sum() * p**2 + c.n_positive.sum() * (1 - q) ** 2] for c in of.values()]
+    )
+    n = lambda of: np.array([c.total[1] for c in of.values()])
+    weekday = lambda of: [d.weekday() for d in of]
+    usual = day_reference(
+        losses(reference), n(reference), weekday(reference), event_variance=np.var(every)
+    )
+    bets = share_bets(losses(days), n(days), weekday(days), usual, 0.01)
+    assert found.stream.bets == approx(bets[:, : bets.shape[1] // 2])
+
+
+def test_what_labels_would_earn_counts_the_days_that_have_some():
+    rng = np.random.default_rng(4)
+
+    def drawn(n, labelled=True):
+        points = np.rint(rng.normal(-500, 900, n)).astype(int)
+        label = (rng.random(n) < 1 / (1 + np.exp(-points / 1000))) if labelled else np.full(n, nan)
+        return ScoreCounts.from_events(points, label)
+
+    reference = {d: drawn(300) for d in DAYS[:40]}
+    week = {d: drawn(300) for d in DAYS[40:47]}
+
+    def earned(labelled, **how):
+        known = dict(list(week.items())[:labelled])
+        days = known | {d: drawn(300, False) for d in DAYS[40 + labelled : 47]}
+        return calibration_question(days, reference, 0.1, 7, 0.2).earns(**how)
+
+    assert earned(7, alike=True) >= earned(7) > earned(3) > 0 == earned(0)
+    assert earned(3) == approx(earned(7) * 3 / 7, rel=0.1)
+
+
+def test_the_score_is_watched_at_quantiles_of_the_reference_labelled_or_not():
+    reference = {
+        d: ScoreCounts.from_events(np.arange(100) + i % 3) for i, d in enumerate(DAYS[:30])
+    }
+    days = {d: ScoreCounts.from_events(np.arange(100) // 2, [1] + [nan] * 99) for d in DAYS[30:40]}
+    asked = score_question(days, reference, 0.02, 7, 0.5)
+    together = np.sort(np.concatenate([np.arange(100) + i % 3 for i in range(30)]))
+    cuts = [
+        int(np.quantile(together, q, method="inverted_cdf")) + 1 for q in (0.25, 0.5, 0.75, 0.95)
+    ]
+    assert asked.where == tuple(f"below {1 / (1 + np.exp(-c / 1000)):.3g}" for c in cuts)
+    assert asked.rests_on == 30 and asked.stream.weight == 0.5 and asked.stream.unit == "of events"
+    below = [min(100, 2 * c) / 100 - (together < c).mean() for c in cuts]
+    most = int(np.argmax(np.abs(below)))
+    assert asked.at.tolist() == [most] * 10 and asked.series == approx(
+        min(100, 2 * cuts[most]) / 100
+    )
+    assert asked.stream.effect[-1] == approx(below[most], abs=0.002)
+    assert asked.earns() > 0
+    assert score_question(days, {}, 0.02, 7, 0.5) is None
+    short = dict(list(reference.items())[:13])
+    assert score_question(days, short, 0.02, 7, 0.5) is None
+
+
+@pytest.mark.parametrize(("n", "alone"), [(6, 6), (7, 3)])
+def test_up_to_six_categories_are_watched_one_by_one(n, alone):
+    names = watched_sets({"categories": [*"abcdefgh"[:n]]}, np.arange(2, n + 4)).names
+    assert names[:2] == ("missing", "never seen in training")
+    assert sum(name.startswith("= ") for name in names) == alone
+    assert len(names) == 2 + alone + (2 if n > 6 else 0)
+
+
+def test_shares_since_a_day_are_as_usual_with_the_larger_of_two_p_values():
+    "Of a binomial, and of days that differ; beyond what is tolerated and two standard errors."
+    rng, sets = np.random.default_rng(2), {"cuts": [0.0]}
+    table = lambda days, p: np.array([[0, 0, k, 150 - k] for k in rng.binomial(150, p, days)])
+    reference, now = table(40, 0.5), table(5, 0.62)
+    before = [FIRST - timedelta(40 - i) for i in range(40)]
+    (asked,) = feature_questions(
+        DAYS[:5], {"x": now}, before, {"x": reference}, {"x": sets}, 0.01, 7, 1.0
+    )
+    normal = asked.since.args[1]
+    at, values = [d.weekday() for d in DAYS[2:5]], []
+    for k, hits in enumerate((0, int(now[2:, 2].sum()))):  # missing, below 0
+        share, variance = (part[:, k] for part in normal.at(np.array(at)))
+        for side in (1, -1):
+            u = share.mean() + side * (0.01 + 2 * normal.error[k])
+            u = min(max(u, 1e-9), 1 - 1e-9)
+            spread = sqrt(u * (1 - u) / 450 + variance.sum() / 9)
+            tail = stats.binom.sf(hits - 1, 450, u) if side > 0 else stats.binom.cdf(hits, 450, u)
+            values.append(max(stats.norm.sf(side * (hits / 450 - u) / spread), tail))
+    assert asked.since(2) == approx(min(1.0, 4 * min(values))) and asked.since(2) < 0.05
+    assert asked.since(5) == 1.0
