@@ -130,7 +130,8 @@ class ExplorationReads(EventReads):
                               SEMI JOIN predictions USING (prediction_id)),
                  labels AS ({sql["labels"]})
             SELECT (event_date - DATE '1970-01-01')::INTEGER AS day, * EXCLUDE (event_date)
-            FROM ({sql["reviewed_counts"]})"""
+            FROM ({sql["reviewed_counts"]})
+            ORDER BY event_date, points, chance"""
         ).fetchnumpy()
         return dict(_by_day(counted))
 

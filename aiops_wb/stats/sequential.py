@@ -234,7 +234,7 @@ def across(cells, first: int = 0) -> np.ndarray:
     others = np.cumsum(cells[:, first:], axis=1)[:, -1] if cells.shape[1] > first else 0.0
     return cells[:, :first].sum(axis=1) + others
 
-
+# %% ../../nbs/stats/06_sequential.ipynb #7e41c0a3
 def day_offsets(positive, negative, probability, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """How far each day's labels lie from a probability (cells,), by counts (days, cells), and by what chance.
 
@@ -356,7 +356,7 @@ class Followed:
     since: np.ndarray     # (days, streams) int: the day the change most likely began, -1 without an alarm
     standings: tuple[Standing, ...] = ()  # those that were to be kept, then that of the last day
 
-
+# %% ../../nbs/stats/06_sequential.ipynb #4b1d0e33
 def _grown(best, began, bets, day):
     """The run of days up to `day` that earned most, and where it began, by the one up to the day before: a
     run that has lost is given up (Page 1954)."""
