@@ -198,6 +198,7 @@ STOPPED = [
     ["cases", "acknowledge"],
     ["cases", "close"],
     ["calendar", "remove"],
+    ["audit", "accept"],
     ["restore", "kept"],
     ["serve", "--host"],
     ["demo", "--until"],

@@ -52,7 +52,9 @@ ASKED = {  # what a question is about, by the name of its parameter
 OF_ITS_OWN = {  # where a name means another thing, or the default asks for less than there is
     "arrivals": {"days": 30},
     "calibration": {"day": None},
+    "course": {"metrics": ["auc0", "auc1"]},
     "decided_with": {"days": DECIDED},
+    "last_loaded": {"kind": "predictions"},
     "set_bounds_by_day": {"days": DECIDED},
     "shadow_since": {"version": "v2"},
 }
@@ -102,7 +104,8 @@ def _plain(answer):
     if is_dataclass(answer) and not isinstance(answer, type):
         return {f.name: _plain(getattr(answer, f.name)) for f in fields(answer)}
     if isinstance(answer, dict):
-        return {str(key): _plain(value) for key, value in answer.items()}
+        told = {str(key): _plain(value) for key, value in answer.items()}
+        return dict(sorted(told.items()))
     if isinstance(answer, (list, tuple)):
         return [_plain(one) for one in answer]
     return answer.tolist() if isinstance(answer, np.ndarray) else answer
@@ -172,7 +175,7 @@ def said(store, now, nth):
     store.name_feature(now, who, MODEL, "x", f"name {nth}", "km", why)
     store.annotate(now, who, DAY, DAY, f"entry {nth}", why, MODEL)
     store.propose_threshold(now, who, MODEL, "v1", OWN, 600 + nth, 500 + nth, why)
-    store.acknowledge(now, who, [*store.handled_cases().case_id[nth:], "D-1"], why)
+    store.acknowledge(now, who, [*store.handled_cases().case_id[nth:-1], "D-1"], why)
     store.add_calibration(now, who, MODEL, "v1", certain(1000 + nth), why)
 
 

@@ -186,9 +186,8 @@ def test_the_mix_is_that_of_the_days_the_labels_speak_of():
 
 @pytest.mark.parametrize("n", [28, 29, 40])
 def test_the_share_labelled_is_learned_from_28_days_with_events(n):
-    days = {d: ScoreCounts.from_events([0] * 50, [1] * 40 + [nan] * 10) for d in DAYS[:n]}
-    days = {DAYS[0] - timedelta(1): ScoreCounts.empty()} | days  # a day without any is no day of it
-    asked = labelled_question(days, 0.02, 7, 0.05)
+    days = [DAYS[0] - timedelta(1), *DAYS[:n]]  # a day without any is no day of it
+    asked = labelled_question(days, [0] + [40] * n, [0] + [50] * n, 0.02, 7, 0.05)
     assert (asked is None) == (n == 28)
     if asked is not None:
         assert not asked.stream.bets[:29].any() and asked.stream.bets[29:].any()
