@@ -48,7 +48,10 @@ LONG = {
     "sites",
     "spelling",
     "tune",
+    "history",
+    "train",
     "tuned",
+    "undecided",
     "watch",
 }
 "Commands that take long, or whose places are like those of others."

@@ -8,7 +8,9 @@ on it, and can be made again without the log.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 __all__ = ["STANDINGS", "Feed", "FrontRow", "News", "Spark", "feed_of", "front_rows", "news"]
 
@@ -228,10 +230,10 @@ def _change(one):
 
 def feed_of(manifest: Mapping) -> Feed:
     "Whether rows come in as they should, and what failed of the morning."
-    told = manifest.get("feed") or {}
+    told, zone = manifest.get("feed") or {}, ZoneInfo(manifest.get("timezone", "UTC"))
     says = [
-        f"last predictions {_time(told.get('predictions'))}",
-        f"last labels {_time(told.get('labels'))}",
+        f"last predictions {_time(told.get('predictions'), zone)}",
+        f"last labels {_time(told.get('labels'), zone)}",
     ]
     problems = []
     if told.get("quarantined"):
@@ -258,5 +260,6 @@ def _low(entry):
     return f"{today:,.0f} predictions, where {usual:,.0f} are usual"
 
 
-def _time(at):
-    return "never" if not at else f"{at[:16].replace('T', ' ')}Z"
+def _time(at, zone):
+    "A time in the zone of the log, as the rest of a page has it."
+    return f"{datetime.fromisoformat(at).astimezone(zone):%Y-%m-%d %H:%M}" if at else "never"

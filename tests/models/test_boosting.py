@@ -187,6 +187,7 @@ def test_a_propensity_that_is_no_chance_is_refused(value):
         train(made, MODEL, "v1", propensity="q")
 
 
+@pytest.mark.slow
 def test_the_same_log_days_and_seed_give_the_same_file_whatever_the_threads(bench):
     frame = events(days=20, per_day=60)
     bench.log(frame)

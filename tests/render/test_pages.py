@@ -370,7 +370,9 @@ def test_the_feed_says_what_lies_aside_and_how_many_rows_are_missing(tmp_path):
     came |= {"quarantined": 12, "unmatched": 0}
     path.write_text(json.dumps(json.loads(path.read_text()) | {"feed": came, "gone": ["A file."]}))
     said = feed_of(on_front(tmp_path)[2])
-    assert said.says == ["last predictions 2026-03-05 06:00Z", "last labels never"]
+    assert said.says == ["last predictions 2026-03-05 06:00", "last labels never"]
+    there = feed_of(on_front(tmp_path)[2] | {"timezone": "America/New_York"})
+    assert there.says[0] == "last predictions 2026-03-05 01:00"
     assert said.problems == [
         "12 rows in quarantine",
         "late: 300 predictions, where 900 are usual",

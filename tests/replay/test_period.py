@@ -160,6 +160,7 @@ def plain(certainty):
     return json.loads(json.dumps(certainty.to_json()))
 
 
+@pytest.mark.slow
 def test_every_calibration_of_every_night_is_made_again(lived):
     with lived.open() as store:
         looks, (life,) = lives(store, [as_set()], whole=True)
