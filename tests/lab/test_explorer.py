@@ -160,7 +160,8 @@ def test_a_proposal_is_taken_in_at_once_by_the_one_who_asks(own):
     explorer.segment = "site north"
     explorer.propose("the north is another place")
     assert proposed(own)[1].scope == ("default", "north")
-    assert main(["audit", "verify", "--data", str(own.data)]) == 0
+    here = ["--data", str(own.data), "--reports-dir", str(own.root / "reports")]
+    assert main(["audit", "verify", *here]) == 0
 
 
 def test_while_somebody_writes_it_waits_and_is_taken_in_by_them(own):
