@@ -222,6 +222,7 @@ def with_one_case(bench):
     frame = events(days=1, per_day=1, start=date(2026, 3, 19)).assign(id=["one"], score=0.9)
     bench.log(frame, route="ticket", automated=True)
     give(bench, ("cases", "send"))
+    made_key(bench.data)
 
 
 def with_acts(bench):
