@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..log.errors import StoreError
+from ..log.shadow import Pair
 from ..models.challenge import (
     challenger_of,
     check,
@@ -16,6 +17,7 @@ from ..models.challenge import (
 )
 from ..models.complete import label_rules
 from ..models.jobs import JobLimits, train_challenger
+from ..models.shadow import follow, shadow_from
 from ..watch.harm import label_alarms
 from ..watch.takeover import known_validations
 from ..watch.view import View
@@ -107,8 +109,7 @@ def retrain(
     with call.reading() as log:  # nobody waits for the catalog while trees grow
         now, view = log.as_of_now(call.now()), _view(log, call, model, date_)
         if (name := challenger_of(view.day)) in log.challengers(model):
-            line(printable(f"{model} {name} is in the champion's shadow already"))
-            return
+            return _again(call, log, Pair(model, log.active_version(model), name), view.day, now)
         _ask_safeguards(call, log, view, override)
         incomplete = {"allow_incomplete": override is not None}
         prepared = prepare(log, model, view.day, now, **incomplete, **label_rules(settings))
@@ -121,6 +122,14 @@ def retrain(
         pair = conclude(log, prepared, trained, now, call.who, why, *options)
         known = known_validations(log, model, now, settings)
     _tell(pair, known)
+
+
+def _again(call, log, pair, day, now):
+    "Follow the days that a call which was stopped did not come to; then it is as it was left."
+    if log.days_to_shadow(pair, shadow_from(log, pair), day, now):
+        with call.writing() as store:
+            follow(store, pair, day, now, call.settings.risk_cuts)
+    line(printable(f"{pair.model} {pair.challenger} is in the champion's shadow already"))
 
 
 def _tell(pair, known):
