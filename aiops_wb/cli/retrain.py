@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 from ..log.errors import StoreError
-from ..log.shadow import Pair
 from ..models.challenge import (
     challenger_of,
     check,
@@ -17,7 +16,7 @@ from ..models.challenge import (
 )
 from ..models.complete import label_rules
 from ..models.jobs import JobLimits, train_challenger
-from ..models.shadow import follow, shadow_from
+from ..models.shadow import follow, left_behind
 from ..watch.harm import label_alarms
 from ..watch.takeover import known_validations
 from ..watch.view import View
@@ -109,7 +108,11 @@ def retrain(
     with call.reading() as log:  # nobody waits for the catalog while trees grow
         now, view = log.as_of_now(call.now()), _view(log, call, model, date_)
         if (name := challenger_of(view.day)) in log.challengers(model):
-            return _again(call, log, Pair(model, log.active_version(model), name), view.day, now)
+            if pair := left_behind(log, model, name, view.day, now):  # a call was stopped
+                with call.writing() as store:
+                    follow(store, pair, view.day, now, settings.risk_cuts)
+            line(printable(f"{model} {name} is in the champion's shadow already"))
+            return
         _ask_safeguards(call, log, view, override)
         incomplete = {"allow_incomplete": override is not None}
         prepared = prepare(log, model, view.day, now, **incomplete, **label_rules(settings))
@@ -122,14 +125,6 @@ def retrain(
         pair = conclude(log, prepared, trained, now, call.who, why, *options)
         known = known_validations(log, model, now, settings)
     _tell(pair, known)
-
-
-def _again(call, log, pair, day, now):
-    "Follow the days that a call which was stopped did not come to; then it is as it was left."
-    if log.days_to_shadow(pair, shadow_from(log, pair), day, now):
-        with call.writing() as store:
-            follow(store, pair, day, now, call.settings.risk_cuts)
-    line(printable(f"{pair.model} {pair.challenger} is in the champion's shadow already"))
 
 
 def _tell(pair, known):
@@ -148,11 +143,8 @@ def _stop(call, stop, resume):
         raise typer.BadParameter("--stop-all and --resume-all say opposite things.")
     with call.writing() as log:
         log.stop_retraining(call.now(), call.who, resume or stop or "", resume is None)
-    line(
-        "retraining of every model is stopped"
-        if resume is None
-        else "models are retrained as their flags say"
-    )
+    said = "retraining of every model is stopped", "models are retrained as their flags say"
+    line(said[resume is not None])
 
 
 def _switch(call, model, on, why, tenant):

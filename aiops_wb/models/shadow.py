@@ -26,7 +26,7 @@ from .passed_on import passed_on
 from .registry import load
 from .version import ModelVersion, feature_columns
 
-__all__ = ["Side", "follow", "pairs", "shadow_from", "unkept", "unseen_from"]
+__all__ = ["Side", "follow", "left_behind", "pairs", "shadow_from", "unkept", "unseen_from"]
 
 REASONS = 200
 "So many events of a day that both call are asked for their first reason."
@@ -70,6 +70,14 @@ def shadow_from(reader: Reader, pair: Pair) -> date:
     "The first day from which neither of a pair had learned anything but a threshold."
     cards = [reader.version(pair.model, v).card for v in (pair.champion, pair.challenger)]
     return max(unseen_from(card) for card in cards)
+
+
+def left_behind(
+    reader: Reader, model: str, challenger: str, last: date, as_of: datetime
+) -> Pair | None:
+    "The champion and a challenger where a day up to the last is to be followed yet."
+    pair = Pair(model, reader.active_version(model), challenger)
+    return pair if reader.days_to_shadow(pair, shadow_from(reader, pair), last, as_of) else None
 
 
 def unseen_from(card):
