@@ -1,5 +1,5 @@
 """What it costs to know that nothing changed: bytes of a year compared with what was committed,
-beside `sha256sum` over the same files.
+beside `sha256sum` over the same files, and of the check before a change is appended to the trail.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from aiops_wb.log.store import open_store
 from aiops_wb.log.verify import Asked, compare_bytes
 
 from .common import arguments, figure, folder, interleaved
+from .hardening_trail import trail_figures
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FEATURES = 10
@@ -66,6 +67,7 @@ def main():
     quick = arguments(__doc__).quick
     days, n = (60, 1_000) if quick else (365, 2_000)
     verify_mb_s(folder(), days, n)
+    trail_figures()
 
 
 if __name__ == "__main__":
