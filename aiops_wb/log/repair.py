@@ -25,6 +25,7 @@ from .gone import LOST, WHAT, DayFile
 from .ingest import ingest
 from .modes import as_its_folder, make_in_spool
 from .reading import ReadOptions
+from .schema import EMPTY
 from .snapshot import Snapshot, snapshots
 from .store import Store
 from .sums import holds, sha256_of
@@ -171,7 +172,9 @@ def as_segment(store: Store, kind: str, path: Path) -> Path:
     if kind == "predictions":
         features = ["features"] if stored_types(store.con, rows) else []
         columns = [f"{as_delivered(name)} AS {name_of}" for name, name_of in _named(PREDICTION)]
-        sql = f"SELECT {', '.join([*columns, *features])} FROM {rows}"
+        # files of earlier releases have fewer columns
+        whole = f"(SELECT * FROM {rows} UNION ALL BY NAME {EMPTY[kind]})"
+        sql = f"SELECT {', '.join([*columns, *features])} FROM {whole}"
     else:
         noon = f"(event_date + INTERVAL 12 HOUR) AT TIME ZONE {literal(store.timezone)}"
         columns = f"prediction_id, label, observed_at, source, {noon} AS predicted_at"

@@ -175,7 +175,7 @@ def said(store, now, nth):
     store.name_feature(now, who, MODEL, "x", f"name {nth}", "km", why)
     store.annotate(now, who, DAY, DAY, f"entry {nth}", why, MODEL)
     store.propose_threshold(now, who, MODEL, "v1", OWN, 600 + nth, 500 + nth, why)
-    store.acknowledge(now, who, [*store.handled_cases().case_id[nth:-1], "D-1"], why)
+    store.acknowledge(now, who, [*store.handled_cases().case_id[nth : nth + 3], "D-1"], why)
     store.add_calibration(now, who, MODEL, "v1", certain(1000 + nth), why)
 
 

@@ -16,6 +16,7 @@ from aiops_wb.daily import run
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.duck import connect
 from aiops_wb.log.errors import StoreError
+from aiops_wb.log.folder_rows import take_rows_of
 from aiops_wb.log.gone import problem_of
 from aiops_wb.log.ingest import ingest
 from aiops_wb.log.repair import (
@@ -105,6 +106,29 @@ def test_an_older_catalog_is_refused_and_repaired(log, published):
     with log.store() as store:
         assert bool(len(store.audit("m/v"))) == published
     assert [n for n in rejected_files(log.data) if not n.startswith("older-")] == []
+
+
+@pytest.mark.parametrize("how", ["repair", "rows of another folder"])
+def test_day_files_of_an_earlier_release_are_taken_in_again(log, how):
+    "They lack the columns that came later."
+    whole, path = state(log), first_file(log, day=SECOND)
+    with connect(":memory:", threads=1) as con:
+        rows = con.sql(f"SELECT * EXCLUDE (propensity, ladder) FROM read_parquet('{path}')")
+        rows.write_parquet(str(log.root / "earlier"))
+    (log.root / "earlier").replace(path)
+    if how != "repair":
+        aside = log.copy_to(log.root / "aside")
+        for kind in ("predictions", "outcomes"):
+            first_file(log, kind, SECOND).unlink()
+    shutil.copy(log.root / "older.duckdb", log.data / "catalog.duckdb")
+    if how == "repair":
+        assert "2 day files" in repaired(log)[0]
+    else:
+        with log.store() as store:
+            (said,) = take_rows_of(store, NOW, "test", aside.data)
+            assert "cannot be read" not in said
+            store.publish()
+    assert state(log) == whole
 
 
 def test_a_log_without_a_catalog_is_repaired_from_what_was_published(log):

@@ -195,6 +195,8 @@ def test_who_forgets_what_the_catalog_remembers_is_seen_by_an_anchor(attacked, h
     attacked._good = None
     if "seq > 5" in harm or forged:  # its numbers are whole, and nothing here knows better
         assert attacked.trail_problem() == ""
+    elif "DELETE FROM audit WHERE seq = 3" in harm:  # all hashes fit, and a number is left out
+        assert "row 4 does not fit the chain" in attacked.trail_problem()
     assert not verify_trail(attacked, [anchor]).intact
 
 
@@ -214,6 +216,7 @@ def test_what_was_hashed_before_is_not_hashed_again_and_is_found_all_the_same(
     assert attacked.trail_problem() == "" and attacked._good == last
     for edit, says in (
         ("UPDATE audit SET why = 'never' WHERE seq = 7", "row 7 does not fit"),
+        ("UPDATE audit SET why = 'never' WHERE seq = 21", "row 21 does not fit"),
         ("UPDATE audit SET why = 'never' WHERE seq = 25", "row 25 does not fit"),
         ("UPDATE audit SET hash = 'x' WHERE seq = 20", "row 20 does not fit"),
     ):
@@ -284,9 +287,12 @@ def test_rows_come_in_while_the_trail_is_broken_and_an_owner_goes_on(copied):
         assert store.fixed_kinds(MODEL) == {"x": "number"}
         later = [Anchor(NOW, *store.audit_head(), "later")]
         assert verify_trail(store, anchors + later).intact and not trail_findings(store, anchors)
-        store.con.execute("UPDATE audit SET why = 'yet another' WHERE seq = 3")
-        found = verify_trail(store, anchors)
-        assert "a row up to 6 is not what it was when row" in found.findings[0]
+        for edit in ("hash = reverse(hash)", "why = 'yet another'"):
+            store.con.execute("BEGIN")
+            store.con.execute(f"UPDATE audit SET {edit} WHERE seq = 3")
+            found = verify_trail(store, anchors)
+            assert "a row up to 6 is not what it was when row" in found.findings[0], edit
+            store.con.execute("ROLLBACK" if "hash" in edit else "COMMIT")
         assert not verify_trail(store, later).findings[1:], "the rows behind it hold"
 
 

@@ -1,5 +1,6 @@
 """Nothing of the log changes unnoticed: bytes, rows and counts are held against each other."""
 
+import hashlib
 import json
 import random
 import shutil
@@ -8,6 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -17,9 +19,11 @@ from older import go_back
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
+from aiops_wb.log import sums
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.repair import from_copies
-from aiops_wb.log.sums import SHARES, in_share, sha256_of
+from aiops_wb.log.spool import PredictionLogger
+from aiops_wb.log.sums import SHARES, holds, in_share, sha256_of, what_changed
 from aiops_wb.log.taken_sums import adopt_sums, check_share
 from aiops_wb.log.verify import (
     CHECKS,
@@ -134,11 +138,13 @@ def test_a_flipped_bit_is_found_wherever_it_is(log):
     rng = random.Random(18)
     with open_snapshot(log.data) as reader:
         files = reader.day_files()
-        for _ in range(50):
+        for trial in range(50):
             file = rng.choice(files)
             with flipped(log, file, rng):
-                found = compare_bytes(reader, Asked()).findings
-            assert [one.subject for one in found] == [file.path], file
+                assert reader.changed(file), file
+                if trial % 10 == 0:  # the whole log
+                    found = compare_bytes(reader, Asked()).findings
+                    assert [one.subject for one in found] == [file.path], file
         assert compare_bytes(reader, Asked()).findings == []
 
 
@@ -194,8 +200,10 @@ def test_labels_of_a_day_that_were_turned_round_are_found(log):
     "By their file; and by the counts, where whoever did it changed the catalog as well."
     path = day_file(log, "outcomes")
     inverted(path)
-    (found,) = verified(log)[0].findings
+    compared, further = verified(log)
+    (found,) = compared.findings
     assert found.subject == str(path.relative_to(log.data))
+    assert further == [], "counts are not held against a file that is not whole"
     with log.store() as store:
         size, sha256 = path.stat().st_size, sha256_of(path)
         store.con.execute(
@@ -227,6 +235,11 @@ EDITED = {
     "UPDATE latency_counts SET n = n - 1": (once_differ, "latency counts"),
     "UPDATE hour_counts SET hour = (hour + 1) % 24": (once_differ, "hour counts"),
     "UPDATE arrival_counts SET n_negative = n_negative + 1": (arrivals_differ, "arrival counts"),
+    "UPDATE arrival_counts SET n = n + 1": (arrivals_differ, "arrival counts"),
+    "UPDATE arrival_counts SET n_negative = n_positive, n_positive = n_negative": (
+        arrivals_differ,
+        "arrival counts",
+    ),
     "UPDATE audit SET why = 'another'": (trail_differs, "row 1"),
     "INSERT INTO feature_counts SELECT DISTINCT event_date, tenant, model, version, 'x', 3, 39, "
     "batch_id FROM score_counts WHERE n > 0": (features_differ, "feature counts"),
@@ -247,6 +260,31 @@ def test_what_was_edited_in_the_catalog_is_found(log):
         assert look_further(store, Asked()) == []
 
 
+def test_a_version_is_counted_by_its_own_grid_tenant_and_files(log):
+    more, linear = events(days=1, per_day=9, seed=7, start=FIRST), Grid("linear")
+    more["id"] += "-1"
+    with PredictionLogger(
+        log.data / "spool", "aside", "v1", threshold=0, grid=linear, tenant="two"
+    ) as other:
+        other.log(9 * more.score, more["at"], prediction_id="z" + more.id, site_id=more.site)
+    log.log(more)
+    log.label(more)
+    log.label(more.assign(id="no-" + more.id), hint=False)  # nobody knows which day these are of
+    log.ingest(NOW)
+    with log.store() as store:
+        assert look_further(store, Asked()) == []
+        store.con.execute("BEGIN")
+        store.con.execute(f"UPDATE score_counts SET n = n + 1 WHERE {CELL}")
+        store.con.execute(f"UPDATE data_files SET sha256 = NULL WHERE min_id = '{min(more.id)}'")
+        in_part, whole = sorted(says for *_, says in counts_differ(store, Asked()))[::-1]
+        assert f"{FIRST} of aside v1 (two): " in whole and "rows are those that were" in whole
+        assert f"{FIRST} of {MODEL} v1: " in in_part and "not all of its files" in in_part
+        store.con.execute("ROLLBACK")
+        (of_any,) = [file for file in store.day_files(kind="outcomes") if file.day is None]
+        store.con.execute(f"UPDATE score_counts SET n = n + 1 WHERE {CELL}")
+        assert [*counts_differ(store, Asked(broken=frozenset([of_any.path])))] == []
+
+
 def test_only_what_is_asked_is_looked_at(log):
     inverted(day_file(log, "outcomes"))
     with log.store() as store:
@@ -256,6 +294,10 @@ def test_only_what_is_asked_is_looked_at(log):
     assert (compared.files, compared.findings, further) == (2, [], [])
     compared, further = verified(log, model="another")
     assert compared.files == 2 and len(compared.findings) == 1 and further == []
+    with log.store() as store:
+        store.con.execute("DELETE FROM data_files WHERE kind = 'predictions'")
+        for asked, found in ({}, 2), ({"since": SECOND}, 1), ({"model": "another"}, 0):
+            assert len([*counts_differ(store, Asked(**asked))]) == found
 
 
 def test_files_that_nobody_committed_are_found(log):
@@ -313,6 +355,30 @@ def test_files_of_a_log_made_before_are_never_called_verified(log):
         assert adopt_sums(store, store.day_files()) == 0
         store.publish()
     assert verified(log)[0].verified == 3, "what was changed before is taken as it is"
+
+
+def test_without_a_checksum_a_file_is_known_by_its_bytes_rows_and_ids(tmp_path):
+    path = tmp_path / "day.parquet"
+    duckdb.sql("SELECT unnest(['a', 'b', 'c']) AS prediction_id").write_parquet(str(path))
+    said = {"sha256": None, "rows": 3, "min_id": "a", "max_id": "c", "bytes": path.stat().st_size}
+    with duckdb.connect() as con:
+        assert holds(con, path, SimpleNamespace(**said))
+        for name, other in ("rows", 4), ("min_id", "b"), ("max_id", "d"), ("bytes", 9):
+            assert not holds(con, path, SimpleNamespace(**said | {name: other})), name
+        path.write_bytes(path.read_bytes()[:-1])
+        assert not holds(con, path, SimpleNamespace(**said))
+
+
+def test_a_checksum_is_the_same_for_files_of_any_size(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    made = hashlib.sha256(b"0123456789").hexdigest()
+    for at_once in (10, 9):  # read in one piece, or in several
+        monkeypatch.setattr(sums, "_AT_ONCE", at_once)
+        assert sha256_of(path) == made and what_changed(path, made) is None
+    assert what_changed(tmp_path, made) == "cannot be read (Is a directory)"
+    assert what_changed(tmp_path / "none", made) == "is missing"
+    assert "another" in what_changed(path, made[::-1]) and what_changed(path, None) is None
 
 
 def test_each_file_has_its_turn_in_a_month():

@@ -320,6 +320,24 @@ def test_models_stand_worst_first_each_with_the_sentence_that_matters(tmp_path):
     assert {row.state for row in rows} == set(STANDINGS)
 
 
+def test_news_comes_first_among_models_and_among_the_alarms_of_one(tmp_path):
+    old = ALARM | {"id": "D-1", "says": "Wind rose. Look.", "opened_on": "2026-03-01"}
+    morning(tmp_path, "2026-03-04", many=well(alarms=[old, old | {"id": "D-2"}]), one=well(),
+            two=well(alarms=[old]), half=well())  # fmt: skip
+    morning(
+        tmp_path,
+        many=well(alarms=[old, old | {"id": "D-2"}]),
+        one=well(alarms=[ALARM | {"id": "D-3", "severity": "medium"}]),
+        two=well(alarms=[old, ALARM | {"id": "D-4"}]),
+        half=well(alarms=[ALARM | {"id": "D-5", "severity": "low"}]),
+    )
+    rows, _, _ = on_front(tmp_path)
+    told = [(row.model, row.state, row.new, row.open) for row in rows]
+    assert told == [("two", "act", 1, 2), ("one", "act", 1, 1), ("many", "act", 0, 2),
+                    ("half", "well", 1, 1)]  # fmt: skip
+    assert rows[0].says.startswith("Temp: the share") and rows[2].says.startswith("Wind rose.")
+
+
 def test_a_row_says_what_waits_and_draws_days_with_their_gaps(tmp_path):
     morning(tmp_path, late=well(waiting={"alert": 1, "ticket": 1200}, promise="none"))
     (row,) = on_front(tmp_path)[0]
@@ -363,8 +381,10 @@ def test_what_opened_closed_and_changed_since_the_morning_before_is_said(tmp_pat
 
 
 def test_the_feed_says_what_lies_aside_and_how_many_rows_are_missing(tmp_path):
-    low = CALM["course"] | {"predictions": [900.0, 300.0]}
-    morning(tmp_path, late=well(course=low), good=well())
+    low, high, *usual = (CALM["course"] | {"predictions": [n]} for n in (300.0, 1801, 450, 1800))
+    few, as_ever = ({"course": course} for course in usual)
+    morning(tmp_path, late=well(course=low), loud=well(course=high), good=well(), half=well(**few),
+            twice=well(**as_ever))  # fmt: skip
     path = tmp_path / "2026-03-05" / "manifest.json"
     came = {"predictions": "2026-03-05T06:00:00+00:00", "labels": None}
     came |= {"quarantined": 12, "unmatched": 0}
@@ -376,6 +396,7 @@ def test_the_feed_says_what_lies_aside_and_how_many_rows_are_missing(tmp_path):
     assert said.problems == [
         "12 rows in quarantine",
         "late: 300 predictions, where 900 are usual",
+        "loud: 1,801 predictions, where 900 are usual",
         "A file.",
     ]
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
+from types import SimpleNamespace
 
 import pytest
 from conftest import MODEL, Bench, events
@@ -11,6 +12,7 @@ from aiops_wb.config import Settings
 from aiops_wb.daily import compute
 from aiops_wb.log.ingest import ingest
 from aiops_wb.watch.cases import open_cases
+from aiops_wb.watch.silence import SILENCE
 from aiops_wb.watch.triage import changes, feed, triage
 from aiops_wb.watch.view import View
 
@@ -86,20 +88,48 @@ def test_alarms_of_the_day_stand_gravest_first_and_say_who_is_on_it(store):
         alarm("critical", key="D-4", stream="u", state="closed"),
         alarm("critical", key="D-5", stream="w"),  # no later morning has followed it
         alarm("medium", key="D-6", stream="v"),
+        alarm("high", key="D-7", stream="t"),
+        alarm("low", key="D-8", stream=SILENCE),  # until rows come again, day after day
+        alarm("critical", key="D-9", stream="s").assign(opened_on=LAST + timedelta(1)),
     ]
     for row in rows:
-        old = row.event_id[0] == "D-5"
+        old = row.event_id[0] in ("D-5", "D-8")
         at = LAST - timedelta(3 * old)
         store.add_drift_events(row.assign(event_date=at, recorded_at=NOW))
     store.acknowledge(NOW, "ana", ["D-2"], "I look")
     store.mute(NOW, "ana", ["D-6"], LAST + timedelta(9), LAST, "known")
+    store.mute(NOW, "ana", ["D-7"], LAST, LAST, "known")  # the last day that it is quiet on
     found = seen(store)["alarms"]
     mine = [a for a in found if a["says"] == "moved"]
     assert [(a["id"], a["severity"], a["acknowledged"]) for a in mine] == [
         ("D-2", "high", True),
         ("D-1", "low", False),
+        ("D-8", "low", False),
     ]
     assert all(a["opened_on"] == "2026-03-01" for a in mine)
+
+
+@pytest.mark.parametrize(
+    ("promise", "broken_on", "threshold", "stale", "days"),
+    [
+        ("kept", None, 500, "", 3),
+        ("unknown", None, 500, "", 0),  # nobody has looked yet
+        ("none", None, None, "", 3),
+        ("none", None, 500, "the calibration is 9 days old", 3),
+        ("broken", LAST, None, "", 3),  # that is why nothing is automated
+    ],
+)
+def test_a_promise_is_kept_only_where_somebody_looked(
+    store, monkeypatch, promise, broken_on, threshold, stale, days
+):
+    stands = SimpleNamespace(
+        watch=SimpleNamespace(broken_on=broken_on, days=days),
+        rule=SimpleNamespace(threshold=threshold),
+        calibration=SimpleNamespace(stale=lambda _: stale),
+    )
+    view = View(store, MODEL, LAST, NOW + timedelta(hours=1), SETTINGS)
+    monkeypatch.setattr(view, "tickets", SimpleNamespace(stands=("late/v1/1", stands)))
+    assert triage(view)["promise"] == promise
 
 
 def test_the_feed_says_when_rows_came_last_and_what_lies_aside(store):
