@@ -14,6 +14,7 @@ from conftest import Bench, events
 from aiops_wb import daily
 from aiops_wb.config import Settings
 from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.known import Known
 from aiops_wb.log.store import open_store
 from aiops_wb.watch import alarms as watch
 from aiops_wb.watch import past_alarms
@@ -178,6 +179,26 @@ def test_days_that_are_muted_afterwards(store, first, goes_on):
     assert (seen.begin > 0) == goes_on and seen.muted.sum() == 2
     assert not np.array_equal(seen.followed.evidence, before.followed.evidence)
     assert_same(seen, anew(store, 83))
+
+
+@pytest.mark.parametrize("table", ["score_counts", "feature_counts", "latency_counts"])
+def test_counts_of_any_kind_that_come_late_are_seen_from_their_day_on(store, table):
+    "Whatever an alarm rests on: a day is as it was only where no later batch says more of it."
+    now, day = store.known(), YEAR.days[30]
+    assert store.first_change(MODEL, VERSION, now, now) is None
+    batch = now.up_to + 1
+    store.con.execute(
+        "INSERT INTO batches BY NAME SELECT * REPLACE ($batch AS batch_id) FROM batches LIMIT 1",
+        {"batch": batch},
+    )
+    found = f"FROM {table} WHERE event_date = $day AND model = $model LIMIT 1"
+    told = {"batch": batch, "day": day, "model": MODEL}
+    rows = f"SELECT * REPLACE ($batch AS batch_id) {found}"
+    store._write(f"INSERT INTO {table} BY NAME {rows}", told)
+    assert store._value(f"SELECT count(*) FROM {table} WHERE batch_id = {batch}") == 1
+    later = Known(((1, batch),))
+    assert store.first_change(MODEL, VERSION, now, later) == day
+    assert store.first_change(MODEL, VERSION, later, now) == day, "as of a time before"
 
 
 @pytest.mark.slow
