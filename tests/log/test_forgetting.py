@@ -1,9 +1,11 @@
 """Rows of somebody go, what was counted of them stays, and nothing of them comes back."""
 
-from datetime import UTC, date, datetime
+import json
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import MODEL, events
 
@@ -101,6 +103,67 @@ def test_late_labels_of_others_count_a_day_as_if_nobody_had_been_forgotten(
     assert (again.loaded, again.forgotten) == (0, 2 * gone.sum())
     with bench.store() as store, twin.store() as other:
         assert totals(store) == totals(other)
+
+
+AT, BIT = datetime(2026, 3, 1, 8, tzinfo=UTC), timedelta(microseconds=1)
+SCOPES = {  # a model each, whose one row is about WHO: what was forgotten -> whether the row goes
+    "in-time": (("entity", WHO, None, None, AT), True),
+    "later": (("entity", WHO + "1", None, None, AT - BIT), False),
+    "of-tenant": (("entity", WHO + "2", "two", None, None), False),
+    "of-model": (("entity", WHO + "3", None, "another", None), False),
+    "of-both": (("entity", WHO + "4", "default", "of-both", None), True),
+    "as-old": (("before", None, None, "as-old", AT), False),
+    "older": (("before", None, None, "older", AT + BIT), True),
+    "one": (("prediction", "one-0", None, None, None), True),
+    "one-of": (("prediction", "one-of-0", None, "another", None), False),
+}
+
+
+def test_nobody_else_is_forgotten_and_nothing_that_came_later(bench):
+    for model, (one, _) in SCOPES.items():
+        name = one[1] if one[0] == "entity" else "other"
+        with PredictionLogger(bench.data / "spool", model, "v1", threshold=0) as logger:
+            logger.log([0.5], [AT], prediction_id=[f"{model}-0"], entity_id=[name])
+    with bench.store() as store:
+        store.add_forgotten(NOW, [Forgotten(*one) for one, _ in SCOPES.values()])
+        known = len(store._rows("FROM forgotten"))
+    taken = bench.ingest()
+    gone = {model for model, (_, goes) in SCOPES.items() if goes}
+    with bench.store() as store:
+        assert set(store._column("SELECT model FROM score_counts")) == set(SCOPES) - gone
+        assert taken.forgotten == len(gone)
+        store.con.execute("CREATE TEMP TABLE again AS SELECT 'in-time-0' AS prediction_id")
+        store.remember_ids(NOW, "again")  # is remembered since the ingest
+        assert len(store._rows("FROM forgotten")) == known + 2  # the ids of two entities' rows
+
+
+def test_labels_of_no_known_day_are_dropped_by_age(bench):
+    "Those of predictions that are not here, where it is told when they were made."
+    old, young = AT - BIT, AT
+    frame = pd.DataFrame({"id": ["old", "young"], "label": [1, 1], "at": [old, young]})
+    with bench.store() as store:
+        for model in (None, "another"):
+            until = AT if model is None else NOW
+            store.add_forgotten(NOW, [Forgotten("before", None, None, model, until)])
+    bench.label(frame)
+    taken = bench.ingest()
+    assert taken.forgotten == 1
+
+
+def test_a_forgotten_name_is_found_in_what_would_be_kept_aside(bench):
+    told = [
+        ("odd", json.dumps({"who": "A B", "n": 1})),  # a value of two words
+        ("odd", f"{WHO},0.9"),
+        (f"the row of {WHO}", ""),
+        ("odd", f"{WHO}2,0.9"),
+        ("odd", json.dumps(["A B"])),
+    ]
+    rows = pd.DataFrame(told, columns=["reason", "raw"])
+    with bench.store() as store:
+        assert store.without_forgotten(rows)[1] == 0
+        store.add_forgotten(NOW, [Forgotten("entity", WHO), Forgotten("prediction", "A B")])
+        kept, n = store.without_forgotten(rows)
+    assert n == 3 and list(kept.index) == [3, 4]
 
 
 def test_a_keyed_hash_is_the_same_in_sql_and_in_python(tmp_path):

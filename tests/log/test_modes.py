@@ -18,7 +18,7 @@ from aiops_wb.log.acts import hand_in, waiting
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.ingest import ingest
-from aiops_wb.log.modes import make_folder, mask_of
+from aiops_wb.log.modes import as_its_folder, make_below, make_folder, mask_of
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.watch.sinks import JsonLines
@@ -231,11 +231,23 @@ def test_a_spool_elsewhere_is_taken_in_by_one_folder(bench, tmp_path):
         pass
 
 
-@pytest.mark.parametrize("place", ["", "log", "snapshots", "spool", "spool/predictions"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "",
+        "log",
+        "snapshots",
+        "models",
+        "spool",
+        "spool/predictions",
+        "spool/outcomes",
+        "spool/acts",
+    ],
+)
 def test_what_everybody_may_write_to_is_refused(bench, place):
     path = bench.data / place
     (bench.data / "spool" / "predictions").mkdir(parents=True)
-    path.mkdir(exist_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
     os.chmod(path, 0o777)
     with pytest.raises(StoreError, match=f"everybody on this machine may write to {path}[ ,]"):
         bench.ingest()
@@ -245,6 +257,19 @@ def test_what_everybody_may_write_to_is_refused(bench, place):
     else:
         with pytest.raises(StoreError, match=f"believed: chmod o-w {path}$"):
             bench.ingest()
+
+
+def test_a_file_or_a_folder_is_as_open_as_the_one_above_and_no_more(tmp_path):
+    path = tmp_path / "f"
+    path.write_text("x")
+    os.chmod(tmp_path, 0o755)
+    as_its_folder(path, most=0o600)
+    assert mode(path) == 0o600
+    as_its_folder(path)
+    assert mode(path) == 0o644
+    os.chmod(tmp_path, 0o2777)  # others write there: not below
+    make_below(tmp_path / "a" / "b")
+    assert mode(tmp_path / "a") == mode(tmp_path / "a" / "b") == 0o2755
 
 
 def test_a_group_that_nobody_knows_is_a_sentence(bench, tmp_path):
