@@ -85,8 +85,8 @@ def _into_spool(store, path):
 
 
 def spool_to_its_place(store: Store) -> int:
-    """Where the spool lies elsewhere: what a backup brought of it into the data folder goes there;
-    how many files."""
+    """Where the spool lies elsewhere: what a backup brought of it into the data folder goes there,
+    and what is known of features is published there; how many files."""
     here = store.root / "spool"
     if store.spool.resolve() == here.resolve():
         return 0
@@ -95,4 +95,5 @@ def spool_to_its_place(store: Store) -> int:
     for path in found:
         _into_spool(store, path)
         path.unlink()
+    store.publish_features()
     return len(found)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import duckdb
 import pytest
@@ -131,9 +132,12 @@ def test_what_is_published_beside_a_spool_that_lies_elsewhere_is_as_it_was_publi
     for command in (("audit", "list"), ("audit", "verify"), ("verify",)):
         code, _, wrong = give(*command)
         assert (code, wrong) == (0, ""), command
+    assert give("backup", "kept")[0] == 0
+    shutil.rmtree(give.bench.data), shutil.rmtree(give.bench.root / "far")
+    assert give("restore", "kept", *WHY)[0] == 0
+    assert give("audit", "verify")[0] == 0, "services find what was restored"
     (published,) = (give.bench.root / "far" / "schemas").iterdir()
     published.write_text("{}")
     code, _, wrong = give("audit", "verify")
     assert code == 1 and "far/schemas/late.json is not what was published of" in wrong
     assert wrong.count("is not what was published") == 1, "the snapshot says the same"
-    assert not (give.bench.data / "spool").exists()
