@@ -7,6 +7,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
@@ -17,6 +18,7 @@ from older import go_back
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
+from aiops_wb.log import sums
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.repair import from_copies
 from aiops_wb.log.sums import SHARES, in_share, sha256_of
@@ -443,3 +445,16 @@ def test_a_log_without_a_file_is_not_called_whole(bench, capsys):
     assert main(words) == 0
     said = capsys.readouterr().out
     assert "0 files" in said and "nothing is known" in said and "nothing differs" not in said
+
+
+@pytest.mark.parametrize("at_once", [sums._AT_ONCE, 5])
+def test_a_hash_is_taken_in_one_piece_or_in_several_and_tells_how_far_it_is(
+    tmp_path, monkeypatch, at_once
+):
+    monkeypatch.setattr(sums, "_AT_ONCE", at_once)
+    monkeypatch.setattr(sums, "_CHUNK", 4)
+    for content, pieces in ((b"", []), (b"four", [4]), (b"ten bytes.", [4, 4, 2])):
+        (tmp_path / "file").write_bytes(content)
+        told = []
+        assert sha256_of(tmp_path / "file", told.append) == sha256(content).hexdigest()
+        assert told == (pieces if at_once == 5 else pieces and [len(content)])
