@@ -19,7 +19,8 @@ from ..log.store import Store
 from .arguments import AsJson, Why, as_name
 from .call import Call, alone, command
 from .lines import line, lines, printable
-from .output import print_json, progress
+from .meter import progress
+from .output import print_json
 
 __all__ = ["DryRun", "app", "held", "removed", "tell"]
 
@@ -84,7 +85,7 @@ def forget(
     if not dry_run:
         require_free_of([name], why or "")
     with held(call) as log:
-        found = find(log, one, places(call), progress(call, "file"))
+        found = find(log, one, places(call), progress(call, "file", in_log=False))
         before = log.knows_as_forgotten(one._replace(until=None if also_future else EVER))
         if dry_run or (before and not found and not is_begun(log.root)):
             tell(found, None, dry_run, as_json)
@@ -112,7 +113,7 @@ def held(call: Call) -> Iterator[Store]:
 
 def removed(call: Call, log: Store, one: Forgotten, now: datetime, why: str) -> Removed:
     "Find it once more, after what was handed in is taken in, and take it out."
-    shown = progress(call, "file")
+    shown = progress(call, "file", in_log=False)
     done = take_out(log, now, call.who, find(log, one, places(call), shown), why, shown)
     anchor_trail(log, call.settings, now)
     return done

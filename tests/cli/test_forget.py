@@ -231,6 +231,10 @@ def test_what_is_old_goes_and_its_counts_stay(bench, monkeypatch, capsys):
     asked = ("retention", "--days", "1", "--why", "as agreed")
     assert given(bench, *asked[:3], "--dry-run") == 0
     assert "would be removed: 12 predictions, 12 labels, 1 days of pages" in capsys.readouterr().out
+    loud = ["--data", str(bench.data), "--reports-dir", str(bench.root / "reports")]
+    for begun in (asked[:3], ("forget", "--entity", "north")):
+        assert main([*begun, "--dry-run", "--json", *loud]) == 0
+        assert json.loads(capsys.readouterr().out)["dry_run"], "a document and nothing else"
     assert given(bench, *asked) == 0
     assert "removed: 12 predictions, 12 labels, 1 days of pages" in capsys.readouterr().out
     assert counts(bench) == before
