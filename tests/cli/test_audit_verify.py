@@ -129,7 +129,7 @@ def test_what_is_published_beside_a_spool_that_lies_elsewhere_is_as_it_was_publi
     (give.bench.data / "spool").rename(give.bench.root / "far")
     (give.bench.root / "aiops.toml").write_text('spool = "far"\n')
     assert give("features", "set", MODEL, "x", "number", *WHY)[0] == 0
-    for command in (("audit", "list"), ("audit", "verify"), ("verify",)):
+    for command in (("audit", "verify"), ("verify",)):
         code, _, wrong = give(*command)
         assert (code, wrong) == (0, ""), command
     assert give("backup", "kept")[0] == 0
