@@ -36,12 +36,17 @@ AnchorFile = Annotated[
 @command(app, "list")
 def list_changes(call: Call, as_json: AsJson = False):
     "List the audit trail and verify its chain."
-    with open_as_written(call.settings.data, call.who) as (log, instead):
+    with _as_written(call) as (log, instead):
         show(as_rows(log.audit(), LISTED), _text, as_json=as_json)
         verified = log.verify_audit()
     if not as_json:
         _tell_instead(instead)
         line(f"{counted(verified, 'row')}, chain intact")
+
+
+def _as_written(call):
+    "The catalog itself, or where it cannot be held the newest snapshot and why."
+    return open_as_written(call.settings.data, call.who, call.settings.spool)
 
 
 def _text(row):
@@ -77,12 +82,14 @@ def verify(
         lines(VERIFY)
         return
     places, unreadable = _anchors(call, anchor)
-    with open_as_written(call.settings.data, call.who) as (log, instead):
+    with _as_written(call) as (log, instead):
         found = verify_trail(log, sum(places.values(), []))
         decides, shorter = what_decides(log), log.length_findings()
         findings = [*found.findings, *shorter, *anchor_findings(log, _published(call))]
         findings += decides.findings
-    findings += [] if instead else published_findings(call.settings.data, findings)
+    findings += (
+        [] if instead else published_findings(call.settings.data, findings, call.settings.spool)
+    )
     if as_json:
         print_json(
             {

@@ -84,13 +84,19 @@ class Call:
     def writing(self, zone: str | None = None, prepare: Prepare | None = None) -> Iterator[Store]:
         """The log, to be written and published however the work ends; a new one counts days by
         zone. `prepare`: as in `open_store`."""
+        with self.opened(zone, prepare) as store:
+            yield store
+            store.publish(self.settings.snapshots_kept)
+            anchor_trail(store, self.settings, self.now())
+
+    @contextmanager
+    def opened(self, zone: str | None = None, prepare: Prepare | None = None) -> Iterator[Store]:
+        "The same for who publishes and anchors: only what stopped half-way is published here."
         kept, opened = self.settings.snapshots_kept, (self.settings.data, self.who, zone)
         where = {"spool": self.settings.spool, "group": self.settings.group}
         with open_store(*opened, prepare=prepare, **where) as store, store.published(kept):
             doubt_unanchored(store, self.settings)
             yield store
-            store.publish(kept)
-            anchor_trail(store, self.settings, self.now())
 
 
 @contextmanager

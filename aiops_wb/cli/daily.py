@@ -10,7 +10,7 @@ from ..daily import run
 from .arguments import AsOf, Models, Reports, as_date
 from .call import Call, alone, command
 from .lines import counted, line
-from .output import Bar
+from .meter import Bar
 
 app = alone()
 

@@ -10,7 +10,7 @@ from ..examples.stories import STORIES
 from .arguments import as_date
 from .call import Call, alone, command
 from .lines import counted, line
-from .output import Bar, progress
+from .meter import Bar, progress
 
 app = alone()
 UNTIL = [f"{name} {story.until}" for name, story in STORIES.items()]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..log.anchor import add_anchor
+from ..log.anchor_command import anchor_trail
 from ..log.forgetting import Removal, Removed, find, is_begun, require_free_of
 from ..log.forgetting import forget as take_out
 from ..log.forgotten import Forgotten
@@ -15,11 +15,12 @@ from ..log.ingest import ingest
 from ..log.named_files import Places
 from ..log.outbox import Outbox
 from ..log.reading import Limits, ReadOptions
-from ..log.store import Store, open_store
+from ..log.store import Store
 from .arguments import AsJson, Why, as_name
 from .call import Call, alone, command
 from .lines import line, lines, printable
-from .output import print_json, progress
+from .meter import progress
+from .output import print_json
 
 __all__ = ["DryRun", "app", "held", "removed", "tell"]
 
@@ -84,7 +85,7 @@ def forget(
     if not dry_run:
         require_free_of([name], why or "")
     with held(call) as log:
-        found = find(log, one, places(call), progress(call, "file"))
+        found = find(log, one, places(call), progress(call, "file", in_log=False))
         before = log.knows_as_forgotten(one._replace(until=None if also_future else EVER))
         if dry_run or (before and not found and not is_begun(log.root)):
             tell(found, None, dry_run, as_json)
@@ -106,18 +107,15 @@ def places(call: Call) -> Places:
 @contextmanager
 def held(call: Call) -> Iterator[Store]:
     "The log to be written, while nobody hands cases on; published however the work ends."
-    kept = call.settings.snapshots_kept
-    with Outbox(call.settings.data).held(), open_store(call.settings.data, call.who) as log:
-        with log.published(kept):
-            yield log
+    with Outbox(call.settings.data).held(), call.opened() as log:
+        yield log
 
 
 def removed(call: Call, log: Store, one: Forgotten, now: datetime, why: str) -> Removed:
     "Find it once more, after what was handed in is taken in, and take it out."
-    shown = progress(call, "file")
+    shown = progress(call, "file", in_log=False)
     done = take_out(log, now, call.who, find(log, one, places(call), shown), why, shown)
-    if call.settings.audit_anchor:
-        add_anchor(log, call.settings.audit_anchor, now)
+    anchor_trail(log, call.settings, now)
     return done
 
 

@@ -29,7 +29,7 @@ from .delivery import (
     show_preview,
 )
 from .lines import lines
-from .output import progress
+from .meter import progress
 
 app = group()
 

@@ -4,20 +4,16 @@ import json
 import resource
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from tqdm import tqdm
 
-from ..render.engine import ReportResult
-from .call import Call
 from .lines import drawn, line, lines, printable
 
-__all__ = ["Bar", "peak_memory", "print_json", "progress", "rounds_bar", "show"]
+__all__ = ["peak_memory", "print_json", "show"]
 
 NARROWEST = 40
 "Columns of a table at least: what does not fit is broken by the terminal."
@@ -91,55 +87,7 @@ def _cell(value):
     return printable(str(value))
 
 
-class Bar:
-    "A progress bar on a terminal, a line for each step in a log."
-
-    def __init__(self, call: Call, what: str):
-        self.call, self.what, self.bar = call, what, None
-
-    def expect(self, steps: int) -> None:
-        "So many steps will come."
-        if steps and sys.stderr.isatty() and not self.call.quiet:
-            self.bar = tqdm(total=steps, desc=self.what, unit="report")
-
-    def done(self, result: ReportResult) -> None:
-        "One step is done."
-        failed = result.state == "failed"
-        if self.bar is not None:
-            self.bar.update()
-            if self.bar.n >= self.bar.total:
-                self.bar.close()
-        elif failed or not sys.stderr.isatty():
-            self.call.say(f"{result.name}: {result.state}")
-        if failed:
-            reason = (result.error or "").strip().splitlines()[-1]
-            tqdm.write(printable(f"{result.name} failed: {reason}"), file=sys.stderr)
-
-
-@contextmanager
-def rounds_bar(call: Call) -> Iterator[Callable[[int], None]]:
-    "Shows which tree is grown, on a terminal; how many there will be nobody knows."
-    seen = sys.stderr.isatty() and not call.quiet
-    with tqdm(desc="growing trees", unit="tree", disable=not seen) as bar:
-        yield lambda _: bar.update() and None
-
-
 def peak_memory() -> str:
     "The most memory that this process has had, in words."
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return f"{most / (2**20 if sys.platform == 'darwin' else 2**10):,.0f} MB"
-
-
-def progress(call: Call, unit: str = "day") -> Callable[[Sequence, str], Iterator]:
-    "Shows how far a loop over items is: a bar on a terminal, a line for each tenth in a log."
-
-    def shown(items: Sequence, what: str) -> Iterable:
-        if sys.stderr.isatty() and not call.quiet:
-            yield from tqdm(items, desc=printable(what), unit=unit)
-            return
-        for number, item in enumerate(items, 1):
-            yield item
-            if number == len(items) or number % max(1, len(items) // 10) == 0:
-                call.say(f"{what}: {number} of {len(items)}")
-
-    return shown

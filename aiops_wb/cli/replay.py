@@ -14,7 +14,8 @@ from ..watch.policy import read_policy
 from .arguments import AsJson, AsOf, FirstDay, LastDay, Model, as_name
 from .call import Call, alone, command
 from .lines import line
-from .output import print_json, progress, show
+from .meter import progress
+from .output import print_json, show
 
 app = alone()
 
@@ -69,7 +70,7 @@ def replay_(
         live_trainings(call, (model, first, last), policies, as_of, report, as_json)
         return 0
     other = against if against in (None, ACTUAL) else read_policy(Path(against))
-    shown = progress(call, unit="morning")
+    shown = progress(call, "morning", in_log=not as_json)
     with call.reading() as log:
         of = replay(
             log,
@@ -81,7 +82,7 @@ def replay_(
             against=other,
             version=version,
             as_of=as_of,
-            shown=lambda mornings: mornings if as_json else shown(mornings, "living mornings"),
+            shown=lambda mornings: shown(mornings, "living mornings"),
         )
     page = None if report is None else _written(report, of, call.now())
     if as_json:

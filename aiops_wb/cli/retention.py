@@ -12,7 +12,7 @@ from ..render.pages import write_pages
 from .arguments import AsJson, Why, as_days
 from .call import Call, alone, command
 from .forget import DryRun, held, places, removed, tell
-from .output import progress
+from .meter import progress
 
 app = alone()
 
@@ -37,7 +37,7 @@ def retention(
         zone = ZoneInfo(log.timezone)
         first = now.astimezone(zone).date() - timedelta(days)
         one = Forgotten("before", until=datetime.combine(first, datetime.min.time(), zone))
-        found = find(log, one, places(call), progress(call, "file"))
+        found = find(log, one, places(call), progress(call, "file", in_log=False))
         if dry_run or (log.knows_as_forgotten(one) and not found and not is_begun(log.root)):
             tell(found, None, dry_run, as_json)
             return

@@ -15,7 +15,8 @@ from ..watch.dial import calls_in_words
 from .arguments import AlertsPerDay, FirstDay, LastDay, Model, as_name
 from .call import Call, alone, already, command
 from .lines import line
-from .output import peak_memory, rounds_bar
+from .meter import rounds_bar
+from .output import peak_memory
 
 app = alone()
 SHOWN = ("roc_auc", "pr_auc", "precision", "recall")

@@ -9,7 +9,8 @@ from ..replay.retrained import Retrained, relive_trainings
 from ..watch.policy import Policy
 from .call import Call
 from .lines import line
-from .output import peak_memory, print_json, progress, show
+from .meter import progress
+from .output import peak_memory, print_json, show
 
 __all__ = ["live_trainings"]
 
@@ -25,8 +26,8 @@ def live_trainings(
     "Live trainings of a model (with its first and last day) again, and tell what came of them."
     if not as_json:
         call.say("each training holds its rows in memory, scoring those of a week")
-    shown = progress(call, unit="step")
-    bar = lambda steps: steps if as_json else shown(steps, "training and scoring")
+    shown = progress(call, "step", in_log=not as_json)
+    bar = lambda steps: shown(steps, "training and scoring")
     with call.reading() as log:
         of = relive_trainings(log, *named, policies, call.settings, as_of=as_of, shown=bar)
     page = None if report is None else _written(report, of, call.now())

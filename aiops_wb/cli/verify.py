@@ -1,21 +1,18 @@
 """Is the log what was committed: its bytes, its rows, its counts, what decides."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from time import perf_counter
 from typing import Annotated
 
 import typer
-from tqdm import tqdm
 
 from ..log.sums import SHARES
 from ..log.verify import Asked, Compared, Finding, compare_bytes, look_further
 from .arguments import AsJson, as_date, as_name
 from .call import Call, alone, command
 from .lines import counted, line, printable
+from .meter import meter
 from .output import print_json
 
 app = alone()
@@ -57,30 +54,21 @@ def verify(
             log.require_model(model)
         asked = Asked(since, model)
         began = perf_counter()
-        with _bar(call, "bytes", sum(f.bytes for f in asked.files(log)), "B") as advance:
+        size = sum(file.bytes for file in asked.files(log))
+        with meter(call, "bytes", size, leave=False) as advance:
             compared = compare_bytes(log, replace(asked, advance=advance))
         rate = compared.bytes / 1e6 / max(perf_counter() - began, 1e-9)
         findings = compared.findings
         if not files_only:
             rows = sum(file.rows for file in asked.files(log))
             broken = frozenset(file.path for file in compared.broken)
-            with _bar(call, "rows", rows, "row") as advance:
+            with meter(call, "rows", rows, "row", leave=False) as advance:
                 findings += look_further(log, replace(asked, advance=advance, broken=broken))
     if as_json:
         print_json(_as_json(compared, findings, rate, files_only))
     else:
         _tell(compared, findings, rate, files_only)
     return 1 if findings else 0
-
-
-@contextmanager
-def _bar(call: Call, what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    "Shows how far a reading is, with its rate, on a terminal."
-    seen = sys.stderr.isatty() and not call.quiet
-    with tqdm(
-        total=total, desc=what, unit=unit, unit_scale=True, disable=not seen, leave=False
-    ) as bar:
-        yield lambda n: bar.update(n) and None
 
 
 def _as_json(compared: Compared, findings: list[Finding], rate: float, files_only: bool):

@@ -17,24 +17,26 @@ __all__ = ["open_as_written", "published_anchor", "published_findings"]
 
 
 @contextmanager
-def open_as_written(root: str | Path, owner: str) -> Iterator[tuple[Reader, str]]:
+def open_as_written(
+    root: str | Path, owner: str, spool: Path | None = None
+) -> Iterator[tuple[Reader, str]]:
     """The catalog, read-only, and an empty text; where another process writes, or this one may not,
     the newest snapshot and why. Writers wait for whoever reads so. StoreError where neither can be
-    read."""
+    read. `spool`: where it does not lie in the folder."""
     root = Path(root)
     if not (root / "catalog.duckdb").exists():
-        with open_snapshot(root) as reader:
+        with open_snapshot(root, spool) as reader:
             yield reader, f"there is no catalog in {root}"
         return
     try:
         lock = lock_catalog(root, owner, briefly=True)
     except (Busy, OSError) as error:
         why = _instead(root, error)
-        with open_snapshot(root) as reader:
+        with open_snapshot(root, spool) as reader:
             yield reader, why
         return
     try:
-        with _catalog(root) as reader:
+        with _catalog(root, spool) as reader:
             yield reader, ""
     finally:
         lock.truncate(0)
@@ -53,11 +55,13 @@ def published_anchor(root: str | Path) -> Anchor | None:
         return None
 
 
-def published_findings(root: str | Path, known: Iterable[str]) -> list[str]:
+def published_findings(
+    root: str | Path, known: Iterable[str], spool: Path | None = None
+) -> list[str]:
     """What speaks against the newest snapshot, which pages and analysts read, beside what is known
-    of the catalog; nothing without one that can be read."""
+    of the catalog; nothing without one that can be read. `spool`: as above."""
     try:
-        with open_snapshot(root) as reader:
+        with open_snapshot(root, spool) as reader:
             found = [*reader.chain_findings(), *deciding_findings(reader)]
     except (StoreError, OSError, duckdb.Error):
         return []
@@ -71,9 +75,9 @@ def _instead(root, error):
     return str(error).partition(": try again")[0]
 
 
-def _catalog(root):
+def _catalog(root, spool):
     try:
-        return open_reader(root / "catalog.duckdb", root, "catalog")
+        return open_reader(root / "catalog.duckdb", root, "catalog", spool)
     except duckdb.Error as error:
         raise StoreError(
             f"the catalog in {root} cannot be read ({str(error).splitlines()[0]}): "

@@ -22,14 +22,11 @@ from .backup_files import (
     SETTINGS,
     Manifest,
     Rights,
-    Seen,
     backups,
     copied,
     held_folder,
     megabytes,
-    quietly,
     read_manifest,
-    sha256,
     verify_backup,
     write_manifest,
 )
@@ -38,6 +35,7 @@ from .duck import connect
 from .durable import fsync
 from .errors import StoreError
 from .snapshot import Snapshot, snapshots
+from .sums import Seen, quietly, sha256_of
 
 __all__ = ["Made", "drop_older", "make_backup", "require_place"]
 
@@ -276,7 +274,7 @@ class _Copying:
         self.files[path] = copied(source, place, self.seen)
 
     def _linked(self, path, source, place):
-        if path == SETTINGS or sha256(source, self.seen) != self.known[path].sha256:
+        if path == SETTINGS or sha256_of(source, self.seen) != self.known[path].sha256:
             return False
         try:
             os.link(self.before / DATA / path, place)

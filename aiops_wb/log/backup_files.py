@@ -8,7 +8,7 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from .durable import write_durably
 from .errors import Busy, StoreError
+from .sums import Seen, quietly, sha256_of
 
 __all__ = [
     "DATA",
@@ -25,7 +26,6 @@ __all__ = [
     "Kept",
     "Manifest",
     "Rights",
-    "Seen",
     "backups",
     "copied",
     "held_folder",
@@ -33,9 +33,7 @@ __all__ = [
     "megabytes",
     "newest_or_itself",
     "place_of",
-    "quietly",
     "read_manifest",
-    "sha256",
     "verify_backup",
     "write_manifest",
 ]
@@ -44,13 +42,6 @@ DATA, SETTINGS, MANIFEST = "data", "aiops.toml", "manifest.json"
 _FORMAT = 1
 _CHUNK = 1 << 20
 _NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z(-\d+)?")
-
-Seen = Callable[[int], None]
-"Is told how many bytes were dealt with since it was told before."
-
-
-def quietly(_: int) -> None:
-    "Tell nobody."
 
 
 class Rights(NamedTuple):
@@ -117,16 +108,6 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def sha256(path: Path, seen: Seen = quietly) -> str:
-    "The SHA-256 of a file's bytes."
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            seen(len(chunk))
-    return digest.hexdigest()
-
-
 def copied(source: Path, target: Path, seen: Seen = quietly) -> Kept:
     "Copy a file, forced to the disk under a name that is new, and hash what was copied."
     digest, size = hashlib.sha256(), 0
@@ -191,7 +172,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def manifest_hash(folder: Path) -> str:
     "The hash of a backup's manifest, which stands for all of the backup."
-    return sha256(folder / MANIFEST)
+    return sha256_of(folder / MANIFEST)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -251,7 +232,7 @@ def _problem(path, kept, seen):
             return "is no regular file"
         if found.st_size != kept.size:
             return f"has {found.st_size:,} bytes instead of {kept.size:,}"
-        return None if sha256(path, seen) == kept.sha256 else "has other bytes"
+        return None if sha256_of(path, seen) == kept.sha256 else "has other bytes"
     except FileNotFoundError:
         return "is missing"
     except OSError as error:

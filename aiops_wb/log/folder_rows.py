@@ -6,7 +6,6 @@ from pathlib import Path
 
 import duckdb
 
-from .backup_files import sha256
 from .delivered import content_id
 from .durable import fsync
 from .ingest import ingest
@@ -15,6 +14,7 @@ from .open_file import SUFFIX
 from .reading import ReadOptions
 from .repair import as_segment, segment_name
 from .store import Store
+from .sums import sha256_of
 
 __all__ = ["rows_not_here", "spool_to_its_place", "take_rows_of"]
 
@@ -28,10 +28,11 @@ def rows_not_here(store: Store, folder: Path) -> list[Path]:
 
 def _day_files_not_here(store, folder, named, segments):
     for path in sorted((folder / "log").rglob("*.parquet")):
-        name, identity = str(path.relative_to(folder)), sha256(path)
+        name, identity = str(path.relative_to(folder)), sha256_of(path)
         mine = store.root / name
         # a batch of the same number may have been another since
-        same = named.get(name) == path.stat().st_size and mine.exists() and sha256(mine) == identity
+        same = named.get(name) == path.stat().st_size and mine.exists()
+        same = same and sha256_of(mine) == identity
         if not same and segment_name(identity) not in segments:
             yield path
 
@@ -42,7 +43,7 @@ def _spool_not_here(store, folder):
         place = folder / "spool" / kind
         for path in sorted([*place.glob("[!.]*"), *place.glob(f".*{SUFFIX}")]):
             mine = store.spool / kind / path.name
-            same = mine.is_file() and sha256(mine) == sha256(path)
+            same = mine.is_file() and sha256_of(mine) == sha256_of(path)
             if path.is_file() and not same and content_id(path) not in taken:
                 yield path
 
@@ -75,7 +76,7 @@ def _into_spool(store, path):
     make_in_spool(place.parent)
     if place.exists():  # the same open file, of an earlier moment
         stem = place.name.removesuffix(place.suffix)
-        place = place.with_name(f"{stem}-{sha256(path)[:8]}{place.suffix}")
+        place = place.with_name(f"{stem}-{sha256_of(path)[:8]}{place.suffix}")
     temporary = place.with_name(f".{place.name}.tmp")
     shutil.copyfile(path, temporary)
     as_its_folder(temporary)
@@ -85,8 +86,8 @@ def _into_spool(store, path):
 
 
 def spool_to_its_place(store: Store) -> int:
-    """Where the spool lies elsewhere: what a backup brought of it into the data folder goes there;
-    how many files."""
+    """Where the spool lies elsewhere: what a backup brought of it into the data folder goes there,
+    and what is known of features is published there; how many files."""
     here = store.root / "spool"
     if store.spool.resolve() == here.resolve():
         return 0
@@ -95,4 +96,5 @@ def spool_to_its_place(store: Store) -> int:
     for path in found:
         _into_spool(store, path)
         path.unlink()
+    store.publish_features()
     return len(found)

@@ -19,15 +19,12 @@ from .backup_files import (
     DATA,
     SETTINGS,
     Manifest,
-    Seen,
     copied,
     held_folder,
     manifest_hash,
     megabytes,
     place_of,
-    quietly,
     read_manifest,
-    sha256,
     verify_backup,
 )
 from .catalog import Reader
@@ -40,6 +37,7 @@ from .reading import ReadOptions
 from .repair import catalog_from_snapshot, take_in_again
 from .snapshot import snapshots
 from .store import open_store
+from .sums import Seen, quietly, sha256_of
 
 __all__ = ["BEFORE", "Restored", "require_whole_backup", "restore_backup"]
 
@@ -328,7 +326,7 @@ def _of_settings(source, manifest, into):
         kept.rights.give(place)
         fsync(into.parent)
         return [f"settings: {place}"]
-    if place.is_file() and sha256(place) == kept.sha256:
+    if place.is_file() and sha256_of(place) == kept.sha256:
         return []
     stands = f", and {place} is another" if place.exists() else ""
     return [

@@ -28,14 +28,7 @@ class ResultReads(Connected):
         """The latest figures of each day and metric, of all tenants together unless one is named
         (None: everything stored): event_date, version, tenant, segment, metric, value, lower,
         upper, n, as_of, window_first, window_last."""
-        where, values = conditions(
-            model=model,
-            event_date__ge=start,
-            event_date__le=end,
-            segment=segment,
-            tenant=tenant,
-            as_of__le=as_of,
-        )
+        where, values = _stored(model, start, end, as_of, segment=segment, tenant=tenant)
         return self.frame(
             f"""
             SELECT event_date, version, tenant, segment, metric, value, lower, upper, n, as_of,
@@ -58,14 +51,7 @@ class ResultReads(Connected):
     ) -> dict[tuple[date, str], float]:
         """(day, metric) -> the figure of the day, of all tenants together, as it was stored last;
         of the version that was figured last where there were two."""
-        where, values = conditions(
-            model=model,
-            event_date__ge=start,
-            event_date__le=end,
-            segment="",
-            tenant="",
-            as_of__le=as_of,
-        )
+        where, values = _stored(model, start, end, as_of)
         latest = f"""
             SELECT event_date, metric, arg_max(value, (as_of, run_id))
             FROM metrics{where} AND metric IN (SELECT unnest($metrics))
@@ -99,15 +85,7 @@ class ResultReads(Connected):
     ) -> dict[tuple[date, str], tuple[Figure, datetime]]:
         """(day, metric) -> the figure of a version as it was first stored, of all tenants together,
         and as of when."""
-        where, values = conditions(
-            model=model,
-            version=version,
-            event_date__ge=start,
-            event_date__le=end,
-            segment="",
-            tenant="",
-            as_of__le=as_of,
-        )
+        where, values = _stored(model, start, end, as_of, version=version)
         rows = self._rows(
             f"""
             SELECT event_date, metric, as_of, value, lower, upper, n FROM metrics{where}
@@ -186,3 +164,9 @@ class ResultWrites(ResultReads, Writing):
     def add_runs(self, frame: pd.DataFrame) -> None:
         "Append run records."
         self._insert("runs", frame)
+
+
+def _stored(model, start, end, as_of, **of):
+    "What the figures of some days are chosen by: those of all events unless something is named."
+    days = {"event_date__ge": start, "event_date__le": end, "as_of__le": as_of}
+    return conditions(model=model, **days, **{"segment": "", "tenant": ""} | of)

@@ -5,7 +5,6 @@ A log that was made before hashes were recorded gets them with the next ingest, 
 so; until then what was never recorded is told apart from what was found to be whole.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from .feature_schema import LATEST
 from .published import published_text, schema_path
 from .seals import COUNTED, calibration_seals, version_seals
 from .store import Store
+from .sums import sha256_of
 
 __all__ = [
     "STANDS",
@@ -235,7 +235,7 @@ def _files(reader):
         if not expected:  # version 0.1 had versions without one
             continue
         try:
-            found = hashlib.sha256((reader.root / path).read_bytes()).hexdigest()
+            found = sha256_of(reader.root / path)
         except OSError as error:
             why = error.strerror or str(error)
             findings.append(f"the file of {model} {version} cannot be read ({path}: {why})")

@@ -1,13 +1,13 @@
-"""The bytes of day files: what they were when they were committed, and whether they still are.
+"""The bytes of files: their SHA-256, and whether day files are still what was committed.
 
-A SHA-256 (FIPS 180-4) stands in the catalog beside each file, so that no byte changes unnoticed, by
-a disk or by a hand, whether or not the file can still be read. It does not protect from whoever
-changes file and catalog alike: that is what counts, the trail and its anchors are for.
+A SHA-256 (FIPS 180-4) stands in the catalog beside each day file, so that no byte changes
+unnoticed, by a disk or by a hand, whether or not the file can still be read. It does not protect
+from whoever changes file and catalog alike: that is what counts, the trail and its anchors are for.
 """
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 from zlib import crc32
@@ -16,19 +16,30 @@ import duckdb
 
 from .duck import parquet
 
-__all__ = ["SHARES", "holds", "in_share", "sha256_of", "what_changed"]
+__all__ = ["SHARES", "Seen", "holds", "in_share", "quietly", "sha256_of", "what_changed"]
 
 SHARES = 28
 "Mornings after which each file of the log was looked at: a month."
 _AT_ONCE = 1 << 23  # bytes that are read in one piece: most files, and no buffer for them
+_CHUNK = 1 << 20
+
+Seen = Callable[[int], None]
+"Is told how many bytes were dealt with since it was told before."
 
 
-def sha256_of(path: str | Path) -> str:
+def quietly(_: int) -> None:
+    "Tell nobody."
+
+
+def sha256_of(path: str | Path, seen: Seen = quietly) -> str:
     "The SHA-256 of a file's bytes, in hexadecimal. OSError where it cannot be read."
+    digest = hashlib.sha256()
     with open(path, "rb", buffering=0) as file:
-        if os.fstat(file.fileno()).st_size <= _AT_ONCE:
-            return hashlib.sha256(file.readall()).hexdigest()
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        size = os.fstat(file.fileno()).st_size + 1
+        while chunk := file.read(size if size <= _AT_ONCE else _CHUNK):
+            digest.update(chunk)
+            seen(len(chunk))
+    return digest.hexdigest()
 
 
 def what_changed(path: Path, sha256: str | None) -> str | None:

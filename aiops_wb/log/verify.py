@@ -22,7 +22,7 @@ from .duck import parquet, spelt
 from .errors import StoreError
 from .gone import DayFile, problem_of
 from .sealed import deciding_findings
-from .sums import what_changed
+from .sums import Seen, quietly, what_changed
 from .verify_counts import arrivals_differ, counts_differ, features_differ, once_differ
 
 __all__ = [
@@ -56,7 +56,7 @@ class Asked:
 
     since: date | None = None  # days before it are not asked; files of an unknown day always are
     model: str | None = None  # predictions, counts and versions of this model alone
-    advance: Callable[[int], None] = lambda n: None  # told of progress, in bytes or rows
+    advance: Seen = quietly  # told of progress, in bytes or rows
     broken: frozenset[str] = frozenset()  # paths of files that are known not to be whole
 
     def files(self, reader: Reader) -> list[DayFile]:
@@ -134,7 +134,7 @@ def _still_broken(root, found):
     with open_snapshot(root) as newest:
         named, lost = {file.path: file for file in newest.day_files()}, newest.lost_files()
     again = [named[file.path] for file in found if file.path in named and file.path not in lost]
-    return _problems(root, again, lambda n: None)
+    return _problems(root, again, quietly)
 
 
 def _unknown(reader):

@@ -1,6 +1,5 @@
 """Versions of models: registered, active, each with its threshold in force."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -14,6 +13,7 @@ from .base import conditions
 from .errors import StoreError
 from .feature_schema import FeatureSchemaWrites, kinds_of_card
 from .seals import version_seals
+from .sums import sha256_of
 
 __all__ = ["LEAST_LABELLED", "VersionReads", "VersionWrites", "no_file"]
 
@@ -138,7 +138,7 @@ class VersionReads(AuditReads):
         "What belongs to a version, and whether it is there."
         card, named = row.card, {"model": row.model, "version": row.version}
         path = self.root / row.path  # the folder itself for a version without a file
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        digest = sha256_of(path) if path.is_file() else None
         yield "the file that was registered", "sha256" not in card or digest == card["sha256"]
         of_version = "WHERE model = $model AND version = $version"
         held = f"SELECT coalesce(sum(n_labelled), 0)::BIGINT FROM held_out_counts {of_version}"

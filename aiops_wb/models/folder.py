@@ -4,7 +4,6 @@ Nothing here needs mlflow, and nothing of a folder is run when it is imported: t
 XGBoost's own format, the rest is JSON and CSV, each checked by its hash.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -25,6 +24,7 @@ from ..log.durable import fsync
 from ..log.errors import StoreError
 from ..log.reading import shown
 from ..log.store import Store
+from ..log.sums import sha256_of
 from ..log.versions import no_file
 from ..stats.counts import ScoreCounts, total
 from ..stats.points import Grid
@@ -113,7 +113,7 @@ def _told(reader, row, folder, now) -> dict[str, Any]:
         "exported_at": now.isoformat(),
         "in_force": reader.standing(row.model, row.version).as_evidence(),
         "card": row.card,
-        "sha256": {name: _sha256(folder / name) for name in (MODEL, HELD_OUT, REFERENCE)},
+        "sha256": {name: sha256_of(folder / name) for name in (MODEL, HELD_OUT, REFERENCE)},
     }
 
 
@@ -133,10 +133,6 @@ def _write_described(folder, told):
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-
-
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def import_version(
@@ -194,7 +190,7 @@ def read_folder(folder: Path) -> Folder:
 
 
 def _check(folder, name, expected):
-    if _sha256(folder / name) != expected:
+    if sha256_of(folder / name) != expected:
         raise StoreError(
             f"{folder} holds no whole version: {name} is not the file that was exported."
         )

@@ -1,6 +1,5 @@
 """Versions that are kept: registered once, never replaced, loaded only as they were registered."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,6 +13,7 @@ from ..log.durable import fsync
 from ..log.errors import StoreError
 from ..log.names import checked_name, file_name
 from ..log.store import Store
+from ..log.sums import sha256_of
 from ..log.versions import LEAST_LABELLED, no_file
 from ..stats.automation import Certainty, certainty, without_labels
 from ..stats.counts import ScoreCounts, total
@@ -47,7 +47,7 @@ def register(
     first = None if stands else _first_calibration(trained, held_out, now, high, options)
     target = _place(store.root, model, version) if trained.booster else None
     written = _written_aside(trained, target) if target else None
-    kept = {"sha256": _sha256(written)} if target else {}
+    kept = {"sha256": sha256_of(written)} if target else {}
     kept["has_reference"] = trained.reference is not None and len(trained.reference) > 0
     kept["has_calibration"] = first is not None
     kept["figures"] = kept_figures(held_out, trained.threshold)
@@ -78,7 +78,7 @@ def _registered_before(store, trained, held_out):
     fresh = trained.card | {"figures": kept_figures(held_out, trained.threshold)}
     if trained.booster:
         written = _written_aside(trained, _place(store.root, model, version))
-        fresh["sha256"] = _sha256(written)
+        fresh["sha256"] = sha256_of(written)
         written.unlink()
     if _as_stored(known, fresh) != _as_stored(fresh, fresh):
         raise StoreError(
@@ -140,10 +140,6 @@ def _written_aside(trained, target) -> Path:
     return written
 
 
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def load(
     reader: Reader,
     model: str,
@@ -168,7 +164,7 @@ def load(
     if not row.path:
         raise StoreError(no_file(model, version))
     path = reader.root / row.path
-    if not path.exists() or _sha256(path) != row.card["sha256"]:
+    if not path.exists() or sha256_of(path) != row.card["sha256"]:
         raise StoreError(
             f"{path} is missing or is not the file that was registered as {model} {version}."
         )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import duckdb
 import pytest
@@ -122,3 +123,21 @@ def test_a_morning_says_what_differs_and_does_its_work(give):
     assert "anchor of the audit trail was not taken by false (exit code 1)" in told
     with open_snapshot("data") as log:
         assert log.audit_head()[0] == 2 and len(log.runs(MODEL)) == 3, "all days have figures"
+
+
+def test_what_is_published_beside_a_spool_that_lies_elsewhere_is_as_it_was_published(give):
+    (give.bench.data / "spool").rename(give.bench.root / "far")
+    (give.bench.root / "aiops.toml").write_text('spool = "far"\n')
+    assert give("features", "set", MODEL, "x", "number", *WHY)[0] == 0
+    for command in (("audit", "verify"), ("verify",)):
+        code, _, wrong = give(*command)
+        assert (code, wrong) == (0, ""), command
+    assert give("backup", "kept")[0] == 0
+    shutil.rmtree(give.bench.data), shutil.rmtree(give.bench.root / "far")
+    assert give("restore", "kept", *WHY)[0] == 0
+    assert give("audit", "verify")[0] == 0, "services find what was restored"
+    (published,) = (give.bench.root / "far" / "schemas").iterdir()
+    published.write_text("{}")
+    code, _, wrong = give("audit", "verify")
+    assert code == 1 and "far/schemas/late.json is not what was published of" in wrong
+    assert wrong.count("is not what was published") == 1, "the snapshot says the same"

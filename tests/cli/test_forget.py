@@ -16,6 +16,7 @@ from aiops_wb.log.acts import hand_in
 from aiops_wb.log.outbox import Outbox
 from aiops_wb.log.reason_files import OfDay
 from aiops_wb.log.spool import PredictionLogger
+from aiops_wb.log.store import open_store
 from aiops_wb.watch.cases import case_id
 
 NAME, ID = "Zoë-Quetzalcoatl-7731", "pred-quetzal-000417"
@@ -230,6 +231,10 @@ def test_what_is_old_goes_and_its_counts_stay(bench, monkeypatch, capsys):
     asked = ("retention", "--days", "1", "--why", "as agreed")
     assert given(bench, *asked[:3], "--dry-run") == 0
     assert "would be removed: 12 predictions, 12 labels, 1 days of pages" in capsys.readouterr().out
+    loud = ["--data", str(bench.data), "--reports-dir", str(bench.root / "reports")]
+    for begun in (asked[:3], ("forget", "--entity", "north")):
+        assert main([*begun, "--dry-run", "--json", *loud]) == 0
+        assert json.loads(capsys.readouterr().out)["dry_run"], "a document and nothing else"
     assert given(bench, *asked) == 0
     assert "removed: 12 predictions, 12 labels, 1 days of pages" in capsys.readouterr().out
     assert counts(bench) == before
@@ -246,3 +251,25 @@ def test_what_is_old_goes_and_its_counts_stay(bench, monkeypatch, capsys):
     assert given(bench, *asked) == 0 and "nothing was written" in capsys.readouterr().out
     with bench.store() as store:
         assert store.audit_head() == rows
+
+
+def test_the_log_of_a_removal_is_the_one_of_every_command(bench, monkeypatch, capsys):
+    "Its spool may lie elsewhere, and a trail whose end was cut off gets no row."
+    monkeypatch.setattr(Call, "now", lambda self: NOW)
+    bench.log(events(days=1, per_day=6, start=date(2026, 3, 18)))
+    far, anchor = bench.root / "far", bench.root / "anchor.jsonl"
+    (bench.data / "spool").rename(far)
+    told = f'spool = "{far}"\naudit_anchor = "{anchor}"\n'
+    (bench.root / "aiops.toml").write_text(told)
+    asked = ("forget", "--entity", "north", "--why", "asked to")
+    assert given(bench, *asked) == 0
+    assert "loaded" in capsys.readouterr().out, "what waits there is taken in before"
+    assert not (bench.data / "spool").exists()
+    rows = json.loads(anchor.read_text().splitlines()[-1])["rows"]
+    assert rows > 0
+    with open_store(bench.data, "test", spool=far) as store:
+        store.con.execute("DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)")
+    assert given(bench, "forget", "--entity", "south", "--why", "asked to") == 1
+    assert f"speaks of {rows} rows of the audit trail" in capsys.readouterr().err
+    with open_store(bench.data, "test", spool=far) as store:
+        assert store.audit_head()[0] == rows - 1

@@ -8,6 +8,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -509,3 +510,16 @@ def test_a_log_without_a_file_is_not_called_whole(bench, capsys):
     assert main(words) == 0
     said = capsys.readouterr().out
     assert "0 files" in said and "nothing is known" in said and "nothing differs" not in said
+
+
+@pytest.mark.parametrize("at_once", [sums._AT_ONCE, 5])
+def test_a_hash_is_taken_in_one_piece_or_in_several_and_tells_how_far_it_is(
+    tmp_path, monkeypatch, at_once
+):
+    monkeypatch.setattr(sums, "_AT_ONCE", at_once)
+    monkeypatch.setattr(sums, "_CHUNK", 4)
+    for content, pieces in ((b"", []), (b"four", [4]), (b"ten bytes.", [4, 4, 2])):
+        (tmp_path / "file").write_bytes(content)
+        told = []
+        assert sha256_of(tmp_path / "file", told.append) == sha256(content).hexdigest()
+        assert told == (pieces if at_once == 5 else pieces and [len(content)])

@@ -110,6 +110,8 @@ def test_the_front_door_shows_the_newest_day_and_a_row_for_each(reports):
         text(html)
     )
     assert text(html).count("12 alerts") == 2
+    apart = "A dot is what one report found; a model's state at the top of this page weighs all"
+    assert apart in text(html), "states of models and of reports are two vocabularies"
     for _, href in links(html):
         assert (reports / href).exists(), href
     assert ("Retraining: fine", "2026-03-04/late/retrain.html") in links(html)
