@@ -130,6 +130,16 @@ def test_a_keyed_hash_is_the_same_in_sql_and_in_python(tmp_path):
         ("Zoë & Co", "<td>Zoë &amp; Co</td>", True),
         ("Zoë & Co", "?who=Zo%C3%AB%20%26%20Co", True),
         ("a-long-name-of-one", "Xa-long-name-of-oneX", True),
+        ("prediction-1", "prediction-10 and prediction-1234567", False),
+        ("prediction-1", "prediction-10, prediction-1.", True),
+        ("123456789012", "9123456789012", False),
+        ("123456789012", "?who=%20123456789012", True),
+        ("O'Brien", "<td>O&#39;Brien</td>", True),
+        ('Al "X" & Co', "<td>Al &#34;X&#34; &amp; Co</td>", True),
+        ('Al "X"', '{"html": "<td title=\\"Al &quot;X&quot;\\">"}', True),
+        ('Al "X"', '1,"Al ""X""",0.3', True),
+        ("Zoë", '{"body": "{\\"who\\": \\"Zo\\\\u00eb\\"}"}', True),
+        ("a/b?c", "?who=a%2Fb%3Fc", True),
     ],
 )
 def test_a_name_is_found_as_files_spell_it(tmp_path, name, text, there):
