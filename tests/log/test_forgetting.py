@@ -13,8 +13,11 @@ from aiops_wb.log.forgetting import find, forget
 from aiops_wb.log.forgotten import Forgotten
 from aiops_wb.log.mentions import Mentions
 from aiops_wb.log.named_files import Places
+from aiops_wb.log.open_file import read
 from aiops_wb.log.pseudonyms import keyed, keyed_sql, made_key
-from aiops_wb.log.spool import PredictionLogger
+from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
+from aiops_wb.log.tables import Batch
+from aiops_wb.log.tables import table as as_table
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 WHO = "person-0815-Ümläut"
@@ -149,6 +152,21 @@ def test_a_name_is_found_as_files_spell_it(tmp_path, name, text, there):
     assert mentions.in_text(mentions.without(text)) is False
     assert mentions.rewrite(tmp_path / "f") == there
     assert (tmp_path / "f").read_text() == ("before\nafter" if there else f"before\n{text}\nafter")
+
+
+def test_a_label_taken_out_of_an_open_file_leaves_the_next_one_whole(bench):
+    logger = OutcomeLogger(bench.data / "spool", "desk", flush_seconds=None)
+    for one in ("a", "b", "c"):
+        logger.log(one, 1, NOW)
+    logger.secure()
+    [path] = bench.data.rglob("*.open")
+    assert blank_rows(path, lambda row: row.get("prediction_id") == "a") == 1
+    with open(path, "rb") as file:
+        left = read(file.fileno())
+    assert (left.torn, left.damaged) == (0, 0)
+    items = [Batch.decoded(one) if isinstance(one, dict) else one for one in left.items]
+    assert as_table(left.header, items).arrays["prediction_id"].tolist() == ["b", "c"]
+    assert blank_rows(path, lambda row: row.get("prediction_id") == "a") == 0
 
 
 def test_rows_are_taken_out_of_an_open_file_and_all_others_stay(bench):
