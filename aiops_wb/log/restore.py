@@ -30,7 +30,7 @@ from .backup_files import (
     sha256,
     verify_backup,
 )
-from .catalog import Reader
+from .catalog import Reader, open_snapshot
 from .duck import connect, parquet
 from .durable import fsync
 from .errors import StoreError
@@ -110,6 +110,7 @@ def restore_backup(
             aside = _swapped(made, into)
         if manifest.batch is not None:
             told += _publish(into, who, keep, aside or stood, manifest)
+            told += _to_forget_again(into, aside or stood, manifest)
         elif aside:
             told.append(f"what stood there is in {aside}")
     return Restored(into, manifest, [*_of_settings(source, manifest, into), *told])
@@ -294,6 +295,30 @@ def _differences(store, stood, manifest):
             f"{stood}' takes them in"
         )
     return said
+
+
+def _to_forget_again(into, stood, manifest):
+    "Who was forgotten after a backup was made stands in it: what there is to say of them."
+    again = "'aiops-wb forget' and 'aiops-wb retention' have to be given again"
+    known, here = (_forgotten_in(folder) if folder else None for folder in (stood, into))
+    if known is None or here is None:
+        since = f"{manifest.made_at.astimezone(UTC):%Y-%m-%d %H:%M}Z"
+        return [f"whoever was forgotten after {since} is in what was restored: {again}"]
+    if not (more := known - here):
+        return []
+    said = ", ".join(sorted({subject for _, subject in more})[:_SHOWN])
+    return [f"{_many(len(more), 'removal')} ({said}) since the backup was made: {again}"]
+
+
+def _forgotten_in(folder):
+    "When and whom the trail of a folder says that it forgot; None where it cannot be read."
+    try:
+        with open_snapshot(folder) as reader:
+            trail = reader.audit()
+    except (StoreError, OSError, duckdb.Error):
+        return None
+    trail = trail[trail.what == "forgotten"]
+    return set(zip(trail.changed_at, trail.subject))
 
 
 def _named(store, files, stood):
