@@ -122,6 +122,27 @@ def test_a_keyed_hash_is_the_same_in_sql_and_in_python(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "lost, said",
+    [
+        (None, "is missing"),
+        pytest.param("00" * 32, "is not the key of that time", marks=pytest.mark.slow),
+        pytest.param("as it was", None, marks=pytest.mark.slow),
+    ],
+)
+def test_a_lost_key_is_said_when_rows_come_in(bench, caplog, lost, said):
+    with bench.store() as store:
+        store.add_forgotten(NOW, [Forgotten("entity", WHO, until=NOW)])
+    key = bench.data / "pseudonyms.key"
+    if said:
+        key.unlink()
+    if said and lost:
+        key.write_text(lost)
+    log(bench, events(days=1, per_day=4, start=date(2026, 3, 18)), "other")
+    assert bench.ingest(NOW).loaded == 4
+    assert [said in one for one in caplog.messages] == [True] if said else not caplog.messages
+
+
+@pytest.mark.parametrize(
     "name, text, there",
     [
         ("7", "in row 7.", True),
