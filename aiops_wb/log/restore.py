@@ -27,6 +27,7 @@ from .backup_files import (
     place_of,
     quietly,
     read_manifest,
+    resolved,
     sha256,
     verify_backup,
 )
@@ -92,7 +93,7 @@ def restore_backup(
     """
     if not why.strip():
         raise StoreError("to restore a log needs a reason: add --why.")
-    into = into.resolve()
+    into = resolved(into)
     if into.is_relative_to(source.resolve()) or source.resolve().is_relative_to(into):
         raise StoreError(f"{into} holds, or lies in, the backup: name another folder with --into.")
     _make_parent(into)

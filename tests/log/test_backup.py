@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -201,6 +202,24 @@ def test_a_manifest_leads_nowhere_else(log):
         with pytest.raises(StoreError, match="leads out of the backup"):
             put_back(log)
         del manifest.files[path]
+    rights = backup_files.Rights(0o600, "", None)
+    for wrong in (
+        {path: kept for path, kept in manifest.files.items() if path != "aiops.toml"},
+        manifest.files | {"aiops.toml": manifest.files["aiops.toml"]._replace(rights=rights)},
+    ):
+        write_manifest(folder, replace(manifest, files=wrong))
+        with pytest.raises(StoreError, match="is no manifest of a backup"):
+            put_back(log)
+    assert not (log.root / "back" / "data").exists()
+
+
+def test_links_in_a_circle_are_no_place(log):
+    circle = log.root / "circle"
+    circle.symlink_to(circle)
+    with pytest.raises(StoreError, match="leads back to itself"):
+        back_up(log, dest="circle")
+    with pytest.raises(StoreError, match="leads back to itself"):
+        put_back(log, into="circle")
 
 
 @pytest.mark.slow
