@@ -75,8 +75,10 @@ def forget(
     as_json: AsJson = False,
 ):
     name = entity if prediction is None else prediction
-    if not name or (entity is not None and prediction is not None):
+    if not name or not name.strip() or (entity is not None and prediction is not None):
         raise typer.BadParameter("name one: --entity ID or --prediction ID.")
+    if not name.isprintable() and any("\ud800" <= one <= "\udfff" for one in name):
+        raise typer.BadParameter("an id is UTF-8.")
     if also_future and entity is None:
         raise typer.BadParameter("--also-future is about an entity.")
     now = call.now()

@@ -27,6 +27,7 @@ from .backup_files import (
     held_folder,
     megabytes,
     read_manifest,
+    resolved,
     verify_backup,
     write_manifest,
 )
@@ -112,7 +113,7 @@ def require_place(root: Path, dest: Path) -> None:
         raise StoreError(f"{root} is no data folder: there is nothing to back up.")
     if dest.exists() and not dest.is_dir():
         raise StoreError(f"{dest} is a file: name a folder for backups.")
-    if dest.resolve().is_relative_to(root.resolve()):
+    if resolved(dest).is_relative_to(root.resolve()):
         raise StoreError(
             f"{dest} lies in the data folder {root}, and would be lost with it: name a folder "
             "elsewhere, better on another disk."

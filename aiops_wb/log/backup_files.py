@@ -34,6 +34,7 @@ __all__ = [
     "newest_or_itself",
     "place_of",
     "read_manifest",
+    "resolved",
     "verify_backup",
     "write_manifest",
 ]
@@ -186,8 +187,10 @@ def read_manifest(folder: Path) -> Manifest:
             raise StoreError(f"{folder} was written by a later release: upgrade aiops_wb.")
         told["made_at"] = datetime.fromisoformat(told["made_at"])
         files, folders = told["files"].items(), told["folders"].items()
-        told["files"] = {_inside(p): Kept(*kept[:2], Rights(*kept[2])) for p, kept in files}
-        told["folders"] = {_inside(path): Rights(*rights) for path, rights in folders}
+        told["files"] = {_inside(p): Kept(*kept[:2], _rights(kept[2])) for p, kept in files}
+        told["folders"] = {_inside(path): _rights(rights) for path, rights in folders}
+        if told["settings"] is not None and SETTINGS not in told["files"]:
+            raise ValueError(f"it names settings and has no {SETTINGS}")
         told["trail"], told["days"] = tuple(told["trail"]), told["days"] and tuple(told["days"])
         return Manifest(**told)
     except OSError as error:
@@ -196,6 +199,21 @@ def read_manifest(folder: Path) -> Manifest:
         ) from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(f"{folder / MANIFEST} is no manifest of a backup: {error}.") from None
+
+
+def _rights(told):
+    "Permissions as they are given to files; nothing else is."
+    if list(map(type, told)) != [int, str, str]:
+        raise ValueError(f"{told!r} are no permissions")
+    return Rights(*told)
+
+
+def resolved(path: Path) -> Path:
+    "Where a folder stands that may not be there yet. StoreError where links lead in a circle."
+    try:
+        return path.resolve()
+    except (RuntimeError, OSError):
+        raise StoreError(f"{path} leads back to itself: name another folder.") from None
 
 
 def _inside(path):

@@ -101,8 +101,17 @@ def find(store: Store, one: Forgotten, places: Places, shown: Shown = _plainly) 
         _note_ids(store, one, shown)
         _note_cases(store, rows)
         known = (store._column(f"FROM {table} ORDER BY 1") for table in ("gone_ids", "gone_cases"))
-        names = tuple(dict.fromkeys(sum(known, [one.name])))
+        own = [] if one.name in _other_names(store) else [one.name]
+        names = tuple(dict.fromkeys(sum(known, own)))
     return _counted(store, Removal(one, rows, labels, names), places, shown)
+
+
+def _other_names(store):
+    """Names of models, versions, tenants and sites: a text that holds one of them is about all who
+    have to do with it, and not about somebody who is called so."""
+    named = store._rows("SELECT DISTINCT unnest([model, version, tenant]) FROM data_files")
+    sites = store._rows("SELECT DISTINCT site_id FROM sites UNION SELECT site_id FROM cases")
+    return {name for (name,) in [*named, *sites]}
 
 
 def _first_day(store, at):
@@ -165,6 +174,11 @@ def _counted(store, removal, places, shown):
     else:
         days = [file for file in files if file.kind == "predictions"]
         outside = named_files(store, one, days, mentions, places, shown)
+        if one.name not in removal.names:
+            outside.kept.append(
+                f"{one.name!r} is the name of a model, a version, a tenant or a site, too: texts "
+                "and pages that say it and none of its predictions stay"
+            )
     numbers |= outside.numbers
     return replace(removal, files=tuple(files), numbers=numbers, outside=outside)
 

@@ -6,6 +6,7 @@ by that time and without a name.
 """
 
 import json
+import logging
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from .base import Connected, Writing
-from .pseudonyms import keyed, keyed_sql, known_key, made_key
+from .pseudonyms import KEY_FILE, keyed, keyed_sql, known_key, made_key
 from .spelling import spellings
 
 __all__ = ["FORGOTTEN", "Forgotten", "ForgottenReads", "ForgottenWrites"]
@@ -22,6 +23,9 @@ __all__ = ["FORGOTTEN", "Forgotten", "ForgottenReads", "ForgottenWrites"]
 FORGOTTEN = "forgotten"
 "The reason of a row that is dropped: who it is about was forgotten."
 
+logger = logging.getLogger(__name__)
+
+_MARK = "key"
 _WORD = re.compile(r"[^\s\"',;|{}\[\]()<>=]+")
 _SCOPE = "(f.tenant IS NULL OR f.tenant = s.tenant) AND (f.model IS NULL OR f.model = s.model)"
 _INTO = """
@@ -71,7 +75,7 @@ class ForgottenWrites(ForgottenReads, Writing):
     def add_forgotten(self, now: datetime, ones: Iterable[Forgotten]) -> None:
         "Remember, by keyed hashes, that some are forgotten; what is known so already is left out."
         new = [one for one in ones if not self.knows_as_forgotten(one)]
-        key = made_key(self.root) if any(one.name is not None for one in new) else b""
+        key = self._key(now) if any(one.name is not None for one in new) else b""
         for one in new:
             name = None if one.name is None else keyed(key, one.kind, one.name)
             self._write(
@@ -79,11 +83,42 @@ class ForgottenWrites(ForgottenReads, Writing):
                 [one.kind, name, one.tenant, one.model, one.until, now],
             )
 
+    def _key(self, now):
+        "The key of the folder, whose own hash stands among those that were made with it."
+        key = made_key(self.root)
+        mark = keyed(key, _MARK, "")
+        self._write(
+            """
+            INSERT INTO forgotten SELECT $mark, $hash, NULL, NULL, NULL, $now
+            WHERE NOT EXISTS (FROM forgotten WHERE kind = $mark AND hash = $hash)""",
+            {"mark": _MARK, "hash": mark, "now": now},
+        )
+        return key
+
+    def _warn_of_lost_key(self):
+        "Say once that who was forgotten under another key cannot be told from others any more."
+        if self._is_warned:
+            return
+        self._is_warned = True
+        key = known_key(self.root)
+        mine = "" if key is None else keyed(key, _MARK, "")
+        marks = self._column("FROM (SELECT hash FROM forgotten WHERE kind = $m)", {"m": _MARK})
+        if any(mark != mine for mark in marks):
+            logger.warning(
+                "who was forgotten cannot be told any more, and is taken in again when delivered: "
+                "%s %s; put it back from a backup",
+                self.root / KEY_FILE,
+                "is missing" if key is None else "is not the key of that time",
+            )
+
+    _is_warned = False
+
     def reject_forgotten(self, kind: str, source: str) -> int:
         """Drop the rows of a chunk (table `rejects`, and `resolved` of outcomes) that are about
         somebody forgotten; how many. Their ids stay in `gone_rows` until `keep_forgotten`."""
         if not self.forgets():
             return 0
+        self._warn_of_lost_key()
         rows = self._predictions_gone(source) if kind == "predictions" else self._outcomes_gone()
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE gone_rows AS {rows}")
         n = self._value("SELECT count(DISTINCT (filename, file_row_number)) FROM gone_rows")
@@ -144,7 +179,7 @@ class ForgottenWrites(ForgottenReads, Writing):
 
     def remember_ids(self, now: datetime, table: str) -> None:
         "Remember the ids of predictions in a table (column prediction_id) as forgotten."
-        hashed = keyed_sql(made_key(self.root), "prediction", "prediction_id")
+        hashed = keyed_sql(self._key(now), "prediction", "prediction_id")
         self._write(
             f"""
             INSERT INTO forgotten

@@ -16,16 +16,19 @@ IN_ITS_PLACE = "(forgotten)"
 "What stands in a text where a name stood."
 
 SURE = 12
-"Characters from which on a name is found anywhere; a shorter one only as a word of its own."
+"""Characters from which on a name is found among letters, too; a shorter one only as a word of its
+own."""
 _PIECE = 1 << 24  # bytes that are looked at together
-_WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+_DIGITS = frozenset(b"0123456789")
+_WORD = _DIGITS | frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 _ESCAPED = frozenset(b"nrt")
 
 
 class Mentions:
     """Names as they stand in files: plain, as JSON and HTML escape them, as part of an address.
 
-    A name of fewer than twelve characters counts where no letter, digit or underscore touches it.
+    A name of fewer than twelve characters counts where no letter, digit or underscore touches it, a
+    longer one where no digit goes on with a number at its end: that is another one's id.
     """
 
     def __init__(self, names: Iterable[str]):
@@ -95,25 +98,47 @@ def _private(path, flags):
 
 
 def _forms(name):
-    in_json = (json.dumps(name, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
-    for text in (name, *in_json, html.escape(name), html.escape(name, False), quote(name)):
+    "A name as it is, escaped, and escaped once more: a page in a notebook, a message in a message."
+    once = [name, *_escaped(name)]
+    for text in dict.fromkeys([*once, *(twice for one in once for twice in _escaped(one))]):
         yield text.encode(errors="surrogateescape")
+
+
+def _escaped(text):
+    yield from (json.dumps(text, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
+    quotes = html.escape(text)
+    yield from (quotes, html.escape(text, False))
+    yield quotes.replace("&quot;", "&#34;").replace("&#x27;", "&#39;")  # as jinja2 has them
+    yield from (quote(text, errors="replace"), quote(text, "", errors="replace"))
+    yield from (text.replace('"', '""'), text.replace("'", "''"))  # CSV, SQL
 
 
 def _places(data, form):
     "Where a name stands in some bytes."
     at = data.find(form)
     while at >= 0:
-        if len(form) >= SURE or _is_alone(data, at, at + len(form)):
+        is_it = _is_no_longer if len(form) >= SURE else _is_alone
+        if is_it(data, at, at + len(form)):
             yield at
         at = data.find(form, at + len(form))
 
 
+def _is_no_longer(data, start, end):
+    "Whether no digit goes on with a number at the end, or before the start, of what stands there."
+    return _is_apart(data, start, end, _DIGITS)
+
+
 def _is_alone(data, start, end):
-    "Whether what stands there is a word of its own; what JSON escapes before it is no part of it."
-    if end < len(data) and data[end] in _WORD and data[end - 1] in _WORD:
+    "Whether what stands there is a word of its own."
+    return _is_apart(data, start, end, _WORD)
+
+
+def _is_apart(data, start, end, kind):
+    "Whether characters of a kind go on at neither end; what is escaped before it is no part of it."
+    if end < len(data) and data[end] in kind and data[end - 1] in kind:
         return False
-    if not start or data[start - 1] not in _WORD or data[start] not in _WORD:
+    if not start or data[start - 1] not in kind or data[start] not in kind:
         return True
     line = data[start - 1] in _ESCAPED and data[max(0, start - 2) : start - 1] == b"\\"
-    return line or data[max(0, start - 6) : max(0, start - 4)] == b"\\u"
+    in_address = data[max(0, start - 3) : max(0, start - 2)] == b"%"
+    return line or in_address or data[max(0, start - 6) : max(0, start - 4)] == b"\\u"

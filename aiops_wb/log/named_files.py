@@ -103,8 +103,15 @@ def _in_spool(store, one, mentions, spool, found):
         same = one.kind == "entity" and within and row.get("entity_id") == one.name
         return same or row.get("prediction_id") in ids
 
+    known = Mentions([*mentions.names, one.name])
     for path in files_below(spool):
-        if not mentions.in_file(path):
+        if path.name.endswith(
+            SUFFIX
+        ):  # its rows have columns: a name that others have, too, is sure
+            there = known.in_file(path)
+        else:
+            there = mentions.in_file(path)
+        if not there:
             continue
         if path.name.endswith(SUFFIX):
             found.add("open files of the spool", partial(blank_rows, path, gone))

@@ -25,9 +25,10 @@ from .backup_files import (
     megabytes,
     place_of,
     read_manifest,
+    resolved,
     verify_backup,
 )
-from .catalog import Reader
+from .catalog import Reader, open_snapshot
 from .duck import connect, parquet
 from .durable import fsync
 from .errors import StoreError
@@ -90,7 +91,7 @@ def restore_backup(
     """
     if not why.strip():
         raise StoreError("to restore a log needs a reason: add --why.")
-    into = into.resolve()
+    into = resolved(into)
     if into.is_relative_to(source.resolve()) or source.resolve().is_relative_to(into):
         raise StoreError(f"{into} holds, or lies in, the backup: name another folder with --into.")
     _make_parent(into)
@@ -108,6 +109,7 @@ def restore_backup(
             aside = _swapped(made, into)
         if manifest.batch is not None:
             told += _publish(into, who, keep, aside or stood, manifest)
+            told += _to_forget_again(into, aside or stood, manifest)
         elif aside:
             told.append(f"what stood there is in {aside}")
     return Restored(into, manifest, [*_of_settings(source, manifest, into), *told])
@@ -292,6 +294,30 @@ def _differences(store, stood, manifest):
             f"{stood}' takes them in"
         )
     return said
+
+
+def _to_forget_again(into, stood, manifest):
+    "Who was forgotten after a backup was made stands in it: what there is to say of them."
+    again = "'aiops-wb forget' and 'aiops-wb retention' have to be given again"
+    known, here = (_forgotten_in(folder) if folder else None for folder in (stood, into))
+    if known is None or here is None:
+        since = f"{manifest.made_at.astimezone(UTC):%Y-%m-%d %H:%M}Z"
+        return [f"whoever was forgotten after {since} is in what was restored: {again}"]
+    if not (more := known - here):
+        return []
+    said = ", ".join(sorted({subject for _, subject in more})[:_SHOWN])
+    return [f"{_many(len(more), 'removal')} ({said}) since the backup was made: {again}"]
+
+
+def _forgotten_in(folder):
+    "When and whom the trail of a folder says that it forgot; None where it cannot be read."
+    try:
+        with open_snapshot(folder) as reader:
+            trail = reader.audit()
+    except (StoreError, OSError, duckdb.Error):
+        return None
+    trail = trail[trail.what == "forgotten"]
+    return set(zip(trail.changed_at, trail.subject))
 
 
 def _named(store, files, stood):

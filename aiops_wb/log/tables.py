@@ -58,6 +58,8 @@ class Batch:
     @classmethod
     def decoded(cls, told: Mapping) -> "Batch":
         "What `encoded` was made of."
+        if not told:  # whose rows were all taken out
+            return cls(0, {}, {})
         columns = {name: _decoded(array) for name, array in told["columns"].items()}
         features = {n: Cells(kind, _decoded(v)) for n, (kind, v) in told["features"].items()}
         return cls(told["rows"], columns, features)

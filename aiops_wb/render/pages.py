@@ -359,8 +359,29 @@ def _footer(manifest):
 
 
 def index_page(reports: Path) -> str:
-    "The front door: the newest day, what is new, then every day by model."
+    """The front door: the newest day, what is new, then every day by model; without a day of which
+    no page can be made."""
     by_day = manifests(reports)
+    try:
+        return _index(reports, by_day)
+    except Exception:  # what a day of them says is not of its kind
+        return _index(reports, _shown(reports, by_day))
+
+
+def _shown(reports, by_day):
+    "The days of which a page can be made, each by itself."
+    return {day: told for day, told in by_day.items() if _shows(reports, day, told)}
+
+
+def _shows(reports, day, manifest):
+    "Whether all that pages say of a day can be told from its manifest, and by the next one's."
+    try:
+        return bool(_index(reports, {day: manifest})) and news(manifest, manifest) is not None
+    except Exception:  # it may come from anywhere
+        return False
+
+
+def _index(reports, by_day):
     if not by_day:
         return filled("empty.html", "aiops_wb")
     order = list(by_day)
@@ -448,15 +469,25 @@ def write_pages(reports: Path, days: Iterable[str] | None = None) -> None:
         for near in (place - 1, place, place + 1)
         if 0 <= near < len(order)
     }
-    problems = []
-    for day in sorted(wanted):
-        try:
-            _write_day(reports, day, by_day)
-        except Exception as problem:  # it costs this day's page and no other
-            problems.append(problem)
+    problems = _problems(reports, wanted, by_day)
+    if problems:  # it costs its own day and no other: not that which names the day before
+        shown = _shown(reports, by_day)
+        again = _problems(reports, problems.keys() & shown.keys(), shown)
+        problems = {day: said for day, said in problems.items() if day not in shown} | again
     write_whole(Path(reports) / "index.html", index_page(reports))
     if problems:
-        raise problems[0]
+        raise problems[min(problems)]
+
+
+def _problems(reports, days, by_day):
+    "Write the pages of days; day -> what was wrong with it, of those that could not be written."
+    found = {}
+    for day in sorted(days):
+        try:
+            _write_day(reports, day, by_day)
+        except Exception as problem:
+            found[day] = problem
+    return found
 
 
 def _write_day(reports, day, by_day):

@@ -208,6 +208,8 @@ def test_what_is_asked_for_is_said_and_checked_before_anything_is_done(bench, ca
         ([], "name one: --entity ID or --prediction ID", 2),
         (["--entity", "a", "--prediction", "b"], "name one", 2),
         (["--prediction", "b", "--also-future"], "is about an entity", 2),
+        (["--entity", " \n"], "name one", 2),
+        (["--entity", "\udcff"], "an id is UTF-8", 2),
         (["--entity", "a"], "needs a reason", 1),
         (["--entity", "Zoe", "--why", "for Zoe"], "the reason names what is to be forgotten", 1),
         (["--entity", "a", "--model", "none", "--why", "w"], "model 'none' is not known", 1),
@@ -216,6 +218,35 @@ def test_what_is_asked_for_is_said_and_checked_before_anything_is_done(bench, ca
         assert given(bench, "forget", *arguments) == code
         assert said in capsys.readouterr().err
     assert not (bench.data / "pseudonyms.key").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["north", MODEL, "v1", "default"])
+def test_somebody_called_as_a_model_or_a_site_takes_nobody_else_along(bench, monkeypatch, name):
+    monkeypatch.setattr(Call, "now", lambda self: NOW)
+    cases = bench.data / "cases.jsonl"
+    (bench.root / "aiops.toml").write_text(f'case_file = "{cases}"\n')
+    with logger(bench) as log:
+        for one, who in (("one-1", name), ("other-1", OTHER)):
+            log.log(0.97, AT, prediction_id=one, entity_id=who, site_id="north", route="ticket")
+    (bench.data / "spool" / "predictions" / "odd.csv").write_text(
+        HEAD + "".join(f"bad,2026-03-18T09:00:00Z,many,{MODEL},v1,{OTHER}\n" for _ in range(2))
+    )
+    assert given(bench, "cases", "send") == 0 and given(bench, "ingest") == 0
+    page = bench.root / "reports" / "2026-03-18" / MODEL / "drift.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(f"<p>{name} fine</p>")
+    assert len(cases.read_text().splitlines()) == 2
+    living = logger(bench)
+    living.log(0.4, AT, prediction_id="open-1", entity_id=name)
+    living.secure()
+    assert given(bench, "forget", "--entity", name, "--why", "asked to") == 0
+    [line] = cases.read_text().splitlines()
+    assert OTHER in line and name in page.read_text()
+    with bench.store() as store:
+        assert store._value("SELECT count(*) FROM quarantine WHERE reason <> 'forgotten'") == 2
+        assert len(store.rows(MODEL, date(2026, 3, 18), date(2026, 3, 18))) == 1
+    assert not [p for p in bench.data.rglob("*.open") if b"open-1" in p.read_bytes()]
 
 
 def test_what_is_old_goes_and_its_counts_stay(bench, monkeypatch, capsys):

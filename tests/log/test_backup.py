@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +28,10 @@ from aiops_wb.log.backup_files import (
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.errors import Busy, StoreError
 from aiops_wb.log.folder_rows import take_rows_of
+from aiops_wb.log.forgetting import find, forget
+from aiops_wb.log.forgotten import Forgotten
 from aiops_wb.log.locks import lock_catalog
+from aiops_wb.log.named_files import Places
 from aiops_wb.log.restore import require_whole_backup, restore_backup
 from aiops_wb.log.spool import PredictionLogger
 
@@ -101,7 +105,11 @@ def state(bench):
 def test_what_was_restored_elsewhere_is_what_was_backed_up(log):
     before = state(log)
     back, done = put_back(log)
-    assert done.told == [f"settings: {back.root / 'aiops.toml'}"]
+    assert done.told == [
+        f"settings: {back.root / 'aiops.toml'}",
+        "whoever was forgotten after 2026-03-20 00:00Z is in what was restored: 'aiops-wb forget' "
+        "and 'aiops-wb retention' have to be given again",
+    ]
     shutil.rmtree(log.data)  # the views lead to rows of its own
     assert state(back) == before and len(before[0]) == 20
     mode = lambda path: stat.S_IMODE((back.data / path).stat().st_mode)
@@ -194,6 +202,24 @@ def test_a_manifest_leads_nowhere_else(log):
         with pytest.raises(StoreError, match="leads out of the backup"):
             put_back(log)
         del manifest.files[path]
+    rights = backup_files.Rights(0o600, "", None)
+    for wrong in (
+        {path: kept for path, kept in manifest.files.items() if path != "aiops.toml"},
+        manifest.files | {"aiops.toml": manifest.files["aiops.toml"]._replace(rights=rights)},
+    ):
+        write_manifest(folder, replace(manifest, files=wrong))
+        with pytest.raises(StoreError, match="is no manifest of a backup"):
+            put_back(log)
+    assert not (log.root / "back" / "data").exists()
+
+
+def test_links_in_a_circle_are_no_place(log):
+    circle = log.root / "circle"
+    circle.symlink_to(circle)
+    with pytest.raises(StoreError, match="leads back to itself"):
+        back_up(log, dest="circle")
+    with pytest.raises(StoreError, match="leads back to itself"):
+        put_back(log, into="circle")
 
 
 @pytest.mark.slow
@@ -355,6 +381,21 @@ def test_a_folder_that_stands_is_put_aside_and_its_rows_can_be_taken_in(log):
             "has no rows that this log has not"
         )
     assert state(log) == state(whole) and len(state(log)[0]) == 60
+
+
+def test_who_was_forgotten_since_a_backup_is_said_to_be_there_again(log):
+    one = Forgotten("entity", "somebody", until=NOW)
+    with log.store() as store:
+        store.add_forgotten(NOW, [one])
+        forget(store, NOW, "test", find(store, one, Places(log.data / "spool")), "asked to")
+    _, elsewhere = put_back(log)
+    assert any("forgotten after 2026-03-20 00:00Z" in said for said in elsewhere.told)
+    _, done = put_back(log, into=".", replace=True)
+    [said] = [said for said in done.told if "have to be given again" in said]
+    assert said.startswith("1 removal (entity ")
+    back_up(log, NOW + timedelta(1))
+    _, done = put_back(log, into=".", replace=True)
+    assert not any("given again" in said for said in done.told)
 
 
 @pytest.mark.slow

@@ -15,8 +15,11 @@ from aiops_wb.log.forgetting import find, forget
 from aiops_wb.log.forgotten import Forgotten
 from aiops_wb.log.mentions import Mentions
 from aiops_wb.log.named_files import Places
+from aiops_wb.log.open_file import read
 from aiops_wb.log.pseudonyms import keyed, keyed_sql, made_key
-from aiops_wb.log.spool import PredictionLogger
+from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
+from aiops_wb.log.tables import Batch
+from aiops_wb.log.tables import table as as_table
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 WHO = "person-0815-Ümläut"
@@ -182,6 +185,27 @@ def test_a_keyed_hash_is_the_same_in_sql_and_in_python(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "lost, said",
+    [
+        (None, "is missing"),
+        pytest.param("00" * 32, "is not the key of that time", marks=pytest.mark.slow),
+        pytest.param("as it was", None, marks=pytest.mark.slow),
+    ],
+)
+def test_a_lost_key_is_said_when_rows_come_in(bench, caplog, lost, said):
+    with bench.store() as store:
+        store.add_forgotten(NOW, [Forgotten("entity", WHO, until=NOW)])
+    key = bench.data / "pseudonyms.key"
+    if said:
+        key.unlink()
+    if said and lost:
+        key.write_text(lost)
+    log(bench, events(days=1, per_day=4, start=date(2026, 3, 18)), "other")
+    assert bench.ingest(NOW).loaded == 4
+    assert [said in one for one in caplog.messages] == [True] if said else not caplog.messages
+
+
+@pytest.mark.parametrize(
     "name, text, there",
     [
         ("7", "in row 7.", True),
@@ -193,6 +217,16 @@ def test_a_keyed_hash_is_the_same_in_sql_and_in_python(tmp_path):
         ("Zoë & Co", "<td>Zoë &amp; Co</td>", True),
         ("Zoë & Co", "?who=Zo%C3%AB%20%26%20Co", True),
         ("a-long-name-of-one", "Xa-long-name-of-oneX", True),
+        ("prediction-1", "prediction-10 and prediction-1234567", False),
+        ("prediction-1", "prediction-10, prediction-1.", True),
+        ("123456789012", "9123456789012", False),
+        ("123456789012", "?who=%20123456789012", True),
+        ("O'Brien", "<td>O&#39;Brien</td>", True),
+        ('Al "X" & Co', "<td>Al &#34;X&#34; &amp; Co</td>", True),
+        ('Al "X"', '{"html": "<td title=\\"Al &quot;X&quot;\\">"}', True),
+        ('Al "X"', '1,"Al ""X""",0.3', True),
+        ("Zoë", '{"body": "{\\"who\\": \\"Zo\\\\u00eb\\"}"}', True),
+        ("a/b?c", "?who=a%2Fb%3Fc", True),
     ],
 )
 def test_a_name_is_found_as_files_spell_it(tmp_path, name, text, there):
@@ -202,6 +236,21 @@ def test_a_name_is_found_as_files_spell_it(tmp_path, name, text, there):
     assert mentions.in_text(mentions.without(text)) is False
     assert mentions.rewrite(tmp_path / "f") == there
     assert (tmp_path / "f").read_text() == ("before\nafter" if there else f"before\n{text}\nafter")
+
+
+def test_a_label_taken_out_of_an_open_file_leaves_the_next_one_whole(bench):
+    logger = OutcomeLogger(bench.data / "spool", "desk", flush_seconds=None)
+    for one in ("a", "b", "c"):
+        logger.log(one, 1, NOW)
+    logger.secure()
+    [path] = bench.data.rglob("*.open")
+    assert blank_rows(path, lambda row: row.get("prediction_id") == "a") == 1
+    with open(path, "rb") as file:
+        left = read(file.fileno())
+    assert (left.torn, left.damaged) == (0, 0)
+    items = [Batch.decoded(one) if isinstance(one, dict) else one for one in left.items]
+    assert as_table(left.header, items).arrays["prediction_id"].tolist() == ["b", "c"]
+    assert blank_rows(path, lambda row: row.get("prediction_id") == "a") == 0
 
 
 def test_rows_are_taken_out_of_an_open_file_and_all_others_stay(bench):

@@ -253,6 +253,33 @@ def test_a_manifest_that_cannot_be_read_is_left_out(reports):
     assert all("2026-03-05" not in href for _, href in links(index_page(reports)))
 
 
+@pytest.mark.parametrize("bad", ["2026-03-05", "2026-03-04"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"timezone": "../../etc/passwd"},
+        {"changes": [None]},
+        {"feed": {"predictions": "never"}},
+        {"triage": {"alarms": [{"id": []}]}},
+        {"triage": []},
+        {"reports": {"drift": report("odd")}},
+    ],
+)
+def test_a_day_that_says_what_is_not_of_its_kind_costs_its_own_page_alone(tmp_path, bad, told):
+    days = [f"2026-03-0{n}" for n in (3, 4, 5)]
+    for day in days:
+        of_model = told if day == bad and not told.keys() & {"timezone", "changes", "feed"} else {}
+        morning(tmp_path, day, late={"reports": {"drift": report()}} | of_model)
+    path = tmp_path / bad / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | told))
+    with pytest.raises(Exception):  # noqa: B017 - whatever it was is told
+        write_pages(tmp_path)
+    made = {path.parent.name for path in tmp_path.glob("*/index.html")}
+    assert made == set(days) - {bad}
+    page = (tmp_path / "index.html").read_text()
+    assert all(f"{day}/index.html" in page for day in days if day != bad)
+
+
 def test_an_install_without_templates_writes_no_page(tmp_path, monkeypatch):
     "Figures alone need the core only; `require_reports` names the extra to whoever asks for more."
     monkeypatch.setitem(sys.modules, "jinja2", None)
