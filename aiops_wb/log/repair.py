@@ -100,7 +100,7 @@ def _batches_of(path: Path) -> int | None:
 
 def _make_catalog(root: Path, newest: Snapshot):
     "The catalog from a snapshot: its tables, without the views over the log's files."
-    temporary = root / ".catalog-repair.tmp"
+    temporary = root / ".aiops-repair.tmp"
     # of a repair that was stopped: DuckDB would replay it over another file, or refuse to
     temporary.with_name(f"{temporary.name}.wal").unlink(missing_ok=True)
     shutil.copyfile(newest.path, temporary)

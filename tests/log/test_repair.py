@@ -13,6 +13,7 @@ from conftest import MODEL, Bench, events
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
+from aiops_wb.log import repair
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.duck import connect
 from aiops_wb.log.errors import StoreError
@@ -162,7 +163,7 @@ def test_a_snapshot_that_somebody_reads_is_not_called_unreadable(log):
 def test_a_repair_that_was_stopped_stops_no_later_one(log):
     with log.store() as store:
         snapshot = store.publish()
-    begun = log.data / ".catalog-repair.tmp"
+    begun = log.data / ".aiops-repair.tmp"
     shutil.copy(snapshot, log.root / "begun")
     with connect(log.root / "begun") as con:  # what stands beside it while it is open
         con.execute("DROP VIEW predictions")
@@ -170,7 +171,23 @@ def test_a_repair_that_was_stopped_stops_no_later_one(log):
         shutil.copy(log.root / "begun.wal", begun.with_name(f"{begun.name}.wal"))
     older(log)
     assert "snapshot of batch" in repaired(log)[0]
-    assert not list(log.data.glob(".catalog-repair*"))
+    assert not list(log.data.glob(".aiops-repair*"))
+
+
+def test_what_a_repair_that_was_stopped_left_goes_with_the_next_writer(log, monkeypatch):
+    "It is a copy of the catalog: who is removed later must not stand in it."
+    log.publish()
+    catalog = log.data / "catalog.duckdb"
+    shutil.copy(catalog, log.root / "whole.duckdb")
+    shutil.copy(log.root / "older.duckdb", catalog)
+    with monkeypatch.context() as stopped:
+        stopped.setattr(repair, "_aside", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            repaired(log)
+    assert len(list(log.data.glob(".*"))) == 1, "the copy"
+    shutil.copy(log.root / "whole.duckdb", catalog)  # the owner found the newest one
+    with log.store():
+        assert not list(log.data.glob(".*"))
 
 
 HOLDS = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
