@@ -22,7 +22,9 @@ def doctor(call: Call, as_json: AsJson = False):
     known = settings.state != "wrong" or settings.do
     found = [settings, *(examine(call.settings, call.now()) if known else ())]
     wrong = sum(one.state == "wrong" for one in found)
+    look = sum(one.state == "look" for one in found)
     total = f"{counted(wrong, 'thing')} wrong" if wrong else "nothing is wrong"
+    total += f", {counted(look, 'thing')} to look at" if look else ""
     show([one._asdict() for one in found], _text, total, as_json)
     return 1 if wrong else 0
 

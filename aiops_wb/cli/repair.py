@@ -64,7 +64,7 @@ def repair(
         raise typer.BadParameter(f"{copies} is no folder: --from names one with copies.")
     if rows_of is not None and not (rows_of / "log").is_dir() and not (rows_of / "spool").is_dir():
         raise typer.BadParameter(f"{rows_of} is no data folder: --rows-from names one.")
-    settings, told = call.settings, []
+    settings, told, unread = call.settings, [], []
 
     def prepare(root):
         if not (root / "snapshots").exists() and not (root / "log").exists():
@@ -79,7 +79,8 @@ def repair(
         if copies is not None:
             told += from_copies(log, *at, copies)
         if rows_of is not None:
-            told += take_rows_of(log, *at, rows_of, options)
+            taken, unread = take_rows_of(log, *at, rows_of, options)
+            told += taken
         if lost:
             told += record_lost(log, *at, lost, why or "")
         if empty:
@@ -89,8 +90,8 @@ def repair(
         gone = log.damage()
     for said in told:
         lines(said)
-    for sentence in gone:
+    for sentence in [*unread, *gone]:
         line(sentence)
     if not told and not gone:
         line("nothing is to be repaired: the catalog knows every day file, and each is there")
-    return 1 if gone else 0
+    return 1 if gone or unread else 0

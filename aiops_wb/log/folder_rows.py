@@ -3,6 +3,7 @@
 import shutil
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -16,7 +17,7 @@ from .repair import as_segment, segment_name
 from .store import Store
 from .sums import sha256_of
 
-__all__ = ["rows_not_here", "spool_to_its_place", "take_rows_of"]
+__all__ = ["TakenRows", "rows_not_here", "spool_to_its_place", "take_rows_of"]
 
 
 def rows_not_here(store: Store, folder: Path) -> list[Path]:
@@ -48,13 +49,20 @@ def _spool_not_here(store, folder):
                 yield path
 
 
+class TakenRows(NamedTuple):
+    "What came of taking in the rows of another folder: what there is to say, and what failed."
+
+    told: list[str]
+    unread: list[str]  # a sentence for each file that cannot be read
+
+
 def take_rows_of(
     store: Store, now: datetime, owner: str, folder: Path, options: ReadOptions | None = None
-) -> list[str]:
+) -> TakenRows:
     """Take in what another data folder (one that was put aside) has of rows and this log has not,
-    which is known from now on; what there is to say. Nothing of that folder is changed."""
-    told, taken = [], rows_not_here(store, folder)
-    for path in taken:
+    which is known from now on. Nothing of that folder is changed."""
+    unread, wanted = [], rows_not_here(store, folder)
+    for path in wanted:
         if path.is_relative_to(folder / "spool"):
             _into_spool(store, path)
             continue
@@ -63,11 +71,12 @@ def take_rows_of(
             as_segment(store, kind, path)
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
-            told.append(f"{path} cannot be read, and nothing of it was taken in: {reason}")
-    if not taken:
-        return [f"{folder} has no rows that this log has not"]
-    files = "1 file" if len(taken) == 1 else f"{len(taken):,} files"
-    return [*told, f"{files} of {folder}: {ingest(store, now, owner, options=options)}"]
+            unread.append(f"{path} cannot be read, and nothing of it was taken in: {reason}")
+    if not wanted:
+        return TakenRows([f"{folder} has no rows that this log has not"], unread)
+    n = len(wanted) - len(unread)
+    taken = f"{n:,} file{'' if n == 1 else 's'} of {folder}"
+    return TakenRows([f"{taken}: {ingest(store, now, owner, options=options)}"], unread)
 
 
 def _into_spool(store, path):

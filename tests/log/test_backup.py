@@ -377,10 +377,28 @@ def test_a_folder_that_stands_is_put_aside_and_its_rows_can_be_taken_in(log):
     assert "40 rows of 2026-03-02 in 2 day files and 2 files of its spool" in said
     with log.store() as store:
         take_rows_of(store, NOW, "test", aside)
-        assert take_rows_of(store, NOW, "test", aside)[0].endswith(
-            "has no rows that this log has not"
+        assert (
+            take_rows_of(store, NOW, "test", aside)
+            .told[0]
+            .endswith("has no rows that this log has not")
         )
     assert state(log) == state(whole) and len(state(log)[0]) == 60
+
+
+def test_a_file_of_another_folder_that_cannot_be_read_is_said_and_the_rest_is_taken(log, capsys):
+    deliver(log, 1)
+    aside = log.copy_to(log.root / "aside").data
+    put_back(log, into=".", replace=True)
+    here = {path.name for path in (log.data / "log").rglob("*.parquet")}
+    [torn] = [p for p in (aside / "log" / "outcomes").rglob("*.parquet") if p.name not in here]
+    torn.write_bytes(b"no rows")
+    arguments = ["--data", str(log.data), "--config", str(log.root / "aiops.toml")]
+    assert main(["repair", "--rows-from", str(aside), *arguments]) == 1
+    said = capsys.readouterr().out
+    assert said.count("cannot be read") == 1 and torn.name in said
+    rows = state(log)[0]
+    assert said.startswith("1 file of") and len(rows) == 40
+    assert sum(label in (0, 1) for *_, label in rows) == 20
 
 
 def test_who_was_forgotten_since_a_backup_is_said_to_be_there_again(log):
