@@ -221,7 +221,6 @@ def _share(part, rest, heavy):
         lower = np.where(b > 0, expit(odds - half), a / (a + none_b))
         upper = np.where(a > 0, expit(odds + half), none_a / (none_a + b))
     lower, upper = np.where(a > 0, lower, 0.0), np.where(b > 0, upper, 1.0)
-    value = np.where((a > 0) & (b > 0) & ~np.isnan(value), value, share)
     told = np.stack([value, np.minimum(lower, value), np.maximum(upper, value)], axis=1)
     told[:, 1:] = told[:, 1:] if days >= LEAST_DAYS else nan
     return np.where(np.isnan(share)[:, None], nan, told)

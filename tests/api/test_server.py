@@ -7,11 +7,13 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import MODEL
 from serving import ID, app_of, copy
 
+from aiops_wb.api import server
 from aiops_wb.api.server import listening, serving
 from aiops_wb.cli import main
 from aiops_wb.log.errors import StoreError
@@ -33,6 +35,14 @@ def test_it_serves_in_a_thread_and_lets_its_port_go(tmp_path):
         with pytest.raises(StoreError, match=f"port {port}: another program listens there"):
             listening("127.0.0.1", port)
     listening("127.0.0.1", port).close()
+
+
+def test_an_address_is_what_a_browser_takes():
+    for told, address in (
+        (("127.0.0.1", 8080), "http://127.0.0.1:8080"),
+        (("::1", 8080, 0, 0), "http://[::1]:8080"),  # IPv6 tells more of itself
+    ):
+        assert server._address(SimpleNamespace(getsockname=lambda told=told: told)) == address
 
 
 def test_a_command_says_why_it_does_not_serve(tmp_path, capsys):

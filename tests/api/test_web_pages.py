@@ -305,6 +305,7 @@ def test_what_cannot_be_taken_is_a_sentence(bench):
         ("/pages/cases?state=gone", 422),
         ("/pages/cases?model=nobody", 404),
         ("/pages/acts/0", 404),
+        ("/pages/proposals?offset=-1", 422),
     ):
         answer = client.get(path)
         assert answer.status_code == status and "<h1>" in answer.text, path

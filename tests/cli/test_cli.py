@@ -342,6 +342,8 @@ def test_the_threshold_of_a_linear_model(tmp_path, capsys):
     assert main(["thresholds", "simulate", *data, "--model", "z", "3.0"]) == 0
     said = capsys.readouterr().out
     assert re.search(r"alerts +12 +6 +\+?-?6\n", said) and re.search(r"recall +- +- +-\n", said)
+    assert main(["models", "dial", *data, "z", "off", "--why", "a trial"]) == 0
+    assert "with what stands now it would have been 0.0" in capsys.readouterr().out
 
 
 def test_daily_makes_the_log_in_the_zone_of_the_settings(tmp_path, monkeypatch, capsys):

@@ -13,6 +13,7 @@ from aiops_wb.log import alike
 from aiops_wb.log import events as log_events
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.spool import PredictionLogger
+from aiops_wb.watch import cases
 from aiops_wb.watch.cases import _TOGETHER, _spans
 
 FIRST = date(2026, 3, 1)
@@ -109,6 +110,25 @@ def test_days_that_are_few_together_are_looked_through_together():
     assert [(b - a).days for a, b in spans] == [1, 1, 0]
     assert [a for a, _ in spans] == [FIRST, FIRST + timedelta(2), FIRST + timedelta(4)]
     assert list(_spans({})) == []
+
+
+def test_new_rows_are_asked_for_by_days_that_are_few_together(bench, monkeypatch):
+    monkeypatch.setattr(cases, "_TOGETHER", 90)
+    for seed in range(2):  # two files a day
+        frame = events(days=4, per_day=20, seed=seed, start=FIRST, version=f"v{seed}")
+        bench.log(frame)
+        bench.ingest()
+    asked = []
+    with bench.store() as store:
+        rows = store.rows
+
+        def noted(model, first, last, **other):
+            asked.append((first, last))
+            return rows(model, first, last, **other)
+
+        monkeypatch.setattr(store, "rows", noted)
+        list(cases._new_rows(store, 0))
+    assert asked == [(FIRST + timedelta(i), FIRST + timedelta(i + 1)) for i in (0, 2)]
 
 
 INGEST = """

@@ -200,6 +200,9 @@ def test_a_service_that_explores_says_so_itself(bench):
         assert again.duplicates == 7 and len(store.audit(MODEL)) == 1
     rows = rows_of(bench)
     assert rows.propensity.dropna().to_dict() == {"p0": 0.02, "p1": 1.0, "p6": 0.25}
+    with bench.store() as store:  # p3 went to review by nobody knows what chance
+        (of,) = store.reviewed(MODEL, "v1", START, START).values()
+        assert sorted(of.chance[of.n > 0].tolist()) == [0.02, 1.0] and of.n.sum() == 2
 
 
 @pytest.mark.parametrize("chance", [0, -0.1, 1.1, "x", np.inf])

@@ -348,11 +348,16 @@ def test_labels_and_predictions_of_a_day_that_is_gone(log, tmp_path):
         taken = ingest(store, NOW, "test")
         assert "waits: " in taken.passed_over[0] and path.name in taken.passed_over[0]
         assert store.score_counts(MODEL)[FIRST + timedelta(3)].total[0] == len(other)
+    more = events(days=1, per_day=5, seed=7, start=FIRST, version="w")  # behind all ids of the file
+    log.log(more)
+    with log.store() as store:
+        assert ingest(store, NOW, "test").loaded == 5
+        assert store.score_counts(MODEL)[FIRST].total[0] == 30 + 5  # counted beside what is kept
         from_copies(store, NOW, "ana", kept)
         taken = ingest(store, NOW, "test")
         assert (taken.duplicates, taken.loaded) == (20, 0)
         n, labelled, positive = store.score_counts(MODEL)[FIRST].total
-        assert (n, labelled, positive) == (30, 30, 30 - frame.label.sum())
+        assert (n, labelled, positive) == (35, 30, 30 - frame.label.sum())
 
 
 def test_a_loss_is_recorded_with_a_reason_and_counts_stay(log, tmp_path):

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from aiops_wb.log.history import choices, import_history
 from aiops_wb.log.known_then import KnownThen
 from aiops_wb.models.registry import load, register
 from aiops_wb.models.training import train
+from aiops_wb.replay.courses import Course
 from aiops_wb.replay.past import Past
 from aiops_wb.replay.period import replay
 from aiops_wb.replay.retrained import relive_trainings
@@ -113,6 +115,19 @@ def test_what_became_known_later_changes_no_training():
     assert of.trained.card["metrics"] == changed.trained.card["metrics"]
     newest = past(world(TURN)).train(LAST, "all", None).trained
     assert newest.booster.save_raw("ubj") != of.trained.booster.save_raw("ubj")
+
+
+@pytest.mark.parametrize(("every_days", "a_year"), [(73, 5), (72, 6), (14, 27), (365, 2)])
+def test_challengers_of_a_year_share_its_false_promotions(every_days, a_year):
+    "As many as are trained, and never fewer than the settings say."
+    policy = Policy(name="p", retraining=Retraining(window_days=14, every_days=every_days))
+    settings = Settings(retrain_challengers=2, retrain_false_promotions=0.5)
+    course = SimpleNamespace(
+        policy=policy,
+        past=SimpleNamespace(settings=settings),
+        _paired=lambda *_: SimpleNamespace(blocks=list),
+    )
+    assert Course._comparison(course, None, LAST).needed == a_year / 0.5
 
 
 @pytest.mark.slow

@@ -29,13 +29,14 @@ from aiops_wb.models.training import train
 from aiops_wb.render import tables
 from aiops_wb.render.manifest import entry
 from aiops_wb.stats.counts import ScoreCounts
-from aiops_wb.stats.performance import brier, summary
+from aiops_wb.stats.performance import Figure, brier, summary
 from aiops_wb.stats.sequential import follow
 from aiops_wb.stats.streams import loss_question
 from aiops_wb.watch.alarm_rows import MOVED, event_rows
 from aiops_wb.watch.alarms import Observed, drift_of, follow_version
 from aiops_wb.watch.figures import day_figures, drift_figures
 from aiops_wb.watch.headlines import drift_headline, watch_note
+from aiops_wb.watch.quality import quality_losses
 from aiops_wb.watch.view import View
 from bench.years import Year
 
@@ -842,8 +843,6 @@ def test_features_named_like_streams_keep_names_of_their_own():
 @pytest.mark.parametrize(("labels", "flagged"), [(40, False), (4000, True)])
 def test_a_loss_of_quality_needs_labels_to_be_sure(labels, flagged):
     "The same shares, of few and of many labels."
-    from aiops_wb.watch.quality import quality_losses
-
     points, n = np.array([-2000, 2000]), np.array([labels // 2, labels // 2])
     week = summary(ScoreCounts.of(points, n, n, np.array([0.2, 0.65]) * n), 0)
     assert bool(quality_losses(week, {"accuracy": 0.82, "roc_auc": 0.80, "brier": 0.16})) == flagged
@@ -852,6 +851,24 @@ def test_a_loss_of_quality_needs_labels_to_be_sure(labels, flagged):
         ScoreCounts.of(np.array([-2000]), [labels], [labels], [labels // 10]), 0
     )  # all scores alike: no interval, and no doubt
     assert bool(quality_losses(stuck, {"accuracy": 0.9, "roc_auc": 0.80, "brier": 0.16})) == flagged
+
+
+def test_a_loss_of_quality_begins_where_it_is_said_to():
+    "Accuracy by a tenth, ROC-AUC by .05, the Brier score by a quarter: from both sides."
+    good = {"accuracy": Figure(0.9, 0.88, 0.92), "roc_auc": Figure(0.8, 0.78, 0.82)}
+    base = {"accuracy": 0.9, "roc_auc": 0.8, "brier": 0.16}
+    for name, value, flagged in (
+        ("accuracy", 0.811, False),
+        ("accuracy", 0.809, True),
+        ("roc_auc", 0.7501, False),
+        ("roc_auc", 0.7499, True),
+        ("brier", 0.1999, False),
+        ("brier", 0.2001, True),
+    ):
+        sure = Figure(value, value - 0.01, value + 0.01, 500)
+        assert bool(quality_losses(good | {name: sure}, base)) == flagged, (name, value)
+        doubtful = Figure(value, 0.0, 1.0, 500)
+        assert not quality_losses(good | {name: doubtful}, base)
 
 
 def test_scores_that_rise_with_their_labels_are_no_changed_concept():
