@@ -96,6 +96,9 @@ def test_features_as_columns_are_those_of_dicts(many, monkeypatch):
         asked = [(FIRST, LAST), (FIRST, FIRST), (LAST, LAST)]
         columns = [reader.rows(MODEL, *days) for days in asked]
         none = reader.rows(MODEL, FIRST, LAST, where="false")
+        with monkeypatch.context() as patch:
+            patch.setattr(pd.DataFrame, "pop", lambda *_: pytest.fail("dicts were read"))
+            reader.rows(MODEL, FIRST, FIRST)
         monkeypatch.setattr(log_events, "_side_by_side", lambda *_: None)
         for days, rows in zip(asked, columns):
             pd.testing.assert_frame_equal(rows, reader.rows(MODEL, *days))

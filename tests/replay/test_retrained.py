@@ -316,6 +316,7 @@ def test_the_command_prints_a_table_json_and_a_page(tmp_path, capsys):
     assert f"page: {page}" in said and "trained again" in page.read_text()
     assert main([*words, "--json", "-q"]) == 0
     document = json.loads(capsys.readouterr().out)
+    assert document["best"] == "recent" and '<div class="headline look">' in page.read_text()
     assert [p["policy"] for p in document["policies"]] == ["never", "recent"]
     assert document["policies"][1]["gain_over_never"]["length"] in (7, 14, 28)
     assert document["says"] in said and len(document["policies"][0]["days"]) == 63
