@@ -43,7 +43,10 @@ def main() -> int:
         (m, sources[m.module], _choose(m, tests, asked.seconds))
         for m in draw(sources, asked.n, asked.seed)
     )
-    for (mutant, source, chosen), code in in_copies(_noticed, tasks, asked.jobs):
+    for number, ((mutant, source, chosen), code) in enumerate(
+        in_copies(_noticed, tasks, asked.jobs), 1
+    ):
+        print(f"{number} of {asked.n} changes", file=sys.stderr, flush=True)
         before, after = mutant.shown(source)
         if code == 0 or not chosen:
             if (mutant.module, before, after) in accepted:

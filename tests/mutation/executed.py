@@ -29,6 +29,7 @@ class Listening:
         self._package = str(root / "aiops_wb") + "/"
         self._start = len(str(root)) + 1
         self._files = {}  # file name -> module, or None where it is another's
+        self._others = set()  # code objects that are not of the package
         self._left = {}  # code object -> its lines that the present test did not execute yet
         self._shared = defaultdict(set)  # fixture -> (module, line)
         self._now = set()
@@ -44,6 +45,8 @@ class Listening:
 
     def _called(self, frame, event, _):
         code = frame.f_code
+        if code in self._others:
+            return None
         left = self._left.get(code)
         if left is None:
             name = code.co_filename
@@ -51,7 +54,7 @@ class Listening:
                 ours = name.startswith(self._package)
                 self._files[name] = name[self._start :] if ours else None
             if not self._files[name]:
-                self._left[code] = ()
+                self._others.add(code)
                 return None
             left = self._left[code] = {line for *_, line in code.co_lines() if line}
         return self._line if left else None
@@ -67,9 +70,7 @@ class Listening:
         return self._line
 
     def _afresh(self):
-        for code in [c for c, left in list(self._left.items()) if left != ()]:
-            del self._left[code]
-        self._now = set()
+        self._left, self._now = {}, set()  # threads may be at work: nothing of it is walked through
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef, request):
