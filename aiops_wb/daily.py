@@ -542,7 +542,7 @@ class Ran:
     figures: list[DayResult] = field(default_factory=list)
     reports: list[ReportResult] = field(default_factory=list)
     handed_on: str = "ok"  # failed when cases could not be opened, or a sink did not take one
-    untold: Sequence[str] = ()  # whom a message did not reach, each in a sentence
+    untold: tuple[str, ...] = ()  # whom a message did not reach, each in a sentence
 
     @property
     def states(self) -> list[str]:
@@ -646,7 +646,7 @@ def tell(
     untold = tell_people(data, reports, now, settings, failed, say)
     for sentence in untold:
         say(sentence)
-    ran = replace(ran, untold=untold)
+    ran = replace(ran, untold=tuple(untold))
     if ran.good:
         sign_of_life(data, now, settings, say)
     return ran

@@ -101,13 +101,13 @@ def send_test(
     "Send a test to each address of messages, and say whether it was taken."
     settings = call.settings
     to = settings.messages
-    if not to and not (heartbeat and settings.heartbeat_url):
+    if heartbeat and not settings.heartbeat_url:
+        raise StoreError("no address is set in heartbeat_url.")
+    if not to and not heartbeat:
         raise StoreError(
             "no address is set: name one in messages, such as "
             '["mailto://user:password@mail.example.org?to=ops@example.org"].'
         )
-    if heartbeat and not settings.heartbeat_url:
-        raise StoreError("no address is set in heartbeat_url.")
     sent = send([(one, TEST) for one in to], settings.message_timeout) if to else ()
     rows = [{"to": str(to[place]), "problem": problem} for place, problem in sent]
     if heartbeat:

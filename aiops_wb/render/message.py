@@ -29,7 +29,7 @@ __all__ = [
 
 LATE = timedelta(days=7)
 "So long what an address did not take is tried again, beside what is new."
-MOST_MODELS, MOST_LINES, LONGEST = 8, 6, 160
+MOST_MODELS, MOST_OF_MODEL, MOST_LINES, LONGEST = 8, 3, 6, 160
 _IS = {
     "act": "needs somebody",
     "unknown": "cannot be told",
@@ -157,7 +157,7 @@ def _of_models(rows: Sequence[FrontRow], items, day):
         lines.append(_line(f"{row.model} {_IS[row.state]}{f': {says}' if says else '.'}", 300))
         own = [i for i in items if i.model == row.model and i.kind != "failed"]
         said = [_plain(_dated(item, day)) for item in own]
-        lines += _few([one for one in said if one.partition(": ")[2] not in says])
+        lines += _few([one for one in said if one.partition(": ")[2] not in says], MOST_OF_MODEL)
     if len(rows) > MOST_MODELS:
         lines.append(f"{len(rows) - MOST_MODELS:,} more models: see the page.")
     return "\n".join(lines)
@@ -179,10 +179,10 @@ def _listed(title, texts):
     return "\n".join([title, *_few(texts)]) if texts else ""
 
 
-def _few(texts):
+def _few(texts, most=MOST_LINES):
     "Some lines of a list; how many more there are."
-    lines = [_line(f"- {text}") for text in texts[:MOST_LINES]]
-    return lines + ([f"- {len(texts) - MOST_LINES:,} more"] if len(texts) > MOST_LINES else [])
+    lines = [_line(f"- {text}") for text in texts[:most]]
+    return lines + ([f"- {len(texts) - most:,} more"] if len(texts) > most else [])
 
 
 def _still(models):

@@ -47,6 +47,9 @@ def sent(told: dict[str, str]) -> str | None:
         to = apprise.Apprise()
         if not to.add(told["address"]):
             return "it is no address that apprise knows, or one that lacks a part"
+        if "overflow=" not in told["address"]:
+            for service in to:  # what is too long for a chat comes in parts, and is not refused
+                service.overflow_mode = apprise.OverflowMode.SPLIT
         result = to.notify(
             told["body"],
             told["title"],
