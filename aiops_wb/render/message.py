@@ -69,10 +69,17 @@ def _fell(entry, was):
 
 def _change(one):
     "A change in words; the reason stays in the house."
-    to = "taken back" if one["new"] is None else one["new"]
-    was = f" (before: {_cut(one['old'], 40)})" if one["old"] else ""
+    to = "taken back" if one["new"] is None else _value(one, "new", 60)
+    was = f" (before: {_value(one, 'old', 40)})" if one["old"] else ""
     of = "" if one["subject"] == one["what"] else f" of {one['subject']}"
-    return f"{one['what']}{of}: {_cut(to, 60)}{was}, by {one['who']}"
+    return f"{one['what']}{of}: {to}{was}, by {one['who']}"
+
+
+def _value(one, which, longest):
+    "What something was or is; of a threshold with its unit."
+    value = str(one[which])
+    points = one["what"] == "threshold" and value.removeprefix("-").isdigit()
+    return f"{value} points" if points else _cut(value, longest)
 
 
 def failures(manifest: Mapping) -> list[Item]:
