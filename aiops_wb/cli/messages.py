@@ -10,7 +10,7 @@ from ..render.message import changed, failures, written
 from ..render.pages import manifests
 from ..render.telling import HEARTBEAT, known_attempts
 from ..watch.heartbeat import beat
-from ..watch.messages import Message, recipients, send
+from ..watch.messages import INTRODUCED, Message, recipients, send
 from .arguments import AsJson, DaysBack, as_date
 from .call import Call, command, group
 from .lines import counted, line, lines, printable
@@ -60,6 +60,7 @@ def list_messages(call: Call, days: DaysBack = 7, as_json: AsJson = False):
     sinks = {one.name: str(one.address) for one in recipients(settings.messages)}
     sinks |= {HEARTBEAT: f"{HEARTBEAT} {settings.heartbeat_url or ''}".strip()}
     sent = known_attempts(settings.data, list(sinks))
+    sent = sent[sent.state != INTRODUCED]
     if len(sent):
         sent = sent[sent.attempted_at > sent.attempted_at.max() - timedelta(days)]
     rows = [

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from ..config import Settings
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 LATE = timedelta(days=7)
-"So long what an address did not take is tried again, beside what is new."
+"So long what an address is owed is tried again, beside what is new."
 MOST_MODELS, MOST_OF_MODEL, MOST_LINES, LONGEST = 8, 3, 6, 160
 _IS = {
     "act": "needs somebody",
@@ -109,14 +109,17 @@ SEE_PAGES = "The pages show why; the next 'aiops-wb daily' makes up for it."
 "What to do about most of what fails."
 
 
-def recent(by_day: Mapping[str, Mapping], waiting: set[str]) -> list[Item]:
-    "What changed on the newest day, and what of the days before an address was sent in vain."
+def recent(by_day: Mapping[str, Mapping], since: datetime | None, waiting: set[str]) -> list[Item]:
+    """What changed on the newest day; of the week before, what an address is owed: what it was sent
+    in vain, and what came to be known since it is known itself, in a run that was stopped."""
     if not by_day:
         return []
     newest = next(iter(by_day))
     oldest = str(date.fromisoformat(newest) - LATE)
-    older = (day for day in by_day if oldest <= day < newest)
-    late = [item for day in older for item in changed(by_day, day) if item.id in waiting]
+    older = [day for day in by_day if oldest <= day < newest]
+    owed = {day for day in older if since and datetime.fromisoformat(by_day[day]["as_of"]) > since}
+    late = [item for day in older for item in changed(by_day, day)]
+    late = [item for item in late if item.day in owed or item.id in waiting]
     return [*changed(by_day, newest), *late]
 
 

@@ -1,8 +1,9 @@
 """A morning is over: people are told what changed or failed, and whoever counts on it has a sign
 of life.
 
-What is promised of a message: each address gets each item **at least once**, while it takes what
-it is sent within a week. An attempt is on the disk before anything else is done, so an item comes
+What is promised of a message: from the first run on that knows an address, it gets each item **at
+least once**, if it takes what it is sent within a week; of what failed, what failed in a run that
+tells. An attempt is on the disk before anything else is done, so an item comes
 twice only where the machine stopped between the receiver's answer and that, or where the receiver
 took what it did not confirm in time; the message ends with the same id then. The sign of life says
 nothing and is given at most once a run.
@@ -88,6 +89,9 @@ def _told(outbox, data, by_day, now, settings, failed, say):
     "Send what is to be sent, each attempt on the disk at once; a sentence for each that failed."
     to = recipients(settings.messages)
     told = Told(known_attempts(data, [one.name for one in to]))
+    new = [one.introduced(now) for one in to if told.since(one.name) is None]
+    if new:
+        outbox.add(*new)
     items = {one: _items(told, one, by_day, settings, failed) for one in to}
     problems, tried = [], []
     for one in to:
@@ -114,7 +118,8 @@ def _told(outbox, data, by_day, now, settings, failed, say):
 def _items(told, to: Recipient, by_day, settings, failed):
     "What an address has not been told and is to be."
     taken = told.taken(to.name)
-    every = {item.id: item for item in [*failed, *recent(by_day, told.waiting(to.name))]}
+    changes = recent(by_day, told.since(to.name), told.waiting(to.name))
+    every = {item.id: item for item in [*failed, *changes]}
     wanted = settings.message_on
     return [item for id, item in every.items() if item.kind in wanted and id not in taken]
 

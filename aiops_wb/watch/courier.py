@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 __all__ = ["main", "sent"]
 
+NAME = "aiops_wb"
 SAID = 200
 "Characters of a reason."
 
@@ -44,7 +45,8 @@ def sent(told: dict[str, str]) -> str | None:
     log = logging.getLogger("apprise")
     log.propagate, log.handlers = False, [logging.NullHandler()]
     try:
-        to = apprise.Apprise()
+        asset = apprise.AppriseAsset(app_id=NAME, app_desc=NAME, async_mode=False)
+        to = apprise.Apprise(asset=asset)
         if not to.add(told["address"]):
             return "it is no address that apprise knows, or one that lacks a part"
         if "overflow=" not in told["address"]:

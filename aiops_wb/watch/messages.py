@@ -29,7 +29,7 @@ from ..config import PREFIX, Address
 from . import courier
 from .sinks import idempotency_key
 
-__all__ = ["Item", "Message", "Recipient", "Told", "recipients", "send"]
+__all__ = ["INTRODUCED", "Item", "Message", "Recipient", "Told", "recipients", "send"]
 
 
 class Item(NamedTuple):
@@ -56,6 +56,9 @@ class Message(NamedTuple):
     kind: Literal["info", "warning", "failure"] = "info"
 
 
+INTRODUCED = "introduced"
+
+
 @dataclass(frozen=True)
 class Recipient:
     "An address that is told."
@@ -68,8 +71,12 @@ class Recipient:
         named = hashlib.sha256(_named(self.address.get_secret_value()).encode()).hexdigest()
         return f"{self.address} ({named[:8]})"
 
+    def introduced(self, now: datetime) -> dict:
+        "A row for the outbox: from now on this address is owed what happens."
+        return self.attempt(INTRODUCED, now, None) | {"state": INTRODUCED}
+
     def attempt(self, item_id: str, now: datetime, problem: str | None) -> dict:
-        "A row for the outbox."
+        "A row for the outbox: that an item was sent, and why it was not taken."
         return {
             "case_id": item_id,
             "sink": self.name,
@@ -105,6 +112,11 @@ class Told:
     def __init__(self, attempts: pd.DataFrame):
         self.attempts = attempts.sort_values("attempted_at", kind="stable")
 
+    def since(self, sink: str) -> datetime | None:
+        "Since when an address is known; None where it is not."
+        of = self.attempts.attempted_at[self.attempts.sink == sink]
+        return of.iloc[0] if len(of) else None
+
     def taken(self, sink: str) -> set[str]:
         "Ids of the items that an address has taken."
         return self._ids(sink, "delivered")
@@ -129,7 +141,8 @@ class Told:
         return until if until > now else None
 
     def _of(self, sink):
-        return self.attempts[self.attempts.sink == sink]
+        of = self.attempts
+        return of[(of.sink == sink) & (of.state != INTRODUCED)]
 
     def _ids(self, sink, state):
         of = self._of(sink)

@@ -1,6 +1,7 @@
 """What a message says: the worst first, what is new, nothing that names a person."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -58,7 +59,7 @@ def text(by_day, items=None, settings=SETTINGS):
 def test_nothing_new_is_nothing_to_tell():
     quiet = days(manifest(BEFORE, late=model(alarm(1))), manifest(DAY, late=model(alarm(1))))
     assert changed(quiet, DAY) == [] == failures(quiet[DAY])
-    assert recent({}, set()) == []
+    assert recent({}, None, set()) == []
 
 
 def test_a_message_is_short_and_has_the_worst_first():
@@ -155,8 +156,11 @@ def test_many_of_everything_stay_one_short_message():
 def test_what_waits_is_told_for_a_week_with_its_day():
     by_day = days(*(manifest(f"2026-03-{d:02}", [change(d)], late=model()) for d in (1, 2, 9, 10)))
     waiting = {item.id for day in by_day for item in changed(by_day, day)}
-    assert [item.day[-2:] for item in recent(by_day, waiting)] == ["10", "09"]
-    assert [item.day[-2:] for item in recent(by_day, set())] == ["10"]
+    assert [item.day[-2:] for item in recent(by_day, None, waiting)] == ["10", "09"]
+    assert [item.day[-2:] for item in recent(by_day, None, set())] == ["10"]
+    for hour, days_told in ((1, ["10", "09"]), (3, ["10"])):
+        since = datetime(2026, 3, 9, hour, tzinfo=UTC)
+        assert [item.day[-2:] for item in recent(by_day, since, set())] == days_told
 
 
 def test_the_same_things_have_the_same_id_and_others_another():

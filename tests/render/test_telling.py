@@ -110,8 +110,9 @@ def test_nothing_changed_and_nothing_failed_is_no_message(tmp_path, mail):
     box, address = mail
     house = House(tmp_path, address)
     house.day("2026-03-02")
-    assert house.tell() == Ran() and not box.mails and not house.said
-    assert not (house.data / "outbox" / "deliveries.jsonl").exists()
+    for _ in range(2):
+        assert house.tell() == Ran() and not box.mails and not house.said
+    assert Outbox(house.data).attempts().state.tolist() == ["introduced"]
 
 
 def test_what_is_told_is_chosen(tmp_path, mail):
@@ -166,6 +167,9 @@ def test_killed_between_sending_and_recording_sends_the_same_message_again(
     box, address = mail
     house = House(tmp_path, address)
     house.day("2026-03-02", 1)
+    house.reports.rename(tmp_path / "aside")
+    house.tell()  # so that the address is known
+    (tmp_path / "aside").rename(house.reports)
     with monkeypatch.context() as patch:
 
         def killed(*_):
@@ -177,6 +181,24 @@ def test_killed_between_sending_and_recording_sends_the_same_message_again(
     house.tell()
     house.tell()
     assert len(box.mails) == 2 and box.texts[0] == box.texts[1], "by its id people see that"
+
+
+def test_a_run_that_was_stopped_before_it_told_anybody_is_made_up_for(tmp_path, mail):
+    box, address = mail
+    house = House(tmp_path, address)
+    house.day("2026-03-02")
+    house.tell()
+    house.day("2026-03-03", 1)
+    first = json.loads((house.reports / "2026-03-03" / "manifest.json").read_text())
+    at = (NOW + timedelta(hours=20)).isoformat()
+    (house.reports / "2026-03-03" / "manifest.json").write_text(json.dumps(first | {"as_of": at}))
+    house.day("2026-03-04", 2)  # of the next run
+    house.tell(now=NOW + timedelta(days=2))
+    assert (
+        "threshold of late 2" in box.texts[0] and "2026-03-03 threshold of late 1" in box.texts[0]
+    )
+    house.tell(now=NOW + timedelta(days=2))
+    assert len(box.mails) == 1
 
 
 def test_what_was_not_taken_is_said_waits_and_comes_later_with_what_is_new(tmp_path, mail):

@@ -92,6 +92,7 @@ def test_what_was_taken_is_told_from_what_waits():
     told, to = rows((0, "a", "failed"), (0, "b", "failed"), (20, "a", "delivered"))
     assert (told.taken(to), told.waiting(to)) == ({"a"}, {"b"})
     assert told.failures(to).empty and told.rests_until(to, NOW) is None
+    assert told.since(to) == NOW and told.since("nobody") is None
     assert told.taken("nobody") == set() and told.rests_until("nobody", NOW) is None
 
 
@@ -128,6 +129,7 @@ def test_a_mail_arrives_as_it_was_written(mail):
     assert sent(told(address)) is None
     assert (box.subjects[-1], box.texts[-1]) == HELLO[:2]
     assert box.mails[-1]["To"] == "ops@example.org"
+    assert "apprise" not in box.mails[-1].as_string().lower(), "it comes from the workbench"
 
 
 def test_what_is_wrong_is_one_sentence_without_a_secret(mail, caplog):
