@@ -227,7 +227,7 @@ class MessageSettings(BaseSettings):
 
     # addresses of apprise that are told in a few lines what changed or failed in a morning:
     # ["mailto://user:password@mail.example.org?to=ops@example.org"]; where nothing did, nothing is
-    # sent
+    # sent; with models=a,b among its options, an address hears of these alone
     messages: tuple[Address, ...] = ()
     # what is told: changed (alarms that opened or closed, thresholds, versions ...), failed
     message_on: tuple[Literal["changed", "failed"], ...] = ("changed", "failed")

@@ -109,7 +109,8 @@ def send_test(
             "no address is set: name one in messages, such as "
             '["mailto://user:password@mail.example.org?to=ops@example.org"].'
         )
-    sent = send([(one, TEST) for one in to], settings.message_timeout) if to else ()
+    told = [(one.of_apprise, TEST) for one in recipients(to)]
+    sent = send(told, settings.message_timeout) if to else ()
     rows = [{"to": str(to[place]), "problem": problem} for place, problem in sent]
     if heartbeat:
         problem = beat(settings.heartbeat_url, settings.heartbeat_timeout)

@@ -7,7 +7,7 @@ error, for it is read by whoever can read a mailbox. The pages have all of that.
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -53,7 +53,7 @@ def changed(by_day: Mapping[str, Mapping], day: str) -> list[Item]:
         was = (before or {}).get("models", {}).get(model, {})
         items += [Item(f"{k} {model} {day}", "changed", k, model, day) for k in _fell(entry, was)]
     return items + [
-        Item(f"change {one['seq']}", "changed", _change(one), "", day)
+        Item(f"change {one['seq']}", "changed", _change(one), day=day, about=_about(one))
         for one in manifest.get("changes", [])
     ]
 
@@ -73,6 +73,11 @@ def _change(one):
     was = f" (before: {_value(one, 'old', 40)})" if one["old"] else ""
     of = "" if one["subject"] == one["what"] else f" of {one['subject']}"
     return f"{one['what']}{of}: {to}{was}, by {one['who']}"
+
+
+def _about(one):
+    "The model of a change: its subject begins with it."
+    return one["subject"].partition("/")[0]
 
 
 def _value(one, which, longest):
@@ -123,12 +128,18 @@ def recent(by_day: Mapping[str, Mapping], since: datetime | None, waiting: set[s
     return [*changed(by_day, newest), *late]
 
 
-def written(by_day: Mapping[str, Mapping], items: Sequence[Item], settings: Settings) -> Message:
-    "A message that tells some items."
+def written(
+    by_day: Mapping[str, Mapping],
+    items: Sequence[Item],
+    settings: Settings,
+    models: Collection[str] = (),
+) -> Message:
+    "A message that tells some items, to somebody who hears of some models (none: of every one)."
     day = next(iter(by_day), "")
     manifest = by_day.get(day, {})
     before = next((told for known, told in by_day.items() if known < day), None)
     rows = front_rows(manifest, before, {}) if manifest else []
+    rows = [row for row in rows if not models or row.model in models]
     failed = [item for item in items if item.kind == "failed"]
     touched = {item.model for item in items}
     parts = [

@@ -104,7 +104,9 @@ def _told(outbox, data, by_day, now, settings, failed, say):
             )
         else:
             tried.append(one)
-    messages = [(one.address, written(by_day, items[one], settings)) for one in tried]
+    messages = [
+        (one.of_apprise, written(by_day, items[one], settings, one.models)) for one in tried
+    ]
     for place, problem in send(messages, settings.message_timeout) if messages else ():
         one = tried[place]
         outbox.add(*(one.attempt(item.id, now, problem) for item in items[one]))
@@ -121,7 +123,8 @@ def _items(told, to: Recipient, by_day, settings, failed):
     changes = recent(by_day, told.since(to.name), told.waiting(to.name))
     every = {item.id: item for item in [*failed, *changes]}
     wanted = settings.message_on
-    return [item for id, item in every.items() if item.kind in wanted and id not in taken]
+    every = {id: item for id, item in every.items() if item.kind in wanted and id not in taken}
+    return [item for item in every.values() if to.hears_of(item)]
 
 
 def _said(to, why, then):

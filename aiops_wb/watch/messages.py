@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
 import pandas as pd
 
@@ -41,6 +42,7 @@ class Item(NamedTuple):
     model: str = ""
     day: str = ""
     do: str = ""  # what to do about a failure
+    about: str = ""  # the model whose trail a change stands in
 
     @property
     def id(self) -> str:
@@ -57,13 +59,42 @@ class Message(NamedTuple):
 
 
 INTRODUCED = "introduced"
+_MODELS = "models="
 
 
 @dataclass(frozen=True)
 class Recipient:
-    "An address that is told."
+    """An address that is told.
+
+    `models=a,b` among its options names those that it hears of; it hears as well of what failed of
+    no single model. That option is the workbench's own, and apprise never sees it.
+    """
 
     address: Address
+
+    @property
+    def models(self) -> frozenset[str]:
+        "The models that it hears of; empty: every one."
+        told = [option for option in self._options if option.startswith(_MODELS)]
+        names = ",".join(option.removeprefix(_MODELS) for option in told).split(",")
+        return frozenset(unquote(name) for name in names if name)
+
+    @property
+    def of_apprise(self) -> Address:
+        "The address as apprise reads it."
+        place = self.address.get_secret_value().partition("?")[0]
+        rest = [option for option in self._options if not option.startswith(_MODELS)]
+        return Address("?".join([place, *(["&".join(rest)] if rest else [])]))
+
+    @property
+    def _options(self):
+        query = self.address.get_secret_value().partition("?")[2]
+        return query.split("&") if query else []
+
+    def hears_of(self, item: Item) -> bool:
+        "Whether an item is for this address."
+        of = item.model or item.about
+        return not self.models or of in self.models or (item.kind == "failed" and not of)
 
     @property
     def name(self) -> str:
@@ -98,7 +129,7 @@ def _named(address):
     scheme, _, rest = address.partition("://")
     place, query = re.match(r"([^?#]*)(.*)", rest, re.DOTALL).groups()
     user, found, server = place.rpartition("@")
-    to = [part for part in re.split("[?&#]", query) if re.match("(to|cc|bcc)=", part)]
+    to = [part for part in re.split("[?&#]", query) if re.match("(to|cc|bcc|models)=", part)]
     return " ".join([scheme.lower(), user.partition(":")[0], server if found else place, *to])
 
 

@@ -127,6 +127,17 @@ def test_what_is_told_is_chosen(tmp_path, mail):
     assert "Miller" not in box.texts[0] and "threshold" not in box.texts[0]
 
 
+def test_who_hears_of_one_model_is_not_told_of_another(tmp_path, mail):
+    box, address = mail
+    house = House(tmp_path, f"{address}&models=late%201", f"{address}&models=other")
+    house.day("2026-03-02", 1, 2)
+    house.tell(Ran(reports=[ReportResult("2026-03-02 late drift", "failed")]))
+    assert box.subjects == ["aiops_wb 2026-03-02: 1 thing changed"]
+    assert "threshold of late 1" in box.texts[0] and "late 2" not in box.texts[0]
+    house.tell(Ran(reports=[ReportResult("audit trail", "failed")]))
+    assert box.subjects[1:] == ["aiops_wb 2026-03-02: 1 step failed"] * 2
+
+
 def test_all_that_failed_of_a_run_is_told(tmp_path, mail):
     box, address = mail
     house = House(tmp_path, address)

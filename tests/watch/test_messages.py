@@ -78,6 +78,27 @@ def test_a_new_password_is_no_new_address_and_another_recipient_is():
     assert name[0] == name[1] != name[2] and name[0].startswith("mailto://example.org (")
 
 
+@pytest.mark.parametrize(
+    ("address", "models", "of_apprise"),
+    [
+        ("slack://a/b?models=late,early", {"late", "early"}, "slack://a/b"),
+        ("mailto://h?to=x@y.z&models=late%2C%20too", {"late, too"}, "mailto://h?to=x@y.z"),
+        ("json://h?models=&+X=1&models=m", {"m"}, "json://h?+X=1"),
+        ("json://h?a=1", set(), "json://h?a=1"),
+        ("json://h", set(), "json://h"),
+    ],
+)
+def test_an_address_may_hear_of_some_models_alone(address, models, of_apprise):
+    to = Recipient(Address(address))
+    assert to.models == models and to.of_apprise.get_secret_value() == of_apprise
+    assert Recipient(to.of_apprise).models == set()
+    assert (Recipient(to.of_apprise).name == to.name) == (not models)
+    for of in ("model", "about"):
+        heard = [to.hears_of(Item("x", "changed", "x", **{of: m})) for m in (*models, "other")]
+        assert heard == [True] * len(models) + [not models]
+    assert to.hears_of(Item("x", "failed", "x"))
+
+
 def rows(*told):
     "Attempts at an address: (minutes, item, state)."
     to = Recipient(Address("slack://a"))
