@@ -16,12 +16,14 @@ import platform
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from math import isnan
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import pydantic_settings
@@ -39,8 +41,10 @@ __all__ = [
     "NULL_WORDS",
     "PRIVATE",
     "PROFILES",
+    "Address",
     "Days",
     "ChangeSettings",
+    "MessageSettings",
     "Rule",
     "Setting",
     "Settings",
@@ -67,6 +71,9 @@ PRIVATE = {
     "case_file",
     "audit_anchor",
     "audit_anchor_command",
+    "messages",
+    "pages_url",
+    "heartbeat_url",
 }
 "Settings that are places or secrets: they go into no report and no manifest."
 
@@ -195,7 +202,64 @@ class _Folders(BaseSettings):
         return self.spool or Path(data) / "spool"
 
 
-class Settings(ChangeSettings, _Looking, _Folders):
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII | re.IGNORECASE)
+_WITH_HOSTS = re.compile(r"(mailto|json|form|xml|http)s?")
+
+
+class Address(SecretStr):
+    """Where something is sent to, with the secrets that stand in it. It shows its scheme, and its
+    host where a host stands there: in addresses of chats that is the place of a token."""
+
+    def _display(self) -> str:
+        scheme, found, _ = self.get_secret_value().partition("://")
+        if not (found and _SCHEME.fullmatch(scheme)):
+            return "an address"
+        scheme, host = scheme.lower(), None
+        with suppress(ValueError):
+            parts = urlsplit(self.get_secret_value())
+            if _WITH_HOSTS.fullmatch(scheme) and "@" not in parts.path:
+                host = parts.hostname
+        return f"{scheme}://{host or '...'}"
+
+
+class MessageSettings(BaseSettings):
+    "Settings of who is told by mail or chat how a morning went, and of its sign of life."
+
+    # addresses of apprise that are told in a few lines what changed or failed in a morning:
+    # ["mailto://user:password@mail.example.org?to=ops@example.org"]; where nothing did, nothing is
+    # sent; with models=a,b among its options, an address hears of these alone
+    messages: tuple[Address, ...] = ()
+    # what is told: changed (alarms that opened or closed, thresholds, versions ...), failed
+    message_on: tuple[Literal["changed", "failed"], ...] = ("changed", "failed")
+    message_timeout: Annotated[float, Field(gt=0, le=600)] = 30  # seconds for all of them together
+    # where the folder of reports is served, for the link in a message
+    pages_url: str | None = None
+    # is asked for (GET) after each good morning, and not after another: whoever watches it hears of
+    # a morning that failed, hung or never began by its silence
+    heartbeat_url: Address | None = None
+    heartbeat_timeout: Annotated[float, Field(gt=0, le=600)] = (
+        10  # seconds, with what is tried again
+    )
+
+    @field_validator("messages")
+    @classmethod
+    def _of_apprise(cls, addresses):
+        told = (one.get_secret_value().partition("://") for one in addresses)
+        if not all(_SCHEME.fullmatch(scheme) and rest.strip() for scheme, _, rest in told):
+            raise ValueError("addresses such as 'mailto://...' or 'slack://...' are needed")
+        return tuple(dict.fromkeys(addresses))
+
+    @field_validator("pages_url", "heartbeat_url")
+    @classmethod
+    def _of_web(cls, address):
+        secret = isinstance(address, SecretStr)
+        url = address.get_secret_value() if secret else address
+        if url is not None and not re.match(r"https?://[^\s/]", url):
+            raise ValueError("an address that begins with http:// or https:// is needed")
+        return address
+
+
+class Settings(ChangeSettings, MessageSettings, _Looking, _Folders):
     """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
     then the profile, then these defaults.
 
@@ -542,8 +606,11 @@ def _read_variables(env_settings) -> dict[str, Any]:
         name = next((f for f in lists if f'"{f}"' in str(error)), "risk_cuts")
         raise SettingsError(
             f"{PREFIX}{name.upper()} cannot be read: write a list such as "
-            f"{json.dumps(lists[name][:4] or ['command', 'word'])}."
+            f"{json.dumps(lists[name][:4] or _LIKE.get(name, ['command', 'word']))}."
         ) from None
+
+
+_LIKE = {"messages": ["mailto://user:password@mail.example.org"]}
 
 
 def _is_list(field) -> bool:

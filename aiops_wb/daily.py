@@ -36,14 +36,17 @@ from .log.taken_sums import check_share
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
 from .render.manifest import entry, silent_entry, write_manifest
+from .render.message import SEE_PAGES, failed_figures, failed_report
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .render.promises import write_promises
+from .render.telling import sign_of_life, tell_people
 from .watch.acts import take_in_acts, told_of
 from .watch.alarm_rows import any_to_tell, keep_evidence, record_alarms
 from .watch.attribution import course_of
 from .watch.cases import Opened, open_cases
 from .watch.explore import renew_exploration
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
+from .watch.messages import Item
 from .watch.promises import keep_ledger
 from .watch.recalibrate import recalibrate
 from .watch.registered import Versions
@@ -67,6 +70,8 @@ __all__ = [
     "hand_on",
     "Morning",
     "run",
+    "tell",
+    "tell_of_no_morning",
 ]
 
 logger = logging.getLogger(__name__)
@@ -537,6 +542,7 @@ class Ran:
     figures: list[DayResult] = field(default_factory=list)
     reports: list[ReportResult] = field(default_factory=list)
     handed_on: str = "ok"  # failed when cases could not be opened, or a sink did not take one
+    untold: tuple[str, ...] = ()  # whom a message did not reach, each in a sentence
 
     @property
     def states(self) -> list[str]:
@@ -544,6 +550,7 @@ class Ran:
         steps = [
             *(s.state for s in (*self.figures, *self.reports)),
             *("ok" for f in self.figures if f.stored and f.state == "failed"),
+            *("failed" for _ in self.untold),
         ]
         return [self.handed_on, *steps] if self.handed_on == "failed" else steps
 
@@ -552,6 +559,11 @@ class Ran:
         "0 when nothing failed, 3 when something did, 4 when everything did."
         failed = self.states.count("failed")
         return 0 if not failed else 4 if failed == len(self.states) else 3
+
+    @property
+    def good(self) -> bool:
+        "Whether nothing failed, and all that was delivered is taken in."
+        return not (self.exit_code or self.ingested.refused or self.ingested.passed_over)
 
 
 def run(
@@ -615,6 +627,70 @@ def run(
     results += unfollowed + untuned + unanchored + gone + _retrain(morning, to_retrain)
     refused = cases.state == "failed" or (attempts.state == "failed").any()
     return Ran(ingested, figures, results, "failed" if refused else "ok")
+
+
+def tell(
+    ran: Ran,
+    data: Path,
+    reports: Path,
+    now: datetime,
+    settings: Settings,
+    say: Callable[[str], None] = logger.info,
+) -> Ran:
+    """Tell the people of `messages` what changed or failed, after a run for all that was due, and
+    give the sign of life of a good one. The run, of which whoever was not told is a part that
+    failed: then there is no sign of life either, or both would be silent. A sign of life that is
+    not taken fails nothing.
+    """
+    say, failed = _harmless(say), _failures(ran, now.date())
+    untold = tell_people(data, reports, now, settings, failed, say)
+    for sentence in untold:
+        say(sentence)
+    ran = replace(ran, untold=tuple(untold))
+    if ran.good:
+        sign_of_life(data, now, settings, say)
+    return ran
+
+
+def tell_of_no_morning(
+    data: Path,
+    reports: Path,
+    now: datetime,
+    settings: Settings,
+    say: Callable[[str], None] = logger.info,
+) -> None:
+    "Tell the same people that a run could not be started, or was broken off by what it met."
+    do = "'aiops-wb daily' says why, 'aiops-wb doctor' what is wrong around it."
+    failed = Item(f"no morning {now.date()}", "failed", "the morning could not be run", do=do)
+    for sentence in tell_people(data, reports, now, settings, [failed], _harmless(say)):
+        _harmless(say)(sentence)
+
+
+def _failures(ran, today):
+    "What failed of a run, each told once: of days and models by these, else by the day of the run."
+    failed = [
+        failed_figures(one.day, one.model, "alarms" if one.stored else "figures")
+        for one in ran.figures
+        if one.state == "failed"
+    ]
+    failed += [_of_result(one, today) for one in ran.reports if one.state == "failed"]
+    if ran.handed_on == "failed":
+        says = "cases were not all handed on"
+        failed.append(Item(f"cases {today}", "failed", says, do="The next run tries it again."))
+    if n := len(ran.ingested.refused) + len(ran.ingested.passed_over):
+        says = f"{n:,} delivered {'file was' if n == 1 else 'files were'} not taken in"
+        do = "'aiops-wb ingest' names them."
+        failed.append(Item(f"files {today} {n}", "failed", says, do=do))
+    return failed
+
+
+def _of_result(result, today):
+    "A step that failed: a report by its day and model, others by their name and the run's day."
+    day, _, rest = result.name.partition(" ")
+    model, _, report = rest.rpartition(" ")
+    if report in QUESTIONS:
+        return failed_report(day, model, report)
+    return Item(f"step {today} {result.name}", "failed", result.name, do=SEE_PAGES)
 
 
 def _harmless(tell):

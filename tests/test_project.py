@@ -111,6 +111,9 @@ def test_no_circle_of_imports():
 
 EXTRAS = {  # optional parts, imported where they are used: the package works without them
     "watch.sinks": {"urllib3", "pybreaker"},
+    "watch.bounded": {"urllib3"},
+    "watch.heartbeat": {"urllib3"},
+    "watch.courier": {"apprise"},
     # a service that logs single events loads numpy and DuckDB at its first segment, not before
     "log.spool": {"aiops_wb.log.frames", "aiops_wb.stats.points"},
     "log.buffer": {"aiops_wb.log.segment"},

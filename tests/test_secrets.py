@@ -94,7 +94,9 @@ def test_a_token_in_an_address_is_sent_and_never_said(tmp_path, port, place, mon
     if place == "file":
         hours += f"webhook_url = {secret}\n"
     else:
-        variable = {"AIOPS_WEBHOOK_URL": address(port)}
+        told = address(9).replace("http", "json").replace("token=", "%2BX-Token=")
+        variable = {"AIOPS_WEBHOOK_URL": address(port), "AIOPS_MESSAGES": json.dumps([told])}
+        variable["AIOPS_HEARTBEAT_URL"] = address(9)
     (house / "aiops.toml").write_text(hours, encoding="utf-8")
     (house / "p.csv").write_text(
         "prediction_id,predicted_at,score,model,version,threshold,route\n"
@@ -120,6 +122,8 @@ def test_a_token_in_an_address_is_sent_and_never_said(tmp_path, port, place, mon
             said.append((code, "".join(capfd.readouterr())))
     assert [code for code, _ in said] == [0, 0, 0, 3, 3, 0, 0], said
     assert "answered 500" in said[3][1] and "answered 500" in said[4][1]
+    if place == "variable":
+        assert "the message to json://127.0.0.1 was not taken" in said[4][1]
     asked = (f"/{PATH}?token={QUERY}", f"Basic {HEADER}", f"127.0.0.1:{port}")
     assert Refusing.asked and set(Refusing.asked) == {asked}
     assert (house / "reports" / "2026-11-02" / "m" / "drift.html").exists()
@@ -144,6 +148,8 @@ WRONG = [
     ("webhook_url", ["canary"]),
     ("webhook_url", {"canary": "fowl"}),
     ("webhook_urls", "canary"),
+    ("messages", ["canary"]),
+    ("heartbeat_url", "canary"),
     ("token", "canary"),
     ("webhook", {"url": "canary"}),
     ("jobs", "canary"),

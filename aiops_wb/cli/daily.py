@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ..daily import run
+from ..daily import run, tell, tell_of_no_morning
+from ..log.errors import Busy
 from .arguments import AsOf, Models, Reports, as_date
 from .call import Call, alone, command
 from .lines import counted, line
@@ -43,24 +44,33 @@ def run_days(
 ) -> int:
     "Run days, all that are due when they are None, and say what came of it; the exit code."
     settings, bar = call.settings, Bar(call, "reports")
-    ran = run(
-        settings.data,
-        settings.reports,
-        call.now(),
-        settings,
-        days=days,
-        models=models or (),
-        as_of=as_of,
-        show=reports,
-        who=call.who,
-        say=call.say,
-        on_done=bar.done,
-        expect=bar.expect,
-    )
+    whole = days is None and as_of is None and not models  # a part, or looking back, is no news
+    try:
+        ran = run(
+            settings.data,
+            settings.reports,
+            call.now(),
+            settings,
+            days=days,
+            models=models or (),
+            as_of=as_of,
+            show=reports,
+            who=call.who,
+            say=call.say,
+            on_done=bar.done,
+            expect=bar.expect,
+        )
+    except Busy:  # the other one tells
+        raise
+    except Exception:
+        if whole:
+            tell_of_no_morning(settings.data, settings.reports, call.now(), settings, call.say)
+        raise
+    if whole:
+        ran = tell(ran, settings.data, settings.reports, call.now(), settings, call.say)
     failed = ran.states.count("failed")
     line(
         f"{len(ran.figures)} days and models, {counted(len(ran.reports), 'report')}, "
         f"{failed} failed; open {settings.reports / 'index.html'}"
     )
-    held_back = ran.ingested.refused or ran.ingested.passed_over
-    return 1 if held_back and not failed else ran.exit_code
+    return ran.exit_code or (0 if ran.good else 1)

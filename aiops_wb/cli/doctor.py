@@ -29,6 +29,10 @@ def doctor(call: Call, as_json: AsJson = False):
     return 1 if wrong else 0
 
 
+_SECRETS = ("webhook_url", "messages", "heartbeat_url")
+"Settings that are addresses with secrets."
+
+
 def _settings(call) -> Finding:
     "Whether the settings can be read, and whoever else may write or read them."
     try:
@@ -40,8 +44,9 @@ def _settings(call) -> Finding:
     path = Path(told.pop().removeprefix("file "))
     if writable_by_all(path):
         return Finding("settings", "wrong", f"everybody may write to {path}", f"chmod o-w {path}")
-    if call.settings.webhook_url and os.stat(path).st_mode & stat.S_IROTH:
-        says = f"everybody may read {path}, which may hold the secret of webhook_url"
+    secrets = [name for name in _SECRETS if getattr(call.settings, name)]
+    if secrets and os.stat(path).st_mode & stat.S_IROTH:
+        says = f"everybody may read {path}, which may hold the secret of {', '.join(secrets)}"
         return Finding("settings", "look", says, f"chmod o-r {path}")
     return Finding("settings", "ok", f"{path} can be read")
 

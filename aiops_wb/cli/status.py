@@ -4,6 +4,7 @@ from ..daily import due
 from ..log.acts import waiting as acts_waiting
 from ..log.ingest import said_of_unmatched
 from ..log.repair import rejected_files
+from ..render.telling import HEARTBEAT, not_taken
 from ..watch.listed import model_row
 from .arguments import AsJson
 from .call import Call, alone, command
@@ -29,6 +30,7 @@ def status(call: Call, as_json: AsJson = False):
             "day_files_gone": log.damage(),
             "day_files_lost": sorted(log.lost_files()),
             "rejected": rejected_files(call.settings.data),
+            "messages_not_taken": not_taken(call.settings.data, call.settings),
         }
     if as_json:
         print_json({"models": rows, **of_all})
@@ -42,6 +44,14 @@ def status(call: Call, as_json: AsJson = False):
         line(f"{counted(acts, 'act')} {'waits' if acts == 1 else 'wait'} to be taken in")
     if unmatched:
         line(printable(said_of_unmatched(unmatched, examples)))
+    for one in of_all["messages_not_taken"]:
+        often, option = counted(one["times"], "time"), ""
+        if one["to"].startswith(HEARTBEAT):
+            option = " --heartbeat"
+        line(
+            f"{one['to']} took nothing since {one['since']:%Y-%m-%d %H:%M}Z, {often}: "
+            f"{printable(one['why'])}; 'aiops-wb messages test{option}' tries it"
+        )
     _tell_of_files(of_all)
 
 

@@ -94,6 +94,15 @@ class CaseReads(HandledReads):
         asked = {"since": newest_before, "levels": list(LEVELS)}
         return {sink: self.frame(_WAITING, asked | {"sink": sink}) for sink in sinks}
 
+    def attempts_at(self, sinks: Sequence[str]) -> pd.DataFrame:
+        "All attempts to hand something to some sinks, oldest first: as the outbox has them."
+        return self.frame(
+            """
+            SELECT case_id, sink, state, detail, attempted_at, key, level FROM deliveries
+            WHERE sink IN (SELECT unnest($sinks::VARCHAR[])) ORDER BY attempted_at""",
+            {"sinks": list(sinks)},
+        )
+
 
 class CaseWrites(CaseReads, Writing):
     "New cases and attempts at delivery."

@@ -10,6 +10,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -291,6 +292,22 @@ def _holder(path):
         return named
 
 
+def _messages(asked: Asked) -> Told:
+    "Whether people can be told of a morning, where the settings name some."
+    settings, extras = asked.settings, []
+    if settings.messages and find_spec("apprise") is None:
+        extras.append(("apprise", "messages"))
+    if settings.heartbeat_url and find_spec("urllib3") is None:
+        extras.append(("urllib3", "webhook"))
+    for package, extra in extras:
+        yield "wrong", f"{package} is not installed", f"pip install 'aiops_wb[{extra}]'"
+    n, beats = len(settings.messages), settings.heartbeat_url is not None
+    said = [f"{n:,} {'address is' if n == 1 else 'addresses are'} told of a morning"] if n else []
+    said += ["a good one has a heartbeat"] if beats else []
+    if not extras:
+        yield "ok", ", ".join(said) or "nobody is told of a morning", ""
+
+
 CHECKS: dict[str, Check] = {
     "folder": _folder,
     "reports": _reports,
@@ -300,5 +317,6 @@ CHECKS: dict[str, Check] = {
     "disk": _disk,
     "snapshot": _snapshot,
     "lock": _lock,
+    "messages": _messages,
 }
 "Name of a check -> what it does, in the order in which they are told."

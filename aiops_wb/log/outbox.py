@@ -3,12 +3,13 @@
 Sending may take minutes, and the catalog has one writer: an attempt is a line of a file, forced to
 the disk before the next message leaves. The next one who opens the catalog to hand cases on takes
 the lines in. Who was stopped between sending and writing sends that one message again, under the
-same key.
+same key. What people are told of a morning is kept in the same way: a line for each thing told.
 """
 
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -32,23 +33,24 @@ class Outbox:
         self.path = Path(root) / "outbox" / "deliveries.jsonl"
 
     @contextmanager
-    def held(self) -> Iterator["Outbox"]:
-        "One process at a time hands on: Busy when another does."
+    def held(self, seconds: float = 0) -> Iterator["Outbox"]:
+        "One process at a time hands on: Busy when another still does after so many seconds."
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        end = time.monotonic() + seconds
         with open(self.path.with_name("lock"), "a", encoding="utf-8") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Busy("another process is handing cases on") from None
+            while not _locked(handle):
+                if time.monotonic() >= end:
+                    raise Busy("another process is handing cases on")
+                time.sleep(_PAUSE)
             yield self
 
-    def add(self, attempt: dict) -> None:
-        "Write an attempt down; it is on the disk when this returns."
-        line = json.dumps(attempt | {"attempted_at": attempt["attempted_at"].isoformat()})
+    def add(self, *attempts: dict) -> None:
+        "Write attempts down; they are on the disk when this returns."
+        lines = [json.dumps(a | {"attempted_at": a["attempted_at"].isoformat()}) for a in attempts]
         new = not self.path.exists()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
-            file.write(f"\n{line}\n")  # apart from a line that was cut off
+            file.write("".join(f"\n{line}\n" for line in lines))  # apart from one that was cut off
             file.flush()
             os.fsync(file.fileno())
         if new:
@@ -65,6 +67,18 @@ class Outbox:
     def clear(self) -> None:
         "Empty it: the catalog has everything."
         self.path.unlink(missing_ok=True)
+
+
+_PAUSE = 0.1  # seconds between two looks at the lock
+
+
+def _locked(handle):
+    "Whether the lock is taken now."
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read(line):

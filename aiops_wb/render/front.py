@@ -65,6 +65,7 @@ class News(NamedTuple):
     kind: str  # opened, closed, changed
     says: str
     model: str = ""
+    key: str = ""  # which alarm it is about
 
 
 @dataclass(frozen=True)
@@ -213,12 +214,16 @@ def news(manifest: Mapping, before: Mapping | None) -> list[News]:
             continue
         was, alarms = earlier.get(model, {}), entry["triage"]["alarms"]
         for alarm in _opened(alarms, was, day):
-            told.append(News(day, "opened", _SENTENCE.split(alarm["says"])[0], model))
+            told.append(News(day, "opened", _first(alarm["says"]), model, alarm["id"]))
         still = {alarm["id"] for alarm in alarms}
         for alarm in (was.get("triage") or {}).get("alarms", []):
             if alarm["id"] not in still:
-                told.append(News(day, "closed", _SENTENCE.split(alarm["says"])[0], model))
+                told.append(News(day, "closed", _first(alarm["says"]), model, alarm["id"]))
     return told + [News(day, "changed", _change(one)) for one in manifest.get("changes", [])]
+
+
+def _first(says):
+    return _SENTENCE.split(says)[0]
 
 
 def _change(one):
@@ -247,7 +252,8 @@ def feed_of(manifest: Mapping) -> Feed:
     )
     if failed:
         problems.append(f"{failed:,} {'part' if failed == 1 else 'parts'} of the morning failed")
-    return Feed(says if told else [], problems + list(manifest.get("gone", [])))
+    aside = [*manifest.get("gone", []), *manifest.get("untold", [])]
+    return Feed(says if told else [], problems + aside)
 
 
 def _low(entry):

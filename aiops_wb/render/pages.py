@@ -32,6 +32,7 @@ __all__ = [
     "index_page",
     "model_page",
     "write_pages",
+    "note_untold",
     "navigation",
 ]
 
@@ -497,3 +498,13 @@ def _write_day(reports, day, by_day):
         page = model_page(reports, day, model, by_day)
         write_whole(of_day / folder_of(reports, day, model) / "index.html", page)
     write_whole(of_day / "index.html", day_page(reports, day, by_day))
+
+
+def note_untold(reports: Path, day: str, sentences: Sequence[str]) -> None:
+    "Say on the pages of a day whom its morning could not tell; nothing is written where they do."
+    told = manifests(reports).get(day)
+    if told is None or told.get("untold", []) == list(sentences):
+        return
+    place = Path(reports) / day / "manifest.json"
+    write_whole(place, json.dumps(told | {"untold": list(sentences)}, indent=1))
+    write_pages(reports, [day])

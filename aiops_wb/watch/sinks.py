@@ -1,20 +1,15 @@
 """Where cases go: a file, a webhook, and what both are sent."""
 
-import base64
 import hashlib
 import json
 import logging
 import os
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote
 
 import pandas as pd
 
@@ -23,6 +18,7 @@ from ..log.durable import fsync
 from ..log.errors import StoreError
 from ..log.modes import make_file, make_folder
 from ..log.outbox import ATTEMPT
+from .bounded import AGAIN, is_address, unlogged, within, without_secret
 
 __all__ = [
     "SENT",
@@ -37,13 +33,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-
-AGAIN = (429, 500, 502, 503, 504)
-"Answers of a server that may be another the next time."
-
-TALKATIVE = ("urllib3.connectionpool", "urllib3.util.retry")
-"Loggers of urllib3 that write down what is asked for."
 
 
 class Sink(Protocol):
@@ -144,9 +133,9 @@ class Webhook:
             raise ModuleNotFoundError(
                 f"{error.name} is not installed: a webhook needs pip install 'aiops_wb[webhook]'."
             ) from None
-        if not _is_address(url):
+        if not is_address(url):
             raise StoreError("webhook_url is not an address that begins with http:// or https://.")
-        self.url, self.headers = _without_secret(url)
+        self.url, self.headers = without_secret(url)
         self.timeout, self.pauses = timeout, [pause * 2**i for i in range(retries)]
         self.pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=timeout), retries=False)
         self.breaker = pybreaker.CircuitBreaker(fail_max=failures, reset_timeout=3600)
@@ -167,7 +156,7 @@ class Webhook:
     def _post(self, case):
         for pause in [*self.pauses, None]:
             try:
-                status = _within(self.timeout, partial(self._asked, case))
+                status = within(self.timeout, partial(self._asked, case))
             except Exception:  # whatever it is, it may be over the next time
                 if pause is None:
                     raise
@@ -180,7 +169,7 @@ class Webhook:
 
     def _asked(self, case):
         "The status that is answered."
-        with _unlogged():
+        with unlogged():
             answer = self.pool.request(
                 "POST",
                 self.url,
@@ -192,66 +181,6 @@ class Webhook:
             )  # the body is nobody's business, and may never end
         answer.close()
         return answer.status
-
-
-def _within(seconds, work):
-    """What some work returns, waited for so long and no longer: TimeoutError. A byte now and then
-    keeps every timeout of a socket from ending, and a look-up of a name has none; the thread that
-    goes on ends with the process."""
-    ended = queue.SimpleQueue()
-
-    def worked():
-        try:
-            ended.put((work(), None))
-        except Exception as error:
-            ended.put((None, error))
-
-    threading.Thread(target=worked, daemon=True, name="aiops-wb-webhook").start()
-    try:
-        result, error = ended.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
-    return result
-
-
-def _is_address(url):
-    import urllib3
-
-    try:
-        address = urllib3.util.parse_url(url)
-    except urllib3.exceptions.LocationParseError:
-        return False
-    return address.scheme in ("http", "https") and bool(address.host)
-
-
-def _without_secret(url):
-    "An address without its user and password, and the header that says them."
-    import urllib3
-
-    address = urllib3.util.parse_url(url)
-    if not address.auth:
-        return url, {}
-    said = base64.b64encode(unquote(address.auth).encode()).decode()
-    return address._replace(auth=None).url, {"Authorization": f"Basic {said}"}
-
-
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    "urllib3 keeps quiet of this thread: it logs paths and queries, where a token may stand."
-    logs, here = [logging.getLogger(name) for name in TALKATIVE], threading.get_ident()
-
-    def of_others(record):
-        return record.thread != here
-
-    for log in logs:
-        log.addFilter(of_others)
-    try:
-        yield
-    finally:
-        for log in logs:
-            log.removeFilter(of_others)
 
 
 def _failure(error):

@@ -127,6 +127,16 @@ def test_who_writes_is_named_and_nobody_is_disturbed(house):
         pass
 
 
+def test_what_people_are_told_by_has_to_be_installed(house, monkeypatch):
+    told = {"messages": ("slack://canary/b/c",), "heartbeat_url": "https://example.org/canary"}
+    assert "messages" not in looked(house) | looked(house, **told)
+    found = []
+    monkeypatch.setattr("aiops_wb.log.doctor.find_spec", lambda name: found.append(name))
+    state, says = looked(house, **told)["messages"]
+    assert state == "wrong" and "canary" not in says and found == ["apprise", "urllib3"]
+    assert says == "urllib3 is not installed pip install 'aiops_wb[webhook]'"
+
+
 def test_the_command_tells_lines_or_json_and_ends_accordingly(house, capsys, monkeypatch):
     words = ["doctor", "--data", str(house.data), "--reports-dir", str(house.root / "reports")]
     assert main(words) == 0
@@ -144,6 +154,14 @@ def test_the_command_tells_lines_or_json_and_ends_accordingly(house, capsys, mon
 
 def test_settings_that_others_may_write_or_that_hold_a_secret(house, capsys):
     file = house.root / "aiops.toml"
+    for one in ("messages = ['slack://secret@x']", "heartbeat_url = 'https://user:secret@x'"):
+        file.write_text(f"{one}\ndata = 'data'\n")
+        os.chmod(file, 0o644)
+        assert main(["doctor", "--config", str(file)]) == 0
+        assert f"may hold the secret of {one.partition(' ')[0]}" in (
+            said := capsys.readouterr().out
+        )
+        assert "secret@" not in said
     file.write_text("webhook_url = 'https://user:secret@example.org'\ndata = 'data'\n")
     os.chmod(file, 0o644)
     assert main(["doctor", "--config", str(file)]) == 0

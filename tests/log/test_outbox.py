@@ -1,9 +1,11 @@
 """The outbox keeps attempts at delivery until the catalog has them."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
 
+from aiops_wb.log import outbox as outbox_module
 from aiops_wb.log.errors import Busy
 from aiops_wb.log.outbox import ATTEMPT, Outbox
 
@@ -60,3 +62,23 @@ def test_one_process_hands_on_at_a_time(bench):
         pass
     with Outbox(bench.data).held():
         pass
+
+
+def test_another_process_is_waited_for_as_long_as_it_may_take(bench, monkeypatch):
+    outbox, first = Outbox(bench.data), ExitStack()
+    first.enter_context(outbox.held())
+    with pytest.raises(Busy), Outbox(bench.data).held(0.02):
+        pass
+    monkeypatch.setattr(outbox_module.time, "sleep", lambda _: first.close())
+    with Outbox(bench.data).held(60):
+        pass
+
+
+def test_things_told_together_are_kept_together(bench):
+    outbox = Outbox(bench.data)
+    outbox.add(attempt(1), attempt(2, "failed"))
+    with bench.store() as store:
+        store.add_deliveries(outbox.attempts())
+        known = store.attempts_at(["file"]).to_dict("records")
+        assert store.attempts_at([]).empty and store.attempts_at(["webhook"]).empty
+    assert sorted(known, key=lambda one: one["case_id"]) == [attempt(1), attempt(2, "failed")]
