@@ -26,6 +26,7 @@ from .log.catalog import Reader, open_snapshot
 from .log.durable import time_ordered_id
 from .log.errors import Busy, StoreError, raise_if_interrupted
 from .log.ingest import Ingested, ingest
+from .log.lease import DAILY, held
 from .log.modes import make_folder
 from .log.outbox import Outbox
 from .log.reading import Limits, ReadOptions
@@ -572,8 +573,8 @@ def run(
     """Take in, figure, publish, hand on, report, record.
 
     Figures of `days` (None: all that are due), reports of 'all' days, the 'last' one or 'none'.
-    Raises Busy or StoreError when nothing could be started; failures of single days or reports are
-    in the result.
+    Raises Busy or StoreError when nothing could be started, Busy also while another run of the
+    folder is at its reports; failures of single days or reports are in the result.
     """
     if show not in ("all", "last", "none"):
         raise StoreError(f"reports {show!r} is not one of all, last, none.")
@@ -581,8 +582,24 @@ def run(
         require_reports()
     say, on_done = _harmless(say), _harmless(on_done)
     morning = Morning(data, reports, now, settings, as_of, who, say)
+    with ExitStack() as alone:
+        ran, to_retrain = _run(morning, days, models, show, on_done, expect, alone)
+    # which may take an hour: the next run need not wait for it
+    ran.reports.extend(_retrain(morning, to_retrain))
+    return ran
+
+
+DAILY_SECONDS = 24 * 3600
+"A run that takes longer is held for one that hangs."
+
+
+def _run(morning, days, models, show, on_done, expect, alone):
+    "The run itself, the only one of its folder until `alone` is left; models to be retrained."
+    data, reports, settings = morning.data, morning.reports, morning.settings
+    now, say = morning.now, morning.say
     with ExitStack() as turn:  # to hand on: until all that waits is sent, nobody else does
         with morning.open() as store:
+            alone.enter_context(held(data, DAILY, morning.who, DAILY_SECONDS))
             to = _take_turn(morning, store, turn)
             ingested = _take_in(morning, store)
             morning = replace(morning, committed=store.as_of_now(now))
@@ -612,9 +629,9 @@ def run(
     if not results:
         _make_folder_of(reports, settings)
         results = _write_pages(reports, [])
-    results += unfollowed + untuned + unanchored + gone + _retrain(morning, to_retrain)
+    results += unfollowed + untuned + unanchored + gone
     refused = cases.state == "failed" or (attempts.state == "failed").any()
-    return Ran(ingested, figures, results, "failed" if refused else "ok")
+    return Ran(ingested, figures, results, "failed" if refused else "ok"), to_retrain
 
 
 def _harmless(tell):

@@ -27,6 +27,7 @@ COMMANDS = {
     "ingest": ("ingest", "take the spool, or a file of your own, into the log"),
     "history": ("history", "bring in the past of a model as it was known"),
     "daily": ("daily", "run one day, or every day that is due, for one model or all"),
+    "schedule": ("schedule", "let the morning begin by itself: a timer of systemd, a line of cron"),
     "backfill": ("backfill", "run many days"),
     "replay": ("replay", "live past days again under other policies: tickets, misses, cost"),
     "status": ("status", "what is logged, what is active, what is due"),

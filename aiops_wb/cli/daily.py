@@ -1,12 +1,14 @@
 """The morning: one day, or every day that is due."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from time import monotonic, sleep
 from typing import Annotated
 
 import typer
 
-from ..daily import run
+from ..daily import Ran, run
+from ..log.errors import Busy
 from .arguments import AsOf, Models, Reports, as_date
 from .call import Call, alone, command
 from .lines import counted, line
@@ -30,8 +32,35 @@ def daily(
     models: Models = None,
     as_of: AsOf = None,
     reports: Reports = "last",
+    wait: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=1440,
+            metavar="MINUTES",
+            help="wait so long for another writer or another run, in the place of giving up",
+        ),
+    ] = 0,
 ):
-    return run_days(call, [date_] if date_ else None, models, as_of, reports)
+    return run_days(call, [date_] if date_ else None, models, as_of, reports, wait)
+
+
+_LONGEST = 60
+"Seconds between two tries, at most."
+
+
+def _when_free(call: Call, work: Callable[[], Ran], minutes: float) -> Ran:
+    "What comes of some work, begun again for so long while another process is in its way."
+    until, pause = monotonic() + 60 * minutes, 1.0
+    while True:
+        try:
+            return work()
+        except Busy as error:
+            if monotonic() + pause > until:
+                raise
+            call.say(f"{str(error).partition(':')[0]}: waiting, for {minutes:g} minutes at most")
+        sleep(pause)
+        pause = min(2 * pause, _LONGEST)
 
 
 def run_days(
@@ -40,23 +69,29 @@ def run_days(
     models: Sequence[str] | None,
     as_of: datetime | None,
     reports: str,
+    wait: float = 0,
 ) -> int:
     "Run days, all that are due when they are None, and say what came of it; the exit code."
     settings, bar = call.settings, Bar(call, "reports")
-    ran = run(
-        settings.data,
-        settings.reports,
-        call.now(),
-        settings,
-        days=days,
-        models=models or (),
-        as_of=as_of,
-        show=reports,
-        who=call.who,
-        say=call.say,
-        on_done=bar.done,
-        expect=bar.expect,
-    )
+
+    def work():
+        "The clock is read when it begins: what another run took in meanwhile is no future."
+        return run(
+            settings.data,
+            settings.reports,
+            call.now(),
+            settings,
+            days=days,
+            models=models or (),
+            as_of=as_of,
+            show=reports,
+            who=call.who,
+            say=call.say,
+            on_done=bar.done,
+            expect=bar.expect,
+        )
+
+    ran = _when_free(call, work, wait)
     failed = ran.states.count("failed")
     line(
         f"{len(ran.figures)} days and models, {counted(len(ran.reports), 'report')}, "
