@@ -195,7 +195,17 @@ class _Folders(BaseSettings):
         return self.spool or Path(data) / "spool"
 
 
-class Settings(ChangeSettings, _Looking, _Folders):
+class _Nights(BaseSettings):
+    "Settings of a morning that runs by itself."
+
+    # what fails and may do well a little later (a lock, memory, a process that was killed) is tried
+    # so many times more, after 2, 8, 32 and at most 60 seconds
+    morning_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    # MB of memory that one report may hold; 0: half of the machine's
+    report_memory: Megabytes = 0
+
+
+class Settings(ChangeSettings, _Looking, _Folders, _Nights):
     """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
     then the profile, then these defaults.
 

@@ -143,7 +143,8 @@ def _memory(settings):
     if not settings.memory_limit:
         return 0
     half = half_of_the_machine()
-    morning = settings.memory_limit + (settings.jobs + 1) * _PROCESS
+    morning = settings.memory_limit + _PROCESS
+    morning += settings.jobs * (settings.report_memory or _PROCESS)
     needed = max(morning, (settings.retrain_memory or half) + _PROCESS)
     return needed if needed < 2 * half else 0
 

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from conftest import Bench, events
 
-from aiops_wb.cli import main, schedule
+from aiops_wb.cli import daily, main, schedule
 from aiops_wb.config import NO_FILE, Settings
-from aiops_wb.daily import due
+from aiops_wb.daily import Ran, due
 from aiops_wb.log.catalog import open_snapshot
-from aiops_wb.log.errors import StoreError
+from aiops_wb.log.errors import Busy, StoreError
 from aiops_wb.log.installed import Machine, install, remove, standing
 from aiops_wb.log.schedule import block_of, next_run, plan_of, times_in, units_of
 
@@ -250,3 +250,21 @@ def test_a_real_cron_catches_up_what_was_missed(tmp_path):
     assert ran.returncode == 0, ran.stdout + ran.stderr
     with open_snapshot(bench.data) as log:
         assert due(log, datetime.now(UTC)) == [] and set(log.runs().state) == {"ok"}
+
+
+def test_a_run_waits_for_another_one_as_long_as_it_was_told(monkeypatch, tmp_path, capsys):
+    tries, slept = [], []
+
+    def run(*_, **__):
+        tries.append(1)
+        if len(tries) < 4:
+            raise Busy("the catalog in d is being written by ana (process 5): try again later.")
+        return Ran()
+
+    monkeypatch.setattr(daily, "run", run)
+    monkeypatch.setattr(daily, "sleep", slept.append)
+    words = ["daily", "--data", str(tmp_path), "--reports-dir", str(tmp_path)]
+    assert main([*words, "--wait", "1"]) == 0 and slept == [1, 2, 4]
+    assert "written by ana (process 5): waiting, for 1 minutes at most" in capsys.readouterr().out
+    tries.clear()
+    assert main(words) == 1 and len(tries) == 1
