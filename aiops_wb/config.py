@@ -54,7 +54,7 @@ __all__ = [
 
 FILE = "aiops.toml"
 PREFIX = "AIOPS_"
-PATHS = ("data", "reports", "spool", "case_file", "audit_anchor")
+PATHS = ("data", "reports", "spool", "case_file", "audit_anchor", "backup_folder")
 FOLDERS = {"data": Path("data"), "reports": Path("reports")}
 NO_FILE = "no file"
 "As `config`: the settings are whole, and no file is looked for."
@@ -67,6 +67,7 @@ PRIVATE = {
     "case_file",
     "audit_anchor",
     "audit_anchor_command",
+    "backup_folder",
 }
 "Settings that are places or secrets: they go into no report and no manifest."
 
@@ -203,6 +204,8 @@ class _Nights(BaseSettings):
     morning_retries: Annotated[int, Field(ge=0, le=10)] = 2
     # MB of memory that one report may hold; 0: half of the machine's
     report_memory: Megabytes = 0
+    # where 'aiops-wb backup' puts backups, for 'doctor' to look how old the newest is
+    backup_folder: Path | None = None
 
 
 class Settings(ChangeSettings, _Looking, _Folders, _Nights):

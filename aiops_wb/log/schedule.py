@@ -31,7 +31,9 @@ __all__ = [
     "crontab_with",
     "crontab_without",
     "next_run",
+    "named",
     "plan_of",
+    "seasons_told",
     "times_in",
     "times_told",
     "units_of",
@@ -105,6 +107,18 @@ def plan_of(
     )
 
 
+def named(data: Path) -> Plan:
+    "As much of a plan as its name needs: to look what stands, whoever looks."
+    return Plan("system", data.absolute(), time(), "UTC", _name_of(data.stat().st_uid), ())
+
+
+def _name_of(uid):
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""
+
+
 def _folders_of(*files):
     return (None if file is None else file.absolute().parent for file in files)
 
@@ -118,10 +132,8 @@ def _there(path):
 def _owner(data, kind):
     "Who runs it: the owner of the data folder, which only root may do for another."
     uid = data.stat().st_uid
-    try:
-        owner = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        raise StoreError(f"{data} belongs to user {uid}, which has no name here.") from None
+    if not (owner := _name_of(uid)):
+        raise StoreError(f"{data} belongs to user {uid}, which has no name here.")
     if uid != os.geteuid() and (os.geteuid() or kind == "user"):
         raise StoreError(
             f"{data} belongs to {owner}, who alone writes to it: install the schedule as {owner}, "
@@ -289,6 +301,12 @@ def next_run(times: Iterable[tuple[time, str]], now: datetime) -> datetime | Non
         days = (today + timedelta(n) for n in range(3))
         coming += [datetime.combine(day, at, ZoneInfo(zone)) for day in days]
     return min((at for at in coming if at > now), default=None)
+
+
+def seasons_told(block: str) -> tuple[time, str] | None:
+    "The time of day and the zone that a block of cron is meant for; None where it does not say."
+    told = re.search(r"^# at (\d\d):(\d\d) of (\S+), in the zone", block, re.M)
+    return told and (time(int(told[1]), int(told[2])), told[3])
 
 
 def times_told(texts: Mapping[str, str], system: ZoneInfo) -> list[tuple[time, str]]:
