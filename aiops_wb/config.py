@@ -204,6 +204,9 @@ class _Nights(BaseSettings):
     morning_retries: Annotated[int, Field(ge=0, le=10)] = 2
     # MB of memory that one report may hold; 0: half of the machine's
     report_memory: Megabytes = 0
+    # reports of days that are older than so many days are packed, each day's into a reports.zip of
+    # its folder; 0: never
+    archive_reports_days: Annotated[int, Field(ge=0, le=36500)] = 0
     # where 'aiops-wb backup' puts backups, for 'doctor' to look how old the newest is
     backup_folder: Path | None = None
 

@@ -36,6 +36,7 @@ from .log.sealed import deciding_findings, record_what_stands
 from .log.store import Store, open_store
 from .log.taken_sums import check_share
 from .render.again import run_again
+from .render.archive import archive_reports
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
 from .render.manifest import entry, silent_entry, write_manifest
@@ -633,11 +634,13 @@ def _run(morning, days, models, show, on_done, expect, alone):
                 say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
             unanchored = _anchor(morning, store)
+            zone = ZoneInfo(store.timezone)
             gone = unchecked + _said_of_gone(morning, store) + _said_of_trail(morning, store)
         with _handing_on(morning, waiting, to, turn.pop_all()) as sent:
             expect(len(chosen) * len(QUESTIONS))
             results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
             results += _write_silence(morning, silent) if show != "none" else silent.failed
+            results += _archive(morning, {str(one.day) for one in chosen}, zone)
         attempts = _told_of(morning, sent.result())
     _record(morning, chosen, results, attempts)
     if not results:
@@ -909,6 +912,18 @@ def _write_silence(morning, silent):
         raise_if_interrupted(problem)
         return [*silent.failed, _not_written(f"{silent.day} manifest", problem)]
     return silent.failed + _write_pages(morning.reports, [str(silent.day)])
+
+
+def _archive(morning, made, zone):
+    "Pack old reports, where settings say so, but for days that were made just now; what failed."
+    days = morning.settings.archive_reports_days
+    if not days or morning.as_of is not None:
+        return []
+    until = morning.now.astimezone(zone).date() - timedelta(days)
+    problems = archive_reports(morning.reports, until, made)
+    for problem in problems:
+        morning.say(problem)
+    return [ReportResult("archive", "failed", problem) for problem in problems]
 
 
 def _with_drift(morning, store, to, waiting):

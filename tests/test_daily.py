@@ -237,6 +237,25 @@ def test_a_second_run_is_told_who_is_at_work_also_while_reports_are_made(figured
     assert go(figured, days=day).exit_code == 0
 
 
+def test_reports_of_old_days_are_packed_where_settings_say_so(figured):
+    reports = figured.root / "reports"
+    for day in (1, 3):
+        (place := reports / f"2026-03-0{day}" / MODEL).mkdir(parents=True)
+        (place / "drift.html").write_text("<p>drift")
+    told = Settings(data=figured.data, archive_reports_days=3)  # NOW is on 6 March
+
+    def packed():
+        run(figured.data, reports, NOW, told, show="none")
+        return [path.parent.name for path in reports.glob("*/reports.zip")]
+
+    assert go(figured).reports == [] and not list(reports.glob("*/reports.zip"))
+    assert packed() == ["2026-03-01"] == packed()
+    (reports / "2026-03-01" / "reports.zip").write_bytes(b"none")
+    (reports / "2026-03-01" / MODEL / "drift.html").write_text("<p>again")
+    ran = run(figured.data, reports, NOW, told, show="none")
+    assert ran.exit_code == 4 and "could not be written" in ran.reports[0].error
+
+
 def test_a_night_that_was_missed_is_caught_up_by_the_next(logged):
     "Runs on the nights of 3 and 6 March."
     for night, days in ((3, [1, 2]), (6, [3, 4, 5])):

@@ -19,6 +19,7 @@ from .gone import DayFile
 from .mentions import Mentions, files_below
 from .names import name_of_file
 from .open_file import SUFFIX
+from .packed import UNREADABLE, named_in, repack
 from .reason_files import OfDay
 from .store import Store
 
@@ -86,10 +87,33 @@ def named_files(
     _of_cases(root, places, mentions, found)
     pages = list(files_below(places.reports)) if places.reports else []
     for path in shown(pages, "searching pages"):
-        if work := _on_page(path, places.reports, mentions):
+        if path.suffix == ".zip":
+            _packed_pages(path, places.reports, mentions, found)
+        elif work := _on_page(path, places.reports, mentions):
             found.add("pages and notebooks", work)
             found.pages.append(str(path))
     return found
+
+
+def _packed_pages(path, reports, mentions, found):
+    "Pages and notebooks in an archive of a day."
+    try:
+        named = named_in(path, mentions.in_bytes)
+    except (OSError, *UNREADABLE) as error:
+        found.kept.append(f"{path} cannot be read ({error}): look at it, or remove it")
+        return
+    found.pages += (f"{path}: {name}" for name in named)
+    if named:
+        found.add("archives of pages", partial(_without_pages, path, reports, frozenset(named)))
+
+
+def _without_pages(path, reports, named):
+    "Where they lay, a page says that they went: before they do, so that a stop tells no untruth."
+    for name in named:
+        if name.endswith(".html"):
+            page = path.parent / name
+            write_durably(page, page_instead(page.relative_to(reports).parts))
+    repack(path, lambda name: name not in named)
 
 
 def _on_page(path, reports, mentions):
