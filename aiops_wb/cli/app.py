@@ -33,7 +33,7 @@ COMMANDS = {
     "status": ("status", "what is logged, what is active, what is due"),
     "doctor": (
         "doctor",
-        "what is wrong around the workbench: who may read and write, room, locks, settings",
+        "what is wrong around the workbench, and what to do: rights, room, clock, nights, trail",
     ),
     "config": ("config", "print each setting, its value and where that comes from"),
     "models": ("models", "list, train, adopt and promote versions of a model; go back"),
