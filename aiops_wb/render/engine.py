@@ -290,7 +290,8 @@ class _Running:
             with suppress(OSError):
                 kill(self.process, signal.SIGKILL)
         if self.exit_code is None:
-            self.exit_code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+            with suppress(ChildProcessError):  # told to end while it learned that it was over
+                self.exit_code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
         os.close(self.pipe)
 
 
