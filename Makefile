@@ -9,7 +9,7 @@ EXTRAS := ml,lab,api,webhook,messages,demo,dev
 # axe-core looks for what people who cannot see or point would miss
 AXE := axe-core@4.14.1
 
-.PHONY: help setup demo test slow mutants browser export lint docs bench lab readme clean-check export-check wheel-check
+.PHONY: help setup demo test slow mutants browser schedule export lint docs bench lab readme clean-check export-check wheel-check
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ slow: $(READY)  ## the longer checks
 
 mutants: $(READY)  ## change the package in small, 300 times, and see whether tests notice (about an hour; SEED=1: others)
 	$(BIN)/python -W ignore -m tests.mutation $(if $(SEED),--seed $(SEED))
+
+schedule: $(READY)  ## a morning that a real cron begins, with a crontab of its own (a minute; needs root)
+	$(BIN)/python -m pytest -q -m schedule -rs tests/cli/test_schedule.py
 
 browser: $(READY)  ## scripts of pages and the widget of a notebook in Chromium, and what axe-core finds (fetched by npm into a temporary folder)
 	@aside=$$(mktemp -d); trap 'rm -rf "$$aside"' EXIT; \

@@ -58,7 +58,7 @@ __all__ = [
 
 FILE = "aiops.toml"
 PREFIX = "AIOPS_"
-PATHS = ("data", "reports", "spool", "case_file", "audit_anchor")
+PATHS = ("data", "reports", "spool", "case_file", "audit_anchor", "backup_folder")
 FOLDERS = {"data": Path("data"), "reports": Path("reports")}
 NO_FILE = "no file"
 "As `config`: the settings are whole, and no file is looked for."
@@ -74,6 +74,7 @@ PRIVATE = {
     "messages",
     "pages_url",
     "heartbeat_url",
+    "backup_folder",
 }
 "Settings that are places or secrets: they go into no report and no manifest."
 
@@ -202,6 +203,21 @@ class _Folders(BaseSettings):
         return self.spool or Path(data) / "spool"
 
 
+class _Nights(BaseSettings):
+    "Settings of a morning that runs by itself."
+
+    # what fails and may do well a little later (a lock, memory, a process that was killed) is tried
+    # so many times more, after 2, 8, 32 and at most 60 seconds
+    morning_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    # MB of memory that one report may hold; 0: half of the machine's
+    report_memory: Megabytes = 0
+    # reports of days that are older than so many days are packed, each day's into a reports.zip of
+    # its folder; 0: never
+    archive_reports_days: Annotated[int, Field(ge=0, le=36500)] = 0
+    # where 'aiops-wb backup' puts backups, for 'doctor' to look how old the newest is
+    backup_folder: Path | None = None
+
+
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII | re.IGNORECASE)
 _WITH_HOSTS = re.compile(r"(mailto|json|form|xml|http)s?")
 
@@ -259,7 +275,7 @@ class MessageSettings(BaseSettings):
         return address
 
 
-class Settings(ChangeSettings, MessageSettings, _Looking, _Folders):
+class Settings(ChangeSettings, MessageSettings, _Looking, _Folders, _Nights):
     """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
     then the profile, then these defaults.
 

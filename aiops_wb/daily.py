@@ -12,7 +12,7 @@ from importlib.resources import files as package_files
 from itertools import groupby
 from pathlib import Path
 from threading import Event
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -26,13 +26,17 @@ from .log.catalog import Reader, open_snapshot
 from .log.durable import time_ordered_id
 from .log.errors import Busy, StoreError, raise_if_interrupted
 from .log.ingest import Ingested, ingest
+from .log.lease import DAILY, held
 from .log.modes import make_folder
 from .log.outbox import Outbox
+from .log.passing import is_passing, pauses
 from .log.reading import Limits, ReadOptions
 from .log.reason_files import OfDay
 from .log.sealed import deciding_findings, record_what_stands
 from .log.store import Store, open_store
 from .log.taken_sums import check_share
+from .render.again import run_again
+from .render.archive import archive_reports
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
 from .render.manifest import entry, silent_entry, write_manifest
@@ -180,6 +184,7 @@ class DayResult:
     state: str  # ok or failed
     error: str | None = None
     stored: bool = True  # whether figures are there; True beside failed: all but the alarms
+    passing: bool = False  # failed, and may do well a little later
 
 
 def compute(
@@ -200,7 +205,7 @@ def compute(
     are recorded as begun with the figures: a day that is not due any more is one to be reported.
     """
     began, run_id, as_of = perf_counter(), time_ordered_id(), as_of or store.as_of_now(now)
-    error, stored, at = None, False, max(as_of, now)
+    error, stored, passing, at = None, False, False, max(as_of, now)
 
     def ended():
         "What the log records of this."
@@ -237,9 +242,9 @@ def compute(
         raise_if_interrupted(problem)
         if isinstance(problem, duckdb.Error) and store.note_damaged():  # out of the way from now on
             return compute(store, day, model, now, settings, who, as_of, versions, then)
-        error = _reason(problem)
+        error, passing = _reason(problem), is_passing(problem)
         _record_steps(store, ended())
-    return DayResult(day, model, "failed" if error else "ok", error, stored)
+    return DayResult(day, model, "failed" if error else "ok", error, stored, passing)
 
 
 def _follow_silence(store, model, day, as_of, now):
@@ -405,7 +410,10 @@ def make_reports(
     _make_folder_of(reports, settings)
     wanted = sorted(DayReports(*pair) for pair in pairs)
     jobs = [job for one in wanted for job in report_jobs(data, reports, *one, settings)]
-    results = run_jobs(jobs, settings.jobs, settings.report_timeout, _harmless(on_done))
+    limits = {"timeout": settings.report_timeout, "memory": settings.report_memory}
+    times = pauses(settings.morning_retries)
+    run_these = partial(_run_these, **limits)
+    results = run_again(run_these, jobs, settings.jobs, times, sleep, _harmless(on_done))
     by_name = {result.name: result for result in results}
     failed = []
     with ExitStack() as open_until_here:
@@ -417,6 +425,10 @@ def make_reports(
                 failed.append(_not_written(f"{day} manifest", problem))
         failed += _write_promises(reader, reports)
     return results + failed + _write_pages(reports, [str(one.day) for one in wanted])
+
+
+def _run_these(jobs, parallel, on_done, **limits):
+    return run_jobs(jobs, parallel, on_done=on_done, **limits)
 
 
 def _make_folder_of(reports, settings):
@@ -473,12 +485,16 @@ def _write_manifest(reader, reports, day, of_day, by_name, settings):
     write_manifest(known, reports, day, max(one.as_of for one in of_day), settings, models)
 
 
+_NOT_KEPT = ("picture", "name", "passing")
+"What a manifest does not say of a report."
+
+
 def _reported(one: DayReports, by_name: Mapping[str, ReportResult], reports: Path):
     "What came of each report of a day and model, for the manifest; their first pictures are kept."
     results = {}
     for name in report_notebooks():
         result = by_name[_job_name(one.day, one.model, name)]
-        results[name] = {k: v for k, v in asdict(result).items() if k not in ("picture", "name")}
+        results[name] = {k: v for k, v in asdict(result).items() if k not in _NOT_KEPT}
         if result.picture:
             place = Path(reports) / str(one.day) / folder(one.model)
             with suppress(OSError):  # a page without its picture says as much
@@ -584,8 +600,8 @@ def run(
     """Take in, figure, publish, hand on, report, record.
 
     Figures of `days` (None: all that are due), reports of 'all' days, the 'last' one or 'none'.
-    Raises Busy or StoreError when nothing could be started; failures of single days or reports are
-    in the result.
+    Raises Busy or StoreError when nothing could be started, Busy also while another run of the
+    folder is at its reports; failures of single days or reports are in the result.
     """
     if show not in ("all", "last", "none"):
         raise StoreError(f"reports {show!r} is not one of all, last, none.")
@@ -593,8 +609,24 @@ def run(
         require_reports()
     say, on_done = _harmless(say), _harmless(on_done)
     morning = Morning(data, reports, now, settings, as_of, who, say)
+    with ExitStack() as alone:
+        ran, to_retrain = _run(morning, days, models, show, on_done, expect, alone)
+    # which may take an hour: the next run need not wait for it
+    ran.reports.extend(_retrain(morning, to_retrain))
+    return ran
+
+
+DAILY_SECONDS = 24 * 3600
+"A run that takes longer is held for one that hangs."
+
+
+def _run(morning, days, models, show, on_done, expect, alone):
+    "The run itself, the only one of its folder until `alone` is left; models to be retrained."
+    data, reports, settings = morning.data, morning.reports, morning.settings
+    now, say = morning.now, morning.say
     with ExitStack() as turn:  # to hand on: until all that waits is sent, nobody else does
         with morning.open() as store:
+            alone.enter_context(held(data, DAILY, morning.who, DAILY_SECONDS))
             to = _take_turn(morning, store, turn)
             ingested = _take_in(morning, store)
             morning = replace(morning, committed=store.as_of_now(now))
@@ -614,19 +646,21 @@ def run(
                 say("nothing is due: every day with predictions up to yesterday has its figures.")
             _publish(morning, store, chosen, figures)
             unanchored = _anchor(morning, store)
+            zone = ZoneInfo(store.timezone)
             gone = unchecked + _said_of_gone(morning, store) + _said_of_trail(morning, store)
         with _handing_on(morning, waiting, to, turn.pop_all()) as sent:
             expect(len(chosen) * len(QUESTIONS))
             results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
             results += _write_silence(morning, silent) if show != "none" else silent.failed
+            results += _archive(morning, {str(one.day) for one in chosen}, zone)
         attempts = _told_of(morning, sent.result())
     _record(morning, chosen, results, attempts)
     if not results:
         _make_folder_of(reports, settings)
         results = _write_pages(reports, [])
-    results += unfollowed + untuned + unanchored + gone + _retrain(morning, to_retrain)
+    results += unfollowed + untuned + unanchored + gone
     refused = cases.state == "failed" or (attempts.state == "failed").any()
-    return Ran(ingested, figures, results, "failed" if refused else "ok")
+    return Ran(ingested, figures, results, "failed" if refused else "ok"), to_retrain
 
 
 def tell(
@@ -802,21 +836,22 @@ def _figure(morning, store, pairs, show):
     newest = max((day for day, _ in pairs), default=None)
     for day, model in pairs:
         shown = show == "all" or (show == "last" and day == newest)
-        figures = compute(
-            store,
-            day,
-            model,
-            morning.now,
-            morning.settings,
-            morning.who,
-            morning.known_at,
-            versions,
-            then=tuple(QUESTIONS) if shown else (),
-        )
+        figures = _figured(morning, store, day, model, versions, QUESTIONS if shown else ())
         why = f" - {figures.error}" if figures.error else ""
         morning.say(f"{day} {model}: figures {figures.state}{why}")
         made.append(figures)
     return made
+
+
+def _figured(morning, store, day, model, versions, then):
+    "Figures of a day, tried again where what failed may pass."
+    rules = morning.settings, morning.who, morning.known_at, versions, tuple(then)
+    for pause in [*pauses(morning.settings.morning_retries), None]:
+        figures = compute(store, day, model, morning.now, *rules)
+        if pause is None or not figures.passing:
+            return figures
+        morning.say(f"{day} {model}: {figures.error}; tried again in {pause:g} seconds")
+        sleep(pause)
 
 
 def _newest_days(morning, store, days, models, figures):
@@ -953,6 +988,18 @@ def _write_silence(morning, silent):
         raise_if_interrupted(problem)
         return [*silent.failed, _not_written(f"{silent.day} manifest", problem)]
     return silent.failed + _write_pages(morning.reports, [str(silent.day)])
+
+
+def _archive(morning, made, zone):
+    "Pack old reports, where settings say so, but for days that were made just now; what failed."
+    days = morning.settings.archive_reports_days
+    if not days or morning.as_of is not None:
+        return []
+    until = morning.now.astimezone(zone).date() - timedelta(days)
+    problems = archive_reports(morning.reports, until, made)
+    for problem in problems:
+        morning.say(problem)
+    return [ReportResult("archive", "failed", problem) for problem in problems]
 
 
 def _with_drift(morning, store, to, waiting):
@@ -1117,13 +1164,18 @@ def _record(morning, chosen, results, attempts):
         )
         for result, one in zip(results, of_results)
     ]
-    try:
-        with ExitStack() as turn, morning.open() as store:
-            _take_turn(morning, store, turn)
-            _record_steps(store, steps)
-            store.publish(morning.settings.snapshots_kept)
-    except Busy as error:
-        morning.say(f"the reports are made, but not recorded, and will be made again: {error}")
+    for pause in [*pauses(morning.settings.morning_retries), None]:
+        try:
+            with ExitStack() as turn, morning.open() as store:
+                _take_turn(morning, store, turn)
+                _record_steps(store, steps)
+                store.publish(morning.settings.snapshots_kept)
+            return
+        except Busy as error:
+            told = error
+        if pause is not None:
+            sleep(pause)
+    morning.say(f"the reports are made, but not recorded, and will be made again: {told}")
 
 
 def hand_on(

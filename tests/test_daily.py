@@ -19,9 +19,9 @@ from aiops_wb.config import Settings
 from aiops_wb.daily import compute, due, run, unfinished
 from aiops_wb.examples import demo, stories
 from aiops_wb.log.catalog import open_snapshot
-from aiops_wb.log.errors import StoreError
+from aiops_wb.log.errors import Busy, StoreError
 from aiops_wb.render import tables
-from aiops_wb.render.engine import Job, run_jobs
+from aiops_wb.render.engine import Job, ReportResult, run_jobs
 from aiops_wb.render.pages import QUESTIONS, RENAMED, folder, write_pages
 from aiops_wb.stats.performance import summary
 from aiops_wb.watch import headlines, model_day
@@ -203,6 +203,66 @@ def test_a_day_that_failed_is_due_again_and_stops_no_other(logged, monkeypatch):
     ] and ran.exit_code == 3
     assert "odd counts" in ran.figures[2].error
     assert [f.day.day for f in go(logged).figures] == [3]
+
+
+def test_figures_whose_failure_may_pass_are_tried_again(logged, monkeypatch):
+    "A day that is short of memory once; one that always is fails behind three tries."
+    tried, slept, said = [], [], []
+
+    def short(view):
+        tried.append(view.day.day)
+        if view.day.day == 3 or (view.day.day == 2 and tried.count(2) == 1):
+            raise MemoryError("short of it")
+        return day_figures(view)
+
+    monkeypatch.setattr(daily, "day_figures", short)
+    monkeypatch.setattr(daily, "sleep", slept.append)
+    ran = go(logged, say=said.append)
+    assert tried == [1, 2, 2, 3, 3, 3, 4, 5] and slept == [2, 2, 8]
+    assert [f.state for f in ran.figures] == ["ok", "ok", "failed", "ok", "ok"]
+    assert sum("tried again in" in text for text in said) == 3
+    with open_snapshot(logged.data) as log:
+        assert [day for day, _ in due(log, NOW)] == [date(2026, 3, 3)]
+
+
+def test_a_second_run_is_told_who_is_at_work_also_while_reports_are_made(figured, monkeypatch):
+    def run_jobs(jobs, *_, **__):
+        with pytest.raises(Busy, match="a daily run is running, by ana .process "):
+            go(figured, who="bob")
+        return [ReportResult(job.name, "ok") for job in jobs]
+
+    monkeypatch.setattr(daily, "run_jobs", run_jobs)
+    day = [date(2026, 3, 5)]
+    assert len(go(figured, days=day, show="last", who="ana").reports) == 6
+    assert go(figured, days=day).exit_code == 0
+
+
+def test_reports_of_old_days_are_packed_where_settings_say_so(figured):
+    reports = figured.root / "reports"
+    for day in (1, 3):
+        (place := reports / f"2026-03-0{day}" / MODEL).mkdir(parents=True)
+        (place / "drift.html").write_text("<p>drift")
+    told = Settings(data=figured.data, archive_reports_days=3)  # NOW is on 6 March
+
+    def packed():
+        run(figured.data, reports, NOW, told, show="none")
+        return [path.parent.name for path in reports.glob("*/reports.zip")]
+
+    assert go(figured).reports == [] and not list(reports.glob("*/reports.zip"))
+    assert packed() == ["2026-03-01"] == packed()
+    (reports / "2026-03-01" / "reports.zip").write_bytes(b"none")
+    (reports / "2026-03-01" / MODEL / "drift.html").write_text("<p>again")
+    ran = run(figured.data, reports, NOW, told, show="none")
+    assert ran.exit_code == 4 and "could not be written" in ran.reports[0].error
+
+
+def test_a_night_that_was_missed_is_caught_up_by_the_next(logged):
+    "Runs on the nights of 3 and 6 March."
+    for night, days in ((3, [1, 2]), (6, [3, 4, 5])):
+        at = NOW.replace(day=night)
+        assert [f.day.day for f in go(logged, now=at).figures] == days
+        with open_snapshot(logged.data) as log:
+            assert due(log, at) == []
 
 
 def test_one_failing_report_does_not_stop_the_rest_and_is_shown(logged, monkeypatch, tmp_path):

@@ -1,12 +1,13 @@
 """The morning: one day, or every day that is due."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from time import monotonic, sleep
 from typing import Annotated
 
 import typer
 
-from ..daily import run, tell, tell_of_no_morning
+from ..daily import Ran, run, tell, tell_of_no_morning
 from ..log.errors import Busy
 from .arguments import AsOf, Models, Reports, as_date
 from .call import Call, alone, command
@@ -31,8 +32,35 @@ def daily(
     models: Models = None,
     as_of: AsOf = None,
     reports: Reports = "last",
+    wait: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=1440,
+            metavar="MINUTES",
+            help="wait so long for another writer or another run, in the place of giving up",
+        ),
+    ] = 0,
 ):
-    return run_days(call, [date_] if date_ else None, models, as_of, reports)
+    return run_days(call, [date_] if date_ else None, models, as_of, reports, wait)
+
+
+_LONGEST = 60
+"Seconds between two tries, at most."
+
+
+def _when_free(call: Call, work: Callable[[], Ran], minutes: float) -> Ran:
+    "What comes of some work, begun again for so long while another process is in its way."
+    until, pause = monotonic() + 60 * minutes, 1.0
+    while True:
+        try:
+            return work()
+        except Busy as error:
+            if monotonic() + pause > until:
+                raise
+            call.say(f"{str(error).partition(':')[0]}: waiting, for {minutes:g} minutes at most")
+        sleep(pause)
+        pause = min(2 * pause, _LONGEST)
 
 
 def run_days(
@@ -41,12 +69,14 @@ def run_days(
     models: Sequence[str] | None,
     as_of: datetime | None,
     reports: str,
+    wait: float = 0,
 ) -> int:
     "Run days, all that are due when they are None, and say what came of it; the exit code."
     settings, bar = call.settings, Bar(call, "reports")
-    whole = days is None and as_of is None and not models  # a part, or looking back, is no news
-    try:
-        ran = run(
+
+    def work():
+        "The clock is read when it begins: what another run took in meanwhile is no future."
+        return run(
             settings.data,
             settings.reports,
             call.now(),
@@ -60,6 +90,10 @@ def run_days(
             on_done=bar.done,
             expect=bar.expect,
         )
+
+    whole = days is None and as_of is None and not models  # a part, or looking back, is no news
+    try:
+        ran = _when_free(call, work, wait)
     except Busy:  # the other one tells
         raise
     except Exception:

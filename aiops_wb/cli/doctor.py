@@ -2,9 +2,10 @@
 
 import os
 import stat
+import tomllib
 from pathlib import Path
 
-from ..config import SettingsError, sources
+from ..config import SettingsError, settings_file, sources
 from ..log.doctor import Finding, examine
 from ..log.modes import writable_by_all
 from .arguments import AsJson
@@ -48,7 +49,18 @@ def _settings(call) -> Finding:
     if secrets and os.stat(path).st_mode & stat.S_IROTH:
         says = f"everybody may read {path}, which may hold the secret of {', '.join(secrets)}"
         return Finding("settings", "look", says, f"chmod o-r {path}")
+    if shadowed := _shadowed(call):
+        told = ", ".join(shadowed)
+        do = "unset what is not meant; a schedule has no such variables"
+        return Finding("settings", "look", f"{told} of the environment wins over {path}", do)
     return Finding("settings", "ok", f"{path} can be read")
+
+
+def _shadowed(call):
+    "Variables that say another thing than the file of settings does, which is read without them."
+    file = tomllib.loads(settings_file(call.config, call.settings.data).read_text("utf-8"))
+    told = (s for s in sources(**call.chosen) if s.source.startswith("variable "))
+    return [s.source.removeprefix("variable ") for s in told if s.name in file]
 
 
 def _text(row):

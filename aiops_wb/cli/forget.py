@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from ..log.named_files import Places
 from ..log.outbox import Outbox
 from ..log.reading import Limits, ReadOptions
 from ..log.store import Store
+from ..render.pages import write_pages
 from .arguments import AsJson, Why, as_name
 from .call import Call, alone, command
 from .lines import line, lines, printable
@@ -95,9 +97,18 @@ def forget(
         log.add_forgotten(now, [one])
         options = ReadOptions(limits=Limits.of(call.settings), risk_cuts=call.settings.risk_cuts)
         taken = ingest(log, now, call.who, options=options)
-        tell(found, removed(call, log, one, now, why or ""), False, as_json)
+        done = removed(call, log, one, now, why or "")
+        _make_pages_again(call, done)
+        tell(found, done, False, as_json)
         if taken.loaded or taken.forgotten or taken.quarantined:
             lines(taken) if not as_json else None
+
+
+def _make_pages_again(call, done):
+    "Pages of days, and the front page, without what was removed."
+    if done.pages:
+        below = (Path(page).relative_to(call.settings.reports) for page in done.pages)
+        write_pages(call.settings.reports, {path.parts[0] for path in below})
 
 
 def places(call: Call) -> Places:

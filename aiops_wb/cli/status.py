@@ -28,6 +28,7 @@ def status(call: Call, as_json: AsJson = False):
             "labels_without_prediction_such_as": examples,
             "acts_waiting": len(_acts_waiting(call)),
             "day_files_gone": log.damage(),
+            "trail": _broken(log),
             "day_files_lost": sorted(log.lost_files()),
             "rejected": rejected_files(call.settings.data),
             "messages_not_taken": not_taken(call.settings.data, call.settings),
@@ -53,6 +54,14 @@ def status(call: Call, as_json: AsJson = False):
             f"{printable(one['why'])}; 'aiops-wb messages test{option}' tries it"
         )
     _tell_of_files(of_all)
+    if broken := of_all["trail"]:
+        line(f"{printable(broken)}; 'aiops-wb audit verify' tells more")
+
+
+def _broken(log):
+    "What speaks against the audit trail; empty where it holds."
+    found = log.chain_findings()
+    return f"the audit trail is broken: {found[0]}" if found else ""
 
 
 def _acts_waiting(call):

@@ -48,6 +48,7 @@ _ELSEWHERE = {  # copied in another way, made anew, or of a process that lives
     "catalog.duckdb",
     "catalog.duckdb.wal",
     "catalog.lock",
+    "daily.lock",
     "log",
     "outbox",
     "snapshots",

@@ -8,55 +8,29 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ..config import Settings
+from .asked import Asked, Check, State, Told, ago
 from .base import unpublished
 from .catalog import open_snapshot
 from .errors import StoreError
-from .lease import running_training
+from .lease import DAILY, holder, running_training
 from .modes import gid_of, writable_by_all
+from .of_nights import OF_NIGHTS
 from .snapshot import snapshots
 from .spool_place import require_ours
 
 __all__ = ["CHECKS", "Asked", "Check", "Finding", "examine"]
-
-State = Literal["ok", "look", "wrong"]
 
 SNAPSHOT_AGE = timedelta(days=2)
 "A published state that is older than this is worth a look: somebody reads yesterday's figures."
 SPARE_BYTES, SPARE_SHARE = 256 << 20, 0.1
 "What stays free beside two copies of the catalog; below this share of a disk a look is worth it."
 SPARE_FILES = 1_000
-
-
-class Asked(NamedTuple):
-    "What a check is asked about: the settings of a workbench, at a time."
-
-    settings: Settings
-    now: datetime
-
-    @property
-    def data(self) -> Path:
-        "The data folder."
-        return Path(self.settings.data)
-
-    @property
-    def spool(self) -> Path:
-        "Its spool, wherever that is."
-        return Path(self.settings.spool_of(self.data))
-
-    @property
-    def gid(self) -> int | None:
-        "The number of the group that may read; None without one, or where nobody knows it."
-        try:
-            return None if self.settings.group is None else gid_of(self.settings.group)
-        except StoreError:
-            return None
 
 
 class Finding(NamedTuple):
@@ -69,11 +43,6 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.state:5}  {self.check}: {self.says}{f': {self.do}' if self.do else ''}"
-
-
-Told = Iterator[tuple[State, str, str]]
-Check = Callable[[Asked], Told]
-"What is found is yielded: state, what it says, what to do (empty where nothing is)."
 
 
 def examine(settings: Settings, now: datetime) -> list[Finding]:
@@ -252,7 +221,7 @@ def _snapshot(asked: Asked) -> Told:
         yield "wrong", says, "'aiops-wb ingest' publishes another"
         return
     at = datetime.fromtimestamp(made[-1].path.stat().st_mtime, UTC)
-    says = f"batch {batch} was published {_ago(asked.now - at)} ago"
+    says = f"batch {batch} was published {ago(asked.now - at)} ago"
     if unpublished(asked.data):
         yield "look", f"{says}, and something was written since", "the next command publishes it"
     elif asked.now - at > SNAPSHOT_AGE:
@@ -261,20 +230,15 @@ def _snapshot(asked: Asked) -> Told:
         yield "ok", says, ""
 
 
-def _ago(span):
-    "A span of time in words."
-    hours = max(0, span // timedelta(hours=1))
-    words = f"{hours // 24} day" if hours >= 48 else f"{hours} hour"
-    return words if words.startswith("1 ") else f"{words}s"
-
-
 def _lock(asked: Asked) -> Told:
-    "Who writes, and who trains."
-    holder = _holder(asked.data / "catalog.lock")
-    yield "ok", f"the catalog is being written by {holder}" if holder else "nobody writes", ""
+    "Who writes, who trains, and who runs a morning."
+    writes = _holder(asked.data / "catalog.lock")
+    yield "ok", f"the catalog is being written by {writes}" if writes else "nobody writes", ""
     trains = running_training(asked.data) if asked.data.is_dir() else ""
     if trains:
         yield "ok", f"a training is running, by {trains}", ""
+    if asked.data.is_dir() and (runs := holder(asked.data, DAILY)):
+        yield "ok", f"a daily run is at work, by {runs}", ""
 
 
 def _holder(path):
@@ -317,6 +281,7 @@ CHECKS: dict[str, Check] = {
     "disk": _disk,
     "snapshot": _snapshot,
     "lock": _lock,
+    **OF_NIGHTS,
     "messages": _messages,
 }
 "Name of a check -> what it does, in the order in which they are told."

@@ -1,4 +1,5 @@
-"""One training of a folder at a time: a lock of the system with a lease in its file.
+"""One training, and one daily run, of a folder at a time: a lock of the system with a lease in its
+file.
 
 The lock ends with its process, however that ends. The lease is for what the lock does not see: a
 process that hangs, and a child that keeps the lock of a process that was killed.
@@ -18,17 +19,28 @@ from typing import IO
 
 from .errors import Busy, StoreError
 
-__all__ = ["LEASE_SECONDS", "Lease", "Training", "running_training", "training"]
+__all__ = [
+    "DAILY",
+    "LEASE_SECONDS",
+    "Lease",
+    "Training",
+    "held",
+    "holder",
+    "running_training",
+    "training",
+]
 
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 4 * 3600
 "A training that takes longer is held for one that hangs, unless its caller knows better."
+TRAINING, DAILY = "training", "daily run"
+"What there is one of at a time; its file is called by the first word."
 
 
 @dataclass(frozen=True)
 class Lease:
-    "Who trains, and until when at most (seconds since 1970)."
+    "Who trains, or runs a morning, and until when at most (seconds since 1970)."
 
     owner: str
     pid: int
@@ -52,12 +64,12 @@ class Lease:
         except (ValueError, TypeError):
             return None
 
-    def stale(self, now: float) -> str:
+    def stale(self, now: float, what: str = TRAINING) -> str:
         "Why it holds no longer, in words; empty while it holds."
         here = (self.host, self.space) == (platform.node(), _space())
         if here and _born(self.pid) != self.born:
-            return f"the process of the training by {self} is gone"
-        return f"the training by {self} is over its time" if now >= self.until else ""
+            return f"the process of the {what} by {self} is gone"
+        return f"the {what} by {self} is over its time" if now >= self.until else ""
 
     def __str__(self) -> str:
         since, until = (
@@ -91,7 +103,7 @@ def _born(pid: int) -> str | None:
 
 @dataclass(frozen=True)
 class Training:
-    "A training that holds its folder; `took_over`: whose stale lease it ended, in words."
+    "Work that holds its folder; `took_over`: whose stale lease it ended, in words."
 
     path: Path
     handle: IO
@@ -123,22 +135,40 @@ def training(
 ) -> Iterator[Training]:
     """Hold the lease of a folder's training for so many seconds at most; Busy names who holds it.
     A stale one is taken over, and that is logged."""
+    with held(root, TRAINING, owner, seconds, clock) as one:
+        yield one
+
+
+@contextmanager
+def held(
+    root: Path, what: str, owner: str, seconds: float, clock: Callable[[], float] = time.time
+) -> Iterator[Training]:
+    "The same of any work that a folder has one of at a time."
     with _alone(root):
-        held = _taken(Path(root) / "training.lock", clock())
+        one = _taken(_file(root, what), clock(), what)
         lease = Lease.of_this_process(owner, clock(), seconds)
-        _write(held.handle, json.dumps(asdict(lease)))
-    if held.took_over:
-        logger.warning("%s: its lease is taken over", held.took_over)
+        _write(one.handle, json.dumps(asdict(lease)))
+    if one.took_over:
+        logger.warning("%s: its lease is taken over", one.took_over)
     try:
-        yield held
+        yield one
     finally:
-        _write(held.handle, "")
-        held.handle.close()
+        _write(one.handle, "")
+        one.handle.close()
+
+
+def _file(root, what):
+    return Path(root) / f"{what.split()[0]}.lock"
 
 
 def running_training(root: Path, clock: Callable[[], float] = time.time) -> str:
     "Who trains in a folder, in words; empty where nobody does, or a lease is stale."
-    path = Path(root) / "training.lock"
+    return holder(root, TRAINING, clock)
+
+
+def holder(root: Path, what: str, clock: Callable[[], float] = time.time) -> str:
+    "Who is at such work in a folder, in words; empty where nobody is, or a lease is stale."
+    path = _file(root, what)
     if not path.exists():
         return ""
     with _alone(root), open(path, encoding="utf-8") as handle:
@@ -147,7 +177,7 @@ def running_training(root: Path, clock: Callable[[], float] = time.time) -> str:
         lease = Lease.parse(handle.read())
         if lease is None:
             return "another process"
-        return "" if lease.stale(clock()) else str(lease)
+        return "" if lease.stale(clock(), what) else str(lease)
 
 
 @contextmanager
@@ -170,20 +200,20 @@ def _locked(handle) -> bool:
     return True
 
 
-def _taken(path, now) -> Training:
+def _taken(path, now, what) -> Training:
     "The lock of a file, or of a new one in its place where the lease in it is stale."
     handle = open(path, "a+", encoding="utf-8")
     handle.seek(0)
     lease = Lease.parse(handle.read())
     if _locked(handle):
         # who ends by itself leaves no lease
-        ended = f"the process of the training by {lease} is gone" if lease else ""
+        ended = f"the process of the {what} by {lease} is gone" if lease else ""
         return Training(path, handle, ended)
     handle.close()
-    stale = lease.stale(now) if lease else ""
+    stale = lease.stale(now, what) if lease else ""
     if not stale:
-        holder = lease or "another process"
-        raise Busy(f"a training is running, by {holder}: try again when it has finished.")
+        by = lease or "another process"
+        raise Busy(f"a {what} is running, by {by}: try again when it has finished.")
     path.unlink()
     handle = open(path, "a+", encoding="utf-8")
     _locked(handle)

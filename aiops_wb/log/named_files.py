@@ -19,6 +19,7 @@ from .gone import DayFile
 from .mentions import Mentions, files_below
 from .names import name_of_file
 from .open_file import SUFFIX
+from .packed import UNREADABLE, named_in, repack
 from .reason_files import OfDay
 from .store import Store
 
@@ -30,7 +31,7 @@ _NOT_SEARCHED = ("catalog.duckdb", "aiops.duckdb", "pseudonyms.key", "catalog.lo
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>removed</title>
 <p>This page named somebody who was removed from the log, and went with them.
-<code>aiops-wb daily --date {day} --model {model}</code> makes it again.</p>
+<code>aiops-wb daily{of}</code> makes it again.</p>
 """
 
 
@@ -86,10 +87,62 @@ def named_files(
     _of_cases(root, places, mentions, found)
     pages = list(files_below(places.reports)) if places.reports else []
     for path in shown(pages, "searching pages"):
-        if mentions.in_file(path):
-            found.add("pages and notebooks", partial(_remove_page, path, places.reports))
+        if path.suffix == ".zip":
+            _packed_pages(path, places.reports, mentions, found)
+        elif work := _on_page(path, places.reports, mentions):
+            found.add("pages and notebooks", work)
             found.pages.append(str(path))
     return found
+
+
+def _packed_pages(path, reports, mentions, found):
+    "Pages and notebooks in an archive of a day."
+    try:
+        named = named_in(path, mentions.in_bytes)
+    except (OSError, *UNREADABLE) as error:
+        found.kept.append(f"{path} cannot be read ({error}): look at it, or remove it")
+        return
+    found.pages += (f"{path}: {name}" for name in named)
+    if named:
+        found.add("archives of pages", partial(_without_pages, path, reports, frozenset(named)))
+
+
+def _without_pages(path, reports, named):
+    "Where they lay, a page says that they went: before they do, so that a stop tells no untruth."
+    for name in named:
+        if name.endswith(".html"):
+            page = path.parent / name
+            write_durably(page, page_instead(page.relative_to(reports).parts))
+    repack(path, lambda name: name not in named)
+
+
+def _on_page(path, reports, mentions):
+    "What is to be done with a file of the reports; None where nobody stands in it."
+    if path.name == "manifest.json" and (told := _as_json(path)) is not None:
+        # what it says of others stays, and pages of the day are made from it
+        without = _in_texts(told, lambda t: mentions.without(t) if mentions.in_text(t) else t)
+        text = json.dumps(without, indent=1)
+        return None if without == told else partial(write_durably, path, text)
+    return partial(_remove_page, path, reports) if mentions.in_file(path) else None
+
+
+def _as_json(path):
+    "What a file of JSON says; None where it is none."
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+
+
+def _in_texts(told, change):
+    "A document with every text in it changed: a number names nobody."
+    if isinstance(told, str):
+        return change(told)
+    if isinstance(told, list):
+        return [_in_texts(one, change) for one in told]
+    if isinstance(told, dict):
+        return {change(name): _in_texts(one, change) for name, one in told.items()}
+    return told
 
 
 def _in_spool(store, one, mentions, spool, found):
@@ -224,12 +277,18 @@ def _of_cases(root, places, mentions, found):
 def _remove_page(path, reports):
     "A page is replaced by one that says how it is made again; its notebook and figure go."
     parts = path.relative_to(reports).parts
-    if path.suffix == ".html" and len(parts) == 3:
-        model = name_of_file(parts[1])
-        safe = model.replace("&", "&amp;").replace("<", "&lt;")
-        write_durably(path, _PAGE.format(day=parts[0], model=safe))
+    if path.suffix == ".html" and (len(parts) == 3 or path.name == "index.html"):
+        write_durably(path, page_instead(parts))
     else:
         path.unlink(missing_ok=True)
+
+
+def page_instead(parts: Sequence[str]) -> str:
+    "What stands in the place of a page that went: of a model, of a day, or the front page."
+    words = ["", *parts[:-1]]
+    of = [f" --date {words[1]}"] if parts[1:] else []
+    of += [f" --model {name_of_file(words[2])}"] if parts[2:] else []
+    return _PAGE.format(of="".join(of).replace("&", "&amp;").replace("<", "&lt;"))
 
 
 def aged_files(store: Store, day: date, until: datetime, places: Places) -> NamedFiles:

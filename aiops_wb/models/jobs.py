@@ -24,7 +24,7 @@ from ..log.catalog import Reader, open_snapshot
 from ..log.errors import StoreError
 from ..log.lease import training
 from ..log.names import file_name
-from ..log.processes import end_with, helper_environment
+from ..log.processes import end_with, helper_environment, memory_of
 from ..log.reading import half_of_the_machine
 from .boosting import size_in_words
 from .handover import Trained, forget_trained, read_trained, write_trained
@@ -180,25 +180,13 @@ def _watched(process, limits, until) -> str:
     while (code := process.poll()) is None:
         if monotonic() >= until:
             return f"was ended after {limits.minutes:g} minutes (retrain_minutes)"
-        if (taken := _memory(process.pid)) > limits.memory:
+        if (taken := memory_of(process.pid)) > limits.memory:
             return (
                 f"was ended when it took {taken:,} MB of memory, more than {limits.memory:,} "
                 "(retrain_memory)"
             )
         sleep(_PAUSE)
     return f"was killed by signal {-code}" if code < 0 else ""
-
-
-def _memory(pid) -> int:
-    """MB of memory that a process holds; 0 where the system does not say.
-
-    A limit of the system counts addresses, of which XGBoost takes up to three times as many as it
-    fills, the more so the less there is to learn: what is held is looked at instead.
-    """
-    with suppress(OSError, IndexError, ValueError):
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
-    return 0
 
 
 def _sentence(folder, named, why) -> str:

@@ -30,7 +30,9 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TextIO
 
-from ..log.processes import end_with, helper_environment
+from ..log.passing import is_passing, killed_from_outside
+from ..log.processes import end_with, helper_environment, memory_of
+from ..log.reading import half_of_the_machine
 from .frame import Link, failure_page, write_whole
 from .jobs import Job, ReportResult
 
@@ -82,16 +84,20 @@ def run_jobs(
     parallel: int = 2,
     timeout: float = 120,
     on_done: Callable[[ReportResult], None] = lambda _: None,
+    memory: int = 0,
 ) -> list[ReportResult]:
-    "Run jobs, `parallel` at once, each for at most `timeout` seconds; a result for each, in order."
+    """Run jobs, `parallel` at once, each for at most `timeout` seconds and with at most `memory` MB
+    (0: half of the machine's); a result for each, in order."""
     jobs = [
         replace(job, notebook=job.notebook.absolute(), target=job.target.absolute()) for job in jobs
     ]
     if not jobs:
         return []
     order = {"jobs": [asdict(job) for job in jobs], "parallel": parallel, "timeout": timeout}
+    order["memory"] = memory or half_of_the_machine()
     results, why = _ask_helper(json.dumps(order, default=str).encode(), len(jobs), on_done)
-    return [results.get(i) or _failed(job, why) for i, job in enumerate(jobs)]
+    # no report of them failed by itself
+    return [results.get(i) or _failed(job, why, passing=True) for i, job in enumerate(jobs)]
 
 
 def _ask_helper(order, jobs, on_done):
@@ -174,8 +180,8 @@ def _home() -> Iterator[dict[str, str]]:
 
 
 def serve() -> None:
-    """The helper: reads {jobs, parallel, timeout} from the first line of standard input, whose end
-    is the end of the helper.
+    """The helper: reads {jobs, parallel, timeout, memory} from the first line of standard input,
+    whose end is the end of the helper.
 
     It writes a result a line to what was standard output, as they come.
     """
@@ -188,7 +194,8 @@ def serve() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 50, 50)  # a report is soon over
     gc.enable()
-    _Helper(jobs, order["parallel"], order["timeout"], answers, asker, os.pipe()).run()
+    limits = order["parallel"], order["timeout"]
+    _Helper(jobs, *limits, answers, asker, os.pipe(), order["memory"]).run()
 
 
 def _job(values):
@@ -283,7 +290,8 @@ class _Running:
             with suppress(OSError):
                 kill(self.process, signal.SIGKILL)
         if self.exit_code is None:
-            self.exit_code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+            with suppress(ChildProcessError):  # told to end while it learned that it was over
+                self.exit_code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
         os.close(self.pipe)
 
 
@@ -297,6 +305,7 @@ class _Helper:
     answers: TextIO
     asker: int  # ends with the process that asked
     alive: tuple[int, int]  # a pipe whose end tells reports that this process has ended
+    memory: int = field(default_factory=half_of_the_machine)  # MB of a report, with what it started
     running: dict[int, _Running] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -324,7 +333,7 @@ class _Helper:
                 self.running[index] = report
         except OSError as error:
             why = f"the report's process could not be started: {error}."
-            self._answer(index, _failed(job, why))
+            self._answer(index, _failed(job, why, is_passing(error)))
             return
         selector.register(report.pipe, selectors.EVENT_READ, report)
 
@@ -350,6 +359,11 @@ class _Helper:
             why = f"the report sent a result of more than {MOST >> 20} MB and was stopped."
         elif monotonic() >= report.deadline:
             why = f"the report took longer than {self.timeout:g} seconds and was stopped."
+        elif (taken := memory_of(report.process)) > self.memory:
+            why = (
+                f"the report took {taken:,} MB of memory, more than {self.memory:,} "
+                "(report_memory), and was stopped."
+            )
         else:
             return
         if report.pipe in selector.get_map():
@@ -370,11 +384,13 @@ _PAUSE = {False: 0.5, True: 0.005}
 
 def _result_of(report, why):
     "What a report sent, or how it failed: why it was ended, where it was."
-    text = bytes(report.received)
+    text, passing = bytes(report.received), False
     if why is None and not text:
         why = f"the report's process died (exit code {report.exit_code})."
+        passing = killed_from_outside(report.exit_code)
     result = None if why else _as_result(text)
-    return result or _failed(report.job, why or "the report's process sent no readable result.")
+    why = why or "the report's process sent no readable result."
+    return result or _failed(report.job, why, passing)
 
 
 def _as_result(text):
@@ -434,17 +450,18 @@ def _child(job, pipe):
 
             result = run_job(job)
         except BaseException as error:
-            result = _failed(job, "".join(traceback.format_exception(error)))
+            said = "".join(traceback.format_exception(error))
+            result = _failed(job, said, is_passing(error))
         if os.getpid() != process:  # a fork of the notebook that came to its end, too
             return
         with os.fdopen(pipe, "w") as out:
             json.dump(asdict(result), out)
 
 
-def _failed(job, error):
+def _failed(job, error, passing=False):
     "The result of a report that failed, whose page says so where it can be written."
     try:
         write_whole(job.target, failure_page(job.title, error, job.navigation))
     except Exception as problem:  # the result is told all the same
         logger.warning("the page of %s could not be written: %s", job.name, problem)
-    return ReportResult(job.name, "failed", error)
+    return ReportResult(job.name, "failed", error, passing=passing)

@@ -35,5 +35,6 @@ class ReportResult:
     headline: dict | None = None
     picture: str | None = None  # the first figure, SVG
     why: dict | None = None  # why a figure changed, in sentences
+    passing: bool = False  # failed, and may do well a little later
     seconds: dict[str, float] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)

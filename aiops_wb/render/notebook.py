@@ -24,6 +24,7 @@ from traitlets.config import Config
 
 from ..log.durable import fsync
 from ..log.modes import as_its_folder, make_below
+from ..log.passing import passes
 from .body import PICTURE, Part, parts
 from .frame import Link, failure_page, filled, page, write_whole
 from .jobs import Job, ReportResult
@@ -131,12 +132,13 @@ def _options(engine):
 
 
 def _execute(job):
-    "The executed notebook (None when a cell failed) and the error; the notebook is saved whole."
+    """The executed notebook (None when a cell failed), the error, and whether that may pass; the
+    notebook is saved whole."""
     executed = job.target.with_suffix(".ipynb")
     aside = executed.with_name(f".{executed.name}.{os.getpid()}.tmp.ipynb")
     parameters, options = _parameters(job.parameters, job.notebook), _options(job.engine)
     make_below(job.target.parent)
-    nb, error = None, None
+    nb, error, passing = None, None, False
     try:
         nb = papermill.execute_notebook(
             job.notebook,
@@ -147,12 +149,12 @@ def _execute(job):
             **options,
         )
     except PapermillExecutionError as failed:
-        error = _traceback(failed)
+        error, passing = _traceback(failed), passes(failed.ename, failed.evalue)
     if aside.exists():
         as_its_folder(aside)
         fsync(aside)
         aside.replace(executed)
-    return nb, error
+    return nb, error, passing
 
 
 def _traceback(failed):
@@ -256,7 +258,7 @@ def _first(nb, mime):
 def run_job(job: Job) -> ReportResult:
     "Execute and render one job in this process."
     times = [(perf_counter(), process_time())]
-    nb, error = _execute(job)
+    nb, error, passing = _execute(job)
     times.append((perf_counter(), process_time()))
     failed = nb is None
     html = failure_page(job.title, error, job.navigation) if failed else render(nb, job)
@@ -271,6 +273,7 @@ def run_job(job: Job) -> ReportResult:
         None if failed else _first(nb, HEADLINE),
         None if failed else _first(nb, PICTURE),
         None if failed else _first(nb, WHY),
+        passing,
         dict(zip(("execute", "render"), seconds)),
         dict(zip(("execute", "render"), cpu)),
     )

@@ -117,6 +117,12 @@ def test_a_morning_says_what_differs_and_does_its_work(give):
     with give.bench.store() as store:
         store.con.execute("UPDATE audit SET why = 'never' WHERE seq = 1")
         store.con.execute("INSERT INTO fixed_cuts VALUES ('another')")
+    code, told, _ = give("status")
+    assert code == 0 and "trail is broken: row 1 does not fit the chain" not in told  # not yet
+    with give.bench.store() as store:
+        store.publish()
+    code, told, _ = give("status")
+    assert told.endswith("'aiops-wb audit verify' tells more\n") and "row 1 does not fit" in told
     code, told, _ = give("daily", "--reports", "none")
     assert code == 3 and "the audit trail is broken: row 1 does not fit the chain" in told
     assert "fixed cuts another stands in no row of the trail; 'aiops-wb audit verify'" in told

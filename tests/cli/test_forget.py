@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,13 +11,15 @@ import duckdb
 import pytest
 from conftest import MODEL, events
 
-from aiops_wb.cli import main
+from aiops_wb.cli import forget, main
 from aiops_wb.cli.call import Call
 from aiops_wb.log.acts import hand_in
 from aiops_wb.log.outbox import Outbox
 from aiops_wb.log.reason_files import OfDay
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import open_store
+from aiops_wb.render.archive import archive_reports
+from aiops_wb.render.pages import write_pages
 from aiops_wb.watch.cases import case_id
 
 NAME, ID = "Zoë-Quetzalcoatl-7731", "pred-quetzal-000417"
@@ -201,6 +204,88 @@ def deliver(bench):
     (spool / "predictions" / "again.csv").write_text(HEAD + "".join(rows))
     label = {"prediction_id": f" {ID} ", "label": 0, "observed_at": "2026-03-19T01:00:00Z"}
     (spool / "outcomes" / "again.jsonl").write_text(json.dumps(label) + "\n")
+
+
+DATE = " --date 2026-03-18"
+
+
+def manifest(day, says):
+    "A day's manifest as far as pages need one; what it says of a model."
+    entry = {"state": "failed", "error": says, "reports": {}}
+    known = {"as_of": "2026-03-19T05:00:00+00:00", "audit_rows": 7731, "audit_head": ""}
+    return json.dumps(known | {"day": day, "batch": 3, "models": {MODEL: entry}})
+
+
+def test_what_a_day_says_of_others_stays_on_its_page_and_on_the_front_page(bench, monkeypatch):
+    "Whose id is a number is not any number."
+    monkeypatch.setattr(Call, "now", lambda self: NOW)
+    with logger(bench) as log:
+        log.log(0.97, AT, prediction_id="7731", entity_id=NAME)
+    assert given(bench, "ingest") == 0
+    reports = bench.root / "reports"
+    says = {"2026-03-18": f"event 7731 of {NAME}, and of {OTHER}", "2026-03-17": "nobody"}
+    for day, text in says.items():
+        (reports / day).mkdir(parents=True)
+        (reports / day / "manifest.json").write_text(manifest(day, text))
+    write_pages(reports)
+    pages = [reports / "index.html", reports / "2026-03-18" / "index.html"]
+    pages.append(reports / "2026-03-18" / MODEL / "index.html")
+    assert all(NAME in page.read_text() for page in pages)
+    with monkeypatch.context() as stopped:  # before they are made again
+        stopped.setattr(forget, "write_pages", lambda *_: None)
+        assert given(bench, "forget", "--entity", NAME, "--why", "asked to") == 0
+    told = [f"<code>aiops-wb daily{of}<" for of in ("", DATE, f"{DATE} --model {MODEL}")]
+    assert [of in page.read_text() for of, page in zip(told, pages)] == [True] * 3
+    write_pages(reports)
+    assert given(bench, "forget", "--prediction", "7731", "--why", "asked to") == 0
+    assert where(reports, [NAME]) == set()
+    document = json.loads((reports / "2026-03-18" / "manifest.json").read_text())
+    assert document["models"][MODEL]["error"] == (
+        f"event (forgotten) of (forgotten), and of {OTHER}"
+    )
+    assert document["audit_rows"] == 7731
+    assert all(OTHER in page.read_text() for page in pages)
+    assert (
+        "2026-03-18" in pages[0].read_text()
+        and "nobody" in (reports / "2026-03-17" / "index.html").read_text()
+    )
+
+
+def test_somebody_is_removed_from_archives_of_reports_and_others_stay(bench, monkeypatch):
+    monkeypatch.setattr(Call, "now", lambda self: NOW)
+    with logger(bench) as log:
+        log.log(0.97, AT, prediction_id="a-prediction", entity_id=NAME)
+    assert given(bench, "ingest") == 0
+    reports, says = bench.root / "reports", {"01": f"<p>{NAME} drifts", "02": "<p>nobody drifts"}
+    for day, text in says.items():
+        (place := reports / f"2026-03-{day}" / MODEL).mkdir(parents=True)
+        (place / "drift.html").write_text(text)
+        (place / "reasons.html").write_text(f"<p>reasons of {OTHER}")
+    archive_reports(reports, AT.date())
+    mine, others = (reports / f"2026-03-{day}" / "reports.zip" for day in says)
+    before = others.read_bytes()
+    assert given(bench, "forget", "--entity", NAME, "--dry-run") == 0 and unpacked(mine, NAME)
+    assert given(bench, "forget", "--entity", NAME, "--why", "asked to") == 0
+    assert not unpacked(mine, NAME) and unpacked(mine, OTHER) and others.read_bytes() == before
+    assert "went with them" in (mine.parent / MODEL / "drift.html").read_text()
+    assert "packed away" in (mine.parent / MODEL / "reasons.html").read_text()
+
+
+def test_an_archive_that_cannot_be_read_is_said_to_be_still_there(bench, monkeypatch, capsys):
+    monkeypatch.setattr(Call, "now", lambda self: NOW)
+    with logger(bench) as log:
+        log.log(0.97, AT, prediction_id="a-prediction", entity_id=NAME)
+    assert given(bench, "ingest") == 0
+    (place := bench.root / "reports" / "2026-03-01").mkdir(parents=True)
+    (place / "reports.zip").write_bytes(b"no archive")
+    assert given(bench, "forget", "--entity", NAME, "--why", "asked to") == 0
+    assert "still there: " in (told := capsys.readouterr().out) and "cannot be read (File" in told
+
+
+def unpacked(place, name):
+    "Whether somebody stands in a file of an archive."
+    with zipfile.ZipFile(place) as made:
+        return any(name.encode() in made.read(one) for one in made.namelist())
 
 
 def test_what_is_asked_for_is_said_and_checked_before_anything_is_done(bench, capsys):

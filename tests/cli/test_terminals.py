@@ -27,6 +27,8 @@ CALLS = [
     ["ingest"],
     ["daily", "--reports", "none", *NAMED],
     ["backfill", *SPAN, "--reports", "none"],
+    ["schedule", "show"],
+    ["schedule", "install"],
     ["replay", *NAMED, *SPAN],
     ["status"],
     ["config"],
@@ -179,6 +181,7 @@ def all_calls(house, redirected="", gone=False, few=False, **environment):
 
 
 STOPPED = [
+    ["schedule", "install"],
     ["features", "set"],
     ["features", "rollback"],
     ["models", "train"],

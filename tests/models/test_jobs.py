@@ -99,7 +99,7 @@ def test_too_long_or_too_large_a_training_is_ended(log, published, limits, says)
 
 
 def test_a_killed_process_leaves_nothing_that_is_taken_for_a_version(log, published, monkeypatch):
-    monkeypatch.setattr(jobs, "_memory", lambda pid: os.kill(pid, signal.SIGKILL) or 0)
+    monkeypatch.setattr(jobs, "memory_of", lambda pid: os.kill(pid, signal.SIGKILL) or 0)
     with pytest.raises(StoreError, match="was killed by signal 9; its log is"):
         train_challenger(log, ORDER, "ana", JobLimits())
     assert read_trained(published.data / "training" / MODEL / "v2") is None
