@@ -1,0 +1,448 @@
+"""What matplotlib draws, as SVG that is small enough to stand in a page.
+
+Coordinates are whole tenths of a point, each told from the one before; what looks alike shares a
+class, and lines, bars and dots of one look are one path; a line ends where its panel does. A class
+is called by what it says, so that drawings in one page share it or differ. Colours of the house are
+variables of the page, with their own value beside them: a page may be dark. Text stays text.
+"""
+
+import re
+from collections.abc import Sequence
+from hashlib import blake2s
+from html import escape
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.backend_bases import GraphicsContextBase, RendererBase
+from matplotlib.colors import rgb2hex
+from matplotlib.font_manager import FontProperties, weight_dict
+from matplotlib.path import Path
+from matplotlib.text import Text
+from matplotlib.transforms import Affine2D, Transform
+
+from ..drawing import BEGINS
+
+__all__ = ["PALETTE", "SvgRenderer"]
+
+TENTHS = 10
+"Units of a drawing's coordinates in a point."
+PALETTE = {
+    "#1d2733": "--ink",
+    "#5b6877": "--soft",
+    "#dfe4ea": "--line",
+    "#ffffff": "--paper",
+    "#2563c9": "--blue",
+    "#d97706": "--orange",
+    "#c02626": "--bad",
+    "#15803d": "--ok",
+}
+"Colours of drawings -> what a page calls them."
+HATCH = 72
+"Points of a side of the square that a hatch repeats."
+_OWN = "\x00"
+"Stands for the name of a drawing until all of it is known."
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_ANCHORS = {"left": (), "center": ("text-anchor:middle",), "right": ("text-anchor:end",)}
+_POWER = re.compile(r"\$\\mathdefault\{10\^\{([-\u2212]?\d+)\}\}\$")
+_RAISED = str.maketrans(
+    "-\u22120123456789", "\u207b\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
+)
+_CAPS = {"projecting": "stroke-linecap:square", "round": "stroke-linecap:round", "butt": ""}
+_ROUND = np.asarray(Path.unit_circle().vertices)
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom; tenths of a point
+
+
+class _Shape(NamedTuple):
+    "A path that waits for others of its look."
+
+    look: str
+    data: str
+    box: Box
+    filled: bool
+    clear: bool  # lets through what lies below
+
+
+class SvgRenderer(RendererBase):
+    "A drawing of so many points across and up; `svg` is what was drawn."
+
+    def __init__(self, width: float, height: float):
+        super().__init__()
+        self.width, self.height = width, height
+        self._place = Affine2D().scale(1, -1).translate(0, height).scale(TENTHS)
+        self._rules: dict[str, str] = {}  # class -> what it says
+        self._names: dict[str, str] = {}  # a definition -> its name
+        self._waiting: list[_Shape] = []
+        self._texts: list[str] = []  # of an axis, to be drawn over its lines
+        self._in_axis = False
+        self._body: list[str] = []
+
+    def svg(self, title: str, says: str) -> str:
+        "The drawing, with its name and what it shows in words."
+        self._flush()
+        rules = "".join(f".{name}{{{rule}}}" for name, rule in self._rules.items())
+        defined = "".join(text.replace("{}", name) for text, name in self._names.items())
+        drawn = (f"<defs>{defined}</defs>" if defined else "") + "".join(self._body)
+        name, words = _text(title), _text(says)
+        key = _called(f"{name} {words} {rules}{drawn}", 5)
+        across, up = (round(size * 4 / 3) for size in (self.width, self.height))  # of 96 an inch
+        wide, high = (round(size * TENTHS) for size in (self.width, self.height))
+        whole = (
+            f'{BEGINS}role="img" aria-labelledby="{key}-t {key}-d" '
+            f'width="{across}" height="{up}" viewBox="0 0 {wide} {high}" '
+            'style="max-width:100%;height:auto;font-family:system-ui,sans-serif">'
+            f'<title id="{key}-t">{name}</title><desc id="{key}-d">{words}</desc>'
+            f"<style>{rules}</style>{drawn}</svg>"
+        )
+        return whole.replace(_OWN, key)
+
+    def get_canvas_width_height(self) -> tuple[float, float]:
+        "Points."
+        return self.width, self.height
+
+    def flipy(self) -> bool:
+        "Places of texts are told from the top."
+        return True
+
+    def open_group(self, s: str, gid: str | None = None) -> None:
+        "Of an axis all lines of one look are put together: they do not cover each other."
+        if s == "matplotlib.axis":
+            self._flush()
+            self._in_axis = True
+
+    def close_group(self, s: str) -> None:
+        "An axis ends."
+        if s == "matplotlib.axis":
+            self._flush()
+            self._in_axis = False
+
+    def draw_path(
+        self, gc: GraphicsContextBase, path: Path, transform: Transform, rgbFace: Any = None
+    ) -> None:
+        "A line, which is cut off at the edge of its panel, or an area."
+        line = not _is_filled(gc, rgbFace)
+        shown = path.cleaned(
+            transform,
+            remove_nans=True,
+            clip=self._edge(gc) if line else None,
+            simplify=line and path.should_simplify,
+            curves=True,
+        )
+        self._add(gc, shown, rgbFace)
+
+    def draw_markers(
+        self,
+        gc: GraphicsContextBase,
+        marker_path: Path,
+        marker_trans: Transform,
+        path: Path,
+        trans: Transform,
+        rgbFace: Any = None,
+    ) -> None:
+        "A sign at every place; a round one of one colour is a dot: a line without length."
+        sign, places = marker_path.transformed(marker_trans), trans.transform(path.vertices)
+        if dotted := self._dotted(gc, marker_path, sign, rgbFace):
+            gc, sign, rgbFace = dotted, Path([(0, 0), (0, 0)]), None
+        reach = sign.vertices.min(axis=0), sign.vertices.max(axis=0)
+        places = places[_seen(places, reach, self._edge(gc))]
+        codes = [Path.MOVETO] + [Path.LINETO] * (len(sign.vertices) - 1)
+        codes = codes if sign.codes is None else sign.codes
+        face = rgbFace if len(sign.vertices) > 2 else None  # a line has no inside
+        for part in _each(places) if _clear(gc, face) else [places]:
+            vertices = (part[:, None] + sign.vertices).reshape(-1, 2)
+            self._add(gc, Path(vertices, np.tile(codes, len(part))), face)
+
+    def draw_text(
+        self,
+        gc: GraphicsContextBase,
+        x: float,
+        y: float,
+        s: str,
+        prop: FontProperties,
+        angle: float,
+        ismath: bool | str = False,
+        mtext: Text | None = None,
+    ) -> None:
+        "Text, at the place that it is aligned to; a formula is drawn."
+        if ismath:
+            self._draw_text_as_path(gc, x, y, s, prop, angle, ismath, mtext)
+            return
+        rule = [*_font(prop), *_colour("fill", gc, gc.get_rgb())]
+        if mtext is not None and angle == 0:
+            x = mtext.get_transform().transform(mtext.get_unitless_position())[0]
+            rule += _ANCHORS[mtext.get_ha()]
+        x, y = round(x * TENTHS), round(y * TENTHS)
+        turned = f' transform="rotate({_short(-angle)} {x} {y})"' if angle else ""
+        text = f'<text class="{self._look(rule)}" x="{x}" y="{y}"{turned}>{_text(s)}</text>'
+        if not self._in_axis:
+            self._flush()
+        self._texts.append(text)
+
+    def _edge(self, gc):
+        "Where lines are cut off: at the edge of their panel, or of the drawing."
+        within = gc.get_clip_rectangle()
+        if within is None:
+            return (-1.0, -1.0, self.width + 1, self.height + 1)
+        return tuple(within.padded(gc.get_linewidth() / 2).extents)
+
+    def _dotted(self, gc, marker, sign, face):
+        "With what a round sign is drawn as a line without length; None where it is none."
+        if marker.vertices.shape != _ROUND.shape or not np.allclose(marker.vertices, _ROUND):
+            return None
+        line = bool(gc.get_linewidth()) and gc.get_rgb()[3] > 0
+        one = face is not None and (not line or tuple(gc.get_rgb()[:3]) == tuple(face[:3]))
+        if not one or _clear(gc, face) or gc.get_hatch() is not None:
+            return None
+        dot = self.new_gc()
+        dot.copy_properties(gc)
+        dot.set_foreground(face)
+        wide = np.ptp(sign.vertices[:, 0])
+        dot.set_linewidth(wide + (gc.get_linewidth() if line else 0))
+        dot.set_capstyle("round")
+        dot.set_dashes(0, None)
+        return dot
+
+    def _add(self, gc, path, face):
+        "A path waits to be drawn."
+        filled, stroke = _is_filled(gc, face), _stroke(gc)
+        if not (filled or stroke) or not len(path.vertices):
+            return
+        data, box = _written(path.transformed(self._place))
+        if not data:
+            return
+        rule = [*(self._fill(gc, face) if filled else ["fill:none"]), *stroke]
+        rule += self._cut(gc, box)
+        self._wait(_Shape(self._look(rule), data, box, filled, _clear(gc, face)))
+
+    def _wait(self, shape):
+        "Put a path to others of its look where nothing between is covered; else behind them."
+        first = 0 if self._in_axis else max(0, len(self._waiting) - 1)
+        for place, other in enumerate(self._waiting[first:], first):
+            over = (shape.filled or shape.clear) and _meet(other.box, shape.box)
+            if other.look == shape.look and not over:
+                around = _around(other.box, shape.box)
+                self._waiting[place] = other._replace(data=other.data + shape.data, box=around)
+                return
+        self._waiting.append(shape)
+
+    def _flush(self):
+        self._body += [f'<path class="{one.look}" d="{one.data}"/>' for one in self._waiting]
+        self._body += self._texts
+        self._waiting, self._texts = [], []
+
+    def _look(self, rule: Sequence[str]) -> str:
+        "The class that says this."
+        says = ";".join(filter(None, rule))
+        name = _called(says, 3)
+        self._rules[name] = says
+        return name
+
+    def _defined(self, definition: str) -> str:
+        "What refers to a definition, in which `{}` stands for its name."
+        name = self._names.setdefault(definition, f"{_OWN}-{len(self._names)}")
+        return f"url(#{name})"
+
+    def _fill(self, gc, face):
+        "What says of an area how it is filled."
+        if gc.get_hatch() is None:
+            return _colour("fill", gc, face)
+        square = Affine2D().scale(1, -1).translate(0, 1).scale(HATCH * TENTHS)
+        lines, _ = _written(gc.get_hatch_path().transformed(square))
+        colour = gc.get_hatch_color()
+        width = f"stroke-width:{_short(gc.get_hatch_linewidth() * TENTHS)}"
+        look = self._look([*_colour("stroke", gc, colour), *_colour("fill", gc, colour), width])
+        behind = ""
+        if face is not None and face[3] > 0:
+            below = self._look(_colour("fill", gc, face))
+            behind = f'<path class="{below}" d="M0 0H{HATCH * TENTHS}V{HATCH * TENTHS}H0z"/>'
+        pattern = (
+            f'<pattern id="{{}}" patternUnits="userSpaceOnUse" width="{HATCH * TENTHS}" '
+            f'height="{HATCH * TENTHS}">{behind}<path class="{look}" d="{lines}"/></pattern>'
+        )
+        return [f"fill:{self._defined(pattern)}"]
+
+    def _cut(self, gc, box):
+        "What cuts off an area that reaches beyond its panel, and all that a path is laid over."
+        path, transform = gc.get_clip_path()
+        if path is None:
+            within = gc.get_clip_rectangle()
+            if within is None:
+                return []
+            path, transform = Path(within.corners()[[0, 1, 3, 2, 0]]), Affine2D()
+        data, edge = _written(path.transformed(transform + self._place))
+        if gc.get_clip_path()[0] is None and _holds(edge, box, gc.get_linewidth() * TENTHS / 2 + 1):
+            return []
+        inside = f'<clipPath id="{{}}"><path d="{data}"/></clipPath>'
+        return [f"clip-path:{self._defined(inside)}"]
+
+
+def _called(text, size):
+    return f"k{blake2s(text.encode(), digest_size=size).hexdigest()}"
+
+
+def _text(text):
+    "Text as XML holds it; a power of ten as a formatter writes it, in plain letters."
+    text = _POWER.sub(lambda told: f"10{told[1].translate(_RAISED)}", text)
+    return escape(_NO_TEXT.sub("\ufffd", text), quote=False)
+
+
+def _short(number):
+    return f"{number:.1f}".removesuffix(".0")
+
+
+def _is_filled(gc, face):
+    return gc.get_hatch() is not None or (face is not None and (len(face) < 4 or face[3] > 0))
+
+
+def _alpha(gc, colour):
+    "How much of what lies below a colour covers."
+    if gc.get_forced_alpha():
+        return gc.get_alpha()
+    return colour[3] if len(colour) > 3 else 1.0
+
+
+def _clear(gc, face):
+    "Whether any of what lies below is seen through a line or an area."
+    seen = [gc.get_rgb()] if gc.get_linewidth() else []
+    seen += [face] if face is not None else []
+    return any(_alpha(gc, colour) < 1 for colour in seen)
+
+
+def _colour(name, gc, colour):
+    "A colour of the house as the page has it, where the page has one."
+    plain, alpha = rgb2hex(colour), _alpha(gc, colour)
+    rule = [f"{name}:{plain}"]
+    if plain in PALETTE:  # what knows no variables keeps the first
+        rule.append(f"{name}:var({PALETTE[plain]},{plain})")
+    return rule if alpha >= 1 else [*rule, f"{name}-opacity:{alpha:.3g}"]
+
+
+def _stroke(gc):
+    "What says how a line looks; nothing where there is none."
+    width = gc.get_linewidth()
+    if not width or _alpha(gc, gc.get_rgb()) == 0:
+        return []
+    rule = [*_colour("stroke", gc, gc.get_rgb()), f"stroke-width:{_short(width * TENTHS)}"]
+    offset, dashes = gc.get_dashes()
+    if dashes is not None:
+        rule.append(f"stroke-dasharray:{' '.join(_short(part * TENTHS) for part in dashes)}")
+        rule += [f"stroke-dashoffset:{_short(offset * TENTHS)}"] if offset else []
+    join = gc.get_joinstyle()
+    return [*rule, _CAPS[gc.get_capstyle()], "" if join == "miter" else f"stroke-linejoin:{join}"]
+
+
+def _font(prop):
+    weight = weight_dict.get(prop.get_weight(), prop.get_weight())
+    rule = [f"font-size:{_short(prop.get_size_in_points() * TENTHS)}px"]
+    rule += [f"font-weight:{weight}"] if weight != 400 else []
+    return rule + ([f"font-style:{prop.get_style()}"] if prop.get_style() != "normal" else [])
+
+
+def _seen(places, reach, edge):
+    "At which places a sign that reaches so far is within an edge, in part at least."
+    (left, low, right, high), (least, most) = edge, reach
+    (x, y), (x_most, y_most) = (places + least).T, (places + most).T
+    return (x_most >= left) & (x <= right) & (y_most >= low) & (y <= high)
+
+
+def _each(places):
+    return np.split(places, len(places)) if len(places) else []
+
+
+def _around(one: Box, other: Box) -> Box:
+    return (
+        min(one[0], other[0]),
+        min(one[1], other[1]),
+        max(one[2], other[2]),
+        max(one[3], other[3]),
+    )
+
+
+def _meet(one: Box, other: Box) -> bool:
+    "Whether two boxes have more than an edge in common."
+    across = one[0] < other[2] and other[0] < one[2]
+    return across and one[1] < other[3] and other[1] < one[3]
+
+
+def _holds(outer: Box, inner: Box, more: float) -> bool:
+    "Whether a box lies within another that is wider by so much on every side."
+    low = inner[0] >= outer[0] - more and inner[1] >= outer[1] - more
+    return low and inner[2] <= outer[2] + more and inner[3] <= outer[3] + more
+
+
+_LETTERS = {Path.MOVETO: "m", Path.LINETO: "l", Path.CURVE3: "q", Path.CURVE4: "c"}
+_POINTS = {Path.MOVETO: 1, Path.LINETO: 1, Path.CURVE3: 2, Path.CURVE4: 3, Path.CLOSEPOLY: 1}
+
+
+def _written(path: Path) -> tuple[str, Box | None]:
+    "The data of a path in whole tenths, and where it lies; nothing of a path without a point."
+    places = np.rint(path.vertices).astype(int)
+    codes = path.codes
+    if codes is None:
+        codes = np.array([Path.MOVETO] + [Path.LINETO] * (len(places) - 1), dtype=np.uint8)
+    told = codes != Path.STOP
+    places, codes = places[told], codes[told]
+    drawn = places[codes != Path.CLOSEPOLY]
+    if not len(drawn):
+        return "", None
+    box = (*drawn.min(axis=0).tolist(), *drawn.max(axis=0).tolist())
+    return _data(places.tolist(), codes.tolist()), box
+
+
+def _data(places, codes):
+    "Commands with their numbers: straight lines by one of them, one after the other in one go."
+    steps: list[tuple[str, list[int]]] = []
+    x, y, start, i = 0, 0, (0, 0), 0
+    while i < len(codes):
+        code = codes[i]
+        points = places[i : i + _POINTS[code]]
+        i += len(points)
+        if code == Path.CLOSEPOLY:
+            steps.append(("z", []))
+            x, y = start
+            continue
+        if code == Path.LINETO:
+            _line(steps, points[0][0] - x, points[0][1] - y)
+        else:
+            first = code == Path.MOVETO and not steps
+            numbers = [n - (0 if first else at) for p in points for n, at in zip(p, (x, y))]
+            steps.append(("M" if first else _LETTERS[code], numbers))
+        x, y = points[-1]
+        start = (x, y) if code == Path.MOVETO else start
+    return _joined(steps)
+
+
+def _line(steps, across, up):
+    "A straight line on: longer where it goes on as the one before; nothing where it stays."
+    letter, numbers = steps[-1]
+    if not across and not up:
+        if letter in "Mm":  # a dot, if nothing follows
+            steps.append(("h", [0]))
+        return
+    if numbers == [0] and letter == "h":
+        steps.pop()
+        letter, numbers = steps[-1]
+    if across and up:
+        steps.append(("l", [across, up]))
+        return
+    new, by = ("h", across) if across else ("v", up)
+    if letter == new and (numbers[0] > 0) == (by > 0):
+        numbers[0] += by
+    else:
+        steps.append((new, [by]))
+
+
+def _joined(steps):
+    "Commands in as few letters as they need."
+    text, before = [], ""
+    for letter, numbers in steps:
+        again = letter == before and letter != "z"
+        for place, number in enumerate(numbers):
+            if place == 0 and not again:
+                text.append(f"{letter}{number}")
+            else:
+                text.append(f"{number}" if number < 0 else f" {number}")
+        if not numbers:
+            text.append(letter)
+        before = "" if letter in "Mm" else letter
+    return "".join(text)
