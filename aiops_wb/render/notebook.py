@@ -5,6 +5,7 @@ import json
 import os
 import traceback
 from collections.abc import Mapping
+from html import escape
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter, process_time
@@ -241,7 +242,9 @@ def _write_rows(nb, job):
     back = [Link("Back to the report", quote(job.target.name))]
     told = "<p>No script runs here: search with the browser (Ctrl+F), sort in the file.</p>"
     write_whole(file, _first(nb, CSV))
-    write_whole(every, page(f"{job.title}: every row", told + rows, [*job.navigation, *back]))
+    title = f"{job.title}: every row"
+    body = f"<h1>{escape(title)}</h1>{told}{rows}"
+    write_whole(every, page(title, body, [*job.navigation, *back]))
     return [every, file]
 
 

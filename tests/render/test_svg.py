@@ -13,7 +13,8 @@ from read_pages import SVG, drawings, elements
 
 from aiops_wb.render.drawing import alone_in
 from aiops_wb.render.plots.chart import BLUE, GREY, STYLE, panels
-from aiops_wb.render.plots.svg import PALETTE, _written
+from aiops_wb.render.plots.path_data import written
+from aiops_wb.render.plots.svg import PALETTE
 
 STEPS = re.compile(r"([Mmlhvzcq])([^Mmlhvzcq]*)")
 NUMBER = re.compile(r"-?\d+")
@@ -62,7 +63,7 @@ def test_a_path_leads_where_its_points_are(lines, closed):
     for one, code in zip(lines, codes) if closed else ():
         one.append(one[0]), code.append(Path.CLOSEPOLY)
     vertices = np.array([place for one in lines for place in one], float) + 0.2
-    data, box = _written(Path(vertices, np.concatenate(codes)))
+    data, box = written(Path(vertices, np.concatenate(codes)))
     read = places(data)
     assert [corners(part) for part in read] == [corners(one) for one in lines]
     told = np.array([place for one in lines for place in one])

@@ -6,11 +6,7 @@ is called by what it says, so that drawings in one page share it or differ. Colo
 variables of the page, with their own value beside them: a page may be dark. Text stays text.
 """
 
-import re
-from collections.abc import Sequence
-from hashlib import blake2s
-from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.backend_bases import GraphicsContextBase, RendererBase
@@ -20,12 +16,11 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Transform
 
-from ..drawing import BEGINS
+from .path_data import Box, written
+from .sheet import TENTHS, Shape, Sheet
 
 __all__ = ["PALETTE", "SvgRenderer"]
 
-TENTHS = 10
-"Units of a drawing's coordinates in a point."
 PALETTE = {
     "#1d2733": "--ink",
     "#5b6877": "--soft",
@@ -39,28 +34,9 @@ PALETTE = {
 "Colours of drawings -> what a page calls them."
 HATCH = 72
 "Points of a side of the square that a hatch repeats."
-_OWN = "\x00"
-"Stands for the name of a drawing until all of it is known."
-_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _ANCHORS = {"left": (), "center": ("text-anchor:middle",), "right": ("text-anchor:end",)}
-_POWER = re.compile(r"\$\\mathdefault\{10\^\{([-\u2212]?\d+)\}\}\$")
-_RAISED = str.maketrans(
-    "-\u22120123456789", "\u207b\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
-)
 _CAPS = {"projecting": "stroke-linecap:square", "round": "stroke-linecap:round", "butt": ""}
 _ROUND = np.asarray(Path.unit_circle().vertices)
-
-Box = tuple[float, float, float, float]  # left, top, right, bottom; tenths of a point
-
-
-class _Shape(NamedTuple):
-    "A path that waits for others of its look."
-
-    look: str
-    data: str
-    box: Box
-    filled: bool
-    clear: bool  # lets through what lies below
 
 
 class SvgRenderer(RendererBase):
@@ -70,31 +46,11 @@ class SvgRenderer(RendererBase):
         super().__init__()
         self.width, self.height = width, height
         self._place = Affine2D().scale(1, -1).translate(0, height).scale(TENTHS)
-        self._rules: dict[str, str] = {}  # class -> what it says
-        self._names: dict[str, str] = {}  # a definition -> its name
-        self._waiting: list[_Shape] = []
-        self._texts: list[str] = []  # of an axis, to be drawn over its lines
-        self._in_axis = False
-        self._body: list[str] = []
+        self._sheet = Sheet()
 
     def svg(self, title: str, says: str) -> str:
         "The drawing, with its name and what it shows in words."
-        self._flush()
-        rules = "".join(f".{name}{{{rule}}}" for name, rule in self._rules.items())
-        defined = "".join(text.replace("{}", name) for text, name in self._names.items())
-        drawn = (f"<defs>{defined}</defs>" if defined else "") + "".join(self._body)
-        name, words = _text(title), _text(says)
-        key = _called(f"{name} {words} {rules}{drawn}", 5)
-        across, up = (round(size * 4 / 3) for size in (self.width, self.height))  # of 96 an inch
-        wide, high = (round(size * TENTHS) for size in (self.width, self.height))
-        whole = (
-            f'{BEGINS}role="img" aria-labelledby="{key}-t {key}-d" '
-            f'width="{across}" height="{up}" viewBox="0 0 {wide} {high}" '
-            'style="max-width:100%;height:auto;font-family:system-ui,sans-serif">'
-            f'<title id="{key}-t">{name}</title><desc id="{key}-d">{words}</desc>'
-            f"<style>{rules}</style>{drawn}</svg>"
-        )
-        return whole.replace(_OWN, key)
+        return self._sheet.svg(self.width, self.height, title, says)
 
     def get_canvas_width_height(self) -> tuple[float, float]:
         "Points."
@@ -105,16 +61,14 @@ class SvgRenderer(RendererBase):
         return True
 
     def open_group(self, s: str, gid: str | None = None) -> None:
-        "Of an axis all lines of one look are put together: they do not cover each other."
+        "An axis begins, among other things."
         if s == "matplotlib.axis":
-            self._flush()
-            self._in_axis = True
+            self._sheet.axis(begins=True)
 
     def close_group(self, s: str) -> None:
         "An axis ends."
         if s == "matplotlib.axis":
-            self._flush()
-            self._in_axis = False
+            self._sheet.axis(begins=False)
 
     def draw_path(
         self, gc: GraphicsContextBase, path: Path, transform: Transform, rgbFace: Any = None
@@ -173,10 +127,7 @@ class SvgRenderer(RendererBase):
             rule += _ANCHORS[mtext.get_ha()]
         x, y = round(x * TENTHS), round(y * TENTHS)
         turned = f' transform="rotate({_short(-angle)} {x} {y})"' if angle else ""
-        text = f'<text class="{self._look(rule)}" x="{x}" y="{y}"{turned}>{_text(s)}</text>'
-        if not self._in_axis:
-            self._flush()
-        self._texts.append(text)
+        self._sheet.write(self._sheet.look(rule), f'x="{x}" y="{y}"{turned}', s)
 
     def _edge(self, gc):
         "Where lines are cut off: at the edge of their panel, or of the drawing."
@@ -207,59 +158,33 @@ class SvgRenderer(RendererBase):
         filled, stroke = _is_filled(gc, face), _stroke(gc)
         if not (filled or stroke) or not len(path.vertices):
             return
-        data, box = _written(path.transformed(self._place))
+        data, box = written(path.transformed(self._place))
         if not data:
             return
         rule = [*(self._fill(gc, face) if filled else ["fill:none"]), *stroke]
         rule += self._cut(gc, box)
-        self._wait(_Shape(self._look(rule), data, box, filled, _clear(gc, face)))
-
-    def _wait(self, shape):
-        "Put a path to others of its look where nothing between is covered; else behind them."
-        first = 0 if self._in_axis else max(0, len(self._waiting) - 1)
-        for place, other in enumerate(self._waiting[first:], first):
-            over = (shape.filled or shape.clear) and _meet(other.box, shape.box)
-            if other.look == shape.look and not over:
-                around = _around(other.box, shape.box)
-                self._waiting[place] = other._replace(data=other.data + shape.data, box=around)
-                return
-        self._waiting.append(shape)
-
-    def _flush(self):
-        self._body += [f'<path class="{one.look}" d="{one.data}"/>' for one in self._waiting]
-        self._body += self._texts
-        self._waiting, self._texts = [], []
-
-    def _look(self, rule: Sequence[str]) -> str:
-        "The class that says this."
-        says = ";".join(filter(None, rule))
-        name = _called(says, 3)
-        self._rules[name] = says
-        return name
-
-    def _defined(self, definition: str) -> str:
-        "What refers to a definition, in which `{}` stands for its name."
-        name = self._names.setdefault(definition, f"{_OWN}-{len(self._names)}")
-        return f"url(#{name})"
+        self._sheet.add(Shape(self._sheet.look(rule), data, box, filled, _clear(gc, face)))
 
     def _fill(self, gc, face):
         "What says of an area how it is filled."
         if gc.get_hatch() is None:
             return _colour("fill", gc, face)
         square = Affine2D().scale(1, -1).translate(0, 1).scale(HATCH * TENTHS)
-        lines, _ = _written(gc.get_hatch_path().transformed(square))
+        lines, _ = written(gc.get_hatch_path().transformed(square))
         colour = gc.get_hatch_color()
         width = f"stroke-width:{_short(gc.get_hatch_linewidth() * TENTHS)}"
-        look = self._look([*_colour("stroke", gc, colour), *_colour("fill", gc, colour), width])
+        look = self._sheet.look(
+            [*_colour("stroke", gc, colour), *_colour("fill", gc, colour), width]
+        )
         behind = ""
         if face is not None and face[3] > 0:
-            below = self._look(_colour("fill", gc, face))
+            below = self._sheet.look(_colour("fill", gc, face))
             behind = f'<path class="{below}" d="M0 0H{HATCH * TENTHS}V{HATCH * TENTHS}H0z"/>'
         pattern = (
             f'<pattern id="{{}}" patternUnits="userSpaceOnUse" width="{HATCH * TENTHS}" '
             f'height="{HATCH * TENTHS}">{behind}<path class="{look}" d="{lines}"/></pattern>'
         )
-        return [f"fill:{self._defined(pattern)}"]
+        return [f"fill:{self._sheet.defined(pattern)}"]
 
     def _cut(self, gc, box):
         "What cuts off an area that reaches beyond its panel, and all that a path is laid over."
@@ -269,21 +194,11 @@ class SvgRenderer(RendererBase):
             if within is None:
                 return []
             path, transform = Path(within.corners()[[0, 1, 3, 2, 0]]), Affine2D()
-        data, edge = _written(path.transformed(transform + self._place))
+        data, edge = written(path.transformed(transform + self._place))
         if gc.get_clip_path()[0] is None and _holds(edge, box, gc.get_linewidth() * TENTHS / 2 + 1):
             return []
         inside = f'<clipPath id="{{}}"><path d="{data}"/></clipPath>'
-        return [f"clip-path:{self._defined(inside)}"]
-
-
-def _called(text, size):
-    return f"k{blake2s(text.encode(), digest_size=size).hexdigest()}"
-
-
-def _text(text):
-    "Text as XML holds it; a power of ten as a formatter writes it, in plain letters."
-    text = _POWER.sub(lambda told: f"10{told[1].translate(_RAISED)}", text)
-    return escape(_NO_TEXT.sub("\ufffd", text), quote=False)
+        return [f"clip-path:{self._sheet.defined(inside)}"]
 
 
 def _short(number):
@@ -349,100 +264,7 @@ def _each(places):
     return np.split(places, len(places)) if len(places) else []
 
 
-def _around(one: Box, other: Box) -> Box:
-    return (
-        min(one[0], other[0]),
-        min(one[1], other[1]),
-        max(one[2], other[2]),
-        max(one[3], other[3]),
-    )
-
-
-def _meet(one: Box, other: Box) -> bool:
-    "Whether two boxes have more than an edge in common."
-    across = one[0] < other[2] and other[0] < one[2]
-    return across and one[1] < other[3] and other[1] < one[3]
-
-
 def _holds(outer: Box, inner: Box, more: float) -> bool:
     "Whether a box lies within another that is wider by so much on every side."
     low = inner[0] >= outer[0] - more and inner[1] >= outer[1] - more
     return low and inner[2] <= outer[2] + more and inner[3] <= outer[3] + more
-
-
-_LETTERS = {Path.MOVETO: "m", Path.LINETO: "l", Path.CURVE3: "q", Path.CURVE4: "c"}
-_POINTS = {Path.MOVETO: 1, Path.LINETO: 1, Path.CURVE3: 2, Path.CURVE4: 3, Path.CLOSEPOLY: 1}
-
-
-def _written(path: Path) -> tuple[str, Box | None]:
-    "The data of a path in whole tenths, and where it lies; nothing of a path without a point."
-    places = np.rint(path.vertices).astype(int)
-    codes = path.codes
-    if codes is None:
-        codes = np.array([Path.MOVETO] + [Path.LINETO] * (len(places) - 1), dtype=np.uint8)
-    told = codes != Path.STOP
-    places, codes = places[told], codes[told]
-    drawn = places[codes != Path.CLOSEPOLY]
-    if not len(drawn):
-        return "", None
-    box = (*drawn.min(axis=0).tolist(), *drawn.max(axis=0).tolist())
-    return _data(places.tolist(), codes.tolist()), box
-
-
-def _data(places, codes):
-    "Commands with their numbers: straight lines by one of them, one after the other in one go."
-    steps: list[tuple[str, list[int]]] = []
-    x, y, start, i = 0, 0, (0, 0), 0
-    while i < len(codes):
-        code = codes[i]
-        points = places[i : i + _POINTS[code]]
-        i += len(points)
-        if code == Path.CLOSEPOLY:
-            steps.append(("z", []))
-            x, y = start
-            continue
-        if code == Path.LINETO:
-            _line(steps, points[0][0] - x, points[0][1] - y)
-        else:
-            first = code == Path.MOVETO and not steps
-            numbers = [n - (0 if first else at) for p in points for n, at in zip(p, (x, y))]
-            steps.append(("M" if first else _LETTERS[code], numbers))
-        x, y = points[-1]
-        start = (x, y) if code == Path.MOVETO else start
-    return _joined(steps)
-
-
-def _line(steps, across, up):
-    "A straight line on: longer where it goes on as the one before; nothing where it stays."
-    letter, numbers = steps[-1]
-    if not across and not up:
-        if letter in "Mm":  # a dot, if nothing follows
-            steps.append(("h", [0]))
-        return
-    if numbers == [0] and letter == "h":
-        steps.pop()
-        letter, numbers = steps[-1]
-    if across and up:
-        steps.append(("l", [across, up]))
-        return
-    new, by = ("h", across) if across else ("v", up)
-    if letter == new and (numbers[0] > 0) == (by > 0):
-        numbers[0] += by
-    else:
-        steps.append((new, [by]))
-
-
-def _joined(steps):
-    "Commands in as few letters as they need."
-    text, before = [], ""
-    for letter, numbers in steps:
-        again = letter == before and letter != "z"
-        for place, number in enumerate(numbers):
-            if place == 0 and not again:
-                text.append(f"{letter}{number}")
-            else:
-                text.append(f"{number}" if number < 0 else f" {number}")
-        if not numbers:
-            text.append(letter)
-        before = "" if letter in "Mm" else letter
-    return "".join(text)
