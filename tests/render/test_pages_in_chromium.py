@@ -31,6 +31,17 @@ axe.run().then(({ violations }) => violations.map(
 """
 
 
+LETTERS = """
+[...document.querySelectorAll(".output_area > svg.drawing")]
+  .filter((svg) => innerWidth > 560 || svg.querySelector("style").textContent.includes("@media"))
+  .flatMap((svg) => [...svg.querySelectorAll("text")]).filter((text) => text.checkVisibility())
+  .map((text) => [text.getBoundingClientRect(), text.getAttribute("transform")])
+  .map(([{ left, right, width, height }, turned]) => [left, right, turned ? width : height])
+  .filter(([left, right]) => right > left)
+"""
+"Where the letters of drawings of reports stand; on a phone, of those whose panels are stacked."
+
+
 @pytest.fixture(scope="module")
 def morning(tmp_path_factory):
     "The pages of two days of two models."
@@ -68,8 +79,8 @@ def test_every_page_is_well(morning, tmp_path, width, dark):
                     f"document.querySelectorAll('details').forEach((e) => e.open = {all_open:d})"
                 )
                 assert page.ask("document.documentElement.scrollWidth") <= width, path
-                wide = "[...document.querySelectorAll('svg.drawing')].map((e) => e.clientWidth)"
-                assert all(0 <= one <= width for one in page.ask(wide)), path
+                for left, right, high in page.ask(LETTERS):
+                    assert 0 <= left <= right <= width and high > 6, (path, left, right, high)
                 if AXE:
                     page.ask(Path(AXE).read_text(encoding="utf-8") + ";0")
                     found = [one for one in page.ask(FOUND) if one[1] in ("serious", "critical")]

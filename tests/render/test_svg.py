@@ -167,6 +167,28 @@ def test_colours_of_the_house_are_those_of_the_page_with_their_own_beside_them()
     assert f"stroke:{BLUE};stroke:var({PALETTE[BLUE]},{BLUE})" in svg
 
 
+def test_on_a_phone_panels_stand_below_each_other():
+    "Each once, in reading order, and the drawing leaves room for them; a single column stays."
+    with mpl.rc_context(STYLE):
+        chart, axes = panels(2, 2, height=2.0, width=8.0)
+        for ax in axes.flat:
+            ax.plot([0, 1])
+        axes[1, 1].clear()
+        axes[1, 1].set_axis_off()
+        chart.legend(axes[0, 0].get_lines(), ["a"], loc="outside upper center")
+    (found,) = drawings(chart._repr_svg_())
+    css = found.every("style")[0].text.partition("@media screen and (max-width:560px)")[2]
+    moved = re.findall(r"-p(\d){transform:translate\((-?\d+)px,(-?\d+)px\)", css)
+    assert [place for place, _, _ in moved] == ["0", "1", "2"]
+    (_, x0, y0), (_, x1, y1), (_, x2, y2) = [tuple(map(int, one)) for one in moved]
+    assert x0 == y0 == x2 == 0 and x1 < -2500 and 1200 < y1 == y2 < 1600
+    assert 190 < float(re.search(r"width:([\d.]+)%", css)[1]) < 210
+    assert 30 < float(re.search(r"margin-bottom:([\d.]+)%", css)[1]) < 60
+    named = {e.get("class").rpartition("-")[2] for e in found.every("g")}
+    assert named >= {"p0", "p1", "p2", "l0"} and css.count("scale(") == 1
+    assert "@media" not in drawn(lambda ax: ax.plot([0, 1]))._repr_svg_()
+
+
 def test_two_drawings_of_a_page_share_no_name_and_a_class_says_one_thing():
     one = drawn(lambda ax: ax.fill_between([0, 1], [-9, -9], [9, 9]) and ax.set_ylim(0, 1))
     other = drawn(lambda ax: ax.plot([0, 1], color=GREY, lw=3))

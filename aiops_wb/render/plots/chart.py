@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter, ScalarFormatter
 
 from ...stats.points import PER_UNIT, Grid
 from .in_words import panels_in_words
+from .narrow import stacked
 from .room import make_room
 from .svg import SvgRenderer
 
@@ -86,7 +87,7 @@ class Chart(MplFigure):
 
     def draw(self, renderer: RendererBase) -> None:
         "Draw it, once there is room around the panels."
-        make_room(self, renderer)
+        self._cuts = make_room(self, renderer)
         super().draw(renderer)
 
     def _repr_svg_(self) -> str:
@@ -96,9 +97,11 @@ class Chart(MplFigure):
             self.dpi = POINTS
             with mpl.rc_context(STYLE):
                 self.draw(renderer)
+            narrow = stacked(self, self._cuts, renderer)
         finally:
             self.dpi = dpi
-        return renderer.svg(self.called, f"{self.finding} {panels_in_words(self)}".strip())
+        says = f"{self.finding} {panels_in_words(self)}".strip()
+        return renderer.svg(narrow, self.called, says)
 
 
 def rehearse() -> None:

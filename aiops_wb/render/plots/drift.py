@@ -131,7 +131,8 @@ def evidence(seen: Drift, most: int = 9, last: int = 120, columns: int = 3) -> C
         dates(ax)
         title(ax, seen.questions[i].stream.name)
     spare(axes, len(chosen))
-    chart.supylabel("evidence, powers of ten", x=0.005, fontsize=9)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("powers of ten", fontsize=8)
     alarmed = [seen.questions[i].stream.name for i in chosen if seen.followed.open[-1, i]]
     chart.about(
         "Evidence of change, stream by stream, in powers of ten over days",

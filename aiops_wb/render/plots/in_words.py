@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, PercentFormatter
 
-__all__ = ["panels_in_words", "says_unit"]
+__all__ = ["is_of_words", "panels_in_words", "says_unit", "shows_no_numbers"]
 
 MOST = 6
 "Lines of a panel that are told of."
@@ -28,16 +28,19 @@ def says_unit(axis: Axis) -> bool:
     "Whether an axis says what its numbers are: by its name, or because they are days, % or words."
     if axis.get_label_text() or isinstance(axis.get_major_formatter(), PercentFormatter):
         return True
-    beside = axis.axis_name == "y" and axis.axes.figure.get_supylabel()
-    return bool(beside) or _of_days(axis) or _is_of_words(axis) or _bare(axis)
-
-
-def _bare(axis):
-    "Whether an axis has no numbers."
+    if _of_days(axis) or is_of_words(axis) or shows_no_numbers(axis):
+        return True
     return not len(axis.get_major_locator()())
 
 
-def _is_of_words(axis):
+def shows_no_numbers(axis: Axis) -> bool:
+    "Whether an axis leaves its numbers or words to the panel beside or below, which has the same."
+    side = {"x": "labelbottom", "y": "labelleft"}[axis.axis_name]
+    return not axis.get_tick_params().get(side, True)
+
+
+def is_of_words(axis: Axis) -> bool:
+    "Whether words stand along an axis, each at its place."
     return isinstance(axis.get_major_locator(), StrCategoryLocator) or bool(_words(axis))
 
 
@@ -57,7 +60,7 @@ def _panel(ax: Axes) -> str:
     name = ax.get_title("left") or ax.get_title()
     if not ax.axison:
         return _sentence(name, [text.get_text() for text in ax.texts])
-    lying = _is_of_words(ax.yaxis)  # values lie from left to right, names below each other
+    lying = is_of_words(ax.yaxis)  # values lie from left to right, names below each other
     values = [(line, _values(line, lying)) for line in ax.get_lines()]
     along = ax.xaxis if lying else ax.yaxis
     lines = [told for line, known in values if (told := _line(along, line, known))]

@@ -9,17 +9,21 @@ from typing import NamedTuple
 from ..drawing import BEGINS
 from .path_data import Box
 
-__all__ = ["TENTHS", "Shape", "Sheet"]
+__all__ = ["OWN", "PIECES", "TENTHS", "Shape", "Sheet"]
 
 TENTHS = 10
 "Units of a drawing's coordinates in a point."
-_OWN = "\x00"
+OWN = "\x00"
 "Stands for the name of a drawing until all of it is known."
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _POWER = re.compile(r"\$\\mathdefault\{10\^\{([-\u2212]?\d+)\}\}\$")
 _RAISED = str.maketrans(
     "-\u22120123456789", "\u207b\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
 )
+
+
+PIECES = {"axes": "p", "legend": "l"}
+"Pieces of a drawing that can be moved by their class, as matplotlib calls them -> its letter."
 
 
 class Shape(NamedTuple):
@@ -41,12 +45,26 @@ class Sheet:
         self._waiting: list[Shape] = []
         self._texts: list[str] = []  # to be drawn over the lines of their axis
         self._in_axis = False
+        self._pieces: list[str] = []  # that began, and have not ended
+        self._begun = dict.fromkeys(PIECES.values(), 0)
         self._body: list[str] = []
 
     def axis(self, begins: bool) -> None:
         "Of an axis all lines of one look are put together: they do not cover each other."
         self._flush()
         self._in_axis = begins
+
+    def piece(self, letter: str, begins: bool) -> None:
+        "A panel, say, begins or ends; what lies within another piece is part of it."
+        self._flush()
+        if begins:
+            self._pieces.append(letter)
+        if len(self._pieces) == 1:
+            name = f"{OWN}-{letter}{self._begun[letter]}"
+            self._body.append(f'<g class="{name}">' if begins else "</g>")
+            self._begun[letter] += not begins
+        if not begins:
+            self._pieces.pop()
 
     def add(self, shape: Shape) -> None:
         "Put a path to others of its look where nothing between is covered; else behind them."
@@ -74,11 +92,12 @@ class Sheet:
 
     def defined(self, definition: str) -> str:
         "What refers to a definition, in which `{}` stands for its name."
-        name = self._names.setdefault(definition, f"{_OWN}-{len(self._names)}")
+        name = self._names.setdefault(definition, f"{OWN}-{len(self._names)}")
         return f"url(#{name})"
 
-    def svg(self, width: float, height: float, title: str, says: str) -> str:
-        "The drawing of so many points across and up, its name, and what it shows in words."
+    def svg(self, width: float, height: float, narrow: str, title: str, says: str) -> str:
+        """The drawing of so many points across and up, how it stands in a narrow page (CSS), its
+        name, and what it shows in words."""
         self._flush()
         rules = "".join(f".{name}{{{rule}}}" for name, rule in self._rules.items())
         defined = "".join(text.replace("{}", name) for text, name in self._names.items())
@@ -92,9 +111,9 @@ class Sheet:
             f'width="{across}" height="{up}" viewBox="0 0 {wide} {high}" '
             'style="max-width:100%;height:auto;font-family:system-ui,sans-serif">'
             f'<title id="{key}-t">{name}</title><desc id="{key}-d">{words}</desc>'
-            f"<style>{rules}</style>{drawn}</svg>"
+            f"<style>{rules}{narrow}</style>{drawn}</svg>"
         )
-        return whole.replace(_OWN, key)
+        return whole.replace(OWN, key)
 
     def _flush(self):
         self._body += [f'<path class="{one.look}" d="{one.data}"/>' for one in self._waiting]

@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Transform
 
 from .path_data import Box, written
-from .sheet import TENTHS, Shape, Sheet
+from .sheet import PIECES, TENTHS, Shape, Sheet
 
 __all__ = ["PALETTE", "SvgRenderer"]
 
@@ -48,9 +48,9 @@ class SvgRenderer(RendererBase):
         self._place = Affine2D().scale(1, -1).translate(0, height).scale(TENTHS)
         self._sheet = Sheet()
 
-    def svg(self, title: str, says: str) -> str:
-        "The drawing, with its name and what it shows in words."
-        return self._sheet.svg(self.width, self.height, title, says)
+    def svg(self, narrow: str, title: str, says: str) -> str:
+        "The drawing, with how it stands in a narrow page (CSS), its name, and what it shows."
+        return self._sheet.svg(self.width, self.height, narrow, title, says)
 
     def get_canvas_width_height(self) -> tuple[float, float]:
         "Points."
@@ -61,14 +61,18 @@ class SvgRenderer(RendererBase):
         return True
 
     def open_group(self, s: str, gid: str | None = None) -> None:
-        "An axis begins, among other things."
+        "A panel or a legend begins, or an axis."
         if s == "matplotlib.axis":
             self._sheet.axis(begins=True)
+        elif s in PIECES:
+            self._sheet.piece(PIECES[s], begins=True)
 
     def close_group(self, s: str) -> None:
-        "An axis ends."
+        "It ends."
         if s == "matplotlib.axis":
             self._sheet.axis(begins=False)
+        elif s in PIECES:
+            self._sheet.piece(PIECES[s], begins=False)
 
     def draw_path(
         self, gc: GraphicsContextBase, path: Path, transform: Transform, rgbFace: Any = None
