@@ -108,6 +108,7 @@ def drawings(html):
         assert "max-width:100%" in svg.get("style") and "height:auto" in svg.get("style")
         by = [named[name] for name in svg.get("aria-labelledby").split()]
         assert [e.tag for e in by] == [f"{SVG}title", f"{SVG}desc"] and list(svg)[:2] == by
-        rules = dict(re.findall(r"\.([\w-]+)\{([^}]*)\}", next(svg.iter(f"{SVG}style")).text))
+        looks, _, _ = next(svg.iter(f"{SVG}style")).text.partition("@media")
+        rules = dict(re.findall(r"\.([\w-]+)\{([^}]*)\}", looks))
         told.append(Drawing(svg, rules, *(e.text or "" for e in by)))
     return told
