@@ -1,13 +1,18 @@
 """Answers of the API beside those of an empty endpoint of the same server, asked in turn on one
 connection; the first answers after a snapshot was published, which are made then.
+
+Before that the pages of a morning: how large the front page of a hundred models and the largest
+report are, and what a second model of the flights demo costs beside the first.
 """
 
 import http.client
 import json
 import multiprocessing
+import re
 import signal
 import statistics
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import cycle
 from time import perf_counter
 from urllib.parse import urlsplit
 
@@ -19,10 +24,14 @@ from aiops_wb.api.server import serving
 from aiops_wb.config import Settings
 from aiops_wb.daily import run
 from aiops_wb.examples.flights import ZONE, departures
+from aiops_wb.examples.stories import STORIES
+from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.history import choices, import_history
 from aiops_wb.log.store import open_store
 from aiops_wb.log.tokens import make_token
-from bench.common import arguments, figure, folder, print_error
+from aiops_wb.render.pages import index_page
+from bench.common import arguments, figure, folder, interleaved, print_error
+from bench.daily import REPLAY, demo, python
 
 MODEL = "late-at-departure"
 NOW = datetime(2013, 7, 1, 10, tzinfo=UTC)
@@ -67,6 +76,70 @@ def logged(root, first):
     return len(past), settings
 
 
+MORNING = """
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from aiops_wb.config import Settings
+from aiops_wb.daily import run
+root, day, at, show, *models = sys.argv[1:]
+data, reports = Path(root) / "data", Path(root) / "reports"
+settings = Settings(data=data, reports=reports, config="no file")
+asked = {"days": [date.fromisoformat(day)], "models": models, "show": show}
+ran = run(data, reports, datetime.fromisoformat(at), settings, **asked)
+assert ran.exit_code == 0, ran
+"""
+MODELS = 100
+DAYS = 60
+SPARK = re.compile(r'<svg class="spark".*?</svg>', re.DOTALL)
+
+
+def front_page(root, manifest):
+    "The front page of a hundred models over 60 days, each day as a real one was."
+    entries = list(manifest["models"].values())
+    names = [f"a-model-of-a-usual-length-{i:03d}" for i in range(MODELS)]
+    many = manifest | {"models": dict(zip(names, cycle(entries)))}
+    last = date.fromisoformat(manifest["day"])
+    for back in range(DAYS):
+        day = str(last - timedelta(back))
+        (root / day).mkdir(parents=True)
+        (root / day / "manifest.json").write_text(json.dumps(many | {"day": day}))
+    return index_page(root)
+
+
+def pages(root, quick):
+    "Sizes of pages, and what a second model costs: of the newest day of the flights demo."
+    story = STORIES["flights"]
+    last = story.live + timedelta(2) if quick else story.until
+    print_error(f"the flights demo to {last}")
+    python("-c", REPLAY, root, story.live, 20 if quick else 200)
+    demo(root, last)
+    with open_snapshot(root / "data") as reader:
+        models = reader.models()
+    at = story.night(last).isoformat()
+
+    def morning(show, *names):
+        return lambda: python("-c", MORNING, root, last, at, show, *names)
+
+    sides = [morning(show, *named) for show in ("none", "last") for named in (models[:1], models)]
+    figures_one, figures_all, one, every = interleaved(*sides, runs=2 if quick else 5)
+    others = len(models) - 1
+    told = "a morning of the first model; ours is what a second one adds"
+    costs = ("", figures_one, figures_all), ("_reports", one, every)
+    for name, first, all_of_them in costs:
+        extra = (all_of_them - first) / others
+        with_what = f"{told}, {'with six reports each' if name else 'figures alone'}"
+        figure(f"daily_per_extra_model{name}", extra, first, "CPU s", len(models), with_what)
+    made = root / "reports" / str(last)
+    largest = max(made.glob("*/*.html"), key=lambda page: page.stat().st_size)
+    told = f"the largest page of a model on the demo's newest day: {largest.name}"
+    figure("report_kb", largest.stat().st_size / 1000, 0, "kB", len(models), told)
+    manifest = json.loads((made / "manifest.json").read_text(encoding="utf-8"))
+    html = SPARK.sub("", front_page(root / "front", manifest))
+    told = "the front page without its drawings, 60 days"
+    figure("index_kb_100_models", len(html.encode()) / 1000, 0, "kB", MODELS, told)
+
+
 def serve(data, settings, told):
     "A process of its own: the client's work is not the server's."
     app = create_app(data, settings, clock=lambda: NOW)
@@ -109,6 +182,7 @@ class Client:
 
 def main():
     quick, root = arguments(__doc__).quick, folder()
+    pages(root / "demo", quick)
     rounds, publications = (2_000, 2) if quick else (20_000, 5)
     print_error("a log of flights, and the figures of its last week")
     rows, settings = logged(root, "2013-05-01" if quick else "2013-01-01")

@@ -3,6 +3,9 @@
 import hashlib
 import re
 from base64 import b64encode
+from html import escape
+from typing import NamedTuple
+from urllib.parse import unquote
 
 import html5lib
 
@@ -56,3 +59,56 @@ def links(html):
         for e in elements(html)
         if e.tag == "a"
     ]
+
+
+def columns(html):
+    "The heads of the columns of a page's tables."
+    return ["".join(e.itertext()).strip() for e in elements(html) if e.tag == "th"]
+
+
+def lost(path):
+    "Where links of a page that lies in a folder lead to no file, or to no place of it."
+    return [
+        href for _, href in links(path.read_text(encoding="utf-8")) if href and _lost(path, href)
+    ]
+
+
+def _lost(path, href):
+    file, _, place = href.partition("#")
+    target = path.parent / unquote(file) if file else path
+    if not target.is_file():
+        return True
+    told = target.read_text(encoding="utf-8") if place else ""
+    return bool(place) and f' id="{escape(unquote(place))}"' not in told
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+class Drawing(NamedTuple):
+    "A drawing of a page, what its classes say, and how it is described."
+
+    element: object
+    rules: dict[str, str]
+    title: str
+    says: str
+
+    def every(self, tag):
+        "Its elements of a kind."
+        return list(self.element.iter(SVG + tag))
+
+
+def drawings(html):
+    "Every drawing of a page or of a piece of one, each with its name and words of its own."
+    found = elements(html if html.startswith("<!") else f"<!doctype html><title>a</title>{html}")
+    named = {e.get("id"): e for e in found if e.get("id")}
+    told = []
+    for svg in (e for e in found if e.tag == f"{SVG}svg" and e.get("class") == "drawing"):
+        assert svg.get("role") == "img" and len(svg.get("viewBox").split()) == 4
+        assert "max-width:100%" in svg.get("style") and "height:auto" in svg.get("style")
+        by = [named[name] for name in svg.get("aria-labelledby").split()]
+        assert [e.tag for e in by] == [f"{SVG}title", f"{SVG}desc"] and list(svg)[:2] == by
+        looks, _, _ = next(svg.iter(f"{SVG}style")).text.partition("@media")
+        rules = dict(re.findall(r"\.([\w-]+)\{([^}]*)\}", looks))
+        told.append(Drawing(svg, rules, *(e.text or "" for e in by)))
+    return told

@@ -1,10 +1,14 @@
 import json
 import logging
+import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -12,7 +16,7 @@ import pandas as pd
 import pytest
 from conftest import MODEL, Bench, events
 from nbformat.v4 import new_code_cell, new_notebook
-from read_pages import held
+from read_pages import columns, drawings, held, lost
 
 from aiops_wb import daily
 from aiops_wb.config import Settings
@@ -22,6 +26,7 @@ from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.errors import Busy, StoreError
 from aiops_wb.render import tables
 from aiops_wb.render.engine import Job, ReportResult, run_jobs
+from aiops_wb.render.glossary import in_words
 from aiops_wb.render.pages import QUESTIONS, RENAMED, folder, write_pages
 from aiops_wb.stats.performance import summary
 from aiops_wb.watch import headlines, model_day
@@ -137,6 +142,86 @@ def test_a_first_morning_makes_every_page(first_morning):
     certainty = (reports / "2026-03-05" / MODEL / "certainty.html").read_text()
     assert f"<title>{MODEL}, 2026-03-05: Certainty</title>" in certainty
     assert "import headlines" not in (reports / "2026-03-05" / MODEL / "drift.html").read_text()
+
+
+PLAIN = {
+    *(
+        "",
+        "7 days",
+        "30 days",
+        "at least",
+        "because",
+        "by",
+        "day",
+        "days",
+        "id",
+        "less than stated",
+    ),
+    *("likely since", "lower", "model", "new / open", "not watched", "open since", "part", "rows"),
+    *("said to add", "share", "state", "time", "upper", "value", "watched", "weeks", "without the"),
+    *("what is known", "what it saw", "what it says", "what matters", "what moved", MODEL),
+}
+"Heads of columns that mean what anybody takes them for."
+
+
+def test_each_page_is_light_and_every_drawing_word_and_link_of_it_leads_on(first_morning):
+    "Of at most 200 kB; drawings say in words what they show; no two parts of a page share a name."
+    reports = first_morning[0].root / "reports"
+    pages = list(reports.rglob("*.html"))
+    drawn = 0
+    for path in pages:
+        html = path.read_text()
+        assert len(html.encode()) <= 200_000, path
+        names = re.findall(r' id="([^"]*)"', html)
+        assert len(set(names)) == len(names), path
+        assert not lost(path), path
+        rules = {}
+        for one in drawings(html):
+            assert len(one.title) > 15 and len(one.says) > 15, path
+            assert all(rules.setdefault(name, rule) == rule for name, rule in one.rules.items())
+            used = {e.get("class") for tag in ("path", "text") for e in one.every(tag)}
+            assert used - {None} == set(one.rules), path
+        drawn += len(drawings(html))
+    assert drawn == 15 + 3 * 6 and {p.name for p in pages} >= {"glossary.html", "promises.html"}
+
+
+def test_each_head_of_a_column_has_its_word_or_is_plain(first_morning):
+    found = {head for p in first_morning[0].root.rglob("*.html") for head in columns(p.read_text())}
+    without = {head for head in found if in_words(head) is None} - PLAIN
+    assert not [head for head in without if not head.startswith("against ")]  # some days
+
+
+UNITS = """
+import sys
+from datetime import date
+from pathlib import Path
+from test_daily import MODEL, NOW
+from aiops_wb.config import Settings
+from aiops_wb.daily import report_jobs
+from aiops_wb.render.notebook import run_job
+from aiops_wb.render.plots.chart import Chart
+from aiops_wb.render.plots.in_words import says_unit
+root, drawn, seen = Path(sys.argv[1]), Chart._repr_svg_, []
+def kept(self):
+    seen.append(self)
+    return drawn(self)
+Chart._repr_svg_ = kept
+day, settings = date.fromisoformat(sys.argv[2]), Settings(data=root / "data")
+for job in report_jobs(root / "data", root / "units", day, MODEL, NOW, settings):
+    assert run_job(job).state == "ok", job.name
+panels = [(chart, ax) for chart in seen for ax in chart.axes if ax.axison]
+bare = {(chart.called, ax.get_title("left"), axis.axis_name) for chart, ax in panels
+        for axis in (ax.xaxis, ax.yaxis) if axis.get_visible() and not says_unit(axis)}
+print(len(seen), len(panels) > 20, sorted(bare))
+"""
+
+
+@pytest.mark.slow
+def test_every_axis_of_every_report_says_what_its_numbers_are(figured):
+    command = [sys.executable, "-c", UNITS, figured.root, "2026-03-05"]
+    path = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    ran = subprocess.run(command, capture_output=True, text=True, env=os.environ | path)
+    assert ran.stdout.strip() == "15 True []", ran.stderr[-2000:]
 
 
 def test_stored_figures_are_those_of_the_rows(figured):

@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 PRELOAD = (
     "pandas",
     "duckdb",
-    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
     "aiops_wb.render.notebook",
     "aiops_wb.models.challenge",
     "aiops_wb.models.kept_differences",

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..log.durable import fsync
 from ..log.modes import as_its_folder, make_below
+from .glossary import GLOSSARY, WORDS, heads, linked, words_of
 
 __all__ = [
     "FRONT_SCRIPT",
@@ -19,6 +21,8 @@ __all__ = [
     "Link",
     "failure_page",
     "filled",
+    "glossary_page",
+    "led",
     "page",
     "policy_of",
     "template",
@@ -32,6 +36,9 @@ POLICY = (
 )
 """The Content-Security-Policy of every page: what a page shows stands in it, and no script runs. A
 page with a slider adds one, by its hash."""
+
+
+_NAVIGATION = re.compile(r"<nav>.*?</nav>", re.DOTALL)
 
 
 class Link(NamedTuple):
@@ -56,10 +63,32 @@ def _templates():
     )
 
 
-def filled(template: str, title: str, **values: Any) -> str:
-    "A template as a complete HTML page."
+def filled(template: str, title: str, root: str | None = None, **values: Any) -> str:
+    """A template as a complete HTML page, which explains the words of its heads at its end.
+
+    `root` leads from the page to the front door; None where a page is made that has none.
+    """
     frame = {"navigation": (), "footer": "", "body": "", "policy": POLICY, "script": ""}
-    return _templates().get_template(template).render(frame | {"title": title} | values)
+    html = _templates().get_template(template).render(frame | {"title": title} | values)
+    shown, end, rest = html.partition("</main>")
+    words = words_of(heads(shown))
+    if not words or template == "glossary.html":
+        return html
+    told = {"words": words, "root": root, "glossary": GLOSSARY}
+    return linked(shown) + _templates().get_template("words.html").render(told) + end + rest
+
+
+def glossary_page() -> str:
+    "The page of all words, beside the front door."
+    navigation = [Link("All days", "index.html"), Link("Words")]
+    words = sorted(WORDS, key=lambda word: word.word.lower())
+    return filled("glossary.html", "Words - aiops_wb", words=words, navigation=navigation)
+
+
+def led(html: str, navigation: Sequence[Link]) -> str:
+    "A page with another navigation at its top."
+    told = _templates().get_template("navigation.html").render(navigation=navigation)
+    return _NAVIGATION.sub(lambda _: told.rstrip("\n"), html, count=1)
 
 
 def template(name: str) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import traceback
 from collections.abc import Mapping
+from html import escape
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter, process_time
@@ -25,7 +26,8 @@ from traitlets.config import Config
 from ..log.durable import fsync
 from ..log.modes import as_its_folder, make_below
 from ..log.passing import passes
-from .body import PICTURE, Part, parts
+from .body import PICTURE, Part, Section, sections
+from .drawing import alone_in
 from .frame import Link, failure_page, filled, page, write_whole
 from .jobs import Job, ReportResult
 from .sliders import SEGMENTS, scripted
@@ -165,16 +167,23 @@ def _traceback(failed):
 
 def render(nb: NotebookNode, job: Job) -> str:
     "An executed notebook as a page without code; what stands beside it is linked."
-    pieces = list(parts(nb))
+    told, shown = sections(nb), 0
+    for section in told:
+        for place, part in enumerate(section.parts):
+            if part.kind == "drawing":
+                shown += 1
+                section.parts[place] = part._replace(value=alone_in(part.value, f"d{shown}"))
     if _first(nb, ROWS):
         every, file = (quote(path.name) for path in _all_rows(job))
         links = f'<a href="{every}">as a page</a> and <a href="{file}">as a file</a>'
-        pieces.append(Part("text", f"<p>Every row of the table, to be searched: {links}.</p>"))
-    moves = any(piece.kind == "slider" for piece in pieces)
+        every_row = f"<p>Every row of the table, to be searched: {links}.</p>"
+        told.append(Section([Part("text", every_row)]))
+    moves = any(part.kind == "slider" for section in told for part in section.parts)
     return filled(
         "report.html",
         job.title,
-        parts=pieces,
+        "../../",
+        sections=told,
         navigation=job.navigation,
         beside=_segments(job).name,
         **(scripted() if moves else {}),
@@ -207,6 +216,7 @@ def _write_segments(nb, job):
     html = filled(
         "segments.html",
         f"{job.title} by tenant and site",
+        "../../",
         navigation=_leading_back(job),
         slider=slider,
         back=job.target.name,
@@ -234,7 +244,9 @@ def _write_rows(nb, job):
     back = [Link("Back to the report", quote(job.target.name))]
     told = "<p>No script runs here: search with the browser (Ctrl+F), sort in the file.</p>"
     write_whole(file, _first(nb, CSV))
-    write_whole(every, page(f"{job.title}: every row", told + rows, [*job.navigation, *back]))
+    title = f"{job.title}: every row"
+    body = f"<h1>{escape(title)}</h1>{told}{rows}"
+    write_whole(every, page(title, body, [*job.navigation, *back]))
     return [every, file]
 
 

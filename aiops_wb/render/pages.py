@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from ..log.names import file_name
-from .frame import FRONT_SCRIPT, Link, filled, with_script, write_whole
+from .drawing import alone_in
+from .frame import FRONT_SCRIPT, Link, filled, glossary_page, led, with_script, write_whole
 from .front import STANDINGS, feed_of, front_rows, news
+from .glossary import GLOSSARY
 
 __all__ = [
     "REPORTS",
@@ -216,7 +219,7 @@ def _card(folder_here, prefix, name, report):
         mark.state,
         (headline.get("says") or "") if made else failed,
         headline.get("advice", ""),
-        svg.read_text(encoding="utf-8") if made and svg.exists() else "",
+        alone_in(svg.read_text(encoding="utf-8"), f"d-{name}") if made and svg.exists() else "",
     )
 
 
@@ -277,6 +280,7 @@ def day_page(reports: Path, day: str, by_day: Mapping[str, Mapping]) -> str:
     return filled(
         "day.html",
         f"{day} - aiops_wb",
+        "../",
         day=day,
         known=_known(manifest),
         news=news(manifest, before),
@@ -294,6 +298,7 @@ def model_page(reports: Path, day: str, model: str, by_day: Mapping[str, Mapping
     return filled(
         "model_day.html",
         f"{model}, {day} - aiops_wb",
+        "../../",
         day=day,
         known=_known(manifest),
         model=_part(reports, "", day, model, manifest["models"][model]),
@@ -302,10 +307,35 @@ def model_page(reports: Path, day: str, model: str, by_day: Mapping[str, Mapping
             Link(day, "../index.html"),
             Link(model),
             *_days_of_model(reports, day, model, by_day, order),
-            *_models_beside(reports, day, model, names),
+            *_models_beside(reports, day, model, names, manifest["models"]),
         ],
         footer=_footer(manifest),
     )
+
+
+def _lead_on(page, links):
+    "A report that was made before is led to what lies beside it now."
+    with suppress(OSError, UnicodeError):  # what is lost or spoilt is told by its link
+        html = page.read_text(encoding="utf-8")
+        if (now := led(html, links)) != html:
+            write_whole(page, now)
+
+
+def _around_report(reports, day, model, name, by_day):
+    """A report's navigation, with the same report of the days around and of the models beside;
+    where one has none, its page."""
+    entries, order = by_day[day]["models"], list(by_day)
+    names = sorted(entries)
+    return [
+        *navigation(model, day, _in_order(entries[model]["reports"]), name),
+        *_days_of_model(reports, day, model, by_day, order, name),
+        *_models_beside(reports, day, model, names, entries, name),
+    ]
+
+
+def _page_of(entry, name):
+    "The page of a report in the folder of its model; of the model itself where it has none."
+    return f"{name}.html" if name in entry["reports"] else "index.html"
 
 
 def _neighbour(day, order, step):
@@ -323,22 +353,29 @@ def _days_around(day, order):
     return [Link(text, f"../{other}/index.html") for other, text in near if other]
 
 
-def _days_of_model(reports, day, model, by_day, order):
+def _days_of_model(reports, day, model, by_day, order, name="index"):
     "Links to a model's pages of the days around one, where it was figured on them."
     near = ((_neighbour(day, order, step), text) for step, text in _STEPS)
     return [
-        Link(text, f"../../{other}/{quote(folder_of(reports, other, model))}/index.html")
+        Link(
+            text,
+            f"../../{other}/{quote(folder_of(reports, other, model))}/"
+            f"{_page_of(by_day[other]['models'][model], name)}",
+        )
         for other, text in near
         if other and model in by_day[other]["models"]
     ]
 
 
-def _models_beside(reports, day, model, names):
+def _models_beside(reports, day, model, names, entries, name="index"):
     "Links to the models before and after one."
     at = names.index(model)
     near = ((at - 1, "previous model"), (at + 1, "next model"))
     return [
-        Link(f"{text}: {names[i]}", f"../{quote(folder_of(reports, day, names[i]))}/index.html")
+        Link(
+            f"{text}: {names[i]}",
+            f"../{quote(folder_of(reports, day, names[i]))}/{_page_of(entries[names[i]], name)}",
+        )
         for i, text in near
         if 0 <= i < len(names)
     ]
@@ -392,6 +429,8 @@ def _index(reports, by_day):
     return filled(
         "index.html",
         "aiops_wb",
+        "",
+        glossary=GLOSSARY,
         day=day,
         known=_known(newest),
         states=STATES,
@@ -475,6 +514,7 @@ def write_pages(reports: Path, days: Iterable[str] | None = None) -> None:
         shown = _shown(reports, by_day)
         again = _problems(reports, problems.keys() & shown.keys(), shown)
         problems = {day: said for day, said in problems.items() if day not in shown} | again
+    write_whole(Path(reports) / GLOSSARY, glossary_page())
     write_whole(Path(reports) / "index.html", index_page(reports))
     if problems:
         raise problems[min(problems)]
@@ -494,9 +534,14 @@ def _problems(reports, days, by_day):
 def _write_day(reports, day, by_day):
     "The page of a day, and of each model on it."
     of_day = Path(reports) / day
-    for model in by_day[day]["models"]:
-        page = model_page(reports, day, model, by_day)
-        write_whole(of_day / folder_of(reports, day, model) / "index.html", page)
+    for model, entry in by_day[day]["models"].items():
+        page, place = (
+            model_page(reports, day, model, by_day),
+            of_day / folder_of(reports, day, model),
+        )
+        write_whole(place / "index.html", page)
+        for name in _in_order(entry["reports"]):
+            _lead_on(place / f"{name}.html", _around_report(reports, day, model, name, by_day))
     write_whole(of_day / "index.html", day_page(reports, day, by_day))
 
 

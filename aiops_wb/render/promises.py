@@ -68,6 +68,7 @@ def promises_page(ledgers: Sequence[Ledger], as_of: datetime, zone: str) -> str:
     return filled(
         "promises.html",
         "Promises - aiops_wb",
+        "",
         known=f"Everything on this page is as known on {at:%Y-%m-%d} at {at:%H:%M} ({zone}).",
         models=[_model(of) for of in ledgers],
         navigation=[Link("All days", "index.html"), Link("Promises")],

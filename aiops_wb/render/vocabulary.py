@@ -18,6 +18,14 @@ class Metric(NamedTuple):
     kind: str = ""
     digits: int = 3
     held_out: bool = False  # whether the held-out days of training are a line to compare with
+    scale: str = ""  # what its numbers are, where neither a unit nor its kind says so
+
+    @property
+    def axis(self) -> str:
+        "What stands beside an axis of it."
+        return (
+            self.scale or self.unit or {"count": "events", "share": "share"}.get(self.kind, "value")
+        )
 
     @property
     def heading(self) -> str:
@@ -43,6 +51,7 @@ def _milliseconds(name, title):
     return Metric(name, title, "ms", digits=0)
 
 
+_PART = "0 to 1"
 _QUALITY = (
     _share("positive_rate", "Positive rate", held_out=True),
     _share("accuracy", "Accuracy", held_out=True),
@@ -51,19 +60,19 @@ _QUALITY = (
     _share("specificity", "Specificity"),
     _share("fpr", "False positive rate", held_out=True),
     _share("fdr", "False discovery rate", held_out=True),
-    Metric("f1", "F1", held_out=True),
+    Metric("f1", "F1", held_out=True, scale=_PART),
     _share("precision_top_1pct", "Precision, riskiest 1 %", held_out=True),
-    Metric("lift_top_1pct", "Lift, riskiest 1 %"),
-    Metric("pr_auc", "PR-AUC", held_out=True),
-    Metric("roc_auc", "ROC-AUC", held_out=True),
-    Metric("brier", "Brier score", held_out=True),
-    Metric("log_loss", "Log loss", held_out=True),
-    Metric("ece", "Calibration error", held_out=True),
+    Metric("lift_top_1pct", "Lift, riskiest 1 %", scale="times"),
+    Metric("pr_auc", "PR-AUC", held_out=True, scale=_PART),
+    Metric("roc_auc", "ROC-AUC", held_out=True, scale=_PART),
+    Metric("brier", "Brier score", held_out=True, scale=_PART),
+    Metric("log_loss", "Log loss", held_out=True, scale="nats"),
+    Metric("ece", "Calibration error", held_out=True, scale=_PART),
     _count("tp", "Positives caught"),
     _count("fp", "False positives"),
     _count("fn", "Positives missed"),
     _count("tn", "Negatives left alone"),
-    Metric("missed_per_day", "Positives missed a day", digits=1),
+    Metric("missed_per_day", "Positives missed a day", digits=1, scale="events"),
 )
 _LOG = (
     _count("predictions", "Predictions"),
@@ -82,9 +91,9 @@ _LOG = (
 )
 _DRIFT = (
     _share("ks", "Largest gap between the distributions"),
-    Metric("ks_pvalue", "KS p-value"),
+    Metric("ks_pvalue", "KS p-value", scale=_PART),
     Metric("score_shift", "Mean shift of the score", "log-odds", digits=2),
-    Metric("accuracy_drop", "Accuracy drop"),
+    Metric("accuracy_drop", "Accuracy drop", scale=_PART),
     Metric("drift_severity", "Severity by the reference rule"),
     _count("drift_alarms", "Open alarms"),
     Metric("drift_gravity", "Severity of the alarms"),
@@ -94,14 +103,14 @@ _DRIFT = (
     Metric("label_offset", "Offset of the label", "log-odds"),
 )
 _CERTAINTY = (
-    Metric("calibration_score", "Calibration score"),
-    Metric("q90", "Quantile at 90 %"),
-    Metric("q95", "Quantile at 95 %"),
-    Metric("q99", "Quantile at 99 %"),
-    Metric("mean_width", "Mean interval width"),
+    Metric("calibration_score", "Calibration score", scale=_PART),
+    Metric("q90", "Quantile at 90 %", scale=_PART),
+    Metric("q95", "Quantile at 95 %", scale=_PART),
+    Metric("q99", "Quantile at 99 %", scale=_PART),
+    Metric("mean_width", "Mean interval width", scale=_PART),
     _share("narrow_share", "Share with a narrow interval"),
-    Metric("ticket_threshold", "Score that a ticket needs"),
-    Metric("promise_evidence", "Evidence against the promise"),
+    Metric("ticket_threshold", "Score that a ticket needs", scale="score"),
+    Metric("promise_evidence", "Evidence against the promise", scale="times likelier"),
     _count("mature_tickets", "Tickets, labels complete"),
     _count("mature_false_tickets", "False tickets of a day, labels complete"),
     _share("false_ticket_share", "False tickets, labels complete"),

@@ -1,6 +1,5 @@
 """The page of a period that was lived again: what it means, in pictures and tables (extra lab)."""
 
-from base64 import b64encode
 from datetime import datetime
 from math import isnan
 from pathlib import Path
@@ -104,9 +103,8 @@ def _picture(of):
 
 
 def as_picture(chart: Chart) -> str:
-    "A chart as the source of an image."
-    svg = chart._repr_svg_()
-    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+    "A chart as it stands in a page."
+    return chart._repr_svg_()
 
 
 def _table(rows, text=()):

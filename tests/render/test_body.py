@@ -10,7 +10,7 @@ from nbformat.v4 import (
     new_output,
     new_raw_cell,
 )
-from read_pages import links, text
+from read_pages import elements, links, text
 
 from aiops_wb.render.body import Part, parts
 from aiops_wb.render.jobs import Job
@@ -74,3 +74,27 @@ def test_a_page_holds_no_code_and_takes_no_text_for_html():
         assert said in text(html)
     assert "secret" not in html and "<script" not in html and "\x1b" not in html
     assert not links(html)
+
+
+def test_what_is_not_needed_first_is_folded_under_what_is_inside(tmp_path):
+    "A link to the section lands inside: a browser opens what it lies in."
+    table = (
+        "<table><thead><tr><th>a</th></tr></thead><tr><td>1</td></tr><tr><td>2</td></tr></table>"
+    )
+    outputs = [new_output("display_data", data={"text/html": table})]
+    outputs.append(new_output("display_data", data={"image/svg+xml": "<svg>é</svg>"}))
+    folded = {"metadata": {"tags": ["folded"]}}
+    cells = [
+        new_markdown_cell("# Mine"),
+        new_markdown_cell("## Later & *less*\n\nWhy.", **folded),
+        new_code_cell("secret()", outputs=outputs),
+        new_markdown_cell("## First\n\nSeen."),
+        new_markdown_cell("## Words alone", **folded),
+    ]
+    html = render(new_notebook(cells=cells), Job("", Path(), Path(), {}, "Mine"))
+    shut = [e for e in elements(html) if e.tag == "details"]
+    told = ["".join(e.find("summary").itertext()) for e in shut]
+    assert told == ["Later & less a picture, a table of 2 rows", "Words alone text"]
+    inside = "".join(shut[0].itertext())
+    assert "Why." in inside and "2" in inside and "Seen." not in inside
+    assert shut[0].find("div").get("id") == "Later-&-less" and "<script" not in html

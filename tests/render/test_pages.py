@@ -6,7 +6,7 @@ from datetime import date
 from urllib.parse import unquote
 
 import pytest
-from read_pages import held, links, text
+from read_pages import held, links, lost, text
 
 from aiops_wb.render.engine import require_reports
 from aiops_wb.render.frame import Link, failure_page
@@ -97,8 +97,7 @@ def test_a_day_shows_every_question_and_leads_to_every_report(reports):
     assert all(question in text(html) for question in QUESTIONS.values())
     assert text(html).count("All is well. Do nothing.") == len(QUESTIONS)
     assert text(html).count("a picture") == len(QUESTIONS)
-    for _, href in links(html):
-        assert (reports / "2026-03-05" / href).exists(), href
+    assert links(html) and not lost(reports / "2026-03-05" / "index.html")
     assert ("previous day", "../2026-03-04/index.html") in links(html)
     assert "next day" not in text(html)
 
@@ -112,8 +111,7 @@ def test_the_front_door_shows_the_newest_day_and_a_row_for_each(reports):
     assert text(html).count("12 alerts") == 2
     apart = "A dot is what one report found; a model's state at the top of this page weighs all"
     assert apart in text(html), "states of models and of reports are two vocabularies"
-    for _, href in links(html):
-        assert (reports / href).exists(), href
+    assert links(html) and not lost(reports / "index.html")
     assert ("Retraining: fine", "2026-03-04/late/retrain.html") in links(html)
 
 
@@ -206,8 +204,7 @@ def test_reports_of_version_0_1_are_shown_under_their_new_names(tmp_path):
         cards = [question for question, _ in shown if question in QUESTIONS.values()]
         assert cards == list(QUESTIONS.values())
         assert text(html).count("a picture") == 6
-        for _, href in shown:
-            assert (tmp_path / page_of).parent.joinpath(href).exists(), href
+        assert not lost(tmp_path / page_of)
     assert ("Certainty: fine", "2026-03-05/late/conformal.html") in shown
     assert set(RENAMED.values()) <= set(REPORTS) and not set(RENAMED) & set(REPORTS)
 
@@ -224,9 +221,7 @@ def test_pages_that_were_made_under_another_name_of_their_folder_are_led_to(tmp_
     morning(tmp_path, "2026-03-06", **{model: {"reports": {name: report() for name in QUESTIONS}}})
     write_pages(tmp_path)
     for name in ("index.html", "2026-03-05/index.html", "2026-03-06/index.html"):
-        html = (tmp_path / name).read_text()
-        for _, href in links(html):
-            assert (tmp_path / name).parent.joinpath(unquote(href)).exists(), href
+        assert not lost(tmp_path / name)
     assert text((day / "index.html").read_text()).count("a picture") == 6
     assert folder_of(tmp_path, "2026-03-05", model) == BEFORE[model]
     assert folder_of(tmp_path, "2026-03-06", model) == folder(model)
@@ -445,8 +440,39 @@ def test_models_and_days_are_led_to_from_a_models_page(tmp_path):
         assert [words for words, href in shown if href and " " in words and words != "All days"][
             : len(near)
         ] == near
-        for _, href in shown:
-            assert (here / href).resolve().exists(), href
+        assert not lost(here / "index.html")
+
+
+def test_a_report_leads_to_itself_on_the_days_around_and_of_the_models_beside(tmp_path):
+    "Once they are there: a report is made before the next day is, and led on when that comes."
+    for day in ("2026-03-04", "2026-03-05", "2026-03-06"):
+        made = {name: report() for name in ("performance", "drift")}
+        some = {"performance": report()}
+        morning(tmp_path, day, a={"reports": made}, b={"reports": made}, c={"reports": some})
+        for page in tmp_path.glob(f"{day}/?/*.html"):
+            around = navigation(page.parent.name, day, list(made), page.stem)
+            page.write_text(failure_page("<nav>", "</nav> <nav>", around))
+        write_pages(tmp_path, [day])
+    drift = tmp_path / "2026-03-05" / "b" / "drift.html"
+    shown = links(drift.read_text())
+    held(drift.read_text())
+    assert shown[:4] == [
+        ("All days", "../../index.html"),
+        ("2026-03-05", "../index.html"),
+        ("b", "index.html"),
+        ("Performance", "performance.html"),
+    ]
+    assert shown[4:] == [
+        ("previous day", "../../2026-03-04/b/drift.html"),
+        ("next day", "../../2026-03-06/b/drift.html"),
+        ("previous model: a", "../a/drift.html"),
+        ("next model: c", "../c/index.html"),  # it has no such report
+    ]
+    assert "</nav> <nav>" in text(drift.read_text())
+    assert not any(lost(page) for page in tmp_path.rglob("*.html"))
+    made_at = drift.stat().st_mtime_ns
+    write_pages(tmp_path)
+    assert drift.stat().st_mtime_ns == made_at, "what leads on as it did is not written again"
 
 
 def test_a_hundred_models_are_one_small_page(tmp_path):

@@ -6,8 +6,10 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from read_pages import drawings
 
 from aiops_wb.render import plots
+from aiops_wb.render.plots.in_words import says_unit
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.evidence import Block, log_evidence
 from aiops_wb.stats.points import Grid
@@ -16,6 +18,49 @@ from aiops_wb.stats.thresholds import curve
 
 def texts(chart):
     return [t.strip() for t in re.findall(r"<text[^>]*>([^<]*)</text>", chart._repr_svg_())]
+
+
+def bare(chart):
+    "Panels of which an axis does not say what its numbers are."
+    shown = [ax for ax in chart.axes if ax.axison]
+    return [ax.get_title("left") for ax in shown for a in (ax.xaxis, ax.yaxis) if not says_unit(a)]
+
+
+def words(chart):
+    "What a chart is called, and what it shows."
+    (drawing,) = drawings(chart._repr_svg_())
+    return drawing.title, drawing.says
+
+
+def test_a_chart_says_in_words_what_its_panels_show():
+    days = pd.date_range("2026-01-01", periods=3).date
+    known = pd.DataFrame({"event_date": days, "value": [0.5, 0.25, 0.75], "lower": np.nan})
+    metrics = [known.assign(metric=name, upper=np.nan) for name in ("recall", "latency_p95_ms")]
+    chart = plots.history(pd.concat(metrics), ["recall", "latency_p95_ms", "pr_auc"])
+    called, says = words(chart)
+    assert called == "Day by day: Recall, Latency p95, PR-AUC" and not bare(chart)
+    assert says == (
+        "Recall: 1 January 2026 to 3 January 2026; 25.0% to 75.0%, at the end 75.0%. "
+        "Latency p95 (ms) (ms): 1 January 2026 to 3 January 2026; 0.25 to 0.75, at the end 0.75. "
+        "PR-AUC: not known yet."
+    )
+
+
+def test_bars_points_and_marks_are_told_with_their_units():
+    reasons = pd.DataFrame({"reason_1": ["a", "a", "b"], "push_1": [1.0, 3.0, -1.0]})
+    chart = plots.reason_bars(reasons)
+    _, says = words(chart)
+    assert "2 bars, the longest a 66.7%" in says and not bare(chart)
+    assert "Mean push when a reason: log-odds -1 to 2; 2 bars, the longest a 2." in says
+    counts = ScoreCounts.from_events(np.arange(-3000, 3000, 50), np.tile([0.0, 1.0], 60))
+    calibrated = plots.reliability(counts)
+    assert "10 points between 0.5 and 0.5" in words(calibrated)[1] and not bare(calibrated)
+    chosen = plots.threshold_curve(curve(counts), Grid(), current=0, candidate=500)
+    _, says = words(chosen)
+    assert "score (probability, log-odds scale) 0.05 to 0.95" in says and not bare(chosen)
+    assert "recall" in says and says.endswith("in force; candidate.")
+    assert "largest gap" in words(plots.score_shift(counts, counts, at=0))[1]
+    assert words(plots.decision_flow())[1].startswith("A score becomes points.")
 
 
 def test_tick_labels_keep_their_digits():

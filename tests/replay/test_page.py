@@ -41,7 +41,7 @@ def test_a_page_says_what_it_means_and_shows_every_day():
     ):
         assert said in text, said
     assert page.count("2026-03-02") >= 3 and page.count(" *</td>") == 4
-    assert "data:image/svg+xml;base64," in page
+    assert '<svg xmlns="http://www.w3.org/2000/svg" class="drawing" role="img"' in page
 
 
 def test_a_page_needs_nothing_from_elsewhere_and_takes_no_name_for_html(tmp_path):

@@ -19,7 +19,8 @@ def waterfall(found: Bridge) -> Chart:
     """The figure before, each part with its interval where it leads to, the largest first, and the
     figure after; parts that days make by chance are pale."""
     if found.unknown:
-        return nothing(f"why {metric(found.figure).column} changed is unknown, {found.unknown}")
+        name = f"Why {metric(found.figure).column} changed"
+        return nothing(name, f"w{name[1:]} is unknown, {found.unknown}")
     largest = max(abs(p.change.value) for p in found.parts)
     parts = [p for p in found.ranked if abs(p.change.value) > LEAST * largest] if largest else []
     chart, axes = panels(height=0.9 + 0.34 * (len(parts) + 2), width=8.6)
@@ -34,10 +35,13 @@ def waterfall(found: Bridge) -> Chart:
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.grid(axis="y", visible=False)
+    called = f"{metric(found.figure).title}{' a day' if found.unit == 'a day' else ''}"
     if found.unit == "points":
         as_percent(ax.xaxis)
-    unit = " a day" if found.unit == "a day" else ""
-    title(ax, f"{metric(found.figure).title}{unit}: why it changed")
+    else:
+        ax.set_xlabel(called)
+    title(ax, f"{called}: why it changed")
+    chart.about(f"{called}: why it changed", found.says())
     return chart
 
 

@@ -16,6 +16,7 @@ from .chart import (
     ORANGE,
     RED,
     ROUTES,
+    SOFT,
     STYLE,
     Chart,
     all_empty,
@@ -48,6 +49,7 @@ def intervals(alerts: pd.DataFrame, limit: int = 40) -> Chart:
     """
     picked = _evenly(alerts, limit)
     chart, axes = panels(height=max(2.2, 0.07 * len(picked) + 1.0))
+    chart.about("Alerts of a day with their prediction intervals, riskiest first")
     ax = axes[0, 0]
     if picked.empty or picked.lower.isna().all():
         unknown = "no calibration stands, so no interval is known"
@@ -86,6 +88,7 @@ def certainty_curve(stands: Certainty, counts: ScoreCounts, floor: int, target: 
     """
     floor = as_points(floor, counts.grid.kind)
     chart, axes = panels(1, 2, height=3.1, width=9.2)
+    chart.about("How often a score is right, and what more automation would cost")
     left, right = axes[0]
     if not counts.total[0]:
         all_empty(axes, "no events")
@@ -97,7 +100,10 @@ def certainty_curve(stands: Certainty, counts: ScoreCounts, floor: int, target: 
     right.plot(*line, color=BLUE, label="false share of tickets")
     right.axhline(target, color=RED, ls="--", lw=1.2, label=f"promised: at most {target:.0%}")
     if stands.rule.threshold is not None:
-        _mark_threshold(left, right, risk, max(stands.rule.threshold, floor))
+        from_here = max(stands.rule.threshold, floor)
+        _mark_threshold(left, right, risk, from_here)
+        score = counts.grid.inverse(from_here)
+        chart.about(chart.called, f"Tickets begin at a score of {score:.3f}.")
     most = max((false for share, false in zip(*line) if share >= 0.1), default=0)
     right.set(xlabel="share of high-risk events automated", xlim=(0, 1.02))
     right.set(ylim=(0, min(1.02, max(2 * target, 1.1 * most))))
@@ -137,6 +143,7 @@ def _mark_threshold(left, right, risk, threshold):
 def coverage_days(report: CoverageReport | None, promised: float = 0.9) -> Chart:
     "Coverage of each label by day, and with its interval over all days."
     chart, axes = panels(1, 2, height=2.8, width=9.2, gridspec_kw={"width_ratios": [2.4, 1]})
+    chart.about("Outcomes that lay inside their prediction set, by day and in all")
     left, right = axes[0]
     if report is None or not report.by_day:
         all_empty(axes, "no day with mature labels yet")
@@ -164,9 +171,14 @@ def coverage_groups(report: GroupReport | None, limit: int = 20) -> Chart:
     "Coverage of the worst labels of groups by the sets of all and by their own, with intervals."
     rows = report.rows[:limit] if report else ()
     if not rows:
-        return nothing("no group has labels enough to be judged")
+        return nothing("Coverage by group", "no group has labels enough to be judged")
     chart, axes = panels(height=max(2.2, 1.1 + 0.22 * len(rows)))
     ax, below = axes[0, 0], np.arange(len(rows))
+    short = sum(row.short for row in report.rows)
+    chart.about(
+        "Labels inside their prediction set by group, worst first, with 95 % intervals",
+        f"{short} of {len(report.rows)} are shown to be covered less than stated.",
+    )
     for figures, color, shift, label in (
         ([row.pooled for row in rows], BLUE, -0.15, "sets of all groups together"),
         ([row.own for row in rows], GREY, 0.15, "sets of its own"),
@@ -196,6 +208,7 @@ def _with_interval(ax, place, figure, color):
 def interval_widths(counts: ScoreCounts, stands: Certainty | None) -> Chart:
     "Share of events by the width of their probability interval."
     chart, axes = panels(height=2.4, width=6.4)
+    chart.about("Events by the width of their probability interval")
     ax = axes[0, 0]
     if stands is None or not counts.total[0]:
         empty(ax, "no calibration stands" if stands is None else "no events")
@@ -221,6 +234,12 @@ def _in_whole_percent(share):
 def decision_flow() -> Chart:
     "The path of one prediction as a picture."
     chart, axes = panels(height=3.3, width=9.2)
+    chart.about(
+        "The path of one prediction",
+        "A score becomes points. Below HIGH it is logged only. From HIGH on it is a ticket, which "
+        "acts by itself, at or above the ticket threshold; else, or where no threshold stands, "
+        "an alert, on which a person decides.",
+    )
     ax = axes[0, 0]
     ax.set_axis_off()
     ax.set(xlim=(0, 100), ylim=(0, 40))
@@ -229,7 +248,7 @@ def decision_flow() -> Chart:
     _box(ax, 61, 24, "at or above the\nticket threshold?")
     _box(ax, 91, 34, "ticket\nacts by itself", RED)
     _box(ax, 91, 14, "alert\na person decides", ORANGE)
-    _box(ax, 33, 5, "monitor\nlogged only", "#5b6776")
+    _box(ax, 33, 5, "monitor\nlogged only", SOFT)
     _arrow(ax, (14, 24), (26, 24), "")
     _arrow(ax, (40, 24), (50, 24), "yes")
     _arrow(ax, (33, 20), (33, 9), "no", dx=2.5, dy=0)

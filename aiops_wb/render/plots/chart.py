@@ -1,8 +1,6 @@
 """What every picture shares: colours, style, and small helpers for axes."""
 
-import re
 from collections.abc import Sequence
-from io import StringIO
 from typing import Any
 
 import matplotlib as mpl
@@ -10,16 +8,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backend_bases import RendererBase
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure as MplFigure
 from matplotlib.ticker import FuncFormatter, PercentFormatter, ScalarFormatter
 
 from ...stats.points import PER_UNIT, Grid
+from .in_words import panels_in_words
+from .narrow import stacked
 from .room import make_room
+from .svg import SvgRenderer
 
 __all__ = [
     "INK",
+    "SOFT",
     "FAINT",
     "BLUE",
     "ORANGE",
@@ -43,12 +44,12 @@ __all__ = [
     "in_short",
 ]
 
-INK, FAINT = "#1d2733", "#dfe4ea"
+INK, SOFT, FAINT = "#1d2733", "#5b6877", "#dfe4ea"
 BLUE, ORANGE, RED, GREEN, GREY = "#2563c9", "#d97706", "#c02626", "#15803d", "#8a97a6"
 ROUTES = {"ticket": RED, "alert": ORANGE, "monitor": GREY}
 STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "aiops_wb",
+    "text.parse_math": False,  # a name is no formula
+    "axes.facecolor": "none",
     "font.size": 9.5,
     "font.family": "sans-serif",
     "axes.spines.top": False,
@@ -70,34 +71,37 @@ STYLE = {
     "lines.linewidth": 1.8,
     "figure.facecolor": "white",
 }
-POSITIONS = re.compile(r' (?:d|x|y|x1|x2|y1|y2|points|transform)="[^"]*"')
+POINTS = 72
+"Points in an inch."
 TICKS = np.array([0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999])
 
 
 class Chart(MplFigure):
     "A matplotlib figure that shows itself as SVG in any notebook front end."
 
+    called, finding = "A drawing", ""
+
+    def about(self, called: str, finding: str = "") -> None:
+        "What it is called, and what it shows in a sentence, for who cannot see it."
+        self.called, self.finding = called, finding
+
     def draw(self, renderer: RendererBase) -> None:
         "Draw it, once there is room around the panels."
-        make_room(self, renderer)
+        self._cuts = make_room(self, renderer)
         super().draw(renderer)
 
     def _repr_svg_(self) -> str:
-        buffer, dpi = StringIO(), self.dpi
+        dpi, (width, height) = self.dpi, self.get_size_inches() * POINTS
+        renderer = SvgRenderer(width, height)
         try:
+            self.dpi = POINTS
             with mpl.rc_context(STYLE):
-                nameless = {"Date": None, "Creator": None}
-                FigureCanvasSVG(self).print_svg(buffer, metadata=nameless)
+                self.draw(renderer)
+            narrow = stacked(self, self._cuts, renderer)
         finally:
             self.dpi = dpi
-        svg = buffer.getvalue()
-        svg = POSITIONS.sub(_rounded, svg[svg.index("<svg") :])
-        return re.sub(r"font: ([\d.]+)px 'sans-serif'", r"font: \1px system-ui, sans-serif", svg)
-
-
-def _rounded(match):
-    "A hundredth of a point is fine enough for positions (text keeps its digits)."
-    return re.sub(r"(\.\d{2})\d+", r"\1", match[0])
+        says = f"{self.finding} {panels_in_words(self)}".strip()
+        return renderer.svg(narrow, self.called, says)
 
 
 def rehearse() -> None:
@@ -120,7 +124,7 @@ def empty(axes: Axes, text: str) -> None:
     "Say in a panel why nothing is drawn there."
     axes.set_axis_off()
     place = {"ha": "center", "va": "center", "transform": axes.transAxes}
-    axes.text(0.5, 0.5, text, color=GREY, fontsize=11, **place)
+    axes.text(0.5, 0.5, text, color=SOFT, fontsize=11, **place)
 
 
 def all_empty(axes: np.ndarray, text: str) -> None:
@@ -129,9 +133,10 @@ def all_empty(axes: np.ndarray, text: str) -> None:
         empty(ax, text)
 
 
-def nothing(text: str) -> Chart:
+def nothing(called: str, text: str) -> Chart:
     "A chart that says why there is none."
     chart, axes = panels(height=1.6)
+    chart.about(called)
     empty(axes[0, 0], text)
     return chart
 

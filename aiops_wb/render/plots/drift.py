@@ -60,6 +60,7 @@ def score_shift(
     """
     at = as_points(at, recent.grid.kind)
     chart, axes = panels(1, 2, height=3.0, width=9.2)
+    chart.about(f"Scores of the {names[0]} beside those of {names[1]}")
     if not recent.total[0] or not reference.total[0]:
         all_empty(axes, "one of the windows is empty")
         return chart
@@ -117,7 +118,7 @@ def evidence(seen: Drift, most: int = 9, last: int = 120, columns: int = 3) -> C
     0 is the alarm of a stream on its own.
     """
     if not seen.questions:
-        return nothing("nothing is watched yet")
+        return nothing("Evidence of change, stream by stream", "nothing is watched yet")
     heights = (seen.followed.evidence - seen.followed.bar)[-last:] / np.log(10)
     chosen = _most_telling(seen, heights)[:most]
     rows, days = -(-len(chosen) // columns), _as_dates(seen.days[-last:])
@@ -130,7 +131,13 @@ def evidence(seen: Drift, most: int = 9, last: int = 120, columns: int = 3) -> C
         dates(ax)
         title(ax, seen.questions[i].stream.name)
     spare(axes, len(chosen))
-    chart.supylabel("evidence, powers of ten", x=0.005, fontsize=9)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("powers of ten", fontsize=8)
+    alarmed = [seen.questions[i].stream.name for i in chosen if seen.followed.open[-1, i]]
+    chart.about(
+        "Evidence of change, stream by stream, in powers of ten over days",
+        f"At 0 a stream raises the alarm on its own. In alarm: {', '.join(alarmed) or 'none'}.",
+    )
     return chart
 
 
@@ -169,11 +176,12 @@ def stream_values(
     days, questions = seen.last(last)
     chosen = [q for name in wanted for q in questions if q.stream.name == name]
     if not chosen:
-        return nothing("nothing is watched yet")
+        return nothing("What streams watch, day by day", "nothing is watched yet")
     chart, axes = panels(-(-len(chosen) // columns), columns, height=1.85, width=9.2)
     for ax, question in zip(axes.flat, chosen):
         _values(ax, question, days, last)
     spare(axes, len(chosen))
+    chart.about("What streams watch, day by day, beside what their reference expects")
     lines = [
         Line2D([], [], color=BLUE, marker="o", ms=2.5, lw=1),
         Line2D([], [], color=GREY, ls="--", lw=1.2),
@@ -187,12 +195,17 @@ def _values(ax, question, days, last):
     "One stream and what its reference expects."
     days = _as_dates(days[: len(question.series)][-last:])
     ax.plot(days, question.series[-last:], color=BLUE, marker="o", ms=1.8, lw=1)
-    ax.plot(days, question.normal[-last:], color=GREY, ls="--", lw=1.2)
+    ax.plot(days, question.normal[-last:], color=GREY, ls="--", lw=1.2, label="expected")
     if question.stream.unit == "of events":
         as_percent(ax.yaxis)
+    ax.set_ylabel(_UNITS.get(question.stream.unit, question.stream.unit), fontsize=8)
     ax.yaxis.set_major_locator(MaxNLocator(4))
     dates(ax)
     title(ax, _stream_title(question), fontsize=9.5)
+
+
+_UNITS = {"of events": "of events", "logits": "log-odds", "log ratio": "times"}
+"What a panel says of the unit of a stream."
 
 
 def _stream_title(question):
@@ -215,6 +228,11 @@ def feature_ranking(shifts: Sequence[FeatureShift], tolerance: float, limit: int
     chosen = [f for f in shifts if np.isfinite(f.effect)][:limit][::-1]
     chart, axes = panels(height=0.6 + 0.26 * max(3, len(chosen)), width=7.4)
     ax = axes[0, 0]
+    moved = sum(f.practical(tolerance) for f in chosen)
+    chart.about(
+        "How far each feature moved: the largest change, as a share of events",
+        f"{moved} of {len(chosen)} features moved by more than the tolerated {tolerance:.1%}.",
+    )
     if not chosen:
         empty(ax, "no feature has a reference to compare with")
         return chart
@@ -241,12 +259,17 @@ def feature_bins(seen: Drift, limit: int = 6, columns: int = 3) -> Chart:
     """
     chosen = [f for f in seen.shifts if np.isfinite(f.effect)][:limit]
     if not chosen:
-        return nothing("no feature has a reference to compare with")
+        return nothing(
+            "Features in their bins, recent days beside training",
+            "no feature has a reference to compare with",
+        )
     chart, axes = panels(-(-len(chosen) // columns), columns, height=1.9, width=9.2)
     for ax, feature in zip(axes.flat, chosen):
         _bins(ax, *seen.vectors[feature.name])
+        ax.set_ylabel("of events", fontsize=8)
         title(ax, feature.name)
     spare(axes, len(chosen))
+    chart.about("Features in their bins: shares of events, recent days beside training")
     marks = [Rectangle((0, 0), 1, 1, color=BLUE), Line2D([], [], color=INK, lw=1.2)]
     words = ["recent days", "training (-: missing, ?: never seen)"]
     chart.legend(marks, words, loc="outside upper center", ncols=2)

@@ -26,6 +26,7 @@ def history(
     "Small multiples over days of a tidy table (event_date, metric, value, lower, upper)."
     rows = -(-len(names) // columns)
     chart, axes = panels(rows, columns, height=1.9, width=9.2, sharex=True)
+    chart.about(f"Day by day: {', '.join(metric(name).title for name in names)}")
     for ax, name in zip(axes.flat, names):
         frame = metrics[metrics.metric == name].sort_values("event_date")
         if frame.value.notna().any():
@@ -50,6 +51,8 @@ def _over_days(ax, frame, name, target):
         ax.set_ylim(bottom=0, top=max(1, frame.value.max() * 1.08))
     if entry.kind == "share":
         as_percent(ax.yaxis)
+    else:
+        ax.set_ylabel(entry.axis, fontsize=8)
     ax.yaxis.set_major_locator(MaxNLocator(4))
     dates(ax)
     if len(days) < 3:
@@ -61,6 +64,7 @@ def _over_days(ax, frame, name, target):
 def reliability(counts: ScoreCounts, bins: int = 10) -> Chart:
     "Observed share of positives against the mean score, in bins of equal size, Wilson intervals."
     chart, axes = panels(width=4.4, height=3.4)
+    chart.about("Calibration: what was positive beside the mean score, with 95 % intervals")
     ax = axes[0, 0]
     if not counts.n_labelled.sum():
         empty(ax, "no labels are known yet")
@@ -83,6 +87,7 @@ def reliability(counts: ScoreCounts, bins: int = 10) -> Chart:
 def label_pace(pace: Pace | None) -> Chart:
     "Which share of the labels that ever arrive is there by age, for each label and band of score."
     chart, axes = panels(height=3.0, width=6.4)
+    chart.about("Labels that are in, by days after the event, label and band of score")
     ax = axes[0, 0]
     if pace is None:
         empty(ax, "the pace of labels is not known yet")

@@ -15,6 +15,7 @@ def reason_bars(reasons: pd.DataFrame, top: int = 3, limit: int = 10) -> Chart:
     In how many alerts, and the mean push in log-odds when they are.
     """
     chart, axes = panels(1, 2, height=3.0, width=9.2, sharey=True)
+    chart.about("Features among the reasons of the day's alerts")
     long = _one_below_the_other(reasons, top)
     if long.empty:
         all_empty(axes, "no alert has a reason to show")
@@ -26,7 +27,8 @@ def reason_bars(reasons: pd.DataFrame, top: int = 3, limit: int = 10) -> Chart:
     as_percent(shares.xaxis)
     title(shares, f"Among the top {top} reasons, share of alerts")
     pushes.barh(largest.index, largest["mean"], color=ORANGE)
-    title(pushes, "Mean push when a reason (log-odds)")
+    pushes.set_xlabel("log-odds", fontsize=8)
+    title(pushes, "Mean push when a reason")
     for ax in axes.flat:
         ax.grid(axis="y", visible=False)
     return chart

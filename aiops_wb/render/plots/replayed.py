@@ -37,6 +37,7 @@ def lived_again(policies: Sequence[Became], against: Became | None = None) -> Ch
     """Tickets, reviews, missed positives and false tickets over days, or over the whole weeks of a
     longer period; at most five policies, and what they are compared with."""
     chart, axes = panels(2, 2, height=2.3, width=9.2, sharex=True)
+    chart.about("What each policy would have done: tickets, reviews, missed and false tickets")
     shown = [*zip(policies[: len(COLOURS)], COLOURS), *([(against, INK)] if against else [])]
     if not any(len(one.days) for one, _ in shown):
         all_empty(axes, "no events")
@@ -56,6 +57,7 @@ def lived_again(policies: Sequence[Became], against: Became | None = None) -> Ch
             dashed = "--" if one is against else "-"
             ax.step(values.index, values, where="post", color=colour, ls=dashed, lw=1.5)
         ax.set_ylim(0, max(1.0, ax.get_ylim()[1]))
+        ax.set_ylabel("events", fontsize=8)
         dates(ax)
         title(ax, f"{words} a {'week' if by_week else 'day'}")
     lines = axes[0, 0].get_lines()
@@ -69,6 +71,7 @@ def trained_again(lost: Lost, gains: Sequence[Gain], unit: str = "nats") -> Char
     """What each retraining policy has lost less than never, summed week by week; and the mean of an
     event with the intervals that hold for all at once."""
     chart, (axes,) = panels(1, 2, height=2.8, width=9.2)
+    chart.about(f"What retraining saved beside never, in {unit}")
     over_time, means = axes
     names = [name for name in lost.of if name != NEVER]
     for name, colour in zip(names, COLOURS):

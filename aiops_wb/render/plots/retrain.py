@@ -42,11 +42,16 @@ def evidence_path(
     """What each week said of a challenger, what all of them together say, and the precision of both
     versions on the same labelled events (`counts` by version) over what they find."""
     chart, axes = panels(1, 3, height=2.8, width=9.2)
+    chart.about("A challenger beside the champion: saved by week, evidence, precision")
     if not blocks:
         all_empty(axes, "no whole week of shadow has its labels yet")
         return chart
     weeks, path, precision = axes[0]
     _weeks(weeks, path, blocks, needed, unit)
+    reached = np.exp(log_evidence(np.array([block.gain for block in blocks])))[-1]
+    chart.about(
+        chart.called, f"Evidence {reached:,.3g} after {len(blocks)} weeks; {needed:g} is needed."
+    )
     for (name, table), color in zip(counts.items(), (INK, BLUE)):
         if table.total[2]:
             at = curve(table)
@@ -73,6 +78,7 @@ def _weeks(weeks: Axes, path: Axes, blocks, needed, unit):
     path.set_yscale("log")
     path.yaxis.set_minor_locator(NullLocator())
     path.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    path.set_ylabel("times likelier if better", fontsize=8)
     path.legend(loc="best")
     title(path, "Evidence")
     for ax in (weeks, path):

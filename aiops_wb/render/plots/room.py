@@ -12,7 +12,7 @@ from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-__all__ = ["make_room"]
+__all__ = ["Cuts", "make_room"]
 
 EDGE, GAP, TICK, NAME, TITLE, FACTOR = 3, 3, 8, 4, 18, 10
 "Points: around a chart, between panels, from an axis to its labels, on to its name; heights."
@@ -27,11 +27,22 @@ class _Sides(NamedTuple):
     top: float = 0
 
 
-def make_room(chart: Figure, renderer: RendererBase) -> None:
-    "Place the panels of a chart's grid so that nothing is cut off and nothing overlaps."
+class Cuts(NamedTuple):
+    """Where a chart could be cut into its panels, pixels from the left and from the top: each
+    column and row begins at one and ends at the next."""
+
+    across: list[float]
+    down: list[float]
+
+
+def make_room(chart: Figure, renderer: RendererBase) -> Cuts | None:
+    """Place the panels of a chart's grid so that nothing is cut off and nothing overlaps.
+
+    None for a chart without panels.
+    """
     panels = [(ax.get_subplotspec(), _needed(ax, renderer)) for ax in chart.axes]
     if not panels:
-        return
+        return None
     rows, columns = panels[0][0].get_gridspec().get_geometry()
     of_column = [_most(s for spec, s in panels if spec.colspan.start == i) for i in range(columns)]
     of_row = [_most(s for spec, s in panels if spec.rowspan.start == i) for i in range(rows)]
@@ -39,9 +50,8 @@ def make_room(chart: Figure, renderer: RendererBase) -> None:
     beside = max((a.right + b.left for a, b in zip(of_column, of_column[1:])), default=0) + gap
     between = max((a.bottom + b.top for a, b in zip(of_row, of_row[1:])), default=0) + gap
     legend = sum(one.get_window_extent(renderer).height for one in chart.legends)
-    name = renderer.points_to_pixels(TITLE) if chart.get_supylabel() else 0
     left, right, wspace = _placed(
-        edge + name + of_column[0].left,
+        edge + of_column[0].left,
         beside,
         edge + of_column[-1].right,
         columns,
@@ -51,6 +61,16 @@ def make_room(chart: Figure, renderer: RendererBase) -> None:
         edge + of_row[-1].bottom, between, edge + of_row[0].top + legend, rows, chart.bbox.height
     )
     chart.subplots_adjust(left, bottom, right, top, wspace, hspace)
+    begins = {
+        i: ax.bbox.x0 for (spec, _), ax in zip(panels, chart.axes) for i in [spec.colspan.start]
+    }
+    tops = {
+        i: ax.bbox.y1 for (spec, _), ax in zip(panels, chart.axes) for i in [spec.rowspan.start]
+    }
+    width, height = chart.bbox.width, chart.bbox.height
+    across = [begins[i] - of_column[i].left - gap / 2 for i in range(1, columns)]
+    down = [height - tops[i] - of_row[i].top - gap / 2 for i in range(rows)]
+    return Cuts([0.0, *across, width], [*down, height])
 
 
 def _most(sides):

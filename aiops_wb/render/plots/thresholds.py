@@ -1,7 +1,7 @@
 """A picture of what every threshold would do."""
 
 import matplotlib as mpl
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ...stats.points import Grid, as_points
 from ...stats.selective import WeightedCurve
@@ -44,6 +44,7 @@ def threshold_curve(
     blind = as_points(blind, grid.kind)
     current, candidate = as_points(current, grid.kind), as_points(candidate, grid.kind)
     chart, axes = panels(1, 2, height=3.0, width=9.2)
+    chart.about("Precision, recall, false positive rate and alerts a day at every threshold")
     if not len(curve.thresholds):
         all_empty(axes, "no events")
         return chart
@@ -57,6 +58,8 @@ def threshold_curve(
     alerts.step(*thinned(curve.thresholds, curve.alerts / days), where="pre", color=BLUE)
     alerts.set_yscale("log")
     alerts.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    alerts.yaxis.set_minor_formatter(NullFormatter())
+    alerts.set_ylabel("events a day", fontsize=8)
     title(alerts, "Alerts a day")
     for ax in axes.flat:
         ax.axvline(current, color=INK, lw=1.4, label="in force")

@@ -37,9 +37,9 @@ class Table:
         "A row; columns of text are set to the left."
         columns = self.frame.columns
         read = {*columns[:1], *self.text}
+        kinds = (' class="text"' if column in read else "" for column in columns)
         return "".join(
-            f'<{tag} class="{"text" if column in read else ""}">{escape(str(value))}</{tag}>'
-            for column, value in zip(columns, values)
+            f"<{tag}{kind}>{escape(str(value))}</{tag}>" for kind, value in zip(kinds, values)
         )
 
     def __repr__(self) -> str:
