@@ -22,7 +22,7 @@ from .forgotten import Forgotten
 from .gone import DayFile
 from .mentions import Mentions
 from .named_files import NamedFiles, Places, aged_files, named_files
-from .pseudonyms import keyed, made_key
+from .pseudonyms import keyed, known_key, made_key
 from .store import Store
 
 __all__ = ["WHAT", "Left", "Removal", "Removed", "find", "forget", "is_begun", "require_free_of"]
@@ -101,7 +101,8 @@ def find(store: Store, one: Forgotten, places: Places, shown: Shown = _plainly) 
         _note_ids(store, one, shown)
         _note_cases(store, rows)
         known = (store._column(f"FROM {table} ORDER BY 1") for table in ("gone_ids", "gone_cases"))
-        own = [] if one.name in _other_names(store) else [one.name]
+        shared = one.name in _other_names(store) or _was_shared(store, one)
+        own = [] if shared else [one.name]
         names = tuple(dict.fromkeys(sum(known, own)))
     return _counted(store, Removal(one, rows, labels, names), places, shown)
 
@@ -112,6 +113,21 @@ def _other_names(store):
     named = store._rows("SELECT DISTINCT unnest([model, version, tenant]) FROM data_files")
     sites = store._rows("SELECT DISTINCT site_id FROM sites UNION SELECT site_id FROM cases")
     return {name for (name,) in [*named, *sites]}
+
+
+def _was_shared(store, one):
+    "Whether it was so when a removal of the same began that was stopped: rows that said it went."
+    told = _told_before(store, one) if known_key(store.root) else {}
+    return told.get("shared", False)
+
+
+def _told_before(store, one):
+    "What was noted of a removal of the same that was stopped; nothing where none was."
+    try:
+        told = json.loads((store.root / _BEGUN).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return told if told.get("subject") == _subject(store, one) else {}
 
 
 def _first_day(store, at):
@@ -281,11 +297,8 @@ def _left(store, removal):
 def _begin(store, removal, left):
     """What the trail will say of it, noted beside the catalog without a name: who was stopped and
     begins again finds less, and says the same."""
-    path, told = store.root / _BEGUN, {}
-    subject = _subject(store, removal.one)
-    if path.exists():
-        told = json.loads(path.read_text(encoding="utf-8"))
-        told = told if told.get("subject") == subject else {}
+    one = removal.one
+    subject, told = _subject(store, one), _told_before(store, one)
     sent = {}
     for delivery in left.deliveries:
         sent[delivery["sink"]] = sent.get(delivery["sink"], 0) + 1
@@ -294,7 +307,8 @@ def _begin(store, removal, left):
         before = told.get(name, {})
         most = {k: max(before.get(k, 0), numbers.get(k, 0)) for k in {**before, **numbers}}
         evidence[name] = {kind: n for kind, n in most.items() if n}
-    write_durably(path, json.dumps(evidence | {"subject": subject}))
+    noted = {"subject": subject, "shared": one.name is not None and one.name not in removal.names}
+    write_durably(store.root / _BEGUN, json.dumps(evidence | noted))
     return evidence
 
 

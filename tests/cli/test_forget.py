@@ -17,7 +17,7 @@ from aiops_wb.log.acts import hand_in
 from aiops_wb.log.outbox import Outbox
 from aiops_wb.log.reason_files import OfDay
 from aiops_wb.log.spool import PredictionLogger
-from aiops_wb.log.store import open_store
+from aiops_wb.log.store import Store, open_store
 from aiops_wb.render.archive import archive_reports
 from aiops_wb.render.pages import write_pages
 from aiops_wb.watch.cases import case_id
@@ -332,6 +332,24 @@ def test_somebody_called_as_a_model_or_a_site_takes_nobody_else_along(bench, mon
         assert store._value("SELECT count(*) FROM quarantine WHERE reason <> 'forgotten'") == 2
         assert len(store.rows(MODEL, date(2026, 3, 18), date(2026, 3, 18))) == 1
     assert not [p for p in bench.data.rglob("*.open") if b"open-1" in p.read_bytes()]
+
+
+def test_who_was_called_as_a_site_when_a_removal_began_is_so_when_it_goes_on(bench, monkeypatch):
+    "The cases that knew of the site are gone by then."
+    monkeypatch.setattr(Call, "now", lambda self: NOW)
+    with logger(bench) as log:
+        event = {"entity_id": "north", "site_id": "north", "route": "ticket"}
+        log.log(0.97, AT, prediction_id="a-prediction", **event)
+    assert given(bench, "cases", "send") == 0
+    (bench.data / "rejected").mkdir(exist_ok=True)
+    (aside := bench.data / "rejected" / "odd.csv").write_text("who\nnorth\n")
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Store, "make_anew", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert given(bench, "forget", "--entity", "north", "--why", "asked to") == 130
+    assert given(bench, "forget", "--entity", "north", "--why", "asked to") == 0
+    assert aside.read_text() == "who\nnorth\n"
+    with bench.store() as store:
+        assert list(store.audit().what).count("forgotten") == 1
 
 
 def test_what_is_old_goes_and_its_counts_stay(bench, monkeypatch, capsys):

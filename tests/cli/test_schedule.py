@@ -210,7 +210,7 @@ mkdir -m 1730 /var/spool/cron/crontabs
 mount -t tmpfs tmpfs /run
 "$@"
 cron -f & cron=$!
-trap 'kill $cron; wait $cron' EXIT
+trap 'kill $cron; wait $cron || :' EXIT
 for _ in $(seq 900); do test -e "$DONE" && exit 0; sleep .1; done
 exit 1
 """
