@@ -11,7 +11,10 @@ from .chain import ACCEPTED, CHAIN, VERIFY, ChainReads
 from .checked import CheckedChain
 from .errors import StoreError
 
-__all__ = ["CHAIN", "VERIFY", "AuditReads", "AuditWrites"]
+__all__ = ["ALREADY", "CHAIN", "VERIFY", "AuditReads", "AuditWrites"]
+
+ALREADY = " (it was so already: nothing was written)"
+"What is added to the words about an act that changed nothing: it is given again, say."
 
 
 class AuditReads(ChainReads):
