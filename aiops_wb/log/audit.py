@@ -50,6 +50,10 @@ class AuditReads(ChainReads):
         where, values = conditions(subject=subject)
         return self.frame(f"SELECT * FROM audit{where} ORDER BY seq", values)
 
+    def last_change(self) -> datetime | None:
+        "When something was changed last; None before the first change."
+        return self._value("SELECT max(changed_at) FROM audit")
+
     def audit_between(self, after: datetime, until: datetime) -> pd.DataFrame:
         "What was changed after a time and until another, oldest first."
         where, values = conditions(changed_at__le=until)

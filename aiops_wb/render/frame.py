@@ -13,6 +13,7 @@ from ..log.durable import fsync
 from ..log.modes import as_its_folder, make_below
 
 __all__ = [
+    "CASES_SCRIPT",
     "FRONT_SCRIPT",
     "POLICY",
     "SLIDER_SCRIPT",
@@ -71,6 +72,8 @@ SLIDER_SCRIPT = ("slider.js", "page.js")
 "Files among the templates that are the script of a page with a slider."
 FRONT_SCRIPT = ("front.js",)
 "The same of a page with a row for each model."
+CASES_SCRIPT = ("cases.js",)
+"The same of a page with a row for each case."
 
 
 def with_script(names: Sequence[str]) -> dict[str, str]:

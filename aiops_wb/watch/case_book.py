@@ -71,14 +71,15 @@ def _alike(reader, near, labels, as_of):
     told = {}
     if near.empty:
         return told
-    closed = reader.handled_cases(as_of=as_of, ids=list(set(near.alike_id)))
-    outcomes = dict(zip(closed.case_id, closed.outcome))
-    for row in near.itertuples():
-        label = labels.get(row.opener)
+    ids = list(set(near.alike_id) & set(reader.closed_cases()))
+    closed = reader.handled_cases(as_of=as_of, ids=ids) if ids else pd.DataFrame()
+    outcomes = dict(zip(closed.case_id, closed.outcome)) if ids else {}
+    columns = ("case_id", "alike_id", "opener", "alike_at", "far")
+    for case, other, opener, at, far in zip(*(near[name].tolist() for name in columns)):
+        label = labels.get(opener)
         positive = None if label is None else label == 1
-        of, at = ("entity", "site")[row.far], row.alike_at.to_pydatetime()
-        one = Alike(row.alike_id, of, at, positive, outcomes.get(row.alike_id))
-        told.setdefault(row.case_id, []).append(one)
+        one = Alike(other, ("entity", "site")[far], at, positive, outcomes.get(other))
+        told.setdefault(case, []).append(one)
     return told
 
 
@@ -120,8 +121,8 @@ FLAT += ["assigned_by", "comment", "comment_by", "comment_at", "label"]
 
 def flat(book: pd.DataFrame) -> pd.DataFrame:
     """Cases of `case_book` with a value a column, for a file: deliveries and what is like them in
-    words."""
-    return book[FLAT].assign(
+    words. Of their text there are the parts."""
+    return book[[name for name in FLAT if name != "text"]].assign(
         delivery=["; ".join(map(str, sent)) for sent in book.sent],
         similar=["; ".join(f"{one.case_id}: {ended(one)}" for one in near) for near in book.alike],
     )
