@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ..log.base import as_rows
 from ..log.errors import StoreError
-from ..watch.case_book import FLAT, age, case_book, ended
+from ..watch.case_book import Alike, Sent, age, ended, one_case
 from .arguments import AsJson
 from .call import Call, alone, command
 from .handling import handled_words
@@ -14,7 +13,6 @@ from .lines import line, printable
 from .output import print_json
 
 app = alone()
-DONE = ("at", "who", "what", "old", "new", "why", "outcome")
 
 
 @command(app)
@@ -25,20 +23,16 @@ def show(
 ):
     now = call.now()
     with call.reading() as log:
-        known = log.handled_cases(ids=[case])
-        if known.empty:
-            raise StoreError(f"there is no case {case!r}: 'aiops-wb cases list' shows their ids.")
-        book = case_book(log, known.event_date.min().date(), ids=[case])
-        history = as_rows(log.case_history(case), DONE)
-    (row,) = as_rows(book, [*FLAT, "sent", "alike"])
+        row = one_case(log, case)
+    if row is None:
+        raise StoreError(f"there is no case {case!r}: 'aiops-wb cases list' shows their ids.")
     if as_json:
-        told = {name: [one._asdict() for one in row[name]] for name in ("sent", "alike")}
-        print_json(row | told | {"age": age(row["predicted_at"], now), "history": history})
-        return
-    _say(row, history, now)
+        print_json(row | {"age": age(row["predicted_at"], now)})
+    else:
+        _say(row, now)
 
 
-def _say(row, history, now):
+def _say(row, now):
     old, label = age(row["predicted_at"], now), row["label"]
     truth = "not known yet" if label is None else "positive" if label == 1 else "negative"
     line(f"{row['case_id']}  {row['title']}, {row['level']}, {old} old; its label is {truth}")
@@ -49,11 +43,13 @@ def _say(row, history, now):
     line(f"  it is {whose}'s{by}, and {handled_words(row, now.date())}")
     if row["comment"]:
         line(f"  {row['comment_by']} said: {row['comment']}")
-    for one in row["sent"] or ["it was handed to nobody"]:
-        line(f"  {one}")
-    for done in history:
+    for one in row["sent"]:
+        line(f"  {Sent(**one)}")
+    if not row["sent"]:
+        line("  it was handed to no receiver")
+    for done in row["history"]:
         line(printable(f"  {done['at']:%Y-%m-%d %H:%M}Z  {_done(done)}"))
-    for one in row["alike"]:
+    for one in (Alike(**told) for told in row["alike"]):
         of = "same entity" if one.of == "entity" else "same site and first reason"
         line(f"  like it: {one.case_id} of {one.at:%Y-%m-%d}, {of}: {ended(one)}")
 

@@ -3,14 +3,15 @@ those that are like them."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from ..log.alike_cases import ALIKE_DAYS
+from ..log.base import as_rows
 from ..log.catalog import Reader
 
-__all__ = ["MUTED", "Alike", "Sent", "age", "case_book", "ended", "flat", "matching"]
+__all__ = ["MUTED", "Alike", "Sent", "age", "case_book", "ended", "flat", "matching", "one_case"]
 
 MUTED = "muted"
 "Beside the states of a case: one of which no message is sent on a day."
@@ -126,6 +127,19 @@ def flat(book: pd.DataFrame) -> pd.DataFrame:
         delivery=["; ".join(map(str, sent)) for sent in book.sent],
         similar=["; ".join(f"{one.case_id}: {ended(one)}" for one in near) for near in book.alike],
     )
+
+
+def one_case(reader: Reader, case: str) -> dict[str, Any] | None:
+    """All that is known of a case: its fields, `sent` and `alike` as objects, and `history`, what
+    people did with it, oldest first; None where there is no case of this id."""
+    known = reader.handled_cases(ids=[case])
+    if known.empty:
+        return None
+    book = case_book(reader, known.event_date.min().date(), ids=[case])
+    (row,) = as_rows(book, [*FLAT, "sent", "alike"])
+    told = {name: [one._asdict() for one in row[name]] for name in ("sent", "alike")}
+    done = ("at", "who", "what", "old", "new", "why", "outcome")
+    return row | told | {"history": as_rows(reader.case_history(case), done)}
 
 
 def ended(one: Alike) -> str:

@@ -45,7 +45,6 @@ if (finder) {
   /** What is to be done with the chosen ones: where a service shows the page it has forms for it,
    * else there is a command to copy. */
   const place = document.querySelector(".act");
-  const before = [...place.childNodes];
   const ACTS = {
     acknowledge: '--why "..."',
     assign: '--to NAME --why "..."',
@@ -76,9 +75,9 @@ if (finder) {
   const chosen = () => rows.map((row) => row.querySelector("input")).filter((one) => one.checked);
   const show = () => {
     const ids = chosen().map((one) => one.value);
-    place.classList.toggle("chosen", ids.length > 0);
+    place.hidden = !ids.length;
     told.textContent = "";
-    if (!ids.length) return place.replaceChildren(...before);
+    if (place.hidden) return;
     if (location.protocol.startsWith("http") && location.pathname.startsWith("/reports/")) {
       const forms = ids.slice(0, 10).map((id) => {
         const link = document.createElement("a");
