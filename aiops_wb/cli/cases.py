@@ -80,7 +80,7 @@ def list_cases(
         recent = matching(recent_days(some, days), now.date(), **asked)
         book = _whole(log, recent) if as_csv_ or as_json else recent
     if as_csv_:
-        lines(as_csv(flat(book).map(_one_line)).replace("\r\n", "\n").removesuffix("\n"))
+        lines(as_csv(flat(book)).replace("\r\n", "\n").removesuffix("\n"))
         return
     ages = [age(at, now) for at in book.predicted_at]
     if as_json:
@@ -105,10 +105,6 @@ def _whole(log, recent):
 def _as_document(row):
     "A row of cases with its deliveries and those like it as objects."
     return row | {name: [one._asdict() for one in row[name]] for name in ("sent", "alike")}
-
-
-def _one_line(value):
-    return printable(value) if isinstance(value, str) else value
 
 
 def _text(row, today):

@@ -93,10 +93,10 @@ class CaseReads(HandledReads):
         `is_update`). A case is whose a person gave it to."""
         asked, given = {"since": newest_before, "levels": list(LEVELS)}, self.assigned_cases()
         waiting = {sink: self.frame(_WAITING, asked | {"sink": sink}) for sink in sinks}
-        return {
-            sink: cases.assign(assignee=cases.case_id.map(given).fillna(cases.assignee))
-            for sink, cases in waiting.items()
-        }
+        for cases in waiting.values():
+            told = [given.get(*one) for one in zip(cases.case_id, cases.assignee)]
+            cases["assignee"] = pd.Series(told, index=cases.index, dtype=object)
+        return waiting
 
 
 class CaseWrites(CaseReads, Writing):

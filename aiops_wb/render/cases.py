@@ -18,7 +18,7 @@ from ..config import Settings
 from ..log.alike_cases import ALIKE_DAYS, MOST_ALIKE
 from ..log.catalog import Reader
 from ..stats.decisions import LEVELS
-from ..watch.case_book import age, case_book, ended, flat
+from ..watch.case_book import age, case_book, ended, flat, one_line
 from ..watch.listed import grid_of
 from .frame import CASES_SCRIPT, Link, filled, with_script, write_whole
 from .pages import CASES, cases_of
@@ -167,7 +167,7 @@ def _looked_at(reader, models, first):
 def _row(case, seen, is_share):
     until = case.muted_until
     muted = until is not None and until > seen.today
-    return _Row(
+    told = (
         case.case_id,
         case.kind,
         age(case.predicted_at, seen.at),
@@ -184,6 +184,7 @@ def _row(case, seen, is_share):
         _similar(case.alike),
         _delivery(case, seen.sinks),
     )
+    return _Row(*map(one_line, told))
 
 
 def _risk(case, share):

@@ -11,7 +11,18 @@ from ..log.alike_cases import ALIKE_DAYS
 from ..log.base import as_rows
 from ..log.catalog import Reader
 
-__all__ = ["MUTED", "Alike", "Sent", "age", "case_book", "ended", "flat", "matching", "one_case"]
+__all__ = [
+    "MUTED",
+    "Alike",
+    "Sent",
+    "age",
+    "case_book",
+    "ended",
+    "flat",
+    "matching",
+    "one_case",
+    "one_line",
+]
 
 MUTED = "muted"
 "Beside the states of a case: one of which no message is sent on a day."
@@ -122,11 +133,20 @@ FLAT += ["assigned_by", "comment", "comment_by", "comment_at", "label"]
 
 def flat(book: pd.DataFrame) -> pd.DataFrame:
     """Cases of `case_book` with a value a column, for a file: deliveries and what is like them in
-    words. Of their text there are the parts."""
-    return book[[name for name in FLAT if name != "text"]].assign(
+    words. Of their text there are the parts; every value is one line."""
+    told = book[[name for name in FLAT if name != "text"]].assign(
         delivery=["; ".join(map(str, sent)) for sent in book.sent],
         similar=["; ".join(f"{one.case_id}: {ended(one)}" for one in near) for near in book.alike],
     )
+    texts = told.select_dtypes(["object", "str"]).columns
+    return told.assign(**{column: told[column].map(one_line) for column in texts})
+
+
+def one_line(value: Any) -> Any:
+    "A text without what breaks a line, steers a terminal or turns the order of writing."
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(one if one.isprintable() else " " for one in value)
 
 
 def one_case(reader: Reader, case: str) -> dict[str, Any] | None:
