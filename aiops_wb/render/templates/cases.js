@@ -30,7 +30,11 @@ if (finder) {
     shown.textContent = `${n} of ${rows.length} shown`;
     const told = new URLSearchParams(selects.filter((one) => one.value).map((one) => [one.name, one.value]));
     if (asked) told.set("find", word.value.trim());
-    history.replaceState(null, "", `#${told}`);
+    try {
+      history.replaceState(null, "", `#${told}`);
+    } catch {
+      // a page within another one may have no address of its own
+    }
   };
   const given = new URLSearchParams(location.hash.slice(1));
   for (const one of selects) {
