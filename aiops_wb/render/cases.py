@@ -135,7 +135,7 @@ def _write(reports, reader, seen, waiting, book, rows, alone=""):
         most_alike=MOST_ALIKE,
         navigation=[Link("All days", f"{up}index.html"), *here],
         footer=f"aiops_wb {__version__}",
-        **with_script(CASES_SCRIPT),
+        **(with_script(CASES_SCRIPT) if len(book) else {}),
     )
     write_whole(reports / (cases_of(alone) if alone else CASES), page)
 
