@@ -49,7 +49,7 @@ COMMANDS = {
     "drift": ("drift", "list alarms about drift, acknowledge them, or explain what differs"),
     "why": ("why", "why a figure changed: exact parts with intervals, and a sentence"),
     "explain": ("explain_event", "why an event was scored as it was, by its id"),
-    "cases": ("cases", "open cases from new decisions and hand them on; list them, say whose they are"),
+    "cases": ("cases", "open cases from new decisions and hand them on; say whose they are"),
     "acts": ("acts", "changes that were handed in: what waits, and what came of each"),
     "tokens": ("tokens", "who may ask and change what over the network"),
     "sites": ("sites", "who is asked about a case: the table of sites"),

@@ -150,6 +150,13 @@ class HandledReads(AuditReads):
             SELECT kind, count(*) FROM ({sql}) WHERE state = $open AND NOT late GROUP BY kind"""
         return dict(self._rows(open_ones, values | {"open": OPEN}))
 
+    def waiting_by_model(self, as_of: datetime | None = None) -> dict[str, int]:
+        "Model -> how many of its cases wait (`waiting_cases`), of those with any."
+        sql, values = self._asked(_CASES_OF, None, as_of)
+        open_ones = f"""
+            SELECT model, count(*) FROM ({sql}) WHERE state = $open AND NOT late GROUP BY model"""
+        return dict(self._rows(open_ones, values | {"open": OPEN}))
+
     def _handled(self, of, model, as_of, ids=None, since=None):
         sql, values = self._asked(of, model, as_of, ids, since)
         frame = self.frame(sql, values)

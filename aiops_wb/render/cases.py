@@ -83,7 +83,7 @@ def write_cases(reports: Path, reader: Reader, settings: Settings) -> None:
     known = [at for at in (reader.last_committed(), reader.last_change()) if at]
     seen = _Seen(first, max(known), zone, _sinks(settings))
     book = case_book(reader, first)
-    waiting = {model: sum(reader.waiting_cases(model).values()) for model in newest}
+    waiting = dict.fromkeys(newest, 0) | reader.waiting_by_model()
     book = _newest_and_worst_first(book)
     score = cache(lambda model, version: grid_of(reader, model, version).name == "logit")
     of = {model: np.flatnonzero(book.model == model) for model in newest}

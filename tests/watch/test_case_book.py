@@ -166,6 +166,8 @@ def test_people_give_and_comment_on_cases_and_nothing_else(made, tmp_path):
         store.comment_on_cases(NOW, "ana", [one], f"{one} again")
         store.comment_on_cases(NOW, "ana", [one], f"{one} again")
         told = one_case(store, one)
+        every = {MODEL: sum(store.waiting_cases(MODEL).values())}
+        assert store.waiting_by_model() == every and every[MODEL] > 100
         assert store.assigned_cases() == {one: "ben", other: "ben"}
         store.publish()
     assert [row["what"] for row in told["history"]] == ["case assignee", "case comment"]
