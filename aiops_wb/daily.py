@@ -37,6 +37,7 @@ from .log.store import Store, open_store
 from .log.taken_sums import check_share
 from .render.again import run_again
 from .render.archive import archive_reports
+from .render.cases import write_cases
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.frame import write_whole
 from .render.manifest import entry, silent_entry, write_manifest
@@ -424,6 +425,7 @@ def make_reports(
             except Exception as problem:
                 failed.append(_not_written(f"{day} manifest", problem))
         failed += _write_promises(reader, reports)
+        failed += _write_cases(reader, reports, settings)
     return results + failed + _write_pages(reports, [str(one.day) for one in wanted])
 
 
@@ -445,6 +447,23 @@ def _write_promises(reader, reports):
     except Exception as problem:
         return [_not_written("promises", problem)]
     return []
+
+
+def _write_cases(reader, reports, settings):
+    "The pages of cases, by all that is known; a result where they could not be written."
+    try:
+        if not isinstance(reader, str):
+            write_cases(reports, reader, settings)
+    except Exception as problem:
+        return [_not_written("cases", problem)]
+    return []
+
+
+def _tell_cases(morning):
+    "The pages of cases once more, with what was sent meanwhile; what failed."
+    with ExitStack() as open_until_here:
+        reader = _snapshot(morning.data, open_until_here)
+        return _write_cases(reader, morning.reports, morning.settings)
 
 
 def _snapshot(data, stack):
@@ -655,6 +674,8 @@ def _run(morning, days, models, show, on_done, expect, alone):
             results += _archive(morning, {str(one.day) for one in chosen}, zone)
         attempts = _told_of(morning, sent.result())
     _record(morning, chosen, results, attempts)
+    if show != "none" and (len(attempts) or not chosen):
+        results += _tell_cases(morning)
     if not results:
         _make_folder_of(reports, settings)
         results = _write_pages(reports, [])

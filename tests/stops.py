@@ -243,6 +243,8 @@ def with_acts(bench):
         ("acknowledge", {"ids": [one, two]} | why),
         ("close", {"ids": [one]} | why),
         ("mute", {"ids": [two], "until": "2026-04-01"} | why),
+        ("assign", {"ids": [one], "to": "ben"} | why),
+        ("comment", {"ids": [two], "text": "a trial"}),
     )
     for number, (kind, what) in enumerate(acts):
         hand_in(spool, kind, what, "ana", NOW, str(number) if number < 3 else None)
@@ -394,6 +396,8 @@ COMMANDS = {
         (*ACKNOWLEDGE, "--mute-until", "2026-04-01", "--why", "mine"), with_one_case
     ),
     "close": Command(("cases", "close", ONE_CASE, "--why", "done"), with_one_case),
+    "assign": Command(("cases", "assign", ONE_CASE, "--to", "ben", "--why", "x"), with_one_case),
+    "comment": Command(("cases", "comment", ONE_CASE, "--text", "seen"), with_one_case),
     "sites": Command(("sites", "load", "sites.csv", "--why", "new"), with_sites),
     "repair": Command(("repair",), with_older_catalog),
     "accept": Command(("audit", "accept", "--why", "an edit was undone"), with_broken_trail),

@@ -128,7 +128,7 @@ def test_a_first_morning_makes_every_page(first_morning):
         and manifest["audit_head"]
     )
     assert all(r["headline"]["says"] for r in entry["reports"].values())
-    fronts = reports / "index.html", reports / "2026-03-05" / "index.html"
+    fronts = [reports / page for page in ("index.html", "2026-03-05/index.html", "cases.html")]
     for path in reports.rglob("*.html"):
         html = path.read_text()
         held(html)

@@ -30,6 +30,7 @@ __all__ = [
     "ThresholdShape",
     "ToldAlarm",
     "VersionShape",
+    "WholeCase",
     "Why",
 ]
 
@@ -182,12 +183,76 @@ class CaseShape(Handled):
     opened_at: datetime
     predicted_at: datetime
     event_date: date
+    prediction_id: Annotated[str, Field(description="the event that opened it")]
+    probability: Annotated[Number, Field(description="the score of that event")]
+    lower: Annotated[Number, Field(description="of the calibrated interval then")]
+    upper: Number
     title: str
     text: str
-    assignee: str | None
+    reason: Annotated[str, Field(description="why somebody was called")]
+    reasons: Annotated[str | None, Field(description="of the model; null: not known")]
+    first_reason: Annotated[str | None, Field(description="the feature that raised it most")]
+    assignee: Annotated[str | None, Field(description="whose it is")]
+    assigned_by: Annotated[str | None, Field(description="null: the table of sites says so")]
+    outcome: Annotated[
+        Literal["confirmed", "dismissed", "unclear"] | None,
+        Field(description="how it ended, as who closed it says: no label"),
+    ]
+    comment: Annotated[str | None, Field(description="what was said of it last")]
+    comment_by: str | None
+    comment_at: datetime | None
     level: Annotated[str | None, Field(description="the gravest so far", examples=["HIGH"])]
     events: Annotated[int, Field(description="events that opened or joined it")]
     late: Annotated[bool, Field(description="too old to be sent when it was found")]
+
+
+class SentShape(Shape):
+    "What became of handing a case to a receiver, the last time."
+
+    sink: Annotated[str, Field(examples=["file", "webhook"])]
+    state: Annotated[str, Field(examples=["delivered", "failed", "expired"])]
+    at: datetime
+    detail: str | None
+
+
+class AlikeShape(Shape):
+    "An earlier case that is like one, and how it ended."
+
+    case_id: str
+    of: Annotated[
+        Literal["entity", "site"],
+        Field(description="of the same entity, or of the same site with the same first reason"),
+    ]
+    at: datetime
+    positive: Annotated[bool | None, Field(description="by its label; null: not known yet")]
+    outcome: Annotated[str | None, Field(description="as who closed it says")]
+
+
+class DoneShape(Shape):
+    "What somebody did with a case, as the audit trail has it."
+
+    at: datetime
+    who: str
+    what: Annotated[str, Field(examples=["case", "case mute", "case assignee", "case comment"])]
+    old: str | None
+    new: str | None
+    why: str
+    outcome: str | None
+
+
+class WholeCase(CaseShape):
+    "A case with all that is known of it."
+
+    label: Annotated[Number, Field(description="of the event that opened it; null: not known yet")]
+    sent: Annotated[list[SentShape], Field(description="the last attempt of each receiver")]
+    alike: Annotated[
+        list[AlikeShape],
+        Field(
+            description="at most five of the 28 days before: the newest of the entity, then of the "
+            "same site with the same first reason"
+        ),
+    ]
+    history: Annotated[list[DoneShape], Field(description="what people did, oldest first")]
 
 
 class AlarmShape(Handled):

@@ -50,7 +50,7 @@ COMMANDS = {
     "drift": ("drift", "list alarms about drift, acknowledge them, or explain what differs"),
     "why": ("why", "why a figure changed: exact parts with intervals, and a sentence"),
     "explain": ("explain_event", "why an event was scored as it was, by its id"),
-    "cases": ("cases", "open cases from new decisions and hand them on; say who looks after them"),
+    "cases": ("cases", "open cases from new decisions and hand them on; say whose they are"),
     "messages": ("messages", "what people are told by mail or chat: show it, list it, send a test"),
     "acts": ("acts", "changes that were handed in: what waits, and what came of each"),
     "tokens": ("tokens", "who may ask and change what over the network"),

@@ -15,6 +15,7 @@ import typer
 
 from ..config import Settings, SettingsError, load_settings
 from ..log.anchor_command import anchor_trail, doubt_unanchored
+from ..log.audit import ALREADY
 from ..log.base import unpublished
 from ..log.catalog import Reader, open_snapshot
 from ..log.modes import mask_of
@@ -111,7 +112,7 @@ def _masked():
 
 def already(log: Reader, rows: int) -> str:
     "What is to be said of an act after which the audit trail is as long as it was."
-    return " (it was so already: nothing was written)" if log.audit_head()[0] == rows else ""
+    return ALREADY if log.audit_head()[0] == rows else ""
 
 
 def _every_command(

@@ -17,7 +17,8 @@ from ..log.named_files import Places
 from ..log.outbox import Outbox
 from ..log.reading import Limits, ReadOptions
 from ..log.store import Store
-from ..render.pages import write_pages
+from ..render.cases import write_cases
+from ..render.pages import CASES, write_pages
 from .arguments import AsJson, Why, as_name
 from .call import Call, alone, command
 from .lines import line, lines, printable
@@ -126,9 +127,13 @@ def held(call: Call) -> Iterator[Store]:
 
 def removed(call: Call, log: Store, one: Forgotten, now: datetime, why: str) -> Removed:
     "Find it once more, after what was handed in is taken in, and take it out."
-    shown = progress(call, "file", in_log=False)
+    shown, reports = progress(call, "file", in_log=False), call.settings.reports
+    with_cases = (reports / CASES).exists()  # a page of many, which goes where it names one
     done = take_out(log, now, call.who, find(log, one, places(call), shown), why, shown)
     anchor_trail(log, call.settings, now)
+    if with_cases:
+        with call.reading() as known:
+            write_cases(reports, known, call.settings)
     return done
 
 

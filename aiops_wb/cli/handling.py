@@ -9,7 +9,7 @@ import typer
 
 from ..log.store import Store
 from .arguments import as_date
-from .call import Call
+from .call import Call, already
 from .lines import line, printable
 
 __all__ = ["Ids", "MuteUntil", "acknowledged", "handled_words"]
@@ -30,13 +30,14 @@ def acknowledged(log: Store, call: Call, ids: Sequence[str], why: str, until: da
     "Acknowledge some cases or alarms, mute them where a day is named, and say so."
     now, who, ids = call.now(), call.who, list(dict.fromkeys(ids))
     today = now.astimezone(ZoneInfo(log.timezone)).date()
+    rows = log.audit_head()[0]
     with log.transaction():
         log.acknowledge(now, who, ids, why)
         if until is not None:
             log.mute(now, who, ids, until, today, why)
     muted = f", no message before {until}" if until and until > today else ""
     for one in ids:
-        line(printable(f"{one} is acknowledged{muted}"))
+        line(printable(f"{one} is acknowledged{muted}{already(log, rows)}"))
 
 
 def handled_words(row: Mapping[str, object], today: date) -> str:
@@ -44,6 +45,7 @@ def handled_words(row: Mapping[str, object], today: date) -> str:
     said = str(row["state"])
     if row["by"]:
         again = "graver since it was looked at, " if said == "open" else ""
+        said += f" as {row['outcome']}" if row.get("outcome") else ""
         said = f"{again}{said} by {row['by']} {row['at']:%Y-%m-%d}: {row['why']}"
         said = said.replace("open by", "last by") if again else said
     if row["muted_until"] and row["muted_until"] > today:

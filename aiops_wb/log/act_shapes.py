@@ -9,13 +9,16 @@ from typing import Any
 from .errors import InvalidAct
 from .names import checked_name
 
-__all__ = ["KINDS", "LONGEST_TEXT", "checked_text", "checked_what"]
+__all__ = ["KINDS", "LONGEST_TEXT", "OUTCOMES", "checked_text", "checked_what"]
 
 LONGEST_TEXT = 2_000
 "Characters of a reason at most."
 MOST_IDS = 100
 "Cases or alarms that one act is about at most."
 MOST_POINTS = (1 << 15) - 1
+OUTCOMES = ("confirmed", "dismissed", "unclear")
+"""How a case can have ended, as the person says who closes it: for people to read. It is no label,
+and no figure rests on it."""
 
 # what is not seen, or turns round what stands beside it, makes one name look like another
 _UNSEEN = r"\u200b\u202a-\u202e\u2060-\u2069\ufeff"
@@ -77,6 +80,13 @@ def _day(name, value):
         raise InvalidAct(f"{name} has to be a day such as 2026-04-01, not {told}.") from None
 
 
+def _outcome(name, value):
+    if value not in OUTCOMES:
+        told = ", ".join(OUTCOMES)
+        raise InvalidAct(f"{name} has to be one of {told}, not {_told(value)}.")
+    return value
+
+
 def _told(value):
     return repr(value)[:40]
 
@@ -96,8 +106,10 @@ _SHAPES: Mapping[str, tuple[Mapping[str, Check], Mapping[str, Check]]] = {
     "reject": _DECIDED,
     "rollback": ({"model": _name, "why": checked_text}, _WHERE),
     "acknowledge": _HANDLED,
-    "close": _HANDLED,
+    "close": ({"ids": _ids, "why": checked_text}, {"outcome": _outcome}),
     "mute": ({"ids": _ids, "until": _day, "why": checked_text}, {}),
+    "assign": ({"ids": _ids, "to": _short, "why": checked_text}, {}),
+    "comment": ({"ids": _ids, "text": checked_text}, {}),
 }
 "Kind of act -> what it has to say, and what else it may."
 

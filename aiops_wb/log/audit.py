@@ -11,7 +11,10 @@ from .chain import ACCEPTED, CHAIN, VERIFY, ChainReads
 from .checked import CheckedChain
 from .errors import StoreError
 
-__all__ = ["CHAIN", "VERIFY", "AuditReads", "AuditWrites"]
+__all__ = ["ALREADY", "CHAIN", "VERIFY", "AuditReads", "AuditWrites"]
+
+ALREADY = " (it was so already: nothing was written)"
+"What is added to the words about an act that changed nothing: it is given again, say."
 
 
 class AuditReads(ChainReads):
@@ -46,6 +49,10 @@ class AuditReads(ChainReads):
         "The audit trail, oldest first."
         where, values = conditions(subject=subject)
         return self.frame(f"SELECT * FROM audit{where} ORDER BY seq", values)
+
+    def last_change(self) -> datetime | None:
+        "When something was changed last; None before the first change."
+        return self._value("SELECT max(changed_at) FROM audit")
 
     def audit_between(self, after: datetime, until: datetime) -> pd.DataFrame:
         "What was changed after a time and until another, oldest first."

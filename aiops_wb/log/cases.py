@@ -90,9 +90,13 @@ class CaseReads(HandledReads):
     def undelivered(self, sinks: Sequence[str], newest_before: datetime) -> dict[str, pd.DataFrame]:
         """For each sink, what it has not taken yet of opened cases about predictions after a time,
         oldest first: the gravest event of a case, and once more when a graver one joined (then
-        `is_update`)."""
-        asked = {"since": newest_before, "levels": list(LEVELS)}
-        return {sink: self.frame(_WAITING, asked | {"sink": sink}) for sink in sinks}
+        `is_update`). A case is whose a person gave it to."""
+        asked, given = {"since": newest_before, "levels": list(LEVELS)}, self.assigned_cases()
+        waiting = {sink: self.frame(_WAITING, asked | {"sink": sink}) for sink in sinks}
+        for cases in waiting.values():
+            told = [given.get(*one) for one in zip(cases.case_id, cases.assignee)]
+            cases["assignee"] = pd.Series(told, index=cases.index, dtype=object)
+        return waiting
 
     def attempts_at(self, sinks: Sequence[str]) -> pd.DataFrame:
         "All attempts to hand something to some sinks, oldest first: as the outbox has them."

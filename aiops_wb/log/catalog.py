@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from .alarm_states import AlarmStateReads
+from .alike_cases import AlikeReads
 from .audit import AuditReads
 from .batches import BatchReads
 from .calibrations import CalibrationReads
@@ -54,6 +55,7 @@ class Reader(
     FeatureNameReads,
     FeatureSchemaReads,
     CaseReads,
+    AlikeReads,
     SiteReads,
     DriftEventReads,
     AlarmStateReads,

@@ -62,3 +62,24 @@ class EventLookups(EventReads):
         finally:
             self.con.unregister("wanted_ids")
         return pd.DataFrame(rows, columns=columns)
+
+    def labels_since(
+        self, first: date, ids: Iterable[str], as_of: datetime | None = None
+    ) -> dict[str, int]:
+        "Of some predictions of events since a day those with a label, and that: 1 or 0."
+        wanted = pd.DataFrame({"prediction_id": list(dict.fromkeys(ids))}, dtype=object)
+        period = {"event_date__ge": first, "batch_id__in": self.known(as_of)}
+        if wanted.empty or not self.files("outcomes", batch_id__in=period["batch_id__in"]):
+            return {}
+        self.con.register("wanted_ids", wanted)
+        try:
+            rows = self._rows(
+                f"""
+                WITH outcomes AS (
+                    SELECT * FROM ({self._outcomes(period)})
+                    SEMI JOIN wanted_ids USING (prediction_id))
+                {statements("reductions.sql")["labels"]} AND label IS NOT NULL"""
+            )
+        finally:
+            self.con.unregister("wanted_ids")
+        return dict(rows)

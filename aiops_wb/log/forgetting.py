@@ -79,6 +79,7 @@ _TEXTS = {
     "runs": ("detail",),
     "acts": ("what", "says"),
     "deliveries": ("detail",),
+    "cases": ("title", "text", "reasons"),  # one names past cases that are like it
 }
 "Tables with texts that may name somebody: the name goes, the row stays."
 

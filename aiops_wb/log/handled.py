@@ -1,4 +1,5 @@
-"""What people did with cases and alarms: acknowledged, closed, muted until a day.
+"""What people did with cases and alarms: acknowledged, closed, muted until a day; whose cases
+are, and what was said of them.
 
 Each is a row of the audit trail. What was said of a case or an alarm holds while it is as grave as
 it was then: one that became graver is open again. An alarm is closed by the days that no longer
@@ -14,6 +15,7 @@ import pandas as pd
 
 from ..stats.decisions import LEVELS
 from ..stats.drift import ALARM_SEVERITIES
+from .act_shapes import OUTCOMES
 from .audit import AuditReads, AuditWrites
 from .base import conditions
 from .errors import StoreError
@@ -26,7 +28,8 @@ OPEN, ACKNOWLEDGED, CLOSED = STATES = ("open", "acknowledged", "closed")
 "What a case or an alarm can be."
 
 _CASE, _ALARM, _MUTE = "case", "alarm", " mute"
-_UNTIL = "until "
+_ASSIGNEE, _COMMENT = " assignee", " comment"
+_UNTIL, _SAID_ONCE = "until ", "said"
 
 _SAID = """
 said AS (
@@ -45,7 +48,16 @@ _STATE = """
 
 _WHO = "said.who AS by, said.changed_at AS at, said.why AS why, muted_until, muted_by, muted_why"
 
-_TOLD = ("by", "why", "muted_until", "muted_by", "muted_why")
+_TOLD = ("by", "why", "muted_until", "muted_by", "muted_why", "assignee", "assigned_by", "comment")
+_TOLD += ("comment_by", "outcome", "reasons", "first_reason")
+
+_OF_CASES = """,
+given AS (
+    SELECT * FROM audit{known} {and_} what = $assignee
+    QUALIFY row_number() OVER (PARTITION BY subject ORDER BY seq DESC) = 1),
+noted AS (
+    SELECT * FROM audit{known} {and_} what = $comment
+    QUALIFY row_number() OVER (PARTITION BY subject ORDER BY seq DESC) = 1)"""
 
 _CASES = """
 WITH told AS (
@@ -56,12 +68,17 @@ grave AS (
            $levels[max(of_event)] AS level
     FROM told GROUP BY case_id),{said}
 SELECT told.case_id, kind, model, version, tenant, site_id, entity_id, opened_at, predicted_at,
-       event_date, title, text, assignee, level, events, told.state = 'late' AS late,
-       {state} AS state, {who}
+       event_date, prediction_id, probability, lower, upper, title, text, told.reason, reasons,
+       first_reason, coalesce(given.new, told.assignee) AS assignee, given.who AS assigned_by,
+       level, events, told.state = 'late' AS late, {state} AS state, {who},
+       CASE WHEN {state} = 'closed' THEN said.evidence::JSON->>'outcome' END AS outcome,
+       noted.why AS comment, noted.who AS comment_by, noted.changed_at AS comment_at
 FROM told JOIN grave USING (case_id)
 LEFT JOIN case_names USING (case_id)
 LEFT JOIN said ON said.subject = coalesce(name, told.case_id)
 LEFT JOIN quiet ON quiet.subject = coalesce(name, told.case_id)
+LEFT JOIN given ON given.subject = coalesce(name, told.case_id)
+LEFT JOIN noted ON noted.subject = coalesce(name, told.case_id)
 WHERE told.state <> 'joined'
 ORDER BY predicted_at, told.case_id"""
 
@@ -86,22 +103,37 @@ class _Kind(NamedTuple):
     known_at: str
     levels: tuple[str, ...]
     key: str
+    said: str
+    more: tuple[str, ...] = ()  # what else the trail says of them
 
 
-_CASES_OF = _Kind(_CASE, _CASES, "opened_at", LEVELS, "case_id")
-_ALARMS_OF = _Kind(_ALARM, _ALARMS, "recorded_at", ALARM_SEVERITIES, "event_id")
+_MORE = (_ASSIGNEE, _COMMENT)
+_CASES_OF = _Kind(_CASE, _CASES, "opened_at", LEVELS, "case_id", _SAID + _OF_CASES, _MORE)
+_ALARMS_OF = _Kind(_ALARM, _ALARMS, "recorded_at", ALARM_SEVERITIES, "event_id", _SAID)
+
+_THESE = {
+    "ids": "SELECT unnest($ids)",
+    # by the event that opened it: one that joined may be of another day
+    "since": "SELECT case_id FROM cases WHERE event_date >= $since AND state <> 'joined'",
+}
 
 
 class HandledReads(AuditReads):
     "The state of cases and alarms at a time."
 
     def handled_cases(
-        self, model: str | None = None, as_of: datetime | None = None
+        self,
+        model: str | None = None,
+        as_of: datetime | None = None,
+        *,
+        since: date | None = None,
+        ids: Sequence[str] | None = None,
     ) -> pd.DataFrame:
-        """Every case with its gravest level, how many events it has, whether it was too old to be
-        sent (late), and its state: open, acknowledged or closed, by whom, when and why; an open one
-        with a name became graver since. Oldest first."""
-        return self._handled(_CASES_OF, model, as_of)
+        """Every case (of events since a day, or of some ids) with its gravest level, how many
+        events it has, whether it was too old to be sent (late), whose it is, what was said of it
+        last, and its state: open, acknowledged or closed, by whom, when and why; an open one with a
+        name became graver since. Oldest first."""
+        return self._handled(_CASES_OF, model, as_of, ids, since)
 
     def handled_alarms(
         self, model: str | None = None, as_of: datetime | None = None
@@ -118,23 +150,33 @@ class HandledReads(AuditReads):
             SELECT kind, count(*) FROM ({sql}) WHERE state = $open AND NOT late GROUP BY kind"""
         return dict(self._rows(open_ones, values | {"open": OPEN}))
 
-    def _handled(self, of, model, as_of, ids=None):
-        sql, values = self._asked(of, model, as_of, ids)
+    def waiting_by_model(self, as_of: datetime | None = None) -> dict[str, int]:
+        "Model -> how many of its cases wait (`waiting_cases`), of those with any."
+        sql, values = self._asked(_CASES_OF, None, as_of)
+        open_ones = f"""
+            SELECT model, count(*) FROM ({sql}) WHERE state = $open AND NOT late GROUP BY model"""
+        return dict(self._rows(open_ones, values | {"open": OPEN}))
+
+    def _handled(self, of, model, as_of, ids=None, since=None):
+        sql, values = self._asked(of, model, as_of, ids, since)
         frame = self.frame(sql, values)
-        told = {c: frame[c].astype(object).where(frame[c].notna(), None) for c in _TOLD}
+        texts = [column for column in _TOLD if column in frame]
+        told = {c: frame[c].astype(object).where(frame[c].notna(), None) for c in texts}
         return frame.assign(**told | {"muted_until": told["muted_until"].map(_as_day)})
 
-    def _asked(self, of, model, as_of, ids=None):
+    def _asked(self, of, model, as_of, ids=None, since=None):
         "The query for cases or alarms, and its values."
         asked = {of.known_at + "__le": as_of}
         where, values = conditions(model=model, **asked)
-        if ids is not None:
-            where += f"{' AND' if where else ' WHERE'} {of.key} IN (SELECT unnest($ids))"
-            values["ids"] = list(ids)
+        for name, given in (("ids", ids), ("since", since)):
+            if given is not None:
+                where += f"{' AND' if where else ' WHERE'} {of.key} IN ({_THESE[name]})"
+                values[name] = list(given) if name == "ids" else given
         known, at = conditions(changed_at__le=as_of)
-        said = _SAID.format(known=known, and_="AND" if known else "WHERE")
+        said = of.said.format(known=known, and_="AND" if known else "WHERE")
         sql = of.sql.format(where=where, said=said, state=_STATE, who=_WHO)
         named = {"what": of.what, "mute": of.what + _MUTE, "levels": list(of.levels)}
+        named |= {what.strip(): of.what + what for what in of.more}
         return sql, values | at | named
 
     def quiet_cases(self, today: date) -> set[str]:
@@ -148,6 +190,22 @@ class HandledReads(AuditReads):
     def closed_cases(self) -> list[str]:
         "Cases that a person closed: no further event joins them."
         return [one for one, new in self._latest(_CASE).items() if new == CLOSED]
+
+    def assigned_cases(self) -> dict[str, str]:
+        "Case -> whose it is, of those that a person gave to somebody."
+        return self._latest(_CASE + _ASSIGNEE)
+
+    def case_history(self, case: str, as_of: datetime | None = None) -> pd.DataFrame:
+        "What people did with a case: at, who, what, old, new, why and outcome, oldest first."
+        known, values = conditions(changed_at__le=as_of)
+        return self.frame(
+            f"""
+            SELECT changed_at AS at, who, what, old, new, why, evidence::JSON->>'outcome' AS outcome
+            FROM audit{known} {"AND" if known else "WHERE"} starts_with(what, $what)
+              AND subject IN (SELECT $id UNION ALL SELECT name FROM case_names WHERE case_id = $id)
+            ORDER BY seq""",
+            values | {"what": _CASE, "id": case},
+        )
 
     def _muted(self, what, today):
         until = self._latest(what + _MUTE).items()
@@ -175,9 +233,26 @@ class HandledWrites(HandledReads, AuditWrites):
         StoreError for an alarm that is closed, or an id that is not known."""
         return self._handle(now, who, ids, why, ACKNOWLEDGED)
 
-    def close_cases(self, now: datetime, who: str, ids: Sequence[str], why: str) -> set[str]:
-        "Say that cases are done with: StoreError for an alarm, or an id that is not known."
-        return self._handle(now, who, ids, why, CLOSED)
+    def close_cases(
+        self, now: datetime, who: str, ids: Sequence[str], why: str, outcome: str | None = None
+    ) -> set[str]:
+        """Say that cases are done with, and how they ended (one of `OUTCOMES`) where that is told:
+        StoreError for an alarm, or an id that is not known."""
+        if outcome is not None and outcome not in OUTCOMES:
+            raise StoreError(f"a case ends as one of {', '.join(OUTCOMES)}, not as {outcome!r}.")
+        return self._handle(now, who, ids, why, CLOSED, outcome=outcome)
+
+    def assign_cases(
+        self, now: datetime, who: str, ids: Sequence[str], to: str, why: str
+    ) -> set[str]:
+        "Give cases to somebody: StoreError for an alarm, or an id that is not known."
+        if not to.strip():
+            raise StoreError("a case is given to somebody: name them.")
+        return self._handle(now, who, ids, why, to.strip(), _ASSIGNEE)
+
+    def comment_on_cases(self, now: datetime, who: str, ids: Sequence[str], text: str) -> set[str]:
+        "Say something of cases, which stay as they are: StoreError as for `close_cases`."
+        return self._handle(now, who, ids, text, _SAID_ONCE, _COMMENT)
 
     def mute(
         self, now: datetime, who: str, ids: Sequence[str], until: date, today: date, why: str
@@ -189,9 +264,11 @@ class HandledWrites(HandledReads, AuditWrites):
             )
         return self._handle(now, who, ids, why, f"{_UNTIL}{until}", _MUTE)
 
-    def _handle(self, now, who, ids, why, new, of=""):
+    def _handle(self, now, who, ids, why, new, of="", outcome=None):
         rows = self._rows_of(ids)
         for one, (kind, row) in rows.items():
+            if kind is _ALARMS_OF and of in _MORE:
+                raise StoreError(f"{one} is an alarm: acknowledge it, or mute it.")
             if kind is _ALARMS_OF and new == CLOSED:
                 raise StoreError(
                     f"{one} is an alarm, which closes when recent days no longer differ: "
@@ -203,6 +280,7 @@ class HandledWrites(HandledReads, AuditWrites):
             for one, (kind, row) in rows.items():
                 level = row.severity if kind is _ALARMS_OF else row.level
                 told = {"level": level, "model": row.model}
+                told |= {"outcome": outcome} if outcome else {}
                 latest = {"new": new, "evidence": json.dumps(told, sort_keys=True)}
                 of_case = kind is _CASES_OF
                 called = self._in_trail(one) if of_case else one

@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 ROLES = ("read", "propose", "approve", "decide")
 """What a token is for. read: every figure, list and simulation. propose: that, and to propose a
-threshold, to withdraw or reject a proposal, to acknowledge, close and mute. approve: that, and to
+threshold, to withdraw or reject a proposal, to handle cases and alarms. approve: that, and to
 put into force: approve, set, put back. decide: to have events decided, and nothing else."""
 
 _HOLDS = {"read": {"read"}, "propose": {"read", "propose"}, "decide": {"decide"}}
@@ -58,6 +58,8 @@ NEEDS = {
     "acknowledge": "propose",
     "close": "propose",
     "mute": "propose",
+    "assign": "propose",
+    "comment": "propose",
     "set": "approve",
     "approve": "approve",
     "rollback": "approve",

@@ -17,9 +17,10 @@ def explained_cases(
     version: str,
     rows: pd.DataFrame,
     loaded: ModelVersion | None = None,
-) -> list[tuple[list[str], str]]:
-    """For each row of the log its reasons, by the plain names of features, and a sentence on what
-    became of the past alerts that were scored most alike; that is empty where none is known.
+) -> list[tuple[list[str], str, str | None]]:
+    """For each row of the log its reasons, by the plain names of features, a sentence on what
+    became of the past alerts that were scored most alike (empty where none is known), and the
+    feature of its first reason (None where nothing raised its score).
 
     The version's file is needed (StoreError), unless it is `loaded`.
     """
@@ -28,9 +29,10 @@ def explained_cases(
     pushes = contributions(scored_by, features)
     called = reader.feature_names(model)
     told = decoded(reason_codes(pushes), scored_by.features, features)
+    first_reasons = [first if isinstance(first, str) else None for first in told["reason_1"]]
     words = [in_words(row, names=called) for row in told.to_dict("records")]
     alike = pd.Series("", index=rows.index, dtype=object)
     for day, of_day in pushes.drop(columns="(bias)").groupby(rows.event_date):
         near = precedents(reader, model, version, of_day, pd.Timestamp(day).date())
         alike[of_day.index] = [in_short(one) for one in near]
-    return [([word], said) for word, said in zip(words, alike)]
+    return [([word], said, first) for word, said, first in zip(words, alike, first_reasons)]

@@ -15,6 +15,7 @@ from ..log.modes import as_its_folder, make_below
 from .glossary import GLOSSARY, WORDS, heads, linked, words_of
 
 __all__ = [
+    "CASES_SCRIPT",
     "FRONT_SCRIPT",
     "POLICY",
     "SLIDER_SCRIPT",
@@ -100,6 +101,8 @@ SLIDER_SCRIPT = ("slider.js", "page.js")
 "Files among the templates that are the script of a page with a slider."
 FRONT_SCRIPT = ("front.js",)
 "The same of a page with a row for each model."
+CASES_SCRIPT = ("cases.js",)
+"The same of a page with a row for each case."
 
 
 def with_script(names: Sequence[str]) -> dict[str, str]:

@@ -7,8 +7,9 @@ on it, and can be made again without the log.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -56,6 +57,7 @@ class FrontRow:
     volume: str = "-"
     usual: str = ""
     sparks: Sequence[Spark] = ()
+    cases: str = ""  # to the page of its cases, where there is one
 
 
 class News(NamedTuple):
@@ -77,19 +79,24 @@ class Feed:
 
 
 def front_rows(
-    manifest: Mapping, before: Mapping | None, links: Mapping[str, str]
+    manifest: Mapping,
+    before: Mapping | None,
+    links: Mapping[str, str],
+    cases: Mapping[str, str] = MappingProxyType({}),
 ) -> list[FrontRow]:
-    "A row for each model of a day, worst first; `links`: model -> its own page."
+    """A row for each model of a day, worst first; `links`: model -> its own page, `cases`: that of
+    its cases."""
     earlier = (before or {}).get("models", {})
     rows = [
-        _row(model, entry, earlier.get(model, {}), links.get(model, ""), manifest["day"])
+        replace(_row(model, entry, earlier.get(model, {}), manifest["day"]), link=link, cases=to)
         for model, entry in manifest["models"].items()
+        for link, to in [(links.get(model, ""), cases.get(model, ""))]
     ]
     order = list(STANDINGS)
     return sorted(rows, key=lambda row: (order.index(row.state), -row.new, -row.open, row.model))
 
 
-def _row(model, entry, before, link, day):
+def _row(model, entry, before, day):
     told = entry.get("triage") or {}
     alarms = told.get("alarms", [])
     opened = _opened(alarms, before, day)
@@ -98,7 +105,7 @@ def _row(model, entry, before, link, day):
     course = told.get("course", {})
     return FrontRow(
         model,
-        link,
+        "",
         state,
         _shortened(says),
         len(opened),

@@ -22,6 +22,8 @@ from .glossary import GLOSSARY
 __all__ = [
     "REPORTS",
     "PROMISES",
+    "CASES",
+    "cases_of",
     "QUESTIONS",
     "RENAMED",
     "STATES",
@@ -64,12 +66,26 @@ RENAMED = {"conformal": "certainty", "explain": "reasons"}
 PROMISES = "promises.html"
 "The page of promises, beside the front door."
 
+CASES = "cases.html"
+"The page of cases, beside the front door."
+
 STATES = {"ok": "fine", "look": "look at it", "failed": "failed", "unknown": "not known yet"}
 
 
 def folder(model: str) -> str:
     "The folder of a model's pages within the folder of their day."
     return file_name(model)
+
+
+def cases_of(model: str) -> str:
+    "The page of the cases of a model, beside the front door, where there are several models."
+    return f"cases/{file_name(model)}.html"
+
+
+def _cases_link(reports, model=None):
+    "The page of the cases of a model, or of all, that there is; empty without one."
+    pages = [cases_of(model), CASES] if model else [CASES]
+    return next((page for page in pages if Path(reports, page).exists()), "")
 
 
 def folder_of(reports: Path, day: str, model: str) -> str:
@@ -262,11 +278,13 @@ def _triage(reports, base, day, by_day, order):
     """What a page of a day begins with: a row for each model, the feed, what is new, and where
     there is a single model its cards. `base` leads from the page to the day's folder."""
     manifest, before = by_day[day], by_day.get(_neighbour(day, order, 1))
+    up = "" if base else "../"
+    cases = {m: f"{up}{page}" for m in manifest["models"] if (page := _cases_link(reports, m))}
     place = {m: f"{base}{quote(folder_of(reports, day, m))}/" for m in manifest["models"]}
     links = {m: f"{prefix}index.html" for m, prefix in place.items()}
     alone = manifest["models"] if len(manifest["models"]) == 1 else {}
     return {
-        "front": front_rows(manifest, before, links),
+        "front": front_rows(manifest, before, links, cases),
         "standings": STANDINGS,
         "feed": feed_of(manifest),
         "models": [_part(reports, place[m], day, m, e) for m, e in alone.items()],
@@ -284,7 +302,12 @@ def day_page(reports: Path, day: str, by_day: Mapping[str, Mapping]) -> str:
         day=day,
         known=_known(manifest),
         news=news(manifest, before),
-        navigation=[Link("All days", "../index.html"), Link(day), *_days_around(day, order)],
+        navigation=[
+            Link("All days", "../index.html"),
+            Link(day),
+            *_days_around(day, order),
+            *_to_cases(reports, "../"),
+        ],
         footer=_footer(manifest),
         **_triage(reports, "", day, by_day, order),
         **with_script(FRONT_SCRIPT),
@@ -308,6 +331,7 @@ def model_page(reports: Path, day: str, model: str, by_day: Mapping[str, Mapping
             Link(model),
             *_days_of_model(reports, day, model, by_day, order),
             *_models_beside(reports, day, model, names, manifest["models"]),
+            *_to_cases(reports, "../../", model),
         ],
         footer=_footer(manifest),
     )
@@ -342,6 +366,12 @@ def _neighbour(day, order, step):
     "The day before (1) or after (-1) another; `order` is newest first. None at an end."
     at = order.index(day) + step
     return order[at] if 0 <= at < len(order) else None
+
+
+def _to_cases(reports, up, model=None):
+    "A link to the page of cases, where there is one."
+    page = _cases_link(reports, model)
+    return [Link("cases", f"{up}{page}")] if page else []
 
 
 _STEPS = ((1, "previous day"), (-1, "next day"))
@@ -443,6 +473,7 @@ def _index(reports, by_day):
             for one in news(by_day[d], by_day.get(_neighbour(d, order, 1)))
         ],
         promises=PROMISES if Path(reports, PROMISES).exists() else "",
+        cases=_cases_link(reports),
         footer=_footer(newest),
         **_triage(reports, f"{day}/", day, by_day, order),
         **with_script(FRONT_SCRIPT),

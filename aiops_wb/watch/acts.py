@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from ..config import Settings
 from ..log.acts import Act, keep_until_published, tidy, waiting
 from ..log.anchor_command import anchor_trail, doubt_unanchored
+from ..log.audit import ALREADY
 from ..log.durable import fsync
 from ..log.errors import BrokenTrail, Busy, StoreError, raise_if_interrupted
 from ..log.ingest import set_aside_acts
@@ -162,8 +163,22 @@ def _acknowledge(taking, act):
 
 def _close(taking, act):
     ids = act.what["ids"]
-    models = taking.store.close_cases(taking.now, act.who, ids, act.what["why"])
-    return _Came(f"{', '.join(ids)}: closed", _only(models))
+    told = act.what["why"], act.what.get("outcome")
+    models = taking.store.close_cases(taking.now, act.who, ids, *told)
+    how = f" ({told[1]})" if told[1] else ""
+    return _Came(f"{', '.join(ids)}: closed{how}", _only(models))
+
+
+def _assign(taking, act):
+    ids, to = act.what["ids"], act.what["to"]
+    models = taking.store.assign_cases(taking.now, act.who, ids, to, act.what["why"])
+    return _Came(f"{', '.join(ids)}: given to {to}", _only(models))
+
+
+def _comment(taking, act):
+    ids = act.what["ids"]
+    models = taking.store.comment_on_cases(taking.now, act.who, ids, act.what["text"])
+    return _Came(f"{', '.join(ids)}: commented on", _only(models))
 
 
 def _mute(taking, act):
@@ -186,6 +201,8 @@ _BY_KIND: dict[str, Callable[[_Taking, Act], _Came]] = {
     "acknowledge": _acknowledge,
     "close": _close,
     "mute": _mute,
+    "assign": _assign,
+    "comment": _comment,
 }
 
 _CHANGING = ("set", "approve", "rollback")
@@ -229,6 +246,8 @@ def _taken_in(taking, act):
         with store.transaction():
             came = taking.came_of(act)
             last = store.audit_head()[0]
+            if last == rows:  # given twice, it is done once
+                came = came._replace(says=f"{came.says}{ALREADY}")
             taken = _of(taking, act, DONE, *came, last if last > rows else None)
             store.add_act(taken, store.known_batch())
         logger.info("act %s by %s: %s", act.id, act.who, taken.says)

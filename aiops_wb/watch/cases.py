@@ -181,6 +181,7 @@ class _Said(NamedTuple):
 
     reasons: Sequence[str] = ()
     alike: str = ""  # what became of past alerts like it
+    first_reason: str | None = None  # the feature of the first reason
 
 
 def _words(store, model, version, rows, loaded):
@@ -256,6 +257,8 @@ def _told(row, model, decided, site, words, zone, settings):
         "title": title,
         "text": text,
         "reason": decided.why,
+        "reasons": "; ".join(words.reasons) or None,
+        "first_reason": words.first_reason,
     }
 
 

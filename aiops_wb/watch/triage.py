@@ -23,7 +23,8 @@ COURSE = ("predictions", "alerts", "pr_auc_complete")
 SAME_WEEKDAYS = 8
 "Days of the same weekday before, of which the usual number of predictions is the middle."
 MOST_CHANGES = 60
-_BY_ITSELF = ("case", "case mute", "feature", "registered", "null words")
+_BY_ITSELF = ("case", "case mute", "case assignee", "case comment")
+_BY_ITSELF += ("feature", "registered", "null words")
 "What the trail says of single cases, and of what is read from data: no news for a front page."
 _EACH_MORNING = ("daily", "calibration")
 

@@ -13,12 +13,14 @@ from conftest import MODEL, events
 
 from aiops_wb.cli import forget, main
 from aiops_wb.cli.call import Call
+from aiops_wb.config import Settings
 from aiops_wb.log.acts import hand_in
 from aiops_wb.log.outbox import Outbox
 from aiops_wb.log.reason_files import OfDay
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.store import Store, open_store
 from aiops_wb.render.archive import archive_reports
+from aiops_wb.render.cases import write_cases
 from aiops_wb.render.pages import write_pages
 from aiops_wb.watch.cases import case_id
 
@@ -184,6 +186,27 @@ def test_somebody_who_stood_everywhere_is_nowhere_and_does_not_come_back(planted
         HEAD + f"later-2,2026-03-19T13:00:00Z,0.2,{MODEL},v1,{NAME}\n"
     )
     assert given(bench, "ingest") == 0 and "0 loaded" in capsys.readouterr().out
+
+
+def test_the_page_of_cases_is_made_anew_without_them(bench, monkeypatch, capsys):
+    "Of another case that was opened by what became of theirs, the name alone goes."
+    monkeypatch.setattr(Call, "now", lambda self: NOW)
+    with logger(bench) as log:
+        log.log(0.97, AT, prediction_id=ID, entity_id=NAME, site_id="north", route="ticket")
+        log.log(0.96, AT, prediction_id="other-1", entity_id=OTHER, site_id="north", route="ticket")
+    assert given(bench, "cases", "send") == 0
+    assert given(bench, "cases", "comment", case_id("ticket", ID), "--text", f"is {NAME}") == 0
+    with bench.store() as store:
+        store._write("UPDATE cases SET text = 'Of past alerts one was " + NAME + "'")
+        store.publish()
+        write_cases(bench.root / "reports", store, Settings())
+    assert {"reports/cases.html", "reports/cases.csv"} <= where(bench.root)
+    assert given(bench, "forget", "--entity", NAME, "--why", "asked to") == 0
+    assert where(bench.root) == set(), capsys.readouterr().out
+    for page in ("cases.html", "cases.csv"):
+        assert OTHER in (bench.root / "reports" / page).read_text()
+    with bench.store() as store:
+        assert store.cases().text.tolist() == ["Of past alerts one was (forgotten)"]
 
 
 def counts(bench):

@@ -20,6 +20,7 @@ MORE = [
     ["models", "list", "--json"],
     ["cases", "list"],
     ["cases", "list", "--json"],
+    ["cases", "list", "--csv"],
     ["audit", "list", "--json"],
     ["features", "list", "--json"],
     ["labels", "show", "--json"],

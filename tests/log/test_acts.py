@@ -26,19 +26,21 @@ SHAPES = {
     "acknowledge": {"ids": ["A-1", "D-2"], "why": "mine"},
     "close": {"ids": ["A-1"], "why": "done"},
     "mute": {"ids": ["D-2"], "until": "2026-04-01", "why": "known"},
+    "assign": {"ids": ["A-1"], "to": "ben", "why": "he is on duty"},
+    "comment": {"ids": ["A-1"], "text": "the gate was open"},
 }
 
 
 def test_what_is_handed_in_waits_in_order_as_it_was_said(tmp_path):
     at = NOW.astimezone(timezone(timedelta(hours=5)))
     ids = [hand_in(tmp_path, kind, SHAPES[kind], "Zoë 🦉", at) for kind in KINDS]
-    assert ids == sorted(ids) and len({*ids}) == len(KINDS) == 8 and set(NEEDS) == set(KINDS)
+    assert ids == sorted(ids) and len({*ids}) == len(KINDS) == 10 and set(NEEDS) == set(KINDS)
     assert set(NEEDS.values()) <= set(ROLES)
     assert waiting(tmp_path) == [
         Act(*told, SHAPES[told[1]], "Zoë 🦉", NOW) for told in zip(ids, KINDS)
     ]
     assert waiting(tmp_path / "nowhere") == []
-    assert [p.stat().st_nlink for p in (tmp_path / "acts").glob("*.json")] == [1] * 8
+    assert [p.stat().st_nlink for p in (tmp_path / "acts").glob("*.json")] == [1] * len(KINDS)
 
 
 WRONG = {
@@ -65,6 +67,8 @@ WRONG = {
     "no list": ("close", {"ids": "A-1", "why": "x"}, "ids has to be a list of 1 to 100 ids"),
     "no ids": ("close", {"ids": [], "why": "x"}, "ids has to be a list of 1 to 100 ids"),
     "too many": ("close", {"ids": ["A"] * 101, "why": "x"}, "ids has to be a list of 1 to 100"),
+    "no end": ("close", SHAPES["close"] | {"outcome": "fine"}, "one of confirmed, dismissed"),
+    "nobody": ("assign", SHAPES["assign"] | {"to": " "}, "to has to be a text that is not empty"),
     "no day": ("mute", SHAPES["mute"] | {"until": "tomorrow"}, "a day such as 2026-04-01"),
 }
 

@@ -48,8 +48,12 @@ ASKED = {  # what a question is about, by the name of its parameter
     "severity": "high",
     "prediction_id": f"v1-{DAY}-00000",
     "ids": [f"v1-{DAY}-{i:05d}" for i in range(5)],
+    "case": "T-1",
 }
 OF_ITS_OWN = {  # where a name means another thing, or the default asks for less than there is
+    "alike_cases": {"ids": None},
+    "handled_cases": {"ids": None},
+    "last_sent": {"ids": ["T-1"]},
     "arrivals": {"days": 30},
     "calibration": {"day": None},
     "course": {"metrics": ["auc0", "auc1"]},
@@ -176,6 +180,10 @@ def said(store, now, nth):
     store.annotate(now, who, DAY, DAY, f"entry {nth}", why, MODEL)
     store.propose_threshold(now, who, MODEL, "v1", OWN, 600 + nth, 500 + nth, why)
     store.acknowledge(now, who, [*store.handled_cases().case_id[nth : nth + 3], "D-1"], why)
+    store.assign_cases(now, who, [store.handled_cases().case_id[nth]], f"somebody {nth}", why)
+    store.record(now, who, "case comment", "T-1", "said", why)
+    sent = {"case_id": "T-1", "sink": "file", "state": ("failed", "delivered")[nth], "detail": why}
+    store.add_deliveries(pd.DataFrame([sent | {"attempted_at": now, "key": f"k{nth}"}]))
     store.add_calibration(now, who, MODEL, "v1", certain(1000 + nth), why)
 
 

@@ -554,6 +554,18 @@ def test_a_sink_that_cannot_write_is_said_and_costs_the_day_nothing_else(bench, 
         assert (store.frame("SELECT * FROM deliveries").state == "failed").all()
 
 
+def test_the_page_of_cases_says_what_was_sent_by_the_run_that_makes_it(bench, tmp_path):
+    page = tmp_path / "reports" / "cases.html"
+    settings = Settings(data=bench.data, case_file=tmp_path / "cases.jsonl")
+    asked = {"say": lambda _: None}
+    log(bench, "2026-03-02T10:00:00Z")
+    assert run(bench.data, page.parent, NOW, settings, show="none", **asked).exit_code == 0
+    assert not page.exists()
+    log(bench, f"{NOW}", entity="other")  # of the running day, of which nothing is figured yet
+    assert run(bench.data, page.parent, NOW, settings, **asked).exit_code == 0
+    assert page.read_text().count("file delivered 2026-03-03 ") == 2
+
+
 def test_messages_are_plain_json_and_sinks_follow_the_settings(bench, tmp_path):
     log(bench, "2026-03-02T10:00:00Z")
     _, cases = opened(bench)

@@ -124,12 +124,13 @@ def test_a_graver_event_opens_a_case_again_that_somebody_looked_at(house, made):
     _, one, two = made
     with house.store() as store:
         store.acknowledge(NOW, "ana", [one, two], "mine")
+        store.assign_cases(NOW, "ana", [one], "ben", "he is on duty")
     log(house.data, "alike", START + timedelta(hours=2))
     row = opened(house, NOW + timedelta(hours=1)).loc[one]
     assert (row.state, row.events) == ("acknowledged", 2)
     log(house.data, "graver", START + timedelta(hours=3), level="CRITICAL")
     (told,) = send(house, NOW + timedelta(hours=2))
-    assert told["case_id"] == one and told["update"]
+    assert told["case_id"] == one and told["update"] and told["assignee"] == "ben"
     with house.store() as store:
         row = store.handled_cases().set_index("case_id").loc[one]
         assert (row.state, row.by, row.level) == ("open", "ana", "CRITICAL")

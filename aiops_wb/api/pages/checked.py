@@ -11,6 +11,9 @@ __all__ = ["checked"]
 Of = TypeVar("Of", bound=BaseModel)
 _SAYS = {
     "why": "say why, in a line: the reason stands in the audit trail.",
+    "to": "name who is to look after it.",
+    "text": "say what is to be said, in a line.",
+    "outcome": "a case ends as one of confirmed, dismissed, unclear.",
     "until": "name a day, such as 2026-04-01.",
 }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
-from ...render.frame import FRONT_SCRIPT, SLIDER_SCRIPT, policy_of
+from ...render.frame import CASES_SCRIPT, FRONT_SCRIPT, SLIDER_SCRIPT, policy_of
 from ..access import AtDesk
 from ..problems import Problem
 from .frame import PageRoute
@@ -14,7 +14,7 @@ from .visitors import Visits, remember
 __all__ = ["router"]
 
 router = APIRouter(route_class=PageRoute)
-_TYPES = {".html": "text/html", ".svg": "image/svg+xml", ".png": "image/png"}
+_TYPES = {".html": "text/html", ".svg": "image/svg+xml", ".png": "image/png", ".csv": "text/csv"}
 
 
 def _found(folder: Path, name: str) -> Path:
@@ -35,6 +35,6 @@ def _found(folder: Path, name: str) -> Path:
 def report(request: Request, desk: AtDesk, visits: Visits, name: str) -> Response:
     "One page, under the policy that reports have: what it shows stands in it."
     path = _found(desk.settings.reports, name or "index.html")
-    policy = f"{policy_of(SLIDER_SCRIPT, FRONT_SCRIPT)}; frame-ancestors 'none'"
+    policy = f"{policy_of(SLIDER_SCRIPT, FRONT_SCRIPT, CASES_SCRIPT)}; frame-ancestors 'none'"
     headers = {"Content-Security-Policy": policy, "Cache-Control": "private, no-cache"}
     return remember(request, FileResponse(path, headers=headers, media_type=_TYPES[path.suffix]))

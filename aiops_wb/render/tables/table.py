@@ -5,7 +5,7 @@ from html import escape
 
 import pandas as pd
 
-__all__ = ["CSV", "ROWS", "Table", "Whole", "note"]
+__all__ = ["CSV", "ROWS", "Table", "Whole", "as_csv", "note"]
 
 CSV = "text/csv"
 "The form of an output that is written as a file beside its page."
@@ -64,10 +64,15 @@ class Whole(Table):
         }
 
     def csv(self) -> str:
-        "All rows with exact values; what a spreadsheet would run as a formula is quoted by '."
-        texts = self.exact.select_dtypes(["object", "str"]).columns
-        guarded = {c: self.exact[c].map(_guarded) for c in texts}
-        return self.exact.assign(**guarded).to_csv(index=False, lineterminator="\r\n")
+        "All rows with exact values."
+        return as_csv(self.exact)
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    "A frame as RFC 4180 has it; what a spreadsheet would run as a formula is quoted by '."
+    texts = frame.select_dtypes(["object", "str"]).columns
+    guarded = {column: frame[column].map(_guarded) for column in texts}
+    return frame.assign(**guarded).to_csv(index=False, lineterminator="\r\n")
 
 
 def _guarded(value):
