@@ -221,7 +221,7 @@ WINDOW = (14, 63)  # days back
 def _weekday_level(values, kind, day):
     "The usual level of the weekday of a place among values (days,), by ordinary days of the window before."
     nearest, farthest = WINDOW
-    past = slice(max(0, day - farthest), day - nearest + 1)
+    past = slice(max(0, day - farthest), max(0, day - nearest + 1))
     known = ~np.isnan(values[past]) & (kind[past] < HOLIDAY)
     return _level(values[past][known], kind[past][known], kind[day] % 7)
 
@@ -237,8 +237,8 @@ def beyond_weekday(values, kind) -> np.ndarray:
 
 def _holiday_level(beyond, kind, day, usual):
     "The usual level of a holiday, by what those before it were beyond their weekday; None below 4 of them."
-    past = beyond[: day - WINDOW[0] + 1][kind[: day - WINDOW[0] + 1] >= HOLIDAY]
-    past = past[~np.isnan(past)]
+    end = max(0, day - WINDOW[0] + 1)
+    past = beyond[:end][(kind[:end] >= HOLIDAY) & ~np.isnan(beyond[:end])]
     if usual is None or len(past) < LEAST:
         return None
     variance = max(1e-6, float(((past - past.mean()) ** 2).sum() / chdtri(len(past) - 1, 0.75)))

@@ -44,7 +44,7 @@ from ..stats.streams import (
     reference_fit,
     score_question,
 )
-from .marked import MUTED, holidays_in, marks_of, muted_days
+from .marked import MUTED, holidays_in, marks_of, muted_days, without_events
 from .past_alarms import EVERY, Basis, Past, Said, newest_past, states
 from .registered import ENOUGH_DAYS, Reference, Registered
 from .unwatched import Situation, not_asked, too_little
@@ -448,7 +448,7 @@ def follow_version(
         Figure(nan)
         if isinf(waits)
         else mix_offset(
-            _ordinary(span.counts, seen.holidays), labelled, settings.recent_days, waits, fit
+            without_events(span.counts, seen.holidays), labelled, settings.recent_days, waits, fit
         ),
         settings.drift_level,
         _situation(seen, span, labelled, waits, settings.recent_days),
@@ -676,12 +676,6 @@ def _questions(seen, span, tables, labels, settings):
     return [q for q in asked if q is not None]
 
 
-def _ordinary(counts, holidays):
-    "Counts by day, of holidays none: they are days without an event."
-    none = {d: ScoreCounts.empty(c.grid) for d, c in counts.items() if d in holidays}
-    return {**counts, **none}
-
-
 def _about_labels(span, labels, settings, holidays):
     "Questions about labels, asked when the labels of their days are complete."
     tolerance, recent, mornings = settings.drift_tolerance, settings.recent_days, len(span.counts)
@@ -691,8 +685,8 @@ def _about_labels(span, labels, settings, holidays):
     known = _older_than(span, lag)
     late = [
         calibration_question(
-            _ordinary(known, holidays),
-            _ordinary(labelled, holidays),
+            without_events(known, holidays),
+            without_events(labelled, holidays),
             settings.calibration_tolerance,
             recent,
             SHARES["calibration"],

@@ -1,6 +1,6 @@
 """What the calendar says of days: which are muted, and which are holidays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -17,6 +17,7 @@ __all__ = [
     "marks_of",
     "muted_days",
     "ordinary",
+    "without_events",
 ]
 
 MUTED, HOLIDAY = 1, 2
@@ -65,3 +66,11 @@ def ordinary(
 ) -> dict[date, ScoreCounts]:
     "Counts of the days that are no holidays."
     return {day: counted for day, counted in counts.items() if day not in holidays}
+
+
+def without_events(
+    counts: Mapping[date, ScoreCounts], holidays: Collection[date]
+) -> dict[date, ScoreCounts]:
+    "Counts by day, in which holidays are days without an event."
+    none = {d: ScoreCounts.empty(c.grid) for d, c in counts.items() if d in holidays}
+    return {**counts, **none}
