@@ -32,8 +32,8 @@ class Year:
     the first feature, concept: of the label's log-odds, prevalence: factor on the share of
     positives, from `change` on; day_shift, day_slope: standard deviations of a day's own shift of
     the label's log-odds, and of their slope about the mean score; holidays: so many a year, half of
-    them in a row as at a new year, on days that are drawn; each moves all means by about `festive`, the label's log-odds by
-    half of it, and loses half of its volume.
+    them in a row as at a new year, on days that are drawn; each moves all means by about `festive`,
+    the label's log-odds by half of it, and loses half of its volume.
     """
 
     def __init__(
