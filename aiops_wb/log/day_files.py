@@ -129,9 +129,14 @@ class _Written(NamedTuple):
     keys: dict
 
 
+_HELD = 50_000
+"Rows that a thread holds before it hands them to the files: DuckDB's 524,288 are GB of memory."
+
+
 def _write(con, rows, by, folder, same):
     "Write rows (SQL) into a folder, a file for each partition."
     folder.mkdir(parents=True)
+    con.execute(f"SET partitioned_write_flush_threshold = {_HELD}")
     written = con.execute(
         f"""
         COPY ({rows})

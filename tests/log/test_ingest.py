@@ -939,6 +939,25 @@ def test_a_file_that_needs_too_much_memory_is_set_aside_and_the_others_go_in(ben
     assert taken.refused[0].startswith(f"{heavy.name} needs more memory than is allowed")
 
 
+def _grown(bench, limits=""):
+    "Rows loaded, files refused and MB that a process grew by when it took the spool in."
+    code = f"""
+import resource
+from datetime import UTC, datetime
+from aiops_wb.log.ingest import ingest
+from aiops_wb.log.reading import Limits, ReadOptions
+from aiops_wb.log.store import open_store
+options = ReadOptions(limits=Limits({limits}))
+with open_store({str(bench.data)!r}, "test") as store:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    taken = ingest(store, datetime(2026, 3, 20, tzinfo=UTC), "test", options=options)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(taken.loaded, len(taken.refused), grown // 1024)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return map(int, told.stdout.split())
+
+
 def test_a_small_file_that_holds_much_text_is_loaded_within_the_memory_or_set_aside(bench):
     "Canonical: the database itself reads it."
     bench.log(events(days=1))
@@ -950,22 +969,24 @@ def test_a_small_file_that_holds_much_text_is_loaded_within_the_memory_or_set_as
                   FROM '{segment}' s, range(250) t(i))
             TO '{segment.with_name("bomb.parquet")}' (FORMAT parquet, COMPRESSION zstd)"""
     )
-    code = f"""
-import resource
-from datetime import UTC, datetime
-from aiops_wb.log.ingest import ingest
-from aiops_wb.log.reading import Limits, ReadOptions
-from aiops_wb.log.store import open_store
-options = ReadOptions(limits=Limits(memory=100))
-with open_store({str(bench.data)!r}, "test") as store:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    taken = ingest(store, datetime(2026, 3, 20, tzinfo=UTC), "test", options=options)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print(taken.loaded, len(taken.refused), grown // 1024)
-"""
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded, refused, grown = map(int, told.stdout.split())
+    loaded, refused, grown = _grown(bench, "memory=100")
     assert (loaded, refused) in ((10_040, 0), (40, 1)) and grown < 180  # of 200 MB of text
+
+
+@pytest.mark.slow
+def test_a_long_file_is_written_without_being_held(bench):
+    "800,000 events of 20 features are 128 MB of numbers."
+    bench.log(events(days=1))
+    segment = next((bench.data / "spool" / "predictions").glob("*.parquet"))
+    values = ", ".join(f"x{i} := random()" for i in range(20))
+    duckdb.sql(
+        f"""COPY (SELECT s.* REPLACE (i || '-long' AS prediction_id,
+                                      struct_pack({values}) AS features)
+                  FROM (FROM '{segment}' LIMIT 1) s, range(800_000) t(i))
+            TO '{segment.with_name("long.parquet")}' (FORMAT parquet)"""
+    )
+    loaded, refused, grown = _grown(bench)
+    assert (loaded, refused) == (800_040, 0) and grown < 450
 
 
 def test_a_file_that_another_process_took_is_no_fault(bench, monkeypatch):
