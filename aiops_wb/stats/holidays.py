@@ -64,5 +64,5 @@ def expected(rows: Mapping[date, float], day: date, holidays: Collection[date] =
     of_usual = [rows[d] / at for d in past if (at := _of_weekday(rows, d, holidays))]
     if len(of_usual) < LEAST:
         n = len(of_usual)
-        return Expected(None, f"a holiday, and of {n} earlier ones it is known what came; {LEAST} are needed")
+        return Expected(None, f"a holiday: {n} earlier ones can be compared with, {LEAST} are needed")
     return Expected(usual * exp(mean(map(log, of_usual))))

@@ -46,8 +46,8 @@ def test_the_expected_rows_of_a_holiday_are_its_weekdays_times_what_earlier_ones
     assert expected(counted, DAYS[122], HOLIDAYS).rows == usual(DAYS[122])
     assert expected(counted, day).rows > 1.5 * counted[day]
     early = expected(counted, DAYS[99], HOLIDAYS)
-    assert early.rows is None and early.why.endswith(f"; {LEAST} are needed")
-    assert "of 3 earlier ones" in early.why
+    assert early.rows is None and early.why.endswith(f", {LEAST} are needed")
+    assert "holiday: 3 earlier ones" in early.why
     assert expected(counted, DAYS[15], HOLIDAYS).why.startswith("fewer than 3 of the 8")
 
 

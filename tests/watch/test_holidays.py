@@ -229,7 +229,7 @@ def test_windows_leave_holidays_out_as_known_then(long):
         store.add_metrics(pd.DataFrame([predictions(i) for i in range(DAYS)]))
         told = triage(later)
         assert triage(view(AFTER + timedelta(minutes=1)))["usual"] == 30
-        assert told["usual"] is None and "a holiday, and of 1 earlier ones" in told["not_usual"]
+        assert told["usual"] is None and "a holiday: 1 earlier ones can" in told["not_usual"]
         for i in range(7):
             day = LAST - timedelta(i)
             store.annotate(AFTER + timedelta(hours=3), "ana", day, day, "x", "z", holiday=True)
