@@ -296,6 +296,7 @@ LONG = {
     "22_tuning",
     "25_recipes",
     "27_attribution",
+    "28_holidays",
     "api",
     "attendance",
     "conformal",
