@@ -9,7 +9,7 @@ EXTRAS := ml,lab,api,webhook,messages,demo,dev
 # axe-core looks for what people who cannot see or point would miss
 AXE := axe-core@4.14.1
 
-.PHONY: help setup demo test slow mutants browser schedule export lint docs bench lab readme clean-check export-check wheel-check
+.PHONY: help setup demo test slow mutants test-browser browser schedule export lint docs bench lab readme clean-check export-check wheel-check
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ test: $(READY) clean-check export-check lint  ## everything that CI checks
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: $(READY)  ## the longer checks
-	$(BIN)/python -m pytest -q -m slow -rs
+	$(BIN)/python -m pytest -q -m "slow and not browser" -rs
 
 mutants: $(READY)  ## change the package in small, 300 times, and see whether tests notice (about an hour; SEED=1: others)
 	$(BIN)/python -W ignore -m tests.mutation $(if $(SEED),--seed $(SEED))
@@ -39,11 +39,14 @@ mutants: $(READY)  ## change the package in small, 300 times, and see whether te
 schedule: $(READY)  ## a morning that a real cron begins, with a crontab of its own (a minute; needs root)
 	$(BIN)/python -m pytest -q -m schedule -rs tests/cli/test_schedule.py
 
-browser: $(READY)  ## scripts of pages and the widget of a notebook in Chromium, and what axe-core finds (fetched by npm into a temporary folder)
+test-browser: $(READY)  ## pages and the widget of a notebook in Chromium (of the system, as Debian packages it), and what axe-core finds (fetched by npm into a temporary folder)
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { echo "make test-browser needs Chromium: apt-get install chromium" >&2; exit 1; }
 	@aside=$$(mktemp -d); trap 'rm -rf "$$aside"' EXIT; \
 	if command -v npm >/dev/null && (cd "$$aside" && npm pack --silent $(AXE) >/dev/null && tar xzf *.tgz package/axe.min.js); \
 	then export AXE_CORE="$$aside/package/axe.min.js"; else echo "axe-core could not be fetched by npm: its checks are left out"; fi; \
 	$(BIN)/python -m pytest -q -m browser -rs tests/render tests/lab tests/api
+
+browser: test-browser  # its name until 0.2
 
 export: $(READY)  ## clean the notebooks, write the modules and the README from them
 	$(BIN)/nbdev_clean

@@ -13,9 +13,9 @@ cfg = ini["DEFAULT"]
 
 extras = {
     name: cfg[f"{name}_requirements"].split()
-    for name in ("ml", "gpu", "lab", "api", "webhook", "messages", "demo", "dev")
+    for name in ("ml", "gpu", "lab", "api", "webhook", "messages", "calendar", "demo", "dev")
 }
-every = ("ml", "lab", "api", "webhook", "messages", "demo")
+every = ("ml", "lab", "api", "webhook", "messages", "calendar", "demo")
 extras["all"] = sorted({req for name in every for req in extras[name]})
 
 setup(

@@ -51,6 +51,7 @@ from .watch.attribution import course_of
 from .watch.cases import Opened, open_cases
 from .watch.explore import renew_exploration
 from .watch.figures import ALARMS_FAILED, day_figures, drift_figures, unknown_drift
+from .watch.holidays import extend_holidays
 from .watch.messages import Item
 from .watch.promises import keep_ledger
 from .watch.recalibrate import recalibrate
@@ -648,6 +649,7 @@ def _run(morning, days, models, show, on_done, expect, alone):
             alone.enter_context(held(data, DAILY, morning.who, DAILY_SECONDS))
             to = _take_turn(morning, store, turn)
             ingested = _take_in(morning, store)
+            gone = _holidays_to_come(morning, store)
             morning = replace(morning, committed=store.as_of_now(now))
             cases = _cases(morning, store, to)
             asked = _asked_for(morning, store, days, models)
@@ -666,7 +668,7 @@ def _run(morning, days, models, show, on_done, expect, alone):
             _publish(morning, store, chosen, figures)
             unanchored = _anchor(morning, store)
             zone = ZoneInfo(store.timezone)
-            gone = unchecked + _said_of_gone(morning, store) + _said_of_trail(morning, store)
+            gone += unchecked + _said_of_gone(morning, store) + _said_of_trail(morning, store)
         with _handing_on(morning, waiting, to, turn.pop_all()) as sent:
             expect(len(chosen) * len(QUESTIONS))
             results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
@@ -898,6 +900,12 @@ def _each_told(morning, what, told):
         morning.say(failed.error)
         return [failed]
     return []
+
+
+def _holidays_to_come(morning, store):
+    "Enter holidays of the year to come, where the calendar holds a country's; what failed."
+    act = partial(extend_holidays, store, morning.now, morning.who)
+    return _each_told(morning, "holidays of the year to come", act)
 
 
 def _follow_shadows(morning, store, newest):

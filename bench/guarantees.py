@@ -403,6 +403,19 @@ def false_alarm_weekly(repetitions):
     )
 
 
+def false_alarm_holidays(repetitions):
+    """Twelve holidays a year, that move every feature and the score by half a standard deviation
+    and lose half of the volume, marked in the calendar: P(any alarm in a year) <= 5 %.
+    """
+    from bench.years import Year
+
+    world = {"holidays": 12, "rows": 2000, "wobble": 0.02, "weekend": 0.2}
+    few = max(repetitions // 100, 10)
+    unmarked = [Year(36_000 + i, **world).watched(marked=False)[1].any() for i in range(few)]
+    note = f"the same worlds without marks: an alarm in {sum(unmarked)} of {few} years"
+    return _false_alarms("false_alarm_holidays", repetitions, 36, note, **world)
+
+
 def false_alarm_bursts(repetitions):
     """A share of 1 % whose days have log-odds N(0, .7), 2,000 events a day, 91 days of reference:
     one stream at 5 %.
@@ -1585,6 +1598,7 @@ ALL = {
         false_alarm_iid,
         false_alarm_wobble,
         false_alarm_weekly,
+        false_alarm_holidays,
         false_alarm_bursts,
         false_alarm_ar1,
         false_alarm_day_slopes,

@@ -31,7 +31,9 @@ class Year:
     means on Saturday and Sunday; correlation: lag-one autocorrelation of the day effects; shift: of
     the first feature, concept: of the label's log-odds, prevalence: factor on the share of
     positives, from `change` on; day_shift, day_slope: standard deviations of a day's own shift of
-    the label's log-odds, and of their slope about the mean score.
+    the label's log-odds, and of their slope about the mean score; holidays: so many a year, half of
+    them in a row as at a new year, on days that are drawn; each moves all means by about `festive`,
+    the label's log-odds by half of it, and loses half of its volume.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class Year:
         prevalence=1.0,
         day_shift=0.0,
         day_slope=0.0,
+        holidays=0,
+        festive=0.5,
     ):
         rng = np.random.default_rng(seed)
         whole = reference + days
@@ -64,6 +68,8 @@ class Year:
         effects = _resembling(rng.normal(size=(whole, features + 1)), correlation)
         effects = wobble * effects + weekend * (weekday >= 5)[:, None]
         effects[after, 0] += shift
+        chosen, feast = self._holidays(seed, whole, holidays, festive)
+        effects[chosen] += feast[:, None]
         below = norm.cdf(CUTS - effects[:, :features, None])
         shares = np.diff(below, axis=2, prepend=0, append=1)
         counts = rng.multinomial(rows, shares)
@@ -72,6 +78,7 @@ class Year:
         }
         of_labels = np.random.default_rng([seed, 1]).normal(size=(whole, 2))
         own = _resembling(of_labels, correlation) * [day_shift, day_slope]
+        own[chosen, 0] += feast / 2
         self.scores = [
             self._score(
                 rng,
@@ -84,6 +91,19 @@ class Year:
             for t in range(whole)
         ]
         self.volume, self.latency = rng.poisson(rows, whole), rng.normal(8, 0.2, whole)
+        self.volume[chosen] = self.volume[chosen] * np.exp(-feast * np.log(2) / (festive or 1))
+        self.holidays = frozenset(FIRST + timedelta(int(i)) for i in chosen)
+
+    @staticmethod
+    def _holidays(seed, whole, a_year, festive):
+        "Places of days that are holidays, and what each moves."
+        rng = np.random.default_rng([seed, 2])
+        run = a_year // 2
+        begins = rng.integers(0, 365, -(-whole // 365)) + 365 * np.arange(-(-whole // 365))
+        in_a_row = (begins[:, None] + np.arange(run)).ravel()
+        single = rng.permutation(whole)[: round((a_year - run) * whole / 365)]
+        chosen = np.unique(np.concatenate([in_a_row[in_a_row < whole], single]))
+        return chosen, rng.normal(festive, 0.1 * festive, len(chosen))
 
     @staticmethod
     def _score(rng, rows, labels, effect, concept, prevalence):
@@ -104,8 +124,8 @@ class Year:
             CELLS, labelled + rng.multinomial(rows - labels, shape), labelled, hits
         )
 
-    def questions(self, settings):
-        "The streams that the daily run follows, labels known at once."
+    def questions(self, settings, holidays=frozenset()):
+        "The streams that the daily run follows, labels known at once; `holidays` that are marked."
         from aiops_wb.stats.streams import (
             SHARES,
             calibration_question,
@@ -116,6 +136,7 @@ class Year:
             score_question,
         )
         from aiops_wb.watch.alarms import lots
+        from aiops_wb.watch.marked import without_events
 
         m, tolerance, recent = len(self.reference), settings.drift_tolerance, settings.recent_days
         weight = SHARES["inputs"] / (1 + len(self.features))
@@ -125,7 +146,7 @@ class Year:
         return [
             q
             for q in (
-                score_question(now, before, tolerance, recent, weight),
+                score_question(now, before, tolerance, recent, weight, holidays),
                 *feature_questions(
                     self.days,
                     {f: t[m:] for f, t in self.features.items()},
@@ -135,15 +156,27 @@ class Year:
                     tolerance,
                     recent,
                     weight,
+                    holidays=holidays,
                 ),
                 calibration_question(
-                    now, before, settings.calibration_tolerance, recent, SHARES["calibration"]
+                    without_events(now, holidays),
+                    without_events(before, holidays),
+                    settings.calibration_tolerance,
+                    recent,
+                    SHARES["calibration"],
                 ),
-                positive_question(now, before, tolerance, recent, SHARES["positive rate"]),
-                loss_question(now, before, tolerance, recent, SHARES["loss"]),
+                positive_question(
+                    now, before, tolerance, recent, SHARES["positive rate"], holidays
+                ),
+                loss_question(now, before, tolerance, recent, SHARES["loss"], holidays),
                 *(
                     ranked_question(
-                        name, self.days, values[m:], lots(name, self.days), SHARES[name]
+                        name,
+                        self.days,
+                        values[m:],
+                        lots(name, self.days),
+                        SHARES[name],
+                        holidays=holidays,
                     )
                     for name, values in (("volume", self.volume), ("latency", self.latency))
                 ),
@@ -151,13 +184,14 @@ class Year:
             if q is not None
         ]
 
-    def watched(self):
-        "Names of the streams, and on which mornings each was in alarm (days, streams)."
+    def watched(self, marked=True):
+        """Names of the streams, and on which mornings each was in alarm (days, streams), its
+        holidays `marked` as such or not."""
         from aiops_wb.config import Settings
         from aiops_wb.stats.sequential import follow
 
         settings = Settings()
-        questions = self.questions(settings)
+        questions = self.questions(settings, self.holidays if marked else frozenset())
         return [q.stream.name for q in questions], follow(
             [q.stream for q in questions], settings.drift_level
         ).open

@@ -1,7 +1,6 @@
-"""Runs scripts as a page does: in Chromium where there is one, and in node."""
+"""Runs scripts as a page does: in Chromium, and in node where there is one."""
 
 import json
-import os
 import shutil
 import subprocess
 from functools import cache
@@ -9,11 +8,9 @@ from html import escape
 from pathlib import Path
 
 import pytest
+from devtools import CHROMIUM, chromium
 from read_pages import hash_of
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 NODE = shutil.which("node")
 browser = pytest.mark.browser
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
@@ -41,33 +38,18 @@ def in_chromium(folder: Path, html: str, asks: str, width: int = 1200, dark: boo
         f'srcdoc="{escape(held)}"></iframe>',
         encoding="utf-8",
     )
-    dumped = dom(frame, dark)
-    return json.loads(unescaped(dumped.split('<pre id="answer">')[1].split("</pre>")[0]))
+    with chromium() as page:
+        page.show(frame.as_uri(), width, dark=dark)
+        page.until("document.getElementById('answer')?.textContent")
+        return json.loads(page.ask("document.getElementById('answer').textContent"))
 
 
-def unescaped(text):
-    for name, mark in (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", "\u00a0"), ("&amp;", "&")):
-        text = text.replace(name, mark)
-    return text
-
-
-def dom(page: Path, dark: bool = False, fragment: str = "") -> str:
+def dom(page: Path, fragment: str = "") -> str:
     "A page as it stands once its scripts have run."
-    command = [
-        CHROMIUM,
-        "--headless=new",
-        "--disable-gpu",
-        "--no-first-run",
-        f"--user-data-dir={page.parent / 'profile'}",
-        f"--blink-settings=preferredColorScheme={0 if dark else 1}",
-        "--virtual-time-budget=60000",
-        *(["--no-sandbox"] if os.geteuid() == 0 else []),
-        "--dump-dom",
-        page.as_uri() + fragment,
-    ]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    return ran.stdout
+    with chromium() as shown:
+        shown.show(page.as_uri() + fragment)
+        shown.until("document.readyState === 'complete'")
+        return shown.source()
 
 
 @cache

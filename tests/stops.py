@@ -407,6 +407,9 @@ COMMANDS = {
     "calendar": Command(
         ("calendar", "add", "Easter", "--from", "2026-03-18", "--why", "holiday"), taken_in
     ),
+    "holidays": Command(
+        ("calendar", "holidays", "--country", "VN", "--years", "2026", "--why", "theirs"), taken_in
+    ),
     "retrain": Command(
         ("retrain", "--model", MODEL, "--override", "a test", "--date", "2026-03-19"), with_champion
     ),

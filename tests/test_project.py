@@ -299,6 +299,7 @@ LONG = {
     "22_tuning",
     "25_recipes",
     "27_attribution",
+    "28_holidays",
     "api",
     "attendance",
     "conformal",

@@ -26,6 +26,7 @@ LONG = {
     "explored",
     "features",
     "guard",
+    "holidays",
     "import",
     "followed",
     "forget",

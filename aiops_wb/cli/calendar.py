@@ -12,8 +12,9 @@ from .call import Call, already, command, group
 from .lines import counted, line, printable
 from .output import show
 
-app = group()
-LISTED = ("entry_id", "first", "last", "name", "model", "mutes")
+LATER = {"holidays": ("holidays", "show or enter the holidays of a country")}
+app = group(LATER)
+LISTED = ("entry_id", "first", "last", "name", "model", "mutes", "tenant", "holiday", "declared")
 
 
 @command(app, "list")
@@ -40,7 +41,10 @@ def _text(row):
         f"{row['entry_id']}  {row['first']:%Y-%m-%d} to {row['last']:%Y-%m-%d}  "
         f"{printable(row['name'])}"
         + (f" ({row['model']})" if row["model"] else "")
+        + (f" (tenant {printable(row['tenant'])})" if row["tenant"] else "")
         + (", muted" if row["mutes"] else "")
+        + (", holiday" if row["holiday"] else "")
+        + (f" of {row['declared']}" if row["declared"] else "")
     )
 
 
@@ -70,6 +74,13 @@ def add(
     mute: Annotated[
         bool, typer.Option("--mute", help="these days raise no alarm and count for none")
     ] = False,
+    holiday: Annotated[
+        bool, typer.Option("--holiday", help="these days are compared with holidays alone")
+    ] = False,
+    tenant: Annotated[
+        str | None,
+        typer.Option(metavar="TENANT", help="only of this tenant (default: every tenant)"),
+    ] = None,
     why: Why = None,
 ):
     "Annotate days."
@@ -78,17 +89,25 @@ def add(
         raise StoreError("which days: give --from, and --to where there are more than one.")
     end = end or start
     with call.writing() as log:
-        key = log.annotate(call.now(), call.who, start, end, name, why, model, mute)
-        line(f"{key}: {name}, {start} to {end}" + (", muted" if mute else ""))
+        key = log.annotate(
+            call.now(), call.who, start, end, name, why, model, mute, tenant, holiday
+        )
+        marks = (", muted" if mute else "") + (", holiday" if holiday else "")
+        line(printable(f"{key}: {name}, {start} to {end}{marks}"))
 
 
 @command(app, "remove")
 def remove(
     call: Call,
-    entry: Annotated[str, typer.Argument(metavar="ID", help="the id of the entry")],
+    entry: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="the id of the entry, or of the holidays of a country: of all"
+        ),
+    ],
     why: Why = None,
 ):
-    "Take an entry out."
+    "Take an entry out, or all holidays of a country."
     _require_reason(why)
     with call.writing() as log:
         rows = log.audit_head()[0]

@@ -7,7 +7,8 @@ Writing down: `spool` (loggers of any process), `buffer` (rows on their way), `o
 Taking in: `ingest` (the run), `leftovers` (of dead processes), `formats`, `canonical`, `delivered`,
 `checks`, `day_files`.
 Subjects: `batches`, `events`, `counts` and `recount`, `features`, `versions`, `calibrations`,
-`cases`, `sites`, `drift_events`, `known_days` (the calendar), `results`, `audit`.
+`cases`, `sites`, `drift_events`, `known_days` (the calendar), `holidays`, `results`,
+`audit`.
 Put together: `catalog.Reader`, `store.Store` (the one writer), `snapshot` (what is published).
 Underneath: `duck`, `base`, `schema`, `locks`, `errors`.
 """

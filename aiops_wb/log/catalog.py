@@ -20,7 +20,7 @@ from .exploring import ExplorationReads
 from .feature_names import FeatureNameReads
 from .feature_schema import FeatureSchemaReads
 from .handled import HandledReads
-from .known_days import CalendarReads
+from .holidays import HolidayReads
 from .never import NeverReads
 from .production import ProductionReads
 from .promises import PromiseReads
@@ -59,7 +59,7 @@ class Reader(
     SiteReads,
     DriftEventReads,
     AlarmStateReads,
-    CalendarReads,
+    HolidayReads,
     NeverReads,
     RetrainingReads,
     ResultReads,

@@ -15,6 +15,7 @@ from .base import unpublished
 from .catalog import Reader
 from .chain import ACCEPTED
 from .feature_schema import LATEST
+from .known_days import said_of_entry
 from .published import published_text, schema_path
 from .seals import COUNTED, calibration_seals, version_seals
 from .store import Store
@@ -87,7 +88,8 @@ class _Trail:
             """
             SELECT what, subject, new, CASE WHEN json_valid(evidence) THEN evidence END
             FROM audit
-            WHERE what IN ('registered', 'calibration', 'feature', 'calendar', $stands, $accepted)
+            WHERE what IN (
+                'registered', 'calibration', 'feature', 'calendar', 'holidays', $stands, $accepted)
             ORDER BY seq""",
             {"stands": STANDS, "accepted": ACCEPTED},
         )
@@ -107,6 +109,9 @@ class _Trail:
                 self.add("feature", subject, new)
             case "calendar":
                 self.add("calendar entry", subject, [new, evidence.get("model")])
+            case "holidays":  # all days of a country that were entered, or taken out, at once
+                for entry, says in _mapping(evidence.get("entries")).items():
+                    self.add("calendar entry", entry, [says, None])
             case _:  # all that stood: of what was recorded before, an owner's word alone counts
                 anew = what == ACCEPTED
                 for kind in _KINDS:
@@ -204,15 +209,14 @@ def _entries(reader):
     "Entry of the calendar -> what it says and of which model, as the trail has it."
     rows = reader._rows(
         """
-        SELECT entry_id, first, last, name, mutes, removed, model FROM calendar
+        SELECT entry_id, removed, model,
+               first, last, name, mutes, coalesce(holiday, false), tenant FROM calendar
         QUALIFY row_number() OVER (
             PARTITION BY entry_id ORDER BY recorded_at DESC, rowid DESC) = 1"""
     )
     return {
-        key: [None, None]
-        if removed
-        else [f"{first} to {last}: {name}" + (" (muted)" if mutes else ""), model]
-        for key, first, last, name, mutes, removed, model in rows
+        key: [None, None] if removed else [said_of_entry(*said), model]
+        for key, removed, model, *said in rows
     }
 
 

@@ -26,7 +26,7 @@ from .exploring import ExplorationWrites
 from .feature_names import FeatureNameWrites
 from .forgotten import ForgottenWrites
 from .handled import HandledWrites
-from .known_days import CalendarWrites
+from .holidays import HolidayWrites
 from .locks import lock_catalog
 from .modes import follow_mode, gid_of, make_folder, require_closed
 from .never import NeverWrites
@@ -73,7 +73,7 @@ class Store(
     SiteWrites,
     DriftEventWrites,
     AlarmStateWrites,
-    CalendarWrites,
+    HolidayWrites,
     NeverWrites,
     RetrainingWrites,
     ResultWrites,

@@ -252,6 +252,7 @@ def feed_of(manifest: Mapping) -> Feed:
         problems.append(f"{told['quarantined']:,} rows in quarantine")
     if told.get("unmatched"):
         problems.append(f"{told['unmatched']:,} labels without a prediction")
+    says += [f"{m}: {said}" for m, e in sorted(manifest["models"].items()) if (said := _festive(e))]
     problems += [f"{m}: {said}" for m, e in sorted(manifest["models"].items()) if (said := _low(e))]
     failed = sum(
         (e["state"] == "failed") + sum(r["state"] == "failed" for r in e["reports"].values())
@@ -271,6 +272,12 @@ def _low(entry):
     if not usual or today is None or usual / 2 <= today <= 2 * usual:
         return ""
     return f"{today:,.0f} predictions, where {usual:,.0f} are usual"
+
+
+def _festive(entry):
+    "What is said where a holiday has no usual number of rows."
+    why = (entry.get("triage") or {}).get("not_usual", "")
+    return f"how many predictions are usual is not known: {why}" if "holiday" in why else ""
 
 
 def _time(at, zone):

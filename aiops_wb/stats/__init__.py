@@ -5,7 +5,8 @@ How good: `performance`, `estimates` (before the labels are in), `thresholds` (w
 When do we know: `arrival` (when labels are in), `pace` (how fast each kind comes), `backtest` (whether
 estimates held).
 How sure: `conformal` (intervals and sets), `automation` (rules for tickets), `coverage` (kept or not).
-What moved: `drift` (distances, severity), `sequential` (evidence to read every day), `days` (what
-a day of labels says, and whether days are independent), `streams` (what is asked every morning).
+What moved: `drift` (distances, severity), `holidays` (which days a day is like), `sequential`
+(evidence to read every day), `days` (what a day of labels says, and whether days are independent),
+`streams` (what is asked every morning).
 What follows: `decisions` (route, case, words), `retrain` (safeguards, and which model is better).
 """

@@ -7,7 +7,7 @@ __all__ = ['ODDS', 'EVERY', 'BEGINNINGS', 'order_ratio', 'alike', 'of_year', 'or
            'Attribution', 'attribution']
 
 # %% ../../nbs/stats/27_attribution.ipynb #7a0de7fd
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import inf, log
@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
+from .holidays import HOLIDAY, day_kinds, group_of
 from .sequential import HORIZON, MIN_DAYS, autocorrelation, e_bh
 from scipy.special import logsumexp, stdtrit
 
@@ -44,11 +45,13 @@ EVERY = 7
 BEGINNINGS = -(-HORIZON // EVERY)
 
 
-def alike(weekday: Sequence[int], reference: int) -> np.ndarray:
-    "The group of each day (days,): its weekday, where the first `reference` days have four of each; else 0."
-    weekday = np.asarray(weekday)
-    enough = (np.bincount(weekday[:reference], minlength=7) >= 4).all()
-    return weekday if enough else np.zeros_like(weekday)
+def alike(kind: Sequence[int], reference: int) -> np.ndarray:
+    """The group of each day (days,) by its kind: its weekday, where the first `reference` days have four of
+    each that are no holidays, else 0; holidays have one of their own, 7."""
+    kind = np.asarray(kind)
+    before = kind[:reference]
+    enough = (np.bincount(before[before < HOLIDAY], minlength=7) >= 4).all()
+    return group_of(kind if enough else np.where(kind < HOLIDAY, 0, kind))
 
 
 def _ratios(values, beginnings, groups, lots):
@@ -212,16 +215,18 @@ def _moved(days, means, features, reference, groups, lots, evidence, recent):
 
 # %% ../../nbs/stats/27_attribution.ipynb #92a15509
 def attribution(days: Sequence[date], means: np.ndarray, features: Sequence[str], reference: int,
-                lots: np.ndarray, level: float, recent: int = 7) -> Attribution:
+                lots: np.ndarray, level: float, recent: int = 7,
+                holidays: Collection[date] = ()) -> Attribution:
     """Which of the features push otherwise than on the first `reference` days, as of the last day.
 
     `means` (days, features) of contributions, log-odds; `days` in order of time behind the reference ones,
     which come first; `lots` (days,) order equal values. Unit: the day. Valid for days that are exchangeable,
-    within their weekday where there are four reference days of each; see `named`. `recent` days are
-    what is now. Unknown below 14 reference days, or while nothing could be found.
+    within their weekday where there are four reference days of each, and holidays within holidays, of which
+    the reference has some; see `named`. `recent` days are what is now. Unknown below 14 reference days, or
+    while nothing could be found.
     """
     means, lots = np.asarray(means, dtype=np.float64), np.asarray(lots)
-    groups = alike([day.weekday() for day in days], reference)
+    groups = alike(day_kinds(days, holidays), reference)
     asked = tuple(features), reference, len(days) - reference, level
     unknown = _unknown(features, reference, groups, level)
     if unknown:

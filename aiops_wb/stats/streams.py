@@ -9,7 +9,7 @@ __all__ = ['FEW', 'SHARES', 'SCORE_QUANTILES', 'BUILT_IN', 'RATIO', 'ADVICE', 'W
            'mix_offset', 'Alarm', 'Findings', 'open_alarms', 'moved_since', 'moved_with']
 
 # %% ../../nbs/stats/12_streams.ipynb #bb279924
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -30,6 +30,7 @@ from aiops_wb.stats.days import (
     spread,
 )
 from .estimates import mlls
+from .holidays import HOLIDAY, day_kinds, group_of
 from .performance import Figure, squared_errors
 from scipy.special import bdtr, bdtrc, logit, ndtr
 
@@ -117,27 +118,31 @@ class Question:
     earns: Callable[..., float] | None = None  # what a recent day would add, were a critical change there
     since: Callable[[int], float] | None = None   # p-value that shares from a day on are as usual
 
-
+# %% ../../nbs/stats/12_streams.ipynb #e4b1a11f
 class Daily(NamedTuple):
     "What was counted by day."
 
     hits: np.ndarray     # (days, sets) events in each set, or losses summed
     n: np.ndarray        # (days,) events
     days: Sequence[date]
+    holidays: Collection[date] = frozenset()
 
     @property
-    def weekday(self) -> np.ndarray:
-        "(days,) 0 to 6"
-        return _weekdays(self.days)
+    def kind(self) -> np.ndarray:
+        "(days,) 0 to 6, and 7 more on holidays"
+        return day_kinds(self.days, self.holidays)
 
     @property
-    def by_weekday(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def by_kind(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         "As `stats.sequential` takes days."
-        return self.hits, self.n, self.weekday
+        return self.hits, self.n, self.kind
 
-
-def _weekdays(days):
-    return np.array([d.weekday() for d in days], dtype=int)
+    def known_to(self, normal: sequential.DayReference) -> "Daily":
+        "The same without the events of holidays that a reference knows too few of."
+        known = normal.knows(self.kind)
+        if known.all():
+            return self
+        return Daily(np.where(known[:, None], self.hits, 0), np.where(known, self.n, 0), self.days)
 
 # %% ../../nbs/stats/12_streams.ipynb #7ab30c11
 def _of_shares(now, normal, tolerance, recent, alike=False, change=drift.SHARE_LEVELS[-1], sides=(1, -1)):
@@ -146,10 +151,10 @@ def _of_shares(now, normal, tolerance, recent, alike=False, change=drift.SHARE_L
     if not len(now.n):
         return 0.0
     normal = replace(normal, variance=0 * normal.variance) if alike else normal
-    n, usual = now.n[-recent:].mean(), normal.at(now.weekday[-1:])[0]
+    n, usual = now.n[-recent:].mean(), normal.at(now.kind[-1:])[0]
     moved = np.concatenate([np.clip(usual + side * change, 0, 1) for side in sides])
-    size, weekday = np.full(len(moved), n), np.repeat(now.weekday[-1:], len(moved))
-    bets = sequential.share_bets(n * moved, size, weekday, normal, tolerance)
+    size, kind = np.full(len(moved), n), np.repeat(now.kind[-1:], len(moved))
+    bets = sequential.share_bets(n * moved, size, kind, normal, tolerance)
     middle = int(np.argmin(abs(usual[0] - 0.5)))
     return float(bets[:, middle :: usual.shape[1]].max(initial=0.0))
 
@@ -160,7 +165,7 @@ def _as_usual(now, normal, tolerance, first):
     n, hits = now.n[first:], now.hits[first:].sum(axis=0)
     if not n.sum():
         return 1.0
-    share, variance = normal.at(now.weekday[first:])
+    share, variance = normal.at(now.kind[first:])
     weight = n[:, None] / n.sum()
     usual, spread = (weight * share).sum(axis=0), (weight**2 * variance).sum(axis=0)
     values = []
@@ -175,7 +180,7 @@ def _as_usual(now, normal, tolerance, first):
 def _apart(daily: Daily, normal, of_event=None):
     "How far days lie from the usual in standard errors, at the cut whose share varies most by chance."
     main = int(np.argmax(normal.share[0] * (1 - normal.share[0])))
-    share, variance = (part[:, main] for part in normal.at(daily.weekday))
+    share, variance = (part[:, main] for part in normal.at(daily.kind))
     of_event = share * (1 - share) if of_event is None else of_event
     with np.errstate(divide="ignore", invalid="ignore"):
         off = daily.hits[:, main] / daily.n - share
@@ -183,29 +188,32 @@ def _apart(daily: Daily, normal, of_event=None):
 
 
 def _residuals(now, reference, normal, of_event):
-    "Of the days since and of the reference's, by weekday where the reference knows them."
-    groups = (reference.weekday, now.weekday) if normal.by_weekday else (None, None)
+    "Of the days since and of the reference's, by weekday where the reference knows them, and holidays apart."
+    within = [group_of(daily.kind) for daily in (reference, now)]
+    if not normal.by_weekday:
+        within = [np.where(group < HOLIDAY, 0, group) for group in within]
     off = (_apart(daily, normal, of_event) for daily in (reference, now))
-    return Residuals.of(reference.days, *off, *groups)
+    return Residuals.of(reference.days, *off, *within)
 
 
 def _share_question(name, about, now: Daily, reference: Daily, tolerance, weight,
                     sets: WatchedSets | None = None, recent=7, event_variance=None):
     "A question about shares of sets; None where the reference is too short."
-    normal = sequential.day_reference(*reference.by_weekday, event_variance=event_variance)
+    normal = sequential.day_reference(*reference.by_kind, event_variance=event_variance)
     if normal is None:
         return None
-    quality = sets.quality if sets else (False,)
+    quality, usual_days = sets.quality if sets else (False,), now._replace(holidays=frozenset())
+    now, reference = now.known_to(normal), reference.known_to(normal)
     effect, lower, at = sequential.recent_shares(
-        *now.by_weekday, normal, recent, priority=[1 + q for q in quality] if sets else None)
-    bets = sequential.share_bets(*now.by_weekday, normal, tolerance, quality if sets else False)
+        *now.by_kind, normal, recent, priority=[1 + q for q in quality] if sets else None)
+    bets = sequential.share_bets(*now.by_kind, normal, tolerance, quality if sets else False)
     stream = sequential.Stream(name, bets, effect, lower, tolerance, weight, "of events")
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(now.n[:, None] > 0, now.hits / now.n[:, None], nan)
-    last, expected = at[-1] if len(at) else 0, normal.at(now.weekday)[0]
+    last, expected = at[-1] if len(at) else 0, normal.at(now.kind)[0]
     return Question(stream, about, share[:, last], expected[:, last], sets.names if sets else (name,), at,
                     quality, _residuals(now, reference, normal, event_variance), int((reference.n > 0).sum()),
-                    earns=partial(_of_shares, now, normal, tolerance, recent),
+                    earns=partial(_of_shares, usual_days, normal, tolerance, recent),
                     since=partial(_as_usual, now, normal, tolerance))
 
 # %% ../../nbs/stats/12_streams.ipynb #c4e72a2c
@@ -232,9 +240,10 @@ def _with_unreadable(sets, daily, unreadable):
     members = np.column_stack([np.zeros(len(sets.members)), sets.members])
     return WatchedSets(members, ("unreadable", *sets.names), (True, *sets.quality)), together
 
-
+# %% ../../nbs/stats/12_streams.ipynb #7015ab3f
 def feature_questions(days, tables, reference_days, reference_tables, bins: Mapping, tolerance: float,
-                      recent: int, weight: float, unreadable: Mapping = {}) -> list[Question]:
+                      recent: int, weight: float, unreadable: Mapping = {},
+                      holidays: Collection[date] = ()) -> list[Question]:
     """A question for each feature with a reference and counts; `days` are those of the tables' rows.
 
     `unreadable` (days,) counts missing values that were delivered and could not be read, of features that
@@ -246,7 +255,7 @@ def feature_questions(days, tables, reference_days, reference_tables, bins: Mapp
             continue
         now, before = (padded(t[name], places(rule)) for t in (tables, reference_tables))
         sets = watched_sets(rule, before.sum(axis=0))
-        daily = [Daily(t @ sets.members, t.sum(axis=1), d)
+        daily = [Daily(t @ sets.members, t.sum(axis=1), d, holidays)
                  for t, d in ((now, days), (before, reference_days))]
         if name in unreadable:
             sets, daily = _with_unreadable(sets, daily, unreadable[name])
@@ -263,7 +272,7 @@ def _below(tables, cuts):
 
 
 def score_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts], tolerance: float,
-                   recent: int, weight: float) -> Question | None:
+                   recent: int, weight: float, holidays: Collection[date] = ()) -> Question | None:
     "Does the score lie as on the reference days? At the quartiles and the upper twentieth of the reference."
     together = total(reference.values()) if reference else ScoreCounts.empty()
     share = np.cumsum(together.n) / max(1, together.n.sum())
@@ -273,7 +282,7 @@ def score_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, Sc
     at = sorted({int(together.points[i]) + 1 for i in nearest})
     names = tuple(f"below {float(together.grid.inverse(points)):.3g}" for points in at)
     sets = WatchedSets(np.empty((0, 0)), names, (False,) * len(at))
-    daily = [Daily(*_below(by_day.values(), at), list(by_day)) for by_day in (days, reference)]
+    daily = [Daily(*_below(by_day.values(), at), list(by_day), holidays) for by_day in (days, reference)]
     return _share_question("score", "score", *daily, tolerance, weight, sets, recent)
 
 # %% ../../nbs/stats/12_streams.ipynb #445ada96
@@ -362,24 +371,25 @@ def calibration_question(days: Mapping[date, ScoreCounts], reference: Mapping[da
                     earns=partial(_of_shifts, asked[0], shifts, tolerance, recent))
 
 # %% ../../nbs/stats/12_streams.ipynb #285498fe
-def _labels(tables):
+def _labels(tables, holidays):
     "Positives (days, 1) and labels (days,)."
     positives = np.array([[c.total[2]] for c in tables.values()], dtype=np.float64).reshape(-1, 1)
     labels = np.array([c.total[1] for c in tables.values()], dtype=np.float64)
-    return Daily(positives, labels, list(tables))
+    return Daily(positives, labels, list(tables), holidays)
 
 
 def positive_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts],
-                      tolerance: float, recent: int, weight: float) -> Question | None:
+                      tolerance: float, recent: int, weight: float,
+                      holidays: Collection[date] = ()) -> Question | None:
     "Is the share of positives among complete labels that of the reference?"
     if not reference:
         return None
-    return _share_question("positive rate", "labels", _labels(days), _labels(reference), tolerance, weight,
-                           recent=recent)
+    daily = _labels(days, holidays), _labels(reference, holidays)
+    return _share_question("positive rate", "labels", *daily, tolerance, weight, recent=recent)
 
 # %% ../../nbs/stats/12_streams.ipynb #4f6e1be4
 def loss_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, ScoreCounts], tolerance: float,
-                  recent: int, weight: float) -> Question | None:
+                  recent: int, weight: float, holidays: Collection[date] = ()) -> Question | None:
     """Do the scores miss complete labels by more than on the reference days, by the mean squared error?
 
     Only a rise counts; None where the scores are no probabilities.
@@ -391,7 +401,8 @@ def loss_question(days: Mapping[date, ScoreCounts], reference: Mapping[date, Sco
     n, m = np.array([c.total[1] for c in tables], dtype=np.float64), len(reference)
     labelled = max(1.0, n[:m].sum())
     varies = max(0.0, squares[:m].sum() / labelled - (missed[:m].sum() / labelled) ** 2)
-    daily = Daily(missed[m:], n[m:], list(days)), Daily(missed[:m], n[:m], list(reference))
+    daily = [Daily(missed[part], n[part], list(on), holidays)
+             for part, on in ((slice(m, None), days), (slice(m), reference))]
     question = _share_question("loss", "labels", *daily, tolerance, weight, recent=recent,
                                event_variance=varies)
     return None if question is None else _of_rises(question)
@@ -408,7 +419,8 @@ def _of_rises(question):
 
 # %% ../../nbs/stats/12_streams.ipynb #2c5fb428
 def labelled_question(days: Sequence[date], labelled, events, tolerance: float, recent: int, weight: float,
-                      learn: int = 28, begin: int = 0) -> Question | None:
+                      learn: int = 28, begin: int = 0,
+                      holidays: Collection[date] = ()) -> Question | None:
     """Do as many of a day's events (days,) get a label as on the version's first 28 days with events?
 
     Asked on the days from place `begin` on; None before there are more than 28, and without any label.
@@ -418,7 +430,8 @@ def labelled_question(days: Sequence[date], labelled, events, tolerance: float, 
     if len(with_events) <= learn or not hits.any():
         return None
     learned = int(with_events[learn - 1]) + 1
-    now, first = (Daily(hits[part], n[part], days[part]) for part in (slice(begin, None), slice(learned)))
+    now, first = (Daily(hits[part], n[part], days[part], holidays)
+                  for part in (slice(begin, None), slice(learned)))
     question = _share_question("share labelled", "labels", now, first, tolerance, weight, recent=recent)
     if question is not None:
         question.stream.bets[: max(0, learned - begin)] = 0
@@ -452,26 +465,31 @@ def _trailing_mean(values, days):
 
 
 def ranked_question(name: str, days: Sequence[date], values, lots: np.ndarray, weight: float,
-                    recent: int = 7, begin: int = 0) -> Question:
-    """Is a positive daily value (events, milliseconds) as usual for its weekday?
+                    recent: int = 7, begin: int = 0, holidays: Collection[date] = ()) -> Question:
+    """Is a positive daily value (events, milliseconds) as usual for its weekday, or for a holiday on it?
 
     The effect is the mean of the recent days' logs against the weekday means of the weeks before. Asked on
-    the days from place `begin` on, for which `lots` in [0, 1] break ties.
+    the days from place `begin` on, for which `lots` in [0, 1] break ties. Holidays are compared by what they
+    are beyond their weekday, from 4 earlier ones on.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(np.asarray(values, dtype=np.float64))
     logs[~np.isfinite(logs)] = nan
-    weekday = _weekdays(days)
-    levels, normal = sequential.level_bets(logs, weekday, RATIO, begin=begin)
-    ranks = sequential.conformal_bets(logs, lots, weekday, begin=begin)
-    logs, weekday = logs[begin:], weekday[begin:]
+    kind = day_kinds(days, holidays)
+    group = group_of(kind)
+    levels, normal = sequential.level_bets(logs, kind, RATIO, begin=begin)
+    beyond = sequential.beyond_weekday(logs, kind)
+    ranks = sequential.conformal_bets(beyond, lots, group, begin=begin)
+    logs, beyond, group = logs[begin:], beyond[begin:], group[begin:]
+    few = (group == HOLIDAY) & np.isnan(normal)
+    ranks[few], beyond[few] = 0, nan
     effect = _trailing_mean(logs - normal, recent)
     lower = np.nan_to_num(np.abs(effect))
     ranks[lower <= RATIO] = np.minimum(ranks[lower <= RATIO], 0)
     # stakes are equal: as many on ranks as on levels
     bets = np.concatenate([levels, np.repeat(ranks, levels.shape[1], axis=1)], axis=1)
     stream = sequential.Stream(name, bets, effect, lower, RATIO, weight, "log ratio")
-    apart = Residuals(np.zeros(0), logs, weekday)  # it has no other reference than its own past
+    apart = Residuals(np.zeros(0), beyond, group)  # it has no other reference than its own past
     return Question(stream, "volume", np.exp(logs), np.exp(normal), (name,), quality=(True,), apart=apart,
                     levels=(RATIO, log(1.5), log(2), log(4)))
 

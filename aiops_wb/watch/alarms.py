@@ -1,6 +1,6 @@
 """Which streams of a version drift: read from what the log counted, followed to a morning."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
@@ -44,6 +44,7 @@ from ..stats.streams import (
     reference_fit,
     score_question,
 )
+from .marked import MUTED, holidays_in, marks_of, muted_days, without_events
 from .past_alarms import EVERY, Basis, Past, Said, newest_past, states
 from .registered import ENOUGH_DAYS, Reference, Registered
 from .unwatched import Situation, not_asked, too_little
@@ -244,6 +245,11 @@ class Observed:
     chosen: tuple[date, date] | None = None  # days of the log that a person made the reference
     since: date | None = None  # the first day that was read; None: of whatever day there is
 
+    @cached_property
+    def holidays(self) -> frozenset[date]:
+        "Days that the calendar calls holidays, of whichever tenant."
+        return holidays_in(self.calendar)
+
     @property
     def compared(self) -> list[str]:
         "Features that were counted and have a reference."
@@ -344,9 +350,9 @@ def drift_of(
     bins = (card or {}).get("bins") or {}
     asked = _Asked(reader, (model, version), day, as_of, bins, reference, settings, waits)
     calendar = reader.calendar(model, as_of)
-    muted = lambda first, last: muted_days(_each(first, last), calendar)
-    basis = asked.basis()
-    past = newest_past(reader, model, version, day, basis, muted)
+    marks = lambda first, last: marks_of(_each(first, last), calendar)
+    basis = asked.basis(holidays_in(calendar))
+    past = newest_past(reader, model, version, day, basis, marks)
     return (past and asked.follow(basis, past)) or asked.follow(basis, None)
 
 
@@ -362,11 +368,11 @@ class _Asked(NamedTuple):
     settings: Settings
     waits: float
 
-    def basis(self) -> Basis:
+    def basis(self, holidays: frozenset[date]) -> Basis:
         "What evidence rests on."
         counted = _by_feature(self.reader.unreadable_counts(*self.named, self.as_of))
         unreadable = [f for f, days in counted.items() if min(days) <= self.day]
-        rules = self.settings, self.bins, unreadable, self.waits, self.as_of
+        rules = self.settings, self.bins, unreadable, self.waits, self.as_of, holidays
         return Basis.of(self.reader, self.reference, *rules)
 
     def follow(self, basis: Basis, past: Past | None, begin: int | None = None) -> Drift | None:
@@ -420,7 +426,8 @@ def follow_version(
     """
     waits = settings.label_floor if waits is None else waits
     span = _span(seen, day, past)
-    muted = muted_days(span.days, seen.calendar)
+    marks = marks_of(span.days, seen.calendar)
+    muted = marks & MUTED > 0
     tables = _on_days(seen, span.days[span.begin :])
     labelled = _labelled_reference(seen, span, waits)
     fit = fit or reference_fit(labelled)
@@ -430,7 +437,7 @@ def follow_version(
     if past and past.asked != _asked(questions):
         return None
     calibration = next((q for q in questions if q.stream.name == "calibration"), None)
-    followed, questions, to_keep = _evidence(questions, span, muted, settings, past, basis, waits)
+    followed, questions, to_keep = _evidence(questions, span, marks, settings, past, basis, waits)
     return Drift(
         span.days,
         questions,
@@ -440,10 +447,12 @@ def follow_version(
         label_offset(calibration),
         Figure(nan)
         if isinf(waits)
-        else mix_offset(span.counts, labelled, settings.recent_days, waits, fit),
+        else mix_offset(
+            without_events(span.counts, seen.holidays), labelled, settings.recent_days, waits, fit
+        ),
         settings.drift_level,
         _situation(seen, span, labelled, waits, settings.recent_days),
-        _vectors(seen, tables, settings.recent_days),
+        _vectors(seen, tables, span.days, settings.recent_days),
         begin=span.begin,
         to_keep=to_keep,
     )
@@ -454,7 +463,7 @@ def _asked(questions):
     return repr([(q.stream.name, q.stream.bets.shape[1], q.stream.weight) for q in questions])
 
 
-def _evidence(questions, span, muted, settings, past, basis, waits):
+def _evidence(questions, span, marks, settings, past, basis, waits):
     """What was said on every morning, the questions with how far all days lie from the usual, and
     what is to be kept of it."""
     place = past.days if past else 0
@@ -462,7 +471,7 @@ def _evidence(questions, span, muted, settings, past, basis, waits):
         [q.stream.days(place - span.begin) for q in questions],
         settings.drift_level,
         hold=settings.recent_days,
-        muted=muted[place:],
+        muted=marks[place:] & MUTED > 0,
         known=past.standing if past else None,
         keep=EVERY,
     )
@@ -484,7 +493,7 @@ def _evidence(questions, span, muted, settings, past, basis, waits):
         settled = len(span.days) - (28 if isinf(waits) else 3 * int(waits))
         kept = [s for s in since.standings[:-1] if s.days <= settled and _known(span, s.days)]
         said = _said(questions, span, followed)
-        return states(past, span.days[0], said, kept, _asked(questions), muted, basis)
+        return states(past, span.days[0], said, kept, _asked(questions), marks, basis)
 
     return followed, questions, to_keep
 
@@ -527,6 +536,8 @@ def _situation(seen, span, labelled, waits, recent):
         probabilities=all(c.grid.kind == "logit" for c in span.counts.values()),
         bins=seen.bins,
         latest=sum(lately) / len(lately),
+        festive=np.array([day in seen.holidays for day in span.days], dtype=bool),
+        recent=recent,
     )
 
 
@@ -589,15 +600,6 @@ def _beginning(days, last):
     return days[next(enough, starts[-1])]
 
 
-def muted_days(days: Sequence[date], calendar: pd.DataFrame) -> np.ndarray:
-    "Which of some days (bool) the calendar mutes."
-    muted, on = np.zeros(len(days), dtype=bool), np.array(days, dtype="datetime64[D]")
-    for entry in calendar[calendar.mutes].itertuples():
-        first, last = (np.datetime64(day.date(), "D") for day in (entry.first, entry.last))
-        muted |= (first <= on) & (on <= last)
-    return muted
-
-
 def _on_days(seen, days):
     "The tables of features with a row for each of the days."
     row = {d: i for i, d in enumerate(seen.feature_days)}
@@ -643,7 +645,7 @@ def _questions(seen, span, tables, labels, settings):
         if any(span.days[0] <= d <= span.days[-1] and n[d] for d in n)
     }
     asked = [
-        score_question(span.counts, span.reference, tolerance, recent, inputs),
+        score_question(span.counts, span.reference, tolerance, recent, inputs, seen.holidays),
         *feature_questions(
             days,
             tables,
@@ -654,11 +656,19 @@ def _questions(seen, span, tables, labels, settings):
             recent,
             inputs,
             unreadable,
+            seen.holidays,
         ),
-        *_about_labels(span, labels, settings),
+        *_about_labels(span, labels, settings, seen.holidays),
         *(
             ranked_question(
-                name, span.days, values, lots(name, days), SHARES[name], recent, span.begin
+                name,
+                span.days,
+                values,
+                lots(name, days),
+                SHARES[name],
+                recent,
+                span.begin,
+                seen.holidays,
             )
             for name, values in ranked.items()
         ),
@@ -666,7 +676,7 @@ def _questions(seen, span, tables, labels, settings):
     return [q for q in asked if q is not None]
 
 
-def _about_labels(span, labels, settings):
+def _about_labels(span, labels, settings, holidays):
     "Questions about labels, asked when the labels of their days are complete."
     tolerance, recent, mornings = settings.drift_tolerance, settings.recent_days, len(span.counts)
     labelled, fit, lag = labels
@@ -675,10 +685,15 @@ def _about_labels(span, labels, settings):
     known = _older_than(span, lag)
     late = [
         calibration_question(
-            known, labelled, settings.calibration_tolerance, recent, SHARES["calibration"], fit
+            without_events(known, holidays),
+            without_events(labelled, holidays),
+            settings.calibration_tolerance,
+            recent,
+            SHARES["calibration"],
+            fit,
         ),
-        positive_question(known, labelled, tolerance, recent, SHARES["positive rate"]),
-        loss_question(known, labelled, tolerance, recent, SHARES["loss"]),
+        positive_question(known, labelled, tolerance, recent, SHARES["positive rate"], holidays),
+        loss_question(known, labelled, tolerance, recent, SHARES["loss"], holidays),
     ]
     # labels that trickle in later must not look like fewer labels
     long_known = slice(max(0, len(span.days) - 3 * lag))
@@ -688,6 +703,7 @@ def _about_labels(span, labels, settings):
         recent,
         SHARES["share labelled"],
         begin=span.begin,
+        holidays=holidays,
     )
     return [*(later(q, lag, mornings) for q in late), later(share, 3 * lag, mornings)]
 
@@ -709,14 +725,19 @@ def lots(name: str, days: list[date]) -> np.ndarray:
     return np.array([np.random.default_rng([d.toordinal(), len(name)]).random() for d in days])
 
 
-def _vectors(seen, tables, recent):
-    "feature -> counts of the recent days, of the reference, and its binning rule."
+def _vectors(seen, tables, days, recent):
+    "feature -> counts of the recent days, of the reference, and its binning rule; no holidays."
     vectors = {}
+    before = [day not in seen.holidays for day in seen.reference_days]
+    now = [day not in seen.holidays for day in days[-recent:]]
     for feature in seen.compared:
         rule = seen.bins[feature]
         recent_days, reference = (
-            padded(table, places(rule)).sum(axis=0)
-            for table in (tables[feature][-recent:], seen.reference_features[feature])
+            padded(table[ordinary], places(rule)).sum(axis=0)
+            for table, ordinary in (
+                (tables[feature][-recent:], now),
+                (seen.reference_features[feature], before),
+            )
         )
         vectors[feature] = (recent_days, reference, rule)
     return vectors

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ..stats.attribution import Attribution, attribution, of_year
+from ..stats.holidays import LEAST
 from ..stats.sequential import MIN_DAYS
-from .alarms import lots, muted_days
+from .alarms import lots
+from .marked import known_holidays, muted_days
 from .model_day import ModelDay
 from .registered import ENOUGH_DAYS
 
@@ -26,6 +28,7 @@ class Course(NamedTuple):
 
     reference: list[date]
     watched: list[date]  # behind it, in order of time, without those that the calendar mutes
+    holidays: frozenset[date]  # of both; none where they are left out
     own: bool  # whether the reference is its own first days: the log has too few of the others
 
     @property
@@ -41,13 +44,17 @@ def course_of(view: ModelDay) -> Course:
     where these are fewer than 14, the first 28 days that it scored. Watched: the days that it
     scored since, from the 28th before the first look on: what was looked at is never added to from
     the front, because evidence that is read every day grows at its end. Nobody waits for a day that
-    is recorded as lost before it was explained.
+    is recorded as lost before it was explained. Holidays are left out, unless four of them are
+    among the days of the reference.
     """
     reader, model = view.reader, view.model
     kept = reader.contribution_days(model, view.version, view.as_of).event_date.dt.date
     lost = reader.lost_days(model) - set(kept)
     logged = set(reader.days(model, view.as_of)) - lost
     days = reader.days(model, view.as_of, view.version)
+    holidays = known_holidays(reader, model, view.as_of)
+    if len(holidays & logged & view.reference.days.keys()) < LEAST:
+        lost, logged, holidays = lost | holidays, logged - holidays, frozenset()
     scored = [d for d in days if d <= view.day and d not in lost]
     reference = [d for d in sorted(view.reference.days) if d in logged and d <= view.day]
     if own := len(reference) < MIN_DAYS:
@@ -57,7 +64,7 @@ def course_of(view: ModelDay) -> Course:
     first = min(behind, default=view.day - timedelta(BACK - 1))
     muted = muted_days(later, reader.calendar(model, view.as_of))
     watched = [d for d, mute in zip(later, muted) if d >= first and not mute]
-    return Course(reference, watched, own)
+    return Course(reference, watched, holidays, own)
 
 
 def attribution_of(view: ModelDay) -> Attribution:
@@ -84,7 +91,7 @@ def attribution_of(view: ModelDay) -> Attribution:
     values, lot = np.full((len(days), means.shape[1]), np.nan), np.zeros(len(days))
     values[asked], lot[asked] = means.to_numpy(), lots("attribution", list(means.index))
     told = list(means.columns), len(reference), lot, view.settings.drift_level, recent
-    return attribution(days, values, *told)
+    return attribution(days, values, *told, course.holidays)
 
 
 def _means(kept: pd.DataFrame, days: Sequence[date]) -> pd.DataFrame:

@@ -54,6 +54,7 @@ class _Counted:
     today: ScoreCounts
     figures_today: Mapping[str, Figure]
     week: Mapping[str, Figure]
+    ordinary: Mapping[str, Figure]  # of the days of the week that are no holidays
     score: KS
     drop: AccuracyDrop
     decisions: Mapping[str, int]
@@ -67,6 +68,7 @@ def _of_all(view):
         view.window(1),
         quality.today,
         quality.week,
+        quality.week,
         scores.ks,
         quality.accuracy_drop,
         view.tickets.decisions,
@@ -77,14 +79,15 @@ def _of_all(view):
 def _of_tenant(view, tenant):
     recent, reference = view.scores.recent_and_reference(tenant)
     today = view.counts(view.day, view.day, tenant)[view.day]
-    week = summary(recent, view.threshold)
+    week, ordinary = (summary(c, view.threshold) for c in (view.scores.recent(tenant), recent))
     return _Counted(
         view,
         today,
         summary(today, view.threshold),
         week,
+        ordinary,
         ks(recent, reference),
-        view.quality.drop_from_baseline(week),
+        view.quality.drop_from_baseline(ordinary),
         view.tickets.decisions_of(tenant),
         view.latency_of(tenant),
     )
@@ -148,9 +151,9 @@ def _latency(latency):
 
 def _degraded(view, counted):
     "Whether a tenant's own figures are clearly worse: its streams are not followed."
-    n = counted.week["accuracy"].n
+    n = counted.ordinary["accuracy"].n
     known = view.quality.baseline and n
-    losses = quality_losses(counted.week, view.quality.baseline) if known else []
+    losses = quality_losses(counted.ordinary, view.quality.baseline) if known else []
     return Figure(float(bool(losses)) if known else nan, n=n)
 
 

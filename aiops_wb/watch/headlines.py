@@ -121,6 +121,11 @@ def _nothing_to_compare(view):
             "There is nothing to compare with: this version was trained elsewhere. Choose days of "
             "the log with 'aiops-wb reference set'."
         )
+    if not view.quality.compared["accuracy"].n:
+        return (
+            "There is nothing to compare: all of these days with labels were holidays, and the "
+            "reference days are not."
+        )
     return ""
 
 
@@ -327,7 +332,7 @@ def _known_days(calendar, day):
     for entry in calendar.itertuples():
         if entry.last.date() >= day - timedelta(120) and entry.first.date() <= day:
             until = "" if entry.first == entry.last else f" to {entry.last:%-d %b}"
-            mutes = ", muted" if entry.mutes else ""
+            mutes = (", muted" if entry.mutes else "") + (", a holiday" if entry.holiday else "")
             names.append(f"{entry.name} ({entry.first:%-d %b}{until}{mutes})")
     return f" Known beforehand: {', '.join(names)}." if names else ""
 

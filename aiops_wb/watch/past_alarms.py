@@ -1,14 +1,14 @@
 """Evidence of alarms as it is kept: where a morning goes on, instead of at the first day.
 
 What is kept is used only where it is what following anew would come to: with the same method,
-settings and reference, the same muted days, and the same counts of every day before. Where it is
-not, an earlier one is looked for, and without any all days are followed. So it can cost time, but
-never change what is said.
+settings and reference, the same muted days and holidays, and the same counts of every day before.
+Where it is not, an earlier one is looked for, and without any all days are followed. So it can cost
+time, but never change what is said.
 """
 
 import inspect
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import cache
 from hashlib import blake2b
@@ -22,7 +22,17 @@ from ..config import Settings
 from ..log.alarm_states import AlarmState, KeptState
 from ..log.catalog import Reader
 from ..log.known import Known
-from ..stats import conformal, counts, days, drift, performance, points, sequential, streams
+from ..stats import (
+    conformal,
+    counts,
+    days,
+    drift,
+    holidays,
+    performance,
+    points,
+    sequential,
+    streams,
+)
 from ..stats.sequential import Standing
 from .registered import ENOUGH_DAYS, Reference
 
@@ -30,7 +40,7 @@ __all__ = ["EVERY", "Basis", "Past", "Said", "newest_past", "states"]
 
 EVERY = 7
 "A state is kept after every so many days."
-_METHOD = (conformal, counts, days, drift, performance, points, sequential, streams)
+_METHOD = (conformal, counts, days, drift, holidays, performance, points, sequential, streams)
 _OF_DAY = 3  # figures of a day that belong to no stream: events, labels, latency
 
 
@@ -123,8 +133,10 @@ class Basis(NamedTuple):
         unreadable: Iterable[str],
         waits: float,
         as_of: datetime | None,
+        festive: Collection[date] = (),
     ) -> "Basis":
-        "Of a version with a reference, binning rules and features with unreadable values."
+        """Of a version with a reference, binning rules and features with unreadable values; of all
+        days that are `festive` those of the reference count here, others as marks of their own."""
         rules = (
             settings.drift_level,
             settings.drift_tolerance,
@@ -135,6 +147,8 @@ class Basis(NamedTuple):
         told = [_method(), repr(rules), json.dumps(bins), *sorted(unreadable), str(reference.span)]
         if reference.days:
             told += [str(day) for day in reference.labelled]
+        before = {*reference.days, *reference.features[0]}
+        told += [f"holiday {day}" for day in sorted(before.intersection(festive))]
         read = (part for text in told for part in (text.encode(), b"\0"))
         return cls(_digest([*read, *_bytes_of(reference)]), reader.known(as_of))
 
@@ -173,16 +187,17 @@ def _bytes_of(reference) -> Iterator[bytes]:
         yield np.ascontiguousarray(table).tobytes()
 
 
-def _mutes(muted: np.ndarray) -> str:
-    "Of which days (days,) are muted."
-    return _digest([np.flatnonzero(muted).astype("<i4").tobytes()])
+def _mutes(marks: np.ndarray) -> str:
+    "Of the marks of days (days,), muted ones and holidays."
+    at = np.flatnonzero(marks)
+    return _digest([at.astype("<i4").tobytes(), marks[at].astype("<i4").tobytes()])
 
 
 def newest_past(
-    reader: Reader, model: str, version: str, day: date, basis: Basis, muted_between
+    reader: Reader, model: str, version: str, day: date, basis: Basis, marks_between
 ) -> Past | None:
     """The newest days before `day` whose evidence was kept and still is what it would be if they
-    were followed anew; None where none are. `muted_between`: which days are muted, from one to
+    were followed anew; None where none are. `marks_between`: the marks of days, from one to
     another."""
     known = reader.alarm_states(model, version, basis.digest, day - timedelta(1))
     changed = {}  # batches of then -> the earliest day that differs now
@@ -194,7 +209,7 @@ def newest_past(
             )
         if changed[then] and changed[then] <= state.event_date:
             continue
-        if state.mutes == _mutes(muted_between(state.first_day, state.event_date)):
+        if state.mutes == _mutes(marks_between(state.first_day, state.event_date)):
             return _read(reader, state, known)
     return None
 
@@ -221,7 +236,7 @@ def states(
     said: Said,
     standings: Iterable[Standing],
     asked: str,
-    muted: np.ndarray,
+    marks: np.ndarray,
     basis: Basis,
 ) -> list[KeptState]:
     "What is to be kept after each standing of days that were followed from `first` on."
@@ -229,7 +244,7 @@ def states(
     for standing in standings:
         end = standing.days
         parts = [_bytes(standing), *(part[begin:end].tobytes() for part in said)]
-        last, mutes = first + timedelta(end - 1), _mutes(muted[:end])
+        last, mutes = first + timedelta(end - 1), _mutes(marks[:end])
         told = previous, first, last, basis.digest, mutes, basis.known, asked
         key = _digest([repr(told).encode(), *parts])
         state = AlarmState(key, *told)

@@ -1,15 +1,17 @@
 """How good the model is, and whether it got worse."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from math import isnan, nan
 
 import numpy as np
 
+from ..stats.counts import total
 from ..stats.drift import AccuracyDrop
 from ..stats.performance import Figure, over_days_bootstrap, summary
 from .labels import Labels
+from .marked import known_holidays, ordinary
 from .model_day import ModelDay
 from .words import number, percent
 
@@ -77,14 +79,30 @@ class Quality:
 
     @cached_property
     def accuracy_drop(self) -> AccuracyDrop:
-        "Accuracy of the recent days against the reference days."
-        return self.drop_from_baseline(self.week)
+        "Accuracy of the recent days, without holidays, against the reference days."
+        first = self._of.day - timedelta(self._of.settings.recent_days - 1)
+        return self.drop_from_baseline(self._ordinary(first, self._of.day, self.week))
+
+    @cached_property
+    def compared(self) -> dict[str, Figure]:
+        "Figures of the newest complete days that are no holidays; of no events without any."
+        window = self._labels.complete_window or (date.max, date.min)
+        return self._ordinary(*window, self._labels.complete)
 
     @cached_property
     def losses(self) -> list[str]:
         """What got clearly worse than on the reference days, each in words: on the newest complete
-        days, because labels that came early are no fair sample."""
-        return quality_losses(self._labels.complete, self.baseline)
+        days, because labels that came early are no fair sample, and without holidays."""
+        return quality_losses(self.compared, self.baseline)
+
+    def _ordinary(self, first, last, whole):
+        "Figures of days that are no holidays; `whole` are those of all, where none is a holiday."
+        of = self._of
+        holidays = known_holidays(of.reader, of.model, of.as_of)
+        if not any(first <= day <= last for day in holidays):
+            return whole
+        days = {d: c for d, c in of.counts_by_day.items() if first <= d <= last}
+        return summary(total(ordinary(days, holidays).values(), of.grid), of.threshold)
 
     @property
     def degraded(self) -> bool | None:

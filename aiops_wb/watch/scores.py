@@ -4,6 +4,7 @@ from functools import cached_property
 
 from ..stats.counts import ScoreCounts, total
 from ..stats.drift import KS, ks, windows, worst
+from .marked import known_holidays, ordinary
 from .model_day import ModelDay
 from .quality import Quality
 
@@ -17,20 +18,31 @@ class Scores:
         self._of, self._quality = of, quality
 
     def recent_and_reference(self, tenant: str | None = None) -> tuple[ScoreCounts, ScoreCounts]:
-        "Counts of the recent days and of the reference days, of one tenant or all (None)."
-        settings = self._of.settings
-        spans = windows(self._of.day, settings.recent_days, settings.reference_days)
+        """Counts of the recent days and of the reference days, of one tenant or all (None);
+        holidays of the tenant are among neither."""
+        of = self._of
+        holidays = known_holidays(of.reader, of.model, of.as_of, tenant)
+        spans = self._spans
         recent, reference = (
-            total(self._counts(first, last, tenant), self._of.grid)
-            for first, last in (spans.recent, spans.reference)
+            total(ordinary(self._counts(*span, tenant), holidays).values(), of.grid)
+            for span in (spans.recent, spans.reference)
         )
         return recent, reference
+
+    def recent(self, tenant: str) -> ScoreCounts:
+        "Counts of the recent days of a tenant, holidays as well."
+        return total(self._counts(*self._spans.recent, tenant).values(), self._of.grid)
+
+    @property
+    def _spans(self):
+        settings = self._of.settings
+        return windows(self._of.day, settings.recent_days, settings.reference_days)
 
     def _counts(self, first, last, tenant):
         "Counts of each day; those of all tenants have been read."
         if tenant is not None:
-            return self._of.counts(first, last, tenant).values()
-        return [c for d, c in self._of.counts_by_day.items() if first <= d <= last]
+            return self._of.counts(first, last, tenant)
+        return {d: c for d, c in self._of.counts_by_day.items() if first <= d <= last}
 
     @cached_property
     def ks(self) -> KS:

@@ -175,7 +175,7 @@ def silences(
     """The silences of a model up to a day, as known at a time.
 
     Versions that are not watched count for nothing; None where no other has any event. Days
-    that the calendar mutes, or names as a holiday of one day, count for nothing.
+    that the calendar mutes, calls holidays, or has an entry of one day for, count for nothing.
     """
     rows = _watched_hours(reader, model, until, as_of)
     if rows.empty:
@@ -203,11 +203,12 @@ def _watched_hours(reader, model, until, as_of):
 
 
 def _holidays(calendar):
-    "Days that the calendar mutes, or has an entry for that is no longer than a day."
+    """Days that the calendar mutes, calls holidays, or has an entry for that is no longer than a
+    day."""
     days = set()
     for entry in calendar.itertuples():
         first, last = entry.first.date(), entry.last.date()
-        if entry.mutes or first == last:
+        if entry.mutes or entry.holiday or first == last:
             days |= {first + timedelta(i) for i in range((last - first).days + 1)}
     return days
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from math import isfinite
-from statistics import median
 from typing import Any, TypedDict
 
 import pandas as pd
@@ -11,6 +10,8 @@ import pandas as pd
 from ..log.catalog import Reader
 from ..log.handled import ACKNOWLEDGED, CLOSED
 from ..stats.drift import ALARM_SEVERITIES
+from ..stats.holidays import YEAR, expected
+from .marked import known_holidays
 from .silence import SILENCE
 from .view import View
 
@@ -20,8 +21,6 @@ DAYS = 60
 "Days of a course."
 COURSE = ("predictions", "alerts", "pr_auc_complete")
 "Figures whose course is drawn."
-SAME_WEEKDAYS = 8
-"Days of the same weekday before, of which the usual number of predictions is the middle."
 MOST_CHANGES = 60
 _BY_ITSELF = ("case", "case mute", "case assignee", "case comment")
 _BY_ITSELF += ("feature", "registered", "null words")
@@ -47,7 +46,8 @@ class Triage(TypedDict):
     waiting: dict[str, int]  # cases that nobody has acknowledged or closed: ticket, alert
     promise: str  # about tickets: kept, broken, none (nothing is automated), or unknown
     labels_until: str | None  # the newest day whose labels are in
-    usual: float | None  # predictions of such a weekday
+    usual: float | None  # predictions of such a weekday, or of a holiday on it
+    not_usual: str  # why it is not known; empty where it is
     course: dict[str, list[float | None]]  # by day, the last is the day itself
 
 
@@ -67,13 +67,15 @@ class Change(TypedDict):
 def triage(view: View) -> Triage:
     "What the front page says of a model on the day of a view, as known then."
     course = _course(view)
+    usual = _usual(view, course["predictions"])
     until = view.labels.complete_day
     return {
         "alarms": _alarms(view),
         "waiting": view.reader.waiting_cases(view.model, view.as_of),
         "promise": _promise(view),
         "labels_until": None if until is None else str(until),
-        "usual": _usual(course["predictions"]),
+        "usual": usual.rows,
+        "not_usual": usual.why,
         "course": course,
     }
 
@@ -126,10 +128,15 @@ def _plain(value):
     return None if value is None or not isfinite(value) else float(f"{value:.4g}")
 
 
-def _usual(predictions):
-    "The middle of the same weekdays before; None where there are too few."
-    before = [n for n in predictions[-8::-7] if n is not None][:SAME_WEEKDAYS]
-    return median(before) if len(before) >= 3 else None
+def _usual(view, course):
+    "The usual number of predictions, by those of the days before, as stored; `course` ends today."
+    holidays = known_holidays(view.reader, view.model, view.as_of)
+    rows = {view.day - timedelta(i): n for i, n in enumerate(reversed(course)) if n is not None}
+    if view.day in holidays:  # it is compared with those of the year before
+        first = view.day - timedelta(YEAR + DAYS)
+        stored = view.reader.course(view.model, first, view.day, COURSE[:1], view.as_of)
+        rows = {day: n for (day, _), n in stored.items()}
+    return expected(rows, view.day, holidays)
 
 
 def feed(reader: Reader, as_of: datetime) -> dict[str, Any]:

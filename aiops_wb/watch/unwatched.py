@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..stats.holidays import LEAST
 from ..stats.sequential import MIN_DAYS
 from ..stats.streams import BUILT_IN, Question
 from .registered import ENOUGH_DAYS
@@ -29,6 +30,8 @@ class Situation(NamedTuple):
     probabilities: bool  # whether the scores are any
     bins: Mapping  # of the features that a version was trained on
     latest: float  # events a day, lately
+    festive: np.ndarray = np.zeros(0, dtype=bool)  # (days,) whether each day was a holiday
+    recent: int = 7  # days that a change is measured over
 
 
 def not_asked(questions: Sequence[Question], known: Situation) -> dict[str, str]:
@@ -45,10 +48,12 @@ def too_little(question: Question, bar: float, horizon: int, known: Situation) -
     raise an alarm on its own, at the log evidence `bar`, from stakes that are spread over a
     `horizon` of days.
     """
+    if question.about != "volume" and known.own_day:
+        return OWN_DAY
+    if _holidays_alone(question, known):
+        return f"its last days were holidays, and fewer than {LEAST} are known to compare with"
     if question.about == "volume":
         return _no_past(question)
-    if known.own_day:
-        return OWN_DAY
     if question.earns is None:
         return ""
     earns, needed = question.earns(), bar + log(question.stream.bets.shape[1] * horizon)
@@ -60,6 +65,14 @@ def too_little(question: Question, bar: float, horizon: int, known: Situation) -
     if question.earns(alike=True) * WATCHABLE_DAYS >= needed:
         because = "usual days differ so much that"
     return f"{because} a critical change would take {found} to find"
+
+
+def _holidays_alone(question, known):
+    "Whether all days that a change would be measured over were holidays, and left out."
+    end = len(known.festive) - question.lag
+    days = known.festive[max(0, end - known.recent) : max(0, end)]
+    effect = question.stream.effect
+    return bool(len(effect) and np.isnan(effect[-1]) and len(days) and days.all())
 
 
 def _no_past(question):

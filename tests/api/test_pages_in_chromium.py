@@ -16,7 +16,7 @@ from serving import NOW, copy
 from aiops_wb.log.tokens import make_token, revoke_token
 from aiops_wb.watch.view import open_view
 
-pytestmark = [pytest.mark.slow, browser, needs_chromium]  # make browser runs them
+pytestmark = [browser, needs_chromium]
 AXE = os.environ.get("AXE_CORE")
 SERVE = "import sys; from aiops_wb.cli import main; sys.exit(main())"
 PAGES = ["/", f"/pages/models/{MODEL}?threshold=0.7", "/pages/proposals"]
@@ -48,7 +48,7 @@ class Person:
 
     def __init__(self, page, address, secret):
         self.page, self.address = page, address
-        page.call("Page.addScriptToEvaluateOnNewDocument", source=BROKEN)
+        page.first(BROKEN)
         self.open("/")
         self.type("input[name=token]", secret)
         page.press("Enter")
@@ -102,9 +102,7 @@ def test_two_people_change_a_threshold_and_put_it_back(bench, tmp_path):
     log = tmp_path / "served.log"
     with ExitStack() as stack:
         address, ran = stack.enter_context(served(bench, log, threshold_four_eyes=1))
-        for name in ("a", "b"):
-            (tmp_path / name).mkdir()
-        pages = [stack.enter_context(chromium(tmp_path / name)) for name in ("a", "b")]
+        pages = [stack.enter_context(chromium()) for _ in range(2)]
         ana, ben = (Person(*told) for told in zip(pages, (address, address), secrets))
         of_model = f"/pages/models/{MODEL}"
         ana.open(of_model)
@@ -165,7 +163,7 @@ def test_two_people_change_a_threshold_and_put_it_back(bench, tmp_path):
 
 def test_a_case_is_looked_after_beside_what_is_typed(bench, tmp_path):
     secret = make_token(bench.data, "eve", ["propose"], "root", NOW)
-    with served(bench, tmp_path / "log") as (address, _), chromium(tmp_path) as page:
+    with served(bench, tmp_path / "log") as (address, _), chromium() as page:
         person = Person(page, address, secret)
         person.open("/pages/cases?days=90")
         page.until("globalThis.htmx")
@@ -187,7 +185,7 @@ def test_a_case_is_looked_after_beside_what_is_typed(bench, tmp_path):
 def test_every_page_is_well(bench, tmp_path, width, dark):
     "Nothing is broken or cut off, and axe finds nothing serious."
     secret = make_token(bench.data, f"{width}{dark}", ["approve"], "root", NOW)
-    with served(bench, tmp_path / "log") as (address, _), chromium(tmp_path) as page:
+    with served(bench, tmp_path / "log") as (address, _), chromium() as page:
         person = Person(page, address, secret)
         for path in [*PAGES, "/pages/sign-in"]:
             if path == "/pages/sign-in":

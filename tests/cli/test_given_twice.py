@@ -46,6 +46,8 @@ ACTS = [
     ("retrain", "--stop-all", "so"),
     ("retrain", "--resume-all", "so"),
     ("calibrations", "make", "--model", MODEL, "--version", "v1"),
+    ("calendar", "holidays", "--country", "VN", "--years", "2026", *WHY),
+    ("calendar", "remove", "H-1", *WHY),
 ]
 OF_VERSIONS = [
     tuple(TRAIN),

@@ -100,6 +100,7 @@ CALLS = [
     ["calendar", "add", "Öffnung", "--from", "2026-11-02", *WHY],
     ["calendar", "list"],
     ["calendar", "remove", "kein Eintrag", *WHY],
+    ["calendar", "holidays", "--country", "DE", "--region", "Bayern", "--years", "2026", *WHY],
     ["repair"],
     ["backup", "kept", "--list"],
     ["restore", "kept", "--check"],

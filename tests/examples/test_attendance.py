@@ -335,7 +335,7 @@ def test_holidays_refuse_what_they_cannot_use(monkeypatch):
     with pytest.raises(ValueError, match="own holiday '2025-01-01' is not allowed"):
         holiday_calendar(date(2025, 1, 1), date(2025, 2, 1), own={"2025-01-01": "x"})
     monkeypatch.setitem(sys.modules, "holidays", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'aiops_wb\[demo\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'aiops_wb\[calendar\]'"):
         holiday_calendar(date(2025, 1, 1), date(2025, 2, 1))
     # a world with its own table does without
     assert len(check_ins(World(days=1, holidays={})))

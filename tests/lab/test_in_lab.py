@@ -18,7 +18,7 @@ from aiops_wb import open_snapshot
 from aiops_wb.stats.performance import confusion
 from aiops_wb.watch.view import View
 
-pytestmark = [pytest.mark.slow, browser, needs_chromium]  # make browser runs them
+pytestmark = [browser, needs_chromium]
 TOKEN = "a-token-of-this-test"
 AXE = os.environ.get("AXE_CORE", "")
 CELLS = (
@@ -132,7 +132,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(folder):
     "The notebook in a JupyterLab, its first cell run."
-    with lab(folder) as address, chromium(folder) as page:
+    with lab(folder) as address, chromium() as page:
         opened(page, address, "look.ipynb")
         run(page, 0)
         page.until("inside('.score')")
@@ -253,7 +253,7 @@ def themed(page, dark):
     page.until(f"document.body.dataset.jpThemeName === '{theme}'")
 
 
-@pytest.mark.skipif(not AXE, reason="axe-core is fetched by make browser")
+@pytest.mark.skipif(not AXE, reason="axe-core is fetched by make test-browser")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 400])
 def test_axe_finds_nothing_serious_in_it(page, width, dark):

@@ -12,6 +12,7 @@ from conftest import MODEL, Bench, events
 from aiops_wb.config import Settings
 from aiops_wb.log.acts import Act
 from aiops_wb.log.catalog import Reader
+from aiops_wb.log.holidays import Declared
 from aiops_wb.log.ingest import ingest
 from aiops_wb.log.promises import Promise, Unit
 from aiops_wb.log.shadow import Pair
@@ -178,6 +179,8 @@ def said(store, now, nth):
     store.watch(now, who, MODEL, "v1", bool(nth), why)
     store.name_feature(now, who, MODEL, "x", f"name {nth}", "km", why)
     store.annotate(now, who, DAY, DAY, f"entry {nth}", why, MODEL)
+    until = DAY + timedelta(nth)
+    store.enter_holidays(now, who, Declared("VN"), {until: "a feast"}, until, why)
     store.propose_threshold(now, who, MODEL, "v1", OWN, 600 + nth, 500 + nth, why)
     store.acknowledge(now, who, [*store.handled_cases().case_id[nth : nth + 3], "D-1"], why)
     store.assign_cases(now, who, [store.handled_cases().case_id[nth]], f"somebody {nth}", why)

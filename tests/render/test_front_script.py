@@ -7,7 +7,7 @@ from test_pages import ALARM, morning, well
 
 from aiops_wb.render.pages import index_page, write_pages
 
-pytestmark = [pytest.mark.slow, browser, needs_chromium]  # make browser runs them
+pytestmark = [browser, needs_chromium]
 
 FIND = """
 const finder = document.querySelector(".finder");
@@ -35,7 +35,7 @@ def test_rows_are_found_by_a_word_and_by_how_a_model_stands(tmp_path, width):
 def test_what_is_new_since_one_last_looked_is_marked(tmp_path):
     "The browser keeps the day that it showed last; showing the same day again changes nothing."
 
-    with chromium(tmp_path) as page:
+    with chromium() as page:
 
         def seen(day, **models):
             morning(tmp_path, day, **models)

@@ -410,10 +410,9 @@ def test_a_page_that_is_opened_from_a_folder_moves(tmp_path):
 AXE = os.environ.get("AXE_CORE", "")
 
 
-@pytest.mark.slow  # make browser runs it as well, and fetches what it needs
 @browser
 @needs_chromium
-@pytest.mark.skipif(not AXE, reason="axe-core is fetched by make browser")
+@pytest.mark.skipif(not AXE, reason="axe-core is fetched by make test-browser")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 400])
 def test_axe_finds_nothing_serious(tmp_path, width, dark):

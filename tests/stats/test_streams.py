@@ -193,7 +193,7 @@ def test_the_chance_of_a_day_is_no_smaller_than_that_of_rows():
     found = found_on_a_day(np.random.default_rng(3), [1.0, 0.3])
     question = found.questions[1]
     now, normal, tolerance = question.since.args
-    usual, n = normal.at(now.weekday)[0][0], now.n[0]
+    usual, n = normal.at(now.kind)[0][0], now.n[0]
     rows = []
     for k in range(now.hits.shape[1]):
         margin = tolerance + 2 * normal.error[k]

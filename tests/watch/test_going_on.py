@@ -181,6 +181,27 @@ def test_days_that_are_muted_afterwards(store, first, goes_on):
     assert_same(seen, anew(store, 83))
 
 
+@pytest.mark.parametrize(("places", "goes_on"), [((80,), True), ((20, 81), False), ((-10,), False)])
+def test_days_that_are_called_holidays_afterwards(store, places, goes_on):
+    "Lately, among the days that were followed, and among those of the training."
+    before, now = on(store, 83), morning_of(YEAR.days[82])
+    for place in places:
+        day = YEAR.days[0] + timedelta(place)
+        store.annotate(now, "ana", day, day, "a feast", "it was one", holiday=True)
+    as_known_before = on(store, 81)
+    assert as_known_before.begin > 0 and as_known_before.calendar.empty
+    seen = on(store, 83)
+    assert (seen.begin > 0) == goes_on and len(seen.calendar) == len(places)
+    assert not np.array_equal(seen.followed.evidence, before.followed.evidence)
+    whole = anew(store, 83)
+    assert_same(seen, whole)
+    with store.transaction():
+        store.keep_alarm_states(MODEL, VERSION, anew(store, 76, now).to_keep())
+    going_on = on(store, 83)
+    assert going_on.begin > 0  # from what was kept with these holidays
+    assert_same(going_on, whole)
+
+
 @pytest.mark.parametrize("table", ["score_counts", "feature_counts", "latency_counts"])
 def test_counts_of_any_kind_that_come_late_are_seen_from_their_day_on(store, table):
     "Whatever an alarm rests on: a day is as it was only where no later batch says more of it."

@@ -1,8 +1,9 @@
 """Holidays: a country's, with a company's own over them."""
 
-import importlib
 from collections.abc import Mapping
 from datetime import date
+
+from ...watch.holidays import library
 
 __all__ = ["holiday_calendar"]
 
@@ -27,18 +28,9 @@ def _public(country, first, last):
     "The country's holidays in the years of some days."
     years = range(first.year, last.year + 1)
     try:
-        return _library().country_holidays(country, years=years, language="en_US")
+        return library().country_holidays(country, years=years, language="en_US")
     except NotImplementedError:
         raise ValueError(
             f"country {country!r} has no holiday calendar: use a two-letter ISO code such as 'VN' "
             "or 'DE'."
-        ) from None
-
-
-def _library():
-    try:
-        return importlib.import_module("holidays")
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "the holiday calendars are not installed: pip install 'aiops_wb[demo]'."
         ) from None
