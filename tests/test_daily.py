@@ -333,8 +333,7 @@ def test_reports_of_old_days_are_packed_where_settings_say_so(figured):
         run(figured.data, reports, NOW, told, show="none")
         return [path.parent.name for path in reports.glob("*/reports.zip")]
 
-    assert go(figured).reports == [] and not list(reports.glob("*/reports.zip"))
-    assert packed() == ["2026-03-01"] == packed()
+    assert packed() == ["2026-03-01"]
     (reports / "2026-03-01" / "reports.zip").write_bytes(b"none")
     (reports / "2026-03-01" / MODEL / "drift.html").write_text("<p>again")
     ran = run(figured.data, reports, NOW, told, show="none")

@@ -294,6 +294,7 @@ def test_somebody_is_removed_from_archives_of_reports_and_others_stay(bench, mon
     assert "packed away" in (mine.parent / MODEL / "reasons.html").read_text()
 
 
+@pytest.mark.slow
 def test_an_archive_that_cannot_be_read_is_said_to_be_still_there(bench, monkeypatch, capsys):
     monkeypatch.setattr(Call, "now", lambda self: NOW)
     with logger(bench) as log:

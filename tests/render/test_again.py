@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -11,7 +12,7 @@ from test_daily import notebook
 from aiops_wb.log.errors import Busy, StoreError
 from aiops_wb.log.passing import is_passing, killed_from_outside, passes, pauses
 from aiops_wb.render.again import run_again
-from aiops_wb.render.engine import Job, run_jobs
+from aiops_wb.render.engine import Job, ReportResult, run_jobs
 
 PASSES = [
     Busy("another process"),
@@ -58,6 +59,30 @@ SOURCES = {
 }
 
 
+def test_a_result_that_may_pass_is_asked_for_again_and_its_last_is_told():
+    tries, slept, told = [], [], []
+    jobs = [Job(name, Path(), Path(), {}, name) for name in ("well", "short", "never")]
+
+    def run(some, parallel, on_done):
+        tries.append((parallel, [one.name for one in some]))
+        failed = {"never", "short"} if len(tries) == 1 else {"never"}
+        got = [result_of(one.name, one.name in failed) for one in some]
+        for one in got:
+            on_done(one)
+        return got
+
+    results = run_again(run, jobs, 2, [2.0, 8.0], slept.append, told.append)
+    assert [one.state for one in results] == ["ok", "ok", "failed"]
+    assert tries == [(2, ["well", "short", "never"]), (1, ["short", "never"]), (1, ["never"])]
+    assert slept == [2.0, 8.0] and [one.name for one in told] == ["well", "short", "never"]
+    assert results[2].error == "why\n(tried 3 times)"
+
+
+def result_of(name, failed):
+    return ReportResult(name, *(("failed", "why") if failed else ("ok",)), passing=failed)
+
+
+@pytest.mark.slow
 def test_a_report_whose_failure_may_pass_is_tried_again_alone(tmp_path):
     "Two further tries: one is enough for what was short of memory, and what is killed fails."
     place, told, slept, parallels = str(tmp_path), [], [], []
