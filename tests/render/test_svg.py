@@ -70,6 +70,12 @@ def test_a_path_leads_where_its_points_are(lines, closed):
     assert box == (*told.min(axis=0), *told.max(axis=0))
 
 
+def test_curves_keep_their_points():
+    codes = [Path.MOVETO, *[Path.CURVE3] * 2, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
+    points = [(5, 5), (15, 5), (15, 15), (10, 20), (5, 20), (0, 15), (0, 0)]
+    assert written(Path(points, codes)) == ("M5 5q10 0 10 10c-5 5-10 5-15 0z", (0, 5, 15, 20))
+
+
 def drawn(draw, **options):
     "A chart of one panel on which something was drawn."
     with mpl.rc_context(STYLE):
@@ -132,6 +138,47 @@ def test_what_reaches_beyond_a_panel_is_cut_off_there():
     assert all(0 <= x <= wide and 0 <= y <= high for part in places(line) for x, y in part)
 
 
+def test_a_gap_parts_a_line_and_signs_beyond_a_panel_are_none():
+    def gapped(ax):
+        ax.plot([0, 1, 2, 3, 4], [0, 1, np.nan, 2, 3], color=BLUE)
+        ax.plot([0, 1, 2, 3, 4, 2], [1, 1, 1, 1, 1, 9], "o", color=GREY)
+        ax.set(xlim=(1, 3), ylim=(0, 3))
+
+    told = dict((rule, d) for d, rule in shapes(drawn(gapped)))
+    line = next(d for rule, d in told.items() if f"stroke:{BLUE}" in rule)
+    dots = next(d for rule, d in told.items() if "stroke-linecap:round" in rule)
+    assert len(places(line)) == 2 and len(places(dots)) == 3, "one on each edge is seen"
+
+
+def test_what_lets_light_through_does_so_as_the_artist_says():
+    def pale(ax):
+        ax.plot([0, 1], color=(0, 0, 1, 0.9), alpha=0.3)
+        ax.fill_between([0, 1], [0, 0], [1, 1], color=(1, 0, 0, 0.2))
+        ax.text(0, 0, "a", alpha=0.6)
+
+    rules = [rule for one in drawings(drawn(pale)._repr_svg_()) for rule in one.rules.values()]
+    seen = {m for rule in rules for m in re.findall(r"(stroke|fill)-opacity:([\d.]+)", rule)}
+    assert seen >= {("stroke", "0.3"), ("fill", "0.2"), ("fill", "0.6")}
+
+
+def test_text_stands_where_it_is_aligned_to_and_turns_about_where_it_begins():
+    def told(ax):
+        ax.text(0.5, 0.5, "middle", ha="center", transform=ax.transAxes)
+        ax.text(0.5, 0.5, "turned", ha="center", rotation=60, transform=ax.transAxes)
+
+    (found,) = drawings(drawn(told)._repr_svg_())
+    by = {e.text: (e, found.rules[e.get("class")]) for e in found.every("text")}
+    middle, rule = by["middle"]
+    chart = drawn(told)
+    chart.dpi = 72
+    chart._repr_svg_()
+    assert abs(int(middle.get("x")) - 10 * chart.axes[0].bbox.get_points()[:, 0].mean()) <= 1
+    assert "text-anchor:middle" in rule and middle.get("transform") is None
+    turned, rule = by["turned"]
+    x, y = turned.get("x"), turned.get("y")
+    assert "anchor" not in rule and turned.get("transform") == f"rotate(-60 {x} {y})"
+
+
 def test_a_hatch_is_a_pattern_of_the_drawing():
     def hatched(ax):
         ax.axvspan(0, 1, facecolor="none", edgecolor=GREY, hatch="///", lw=0)
@@ -139,6 +186,9 @@ def test_a_hatch_is_a_pattern_of_the_drawing():
     svg = drawn(hatched)._repr_svg_()
     pattern = re.search(r'<pattern id="([\w-]+)"', svg)[1]
     assert f"fill:url(#{pattern})" in svg
+    lines = places(re.search(r'<pattern .*?<path class="\w+" d="([^"]*)"', svg)[1])
+    assert len(lines) > 6, "lines rise to the right, in a square of 72 points and what repeats it"
+    assert all(x1 > x0 and y1 - y0 == x0 - x1 for (x0, y0), (x1, y1) in lines)
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")

@@ -137,7 +137,7 @@ class SvgRenderer(RendererBase):
         "Where lines are cut off: at the edge of their panel, or of the drawing."
         within = gc.get_clip_rectangle()
         if within is None:
-            return (-1.0, -1.0, self.width + 1, self.height + 1)
+            return (0.0, 0.0, self.width, self.height)
         return tuple(within.padded(gc.get_linewidth() / 2).extents)
 
     def _dotted(self, gc, marker, sign, face):
