@@ -4,7 +4,7 @@ import pytest
 from browser import browser, needs_chromium
 from conftest import Bench, events
 from devtools import chromium
-from test_cases import DAY, MODEL, NOW, opened
+from test_cases_page import DAY, MODEL, NOW, opened
 
 from aiops_wb.config import Settings
 from aiops_wb.render.cases import write_cases

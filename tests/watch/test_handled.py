@@ -242,6 +242,21 @@ def test_the_commands_do_and_tell_it(house, made, capsys, monkeypatch):
     assert given("cases", "list", "--state", "closed").splitlines() == [second, "1 case"]
     (row,) = json.loads(given("cases", "list", "--state", "acknowledged", "--json"))
     assert (row["case_id"], row["by"], row["muted_until"]) == (one, "ana", "2026-03-09")
+    assert "given to Zoë" in given("cases", "assign", one, "--to", "Zoë", "--why", "on duty")
+    again = given("cases", "assign", one, "--to", "Zoë", "--why", "on duty")
+    assert again.endswith("Zoë (it was so already: nothing was written)\n")
+    assert "commented on" in given("cases", "comment", one, "--text", "=1+1")
+    said = given("cases", "show", one)
+    for words in ("it is Zoë's (given by ana)", "ana said: =1+1", "muted until 2026-03-09 by ana"):
+        assert words in said
+    (header, row) = given("cases", "list", "--csv", "--assignee", "Zoë").splitlines()
+    assert row.startswith(one) and ",'=1+1," in row and header.endswith("delivery,similar")
+    whole = json.loads(given("cases", "show", one, "--json"))
+    assert [done["what"] for done in whole["history"]][-2:] == ["case assignee", "case comment"]
+    assert whole["sent"][0]["state"] == "delivered" and whole["alike"] == []
+    assert given("cases", "list", "--entity", "nobody") == "0 cases, 0 open\n"
+    assert "there is no case 'A-9'" in given("cases", "show", "A-9", code=1)
+    assert "choose one of" in given("cases", "list", "--csv", "--json", code=2)
     assert "D-1 is acknowledged" in given("drift", "acknowledge", "D-1", "--why", "known")
     assert "moved [acknowledged by ana 2026-03-03: known]" in given("drift", "list")
     (row,) = json.loads(given("drift", "list", "--json"))
