@@ -67,7 +67,8 @@ class CountRowReads(BatchReads):
                    sum(n_labelled)::INTEGER AS n_labelled, sum(n_positive)::INTEGER AS n_positive
             FROM score_counts{where}
             GROUP BY ALL
-            HAVING sum(n) <> 0""",
+            HAVING sum(n) <> 0
+            ORDER BY day, version, name, points""",
             values | {"first": start, "versions": versions, "names": names},
         ).fetchnumpy()
         named = [np.asarray(rows[c], dtype=np.int64) for c in ("day", "version", "name", "points")]
