@@ -188,6 +188,7 @@ def test_somebody_who_stood_everywhere_is_nowhere_and_does_not_come_back(planted
     assert given(bench, "ingest") == 0 and "0 loaded" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_page_of_cases_is_made_anew_without_them(bench, monkeypatch, capsys):
     "Of another case that was opened by what became of theirs, the name alone goes."
     monkeypatch.setattr(Call, "now", lambda self: NOW)
