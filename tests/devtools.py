@@ -75,6 +75,10 @@ class Page:
     def dark(self, dark):
         self._page.emulate_media(color_scheme="dark" if dark else "light")
 
+    def paper(self, printed=True):
+        "Show the document as it is printed, or on the screen again."
+        self._page.emulate_media(media="print" if printed else "screen")
+
     def press(self, key, times=1, shift=False):
         "A key, pressed so often."
         for _ in range(times):

@@ -46,7 +46,7 @@ def test_cases_are_found_and_a_command_is_put_together(tmp_path):
         one, two, three, four = sorted(store.cases().case_id)
         store.mute(NOW, "ana", [one, three], DAY.replace(day=30), DAY, "known")
         write_cases(tmp_path, store, Settings(data=bench.data))
-    with chromium(tmp_path) as page:
+    with chromium() as page:
         page.show((tmp_path / "cases.html").as_uri())
         page.until("document.querySelector('output')?.textContent === '4 of 4 shown'")
         told = page.ask(FIND)

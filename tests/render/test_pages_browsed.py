@@ -6,6 +6,7 @@ import os
 from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import matplotlib as mpl
 import numpy as np
@@ -23,7 +24,7 @@ from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.points import Grid
 from aiops_wb.stats.thresholds import curve
 
-pytestmark = [pytest.mark.slow, browser, needs_chromium]  # make browser runs them
+pytestmark = [pytest.mark.slow, browser, needs_chromium]  # make test-browser runs them
 AXE = os.environ.get("AXE_CORE")
 FOUND = """
 axe.run().then(({ violations }) => violations.map(
@@ -61,17 +62,17 @@ def morning(tmp_path_factory):
 
 def shown(page, path, width=1200, dark=False, at=""):
     page.show(path.as_uri() + at, width, 900, dark)
-    page.until(f"location.href.endsWith({json.dumps(path.name + at)})")
+    page.until(f"location.pathname.endsWith({json.dumps('/' + quote(path.name))})")
     page.until("document.readyState === 'complete'")
 
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1200, 390])
-def test_every_page_is_well(morning, tmp_path, width, dark):
+def test_every_page_is_well(morning, width, dark):
     "Nothing is broken or cut off, and axe finds nothing serious, folded or not."
     pages = [*morning.glob("*.html"), *(morning / "2026-03-05").rglob("*.html")]
     assert len(pages) >= 3 + 1 + 2 * 8
-    with chromium(tmp_path) as page:
+    with chromium() as page:
         for path in pages:
             shown(page, path, width, dark)
             for all_open in (False, True):
@@ -88,16 +89,16 @@ def test_every_page_is_well(morning, tmp_path, width, dark):
         assert not page.errors
 
 
-def test_what_is_folded_opens_for_a_link_a_key_and_paper(morning, tmp_path):
+def test_what_is_folded_opens_for_a_link_a_key_and_paper(morning):
     performance = morning / "2026-03-05" / "late" / "performance.html"
     part = "document.getElementById('Calibration').checkVisibility()"
     word = "document.querySelector('.words dd').checkVisibility()"
-    with chromium(tmp_path) as page:
+    with chromium() as page:
         shown(page, performance)
         assert not page.ask(part) and not page.ask(word)
-        page.call("Emulation.setEmulatedMedia", media="print")
+        page.paper()
         assert page.ask(part)
-        page.call("Emulation.setEmulatedMedia", media="")
+        page.paper(False)
         page.ask("document.querySelector('.fold summary').focus()")
         page.press("Enter")
         assert page.ask("document.querySelector('.fold').open")
