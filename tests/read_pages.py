@@ -78,6 +78,8 @@ def _lost(path, href):
     target = path.parent / unquote(file) if file else path
     if not target.is_file():
         return True
+    if "=" in place:  # what a script shows of a page
+        return "<script" not in target.read_text(encoding="utf-8")
     told = target.read_text(encoding="utf-8") if place else ""
     return bool(place) and f' id="{escape(unquote(place))}"' not in told
 

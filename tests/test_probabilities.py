@@ -331,6 +331,7 @@ OTHERS = {  # what is called alike and is something else
     "stats.drift.KS.__init__:at": MADE,
     "stats.streams.Question.__init__:at": "places of sets",
     "render.vocabulary.looked_at:at": "places of sets",
+    "render.plots.narrow.stacked:cuts": "places on a sheet",
     "stats.conformal.is_narrow:threshold": "the width of an interval",
     "stats.automation.level_at:cuts": SHARES,
     "stats.decisions.risk_level:cuts": SHARES,

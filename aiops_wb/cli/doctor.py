@@ -58,7 +58,8 @@ def _settings(call) -> Finding:
 
 def _shadowed(call):
     "Variables that say another thing than the file of settings does, which is read without them."
-    file = tomllib.loads(settings_file(call.config, call.settings.data).read_text("utf-8"))
+    path = settings_file(call.config, call.settings.data)
+    file = tomllib.loads(path.read_text(encoding="utf-8"))
     told = (s for s in sources(**call.chosen) if s.source.startswith("variable "))
     return [s.source.removeprefix("variable ") for s in told if s.name in file]
 

@@ -54,6 +54,7 @@ _MEANINGS = {
     "candidate": "A threshold that is compared with the one in force; nothing is changed by "
     "looking.",
     "case": "What somebody works on: alerts of one entity belong to one.",
+    "delivery": "To which receiver a case was handed, and when; or that it was not taken.",
     "challenger": "A version that scores in the shadow what another decides, to be compared "
     "with it.",
     "complete": "Days whose labels are in, as far as the way in which labels have arrived so "
@@ -117,6 +118,8 @@ _MEANINGS = {
     "level that it has without drift for as many events.",
     "quantile q": "The distance between score and label that the stated share of past events "
     "stayed within.",
+    "risk": "The model's score, and how many of such events are positive by what is known of "
+    "labels: the ends of the calibrated interval.",
     "reason": "A feature that moved a score, with the factor by which it multiplied the odds.",
     "recall": "Of the positive events whose label is known, the share at or above the threshold.",
     "recent change": "How far the last days lie from the reference, in the unit of the stream.",
@@ -125,6 +128,8 @@ _MEANINGS = {
     "ROC-AUC": "The chance that a positive event has a higher score than a negative one; .5 is "
     "a toss.",
     "route": "Where an event goes: ticket, a person, or logged only.",
+    "similar": "Earlier cases of the same entity, then of the same site with the same first "
+    "reason, and how they ended.",
     "safeguard": "What has to hold before a version is trained or takes over.",
     "score": "What the model says of an event; here a probability of being positive unless the "
     "page says otherwise.",
