@@ -28,7 +28,7 @@ demo: $(READY)  ## replay real flights of 2013 with two models and make their da
 
 test: $(READY) clean-check export-check lint  ## everything that CI checks
 	@$(BIN)/python -m compileall -q aiops_wb tests/*.py  # else each process that tests start may do it again
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 slow: $(READY)  ## the longer checks
 	$(BIN)/python -m pytest -q -m "slow and not browser" -rs

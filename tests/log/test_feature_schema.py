@@ -152,7 +152,11 @@ def test_what_was_known_before_a_feature_widened_stays(log):
 
 
 @pytest.mark.parametrize(
-    ("first", "again"), [("csv", "csv"), ("jsonl", "parquet"), ("parquet", "csv")]
+    ("first", "again"),
+    [
+        ("jsonl", "parquet"),
+        *(pytest.param(f, "csv", marks=pytest.mark.slow) for f in ("csv", "parquet")),
+    ],
 )
 def test_the_same_rows_are_duplicates_whatever_their_features_are_stored_as(log, first, again):
     old = {"amount": ["5", "7.50"], "night": [True, False], "gate": ["12", "7"]}

@@ -61,7 +61,7 @@ def ids(tmp_path, kind="predictions"):
         ("threading.Thread(target=lambda: log.log(0.5, AT, prediction_id='c')).start()", 0),
     ],
 )
-@pytest.mark.parametrize("seconds", [None, 600])
+@pytest.mark.parametrize("seconds", few([None, 600], 600))
 def test_an_end_without_close_loses_nothing(tmp_path, ending, code, seconds):
     done, _, err = run(
         tmp_path,

@@ -83,6 +83,7 @@ def test_no_code_and_no_look_come_from_the_working_directory(tmp_path, monkeypat
     assert "taken from here" not in asked.target.read_text()
 
 
+@pytest.mark.slow
 def test_a_morning_takes_no_code_from_where_it_runs_nor_from_its_folders(tmp_path):
     folders = [tmp_path / name for name in ("here", "data", "pages")]
     for folder in folders:
