@@ -14,6 +14,7 @@ NAMES = sorted([*COMMANDS, "logger"])
 LONG = {
     "accept",
     "acknowledge",
+    "acts",
     "adopt",
     "approve",
     "back",
