@@ -20,7 +20,8 @@ def close(
     outcome: Annotated[
         Literal["confirmed", "dismissed", "unclear"] | None,
         typer.Option(
-            help="how they ended, for people to read; a label is 'ingest'ed", show_default=False
+            help="how they ended, for people to read; a label comes by 'aiops-wb ingest'",
+            show_default=False,
         ),
     ] = None,
 ):

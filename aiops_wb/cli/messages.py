@@ -43,10 +43,15 @@ def show_message(
     every = [*failures(until[day]), *changed(until, day)]
     items = [item for item in every if item.kind in call.settings.message_on]
     message = written(until, items, call.settings) if items else None
+    none = (
+        "nothing that message_on asks for happened"
+        if every
+        else "nothing changed and nothing failed"
+    )
     if as_json:
         print_json({"day": day, "message": message and message._asdict()})
     elif message is None:
-        line(f"{day}: nothing changed and nothing failed, so nothing is sent")
+        line(f"{day}: {none}, so nothing is sent")
     else:
         line(message.title)
         line()

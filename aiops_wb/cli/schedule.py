@@ -47,7 +47,8 @@ Cron = Annotated[bool, typer.Option("--cron", help="a line for cron in the place
 Pages = Annotated[
     Literal["all", "last", "none"],
     typer.Option(
-        "--reports", help="pages of all days that are due, a missed one as well, or as daily"
+        "--reports",
+        help="write reports of every day that is due, missed ones too, of the last one, or none",
     ),
 ]
 USUAL = time(5, 30)

@@ -217,9 +217,12 @@ def news(manifest: Mapping, before: Mapping | None) -> list[News]:
     day, told = manifest["day"], []
     earlier = (before or {}).get("models", {})
     for model, entry in sorted(manifest["models"].items()):
+        was = earlier.get(model, {})
+        if entry["state"] == "silent" != was.get("state"):
+            told.append(News(day, "opened", _first(entry.get("alarm", "")), model))
         if "triage" not in entry:
             continue
-        was, alarms = earlier.get(model, {}), entry["triage"]["alarms"]
+        alarms = entry["triage"]["alarms"]
         for alarm in _opened(alarms, was, day):
             told.append(News(day, "opened", _first(alarm["says"]), model, alarm["id"]))
         still = {alarm["id"] for alarm in alarms}

@@ -82,8 +82,9 @@ _MEANINGS = {
     "high risk": "Events whose risk level is HIGH or CRITICAL: HIGH begins at the threshold, "
     "unless a log keeps fixed cuts.",
     "in force": "What decides now.",
-    "interval": "Where the truth lies in 95 of 100 such cases, if the assumption named beside "
-    "it holds.",
+    "interval": "Of a figure: where the truth lies in 95 of 100 such cases, if the assumption "
+    "named beside it holds. Of a score: between which shares such events are positive, by its "
+    "calibration.",
     "Jensen-Shannon": "A distance between two distributions, from 0 (alike) to 1.",
     "kind": "Of a change: covariate (what the model takes in moved), label shift (positives "
     "became more or less frequent), concept (the same events turn out otherwise), data quality, "
@@ -173,10 +174,7 @@ _ALSO = {
         "held out",
         "held-out figures",
     ),
-    "interval": (
-        "95 % interval",
-        "prediction interval",
-    ),
+    "interval": ("95 % interval",),
     "KS": (
         "largest gap",
         "KS p-value",

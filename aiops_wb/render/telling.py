@@ -2,11 +2,11 @@
 of life.
 
 What is promised of a message: from the first run on that knows an address, it gets each item **at
-least once**, if it takes what it is sent within a week; of what failed, what failed in a run that
-tells. An attempt is on the disk before anything else is done, so an item comes
-twice only where the machine stopped between the receiver's answer and that, or where the receiver
-took what it did not confirm in time; the message ends with the same id then. The sign of life says
-nothing and is given at most once a run.
+least once**, if it takes what it is sent within a week. What failed is told by the runs in which it
+fails, and no more once it is made up for. An attempt is on the disk before anything else is done,
+so an item comes twice only where the machine stopped between the receiver's answer and that, or
+where the receiver took what it did not confirm in time; the message ends with the same id then,
+unless something new is told with it. The sign of life says nothing and is given at most once a run.
 """
 
 import logging

@@ -53,7 +53,7 @@ def expected(rows: Mapping[date, float], day: date, holidays: Collection[date] =
     """How many rows are usual on a day, by those of the days before.
 
     On a holiday: those of its weekday, times the geometric mean of what the holidays of the year before had
-    of the usual of theirs; unknown with fewer than four of these.
+    of the usual of theirs; unknown with fewer than four of these. A holiday without a row is none of them.
     """
     usual = _of_weekday(rows, day, holidays)
     if usual is None:

@@ -404,6 +404,22 @@ def test_what_opened_closed_and_changed_since_the_morning_before_is_said(tmp_pat
     )
 
 
+def test_where_a_day_is_silent_or_failed_nobody_says_that_no_alarm_opened(tmp_path):
+    silent = {"state": "silent", "alarm": "No prediction came. Ask.", "reports": {}, "line": ""}
+    failed = {"state": "failed", "error": "no room", "reports": {}}
+    for day, entry in (("2026-03-03", silent), ("2026-03-04", silent), ("2026-03-05", failed)):
+        morning(tmp_path, day, late=entry)
+    assert on_front(tmp_path, "2026-03-03")[1] == [
+        ("2026-03-03", "opened", "No prediction came.", "late", "")
+    ]
+    assert on_front(tmp_path, "2026-03-04")[1] == [], "it is no news on the second day"
+    write_pages(tmp_path)
+    for name in ("index.html", "2026-03-04/index.html", "2026-03-05/index.html"):
+        assert "Where figures of the day are known, no alarm opened" in text(
+            (tmp_path / name).read_text()
+        )
+
+
 def test_the_feed_says_what_lies_aside_and_how_many_rows_are_missing(tmp_path):
     low, high, *usual = (CALM["course"] | {"predictions": [n]} for n in (300.0, 1801, 450, 1800))
     few, as_ever = ({"course": course} for course in usual)

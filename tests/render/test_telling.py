@@ -344,6 +344,11 @@ def test_messages_are_shown_listed_and_tried(tmp_path, mail, monkeypatch, capsys
     assert "threshold of late 1: 0.6, by ana" in said("show")
     assert said("show", "--date", "2026-03-01").endswith("so nothing is sent\n")
     assert json.loads(said("show", "--json"))["message"]["kind"] == "info"
+    monkeypatch.setenv("AIOPS_MESSAGE_ON", '["failed"]')
+    assert said("show") == (
+        "2026-03-02: nothing that message_on asks for happened, so nothing is sent\n"
+    )
+    monkeypatch.delenv("AIOPS_MESSAGE_ON")
     assert "there are no pages of 2026-02-01" in said("show", "--date", "2026-02-01", code=1)
     assert len(box.mails) == 1, "showing sends nothing"
     house.tell()
