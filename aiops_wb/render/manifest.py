@@ -43,6 +43,7 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
     stored = dict(zip(history.metric, history.value))
     figures = _shown(stored, _complete_days(history), f"{settings.recent_days} days", drift)
     quality = number(stored.get("pr_auc_complete", nan), 2)
+    alerts = str(figures[metric("alerts").column])
     return {
         "state": "ok",
         "version": view.version,
@@ -51,7 +52,7 @@ def entry(reader: Reader, day: date, model: str, as_of: datetime, settings: Sett
         "window": _window(view),
         "counts_sha256": _digest(view.counts_by_day),
         "figures": figures,
-        "line": f"{figures[metric('alerts').column]} alerts, PR-AUC {quality}, drift {drift}",
+        "line": f"{alerts} alert{'' if alerts == '1' else 's'}, PR-AUC {quality}, drift {drift}",
         "triage": triage(view),
         "reports": {},
     }
