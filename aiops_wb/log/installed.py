@@ -134,7 +134,7 @@ def install(plan: Plan, machine: Machine, now: datetime) -> None:
     texts = planned(plan, machine, now)
     if plan.kind == "cron":
         (block,) = texts.values()
-        _write_crontab(plan.owner, crontab_with(_read_crontab(plan.owner), plan.name, block))
+        _write_crontab(plan.owner, crontab_with(_whole_crontab(plan.owner), plan.name, block))
         return
     try:
         for place, text in texts.items():
@@ -150,7 +150,7 @@ def install(plan: Plan, machine: Machine, now: datetime) -> None:
 def remove(plan: Plan, one: Standing, machine: Machine) -> None:
     "Take a schedule out that stands; a run that has begun goes on."
     if one.kind == "cron":
-        _write_crontab(plan.owner, crontab_without(_read_crontab(plan.owner), plan.name)[0])
+        _write_crontab(plan.owner, crontab_without(_whole_crontab(plan.owner), plan.name)[0])
         return
     if machine.has_systemd:
         _systemctl(one.kind, "disable", "--now", f"{plan.name}.timer")
@@ -178,16 +178,23 @@ def _read_crontab(owner):
     return done.stdout if done.returncode == 0 else ""
 
 
+def _whole_crontab(owner):
+    "A crontab that is to be written anew; StoreError where its lines cannot be told."
+    words = [*_crontab(owner), "-l"]
+    return "" if "no crontab" in _done(words).stderr else _run(words)
+
+
 def _write_crontab(owner, table):
     _run([*_crontab(owner), "-"] if table else [*_crontab(owner), "-r"], table)
 
 
 def _run(words, text=None):
-    "Run a command; StoreError with what it says where it fails."
+    "What a command says; StoreError with what it says where it fails."
     done = _done(words, text)
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split()) or f"exit code {done.returncode}"
         raise StoreError(f"'{' '.join(words)}' failed: {said}")
+    return done.stdout
 
 
 def _done(words, text=None):

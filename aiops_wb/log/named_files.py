@@ -19,7 +19,7 @@ from .gone import DayFile
 from .mentions import Mentions, files_below
 from .names import name_of_file
 from .open_file import SUFFIX
-from .packed import UNREADABLE, named_in, repack
+from .packed import UNFINISHED, UNREADABLE, named_in, repack
 from .reason_files import OfDay
 from .store import Store
 
@@ -89,6 +89,8 @@ def named_files(
     for path in shown(pages, "searching pages"):
         if path.suffix == ".zip":
             _packed_pages(path, places.reports, mentions, found)
+        elif path.name.endswith(f".zip{UNFINISHED}"):  # what a killed process left
+            found.add("archives of pages", partial(path.unlink, missing_ok=True))
         elif work := _on_page(path, places.reports, mentions):
             found.add("pages and notebooks", work)
             found.pages.append(str(path))
@@ -110,7 +112,8 @@ def _packed_pages(path, reports, mentions, found):
 def _without_pages(path, reports, named):
     "Where they lay, a page says that they went: before they do, so that a stop tells no untruth."
     for name in named:
-        if name.endswith(".html"):
+        page = (path.parent / name).resolve()
+        if name.endswith(".html") and page.is_relative_to(path.parent.resolve()):
             page = path.parent / name
             write_durably(page, page_instead(page.relative_to(reports).parts))
     repack(path, lambda name: name not in named)

@@ -2,16 +2,20 @@
 
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .durable import fsync
 from .modes import as_its_folder
 
-__all__ = ["UNREADABLE", "named_in", "pack", "repack"]
+__all__ = ["UNFINISHED", "UNREADABLE", "named_in", "pack", "repack"]
 
-UNREADABLE = (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, ValueError)
-"What the reading of a damaged archive raises, besides OSError."
+UNREADABLE = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, RuntimeError, EOFError)
+UNREADABLE += (ValueError,)
+"What the reading of an archive that is damaged or locked raises, besides OSError."
+UNFINISHED = ".tmp"
+"The end of the name of an archive that is being written, or that a killed process left."
 _ANY_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same files are the same archive
 
 
@@ -27,7 +31,14 @@ def repack(place: Path, stays: Callable[[str], bool]) -> None:
 
 
 def _rewritten(place, stays, files):
-    aside = place.with_name(f".{place.name}.tmp")
+    aside = place.with_name(f".{place.name}{UNFINISHED}")
+    try:
+        _write_anew(place, aside, stays, files)
+    finally:  # of one that was stopped nobody could tell whom it names
+        aside.unlink(missing_ok=True)
+
+
+def _write_anew(place, aside, stays, files):
     with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as new:
         if place.exists():
             with zipfile.ZipFile(place) as old:
@@ -37,7 +48,6 @@ def _rewritten(place, stays, files):
             new.writestr(_entry(name), path.read_bytes())
         left = new.namelist()
     if not left:
-        aside.unlink()
         place.unlink(missing_ok=True)
     else:
         with zipfile.ZipFile(aside) as made:

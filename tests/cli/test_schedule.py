@@ -186,6 +186,18 @@ def test_what_a_person_may_not_expect_is_said(data, machine, monkeypatch, capsys
     assert "note: the crontab of" in said and "--remove takes out all" in said
 
 
+def test_a_crontab_that_cannot_be_told_is_not_written_anew(data, machine, tmp_path, capsys):
+    "What others have in it would be gone."
+    table = tmp_path / "table"
+    table.write_text("0 1 * * * backup\n")
+    listing = tmp_path / "bin" / "crontab"
+    listing.write_text(listing.read_text().replace('cat "$TABLE" ||', "false ||"))
+    listing.write_text(listing.read_text().replace("no crontab for you", "you are not allowed"))
+    assert called(data, "install", "--cron", "--yes") == 1
+    assert "-l' failed: you are not allowed" in capsys.readouterr().err
+    assert table.read_text() == "0 1 * * * backup\n"
+
+
 def test_a_machine_that_cannot_says_so_in_a_sentence(data, machine, tmp_path, monkeypatch, capsys):
     def refused(*words):
         assert called(data, "install", "--yes", *(words or ["--system"])) == 1

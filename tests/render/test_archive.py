@@ -12,6 +12,7 @@ from conftest import MODEL
 from read_pages import held
 
 from aiops_wb.log import packed
+from aiops_wb.log.packed import UNREADABLE, pack, repack
 from aiops_wb.render import archive
 from aiops_wb.render.archive import ARCHIVE, archive_reports
 from aiops_wb.render.pages import write_pages
@@ -137,6 +138,17 @@ def test_stopped_anywhere_it_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
         archive_reports(folder, UNTIL)
         assert tree(folder) == tree(calm), n
     assert 8 < n < 29
+
+
+def test_an_archive_with_one_byte_turned_over_is_said_and_not_more(reports, tmp_path):
+    place = tmp_path / "a.zip"
+    pack(place, {"a.html": next(reports.rglob("drift.html"))})
+    whole = place.read_bytes()
+    for at in range(len(whole)):
+        place.write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
+        with suppress(OSError, *UNREADABLE):
+            repack(place, lambda name: True)
+        assert sorted(p.name for p in tmp_path.glob("*.tmp")) == [], at
 
 
 def test_a_damaged_archive_costs_its_day_and_loses_nothing(reports):
