@@ -173,7 +173,7 @@ def _of_log(reader, as_of):
 def _news(reader, by_day, day, as_of):
     "Whether rows come in as they should, and what was changed since the morning before."
     if reader is None:
-        return {"feed": {}, "changes": []}
+        return {"feed": {}}
     since = as_of - timedelta(1)
     with suppress(TypeError, ValueError):  # of a morning that another tool wrote
         earlier = (told["as_of"] for known, told in by_day.items() if known < str(day))

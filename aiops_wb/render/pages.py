@@ -287,6 +287,7 @@ def _triage(reports, base, day, by_day, order):
         "front": front_rows(manifest, before, links, cases),
         "standings": STANDINGS,
         "feed": feed_of(manifest),
+        "unasked": "changes" not in manifest,
         "unseen": any("triage" not in entry for entry in manifest["models"].values()),
         "models": [_part(reports, place[m], day, m, e) for m, e in alone.items()],
     }

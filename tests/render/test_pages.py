@@ -399,9 +399,15 @@ def test_what_opened_closed_and_changed_since_the_morning_before_is_said(tmp_pat
         html = (tmp_path / name).read_text()
         held(html)
         assert "closed late: Wind rose." in text(html) and HOSTILE in text(html)
-    assert "nothing that decides was changed" in text(
-        (tmp_path / "2026-03-04/index.html").read_text()
-    )
+    page, path = (tmp_path / "2026-03-04" / name for name in ("index.html", "manifest.json"))
+    document = json.loads(path.read_text())
+    for told, says in (
+        (document | {"changes": []}, ", and nothing that decides was changed."),
+        ({k: v for k, v in document.items() if k != "changes"}, "was changed is not known."),
+    ):
+        path.write_text(json.dumps(told))
+        write_pages(tmp_path)
+        assert says in text(page.read_text())
 
 
 def test_where_a_day_is_silent_or_failed_nobody_says_that_no_alarm_opened(tmp_path):
