@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,7 @@ __all__ = [
     "LEASE_SECONDS",
     "Lease",
     "Training",
+    "ended",
     "held",
     "holder",
     "running_training",
@@ -178,6 +180,15 @@ def holder(root: Path, what: str, clock: Callable[[], float] = time.time) -> str
         if lease is None:
             return "another process"
         return "" if lease.stale(clock(), what) else str(lease)
+
+
+def ended(root: Path, what: str) -> datetime | None:
+    "When such work came to its end last, well or not; None where it was killed, or never was."
+    try:
+        told = os.stat(_file(root, what))
+    except FileNotFoundError:
+        return None
+    return None if told.st_size else datetime.fromtimestamp(told.st_mtime, UTC)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from .backup_files import backups, read_manifest
 from .catalog import Reader, open_snapshot
 from .errors import StoreError
 from .installed import Machine, Standing, standing
+from .lease import DAILY, ended
 from .schedule import named, seasons_told, times_in
 
 __all__ = ["OF_NIGHTS"]
@@ -206,12 +207,15 @@ def _schedule(asked: Asked) -> Told:
         return
     with _log(asked) as log:
         morning = None if log is None else log._value(_MORNING)
+    ran = ended(asked.data, DAILY)  # where nothing was due, a good morning has no figures
     plan, machine = named(asked.data), Machine()
     stands = standing(plan, machine)
     if not stands:
         yield _unscheduled(morning, asked.now)
     for one in stands:
-        yield _stands(one, plan, machine, morning, asked.now)
+        yield _stands(
+            one, plan, machine, max(filter(None, (morning, ran)), default=None), asked.now
+        )
 
 
 _INSTALL = "'aiops-wb schedule install' lets the morning begin by itself"
@@ -224,7 +228,7 @@ def _unscheduled(morning, now):
     return "ok", "no schedule is installed here: something else starts 'aiops-wb daily'", ""
 
 
-def _stands(one: Standing, plan, machine, morning, now):
+def _stands(one: Standing, plan, machine, ran, now):
     "What there is to say of a schedule that is installed."
     place = next(iter(one.texts)) if one.kind == "cron" else f"{plan.name}.timer"
     scope = " --user" if one.kind == "user" else ""
@@ -244,9 +248,9 @@ def _stands(one: Standing, plan, machine, morning, now):
     if coming is None:
         return "look", f"{place} is installed; when it runs is not read from it", ""
     due = coming - DAY
-    if _since(one) < due and now - due > GRACE and (morning is None or morning < due):
+    if _since(one) < due and now - due > GRACE and (ran is None or ran < due):
         at = f"{due:%Y-%m-%d %H:%M} ({due.tzname()})"
-        says = f"{place} should have run on {at}, and no good morning followed"
+        says = f"{place} should have run on {at}, and no run came to its end since"
         log = (
             f"journalctl{scope} -u {plan.name}.service"
             if one.kind != "cron"

@@ -157,12 +157,18 @@ def test_a_schedule_that_is_off_half_there_or_did_not_run_is_said(house, machine
     late = one_of(house, "schedule", NOW + timedelta(3))
     assert late.state == "look" and "aiops-wb schedule install" in late.do
     plan, folder = _install(house, machine)
+    lock = house.data / "daily.lock"
     one = one_of(house, "schedule", NOW - timedelta(hours=0.6))
     assert (one.state, one.says) == ("ok", f"{plan.name}.timer runs next on 2026-03-09 05:30 (UTC)")
     assert one_of(house, "schedule", NOW + timedelta(hours=5)).state == "ok"  # it may be at work
     missed = one_of(house, "schedule", NOW + timedelta(1, hours=6))
     assert missed.state == "wrong" and "should have run on 2026-03-10 05:30 (UTC)" in missed.says
     assert missed.do.startswith(f"journalctl -u {plan.name}.service")
+    late = (NOW + timedelta(1, minutes=30)).timestamp()
+    for left, state in (("killed", "wrong"), ("", "ok")):  # nothing was due, and it ran
+        lock.write_text(left)
+        os.utime(lock, (late, late))
+        assert one_of(house, "schedule", NOW + timedelta(1, hours=6)).state == state
     (folder / "timers.target.wants" / f"{plan.name}.timer").unlink()
     assert one_of(house, "schedule").do == f"systemctl enable --now {plan.name}.timer"
     (folder / f"{plan.name}.service").unlink()
