@@ -107,7 +107,7 @@ KEPT = [case for case in EACH if case[0] in ("ingest", "daily")]
 @pytest.mark.parametrize(
     ("name", "number"),
     [*KEPT, *(pytest.param(*case, marks=pytest.mark.slow) for case in EACH if case not in KEPT)]
-    + [("ingest", signal.SIGTERM)],
+    + [pytest.param("ingest", signal.SIGTERM, marks=pytest.mark.slow)],
 )
 def test_a_command_that_is_interrupted_ends_in_a_sentence(logged, capfd, name, number):
     arguments, place = PLACES[name]

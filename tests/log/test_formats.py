@@ -6,7 +6,7 @@ import random
 import duckdb
 import pandas as pd
 import pytest
-from conftest import MODEL
+from conftest import MODEL, few
 
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.formats import kind_of_file, read_delivery
@@ -180,8 +180,7 @@ def _written(frame, suffix, path):
 
 @pytest.mark.parametrize(
     "suffix",
-    [".csv", ".jsonl", ".parquet"]
-    + [pytest.param(name, marks=pytest.mark.slow) for name in (".csv.gz", ".jsonl.gz")],
+    few([".csv", ".jsonl", ".parquet", ".csv.gz", ".jsonl.gz"], ".csv", ".parquet"),
 )
 def test_damaged_files_load_or_are_quarantined_or_refused_in_a_sentence(bench, suffix, tmp_path):
     spool = bench.data / "spool" / "predictions"

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import duckdb
 import pandas as pd
 import pytest
-from conftest import Bench
+from conftest import Bench, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,7 +174,7 @@ def check(bench, way, frame):
         assert found == [meant(kind, v) for v in values], (name, kind)
 
 
-@pytest.mark.parametrize("way", [*FILES, *LOGGERS])
+@pytest.mark.parametrize("way", few([*FILES, *LOGGERS], "csv", "parquet", "events"))
 @settings(max_examples=6)
 @given(frame=frames())
 def test_a_frame_comes_back_as_it_was(tmp_path_factory, way, frame):

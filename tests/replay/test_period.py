@@ -180,6 +180,7 @@ def test_every_calibration_of_every_night_is_made_again(lived):
     assert len(by_hand) == 1 and len(nightly) > 10
 
 
+@pytest.mark.slow
 def test_rules_are_the_same_without_intervals_and_with_alarms_followed_anew(lived):
     with lived.open() as store:
         _, (whole,) = lives(store, [as_set()], whole=True)

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from conftest import few
 from scipy.integrate import quad
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, log_expit
@@ -225,7 +226,7 @@ large = lambda rng, days: np.full(days, 2000)
         (small, large, 0.0),
     ],
 )
-@pytest.mark.parametrize("days", [28, 91])
+@pytest.mark.parametrize("days", few([28, 91], 28))
 def test_small_empty_heavy_and_growing_days_are_no_change(before, since, shift, days):
     rng = np.random.default_rng(days)
     world = {"shift": shift, "slope": own(0.5) if callable(shift) else 0.0}

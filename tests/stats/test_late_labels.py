@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import few
 
 from bench import waits
 
@@ -15,7 +16,7 @@ def lived(world, never):
         yield list(waits.lived(rng, log, DAYS))
 
 
-@pytest.mark.parametrize("never", [0.0, 0.2])
+@pytest.mark.parametrize("never", few([0.0, 0.2], 0.2))
 @pytest.mark.parametrize("world", ["two humps", "by both"])
 def test_promises_hold_where_labels_come_late_and_are_not_kept_by_withholding(world, never):
     logs = list(lived(world, never))
