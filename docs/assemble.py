@@ -1,13 +1,16 @@
 """Build the site: `python docs/assemble.py [--no-execute] [folder]`, or `make docs`.
 
 The sources are put together in the shape of this repository, with the pages of `docs/` on top. So a
-link between README, CONTRIBUTING and a notebook holds in both places, and no text is kept twice.
+link between README, CONTRIBUTING, a page of `docs/` and a notebook holds in both places, and no
+text is kept twice. What Sphinx warns of, a link that leads nowhere and whatever would be loaded
+from another host end it with an error.
 """
 
 import argparse
 import json
 import logging
 import os
+import posixpath
 import re
 import shutil
 import sys
@@ -20,6 +23,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
 
+import links  # noqa: E402
 import reference  # noqa: E402
 
 PAGES = {  # the project's own documents, and what the site calls them
@@ -28,10 +32,16 @@ PAGES = {  # the project's own documents, and what the site calls them
     "CHANGELOG.md": "Changelog",
     "bench/README.md": "Benchmarks",
 }
+FRONT = "index.md"  # the first page of the site; others are read in the repository as well
 LESSONS = ("guides", "stats", "models", "reports")
 NOT_RUN = "*Runs every morning on the published log; shown here without what it prints.*"
-MODULE = re.compile(r"\]\(((?:\.\./)*)aiops_wb/(\w+)(?:/\w*)?(?:\.py)?\)")  # a link to source code
-PAGE_OF = {"__init__": "api/index", "config": "settings", "cli": "commands"}  # others: api/<layer>
+MODULE = re.compile(r"\]\(((?:\.\./)*)aiops_wb/(\w+)(/\w*)?(?:\.py)?\)")  # a link to source code
+PAGE_OF = {  # others: api/<layer>
+    "__init__": "api/index",
+    "config": "settings",
+    "cli": "commands",
+    "render/glossary": "glossary",
+}
 DIRECTIVE = re.compile(r"^#\s*\|\s*(\w+).*\n?", re.M)
 
 
@@ -39,8 +49,9 @@ def at_home(text: str) -> str:
     "Links to source code lead to the page about it, those to the start of the notebooks to README."
 
     def page(link: re.Match) -> str:
-        up, layer = link.groups()
-        return f"]({up}{PAGE_OF.get(layer, f'api/{layer}')}.md)"
+        up, layer, module = link.groups()
+        named = PAGE_OF.get(f"{layer}{module or ''}") or PAGE_OF.get(layer) or f"api/{layer}"
+        return f"]({up}{named}.md)"
 
     text = MODULE.sub(page, text)
     return re.sub(r"\]\(((?:\.\./)*)index\.ipynb", r"](\1../README.md", text)
@@ -68,11 +79,24 @@ def copy_documents(source: Path) -> None:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         text = re.sub(r"\A# .*", f"# {title}", (ROOT / name).read_text(encoding="utf-8"))
         (source / name).write_text(at_home(text), encoding="utf-8")
+    ours = source / HERE.name
+    ours.mkdir()
     for page in HERE.glob("*.md"):
-        shutil.copy(page, source / page.name)
-    for picture in HERE.glob("*.png"):
-        (source / HERE.name).mkdir(exist_ok=True)
-        shutil.copy(picture, source / HERE.name / picture.name)
+        target = source if page.name == FRONT else ours
+        (target / page.name).write_text(at_home(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for picture in (*HERE.glob("*.png"), *HERE.glob("*.svg")):
+        shutil.copy(picture, ours / picture.name)
+
+
+def for_machines(target: Path) -> None:
+    "The list of pages for programs that read (llmstxt.org), at the root of the site."
+    text = at_home((HERE / "llms.txt").read_text(encoding="utf-8"))
+
+    def built(link: re.Match) -> str:
+        path = posixpath.normpath(posixpath.join(HERE.name, link[1]))
+        return f"]({path.removesuffix('.md').removesuffix('.ipynb')}.html)"
+
+    (target / "llms.txt").write_text(links.LINK.sub(built, text), encoding="utf-8")
 
 
 def copy_notebooks(source: Path) -> None:
@@ -119,7 +143,7 @@ def quiet_kernels(scratch: Path) -> None:
 
 
 def build(target: Path, execute: bool, scratch: Path) -> int:
-    """The whole site in a folder; what Sphinx returns: 0 when there was nothing to warn of.
+    """The whole site in a folder; 0 when there was nothing to warn of.
 
     It is made in the scratch folder, because outputs of notebooks are put beside it as well.
     """
@@ -138,9 +162,18 @@ def build(target: Path, execute: bool, scratch: Path) -> int:
     for name, value in notebooks.items():
         options += ["-D", f"{name}={value}"]
     code = sphinx([*options, str(source), str(site)])
+    for_machines(site)
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(site, target)
-    return code
+    return max(code, complain(target))
+
+
+def complain(site: Path) -> int:
+    "Say which links lead nowhere and what comes from another host; 1 where there are any."
+    wrong = [f"{page}: {link} leads nowhere" for page, link in links.broken(site)]
+    wrong += [f"{page}: {url} is loaded" for page, url in links.loaded_from_elsewhere(site)]
+    print(*wrong, sep="\n", end="\n" if wrong else "", file=sys.stderr)
+    return int(bool(wrong))
 
 
 def main() -> int:

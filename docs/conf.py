@@ -21,7 +21,6 @@ version = release = aiops_wb.__version__
 copyright = "2026, the aiops_wb authors"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
-exclude_patterns = ["docs"]
 suppress_warnings = ["myst.header"]  # a notebook may start a second level where it needs one
 
 # The page: everything it needs comes with it.

@@ -15,6 +15,7 @@ from typer.main import get_command
 import aiops_wb
 from aiops_wb.cli import app
 from aiops_wb.config import Settings
+from aiops_wb.render.glossary import WORDS
 
 ROOT = Path(__file__).parent.parent
 LAYERS = {  # in the order of imports: each knows only those above it
@@ -165,6 +166,13 @@ def settings_page() -> str:
     )
 
 
+def glossary_page() -> str:
+    "Every word that pages explain, as they explain it, with other spellings of it."
+    entries = ("\n".join([word.word, *word.also, f"  {cell(word.means)}"]) for word in WORDS)
+    about = "The words of the pages, as they explain them themselves. A word means one thing.\n"
+    return "\n".join(["# Glossary\n", about, "```{glossary}\n" + "\n\n".join(entries) + "\n```\n"])
+
+
 def _walk(context, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Context]]:
     "Every command that is shown, with the words that call it; a group before its members."
     group = context.command
@@ -220,5 +228,6 @@ def write(source: Path) -> None:
     (source / "api" / "index.md").write_text(index_page(), encoding="utf-8")
     for room in rooms():
         (source / "api" / f"{room}.md").write_text(layer_page(room), encoding="utf-8")
+    (source / "glossary.md").write_text(glossary_page(), encoding="utf-8")
     (source / "settings.md").write_text(settings_page(), encoding="utf-8")
     (source / "commands.md").write_text(commands_page(app), encoding="utf-8")

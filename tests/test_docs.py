@@ -1,77 +1,28 @@
 """The site: links lead somewhere, nothing comes from another host, every public name is told."""
 
+import html
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from links import LINK, broken, loaded_from_elsewhere
 from sphinx.util.inventory import InventoryFile
 from typer.testing import CliRunner
 
 import aiops_wb
 from aiops_wb.cli import app
 from aiops_wb.config import Settings
+from aiops_wb.render.glossary import WORDS
 
 ROOT = Path(__file__).parent.parent
-LOADS = {"link": "href", "image": "href", "use": "href", "object": "data", "form": "action"}
-NAMESPACES = ("http://www.w3.org/",)  # names of languages; nobody asks that host for anything
-
-
-class Page(HTMLParser):
-    "What a page can be pointed at, what it points at, and what a browser loads for it."
-
-    def __init__(self, text):
-        super().__init__()
-        self.anchors, self.links, self.loads, self.style, self.script = {""}, [], [], [], []
-        self.inside = None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        given = {name: value or "" for name, value in attributes}
-        self.inside = tag if tag in ("style", "script") else None
-        self.anchors |= {given[k] for k in ("id", "name") if k in given}
-        if tag in ("a", "area") and "href" in given:
-            self.links.append(given["href"])
-        names = ("src", "poster", "background", "xlink:href", LOADS.get(tag))
-        self.loads += [given[name] for name in names if name in given]
-        self.loads += re.findall(r"(\S+)(?:\s+[\d.]+[wx])?(?:,|$)", given.get("srcset", ""))
-        self.style.append(given.get("style", ""))
-
-    def handle_endtag(self, tag):
-        self.inside = None
-
-    def handle_data(self, data):
-        if self.inside:
-            getattr(self, self.inside).append(data)
-
-
-def in_css(text):
-    "What a style sheet loads."
-    loads = re.findall(r"url\(\s*['\"]?([^'\")]+)", text) + re.findall(
-        r"@import\s+['\"]([^'\"]+)", text
-    )
-    return [url for url in loads if not url.startswith("data:")]
-
-
-def in_js(text):
-    "Addresses in the strings of a script; what comments say is for people."
-    text = re.sub(r"/\*.*?\*/|(?<![:'\"`\w])//[^\n]*", "", text, flags=re.S)
-    urls = re.findall(r"(?:https?:)?//[\w-]+\.[\w.-]+[^\s'\"`)]*", text)
-    return [url for url in urls if not url.startswith(NAMESPACES)]
-
-
-def foreign(url):
-    return bool(urlsplit(url).netloc) or urlsplit(url).scheme in ("http", "https", "ftp")
-
-
-@cache
-def page(path):
-    return Page(path.read_text(encoding="utf-8"))
+PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name != "index.md")
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md"]
 
 
 # a third of a build is the collector looking through trees of nodes that all stay
@@ -97,36 +48,6 @@ def site(tmp_path_factory):
     "The whole site but for the outputs of its notebooks."
     root = tmp_path_factory.mktemp("docs")
     return build(root / "site", root / "scratch", "--no-execute")
-
-
-def broken(folder):
-    "Links of a site's pages that lead to no file, or to no place in it."
-    for path in sorted(folder.rglob("*.html")):
-        found = page(path)
-        for link in (*found.links, *found.loads):
-            parts = urlsplit(link)
-            if foreign(link) or parts.scheme in ("mailto", "data"):
-                continue
-            target = path.parent / unquote(parts.path) if parts.path else path
-            if not target.is_file() or (
-                target.suffix == ".html"
-                and unquote(parts.fragment) not in page(target.resolve()).anchors
-            ):
-                yield path.relative_to(folder).as_posix(), link
-
-
-def loaded_from_elsewhere(folder):
-    "What pages, style sheets and scripts would load from another host."
-    for path in sorted(folder.rglob("*")):
-        if path.suffix == ".html":
-            found = page(path)
-            loads = [*found.loads, *in_css("\n".join(found.style)), *in_js("\n".join(found.script))]
-        elif path.suffix in (".css", ".js", ".svg"):
-            text = path.read_text(encoding="utf-8")
-            loads = in_js(text) if path.suffix == ".js" else in_css(text)
-        else:
-            continue
-        yield from ((path.relative_to(folder).as_posix(), url) for url in loads if foreign(url))
 
 
 @pytest.mark.slow
@@ -234,20 +155,80 @@ def slug(heading):
     return re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", heading).strip().lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md"]
-)
-def test_links_of_the_documents_hold_in_the_repository_too(name):
-    path = ROOT / name
-    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+def headings(path):
+    "The headings of a page or a notebook."
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = (c for c in json.loads(text)["cells"] if c["cell_type"] == "markdown")
+        text = "\n".join("".join(cell["source"]) for cell in cells)
+    return re.findall(r"^#+ (.*)", text, re.M)
+
+
+def leads_nowhere(path):
+    "Links of a page of the repository that lead to no file, or to no heading of it."
+    for link in LINK.findall(path.read_text(encoding="utf-8")):
         parts = urlsplit(link)
         if parts.scheme:
             continue
         target = path.parent / unquote(parts.path) if parts.path else path
-        assert target.exists(), link
-        if parts.fragment:
-            headings = re.findall(r"^#+ (.*)", target.read_text(encoding="utf-8"), re.M)
-            assert parts.fragment in map(slug, headings), link
+        if not target.exists() or (
+            parts.fragment and parts.fragment not in map(slug, headings(target))
+        ):
+            yield link
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, "docs/llms.txt", *(f"docs/{p}" for p in PAGES)])
+def test_links_of_the_documents_hold_in_the_repository_too(name):
+    assert list(leads_nowhere(ROOT / name)) == []
+
+
+@pytest.mark.parametrize(
+    "link", ["none.md", "page.md#none", "#none", "../bench/none.md", "notebook.ipynb#none"]
+)
+def test_a_link_that_leads_nowhere_in_the_repository_is_found(tmp_path, link):
+    cells = [{"cell_type": "markdown", "source": ["# A head"]}]
+    (tmp_path / "notebook.ipynb").write_text(json.dumps({"cells": cells}))
+    page = tmp_path / "page.md"
+    page.write_text(f"# A page\n[one]({link}) [two](#a-page) [three](notebook.ipynb#a-head)")
+    assert list(leads_nowhere(page)) == [link]
+
+
+def test_the_list_for_programs_has_the_form_and_names_every_page_of_ours():
+    text = (ROOT / "docs" / "llms.txt").read_text(encoding="utf-8")
+    assert re.match(r"# aiops_wb\n\n> \S.*\n\n", text)
+    below = text.partition("\n## ")[2]
+    for line in below.splitlines()[1:]:
+        assert not line or re.match(r"## \S|- \[[^]]+\]\(\S+\): \S", line), line
+    named = {(ROOT / "docs" / link).resolve() for link in LINK.findall(text)}
+    ours = {ROOT / "docs" / page for page in PAGES} | {ROOT / name for name in DOCUMENTS}
+    assert named >= ours | set((ROOT / "nbs" / "guides").glob("*.ipynb"))
+    assert all(path.exists() for path in named)
+
+
+@pytest.mark.slow
+def test_the_list_for_programs_leads_somewhere_on_the_site(site, tmp_path):
+    text = (site / "llms.txt").read_text(encoding="utf-8")
+    links = LINK.findall(text)
+    assert len(links) > 20 and all((site / link).is_file() for link in links)
+    assert {"settings.html", "commands.html", "glossary.html", "docs/operator.html"} <= set(links)
+    shutil.copy(site / "settings.html", tmp_path)
+    (tmp_path / "llms.txt").write_text("- [a](settings.html): here\n- [b](none.html): not here\n")
+    assert ("llms.txt", "none.html") in list(broken(tmp_path))
+
+
+@pytest.mark.slow
+def test_the_glossary_of_the_site_is_the_one_of_the_pages(site):
+    text = (site / "glossary.html").read_text(encoding="utf-8")
+    for word in WORDS:
+        assert f">{html.escape(word.word, quote=False)}<" in text, word.word
+    assert text.count("<dd>") == len(WORDS) > 50
+
+
+def test_readme_is_two_screens_with_the_picture_of_the_front_page():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 90 and len(text) < 6_000
+    (picture,) = re.findall(r"!\[[^]]{20,}\]\((docs/front\.png)\)", text)
+    assert (ROOT / picture).stat().st_size < 150_000
 
 
 @pytest.mark.slow

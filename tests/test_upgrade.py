@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from aiops_wb import Settings, open_snapshot, open_store
+from aiops_wb._moved import MOVED, RENAMED
 from aiops_wb.daily import compute
+from aiops_wb.log.duck import migrations
 
 FOLDER = Path(__file__).parent / "data" / "workbench-0.1.tar.xz"
 MODEL = "late"
@@ -74,3 +76,28 @@ def test_every_day_of_an_old_folder_has_the_figures_that_it_had(old):
     assert set(of.metric) == {"drift_gravity", "degraded"} and set(of.version) == {"h"}
     assert (of.event_date - of.event_date.min()).max() < pd.Timedelta(days=28)
     pd.testing.assert_frame_equal(after[~unknown], before[~unknown], check_exact=True)
+
+
+NOTES = (Path(__file__).parent.parent / "docs" / "upgrading.md").read_text(encoding="utf-8")
+
+
+def rows_below(heading):
+    "The cells of the tables of the notes below a heading."
+    part = NOTES.partition(f"{heading}\n")[2].partition("\n## ")[0]
+    lines = (line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| "))
+    return [tuple(cell.strip() for cell in line) for line in lines]
+
+
+def test_the_notes_list_every_step_of_the_schema():
+    told = [row[0].split() for row in rows_below("## The schema, step by step")[2:]]
+    assert told == [[f"{number:04d}", name] for number, name, _ in migrations()]
+
+
+def test_the_notes_list_every_module_that_has_moved_and_every_name_that_is_another():
+    told = dict(rows_below("### Modules that have moved"))
+    modules = {
+        f"`aiops_wb.{old}`": ", ".join(f"`aiops_wb.{place}`" for place in now)
+        for old, now in MOVED.items()
+    }
+    names = {f"`{module}.{name}`": f"`{now}`" for (module, name), now in RENAMED.items()}
+    assert told == modules | names | {"before": "now", "---": "---"}

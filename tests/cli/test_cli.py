@@ -867,10 +867,10 @@ def test_a_column_nobody_knows_in_a_table_of_sites_is_named(tmp_path, capsys, mo
     assert main(["sites", "list"]) == 0 and "T. Osei" in capsys.readouterr().out
 
 
-def test_the_readme_recipe_for_one_file_teaches_no_label(tmp_path, capsys, monkeypatch):
+def test_the_documented_recipe_for_one_file_teaches_no_label(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    readme = (ROOT / "README.md").read_text()
-    (told,) = re.findall(r"one and the same `--map` \(`(.*?)`\)", readme)
+    page = (ROOT / "docs" / "operator.md").read_text()
+    (told,) = re.findall(r"one and the same `--map` \(`(.*?)`\)", page)
     Path("both.csv").write_text(
         "id,when,p_fraud,x,fraud,closed_at\na,2026-03-01T00:00:00Z,0.7,1,1,2026-03-02T00:00:00Z\n"
     )

@@ -11,10 +11,12 @@ from typer.main import get_command
 from aiops_wb.cli import app, main
 from aiops_wb.cli.app import COMMANDS
 from aiops_wb.cli.later import Later
-from aiops_wb.cli.old import translate
+from aiops_wb.cli.old import RENAMED, VERBS, translate
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "nbs" / "guides").glob("*.ipynb"))]
+PAGES = [f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md")) if p.stem != "index"]
+GUIDES = sorted((ROOT / "nbs" / "guides").glob("*.ipynb"))
+DOCUMENTS = [ROOT / "README.md", *(ROOT / page for page in PAGES), *GUIDES]
 
 
 def walk(command, *words):
@@ -69,7 +71,7 @@ def known_options(words):
     return {o for p in LEAVES[named].params for o in (*p.opts, *p.secondary_opts)}
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES])
 def test_documented_commands_and_targets_exist(document):
     text = (ROOT / document).read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
@@ -110,6 +112,16 @@ def test_an_old_spelling_is_put_into_todays_words_with_a_warning(before):
     now, warning = translate(before.split())
     assert now == OLD[before].split()
     assert f"'{' '.join(now[:2])}' now" in warning and "\n" not in warning
+
+
+def test_the_upgrade_notes_list_every_old_spelling():
+    text = (ROOT / "docs" / "upgrading.md").read_text()
+    rows = re.findall(r"^\| `([a-z]+(?: --[a-z]+)?)` \| `aiops-wb ([a-z ]+)` \|$", text, re.M)
+    assert {before for before, _ in rows} == {*RENAMED} | {
+        f"{command} {option}" for command, options in VERBS.items() for option in options
+    }
+    for before, now in rows:
+        assert translate(before.split())[0] == now.split(), before
 
 
 TODAY = [
