@@ -64,7 +64,7 @@ lint: $(READY)  ## ruff over modules, notebooks, tests and benchmarks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --quiet
 
-docs: $(READY)  ## the site in _docs/: guides and notebooks executed, commands, reference (EXECUTE=off: no outputs)
+docs: $(READY)  ## the site in _docs/: guides and notebooks executed, commands, reference; broken links end it (EXECUTE=off: no outputs)
 	$(BIN)/python docs/assemble.py $(if $(filter off,$(EXECUTE)),--no-execute)
 
 bench: $(READY)  ## run all benchmarks and rewrite the table in bench/README.md

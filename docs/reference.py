@@ -170,7 +170,9 @@ def glossary_page() -> str:
     "Every word that pages explain, as they explain it, with other spellings of it."
     entries = ("\n".join([word.word, *word.also, f"  {cell(word.means)}"]) for word in WORDS)
     about = "The words of the pages, as they explain them themselves. A word means one thing.\n"
-    return "\n".join(["# Glossary\n", about, "```{glossary}\n:sorted:\n\n" + "\n\n".join(entries) + "\n```\n"])
+    return "\n".join(
+        ["# Glossary\n", about, "```{glossary}\n:sorted:\n\n" + "\n\n".join(entries) + "\n```\n"]
+    )
 
 
 def _walk(context, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Context]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from assemble import complain
 from links import LINK, broken, loaded_from_elsewhere
 from sphinx.util.inventory import InventoryFile
 from typer.testing import CliRunner
@@ -95,6 +96,17 @@ def test_the_search_for_other_hosts_finds_them(tmp_path, text, loads):
 def test_the_search_for_broken_links_finds_them(tmp_path, text, links):
     (tmp_path / "page.html").write_text(text)
     assert len(list(broken(tmp_path))) == links
+
+
+def test_a_site_with_a_broken_link_or_a_load_from_elsewhere_is_an_error(tmp_path, capsys):
+    (tmp_path / "page.html").write_text('<p id="here"><a href="page.html#here">')
+    assert complain(tmp_path) == 0 and capsys.readouterr().err == ""
+    (tmp_path / "other.html").write_text('<a href="none.html"><img src="https://x.org/a.png">')
+    assert complain(tmp_path) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "other.html: none.html leads nowhere",
+        "other.html: https://x.org/a.png is loaded",
+    ]
 
 
 @pytest.mark.slow
