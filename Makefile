@@ -60,6 +60,9 @@ clean-check: $(READY)  # cleaning changes nothing
 export-check: $(READY)  # exporting changes nothing
 	$(BIN)/python tests/in_step.py export
 
+wheel-check: $(READY)  ## the source archive and the wheel as others get them: what is in them, and that it works without extras
+	$(BIN)/python tests/wheel_check.py
+
 lint: $(READY)  ## ruff over modules, notebooks, tests and benchmarks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --quiet

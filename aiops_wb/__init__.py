@@ -75,8 +75,14 @@ def __getattr__(name):
     "A public name, loaded now (PEP 562)."
     if name not in _HOME:
         raise AttributeError(f"module 'aiops_wb' has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
+    try:
+        module = import_module(f"{__name__}.{_HOME[name]}")
+    except ModuleNotFoundError as missing:
+        if (missing.name or __name__).startswith(__name__) or f"{__name__}[" in str(missing):
+            raise
+        said = f"{missing.name} is not installed: {name} needs pip install 'aiops_wb[ml]'."
+        raise ModuleNotFoundError(said, name=missing.name) from None
+    globals()[name] = value = getattr(module, name)
     return value
 
 

@@ -12,7 +12,6 @@ from math import isnan
 from pathlib import Path
 
 import pandas as pd
-import traitlets as t
 
 from ..cli.arguments import as_instant
 from ..cli.call import Call
@@ -26,6 +25,7 @@ from .handed_in import Answer, answer_of, propose
 
 try:
     import anywidget
+    import traitlets as t
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"{error.name} is not installed: a ThresholdExplorer needs pip install 'aiops_wb[lab]'."
