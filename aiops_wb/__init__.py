@@ -68,7 +68,43 @@ _HOME = {
 }
 "Public name -> the module that it is loaded from."
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "BufferFull",
+    "Busy",
+    "Calibration",
+    "Certainty",
+    "Figure",
+    "Grid",
+    "Histogram",
+    "Ingested",
+    "ModelVersion",
+    "NotWritten",
+    "OutcomeLogger",
+    "PredictionLogger",
+    "Reader",
+    "ScoreCounts",
+    "Scorer",
+    "Settings",
+    "SettingsError",
+    "Store",
+    "StoreError",
+    "ThresholdExplorer",
+    "VennAbers",
+    "View",
+    "calibrate",
+    "certainty",
+    "curve",
+    "ingest_file",
+    "load_settings",
+    "open_snapshot",
+    "open_store",
+    "open_view",
+    "simulate",
+    "summary",
+    "train",
+    "venn_abers",
+]
+"Written out, because type checkers read it."
 
 
 def __getattr__(name):

@@ -70,7 +70,7 @@ class ThresholdExplorer(anywidget.AnyWidget):
         site: str | None = None,
         as_of: str | datetime | None = None,
         config: str | Path | None = None,
-    ):
+    ) -> None:
         self._call = Call(*(None if path is None else Path(path) for path in (data, None, config)))
         self._as_of = None if as_of is None else _instant(as_of)
         self._of = choose(self._call, model, self._as_of)
