@@ -31,6 +31,7 @@ PAGES = {  # the project's own documents, and what the site calls them
 LESSONS = ("guides", "stats", "models", "reports")
 NOT_RUN = "*Runs every morning on the published log; shown here without what it prints.*"
 MODULE = re.compile(r"\]\(((?:\.\./)*)aiops_wb/(\w+)(?:/\w*)?(?:\.py)?\)")  # a link to source code
+OURS = re.compile(r"\]\(((?:\.\./)*)docs/(\w+)\.md")  # a link to one of our pages
 PAGE_OF = {"__init__": "api/index", "config": "settings", "cli": "commands"}  # others: api/<layer>
 DIRECTIVE = re.compile(r"^#\s*\|\s*(\w+).*\n?", re.M)
 
@@ -43,6 +44,7 @@ def at_home(text: str) -> str:
         return f"]({up}{PAGE_OF.get(layer, f'api/{layer}')}.md)"
 
     text = MODULE.sub(page, text)
+    text = OURS.sub(r"](\1\2.md", text)
     return re.sub(r"\]\(((?:\.\./)*)index\.ipynb", r"](\1../README.md", text)
 
 
@@ -69,7 +71,10 @@ def copy_documents(source: Path) -> None:
         text = re.sub(r"\A# .*", f"# {title}", (ROOT / name).read_text(encoding="utf-8"))
         (source / name).write_text(at_home(text), encoding="utf-8")
     for page in HERE.glob("*.md"):
-        shutil.copy(page, source / page.name)
+        text = page.read_text(encoding="utf-8").replace(
+            "](../", "]("
+        )  # they stand one floor higher
+        (source / page.name).write_text(text, encoding="utf-8")
     for picture in HERE.glob("*.png"):
         (source / HERE.name).mkdir(exist_ok=True)
         shutil.copy(picture, source / HERE.name / picture.name)

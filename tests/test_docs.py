@@ -235,7 +235,15 @@ def slug(heading):
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md"]
+    "name",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "bench/README.md",
+        "docs/public_api.md",
+        "docs/examples.md",
+    ],
 )
 def test_links_of_the_documents_hold_in_the_repository_too(name):
     path = ROOT / name
