@@ -13,7 +13,8 @@ import surface
 import aiops_wb
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = [ROOT / "tests" / "typed.py", *sorted((ROOT / "examples").glob("*.py"))]
+SCRIPTS = [ROOT / "tests" / "typed.py", ROOT / "examples" / "service.py"]
+SCRIPTS += [ROOT / "examples" / "batch.py"]
 
 
 def checked(*scripts, cache):
