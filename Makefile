@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := ml,lab,api,webhook,messages,demo,dev
+EXTRAS := ml,lab,api,webhook,messages,mcp,demo,dev
 
 # axe-core looks for what people who cannot see or point would miss
 AXE := axe-core@4.14.1
@@ -59,6 +59,12 @@ clean-check: $(READY)  # cleaning changes nothing
 
 export-check: $(READY)  # exporting changes nothing
 	$(BIN)/python tests/in_step.py export
+
+types: $(READY)  ## mypy --strict over scripts of a user: it finds the types of every public name
+	$(BIN)/python -m pytest -q -m slow tests/test_typing.py
+
+wheel-check: $(READY)  ## the source archive and the wheel as others get them: what is in them, and that it works without extras
+	$(BIN)/python tests/wheel_check.py
 
 lint: $(READY)  ## ruff over modules, notebooks, tests and benchmarks
 	$(BIN)/ruff check

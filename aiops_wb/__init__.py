@@ -68,15 +68,57 @@ _HOME = {
 }
 "Public name -> the module that it is loaded from."
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "BufferFull",
+    "Busy",
+    "Calibration",
+    "Certainty",
+    "Figure",
+    "Grid",
+    "Histogram",
+    "Ingested",
+    "ModelVersion",
+    "NotWritten",
+    "OutcomeLogger",
+    "PredictionLogger",
+    "Reader",
+    "ScoreCounts",
+    "Scorer",
+    "Settings",
+    "SettingsError",
+    "Store",
+    "StoreError",
+    "ThresholdExplorer",
+    "VennAbers",
+    "View",
+    "calibrate",
+    "certainty",
+    "curve",
+    "ingest_file",
+    "load_settings",
+    "open_snapshot",
+    "open_store",
+    "open_view",
+    "simulate",
+    "summary",
+    "train",
+    "venn_abers",
+]
+"Written out, because type checkers read it."
 
 
 def __getattr__(name):
     "A public name, loaded now (PEP 562)."
     if name not in _HOME:
         raise AttributeError(f"module 'aiops_wb' has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
+    try:
+        module = import_module(f"{__name__}.{_HOME[name]}")
+    except ModuleNotFoundError as missing:
+        if (missing.name or __name__).startswith(__name__) or f"{__name__}[" in str(missing):
+            raise
+        said = f"{missing.name} is not installed: {name} needs pip install 'aiops_wb[ml]'."
+        raise ModuleNotFoundError(said, name=missing.name) from None
+    globals()[name] = value = getattr(module, name)
     return value
 
 

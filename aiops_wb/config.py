@@ -652,7 +652,7 @@ def _problem(problem, origins) -> str:
     return f"{name}{place}: {problem['msg'].removeprefix('Value error, ')}{_given(problem)}"
 
 
-def load_settings(*, config: Path | None = None, **chosen) -> Settings:
+def load_settings(*, config: Path | None = None, **chosen: Any) -> Settings:
     """Settings with some chosen by the caller (None = not chosen), from the file `config` or the
     one that is found; SettingsError names what is wrong."""
     arguments = {k: v for k, v in chosen.items() if v is not None}

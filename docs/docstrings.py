@@ -7,6 +7,10 @@ import re
 import textwrap
 import tokenize
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import aiops_wb
 
 CODE = re.compile(r"(``.+?``|`[^`]+`)")
 SPECIAL = re.compile(r"([\\*|_<>])")
@@ -74,6 +78,28 @@ def ancestors(thing: type) -> str:
     return f"Builds on {', '.join(names)}." if names else ""
 
 
+@cache
+def examples() -> dict[str, list[str]]:
+    "name -> the lines of its example, for names that are offered at the top."
+    text = Path(__file__).with_name("examples.md").read_text(encoding="utf-8")
+    found = re.findall(r"^### `(\w+)`\n.*?^```pycon\n(.*?)^```", text, re.M | re.S)
+    return {name: code.strip().splitlines() for name, code in found}
+
+
+def example(thing: object) -> list[str]:
+    "The example of a name that is offered at the top; nothing of any other."
+    name = getattr(thing, "__qualname__", "")
+    if name not in examples() or getattr(aiops_wb, name) is not thing:
+        return []
+    told = [
+        "An example, from :doc:`the session of all </docs/examples>`:",
+        "",
+        ".. code-block:: pycon",
+        "",
+    ]
+    return ["", *told, *(f"   {line}" for line in examples()[name]), ""]
+
+
 def process(app, what, name, thing, options, lines: list[str]) -> None:
     "Sphinx asks for each docstring: prose, then what the source says behind fields and arguments."
     lines[:] = [marked_up(line) for line in lines]
@@ -82,6 +108,7 @@ def process(app, what, name, thing, options, lines: list[str]) -> None:
     if what in ("class", "function", "method") and not hasattr(thing, "model_fields"):
         fields = [f":param {name}: {marked_up(text)}" for name, text in described(thing).items()]
         lines += ["", *fields, ""] if fields else []
+    lines += example(thing)
 
 
 def sign(app, what, name, thing, options, signature: str, returned: str) -> tuple[str, str] | None:

@@ -1,9 +1,11 @@
 """The shape of the project: layers, light imports, the wheel, the notebooks."""
 
 import ast
+import email
 import importlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from nbdev.test import test_nb as run_notebook
+from wheel_check import shipped
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "aiops_wb"
@@ -191,35 +194,34 @@ def test_imports_stay_light(statement, allowed):
     assert set(loaded) <= set(allowed)
 
 
-def test_the_wheel_holds_reports_sql_and_the_command(tmp_path):
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "--quiet",
-            "--no-deps",
-            "--no-build-isolation",
-            "--wheel-dir",
-            tmp_path,
-            ROOT,
-        ],
-        check=True,
-        cwd=tmp_path,
-    )
-    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
-    for report in (ROOT / "nbs" / "reports").glob("*.ipynb"):
-        assert f"aiops_wb/reports/{report.name}" in names
-    assert {f"aiops_wb/sql/{p.name}" for p in (ROOT / "aiops_wb" / "sql").glob("*.sql")} <= set(
-        names
-    )
-    for folder in ("render/templates", "api/templates", "api/static"):
-        held = (ROOT / "aiops_wb" / folder).iterdir()
-        assert {f"aiops_wb/{folder}/{p.name}" for p in held} <= set(names)
-    assert any(n.endswith("entry_points.txt") for n in names) and not any(
-        "nbs/" in n or "tests/" in n for n in names
-    )
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    "The wheel of the tree as it stands: what an earlier build left would go into it."
+    folder = tmp_path_factory.mktemp("wheel")
+    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)
+    how = ["--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
+    command = [sys.executable, "-m", "pip", "wheel", *how, folder, ROOT]
+    subprocess.run(command, check=True, cwd=folder)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as held:
+        yield held
+
+
+def test_the_wheel_holds_the_package_and_its_reports_and_nothing_else(wheel):
+    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert held == shipped(ROOT) and {"aiops_wb/sql/views.sql", "aiops_wb/py.typed"} <= held
+    assert any(name.endswith("entry_points.txt") for name in wheel.namelist())
+
+
+def test_the_wheel_says_what_it_is_and_where_more_is(wheel):
+    name = next(name for name in wheel.namelist() if name.endswith("/METADATA"))
+    about = email.message_from_string(wheel.read(name).decode())
+    told = about.get_all("Classifier")
+    assert {"Typing :: Typed", "Operating System :: POSIX :: Linux"} <= set(told)
+    assert sum(line.startswith("Programming Language :: Python :: 3.") for line in told) == 3
+    urls = dict(line.split(", ", 1) for line in about.get_all("Project-URL"))
+    assert set(urls) == {"Documentation", "Source", "Changelog", "Issues"}
+    links = re.findall(r"\]\(([^)\s]+)\)", about.get_payload())
+    assert len(links) > 10 and all(re.match("https?://|#", link) for link in links)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: f"{p.parent.name} {p.stem}")

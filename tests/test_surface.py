@@ -1,13 +1,16 @@
 """What other people import: the documented names, and for one release the old module paths."""
 
 import ast
+import difflib
 import importlib
+import re
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 
 import pytest
+import surface
 
 import aiops_wb
 from aiops_wb._moved import MOVED
@@ -38,8 +41,50 @@ def test_type_checkers_see_the_same_names():
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     block = next(n for n in tree.body if isinstance(n, ast.If))
     seen = {alias.name: node.module for node in block.body for alias in node.names}
-    assert seen == aiops_wb._HOME
+    assert seen == aiops_wb._HOME and aiops_wb.__all__ == sorted(seen)
     assert (PACKAGE / "py.typed").exists()
+
+
+WHAT_TO_DO = """
+{gone} lines of the public surface are gone or changed, {new} are new (a changed one is both):
+
+{lines}
+
+If that was not meant, undo it. If it was: docs/public_api.md says what a change demands. What is
+gone or changed needs its old form for one release, with one warning, and a line in CHANGELOG that
+says what to write instead; what is new needs a line in CHANGELOG. Then {how}.
+"""
+
+
+def told_of_change(recorded, now):
+    "What to do about a change; empty where there is none."
+    lines = difflib.unified_diff(recorded.splitlines(), now.splitlines(), lineterm="", n=1)
+    told = [line for line in lines if not line.startswith(("---", "+++"))]
+    gone, new = (sum(line.startswith(mark) for line in told) for mark in "-+")
+    return WHAT_TO_DO.format(gone=gone, new=new, lines="\n".join(told), how=surface.HOW) * bool(
+        told
+    )
+
+
+def test_nothing_public_changes_by_accident():
+    said = told_of_change(surface.RECORDED.read_text(encoding="utf-8"), surface.described())
+    assert not said, said
+
+
+def test_what_changed_is_said_with_what_to_do():
+    assert told_of_change("a\nb\n", "a\nb\n") == ""
+    said = told_of_change("grid: Grid\nn: int\n", "grid: Grid\nn: float\nmean: float\n")
+    assert "1 lines of the public surface are gone or changed, 2 are new" in said
+    assert "-n: int\n+n: float\n" in said and "docs/public_api.md" in said
+
+
+def test_the_description_knows_every_part_of_the_surface():
+    parts = surface.parts()
+    assert all(len(lines) > 5 for lines in parts.values())
+    told = "\n".join(parts["Names: from aiops_wb import ..."])
+    kinds = re.findall(r"^(?:class )?(\w+)", told, re.M)
+    assert kinds == aiops_wb.__all__
+    assert {"0", "1", "2", "3", "4"} < {line.split()[0] for line in parts["Exit codes"]}
 
 
 def test_an_unknown_name_is_named():

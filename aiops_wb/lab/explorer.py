@@ -12,7 +12,6 @@ from math import isnan
 from pathlib import Path
 
 import pandas as pd
-import traitlets as t
 
 from ..cli.arguments import as_instant
 from ..cli.call import Call
@@ -26,6 +25,7 @@ from .handed_in import Answer, answer_of, propose
 
 try:
     import anywidget
+    import traitlets as t
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"{error.name} is not installed: a ThresholdExplorer needs pip install 'aiops_wb[lab]'."
@@ -70,7 +70,7 @@ class ThresholdExplorer(anywidget.AnyWidget):
         site: str | None = None,
         as_of: str | datetime | None = None,
         config: str | Path | None = None,
-    ):
+    ) -> None:
         self._call = Call(*(None if path is None else Path(path) for path in (data, None, config)))
         self._as_of = None if as_of is None else _instant(as_of)
         self._of = choose(self._call, model, self._as_of)

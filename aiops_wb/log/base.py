@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pandas as pd
@@ -80,7 +80,9 @@ def unpublished(root: str | Path) -> bool:
 class Connected:
     "A connection to a catalog or to a snapshot of it, and the folder that its files stand in."
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, root: Path, spool: Path | None = None):
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, root: Path, spool: Path | None = None
+    ) -> None:
         self.con, self.root = con, Path(root)
         self.spool = Path(spool or self.root / "spool")
         name_folder(con, self.root)
@@ -90,10 +92,10 @@ class Connected:
         "Close the connection."
         self.con.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -147,7 +149,7 @@ class Writing(Connected):
     _files_begun = False  # whether files are written that no commit knows of yet
 
     @contextmanager
-    def transaction(self):
+    def transaction(self) -> Iterator[None]:
         "All or nothing; inside another transaction a part of that one."
         if self._within:
             yield
@@ -203,7 +205,7 @@ class Writing(Connected):
             self._files_begun = False
 
     @contextmanager
-    def one_thread(self):
+    def one_thread(self) -> Iterator[None]:
         "Many small queries cost a third less on one thread."
         if self._alone:
             yield

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -117,7 +118,7 @@ class BatchReads(GoneReads):
             {"model": model},
         )
 
-    def files(self, kind: str, **where) -> list[tuple]:
+    def files(self, kind: str, **where: Any) -> list[tuple[Any, ...]]:
         """(path, event_date, tenant, model, version, min_id, max_id) of the log's files that match
         and are there (`GoneReads.usable`)."""
         first, last = (where.get(f"event_date__{end}") for end in ("ge", "le"))

@@ -174,7 +174,9 @@ class FeatureSchemaWrites(FeatureSchemaReads, BatchWrites, AuditWrites):
                 self._add_feature(now, who, model, feature, kind, True, why)
                 self.record(now, who, "feature", f"{model}/{feature}", kind, why)
 
-    def allow_features(self, now, who, model: str, features, why: str) -> None:
+    def allow_features(
+        self, now: datetime, who: str, model: str, features: Iterable[str], why: str
+    ) -> None:
         "Remember that trainings may use features although each alone separates the labels."
         for feature in sorted(set(features) - self.allowed_features(model)):
             self.record(now, who, "feature allowed", f"{model}/{feature}", "yes", why)

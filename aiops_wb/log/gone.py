@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -94,7 +94,7 @@ def _stands(path):
 class GoneReads(Connected):
     "Which day files there are, and which are gone."
 
-    def day_files(self, **where) -> list[DayFile]:
+    def day_files(self, **where: Any) -> list[DayFile]:
         "The files of the log that match, as the catalog names them, oldest first."
         clause, values = conditions(**where)
         rows = self._rows(f"{_FILES}{clause} ORDER BY batch_id, path", values)

@@ -12,10 +12,10 @@ a segment is finished.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from .buffer import Buffer
 from .columns import LONGEST_NAME
@@ -27,13 +27,44 @@ from .plain import Several, microseconds, text_of
 from .published import read_null_words, read_schema
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import numpy as np
     import pandas as pd
+    from numpy.typing import ArrayLike
 
     from ..stats.points import Grid
     from .segment import Cursor
 
-__all__ = ["instants", "PredictionLogger", "OutcomeLogger"]
+    Values = ArrayLike | Sequence[object]  # one value, or as many as there are events
+    Times = Values | datetime
+
+__all__ = ["Buffering", "Further", "instants", "PredictionLogger", "OutcomeLogger"]
+
+
+class Buffering(TypedDict, total=False):
+    "How rows of a logger get to the disk."
+
+    flush_rows: int
+    flush_seconds: float | None
+    segment_seconds: float
+    buffer_rows: int
+    sigterm: bool
+    cursor: Cursor | None
+
+
+class Further(TypedDict, total=False):
+    "Columns of a prediction that may be logged beside its score, one value or one for each event."
+
+    entity_id: Values | None
+    site_id: Values | None
+    calibration_id: Values | None
+    risk_level: Values | None
+    route: Values | None
+    ladder: Values | None
+    automated: Values | None
+    latency_ms: Values | None
+    propensity: Values | None
 
 
 def instants(values, name: str) -> pd.Series:
@@ -61,7 +92,7 @@ class _Logger:
         buffer_rows: int = 200_000,
         sigterm: bool = True,
         cursor: Cursor | None = None,
-    ):
+    ) -> None:
         self.spool, self.folder = Path(spool), Path(spool) / self.kind
         # without a cursor each segment has a DuckDB of its own, which a fork cannot harm
         self._rows = Buffer(
@@ -95,10 +126,10 @@ class _Logger:
         "The last flush."
         return self._rows.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -131,8 +162,8 @@ class PredictionLogger(_Logger):
         threshold: int,
         tenant: str = "default",
         grid: Grid | None = None,
-        **buffering,
-    ):
+        **buffering: Unpack[Buffering],
+    ) -> None:
         kind, step = ("logit", 1) if grid is None else (grid.kind, grid.step)
         if step != 1:
             raise ValueError(f"predictions are logged on the fine grid, not on {grid.name}.")
@@ -161,12 +192,12 @@ class PredictionLogger(_Logger):
 
     def log(
         self,
-        score,
-        predicted_at,
+        score: Values,
+        predicted_at: Times,
         *,
-        prediction_id=None,
-        features: pd.DataFrame | Mapping | None = None,
-        **columns,
+        prediction_id: Values | None = None,
+        features: pd.DataFrame | Mapping[str, Any] | None = None,
+        **columns: Unpack[Further],
     ) -> np.ndarray | list[str]:
         """Log one prediction or many (arrays of equal length) and return their ids (made here
         unless given): a list for a single one.
@@ -239,12 +270,19 @@ class OutcomeLogger(_Logger):
 
     kind = "outcomes"
 
-    def __init__(self, spool: str | Path, source: str, **buffering):
+    def __init__(self, spool: str | Path, source: str, **buffering: Unpack[Buffering]) -> None:
         _check_name("source", source)
         self.source = source
         super().__init__(spool, **buffering)
 
-    def log(self, prediction_id, label, observed_at, *, predicted_at=None) -> None:
+    def log(
+        self,
+        prediction_id: Values,
+        label: Values,
+        observed_at: Times,
+        *,
+        predicted_at: Times | None = None,
+    ) -> None:
         """Log labels (0 or 1) of predictions; `predicted_at`, where known, saves the ingester a
         search. Errors as those of `PredictionLogger.log`."""
         try:

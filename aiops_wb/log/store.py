@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -193,7 +193,7 @@ def open_store(
     prepare: Prepare | None = None,
     spool: Path | None = None,
     group: str | None = None,
-):
+) -> Iterator[Store]:
     """The catalog, for writing; creates it on first use (days in `timezone`, UTC unless given).
     Raises Busy when another process writes (who writes `briefly` is waited for), StoreError where
     it is older than the log. `prepare` is called with the folder, which is held, and may then be in

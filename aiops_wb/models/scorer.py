@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
+from typing import TypeAlias, Unpack
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from ..log.catalog import Reader
 from ..log.dial import Scope, threshold_of
 from ..log.durable import time_ordered_id
-from ..log.spool import PredictionLogger, instants
+from ..log.spool import Buffering, PredictionLogger, instants
 from ..stats.automation import NOTHING_STANDS, Certainty
 from ..stats.decisions import CALLING, RISK_CUTS, Ladder, route
 from ..stats.points import as_points
@@ -21,6 +23,9 @@ from .registry import load
 from .version import ModelVersion
 
 __all__ = ["Scorer"]
+
+Values: TypeAlias = ArrayLike | Sequence[object]
+"One value, or as many as there are events."
 
 _DECIDED = ("risk_level", "route", "automated", "ladder")
 
@@ -77,7 +82,7 @@ class Scorer:
         at: datetime | None = None,
         *,
         tenant: str = "default",
-        site_id=None,
+        site_id: Values | None = None,
         prediction_id: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """Columns score, points, lower, upper, risk_level, route, automated, reason, ladder,
@@ -146,7 +151,9 @@ class Scorer:
         columns |= {"lower": lower, "upper": upper, "ladder": ladder.name}
         return pd.DataFrame({"points": points} | columns)
 
-    def logger(self, spool: str | Path, tenant: str = "default", **buffering) -> PredictionLogger:
+    def logger(
+        self, spool: str | Path, tenant: str = "default", **buffering: Unpack[Buffering]
+    ) -> PredictionLogger:
         "A logger for this version and threshold."
         return PredictionLogger(
             spool,
@@ -162,11 +169,11 @@ class Scorer:
         self,
         frame: pd.DataFrame,
         logger: PredictionLogger,
-        predicted_at,
+        predicted_at: Values | datetime,
         *,
-        prediction_id=None,
-        entity_id=None,
-        site_id=None,
+        prediction_id: Values | None = None,
+        entity_id: Values | None = None,
+        site_id: Values | None = None,
     ) -> pd.DataFrame:
         """Score a frame, log it (with the measured latency per call), and return the decisions with
         `prediction_id`; the call's latest time counts for the calibration's age.

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from .counts import ScoreCounts, require_events
 from .points import Grid, as_points
+from numpy.typing import ArrayLike
 
 # %% ../../nbs/stats/03_conformal.ipynb #d245d2ee
 COVERAGES = (0.90, 0.95, 0.99)
@@ -119,7 +120,7 @@ class Calibration(_Quantiles):
         q = self.quantile(coverage)
         return Interval(max(0.0, p - q), min(1.0, p + q))
 
-    def intervals(self, p, coverage: float = 0.90) -> tuple[np.ndarray, np.ndarray]:
+    def intervals(self, p: ArrayLike, coverage: float = 0.90) -> tuple[np.ndarray, np.ndarray]:
         "Lower and upper bounds for an array of probabilities."
         q, p = self.quantile(coverage), np.asarray(p, dtype=np.float64)
         return np.maximum(0.0, p - q), np.minimum(1.0, p + q)
@@ -246,11 +247,12 @@ def predict_with_intervals(p, calibration: Calibration | None, coverage: float =
     return Prediction(p, lower, upper, upper - lower, calibration.calibration_score(coverage), "")
 
 # %% ../../nbs/stats/03_conformal.ipynb #59b52638
-def calibrate(counts: ScoreCounts, coverages: Sequence[float] = COVERAGES, min_samples: int = MIN_SAMPLES,
-              **made) -> Calibration:
+def calibrate(counts: ScoreCounts, coverages: Sequence[float] = COVERAGES, min_samples: int = MIN_SAMPLES, *,
+              model: str = "", version: str = "", created_at: datetime | None = None,
+              time_to_live: timedelta | None = None) -> Calibration:
     """The calibration of the labelled events in a table of counts on the logit grid.
 
-    `made`: model, version, created_at, time_to_live. ValueError below `min_samples`.
+    What it is of and how long it may be used are kept with it. ValueError below `min_samples`.
     """
     if counts.grid.kind != "logit":
         raise ValueError("a calibration needs probabilities: these counts are on a linear grid.")
@@ -262,7 +264,7 @@ def calibrate(counts: ScoreCounts, coverages: Sequence[float] = COVERAGES, min_s
     errors, reached = errors[order], np.cumsum(copies[order])
     ranks = {c: rank(n, c) for c in coverages}
     quantiles = {c: float(errors[np.searchsorted(reached, k)]) if k <= n else inf for c, k in ranks.items()}
-    return Calibration(quantiles, n, **made)
+    return Calibration(quantiles, n, model, version, created_at, time_to_live)
 
 # %% ../../nbs/stats/03_conformal.ipynb #78fa72da
 class SetBounds(NamedTuple):
@@ -444,12 +446,12 @@ class VennAbers:
     n: int              # labelled calibration events
     grid: Grid = Grid()
 
-    def intervals(self, points) -> tuple[np.ndarray, np.ndarray]:
+    def intervals(self, points: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         "p0 and p1 of each event."
         at = np.searchsorted(self.starts, as_points(points, self.grid.kind), side="right") - 1
         return self.lower[at], self.upper[at]
 
-    def probability(self, points) -> np.ndarray:
+    def probability(self, points: ArrayLike) -> np.ndarray:
         "One calibrated probability, p1 / (1 - p0 + p1): the best merge under log loss in the worst case."
         lower, upper = self.intervals(points)
         return upper / (1 - lower + upper)

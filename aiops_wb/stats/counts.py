@@ -12,6 +12,7 @@ from functools import cached_property, reduce
 
 import numpy as np
 from .points import Grid, as_points
+from numpy.typing import ArrayLike
 
 # %% ../../nbs/stats/01_counts.ipynb #975e3156
 def _compress(points, columns):
@@ -91,7 +92,8 @@ class ScoreCounts(_Table):
     "Counts per point of a score: sorted, sparse, exact. Add, subtract, coarsen; the grid travels with it."
 
     @classmethod
-    def of(cls, points, n, n_labelled, n_positive, grid: Grid = Grid()) -> "ScoreCounts":
+    def of(cls, points: ArrayLike, n: ArrayLike, n_labelled: ArrayLike, n_positive: ArrayLike,
+           grid: Grid = Grid()) -> "ScoreCounts":
         "From columns of equal length in any order; repeated points are summed."
         sizes = {len(np.atleast_1d(c)) for c in (points, n, n_labelled, n_positive)}
         if len(sizes) > 1:
@@ -104,7 +106,8 @@ class ScoreCounts(_Table):
         return cls.of([], [], [], [], grid)
 
     @classmethod
-    def from_events(cls, points, labels=None, grid: Grid = Grid()) -> "ScoreCounts":
+    def from_events(cls, points: ArrayLike, labels: ArrayLike | None = None,
+                    grid: Grid = Grid()) -> "ScoreCounts":
         "From one entry per event; `labels` are 0, 1 or NaN (not known yet), all unknown when left out."
         return cls.of(*_event_columns(points, labels), grid)
 
@@ -118,7 +121,7 @@ class ScoreCounts(_Table):
     def __sub__(self, other: "ScoreCounts") -> "ScoreCounts":
         return _merged(self, other, -1)
 
-    def __eq__(self, other) -> bool:
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, ScoreCounts) and _alike(self, other)
 
     __hash__ = None
@@ -201,12 +204,12 @@ class Histogram:
     bin = staticmethod(_bin)
 
     @classmethod
-    def of(cls, bins, n, total: float) -> "Histogram":
+    def of(cls, bins: ArrayLike, n: ArrayLike, total: float) -> "Histogram":
         "From bins in any order; repeated ones are summed."
         return cls(*_compress(bins, (n,)), float(total))
 
     @classmethod
-    def from_values(cls, values) -> "Histogram":
+    def from_values(cls, values: ArrayLike) -> "Histogram":
         "From durations; negative and missing ones are refused, zero counts as a millionth."
         values = np.asarray(values, dtype=np.float64)
         if not (values >= 0).all():

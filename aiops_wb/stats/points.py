@@ -9,6 +9,7 @@ __all__ = ['PER_UNIT', 'LIMIT', 'as_points', 'Grid']
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # %% ../../nbs/stats/00_points.ipynb #160a7761
 PER_UNIT = 1000
@@ -103,7 +104,7 @@ class _Ladder:
 class Grid(_Ladder):
     "A fixed ladder of integer points; `step` > 1 is the same ladder with that many points to a cell."
 
-    def quantise(self, scores) -> np.ndarray:
+    def quantise(self, scores: ArrayLike) -> np.ndarray:
         "Points (int16, shape of `scores`); raises ValueError for NaN and for probabilities outside [0, 1]."
         x = _checked(scores, self.kind)
         if self.kind == "logit":
@@ -112,17 +113,17 @@ class Grid(_Ladder):
         points = np.clip(np.rint(PER_UNIT * x), -self.limit, self.limit).astype(np.int16)
         return self.cells(points).reshape(np.shape(scores))
 
-    def cells(self, points) -> np.ndarray:
+    def cells(self, points: ArrayLike) -> np.ndarray:
         "The lowest point of the cell that holds each point: the identity on the fine grid."
         points = np.asarray(as_points(points, self.kind))
         return points if self.step == 1 else points // self.step * self.step
 
-    def inverse(self, points) -> np.ndarray:
+    def inverse(self, points: ArrayLike) -> np.ndarray:
         "The score in the middle of each point's cell (float64)."
         middle = np.asarray(as_points(points, self.kind), dtype=np.float64) + (self.step - 1) / 2
         return self._score(middle / PER_UNIT)
 
-    def edges(self, points) -> np.ndarray:
+    def edges(self, points: ArrayLike) -> np.ndarray:
         "The score at the lower edge of each point's cell: what rounds to the point or above it."
         lower = np.asarray(as_points(points, self.kind), dtype=np.float64) - 0.5
         return self._score(lower / PER_UNIT)

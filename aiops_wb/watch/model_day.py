@@ -64,7 +64,7 @@ class ModelDay:
         as_of: datetime | None = None,
         settings: Settings | None = None,
         versions: Versions | None = None,
-    ):
+    ) -> None:
         self.reader, self.model = reader, reader.require_model(model)
         self.day, self.as_of = day, as_of
         self.settings = settings or Settings()
