@@ -31,6 +31,7 @@ PAGES = {  # the project's own documents, and what the site calls them
     "CONTRIBUTING.md": "Contributing",
     "CHANGELOG.md": "Changelog",
     "bench/README.md": "Benchmarks",
+    "examples/README.md": "Programs around the workbench",
 }
 FRONT = "index.md"  # the first page of the site; others are read in the repository as well
 LESSONS = ("guides", "stats", "models", "reports")
@@ -79,6 +80,8 @@ def copy_documents(source: Path) -> None:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         text = re.sub(r"\A# .*", f"# {title}", (ROOT / name).read_text(encoding="utf-8"))
         (source / name).write_text(at_home(text), encoding="utf-8")
+    for program in ROOT.glob("examples/*.py"):  # the page about them hands them out
+        shutil.copy(program, source / "examples" / program.name)
     ours = source / HERE.name
     ours.mkdir()
     for page in HERE.glob("*.md"):

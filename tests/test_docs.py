@@ -23,7 +23,8 @@ from aiops_wb.render.glossary import WORDS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name != "index.md")
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+DOCUMENTS += ["bench/README.md", "examples/README.md"]
 
 
 # a third of a build is the collector looking through trees of nodes that all stay

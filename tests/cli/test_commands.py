@@ -77,7 +77,8 @@ def test_documented_commands_and_targets_exist(document):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     for target in re.findall(r"(?:`|^)make ([a-z-]+)", text, re.M):
         assert target in targets, target
-    for line in re.findall(r"aiops-wb ([a-z][^`\n]*)", text):
+    said = re.findall(r"'aiops-wb ([a-z][^'`\n]*)'", text)  # as a message names a command
+    for line in (*re.findall(r"(?<!')aiops-wb ([a-z][^`\n]*)", text), *said):
         assert line in ALL or set(re.findall(r" (--[a-z-]+)", line)) <= known_options(
             line.split()
         ), line
