@@ -58,7 +58,10 @@ __all__ = [
 
 FILE = "aiops.toml"
 PREFIX = "AIOPS_"
-PATHS = ("data", "reports", "spool", "case_file", "audit_anchor", "backup_folder")
+PATHS = (
+    *("data", "reports", "spool", "case_file", "audit_anchor", "backup_folder"),
+    "reports_folder",
+)
 FOLDERS = {"data": Path("data"), "reports": Path("reports")}
 NO_FILE = "no file"
 "As `config`: the settings are whole, and no file is looked for."
@@ -75,6 +78,7 @@ PRIVATE = {
     "pages_url",
     "heartbeat_url",
     "backup_folder",
+    "reports_folder",
 }
 "Settings that are places or secrets: they go into no report and no manifest."
 
@@ -214,6 +218,9 @@ class _Nights(BaseSettings):
     # reports of days that are older than so many days are packed, each day's into a reports.zip of
     # its folder; 0: never
     archive_reports_days: Annotated[int, Field(ge=0, le=36500)] = 0
+    # notebooks of your own that run in the night beside those of the package, each that has a cell
+    # tagged 'parameters'; without it those that a checkout has in nbs/reports
+    reports_folder: Path | None = None
     # where 'aiops-wb backup' puts backups, for 'doctor' to look how old the newest is
     backup_folder: Path | None = None
 

@@ -4,8 +4,10 @@ from urllib.parse import unquote_to_bytes
 
 from .columns import LONGEST_NAME
 
-__all__ = ["checked_name", "file_name", "name_of_file"]
+__all__ = ["OF_DAY", "checked_name", "file_name", "name_of_file"]
 
+OF_DAY = "+day"
+"The folder of a day's pages that are of no model: no name is written so."
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _LONGEST = 240  # a file system takes 255 bytes: some are left for an ending
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for n in range(10)}

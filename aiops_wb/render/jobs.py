@@ -23,6 +23,7 @@ class Job:
     title: str
     navigation: tuple[Link, ...] = ()  # shown at the top of the page
     engine: str = "inline"  # 'inline' or 'kernel'
+    own: bool = False  # one's own: modules beside the notebook can be imported
 
 
 @dataclass(frozen=True)
@@ -36,5 +37,6 @@ class ReportResult:
     picture: str | None = None  # the first figure, SVG
     why: dict | None = None  # why a figure changed, in sentences
     passing: bool = False  # failed, and may do well a little later
+    title: str = ""  # of a report of one's own
     seconds: dict[str, float] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)
