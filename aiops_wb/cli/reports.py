@@ -1,6 +1,6 @@
 """Reports: those of the package and one's own; make one, list them, run one by hand."""
 
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal

@@ -211,7 +211,7 @@ class Card:
     @property
     def state_in_words(self) -> str:
         "The state as a person reads it."
-        return STATES.get(self.state, self.state)
+        return (STATES | {MADE: MADE})[self.state]
 
 
 class Why(NamedTuple):
