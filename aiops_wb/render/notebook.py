@@ -31,8 +31,8 @@ from .drawing import alone_in
 from .frame import Link, failure_page, filled, page, write_whole
 from .jobs import Job, ReportResult
 from .sliders import SEGMENTS, scripted
+from .table import CSV, ROWS
 from .tables.bridge import WHY
-from .tables.table import CSV, ROWS
 
 __all__ = ["HEADLINE", "InlineEngine", "rehearse", "render", "run_job", "shell"]
 
