@@ -449,6 +449,7 @@ def _child(job, pipe):
         try:
             from .notebook import run_job
 
+            os.environ.update(job.variables)
             if job.own:
                 _look_beside(job.notebook)
             result = run_job(job)

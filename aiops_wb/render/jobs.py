@@ -1,5 +1,6 @@
 """What a report is asked to do, and what came of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ class Job:
     navigation: tuple[Link, ...] = ()  # shown at the top of the page
     engine: str = "inline"  # 'inline' or 'kernel'
     own: bool = False  # one's own: modules beside the notebook can be imported
+    variables: Mapping[str, str] = field(default_factory=dict)  # what its process finds set
 
 
 @dataclass(frozen=True)

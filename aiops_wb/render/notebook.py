@@ -30,8 +30,8 @@ from .frame import Link, failure_page, filled, page, write_whole
 from .jobs import Job, ReportResult
 from .parameters import declared
 from .sliders import SEGMENTS, scripted
+from .table import CSV, ROWS
 from .tables.bridge import WHY
-from .tables.table import CSV, ROWS
 
 __all__ = ["HEADLINE", "InlineEngine", "rehearse", "render", "run_job", "shell"]
 

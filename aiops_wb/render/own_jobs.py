@@ -13,7 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..config import PRIVATE, Settings
+from ..config import PREFIX, PRIVATE, Settings
 from ..log.names import OF_DAY
 from .frame import Link, write_whole
 from .jobs import Job, ReportResult
@@ -70,7 +70,17 @@ def own_job(data: Path, reports: Path, one: OwnRun, settings: Settings) -> Job:
         _around(one),
         settings.engine,
         own=True,
+        variables=_variables(every["settings"]),
     )
+
+
+def _variables(settings) -> dict[str, str]:
+    "Settings as variables: what such a report opens by itself is read by those of this run."
+    return {
+        f"{PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in settings.items()
+        if value is not None
+    }
 
 
 def _around(one) -> tuple[Link, ...]:

@@ -13,7 +13,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from html import escape, unescape
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -23,7 +22,7 @@ from ..config import Settings
 from ..log.durable import write_durably
 from ..log.errors import StoreError
 from ..log.modes import writable_by_all
-from ..log.names import file_name
+from ..log.names import file_name, nearest
 from .frame import template
 from .pages import QUESTIONS, RENAMED, REPORTS
 from .parameters import NoParameters, Parameter, ParameterError, cells_of, parameters_of
@@ -250,8 +249,6 @@ def _from(folder, data):
 def report_named(name: str, reports: Sequence[Report]) -> Report:
     "A report by its name; StoreError with the nearest name where there is none."
     by_name = {report.name: report for report in reports}
-    if name in by_name:
-        return by_name[name]
-    near = get_close_matches(name, list(by_name), 1)
-    meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(by_name)}."
-    raise StoreError(f"there is no report {name!r}: {meant}")
+    if name not in by_name:
+        raise StoreError(f"there is no report {name!r}{nearest(name, by_name)}")
+    return by_name[name]

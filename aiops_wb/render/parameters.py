@@ -19,12 +19,12 @@ import re
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ..log.errors import StoreError
+from ..log.names import nearest
 
 __all__ = [
     "TAG",
@@ -290,9 +290,7 @@ def told(
         if name in kept:
             raise ParameterError(f"{name} is not given so: {kept[name]}.")
         if name not in by_name:
-            near = get_close_matches(name, list(by_name), 1)
             free = [one for one in by_name if one not in kept]
-            meant = f"did you mean {near[0]}?" if near else f"it has {', '.join(free) or 'none'}."
-            raise ParameterError(f"there is no parameter {name!r}: {meant}")
+            raise ParameterError(f"there is no parameter {name!r}{nearest(name, free)}")
         values[name] = by_name[name].read(text)
     return values
