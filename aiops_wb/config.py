@@ -27,7 +27,14 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import pydantic_settings
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -91,6 +98,17 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1, le=36500)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Megabytes = Annotated[int, Field(ge=0, le=10**9)]
+
+
+def _as_number(given: Any) -> Any:
+    "A number of a variable, which is text; anything else as it is."
+    try:
+        return float(given) if isinstance(given, str) else given
+    except ValueError:
+        return given
+
+
+Coverage = Annotated[Literal[0.9, 0.95, 0.99], BeforeValidator(_as_number)]
 Rule = Literal["days", "days-t", "rows", "control", "venn-abers", "labels", "width", "off"]
 
 
@@ -314,7 +332,7 @@ class Settings(ChangeSettings, MessageSettings, _Looking, _Folders, _Nights):
     # the share of a day's labels that may still come when it counts as complete; 1: nothing has to
     # be shown, label_delay_days is taken at its word
     complete_share: Annotated[float, Field(gt=0, le=1)] = 0.05
-    coverage: Literal[0.9, 0.95, 0.99] = 0.9  # of prediction intervals and sets
+    coverage: Coverage = 0.9  # of prediction intervals and sets
     # the width rule (automation "width"): an interval narrower than this may act without a person
     narrow_width: Share = 0.20
     # where the risk levels LOW, MEDIUM, HIGH and CRITICAL begin, as scores: all of them move with

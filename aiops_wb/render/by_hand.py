@@ -16,7 +16,7 @@ from .own_reports import BY_HAND, Report
 from .pages import day_navigation, navigation
 from .parameters import told
 
-__all__ = ["Asked", "job_by_hand", "values_given"]
+__all__ = ["KEPT", "Asked", "job_by_hand", "values_given"]
 
 KEPT = {
     "data": "it is the data folder, --data",

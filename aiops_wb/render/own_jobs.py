@@ -6,7 +6,7 @@ added to the manifests of their days, of which pages are made.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import date, datetime
@@ -20,7 +20,15 @@ from .jobs import Job, ReportResult
 from .own_reports import Report
 from .pages import day_navigation, folder, manifests, navigation
 
-__all__ = ["OwnRun", "add_to_manifest", "given", "in_manifest", "own_job", "own_result"]
+__all__ = [
+    "OwnRun",
+    "add_to_manifest",
+    "given",
+    "in_manifest",
+    "own_job",
+    "own_result",
+    "variables",
+]
 
 
 class OwnRun(NamedTuple):
@@ -70,11 +78,11 @@ def own_job(data: Path, reports: Path, one: OwnRun, settings: Settings) -> Job:
         _around(one),
         settings.engine,
         own=True,
-        variables=_variables(every["settings"]),
+        variables=variables(every["settings"]),
     )
 
 
-def _variables(settings) -> dict[str, str]:
+def variables(settings: Mapping[str, Any]) -> dict[str, str]:
     "Settings as variables: what such a report opens by itself is read by those of this run."
     return {
         f"{PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)

@@ -34,6 +34,7 @@ __all__ = [
     "cells_of",
     "declared",
     "parameters_of",
+    "shown",
     "told",
 ]
 
@@ -85,10 +86,10 @@ class Parameter:
             return f"one of {', '.join(self.choices)}"
         what = _KINDS.get(self.kind, "any value")
         if self.lowest is not None and self.highest is not None:
-            return f"{what} from {self.lowest:g} to {self.highest:g}"
+            return f"{what} from {shown(self.lowest)} to {shown(self.highest)}"
         if self.lowest is not None:
-            return f"{what} of at least {self.lowest:g}"
-        return what if self.highest is None else f"{what} of at most {self.highest:g}"
+            return f"{what} of at least {shown(self.lowest)}"
+        return what if self.highest is None else f"{what} of at most {shown(self.highest)}"
 
     def read(self, text: str) -> Any:
         "The value that a text means; ParameterError when it is not allowed."
@@ -118,6 +119,11 @@ class Parameter:
     def _refused(self, value):
         said = value if isinstance(value, str) else json.dumps(value, default=str)
         return ParameterError(f"{self.name} = {said!r} is not allowed: {self.allowed} is needed.")
+
+
+def shown(bound: float) -> str:
+    "An end of a range as one would write it."
+    return f"{bound:.0f}" if bound == round(bound) and abs(bound) < 1e15 else f"{bound:g}"
 
 
 def _read(kind, text):
