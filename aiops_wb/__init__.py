@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .stats.points import Grid
     from .stats.thresholds import curve, simulate
     from .watch.view import View, open_view
+    from .workbench.found import Workbench
 
 _HOME = {
     "BufferFull": "log.errors",
@@ -53,6 +54,7 @@ _HOME = {
     "ThresholdExplorer": "lab.explorer",
     "VennAbers": "stats.conformal",
     "View": "watch.view",
+    "Workbench": "workbench.found",
     "calibrate": "stats.conformal",
     "certainty": "stats.automation",
     "curve": "stats.thresholds",
@@ -120,6 +122,11 @@ def __getattr__(name):
         raise ModuleNotFoundError(said, name=missing.name) from None
     globals()[name] = value = getattr(module, name)
     return value
+
+
+def load_ipython_extension(ipython) -> None:
+    "What `%load_ext aiops_wb` does: the cell magic `%%wbsql`."
+    import_module(f"{__name__}.workbench.magic").load(ipython)
 
 
 def __dir__():

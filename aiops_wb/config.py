@@ -27,7 +27,14 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import pydantic_settings
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -58,7 +65,10 @@ __all__ = [
 
 FILE = "aiops.toml"
 PREFIX = "AIOPS_"
-PATHS = ("data", "reports", "spool", "case_file", "audit_anchor", "backup_folder")
+PATHS = (
+    *("data", "reports", "spool", "case_file", "audit_anchor", "backup_folder"),
+    "reports_folder",
+)
 FOLDERS = {"data": Path("data"), "reports": Path("reports")}
 NO_FILE = "no file"
 "As `config`: the settings are whole, and no file is looked for."
@@ -75,6 +85,7 @@ PRIVATE = {
     "pages_url",
     "heartbeat_url",
     "backup_folder",
+    "reports_folder",
 }
 "Settings that are places or secrets: they go into no report and no manifest."
 
@@ -87,6 +98,17 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1, le=36500)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Megabytes = Annotated[int, Field(ge=0, le=10**9)]
+
+
+def _as_number(given: Any) -> Any:
+    "A number of a variable, which is text; anything else as it is."
+    try:
+        return float(given) if isinstance(given, str) else given
+    except ValueError:
+        return given
+
+
+Coverage = Annotated[Literal[0.9, 0.95, 0.99], BeforeValidator(_as_number)]
 Rule = Literal["days", "days-t", "rows", "control", "venn-abers", "labels", "width", "off"]
 
 
@@ -214,6 +236,9 @@ class _Nights(BaseSettings):
     # reports of days that are older than so many days are packed, each day's into a reports.zip of
     # its folder; 0: never
     archive_reports_days: Annotated[int, Field(ge=0, le=36500)] = 0
+    # notebooks of your own that run in the night beside those of the package, each that has a cell
+    # tagged 'parameters'; without it those that a checkout has in nbs/reports
+    reports_folder: Path | None = None
     # where 'aiops-wb backup' puts backups, for 'doctor' to look how old the newest is
     backup_folder: Path | None = None
 
@@ -307,7 +332,7 @@ class Settings(ChangeSettings, MessageSettings, _Looking, _Folders, _Nights):
     # the share of a day's labels that may still come when it counts as complete; 1: nothing has to
     # be shown, label_delay_days is taken at its word
     complete_share: Annotated[float, Field(gt=0, le=1)] = 0.05
-    coverage: Literal[0.9, 0.95, 0.99] = 0.9  # of prediction intervals and sets
+    coverage: Coverage = 0.9  # of prediction intervals and sets
     # the width rule (automation "width"): an interval narrower than this may act without a person
     narrow_width: Share = 0.20
     # where the risk levels LOW, MEDIUM, HIGH and CRITICAL begin, as scores: all of them move with

@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from importlib.resources import files as package_files
 from itertools import groupby
 from pathlib import Path
 from threading import Event
@@ -20,7 +19,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from .config import PRIVATE, Settings
+from .config import Settings
 from .log.anchor_command import anchor_trail, doubt_unanchored
 from .log.catalog import Reader, open_snapshot
 from .log.durable import time_ordered_id
@@ -39,9 +38,10 @@ from .render.again import run_again
 from .render.archive import archive_reports
 from .render.cases import write_cases
 from .render.engine import Job, ReportResult, require_reports, run_jobs
-from .render.frame import write_whole
 from .render.manifest import entry, silent_entry, write_manifest
 from .render.message import SEE_PAGES, failed_figures, failed_report
+from .render.own_jobs import OwnRun, add_to_manifest, given, in_manifest, own_job, own_result
+from .render.own_reports import FoundReports, Report, own_reports, report_notebooks
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .render.promises import write_promises
 from .render.telling import sign_of_life, tell_people
@@ -66,12 +66,14 @@ __all__ = [
     "DayReports",
     "due",
     "unfinished",
+    "own_unfinished",
     "report_notebooks",
     "DayResult",
     "compute",
     "report_jobs",
     "Ran",
     "make_reports",
+    "make_own_reports",
     "delivered",
     "hand_on",
     "Morning",
@@ -147,6 +149,54 @@ def unfinished(reader: Reader, reports: Path, models: Sequence[str] = ()) -> lis
             for day, model, as_of in zip(lost.event_date, lost.model, lost.as_of)
         }
     )
+
+
+MADE_AGAIN = timedelta(7)
+"So long reports of one's own that failed are made again: one that hangs costs a morning no more."
+
+
+def own_unfinished(
+    reader: Reader,
+    reports: Path,
+    own: Sequence[Report],
+    newest: Mapping[str, date],
+    now: datetime,
+) -> list[OwnRun]:
+    """Reports of one's own that were begun in the last days and did not end well, and those that
+    have no page on the newest day of a model or, where they are of none, of all (`newest`: model ->
+    day) though it has pages: a report that is new, or one whose page is gone."""
+    if not own or not newest:
+        return []
+    last = max(newest.values())
+    runs = reader.runs()
+    runs = runs[runs.step.isin([report.file for report in own])]
+    runs = runs.drop_duplicates(["event_date", "model", "step"], keep="last")
+    known = {
+        (day.date(), model, step): (state, as_of.to_pydatetime())
+        for day, model, step, state, as_of in zip(
+            runs.event_date, runs.model, runs.step, runs.state, runs.as_of
+        )
+    }
+    due = []
+    for report in own:
+        of = [*newest] if report.per == "model" else [""]
+        due += [
+            OwnRun(day, model, report, as_of)
+            for (day, model, step), (state, as_of) in known.items()
+            if step == report.file and model in of and state != "ok" and day > last - MADE_AGAIN
+        ]
+        for one in (OwnRun(newest.get(model, last), model, report, now) for model in of):
+            if _has_no_page(reports, one):
+                as_of = known.get((one.day, one.model, report.file), ("", now))[1]
+                due.append(one._replace(as_of=as_of))
+    return due
+
+
+def _has_no_page(reports, one):
+    "Whether a report has no page where the others have theirs."
+    place = Path(reports) / str(one.day)
+    there = (place / one.folder if one.model else place) / "index.html"
+    return there.exists() and not (place / one.folder / f"{one.report.file}.html").exists()
 
 
 @dataclass(frozen=True)
@@ -355,30 +405,12 @@ def _same(known, fresh):
     return a.index.equals(b.index) and np.array_equal(a, b, equal_nan=True)
 
 
-def report_notebooks() -> dict[str, Path]:
-    """The report notebooks in the order of their questions.
-
-    Of the installed package, or of the checkout it is run from.
-    """
-    package = Path(str(package_files("aiops_wb")))
-    places = (package / "reports", package.parent / "nbs" / "reports")
-    place = next(p for p in places if p.is_dir())
-    return {name: place / f"{name}.ipynb" for name in QUESTIONS}
-
-
 def report_jobs(
     data: Path, reports: Path, day: date, model: str, as_of: datetime, settings: Settings
 ) -> list[Job]:
     "The six report jobs of one day and model."
     notebooks = report_notebooks()
-    parameters = {
-        "data": str(Path(data).resolve()),
-        "model": model,
-        "day": str(day),
-        "as_of": as_of.isoformat(),
-        # all of them: a report must not find a file of settings that this run does not know
-        "settings": settings.model_dump(mode="json", exclude=PRIVATE),
-    }
+    parameters = given(data, day, model, as_of, settings)
     return [
         Job(
             _job_name(day, model, name),
@@ -412,10 +444,7 @@ def make_reports(
     _make_folder_of(reports, settings)
     wanted = sorted(DayReports(*pair) for pair in pairs)
     jobs = [job for one in wanted for job in report_jobs(data, reports, *one, settings)]
-    limits = {"timeout": settings.report_timeout, "memory": settings.report_memory}
-    times = pauses(settings.morning_retries)
-    run_these = partial(_run_these, **limits)
-    results = run_again(run_these, jobs, settings.jobs, times, sleep, _harmless(on_done))
+    results = _run_with_limits(jobs, settings, on_done)
     by_name = {result.name: result for result in results}
     failed = []
     with ExitStack() as open_until_here:
@@ -428,6 +457,36 @@ def make_reports(
         failed += _write_promises(reader, reports)
         failed += _write_cases(reader, reports, settings)
     return results + failed + _write_pages(reports, [str(one.day) for one in wanted])
+
+
+def make_own_reports(
+    data: Path,
+    reports: Path,
+    runs: Sequence[OwnRun],
+    settings: Settings,
+    on_done: Callable[[ReportResult], None] = lambda _: None,
+) -> list[ReportResult]:
+    """Run reports of one's own, add them to the manifests of their days and write their pages; a
+    result for each, and one for what could not be written."""
+    if not runs:
+        return []
+    jobs = [own_job(data, reports, one, settings) for one in runs]
+    made = _run_with_limits(jobs, settings, on_done)
+    results, failed = [own_result(*pair) for pair in zip(made, runs)], []
+    told = sorted(zip(runs, results), key=lambda pair: pair[0].day)
+    for day, of_day in groupby(told, key=lambda pair: pair[0].day):
+        try:
+            add_to_manifest(reports, day, list(of_day))
+        except Exception as problem:
+            failed.append(_not_written(f"{day} manifest", problem))
+    return results + failed + _write_pages(reports, {str(one.day) for one in runs})
+
+
+def _run_with_limits(jobs, settings, on_done):
+    "Run jobs within the time and the memory that settings allow, what may pass once more."
+    limits = {"timeout": settings.report_timeout, "memory": settings.report_memory}
+    run_these, times = partial(_run_these, **limits), pauses(settings.morning_retries)
+    return run_again(run_these, jobs, settings.jobs, times, sleep, _harmless(on_done))
 
 
 def _run_these(jobs, parallel, on_done, **limits):
@@ -505,21 +564,13 @@ def _write_manifest(reader, reports, day, of_day, by_name, settings):
     write_manifest(known, reports, day, max(one.as_of for one in of_day), settings, models)
 
 
-_NOT_KEPT = ("picture", "name", "passing")
-"What a manifest does not say of a report."
-
-
 def _reported(one: DayReports, by_name: Mapping[str, ReportResult], reports: Path):
     "What came of each report of a day and model, for the manifest; their first pictures are kept."
-    results = {}
-    for name in report_notebooks():
-        result = by_name[_job_name(one.day, one.model, name)]
-        results[name] = {k: v for k, v in asdict(result).items() if k not in _NOT_KEPT}
-        if result.picture:
-            place = Path(reports) / str(one.day) / folder(one.model)
-            with suppress(OSError):  # a page without its picture says as much
-                write_whole(place / f"{name}.svg", result.picture)
-    return results
+    place = Path(reports) / str(one.day) / folder(one.model)
+    return {
+        name: in_manifest(by_name[_job_name(one.day, one.model, name)], place, name)
+        for name in report_notebooks()
+    }
 
 
 @dataclass(frozen=True)
@@ -663,24 +714,26 @@ def _run(morning, days, models, show, on_done, expect, alone):
             silent = _silent(morning, store, models)
             waiting = _with_drift(morning, store, to, cases.waiting)
             chosen = _chosen(morning, store, figures, show, models if days is None else None)
-            if not asked and not chosen:
+            own, own_runs = _find_own(morning, store, chosen, newest, show, days is None)
+            if not asked and not chosen and not own_runs:
                 say("nothing is due: every day with predictions up to yesterday has its figures.")
-            _publish(morning, store, chosen, figures)
+            _publish(morning, store, chosen, figures, own_runs)
             unanchored = _anchor(morning, store)
             zone = ZoneInfo(store.timezone)
             gone += unchecked + _said_of_gone(morning, store) + _said_of_trail(morning, store)
         with _handing_on(morning, waiting, to, turn.pop_all()) as sent:
-            expect(len(chosen) * len(QUESTIONS))
+            expect(len(chosen) * len(QUESTIONS) + len(own_runs))
             results = make_reports(data, reports, chosen, settings, on_done) if chosen else []
             results += _write_silence(morning, silent) if show != "none" else silent.failed
             results += _archive(morning, {str(one.day) for one in chosen}, zone)
         attempts = _told_of(morning, sent.result())
-    _record(morning, chosen, results, attempts)
+    _record(morning, _ended_reports(morning, chosen, results), attempts)
     if show != "none" and (len(attempts) or not chosen):
         results += _tell_cases(morning)
     if not results:
         _make_folder_of(reports, settings)
         results = _write_pages(reports, [])
+    results += _said_of_own(morning, own) + _own(morning, own_runs, on_done)
     results += unfollowed + untuned + unanchored + gone
     refused = cases.state == "failed" or (attempts.state == "failed").any()
     return Ran(ingested, figures, results, "failed" if refused else "ok"), to_retrain
@@ -745,8 +798,8 @@ def _of_result(result, today):
     "A step that failed: a report by its day and model, others by their name and the run's day."
     day, _, rest = result.name.partition(" ")
     model, _, report = rest.rpartition(" ")
-    if report in QUESTIONS:
-        return failed_report(day, model, report)
+    if report in QUESTIONS or result.title:
+        return failed_report(day, model, report, result.title)
     return Item(f"step {today} {result.name}", "failed", result.name, do=SEE_PAGES)
 
 
@@ -1059,11 +1112,14 @@ def _chosen(morning, store, figures, show, models):
     return sorted(DayReports(day, model, at) for (day, model), at in chosen.items())
 
 
-def _publish(morning, store, chosen, figures):
+def _publish(morning, store, chosen, figures, own_runs):
     "Record the reports as begun that are not, and publish a snapshot."
     begun = {(one.day, one.model) for one in figures if one.stored}
     others = [one for one in chosen if (one.day, one.model) not in begun]
-    _record_steps(store, _begun(others, QUESTIONS, morning.at))
+    steps = _begun(others, QUESTIONS, morning.at)
+    for one in own_runs:
+        steps += _begun([DayReports(one.day, one.model, one.as_of)], [one.report.file], morning.at)
+    _record_steps(store, steps)
     store.publish(morning.settings.snapshots_kept)
 
 
@@ -1174,25 +1230,24 @@ def delivered(attempts: pd.DataFrame) -> str:
     return "; ".join(parts)
 
 
-def _record(morning, chosen, results, attempts):
-    "Record what was sent and how reports ended; said when another process is writing."
-    if not results and attempts.empty:
-        return
+def _ended_reports(morning, chosen, results):
+    "How the reports of the package ended, for the log."
     of_results = [one for one in chosen for _ in QUESTIONS]
+    return [_ended(morning, *pair) for pair in zip(results, of_results)]
+
+
+def _ended(morning, result, one):
+    "How a report ended; `one` tells of which day and model, as of when."
     ended = morning.at + timedelta(microseconds=1)  # after the rows that say begun
-    steps = [
-        _Step(
-            one.day,
-            one.model,
-            result.name.rsplit(" ", 1)[1],
-            result.state,
-            one.as_of,
-            ended,
-            sum(result.seconds.values()),
-            result.error,
-        )
-        for result, one in zip(results, of_results)
-    ]
+    step, took = result.name.rsplit(" ", 1)[1], sum(result.seconds.values())
+    of = one.day, one.model, step
+    return _Step(*of, result.state, one.as_of, ended, took, result.error)
+
+
+def _record(morning, steps, attempts):
+    "Record what was sent and how reports ended; said when another process is writing."
+    if not steps and attempts.empty:
+        return
     for pause in [*pauses(morning.settings.morning_retries), None]:
         try:
             with ExitStack() as turn, morning.open() as store:
@@ -1205,6 +1260,54 @@ def _record(morning, chosen, results, attempts):
         if pause is not None:
             sleep(pause)
     morning.say(f"the reports are made, but not recorded, and will be made again: {told}")
+
+
+def _said_of_own(morning, own):
+    "Say which notebooks of one's own are no reports; those that should run and cannot have failed."
+    for sentence in (*own.left_out, *own.wrong):
+        morning.say(sentence)
+    return [ReportResult("a report of one's own", "failed", sentence) for sentence in own.wrong]
+
+
+def _own(morning, own_runs, on_done):
+    "Run reports of one's own and record how they ended: those of the package are told by now."
+    where = morning.data, morning.reports
+    results = make_own_reports(*where, own_runs, morning.settings, on_done)
+    steps = [_ended(morning, *pair) for pair in zip(results, own_runs)]
+    _record(morning, steps, _NOTHING_SENT)
+    return results
+
+
+_NOTHING_SENT = pd.DataFrame()
+
+
+def _find_own(morning, store, chosen, newest, show, also):
+    "Reports of one's own, and which of them are made; whatever is wrong with them is said of them."
+    if show == "none":
+        return FoundReports(), []
+    try:
+        own = own_reports(morning.settings)
+        return own, _own_runs(morning, store, own.reports, chosen, newest, also)
+    except Exception as problem:
+        raise_if_interrupted(problem)
+        said = f"reports of one's own could not be looked for: {_reason(problem)}"
+        return FoundReports(wrong=(said,)), []
+
+
+def _own_runs(morning, store, reports, chosen, newest, also):
+    """Which reports of one's own are made: with those of the package and, `also`, unfinished ones
+    of the newest days and new ones."""
+    if not reports:
+        return []
+    runs = own_unfinished(store, morning.reports, reports, newest, morning.known_at) if also else []
+    latest = {day: max(one.as_of for one in of) for day, of in groupby(chosen, lambda one: one.day)}
+    for report in reports:
+        if report.per == "model":
+            runs += [OwnRun(one.day, one.model, report, one.as_of) for one in chosen]
+        else:
+            runs += [OwnRun(day, "", report, as_of) for day, as_of in latest.items()]
+    by_place = {(one.day, one.model, one.report.file): one for one in runs}
+    return [by_place[place] for place in sorted(by_place)]
 
 
 def hand_on(
@@ -1231,5 +1334,5 @@ def hand_on(
             store.publish(settings.snapshots_kept)
         say(f"cases: {opened}")
         attempts = _told_of(morning, _hand_on(morning, waiting, to))
-    _record(morning, [], [], attempts)
+    _record(morning, [], attempts)
     return not expired and not (attempts.state == "failed").any()

@@ -63,6 +63,7 @@ COMMANDS = {
     "forget": ("forget", "remove an entity or a prediction from everything; counts stay"),
     "retention": ("retention", "remove what is older than some days; counts stay"),
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
+    "reports": ("reports", "list reports, make one of your own, run one by hand"),
     "serve": ("serve", "pages and a REST API over the log, until it is told to stop"),
     "demo": ("demo", "replay a log with its models and make their reports"),
 }

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..log.instants import as_date, as_instant
 from ..log.names import checked_name
 
 __all__ = [
@@ -34,25 +35,6 @@ __all__ = [
     "as_pairs",
     "number_option",
 ]
-
-
-def as_date(text: str) -> date:
-    "A day; ValueError when the text is none."
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a day such as 2013-04-01") from None
-
-
-def as_instant(text: str) -> datetime:
-    "A time with its offset; ValueError when the text is none."
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        when = None
-    if when is None or when.tzinfo is None:
-        raise ValueError(f"{text!r} is not a time with an offset such as 2013-04-01T06:00:00+00:00")
-    return when
 
 
 def as_days(text: str | int) -> int:

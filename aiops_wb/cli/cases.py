@@ -8,7 +8,7 @@ from ..daily import hand_on
 from ..log.base import as_rows
 from ..log.cases import recent_days
 from ..log.handled import OPEN
-from ..render.tables.table import as_csv
+from ..render.table import as_csv
 from ..watch.case_book import FLAT, age, case_book, flat, matching
 from .arguments import AsJson, DaysBack, Models
 from .call import Call, command, group

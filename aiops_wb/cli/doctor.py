@@ -3,11 +3,13 @@
 import os
 import stat
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..config import SettingsError, settings_file, sources
 from ..log.doctor import Finding, examine
 from ..log.modes import writable_by_all
+from ..render.own_reports import own_reports, reports_folder_of
 from .arguments import AsJson
 from .call import Call, alone, command
 from .lines import counted, printable
@@ -21,7 +23,9 @@ def doctor(call: Call, as_json: AsJson = False):
     settings = _settings(call)
     # of settings that cannot be read nobody knows where to look
     known = settings.state != "wrong" or settings.do
-    found = [settings, *(examine(call.settings, call.now()) if known else ())]
+    found = [settings]
+    if known:
+        found += [*examine(call.settings, call.now()), *_own_reports(call.settings)]
     wrong = sum(one.state == "wrong" for one in found)
     look = sum(one.state == "look" for one in found)
     total = f"{counted(wrong, 'thing')} wrong" if wrong else "nothing is wrong"
@@ -54,6 +58,17 @@ def _settings(call) -> Finding:
         do = "unset what is not meant; a schedule has no such variables"
         return Finding("settings", "look", f"{told} of the environment wins over {path}", do)
     return Finding("settings", "ok", f"{path} can be read")
+
+
+def _own_reports(settings) -> Iterator[Finding]:
+    "Whether the notebooks of one's own reports run."
+    found, folder = own_reports(settings), reports_folder_of(settings)
+    for state, sentences in (("wrong", found.wrong), ("look", found.left_out)):
+        yield from (Finding("own reports", state, one.rstrip(".")) for one in sentences)
+    if not (found.wrong or found.left_out):
+        says = "no folder is named: reports_folder of the settings is one for notebooks of your own"
+        n = counted(len(found.reports), "notebook")
+        yield Finding("own reports", "ok", f"{n} of your own in {folder}" if folder else says)
 
 
 def _shadowed(call):

@@ -4,6 +4,7 @@ from ..daily import due
 from ..log.acts import waiting as acts_waiting
 from ..log.ingest import said_of_unmatched
 from ..log.repair import rejected_files
+from ..render.own_reports import own_reports
 from ..render.telling import HEARTBEAT, not_taken
 from ..watch.listed import model_row
 from .arguments import AsJson
@@ -32,6 +33,7 @@ def status(call: Call, as_json: AsJson = False):
             "day_files_lost": sorted(log.lost_files()),
             "rejected": rejected_files(call.settings.data),
             "messages_not_taken": not_taken(call.settings.data, call.settings),
+            "no_reports": _no_reports(call),
         }
     if as_json:
         print_json({"models": rows, **of_all})
@@ -54,6 +56,8 @@ def status(call: Call, as_json: AsJson = False):
             f"{printable(one['why'])}; 'aiops-wb messages test{option}' tries it"
         )
     _tell_of_files(of_all)
+    for sentence in of_all["no_reports"]:
+        line(printable(sentence))
     if broken := of_all["trail"]:
         line(f"{printable(broken)}; 'aiops-wb audit verify' tells more")
 
@@ -62,6 +66,12 @@ def _broken(log):
     "What speaks against the audit trail; empty where it holds."
     found = log.chain_findings()
     return f"the audit trail is broken: {found[0]}" if found else ""
+
+
+def _no_reports(call):
+    "Notebooks among one's own reports that do not run, each in a sentence."
+    found = own_reports(call.settings)
+    return [*found.left_out, *found.wrong]
 
 
 def _acts_waiting(call):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from ..cli.call import Call
 from ..log.catalog import Reader, open_snapshot
 from ..log.columns import DEFAULTS
 from ..log.errors import StoreError
+from ..log.names import nearest
 from ..stats.counts import ScoreCounts
 from ..stats.points import Grid
 from ..stats.thresholds import Simulation, simulate
@@ -56,7 +56,7 @@ class Chosen:
         "A segment by its name; StoreError, with the nearest, for one that there is not."
         if name not in self.segments:
             of = f"the events of {self.model} {self.version} in these days"
-            raise StoreError(f"{name!r} is no segment of {of}{_nearest(name, self.segments)}")
+            raise StoreError(f"{name!r} is no segment of {of}{nearest(name, self.segments)}")
         return self.segments[name]
 
     def of(self, tenant: str | None, site: str | None) -> Segment:
@@ -72,7 +72,7 @@ class Chosen:
         kind, name = ("tenant", tenant) if site is None else ("site", site)
         names = {getattr(part, kind) for part in parts} - {None}
         known = f"{kind} {name!r} is none of those that stand apart in these days"
-        raise StoreError(known + _nearest(name, names))
+        raise StoreError(known + nearest(name, names))
 
     def simulate(self, name: str, points: int) -> Simulation:
         "What a threshold (points) would have done in a segment, beside the one in force."
@@ -98,19 +98,7 @@ def _known(reader: Reader, model):
         raise StoreError(f"there are {len(known)} models: name one of {', '.join(known)}.")
     if model in known or not known:
         return reader.require_model(model or "")
-    raise StoreError(f"model {model!r} is not known{_nearest(model, known)}")
-
-
-def _nearest(name, known):
-    "The end of a sentence about a name that is not known."
-    alike = get_close_matches(name, sorted(known), 1)
-    meant = f": did you mean {alike[0]!r}?" if alike else "."
-    return f"{meant} There is {_listed(sorted(known))}." if known else "."
-
-
-def _listed(names, shown=10):
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(map(repr, names[:shown])) + more
+    raise StoreError(f"model {model!r} is not known{nearest(model, known)}")
 
 
 def _view(reader, model, as_of, call) -> View:

@@ -29,6 +29,7 @@ from .quarantine import QuarantineReads
 from .results import ResultReads
 from .retraining import RetrainingReads
 from .shadow import ShadowReads
+from .shown import RowsOfDays
 from .sites import SiteReads
 from .taken_acts import ActReads
 from .unmatched import UnmatchedReads
@@ -39,6 +40,7 @@ __all__ = ["Reader", "open_reader", "open_snapshot"]
 
 
 class Reader(
+    RowsOfDays,
     ExplorationReads,
     EventLookups,
     ScoreCountReads,

@@ -17,7 +17,7 @@ from .durable import fsync, write_durably
 from .forgotten import Forgotten
 from .gone import DayFile
 from .mentions import Mentions, files_below
-from .names import name_of_file
+from .names import OF_DAY, name_of_file
 from .open_file import SUFFIX
 from .packed import UNFINISHED, UNREADABLE, named_in, repack
 from .reason_files import OfDay
@@ -290,7 +290,7 @@ def page_instead(parts: Sequence[str]) -> str:
     "What stands in the place of a page that went: of a model, of a day, or the front page."
     words = ["", *parts[:-1]]
     of = [f" --date {words[1]}"] if parts[1:] else []
-    of += [f" --model {name_of_file(words[2])}"] if parts[2:] else []
+    of += [f" --model {name_of_file(words[2])}"] if parts[2:] and words[2] != OF_DAY else []
     return _PAGE.format(of="".join(of).replace("&", "&amp;").replace("<", "&lt;"))
 
 

@@ -1,11 +1,15 @@
-"""Any name as a file name, and back."""
+"""Any name as a file name, and back; what a name that is not known was meant to be."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from urllib.parse import unquote_to_bytes
 
 from .columns import LONGEST_NAME
 
-__all__ = ["checked_name", "file_name", "name_of_file"]
+__all__ = ["OF_DAY", "checked_name", "file_name", "name_of_file", "nearest"]
 
+OF_DAY = "+day"
+"The folder of a day's pages that are of no model: no name is written so."
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _LONGEST = 240  # a file system takes 255 bytes: some are left for an ending
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for n in range(10)}
@@ -57,3 +61,16 @@ def checked_name(name: str) -> str:
             f"{shown!r} is no name: a name has 1 to {LONGEST_NAME} bytes, none of them zero"
         )
     return name
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    "The end of a sentence about a name that is not known: which one was meant, and what there is."
+    names = sorted(known)
+    alike = get_close_matches(name, names, 1)
+    meant = f": did you mean {alike[0]!r}?" if alike else "."
+    return f"{meant} There is {_listed(names)}." if names else "."
+
+
+def _listed(names, shown=10):
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(map(repr, names[:shown])) + more

@@ -13,12 +13,11 @@ import duckdb
 from .acts import forget_taken
 from .alike import AlikeFiles
 from .beside import no_other_copy
-from .duck import identifier, literal, statements, target
+from .duck import statements, target
 from .durable import fsync
-from .feature_schema import LATEST, FeatureSchemaReads
 from .features import stored_types
 from .schema import EMPTY, LOGGED
-from .values import kind_sql
+from .shown import ShownReads
 
 __all__ = ["Publishing", "Snapshot", "snapshots"]
 
@@ -42,7 +41,7 @@ def snapshots(root: Path) -> list[Snapshot]:
     return sorted(Snapshot(int(m[1]), int(m[2] or 0), path) for path, m in names if m)
 
 
-class Publishing(FeatureSchemaReads, AlikeFiles):
+class Publishing(ShownReads, AlikeFiles):
     "Writes snapshots."
 
     def publish(self, keep: int = 3) -> Path:
@@ -132,33 +131,8 @@ class Publishing(FeatureSchemaReads, AlikeFiles):
             self.con.execute(sql.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
 
     def _shown(self, rows):
-        """Predictions as SQL, with features that are stored as something else as what they are, and
-        what was read again in its place; None where nothing of the kind is known."""
-        stored = self._stored_in_view()
-        again = self._column("SELECT DISTINCT feature FROM read_again ORDER BY 1")
-        fields = {f: f"p.features.{identifier(f)}" for f in stored}
-        plain = dict(fields)
-        for feature, kind in self._kinds_over_models().items():
-            if feature not in fields:
-                continue
-            value, physical = fields[feature], stored[feature]
-            if physical == "varchar" or kind == "text":
-                value = kind_sql(value, kind) if self._mixed(feature, physical, kind) else value
-            elif kind == "boolean" and physical != "boolean":
-                value = f"{value}::BOOLEAN"
-            if feature in again:
-                value = f"coalesce({value}, {kind_sql(f'a.r{again.index(feature)}', kind)})"
-            fields[feature] = value
-        if fields == plain:
-            return None
-        packed = ", ".join(f"{identifier(f)} := {value}" for f, value in fields.items())
-        shown = f"SELECT p.* REPLACE (struct_pack({packed}) AS features) FROM {rows} p"
-        if not again:
-            return shown
-        raw = (f"max(raw) FILTER (feature = {literal(f)}) AS r{i}" for i, f in enumerate(again))
-        return f"""{shown} LEFT JOIN (
-            SELECT model, prediction_id, {", ".join(raw)} FROM read_again GROUP BY ALL) a
-            ON a.model = p.model AND a.prediction_id = p.prediction_id"""
+        "Predictions as SQL, with features as what they are; None where they are stored so."
+        return self.predictions_shown(rows, self._stored_in_view())
 
     def _stored_in_view(self):
         "Feature -> DuckDB's name of its type in the view of predictions; no file is opened."
@@ -168,19 +142,3 @@ class Publishing(FeatureSchemaReads, AlikeFiles):
         if not kinds[0].startswith("STRUCT"):  # no row has a feature
             return {}
         return stored_types(self.con, f"(SELECT NULL::{kinds[0]} AS features)")
-
-    def _kinds_over_models(self):
-        "Feature -> its kind; a text where models differ."
-        kinds = self._rows(
-            f"""
-            SELECT feature, list(DISTINCT kind) FROM ({LATEST.format(where="")}) GROUP BY feature"""
-        )
-        return {f: known[0] if len(known) == 1 else "text" for f, known in kinds}
-
-    def _mixed(self, feature, physical, kind):
-        "Whether a feature that is shown as a text was ever anything else, or is to be."
-        if kind != "text" or physical != "varchar":
-            return True
-        return feature in self._column(
-            "SELECT feature FROM features GROUP BY feature HAVING count(DISTINCT kind) > 1"
-        )

@@ -10,7 +10,7 @@ from datetime import date
 from html import escape
 from pathlib import Path
 
-from ..log.names import name_of_file
+from ..log.names import OF_DAY, name_of_file
 from ..log.packed import UNREADABLE, pack
 from .frame import Link, page, write_whole
 
@@ -71,12 +71,13 @@ def _is_leading(path):
 
 def _leading(day, path):
     "The page that stands where a report lay."
-    model = name_of_file(path.parent.name)
-    again = f"aiops-wb daily --date {day} --model {model}"
+    model = "" if path.parent.name == OF_DAY else name_of_file(path.parent.name)
+    again = f"aiops-wb daily --date {day}{f' --model {model}' if model else ''}"
     body = (
         f"<p {_MARK.decode()}>This page is packed away: it is <code>{escape(path.parent.name)}/"
         f'{escape(path.name)}</code> in <a href="../{ARCHIVE}">{ARCHIVE}</a>. '
         f"<code>{escape(again)}</code> makes it again, as known now.</p>"
     )
-    links = Link("All days", "../../index.html"), Link(day, "../index.html")
-    return page(f"{model}, {day}: packed away", body, [*links, Link(model, "index.html")])
+    links = [Link("All days", "../../index.html"), Link(day, "../index.html")]
+    links += [Link(model, "index.html")] if model else []
+    return page(f"{model or path.stem}, {day}: packed away", body, links)

@@ -22,7 +22,7 @@ from ..watch.case_book import age, case_book, ended, flat, one_line
 from ..watch.listed import grid_of
 from .frame import CASES_SCRIPT, Link, filled, with_script, write_whole
 from .pages import CASES, cases_of
-from .tables.table import as_csv
+from .table import as_csv
 
 __all__ = ["DAYS", "MOST_ROWS", "write_cases"]
 

@@ -5,8 +5,9 @@ a pipe of their own, because libraries print where they like; a report that take
 killed, one that dies is noticed, and either has a page that says so.
 
 No code comes from the working directory: the helper stands in `/`, and takes modules from where
-Python and this package are installed, and from folders that `PYTHONPATH` names in full. Neither it
-nor a report outlives the process that asked for them.
+Python and this package are installed, and from folders that `PYTHONPATH` names in full. The process
+of a report of one's own, and no other, looks beside its notebook as well, after all of these.
+Neither the helper nor a report outlives the process that asked for them.
 """
 
 import gc
@@ -448,6 +449,9 @@ def _child(job, pipe):
         try:
             from .notebook import run_job
 
+            os.environ.update(job.variables)
+            if job.own:
+                _look_beside(job.notebook)
             result = run_job(job)
         except BaseException as error:
             said = "".join(traceback.format_exception(error))
@@ -456,6 +460,13 @@ def _child(job, pipe):
             return
         with os.fdopen(pipe, "w") as out:
             json.dump(asdict(result), out)
+
+
+def _look_beside(notebook):
+    """Modules beside a notebook can be imported: found last, so that none takes the place of one
+    that is installed. Nothing is written there."""
+    sys.path.append(str(notebook.parent))
+    sys.dont_write_bytecode = True
 
 
 def _failed(job, error, passing=False):

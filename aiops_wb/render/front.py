@@ -141,7 +141,8 @@ def _standing(entry, alarms, opened):
         return "act", entry.get("alarm", "")
     reports = entry["reports"]
     if failed := [name for name, report in reports.items() if report["state"] == "failed"]:
-        return "act", f"Reports failed: {', '.join(name.capitalize() for name in failed)}."
+        called = (str(reports[name].get("title") or name.capitalize()) for name in failed)
+        return "act", f"Reports failed: {', '.join(called)}."
     if (entry.get("triage") or {}).get("promise") == "broken":
         return "act", _said(reports, "certainty") or "The promise about tickets broke."
     asking = [a for a in alarms if a["severity"] in GRAVE and not a["acknowledged"]]
@@ -155,6 +156,8 @@ def _calm(reports):
     "Where nothing needs somebody now: what the reports say."
     by_state = {}
     for name, report in reports.items():
+        if "title" in report and not report.get("headline"):
+            continue  # one's own that says nothing of how the model is
         state = (report.get("headline") or {}).get("state", "unknown")
         by_state.setdefault(state, []).append(name)
     if looks := by_state.get("look"):
@@ -261,6 +264,9 @@ def feed_of(manifest: Mapping) -> Feed:
         (e["state"] == "failed") + sum(r["state"] == "failed" for r in e["reports"].values())
         for e in manifest["models"].values()
     )
+    made = manifest.get("reports")
+    of_day = made.values() if isinstance(made, dict) else ()
+    failed += sum(isinstance(r, dict) and r.get("state") == "failed" for r in of_day)
     if failed:
         problems.append(f"{failed:,} {'part' if failed == 1 else 'parts'} of the morning failed")
     aside = [*manifest.get("gone", []), *manifest.get("untold", [])]

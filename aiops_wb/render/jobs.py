@@ -1,5 +1,6 @@
 """What a report is asked to do, and what came of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ class Job:
     title: str
     navigation: tuple[Link, ...] = ()  # shown at the top of the page
     engine: str = "inline"  # 'inline' or 'kernel'
+    own: bool = False  # one's own: modules beside the notebook can be imported
+    variables: Mapping[str, str] = field(default_factory=dict)  # what its process finds set
 
 
 @dataclass(frozen=True)
@@ -36,5 +39,6 @@ class ReportResult:
     picture: str | None = None  # the first figure, SVG
     why: dict | None = None  # why a figure changed, in sentences
     passing: bool = False  # failed, and may do well a little later
+    title: str = ""  # of a report of one's own
     seconds: dict[str, float] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)

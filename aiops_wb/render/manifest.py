@@ -20,7 +20,7 @@ from ..watch.triage import changes, feed, triage
 from ..watch.view import View
 from ..watch.words import number, percent
 from .frame import write_whole
-from .pages import manifests
+from .pages import is_own, manifests, of_day
 from .vocabulary import metric
 
 __all__ = ["entry", "manifest_anchors", "silent_entry", "write_manifest"]
@@ -151,9 +151,21 @@ def write_manifest(
         "git": _git(),
         "packages": packages(),
         "settings": settings.model_dump(mode="json", exclude=PRIVATE),
-        "models": before.get("models", {}) | models,
+        "models": before.get("models", {}) | _with_own(before, models),
+        **({"reports": made} if (made := of_day(before)) else {}),
     }
     write_whole(Path(reports) / str(day) / "manifest.json", json.dumps(document, indent=1))
+
+
+def _with_own(before, models):
+    "Parts of models, with what was told of reports of one's own: those are made later, or gone."
+    earlier = before.get("models", {})
+    kept = {model: earlier.get(model, {}).get("reports", {}) for model in models}
+    return {
+        model: part
+        | {"reports": part["reports"] | {n: r for n, r in kept[model].items() if is_own(r)}}
+        for model, part in models.items()
+    }
 
 
 def _of_log(reader, as_of):

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..config import Settings
 from ..watch.messages import Item, Message
 from .front import FrontRow, front_rows, news
-from .pages import REPORTS
+from .pages import REPORTS, of_day
 
 __all__ = [
     "SEE_PAGES",
@@ -94,8 +94,16 @@ def failures(manifest: Mapping) -> list[Item]:
         if entry["state"] == "failed":
             found.append(failed_figures(day, model))
         reports = entry["reports"].items()
-        found += [failed_report(day, model, r) for r, told in reports if told["state"] == "failed"]
-    return found
+        found += _failed_of(day, model, reports)
+    return found + _failed_of(day, "", of_day(manifest).items())
+
+
+def _failed_of(day, model, reports):
+    return [
+        failed_report(day, model, name, told.get("title", ""))
+        for name, told in reports
+        if told["state"] == "failed"
+    ]
 
 
 def failed_figures(day: object, model: str, which: str = "figures") -> Item:
@@ -104,9 +112,10 @@ def failed_figures(day: object, model: str, which: str = "figures") -> Item:
     return Item(f"figures {day} {model}", "failed", says, model, do=SEE_PAGES)
 
 
-def failed_report(day: object, model: str, report: str) -> Item:
-    "A report failed."
-    says = f"the report {REPORTS[report].title if report in REPORTS else report} of {model}, {day}"
+def failed_report(day: object, model: str, report: str, title: str = "") -> Item:
+    "A report failed; `title`: what one of one's own is called. One that is of no model has none."
+    called = REPORTS[report].title if report in REPORTS else title or report
+    says = f"the report {called} of {f'{model}, {day}' if model else day}"
     return Item(f"report {day} {model} {report}", "failed", says, model, do=SEE_PAGES)
 
 

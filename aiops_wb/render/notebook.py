@@ -1,6 +1,5 @@
 """One report: a notebook executed in this process, and rendered as a page without its code."""
 
-import ast
 import json
 import os
 import traceback
@@ -12,7 +11,6 @@ from time import perf_counter, process_time
 from typing import Any
 from urllib.parse import quote
 
-import nbformat
 import papermill
 from IPython.core.displayhook import CapturingDisplayHook
 from IPython.core.interactiveshell import InteractiveShell
@@ -30,9 +28,10 @@ from .body import PICTURE, Part, Section, sections
 from .drawing import alone_in
 from .frame import Link, failure_page, filled, page, write_whole
 from .jobs import Job, ReportResult
+from .parameters import declared
 from .sliders import SEGMENTS, scripted
+from .table import CSV, ROWS
 from .tables.bridge import WHY
-from .tables.table import CSV, ROWS
 
 __all__ = ["HEADLINE", "InlineEngine", "rehearse", "render", "run_job", "shell"]
 
@@ -99,23 +98,9 @@ def _error_output(error):
     )
 
 
-def _declared(notebook):
-    "Names assigned in the cell tagged `parameters`."
-    cells = nbformat.read(notebook, 4).cells
-    tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
-    assigned = [
-        target
-        for cell in tagged
-        for statement in ast.parse(cell.source).body
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-    ]
-    return {target.id for target in assigned if isinstance(target, ast.Name)}
-
-
 def _parameters(parameters: Mapping[str, Any], notebook: Path) -> dict[str, Any]:
     "Parameters as JSON values; ValueError for one that the notebook does not declare."
-    allowed = _declared(notebook)
+    allowed = declared(notebook)
     unknown = sorted(set(parameters) - allowed)
     if unknown:
         raise ValueError(
@@ -125,10 +110,11 @@ def _parameters(parameters: Mapping[str, Any], notebook: Path) -> dict[str, Any]
     return json.loads(json.dumps(parameters, default=str))
 
 
-def _options(engine):
-    "What papermill needs to know of an engine."
-    if engine != "inline":
-        return {}
+def _options(job):
+    "What papermill needs to know of an engine; a kernel looks beside the notebook of one's own."
+    if job.engine != "inline":
+        beside = f"import sys; sys.path.append({str(job.notebook.parent)!r})"
+        return {"extra_arguments": [f"--IPKernelApp.exec_lines={beside}"]} if job.own else {}
     papermill_engines.register("inline", InlineEngine)
     return {"engine_name": "inline", "kernel_name": "python3", "language": "python"}
 
@@ -138,7 +124,7 @@ def _execute(job):
     notebook is saved whole."""
     executed = job.target.with_suffix(".ipynb")
     aside = executed.with_name(f".{executed.name}.{os.getpid()}.tmp.ipynb")
-    parameters, options = _parameters(job.parameters, job.notebook), _options(job.engine)
+    parameters, options = _parameters(job.parameters, job.notebook), _options(job)
     make_below(job.target.parent)
     nb, error, passing = None, None, False
     try:
@@ -182,7 +168,7 @@ def render(nb: NotebookNode, job: Job) -> str:
     return filled(
         "report.html",
         job.title,
-        "../../",
+        "../../" if job.navigation else None,  # a page that stands alone leads nowhere
         sections=told,
         navigation=job.navigation,
         beside=_segments(job).name,

@@ -4,17 +4,19 @@ import hashlib
 import importlib.util
 import json
 import re
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote
 
-from ..log.names import file_name
-from .drawing import alone_in
+from ..log.names import OF_DAY, file_name
+from .drawing import alone_in, is_drawing
 from .frame import FRONT_SCRIPT, Link, filled, glossary_page, led, with_script, write_whole
 from .front import STANDINGS, feed_of, front_rows, news
 from .glossary import GLOSSARY
@@ -28,11 +30,14 @@ __all__ = [
     "RENAMED",
     "STATES",
     "ReportName",
+    "day_navigation",
     "folder",
     "folder_of",
     "state_of",
     "gravest",
+    "is_own",
     "manifests",
+    "of_day",
     "day_page",
     "index_page",
     "model_page",
@@ -69,6 +74,8 @@ PROMISES = "promises.html"
 CASES = "cases.html"
 "The page of cases, beside the front door."
 
+MADE = "made"
+"The state of a report of one's own that says no headline: it counts for nothing else."
 STATES = {"ok": "fine", "look": "look at it", "failed": "failed", "unknown": "not known yet"}
 
 
@@ -108,7 +115,13 @@ def state_of(report: Mapping) -> str:
     "ok, look, unknown or failed: of a report's manifest entry."
     if report["state"] == "failed":
         return "failed"
-    return (report.get("headline") or {}).get("state", "unknown")
+    usual = MADE if is_own(report) else "unknown"
+    return (report.get("headline") or {}).get("state", usual)
+
+
+def is_own(report: Mapping) -> bool:
+    "Whether a report's manifest entry is of one's own: it says what the report is called."
+    return "title" in report
 
 
 def gravest(states: Iterable[str]) -> str:
@@ -143,20 +156,44 @@ def _is_manifest(document):
     return told and of_models and all(isinstance(r, dict) and "state" in r for r in of_reports)
 
 
-def navigation(model: str, day: str, names: Sequence[str], current: str) -> tuple[Link, ...]:
-    "Links at the top of a report."
-    links = [Link(_name(n).title, "" if n == current else f"{n}.html") for n in names]
+def navigation(
+    model: str,
+    day: str,
+    names: Sequence[str],
+    current: str,
+    told: Mapping[str, Mapping] = MappingProxyType({}),
+) -> tuple[Link, ...]:
+    "Links at the top of a report; `told`: what the manifest says of those of one's own."
     return (
         Link("All days", "../../index.html"),
         Link(day, "../index.html"),
         Link(model, "index.html"),
-        *links,
+        *_links(names, current, told),
     )
 
 
-def _name(name):
-    "What a report is called now; one that is not known goes by the name of its file."
-    return REPORTS.get(RENAMED.get(name, name), ReportName(name, name))
+def day_navigation(
+    day: str, names: Sequence[str], current: str, told: Mapping[str, Mapping]
+) -> tuple[Link, ...]:
+    "The same of a report that is of no model."
+    links = _links(names, current, told)
+    return Link("All days", "../../index.html"), Link(day, "../index.html"), *links
+
+
+def _links(names, current, told):
+    return [
+        Link(_name(n, told.get(n, {})).title, "" if n == current else f"{quote(n)}.html")
+        for n in names
+    ]
+
+
+def _name(name, report):
+    """What a report is called now: one of one's own as it was called when it was made; one that is
+    not known goes by the name of its file."""
+    own = ReportName(
+        str(report.get("title") or name), str(report.get("question") or report.get("title") or name)
+    )
+    return REPORTS.get(RENAMED.get(name, name), own)
 
 
 @dataclass(frozen=True)
@@ -174,7 +211,7 @@ class Card:
     @property
     def state_in_words(self) -> str:
         "The state as a person reads it."
-        return STATES[self.state]
+        return (STATES | {MADE: MADE})[self.state]
 
 
 class Why(NamedTuple):
@@ -220,7 +257,7 @@ class Row(NamedTuple):
 def _mark(prefix, name, report):
     """A report by its link and state; `prefix` leads to the folder of the model's pages. The file
     is called as the report was when it was made."""
-    return Card(*_name(name), link=f"{prefix}{name}.html", state=state_of(report))
+    return Card(*_name(name, report), link=f"{prefix}{quote(name)}.html", state=state_of(report))
 
 
 def _card(folder_here, prefix, name, report):
@@ -235,15 +272,36 @@ def _card(folder_here, prefix, name, report):
         mark.state,
         (headline.get("says") or "") if made else failed,
         headline.get("advice", ""),
-        alone_in(svg.read_text(encoding="utf-8"), f"d-{name}") if made and svg.exists() else "",
+        _picture(svg.read_text(encoding="utf-8"), name, report) if made and svg.exists() else "",
     )
 
 
+def _picture(svg, name, report):
+    "The picture of a card: one that another library drew stands apart, and styles nothing else."
+    if is_own(report) and not is_drawing(svg):
+        return f'<img alt="" src="data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}">'
+    return alone_in(svg, f"d-{name.replace('%', '_')}")
+
+
 def _in_order(made):
-    "The reports of a manifest in the order of their questions, under the names of their files."
+    """The reports of a manifest in the order of their questions, under the names of their files,
+    and those of one's own behind them."""
     order = list(REPORTS)
     known = [name for name in made if RENAMED.get(name, name) in REPORTS]
-    return sorted(known, key=lambda name: order.index(RENAMED.get(name, name)))
+    own = sorted(name for name in made if name not in known and is_own(made[name]))
+    return [*sorted(known, key=lambda name: order.index(RENAMED.get(name, name))), *own]
+
+
+def of_day(manifest: Mapping) -> dict[str, Mapping]:
+    "The reports of a day's manifest that are of no model, by the names of their files."
+    made = manifest.get("reports")
+    if not isinstance(made, dict):
+        return {}
+    return {name: made[name] for name in sorted(made) if _is_report(made[name])}
+
+
+def _is_report(told):
+    return isinstance(told, dict) and "state" in told and is_own(told)
 
 
 def _part(reports, prefix, day, model, entry):
@@ -290,7 +348,15 @@ def _triage(reports, base, day, by_day, order):
         "unasked": "changes" not in manifest,
         "unseen": any("triage" not in entry for entry in manifest["models"].values()),
         "models": [_part(reports, place[m], day, m, e) for m, e in alone.items()],
+        "cards": _cards_of_day(reports, base, day, manifest),
     }
+
+
+def _cards_of_day(reports, base, day, manifest):
+    "A card for each report of a day that is of no model."
+    here = Path(reports) / day / OF_DAY
+    made = of_day(manifest).items()
+    return [_card(here, f"{base}{OF_DAY}/", name, report) for name, report in made]
 
 
 def day_page(reports: Path, day: str, by_day: Mapping[str, Mapping]) -> str:
@@ -351,17 +417,29 @@ def _around_report(reports, day, model, name, by_day):
     """A report's navigation, with the same report of the days around and of the models beside;
     where one has none, its page."""
     entries, order = by_day[day]["models"], list(by_day)
-    names = sorted(entries)
+    names, made = sorted(entries), entries[model]["reports"]
     return [
-        *navigation(model, day, _in_order(entries[model]["reports"]), name),
+        *navigation(model, day, _in_order(made), name, made),
         *_days_of_model(reports, day, model, by_day, order, name),
         *_models_beside(reports, day, model, names, entries, name),
     ]
 
 
+def _around_day_report(day, name, by_day):
+    "The navigation of a report that is of no model, with the same one of the days around."
+    made, order = of_day(by_day[day]), list(by_day)
+    near = ((_neighbour(day, order, step), text) for step, text in _STEPS)
+    around = [
+        Link(text, f"../../{other}/{OF_DAY}/{quote(name)}.html")
+        for other, text in near
+        if other and name in of_day(by_day[other])
+    ]
+    return [*day_navigation(day, list(made), name, made), *around]
+
+
 def _page_of(entry, name):
     "The page of a report in the folder of its model; of the model itself where it has none."
-    return f"{name}.html" if name in entry["reports"] else "index.html"
+    return f"{quote(name)}.html" if name in entry["reports"] else "index.html"
 
 
 def _neighbour(day, order, step):
@@ -566,16 +644,18 @@ def _problems(reports, days, by_day):
 
 def _write_day(reports, day, by_day):
     "The page of a day, and of each model on it."
-    of_day = Path(reports) / day
+    place_of_day = Path(reports) / day
     for model, entry in by_day[day]["models"].items():
         page, place = (
             model_page(reports, day, model, by_day),
-            of_day / folder_of(reports, day, model),
+            place_of_day / folder_of(reports, day, model),
         )
         write_whole(place / "index.html", page)
         for name in _in_order(entry["reports"]):
             _lead_on(place / f"{name}.html", _around_report(reports, day, model, name, by_day))
-    write_whole(of_day / "index.html", day_page(reports, day, by_day))
+    for name in of_day(by_day[day]):
+        _lead_on(place_of_day / OF_DAY / f"{name}.html", _around_day_report(day, name, by_day))
+    write_whole(place_of_day / "index.html", day_page(reports, day, by_day))
 
 
 def note_untold(reports: Path, day: str, sentences: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from ..log.names import file_name
 from ..render.frame import Link, filled, write_whole
 from ..render.plots.chart import Chart
 from ..render.plots.replayed import lived_again
-from ..render.tables.table import Table
+from ..render.table import Table
 from .period import ACTUAL, Replayed, look_ahead_words, sentences
 
 __all__ = ["Part", "Story", "as_picture", "as_sentence", "replay_page", "write_replay"]

@@ -10,7 +10,7 @@ from ..log.modes import make_folder
 from ..log.names import file_name
 from ..render.frame import Link, filled, write_whole
 from ..render.plots.replayed import trained_again
-from ..render.tables.table import Table
+from ..render.table import Table
 from .page import Part, Story, as_picture, as_sentence
 from .retrained import Retrained
 

@@ -1,5 +1,6 @@
 """Tables for people; a module for each report."""
 
+from ..table import Table, note
 from ..vocabulary import shown
 from .bridge import bridge_table
 from .cases import Waterfall
@@ -28,7 +29,6 @@ from .reasons import (
     width_table,
 )
 from .retrain import challenger_segments, check_table, version_table
-from .table import Table, note
 from .thresholds import simulation_table, threshold_table
 
 __all__ = [

@@ -9,8 +9,8 @@ import pandas as pd
 from ...stats.bridge import Bridge, Part
 from ...watch.view import View
 from ...watch.why import WITHOUT_LABELS, Answer, in_words
+from ..table import Table
 from ..vocabulary import FACTORS
-from .table import Table
 
 __all__ = ["WHY", "Account", "bridge_table", "in_short", "part_words", "value_words"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from .table import Table
+from ..table import Table
 
 if TYPE_CHECKING:  # it needs an extra
     from ...models.three_cases import Case

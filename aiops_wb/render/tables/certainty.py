@@ -5,8 +5,8 @@ import pandas as pd
 from ...stats.coverage import LEAST_DAYS, LEAST_MISSES, least_labels
 from ...watch.view import View
 from ...watch.words import number, percent
+from ..table import Table, note
 from ..vocabulary import shown
-from .table import Table, note
 
 __all__ = [
     "calibration_table",

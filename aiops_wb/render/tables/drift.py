@@ -10,8 +10,8 @@ from ...watch.attribution import plain_names
 from ...watch.silence import SILENCE
 from ...watch.view import View
 from ...watch.words import number, percent
+from ..table import Table, note
 from ..vocabulary import looked_at, metric, shown
-from .table import Table, note
 
 __all__ = ["alarm_table", "attribution_table", "drift_table", "feature_table", "stream_tables"]
 

@@ -10,8 +10,8 @@ from ...stats.performance import confusion, summary
 from ...watch.false_positives import GROUPS, false_positives, sites_between
 from ...watch.view import View
 from ...watch.words import number
+from ..table import Table, note
 from ..vocabulary import metric, shown
-from .table import Table, note
 
 __all__ = [
     "ORDER",

@@ -13,7 +13,7 @@ from ...watch.alarm_rows import alarms_of_day
 from ...watch.view import View
 from ...watch.why import in_words
 from ...watch.words import labelled_like, number, percent
-from .table import Table, Whole, note
+from ..table import Table, Whole, note
 
 if TYPE_CHECKING:  # it needs an extra
     from ...models.differences import Difference, WidthExplained

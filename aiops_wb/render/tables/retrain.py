@@ -11,8 +11,8 @@ from ...stats.points import Grid
 from ...stats.retrain import Check
 from ...watch.view import View
 from ...watch.words import number
+from ..table import Table, note
 from ..vocabulary import metric
-from .table import Table, note
 
 __all__ = ["check_table", "challenger_segments", "version_table"]
 

@@ -7,8 +7,8 @@ import pandas as pd
 from ...stats.performance import confusion
 from ...watch.view import View
 from ...watch.words import number
+from ..table import Table, note
 from ..vocabulary import metric
-from .table import Table, note
 
 __all__ = ["simulation_table", "threshold_table"]
 

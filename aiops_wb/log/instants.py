@@ -1,0 +1,24 @@
+"""Days and times as people write them."""
+
+from datetime import date, datetime
+
+__all__ = ["as_date", "as_instant"]
+
+
+def as_date(text: str) -> date:
+    "A day; ValueError when the text is none."
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a day such as 2013-04-01") from None
+
+
+def as_instant(text: str) -> datetime:
+    "A time with its offset; ValueError when the text is none."
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        when = None
+    if when is None or when.tzinfo is None:
+        raise ValueError(f"{text!r} is not a time with an offset such as 2013-04-01T06:00:00+00:00")
+    return when

@@ -1,0 +1,117 @@
+"""What a question gives: a sentence, a table, a drawing, a file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from html import escape
+from math import isnan
+from pathlib import Path
+
+import pandas as pd
+
+from ..log.errors import StoreError
+from ..log.names import nearest
+from ..render.table import Table, as_csv
+
+__all__ = ["SHOWN", "Answer", "chosen", "in_cell"]
+
+SHOWN = 60
+"Rows that are shown of a longer table; `frame` and `to_csv` have them all."
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Answer:
+    """An answer: `says` in words, `frame` its exact values, `notes` what has to be known beside.
+
+    It shows itself as a table, `to_csv(path)` writes it; each kind of answer has a `plot()`.
+    """
+
+    says: str
+    frame: pd.DataFrame = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    def to_csv(self, path: str | Path | None = None) -> Path | str:
+        """Write all rows with exact values, as RFC 4180 has them, into a file; without one they are
+        returned. A text that a spreadsheet would run as a formula is quoted by '."""
+        text = as_csv(self.frame)
+        if path is None:
+            return text
+        try:
+            Path(path).write_text(text, encoding="utf-8", newline="")
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror or error}.") from None
+        return Path(path)
+
+    def table(self) -> pd.DataFrame:
+        "The frame as it is shown: every value a text."
+        return pd.DataFrame(
+            {
+                name: [in_cell(value, name) for value in column]
+                for name, column in self.frame.items()
+            }
+        )
+
+    def _told(self) -> list[str]:
+        "The sentences beside the table, and how much of a long one is not shown."
+        more = len(self.frame) - SHOWN
+        rest = [f"{more:,} more rows: .frame and .to_csv have them."] if more > 0 else []
+        return [self.says, *self.notes, *rest]
+
+    def _head(self) -> Table:
+        few = self if len(self.frame) <= SHOWN else replace(self, frame=self.frame.head(SHOWN))
+        shown = few.table()
+        return Table(shown, tuple(_read(shown)))
+
+    def _repr_html_(self) -> str:
+        told = "".join(f"<p>{escape(text)}</p>" for text in self._told() if text)
+        return told + (self._head()._repr_html_() if len(self.frame.columns) else "")
+
+    def __repr__(self) -> str:
+        told = "\n".join(text for text in self._told() if text)
+        return f"{told}\n{self._head()!r}" if len(self.frame) else told
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def _read(shown):
+    "Columns of words, which are set to the left: those of which no cell is a number."
+    for name, column in shown.items():
+        if not any(cell[:1].isdigit() or cell[1:2].isdigit() for cell in column):
+            yield name
+
+
+_PROBABILITIES = ("probability", "threshold")
+
+
+def in_cell(value, column: str = "") -> str:
+    "A value as a person reads it; '-' where it is not known."
+    if value is None or value is pd.NA or value is pd.NaT:
+        return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, date):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not hasattr(value, "__float__") or isinstance(value, str):
+        return "".join(c if c.isprintable() else " " for c in str(value))
+    number = float(value)
+    if isnan(number):
+        return "-"
+    if column in _PROBABILITIES:
+        return f"{number:.3f}" if number == 0 or abs(number) >= 0.01 else f"{number:.2g}"
+    if number == int(number) if abs(number) < 1e15 else False:
+        return f"{number:,.0f}"
+    return f"{number:,.4g}" if abs(number) < 1e4 else f"{number:,.1f}"
+
+
+def chosen(names: Sequence[str] | str | None, known: Sequence[str], what: str) -> list[str]:
+    "Names out of those that there are, all of them where none is asked for; StoreError else."
+    if names is None:
+        return list(known)
+    names = [names] if isinstance(names, str) else list(names)
+    for name in names:
+        if name not in known:
+            raise StoreError(f"there is no {what} {name!r}{nearest(str(name), known)}")
+    return names
