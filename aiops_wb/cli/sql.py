@@ -1,6 +1,7 @@
 """A query in SQL to the newest snapshot, which may read and nothing else."""
 
 import sys
+from datetime import date
 from decimal import Decimal
 from math import isfinite
 from typing import Annotated
@@ -34,12 +35,10 @@ def sql(
     call: Call,
     query: Annotated[
         str,
-        typer.Argument(
-            metavar="QUERY", help="the query, in quotes; - reads it from standard input"
-        ),
+        typer.Argument(metavar="QUERY", help="the query, in quotes; - reads standard input"),
     ],
     first: Annotated[
-        object,
+        date | None,
         typer.Option(
             "--from",
             parser=as_date,
@@ -49,7 +48,7 @@ def sql(
         ),
     ] = None,
     last: Annotated[
-        object,
+        date | None,
         typer.Option(
             "--to",
             parser=as_date,
@@ -83,8 +82,7 @@ def sql(
     else:
         _print_table(found)
     if found.more:
-        shown = counted(most, "row")
-        tell(f"{shown} of more: --limit N prints so many, --limit 0 all.")
+        tell(f"only the first {counted(most, 'row')}: --limit N prints N, --limit 0 all.")
 
 
 def _print_table(found):
@@ -112,13 +110,9 @@ def _in_cell(value):
 
 
 def _text(value):
-    return (
-        "-"
-        if value is None
-        else f"{value:.6g}"
-        if isinstance(value, float)
-        else printable(str(value))
-    )
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else printable(str(value))
 
 
 def _in_json(value):

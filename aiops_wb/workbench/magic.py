@@ -12,6 +12,7 @@ open between cells.
 import re
 import shlex
 from argparse import ArgumentParser
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "wbsql"]
 
-_USAGE = (
-    "%%wbsql [--from DAY] [--to DAY] [--data FOLDER] [--config FILE] [name <<], below it a query"
-)
+_USAGE = "%%wbsql [--from DAY] [--to DAY] [--data FOLDER] [--config FILE] [name <<]"
 
 
 class _Line(ArgumentParser):
@@ -43,8 +42,8 @@ class _Line(ArgumentParser):
 class _Asked(NamedTuple):
     "What a line asks for."
 
-    first: object
-    last: object
+    first: date | None
+    last: date | None
     data: Path | None
     config: Path | None
     name: str | None  # what the frame is kept as; None: it is shown
@@ -91,5 +90,7 @@ def load(ipython: "InteractiveShell") -> None:
     def magic(line, cell):
         return wbsql(line, cell, ipython)
 
-    magic.__doc__ = f"SQL on the newest snapshot of the log, which only reads: {_USAGE}."
+    magic.__doc__ = (
+        f"SQL on the newest snapshot of the log, which only reads: {_USAGE}, below it a query."
+    )
     ipython.register_magic_function(magic, "cell", "wbsql")

@@ -194,7 +194,7 @@ def _attached(path: str, folder: Path, rows: dict[str, str], memory: int):
 
 
 def _locks(path: str, folder: Path) -> dict[str, Any]:
-    "Settings that take from a connection all that it does not need, in order; the last is for good."
+    "Settings that take from a connection what it does not need, in order; the last is for good."
     log = f"{spelt(folder.resolve())}/log/"
     return {
         "temp_directory": literal(f"{path}.tmp"),  # as of any other reader
