@@ -79,16 +79,9 @@ class EventKeyReads(GoneReads):
 
     def find_keys_of(self, table: str) -> None:
         "Fill the table `their_keys` with the keys of the predictions of a table that have one."
-        found = self._rows(
-            f"""
-            SELECT {COLUMNS} FROM data_files
-            WHERE kind = 'predictions' AND min_key IS NOT NULL AND EXISTS (
-                SELECT 1 FROM {table} WHERE prediction_id BETWEEN min_id AND max_id)
-            ORDER BY batch_id, path"""
-        )
-        files = [DayFile(*row) for row in found]
-        gone = self.gone(files)
-        rows = keyed_rows("predictions", [self.root / f.path for f in files if f not in gone])
+        places = f"SELECT 1 FROM {table} WHERE prediction_id BETWEEN min_id AND max_id"
+        keyed = self._files_where("predictions", f"min_key IS NOT NULL AND EXISTS ({places})")
+        rows = self._rows_in("predictions", keyed)
         self.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE their_keys AS
@@ -129,6 +122,54 @@ class EventKeyReads(GoneReads):
         )
         self.con.execute("DROP TABLE new_events")
         return self._value("SELECT count(*) FROM told")
+
+    def note_gone_events(self) -> None:
+        """Fill the table `gone_keys` with the events all of whose predictions, and labels that name
+        one, are of those in `gone_ids`."""
+        ids = "(SELECT prediction_id FROM gone_ids)"
+        places = "SELECT 1 FROM gone_ids WHERE prediction_id BETWEEN min_id AND max_id"
+        theirs = [
+            f"SELECT event_key FROM {self._rows_in(kind, files)} "
+            f"WHERE event_key IS NOT NULL AND prediction_id IN {ids}"
+            for kind in EMPTY
+            if (files := self._files_where(kind, f"min_key IS NOT NULL AND EXISTS ({places})"))
+        ]
+        self.con.execute("CREATE OR REPLACE TEMP TABLE gone_keys (event_key VARCHAR)")
+        if theirs:
+            told = " UNION ALL ".join(theirs)
+            self.con.execute(f"INSERT INTO gone_keys SELECT DISTINCT event_key FROM ({told})")
+        self.leave_out_held("gone_keys", f"prediction_id NOT IN {ids}")
+
+    def leave_out_held(self, table: str, condition: str) -> None:
+        """Take the events out of a temporary table (event_key) that predictions, or labels that
+        name one, are about, of those that meet a condition (SQL)."""
+        if not self._value(f"SELECT count(*) FROM {table}"):
+            return
+        ranges = f"SELECT event_key AS low, event_key AS high FROM {table}"
+        for kind in EMPTY:
+            files = self.files_with_keys(kind, ranges)
+            self.con.execute(
+                f"""
+                DELETE FROM {table} WHERE event_key IN (
+                    SELECT event_key FROM {self._rows_in(kind, files)}
+                    WHERE event_key IS NOT NULL AND prediction_id IS NOT NULL AND {condition})"""
+            )
+
+    def _files_where(self, kind, condition):
+        "The day files of a kind that meet a condition (SQL) and are there."
+        rows = self._rows(
+            f"""
+            SELECT {COLUMNS} FROM data_files WHERE kind = $kind AND {condition}
+            ORDER BY batch_id, path""",
+            {"kind": kind},
+        )
+        files = [DayFile(*row) for row in rows]
+        gone = self.gone(files)
+        return [file for file in files if file not in gone]
+
+    def _rows_in(self, kind, files):
+        "Rows of day files as SQL."
+        return keyed_rows(kind, [self.root / file.path for file in files])
 
     def keyed_paths(self, kind: str) -> set[str]:
         "The paths of the day files of a kind in which keys of events stand."
