@@ -28,6 +28,7 @@ from .proposals import ProposalReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
 from .retraining import RetrainingReads
+from .same_events import SameEventReads
 from .shadow import ShadowReads
 from .sites import SiteReads
 from .taken_acts import ActReads
@@ -40,6 +41,7 @@ __all__ = ["Reader", "open_reader", "open_snapshot"]
 
 class Reader(
     ExplorationReads,
+    SameEventReads,
     EventLookups,
     ScoreCountReads,
     CountRowReads,

@@ -9,7 +9,7 @@ from .spelling import spellings
 __all__ = ["UnmatchedReads", "UnmatchedWrites"]
 
 
-class UnmatchedReads(EventKeyReads, BatchReads):
+class UnmatchedReads(BatchReads, EventKeyReads):
     "What waits for a prediction, or was delivered under an id that there is not."
 
     def unmatched_labels(self, examples: int = 5) -> tuple[int, list[str]]:
