@@ -31,7 +31,6 @@ _SHARES = {
     "called_alone": "Share called by it alone",
     "precision_alone": "Precision of what it alone calls",
 }
-_UNIT = {"log_loss": "nats", "brier": "squared error"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,8 +64,7 @@ class Compared(Answer):
         "The loss of each day, and how many events each alone calls."
         from ..render.plots.answers import both_losses
 
-        unit = next((_UNIT[f] for f in self.frame.get("figure", ()) if f in _UNIT), "")
-        return both_losses(self.losses, self.names, self.counted, f"log loss, {unit}", self.says)
+        return both_losses(self.losses, self.names, self.counted, self.says)
 
 
 def _fixed(x, digits, sign="-"):
@@ -268,9 +266,7 @@ def _better(pairs, a, b, known) -> str:
         return "Their losses are not compared: scores of one are no probabilities."
     change = pairs["log_loss"].difference
     if isnan(change.lower):
-        return (
-            "Whether one loses less is unknown: fewer than 7 days with labels say nothing of that."
-        )
+        return "Whether one loses less is unknown: fewer than 7 days with labels say nothing of it."
     if change.lower > 0 or change.upper < 0:
         less, more = (b, a) if change.value > 0 else (a, b)
         low, size, high = sorted(map(abs, change[:3]))

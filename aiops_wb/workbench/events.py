@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # matplotlib, which no table needs
 
 __all__ = ["Events", "called", "rows", "top"]
 
-_NAMED = ("prediction_id", "predicted_at", "tenant", "site_id", "entity_id", "version")
+_NAMED = ("prediction_id", "event_key", "predicted_at", "tenant", "site_id", "entity_id", "version")
 _DECIDED = ("threshold", "risk_level", "route", "label")
 _FEATURE = "feature:"
 

@@ -20,7 +20,7 @@ import pandas as pd
 from ..config import Settings
 from ..log.beside import name_folder
 from ..log.catalog import open_snapshot
-from ..log.duck import connect, identifier, literal, spelt, statements, target
+from ..log.duck import connect, identifier, literal, source, spelt, statements, target
 from ..log.errors import StoreError, raise_if_interrupted
 from ..log.names import nearest
 from ..log.reading import Limits
@@ -195,10 +195,12 @@ def _attached(path: str, folder: Path, rows: dict[str, str], memory: int):
 
 def _locks(path: str, folder: Path) -> dict[str, Any]:
     "Settings that take from a connection what it does not need, in order; the last is for good."
-    log = f"{spelt(folder.resolve())}/log/"
+    log = folder.resolve() / "log"
+    # DuckDB asks for a file as it is spelt for its readers, and then as it is called
+    names = {source(log)[:-1] + "/'", literal(f"{spelt(log)}/")}
     return {
         "temp_directory": literal(f"{path}.tmp"),  # as of any other reader
-        "allowed_directories": f"[{literal(log)}]",
+        "allowed_directories": f"[{', '.join(sorted(names))}]",
         "python_enable_replacements": "false",  # no variable of a program is a table
         "autoload_known_extensions": "false",
         "autoinstall_known_extensions": "false",
