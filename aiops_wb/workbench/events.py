@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # matplotlib, which no table needs
 
 __all__ = ["Events", "called", "rows", "top"]
 
-_NAMED = ("prediction_id", "predicted_at", "tenant", "site_id", "entity_id", "version")
+_NAMED = ("prediction_id", "event_key", "predicted_at", "tenant", "site_id", "entity_id", "version")
 _DECIDED = ("threshold", "risk_level", "route", "label")
 _FEATURE = "feature:"
 
@@ -128,10 +128,10 @@ def rows(
 
 def _of(asked, first, last, site, tenant, version):
     of = _Of(*asked.span(first, last), site, tenant, version)
-    told = {"event_date__ge": of.first, "event_date__le": of.last}
-    files = asked.reader.files("predictions", model=asked.model, **told)
-    for name, kind, at in ((version, "version", 4), (tenant, "tenant", 2)):
-        known = {file[at] for file in files}
+    days = {"event_date__ge": of.first, "event_date__le": of.last}
+    files = asked.reader.day_files(kind="predictions", model=asked.model, **days)
+    for name, kind in ((version, "version"), (tenant, "tenant")):
+        known = {getattr(file, kind) for file in files}
         if name is not None and name not in known:
             raise StoreError(
                 f"{asked.model} has no event of {kind} {name!r} on these days{nearest(name, known)}"
