@@ -66,6 +66,7 @@ class Further(TypedDict, total=False):
     automated: Values | None
     latency_ms: Values | None
     propensity: Values | None
+    event_key: Values | None
 
 
 def instants(values, name: str) -> pd.Series:
