@@ -4,8 +4,10 @@ import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
+from conftest import events
 
 from aiops_wb import Settings, open_snapshot, open_store
 from aiops_wb._moved import MOVED, RENAMED
@@ -76,6 +78,29 @@ def test_every_day_of_an_old_folder_has_the_figures_that_it_had(old):
     assert set(of.metric) == {"drift_gravity", "degraded"} and set(of.version) == {"h"}
     assert (of.event_date - of.event_date.min()).max() < pd.Timedelta(days=28)
     pd.testing.assert_frame_equal(after[~unknown], before[~unknown], check_exact=True)
+
+
+def without(bench, kind, *columns):
+    "Segments of the spool as a logger left them that did not know some columns."
+    for path in (bench.data / "spool" / kind).glob("*.parquet"):
+        known = f"SELECT * EXCLUDE ({', '.join(columns)}) FROM read_parquet('{path}')"
+        duckdb.sql(f"COPY ({known}) TO '{path}.old' (FORMAT parquet)")
+        Path(f"{path}.old").rename(path)
+
+
+def test_what_a_logger_of_an_earlier_release_left_is_taken_in_as_it_is(bench):
+    frame = events(1)
+    told = {"risk_level": ["HIGH"] * 40, "route": ["alert"] * 40, "automated": [False] * 40}
+    bench.log(frame, threshold=405, **told)
+    bench.label(frame)
+    without(bench, "predictions", "ladder", "propensity", "event_key")
+    without(bench, "outcomes", "event_key")
+    assert bench.ingest().loaded == 80
+    with bench.store() as store:
+        rows = store.rows(MODEL, frame.day[0], frame.day[0])
+        logged = store.frame("SELECT * FROM quarantine")
+    assert set(rows.threshold) == {405} and set(rows.route) == {"alert"}
+    assert rows.label.notna().all() and logged.empty and not (bench.data / "rejected").exists()
 
 
 NOTES = (Path(__file__).parent.parent / "docs" / "upgrading.md").read_text(encoding="utf-8")

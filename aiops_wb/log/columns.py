@@ -8,6 +8,7 @@ __all__ = [
     "COLUMNS",
     "REQUIRED",
     "DEFAULTS",
+    "LATER",
     "OUTCOME_NAMES",
     "ROUTES",
     "LADDER",
@@ -61,6 +62,9 @@ REQUIRED = {
 
 DEFAULTS = {"predictions": {"tenant": "default", "grid": "logit"}, "outcomes": {"source": "file"}}
 "What is filled in where a delivered file says nothing."
+
+LATER = ("ladder", "propensity", "event_key")
+"Columns that loggers of earlier releases did not know: none of their rows has one."
 
 OUTCOME_NAMES = ("label", "observed_at")
 "Columns that are never a feature, in whatever file or log they stand: they tell the outcome."

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .canonical import canonical_frame, missing
-from .columns import COLUMNS, DEFAULTS, REQUIRED
+from .columns import COLUMNS, DEFAULTS, LATER, REQUIRED
 from .duck import parquet, source, target
 from .errors import StoreError
 from .formats import kind_of_file, read_delivery
@@ -93,10 +93,10 @@ def from_spool(
     given = _openable(path, folder)
     try:
         types_there = column_types(con, given)
-        if _is_canonical(kind, types_there):
-            return Delivered(path, content_id(path), given)
-        if _is_canonical(kind, {"event_key": "VARCHAR"} | types_there):
-            return Delivered(path, content_id(path), _with_key(con, given, folder))
+        lacking = {c: t for c, t in COLUMNS[kind].items() if c in LATER and c not in types_there}
+        if _is_canonical(kind, lacking | types_there):
+            whole = _completed(con, given, folder, lacking) if lacking else given
+            return Delivered(path, content_id(path), whole)
     except duckdb.Error as error:
         raise StoreError(
             f"{shown(path.name)} cannot be read as Parquet: {str(error).splitlines()[0]}"
@@ -105,11 +105,12 @@ def from_spool(
     return replace(made, path=path)
 
 
-def _with_key(con, path, folder):
-    "A segment of a logger of an earlier release, with the column that it did not know."
+def _completed(con, path, folder, lacking):
+    "A segment of a logger of an earlier release, with the columns that it did not know."
     folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f"{content_id(path)}-keyed.parquet"
-    rows = f"SELECT *, NULL::VARCHAR AS event_key FROM {parquet([path])}"
+    made = folder / f"{content_id(path)}-completed.parquet"
+    unknown = ", ".join(f"NULL::{kind} AS {name}" for name, kind in lacking.items())
+    rows = f"SELECT *, {unknown} FROM {parquet([path])}"
     con.execute(f"COPY ({rows}) TO {target(made)} (FORMAT parquet)")
     return made
 

@@ -226,6 +226,8 @@ def _fits(name, column, grid):
     told = column[~missing(column)]
     if told.dtype == object:
         told = told[~told.map(lambda v: isinstance(v, (list, dict)))]
+    if told.empty:
+        return True
     if name in _WORDS:
         spelt = told.map(lambda v: str(v).strip())
         good = (spelt.str.lower() if name == "automated" else spelt).isin(_WORDS[name])
@@ -236,7 +238,7 @@ def _fits(name, column, grid):
         share = name == "propensity"
         top = 1 if share or (name == "threshold" and grid == "logit") else np.inf
         good = numbers.between(-np.inf if grid == "linear" and not share else 0, top)
-    return not len(told) or bool(good.mean() >= 0.5)
+    return bool(good.mean() >= 0.5)
 
 
 def _are_points(frame, ours, grid):

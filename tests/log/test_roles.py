@@ -359,3 +359,13 @@ def test_roles_say_what_became_of_each_column():
     assert roles.ours == {"prediction_id": "id", "score": "p"} and roles.features == ("x",)
     assert list(roles.left_out) == ["label"] and roles.unasked == ("y",)
     assert list(roles.frame) == ["prediction_id", "score", "feature:x"]
+
+
+@pytest.mark.parametrize("name", ["route", "risk_level", "automated", "ladder", "threshold"])
+@pytest.mark.parametrize("kind", ["boolean", "float64", "object"])
+def test_a_column_of_ours_without_any_value_is_ours_whatever_its_type(name, kind):
+    at = pd.to_datetime(["2026-03-01T07:00:00Z"])
+    frame = pd.DataFrame({"prediction_id": ["a"], "predicted_at": at, "score": [0.2]})
+    frame[name] = pd.Series([None], dtype=kind)
+    roles = assign_roles("f.parquet", "predictions", frame, Choice(), {})
+    assert roles.ours[name] == name and name not in roles.features
