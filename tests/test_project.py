@@ -317,6 +317,7 @@ LONG = {
     "retraining",
     "security",
     "thresholds",
+    "workbench",
 }
 "Notebooks of some seconds and more; what they call is tested in small elsewhere."
 

@@ -31,12 +31,17 @@ class Model:
     """
 
     def __init__(self, asked: Asked):
-        self._asked = asked
+        self._of = asked.published, asked.model, asked.pinned, asked.as_of
+
+    @property
+    def _asked(self) -> Asked:
+        "A question to it, which the newest snapshot answers."
+        return Asked(*self._of)
 
     @property
     def name(self) -> str:
         "What it is called."
-        return self._asked.model
+        return self._of[1]
 
     @property
     def day(self) -> date:
@@ -46,7 +51,7 @@ class Model:
     @property
     def as_of(self) -> datetime | None:
         "The time as of which all is known; None: now."
-        return self._asked.as_of
+        return self._of[3]
 
     @property
     def days(self) -> list[date]:
@@ -61,7 +66,8 @@ class Model:
     @property
     def threshold(self) -> float:
         "The threshold in force, as a probability (a score, where scores are none)."
-        return self._asked.view.probability(self._asked.view.threshold)
+        view = self._asked.view
+        return view.probability(view.threshold)
 
     @property
     def features(self) -> list[str]:
