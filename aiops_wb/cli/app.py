@@ -64,6 +64,7 @@ COMMANDS = {
     "retention": ("retention", "remove what is older than some days; counts stay"),
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
     "serve": ("serve", "pages and a REST API over the log, until it is told to stop"),
+    "mcp": ("mcp", "answer a program that asks over MCP, and keep what it proposes"),
     "demo": ("demo", "replay a log with its models and make their reports"),
 }
 
