@@ -51,6 +51,7 @@ __all__ = [
     "Address",
     "Days",
     "ChangeSettings",
+    "McpSettings",
     "MessageSettings",
     "Rule",
     "Setting",
@@ -243,6 +244,17 @@ class _Nights(BaseSettings):
     backup_folder: Path | None = None
 
 
+class McpSettings(BaseSettings):
+    "Settings of a server for programs that ask and propose (`aiops-wb mcp`)."
+
+    # how the program is called that proposes: proposals are by it, "for" whose account it runs in
+    mcp_client: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")] = "mcp"
+    # whether it is told who and what an event is about (entities, alike events, texts among values
+    # of features) and who proposed what: what it is told may leave the house
+    mcp_names: bool = False
+    mcp_seconds: Annotated[float, Field(gt=0, le=600)] = 30  # in which one question is answered
+
+
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII | re.IGNORECASE)
 _WITH_HOSTS = re.compile(r"(mailto|json|form|xml|http)s?")
 
@@ -300,7 +312,7 @@ class MessageSettings(BaseSettings):
         return address
 
 
-class Settings(ChangeSettings, MessageSettings, _Looking, _Folders, _Nights):
+class Settings(ChangeSettings, MessageSettings, McpSettings, _Looking, _Folders, _Nights):
     """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
     then the profile, then these defaults.
 

@@ -31,7 +31,7 @@ LAYERS = {  # in the order of imports: each knows only those above it
     "examples": "A real log and a simulated one to try things on.",
     "lab": "Moved by hand in a notebook.",
 }
-EDGES = ("cli", "api", "service")  # told by their commands and addresses, not by their functions
+EDGES = ("cli", "api", "mcp", "service")  # told by commands and addresses
 
 
 def first_sentence(thing: object) -> str:

@@ -41,6 +41,7 @@ LAYERS = (
     "examples",
     "api",
     "service",
+    "mcp",
     "cli",
     "lab",
 )

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from ..log.catalog import Reader
-from ..log.proposals import OPEN, Proposal
+from ..log.proposals import OPEN, Proposal, is_same_person
 from ..watch.listed import grid_of
 from .access import AtDesk, Proposes, Reads
 from .answers import (
@@ -120,8 +120,8 @@ async def approve(
         row = _open(desk, key)
         if row["overtaken"]:
             raise Problem(409, f"{key} was overtaken: {row['overtaken']}.")
-        if desk.settings.threshold_four_eyes and row["who"] == caller.name:
-            told = f"{key} was proposed by {caller.name}: threshold_four_eyes asks for another"
+        if desk.settings.threshold_four_eyes and is_same_person(row["who"], caller.name):
+            told = f"{key} was proposed by {row['who']}: threshold_four_eyes asks for another"
             raise Problem(409, f"{told} to approve it.")
         return {}
 

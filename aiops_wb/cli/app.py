@@ -66,6 +66,7 @@ COMMANDS = {
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
     "reports": ("reports", "list reports, make one of your own, run one by hand"),
     "serve": ("serve", "pages and a REST API over the log, until it is told to stop"),
+    "mcp": ("mcp", "answer a program that asks over MCP, and keep what it proposes"),
     "demo": ("demo", "replay a log with its models and make their reports"),
 }
 

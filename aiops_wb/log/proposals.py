@@ -14,11 +14,31 @@ from .base import conditions, moment
 from .dial import USUAL, DialReads, DialWrites, Scope, subject_of
 from .errors import StoreError
 
-__all__ = ["Proposal", "ProposalReads", "ProposalWrites", "ThresholdChange"]
+__all__ = [
+    "Proposal",
+    "ProposalReads",
+    "ProposalWrites",
+    "ThresholdChange",
+    "is_same_person",
+    "on_behalf_of",
+]
 
 _WHAT = "threshold proposal"
 OPEN, APPROVED, REJECTED, WITHDRAWN = "open", "approved", "rejected", "withdrawn"
 _CLOSED = (APPROVED, REJECTED, WITHDRAWN)
+
+
+_FOR = " for "
+
+
+def on_behalf_of(client: str, person: str) -> str:
+    "How somebody is called whose program asks."
+    return f"{client}{_FOR}{person}"
+
+
+def is_same_person(one: str, other: str) -> bool:
+    "Whether one person is behind two names, of a person or of a program that asks for one."
+    return one.rpartition(_FOR)[2] == other.rpartition(_FOR)[2]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ..config import Settings
 from ..log.catalog import Reader
 from ..log.dial import Scope, subject_of, threshold_of
 from ..log.errors import StoreError
-from ..log.proposals import Proposal, ThresholdChange
+from ..log.proposals import Proposal, ThresholdChange, is_same_person
 from ..log.store import Store
 from ..stats.points import PER_UNIT, Grid, as_points
 from ..stats.thresholds import simulate
@@ -260,9 +260,9 @@ def approve(
         return _with_promise(store, now, again, bound, found)
     if of.state != "open":
         raise StoreError(f"{key} is not open: it was {of.decided}.")
-    if settings.threshold_four_eyes and of.who == who:
+    if settings.threshold_four_eyes and is_same_person(of.who, who):
         raise StoreError(
-            f"{key} was proposed by {who}: threshold_four_eyes asks for another to approve it."
+            f"{key} was proposed by {of.who}: threshold_four_eyes asks for another to approve it."
         )
     if gone := overtaken(view, of):
         raise StoreError(f"{key} was overtaken: {gone}. Reject it, and propose another.")

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from ...log.proposals import is_same_person
 from .. import proposals
 from ..access import AtDesk
 from ..answers import Paging
@@ -38,6 +39,7 @@ async def every(
         page=await rows(asked),
         link=lambda at: f"/pages/proposals?offset={at}",
         four_eyes=desk.settings.threshold_four_eyes,
+        is_own=lambda who: is_same_person(who, visits.caller.name),
         answer=await about(desk, visits, act),
     )
 
