@@ -77,7 +77,7 @@ _IMPOSSIBLE_PREDICTION = f"""CASE
 _NOT_YET = "label is not known yet"
 
 _IMPOSSIBLE_OUTCOME = f"""CASE
-    WHEN coalesce(prediction_id, event_key, '') = ''
+    WHEN coalesce(prediction_id, '') = '' AND coalesce(event_key, '') = ''
         THEN '{NAMES_NOTHING}'
     WHEN prediction_id = ''
         THEN 'prediction_id is empty'

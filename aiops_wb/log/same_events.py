@@ -45,11 +45,9 @@ class SameEventReads(EventReads, EventKeyReads):
         `days_apart` days before or after these. Of several predictions of one event by one model
         the last counts, by `predicted_at`, then by id. The label is what was told last of either.
 
-        Where no event is in both, `attrs["reason"]` of the empty frame says why; else it is empty.
-        StoreError for a model that is not known.
+        Where no event is in both, `attrs["reason"]` of the empty frame says why, also of a model
+        that was not known then; else it is empty.
         """
-        for model in (a, b):
-            self.require_model(model)
         apart = timedelta(days_apart)
         period = first - apart, last + apart
         files = self._keyed_files(a, first, last, as_of, tenant)
