@@ -119,11 +119,11 @@ def compare(
         raise StoreError(f"{a.model} is compared with itself: name two models.")
     if not isinstance(days, int) or days < 1:
         raise StoreError(f"days={days!r}: a number of days, from 1 on, is needed.")
-    if first is None and last is None:
-        last = min(a.day, b.day)
-        first = last - timedelta(days - 1)
-    first, last = a.inside(*a.span(first, last))
     views, names = (a.view, b.view), (a.model, b.model)
+    if first is None and last is None:
+        last = min(view.other_thresholds.through for view in views)
+        first = last - timedelta(min(days - 1, (last - date.min).days))
+    first, last = a.inside(*a.span(first, last))
     found = a.reader.same_events(*names, first, last, as_of=a.as_of, tenant=tenant)
     found, left = _of_versions(found, views)
     if found.empty:

@@ -83,6 +83,9 @@ class Curves(Answer):
             told[metric(name).title] = [shown(name, Figure(*row)) for row in zip(*columns)]
         return pd.DataFrame(told)
 
+    def _beyond(self) -> int:
+        return 0  # a row for each group is all of it
+
     def plot(self) -> "Chart":
         "Precision over recall and the ROC curve of each group."
         from ..render.plots.answers import curves_of
