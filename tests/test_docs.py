@@ -243,6 +243,7 @@ def slug(heading):
         "bench/README.md",
         "docs/public_api.md",
         "docs/examples.md",
+        "docs/mcp.md",
     ],
 )
 def test_links_of_the_documents_hold_in_the_repository_too(name):
