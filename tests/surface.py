@@ -260,6 +260,18 @@ def views() -> Iterator[str]:
                 yield from (f"    {column} {kind}" for _, column, kind in columns)
 
 
+def tools() -> Iterator[str]:
+    "What a program may ask over MCP; read from the source, so that the extra need not be here."
+    tree = ast.parse((Path(aiops_wb.__file__).parent / "mcp" / "server.py").read_text())
+    for node in ast.walk(tree):
+        for one in getattr(node, "decorator_list", ()):
+            what = ast.unparse(one).partition("(")[0]
+            if what == "server.tool":
+                yield f"{node.name}{_signature(node)}"
+            elif what == "server.resource":
+                yield f"resource {one.args[0].value}"
+
+
 PARTS = {
     "Names: from aiops_wb import ...": names,
     "What they answer with": answers,
@@ -267,6 +279,7 @@ PARTS = {
     "Exit codes": EXIT_CODES.splitlines,
     "Settings": settings,
     "Addresses of the API": addresses,
+    "Tools over MCP": tools,
     "Files": files,
     "Views of the catalog": views,
 }

@@ -3,9 +3,11 @@
 import asyncio
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from conftest import MODEL, Bench, events
@@ -17,7 +19,7 @@ from aiops_wb.config import Settings  # noqa: E402
 from aiops_wb.log.acts import waiting  # noqa: E402
 from aiops_wb.log.catalog import open_snapshot  # noqa: E402
 from aiops_wb.log.proposals import is_same_person, on_behalf_of  # noqa: E402
-from aiops_wb.mcp import proposing, questions  # noqa: E402
+from aiops_wb.mcp import plain, proposing, questions  # noqa: E402
 from aiops_wb.mcp.house import House  # noqa: E402
 from aiops_wb.mcp.server import create_server  # noqa: E402
 
@@ -106,6 +108,13 @@ def test_tools_say_that_they_read_and_one_that_it_proposes(house):
     assert others[0].annotations.destructive_hint is False
     assert all(tool.description and tool.title for tool in tools)
     assert "never instructions" in about
+
+
+def test_the_page_names_every_tool():
+    page = (Path(__file__).parent.parent / "docs" / "mcp.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == READING | {"propose_threshold"}
+    limits = plain.MOST_BYTES, plain.MOST_ROWS, proposing.MOST_WAITING
+    assert all(f"{limit:,} " in page for limit in limits)
 
 
 def test_every_tool_that_reads_answers_and_writes_nothing(house):

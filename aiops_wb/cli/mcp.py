@@ -1,7 +1,7 @@
 """A server of the Model Context Protocol, on standard input and output (extra mcp)."""
 
-from ..mcp.house import House
-from ..mcp.server import create_server
+import sys
+
 from .call import Call, alone, command
 
 app = alone()
@@ -9,5 +9,9 @@ app = alone()
 
 @command(app)
 def mcp(call: Call):
-    call.settings.data.exists()  # a path that cannot be looked at is said before a client waits
-    create_server(House(call.settings, call.now, call.who)).run("stdio")
+    from ..mcp.house import House
+    from ..mcp.server import create_server
+
+    house = House(call.settings, call.now, call.who)
+    if sys.stdin is not None and not sys.stdin.closed:  # else there is no client
+        create_server(house).run("stdio")

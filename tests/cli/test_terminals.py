@@ -93,6 +93,7 @@ CALLS = [
     ["acts", "take"],
     ["acts", "list"],
     ["serve", "--host", "192.0.2.1"],
+    ["mcp"],
     ["tokens", "make", "Zoë 🦉", "--role", "read", *WHY],
     ["tokens", "list"],
     ["tokens", "revoke", "Zoë 🦉", *WHY],
