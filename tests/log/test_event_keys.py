@@ -458,7 +458,14 @@ def test_a_log_with_events_verifies_and_a_file_that_comes_back_is_labelled(bench
     assert bench.ingest() == Ingested(loaded=1)
     with bench.store() as store:
         from_copies(store, NOW, "test", copy.parent)
-    assert known(bench) == {"p1": 1, "p2": 1, "q2": 1} and findings(bench) == []
+        assert labels(store) == {"p1": 1, "p2": 1, "q2": 1}
+        for file in store.day_files(kind="outcomes", event_date=DAY):
+            (store.root / file.path).rename(copy.parent / Path(file.path).name)
+    predict(bench, ["r2"], ["k2"], "c")  # whose label stands in a file that is gone
+    bench.ingest()
+    with bench.store() as store:
+        from_copies(store, NOW, "test", copy.parent)
+    assert known(bench) == {"p1": 1, "p2": 1, "q2": 1, "r2": 1} and findings(bench) == []
 
 
 @pytest.mark.slow
