@@ -34,6 +34,8 @@ LONG = {
     "followed",
     "forget",
     "never",
+    "new",
+    "own",
     "promises",
     "promote",
     "propose",

@@ -91,6 +91,9 @@ CALLS = [
     ["messages", "test"],
     ["acts", "take"],
     ["acts", "list"],
+    ["reports", "new", "größe"],
+    ["reports", "list"],
+    ["reports", "run", "Größe", "-p", "größe=1"],
     ["serve", "--host", "192.0.2.1"],
     ["tokens", "make", "Zoë 🦉", "--role", "read", *WHY],
     ["tokens", "list"],
@@ -215,6 +218,8 @@ STOPPED = [
     ["calendar", "remove"],
     ["audit", "accept"],
     ["restore", "kept"],
+    ["reports", "new"],
+    ["reports", "run"],
     ["serve", "--host"],
     ["demo", "--until"],
 ]
