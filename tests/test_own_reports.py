@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from browser import browser, needs_chromium
 from conftest import MODEL, Bench, events
 from read_pages import held, links, lost, text
 from test_daily import notebook, short_reports
@@ -23,6 +24,8 @@ from aiops_wb.log.names import OF_DAY
 from aiops_wb.render import pdf
 from aiops_wb.render.archive import archive_reports
 from aiops_wb.render.by_hand import values_given
+from aiops_wb.render.front import feed_of
+from aiops_wb.render.message import failures
 from aiops_wb.render.own_jobs import given, variables
 from aiops_wb.render.own_reports import (
     built_in_reports,
@@ -186,6 +189,16 @@ def test_each_has_a_card_a_page_and_a_place_in_the_navigation(first_night):
         held(path.read_text())
         assert not lost(path), path
     assert "no such &lt;thing&gt;" in (model / "broken.html").read_text()
+
+
+def test_who_is_told_of_failures_hears_of_these_as_well(first_night):
+    bench, ran, _ = first_night
+    told = [(item.says, item.model) for item in daily._failures(ran, DAY)]
+    assert (f"the report broken of {MODEL}, {DAY}", MODEL) in told
+    assert (f"the report hangs of {DAY}", "") in told
+    of_pages = [(item.says, item.model) for item in failures(manifest(bench))]
+    assert set(of_pages) <= set(told) and len(of_pages) == 2
+    assert feed_of(manifest(bench)).problems[-1] == "2 parts of the morning failed"
 
 
 def test_the_next_morning_makes_again_what_is_new_lost_or_failed_and_nothing_else(after):
@@ -395,6 +408,16 @@ def test_a_browser_that_fails_or_takes_too_long_leaves_nothing(tmp_path):
     with pytest.raises(StoreError, match="took longer than 0.1 seconds"):
         pdf.print_page(tmp_path / "page.html", tmp_path / "x.pdf", str(tmp_path / "odd"), 0.1)
     assert {path.name for path in tmp_path.iterdir()} == {"page.html", "odd"}
+
+
+@browser
+@needs_chromium
+def test_a_page_is_printed_by_the_browser_of_the_machine(give, after, capsys):
+    assert give("reports", "run", "helped", "--to", "pdf", "--out", "helped.pdf") == 0
+    printed = (after.root / "helped.pdf").read_bytes()
+    assert printed.startswith(b"%PDF") and printed.rstrip().endswith(b"%%EOF")
+    assert f"open {after.root / 'helped.pdf'}" in capsys.readouterr().out
+    assert not list(after.root.rglob("*-by-hand*")) and not list(after.root.glob("*.html"))
 
 
 def test_what_a_report_opens_by_itself_has_the_settings_of_the_run(tmp_path, monkeypatch):

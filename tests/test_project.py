@@ -310,6 +310,7 @@ LONG = {
     "monitoring",
     "morning",
     "own_log",
+    "reports",
     "retraining",
     "security",
     "thresholds",
