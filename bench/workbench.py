@@ -2,7 +2,8 @@
 connection; the first answers after a snapshot was published, which are made then.
 
 Before that the pages of a morning: how large the front page of a hundred models and the largest
-report are, and what a second model of the flights demo costs beside the first.
+report are, and what a second model of the flights demo costs beside the first; and what somebody
+waits for who opens a notebook: the import of the package, and a first table of the demo's log.
 """
 
 import http.client
@@ -138,6 +139,31 @@ def pages(root, quick):
     html = SPARK.sub("", front_page(root / "front", manifest))
     told = "the front page without its drawings, 60 days"
     figure("index_kb_100_models", len(html.encode()) / 1000, 0, "kB", MODELS, told)
+    notebook(root / "data", models[0], 5 if quick else 15)
+
+
+FIRST_TABLE = """
+import sys
+from aiops_wb import Workbench
+shown = Workbench(sys.argv[1])[sys.argv[2]].top(20)._repr_html_()
+assert shown and "scipy.stats" not in sys.modules
+"""
+
+
+def notebook(data, model, runs):
+    "What the import of the package costs, and a first table, each in a process of its own."
+    bare, imported, table = interleaved(
+        lambda: python("-c", "pass"),
+        lambda: python("-c", "import aiops_wb"),
+        lambda: python("-c", FIRST_TABLE, data, model),
+        runs=runs,
+    )
+    told = "python that does nothing; ours is what 'import aiops_wb' adds"
+    figure("import_s", imported - bare, bare, "CPU s", 1, told)
+    told = (
+        "python that does nothing; ours is a whole process: Workbench(data)[model].top(20), shown"
+    )
+    figure("workbench_first_table_s", table, bare, "CPU s", 20, told)
 
 
 def serve(data, settings, told):

@@ -125,6 +125,8 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
         "aiops_wb.models.kept_contributions",
         "aiops_wb.models.kept_reasons",
     },
+    # a first table waits neither for what other questions need nor for drawings
+    "workbench": {"aiops_wb.workbench", "aiops_wb.watch", "aiops_wb.render"},
     "api.extras": {"aiops_wb.watch.explained_event", "aiops_wb.api.deciding"},
     "render": {"jinja2", "papermill", "nbformat", "IPython", "aiops_wb.render"},
     "cli": {"aiops_wb", "pandas", "rich", "tqdm"},  # groups of commands are loaded by name
@@ -314,6 +316,7 @@ LONG = {
     "retraining",
     "security",
     "thresholds",
+    "workbench",
 }
 "Notebooks of some seconds and more; what they call is tested in small elsewhere."
 

@@ -38,6 +38,12 @@ class Event(Given):
     prediction_id: Annotated[Name | None, Field(description="made here unless given")] = None
     entity_id: Name | None = None
     site_id: Name | None = None
+    event_key: Annotated[
+        Name | None,
+        Field(
+            description="what the event is called by all models that score it; at most 256 bytes"
+        ),
+    ] = None
 
 
 class ToDecide(Given):

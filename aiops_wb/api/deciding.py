@@ -87,13 +87,15 @@ def _decided(
     logged: bool,
 ) -> pd.DataFrame:
     frame = pd.DataFrame([event["features"] for event in events], dtype=object)
-    ids, sites, entities = (
-        [event[name] for event in events] for name in ("prediction_id", "site_id", "entity_id")
+    ids, sites, entities, keys = (
+        [event[name] for event in events]
+        for name in ("prediction_id", "site_id", "entity_id", "event_key")
     )
     named = {"prediction_id": ids, "site_id": sites}
     if not logged:
         return scorer.decide(frame, at, tenant=tenant, **named).assign(prediction_id=ids)
     logger = of.logger(scorer, tenant)
-    decided = scorer.score_and_log(frame, logger, [at] * len(frame), entity_id=entities, **named)
+    named |= {"entity_id": entities, "event_key": keys}
+    decided = scorer.score_and_log(frame, logger, [at] * len(frame), **named)
     logger.secure()  # on the disk before anybody is told so
     return decided

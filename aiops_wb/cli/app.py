@@ -50,6 +50,7 @@ COMMANDS = {
     "drift": ("drift", "list alarms about drift, acknowledge them, or explain what differs"),
     "why": ("why", "why a figure changed: exact parts with intervals, and a sentence"),
     "explain": ("explain_event", "why an event was scored as it was, by its id"),
+    "sql": ("sql", "ask the newest snapshot in SQL, which reads and nothing else"),
     "cases": ("cases", "open cases from new decisions and hand them on; say whose they are"),
     "messages": ("messages", "what people are told by mail or chat: show it, list it, send a test"),
     "acts": ("acts", "changes that were handed in: what waits, and what came of each"),

@@ -41,13 +41,16 @@ _WRITTEN = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
 def conditions(**values) -> tuple[str, dict[str, Any]]:
     """A WHERE clause and its parameters; values that are None are left out.
 
-    Keys: column, column__le, column__ge; column__in with batches that were known.
+    Keys: column, column__le, column__ge; column__in with batches that were known; column__null,
+    of which True says that it is missing.
     """
     kept, terms = {}, []
     for key, value in values.items():
         column, _, operator = key.partition("__")
         if isinstance(value, Known):
             terms.append(value.sql(column))
+        elif operator == "null" and value is not None:
+            terms.append(f"{column} IS {'' if value else 'NOT '}NULL")
         elif value is not None:
             terms.append(f"{column} {_OPERATORS.get(operator, '=')} ${key}")
             kept[key] = value

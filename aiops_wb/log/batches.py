@@ -20,7 +20,7 @@ from .recount import Recounting
 __all__ = ["BatchReads", "BatchWrites"]
 
 logger = logging.getLogger(__name__)
-_NO_FILES = pd.DataFrame(columns=["event_date", "tenant", "model", "version"])
+_NO_FILES = pd.DataFrame(columns=["kind", "event_date", "tenant", "model", "version"])
 
 
 class BatchReads(GoneReads):
@@ -178,7 +178,8 @@ class BatchWrites(
         the batch id.
 
         files: kind, path, event_date, tenant, model, version, grid, rows, bytes, sites, min_id,
-        max_id, sha256. touched: (event_date, tenant, model, version) whose labels changed.
+        max_id, min_key, max_key, sha256; among predictions those of labels that were told of their
+        events before. touched: (event_date, tenant, model, version) whose labels changed.
         segments: (id, kind, name, bytes, state, detail). outcome_columns: (model, column, what it
         was mapped as). also: called with the batch id in the same transaction.
         Known-at times never run backwards.
@@ -192,14 +193,14 @@ class BatchWrites(
                 self._insert("quarantine", quarantine.assign(batch_id=batch))
             if len(files):
                 self._insert("data_files", files.assign(batch_id=batch))
-            if kind == "predictions":
-                keys.update(zip(files.event_date, files.tenant, files.model, files.version))
-                if len(files):
-                    self._count_new(batch, files)
+            new = files[files.kind == "predictions"] if kind == "predictions" else _NO_FILES
+            keys.update(zip(new.event_date, new.tenant, new.model, new.version))
+            if len(new):
+                self._count_new(batch, new)
             blocked = self.blocked(keys)
             with self.one_thread():
-                if kind == "predictions" and len(files):
-                    self.count_hours(batch, files)
+                if len(new):
+                    self.count_hours(batch, new)
                     self._count_alone(batch, blocked)
                 self._recount_days(batch, keys - blocked)
                 self.count_arrivals(batch, keys - blocked)

@@ -20,6 +20,7 @@ __all__ = ["blank_rows"]
 _HEAD = 9  # the checksum of a line, and a blank
 _NOTHING: dict = {}
 "A batch without rows, in fewer bytes than any line has."
+_NAMED = ("prediction_id", "entity_id", "event_key")
 
 
 def blank_rows(path: Path, gone: Callable[[dict], bool]) -> int:
@@ -52,7 +53,7 @@ def _without(item, columns, gone):
     if isinstance(item, list):
         return (_NOTHING, 1) if gone(dict(zip(columns, item))) else None
     batch = Batch.decoded(item)
-    named = {c: batch.columns[c] for c in ("prediction_id", "entity_id") if c in batch.columns}
+    named = {c: batch.columns[c] for c in _NAMED if c in batch.columns}
     rows = zip(*named.values())
     keep = np.array([not gone(dict(zip(named, row))) for row in rows], dtype=bool)
     if keep.all():

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from ..stats.decisions import LEVELS
 from ..stats.points import LIMIT, Grid
-from .columns import COLUMNS, DEFAULTS, LONGEST_NAME, PREDICTION, REQUIRED, ROUTES
+from .columns import COLUMNS, DEFAULTS, LONGEST_KEY, LONGEST_NAME, PREDICTION, REQUIRED, ROUTES
 from .times import read_times
 
-__all__ = ["BOOLEANS", "canonical_frame", "missing"]
+__all__ = ["BOOLEANS", "NAMES_NOTHING", "canonical_frame", "missing"]
 
 _TEXTS = (
     "prediction_id",
@@ -26,6 +27,7 @@ _TEXTS = (
     "route",
     "ladder",
     "source",
+    "event_key",
 )
 BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 "Spellings of yes and no, in lower case."
@@ -46,12 +48,18 @@ def canonical_frame(
     those that speak against the whole file: its times or its scores are of another kind.
     """
     table = _Table(frame.reset_index(drop=True), zone, say, refuse)
+    by_event = kind == "outcomes" and "event_key" in frame
     for name in _TEXTS:
         if name in COLUMNS[kind]:
-            table.text(name, required=name in (*REQUIRED[kind], *DEFAULTS[kind]))
+            required = name in (*REQUIRED[kind], *DEFAULTS[kind])
+            table.text(name, required and not (name == "prediction_id" and by_event))
     for name in ("predicted_at", "observed_at"):
         if name in COLUMNS[kind]:
             table.time(name, required=name in REQUIRED[kind])
+    if by_event:
+        named = [table.out[name] for name in ("prediction_id", "event_key") if name in table.out]
+        nothing = np.logical_and.reduce([names.isna() for names in named])
+        table.refuse(nothing, lambda i: NAMES_NOTHING)
     if kind == "outcomes":
         _labels(table)
     else:
@@ -59,6 +67,10 @@ def canonical_frame(
     features = {c: v for c, v in table.out.items() if c.startswith("feature:")}
     columns = {c: table.out.get(c) for c in COLUMNS[kind]} | features
     return pd.DataFrame(columns, index=table.frame.index, copy=False), table.reason()
+
+
+NAMES_NOTHING = "prediction_id and event_key are both missing: a label names one of them"
+"Why a label is not taken that names neither."
 
 
 def missing(column: pd.Series) -> pd.Series:
@@ -151,9 +163,9 @@ class _Table:
             if required:
                 self._refuse_texts(texts, lambda text: text is None, f"{name} is missing")
             self._refuse_texts(texts, _is_broken, f"{name} is not valid text")
-        if name in ("tenant", "model", "version"):
-            too_long = f"{name} is longer than {LONGEST_NAME} bytes"
-            self._refuse_texts(texts, _is_too_long, too_long)
+        if most := _LONGEST.get(name):
+            too_long = f"{name} is longer than {most} bytes"
+            self._refuse_texts(texts, partial(_is_too_long, most=most), too_long)
         made = column
         if texts is not cells or column.dtype != object:
             made = pd.Series(texts, index=column.index, dtype=object)
@@ -216,6 +228,7 @@ class _Table:
         self.out[name] = numbers
 
 
+_LONGEST = dict.fromkeys(("tenant", "model", "version"), LONGEST_NAME) | {"event_key": LONGEST_KEY}
 _EARLIEST, _LATEST = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
 _OFFSET = (
     "write times as 2013-04-01T12:00:00+02:00, or name the zone of times without an offset with "
@@ -361,12 +374,8 @@ def _features(frame):
     return pd.concat([loose, pd.DataFrame(nested.tolist(), index=loose.index)], axis=1)
 
 
-def _is_too_long(name):
-    return (
-        name is not None
-        and len(name) * 4 > LONGEST_NAME
-        and len(name.encode(errors="replace")) > LONGEST_NAME
-    )
+def _is_too_long(name, most):
+    return name is not None and len(name) * 4 > most and len(name.encode(errors="replace")) > most
 
 
 def _is_broken(text):

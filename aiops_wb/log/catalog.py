@@ -28,6 +28,7 @@ from .proposals import ProposalReads
 from .quarantine import QuarantineReads
 from .results import ResultReads
 from .retraining import RetrainingReads
+from .same_events import SameEventReads
 from .shadow import ShadowReads
 from .shown import RowsOfDays
 from .sites import SiteReads
@@ -42,6 +43,7 @@ __all__ = ["Reader", "open_reader", "open_snapshot"]
 class Reader(
     RowsOfDays,
     ExplorationReads,
+    SameEventReads,
     EventLookups,
     ScoreCountReads,
     CountRowReads,

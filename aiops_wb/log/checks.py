@@ -6,10 +6,12 @@ from datetime import datetime
 import pandas as pd
 
 from ..stats.points import LIMIT
-from .columns import LONGEST_NAME, PREDICTION
+from .canonical import NAMES_NOTHING
+from .columns import LONGEST_KEY, LONGEST_NAME, PREDICTION
 from .deciding import DECIDED
 from .duck import identifier, literal, parquet, spelt
 from .errors import StoreError
+from .event_checks import find_events, mark_known, of_events, reject_by_row
 from .feature_schema import UNREADABLE
 from .features import stored_types
 from .forgotten import FORGOTTEN
@@ -28,6 +30,7 @@ __all__ = [
     "reject_future",
     "reject_foreign",
     "count_rejects",
+    "loaded_outcomes",
     "models_of_outcomes",
     "models_of_predictions",
     "touched_by_outcomes",
@@ -36,6 +39,12 @@ __all__ = [
     "unreadable_values",
     "drop_tables",
 ]
+
+_IMPOSSIBLE_KEY = f"""
+    WHEN strlen(event_key) > {LONGEST_KEY}
+        THEN 'event_key is longer than {LONGEST_KEY} bytes'
+    WHEN trim(event_key) = ''
+        THEN 'event_key is empty: tell none where there is none'"""
 
 _IMPOSSIBLE_PREDICTION = f"""CASE
     WHEN coalesce(prediction_id, '') = ''
@@ -62,13 +71,17 @@ _IMPOSSIBLE_PREDICTION = f"""CASE
         THEN 'latency_ms is not a number of at least 0'
     WHEN NOT (coalesce(propensity, 1) > 0 AND coalesce(propensity, 1) <= 1)
         THEN 'propensity is not a number above 0, at most 1'
+    {_IMPOSSIBLE_KEY}
     END"""
 
 _NOT_YET = "label is not known yet"
 
 _IMPOSSIBLE_OUTCOME = f"""CASE
-    WHEN coalesce(prediction_id, '') = ''
-        THEN 'prediction_id is missing'
+    WHEN coalesce(prediction_id, '') = '' AND coalesce(event_key, '') = ''
+        THEN '{NAMES_NOTHING}'
+    WHEN prediction_id = ''
+        THEN 'prediction_id is empty'
+    {_IMPOSSIBLE_KEY}
     WHEN label IS NULL
         THEN '{_NOT_YET}'
     WHEN label NOT IN (0, 1)
@@ -242,27 +255,42 @@ def _contents(con, rows):
         yield content_sql(value) if physical == "varchar" else value
 
 
-def reject_outcomes(store: Store, source: str) -> None:
-    "Fill `rejects` and `resolved` (the rows with the day of their prediction) for one chunk."
+def reject_outcomes(store: Store, source: str, model: str | None = None) -> bool:
+    """Fill `rejects` and `resolved` (the rows with the day of their prediction) for one chunk;
+    whether labels of events are among them, which are told of the predictions of one model alone
+    where one is named."""
     con = store.con
     _stage(con, source, store.timezone)
     _find_predictions(store)
     _find_spelt(store)
+    by_event = find_events(store, model)
+    # what names neither is one of the rows by id
+    beside = (
+        f"WHERE s.prediction_id IS NOT NULL OR s.event_key IS NULL UNION ALL {of_events()}"
+        if by_event
+        else ""
+    )
     con.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE resolved AS
         SELECT *, row_number() OVER (
-                   PARTITION BY prediction_id, label, observed_at, source
+                   PARTITION BY prediction_id, {"event_key," if by_event else ""}
+                       label, observed_at, source
                    ORDER BY filename, file_row_number) > 1 AS again
         FROM (SELECT s.* REPLACE (coalesce(meant, s.prediction_id) AS prediction_id), p.event_date
               FROM staged s
               LEFT JOIN spelt ON spelt.told = s.prediction_id
               LEFT JOIN predicted p
-                  ON p.prediction_id = coalesce(spelt.meant, s.prediction_id))"""
+                  ON p.prediction_id = coalesce(spelt.meant, s.prediction_id) {beside})"""
     )
     days = {day for (day,) in con.execute("SELECT DISTINCT event_date FROM resolved").fetchall()}
     known = _there(store, _overlapping(store, "outcomes", "resolved", "reason IS NULL"))
     paths = [path for path, day in known if day is None or day in days]
+    if by_event:
+        mark_known(store, paths)
+        known_already = "reason IS NOT NULL OR again OR rowid IN (SELECT place FROM there)"
+        reject_by_row(con, known_already, "CREATE OR REPLACE TEMP TABLE rejects AS")
+        return True
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE rejects AS
@@ -275,6 +303,7 @@ def reject_outcomes(store: Store, source: str) -> None:
             WHERE k.prediction_id = r.prediction_id AND k.label = r.label
               AND k.observed_at = r.observed_at AND k.source IS NOT DISTINCT FROM r.source)"""
     )
+    return False
 
 
 def reject_future(con, source: str, now: datetime) -> None:
@@ -320,13 +349,9 @@ def reject_foreign(store: Store, model: str) -> None:
             WHERE reason IS NULL AND p.prediction_id = resolved.prediction_id
               AND observed_at < made"""
         )
-    con.execute(
-        """
-        INSERT INTO rejects
-        SELECT filename, file_row_number, reason, false
-        FROM resolved ANTI JOIN rejects USING (filename, file_row_number)
-        WHERE reason IS NOT NULL"""
-    )
+    place = "(filename, file_row_number)"
+    new = f"reason IS NOT NULL AND {place} NOT IN (SELECT {place} FROM rejects)"
+    reject_by_row(con, new, "INSERT INTO rejects")
 
 
 def _stage(con, source, zone):
@@ -408,15 +433,24 @@ def touched_by_outcomes(con) -> list[tuple]:
 
 
 def unmatched_outcomes(con) -> tuple[int, tuple[str, ...]]:
-    "Of the chunk's outcomes: how many ids have no prediction in the log, and the first of them."
+    "Of the chunk's outcomes: how many ids or events have no prediction yet, and the first of them."
     ids = con.execute(
         """
-        SELECT prediction_id FROM resolved
+        SELECT coalesce(prediction_id, 'event_key ' || event_key) FROM resolved
         WHERE reason IS NULL AND event_date IS NULL
-        GROUP BY prediction_id
+        GROUP BY ALL
         ORDER BY min((filename, file_row_number))"""
     ).fetchall()
     return len(ids), tuple(name for (name,) in ids[:5])
+
+
+def loaded_outcomes(con) -> int:
+    "How many of the chunk's rows are loaded: one of an event may be that of many predictions."
+    return con.execute(
+        """
+        SELECT count(DISTINCT (filename, file_row_number))
+        FROM resolved ANTI JOIN rejects USING (filename, file_row_number)"""
+    ).fetchall()[0][0]
 
 
 def models_of_outcomes(con) -> list[str]:
@@ -439,7 +473,9 @@ def models_of_predictions(con, source: str) -> list[str]:
 def _unresolved(con):
     "How many staged outcomes still lack their prediction."
     return con.execute(
-        "SELECT count(*) FROM staged ANTI JOIN predicted USING (prediction_id)"
+        """
+        SELECT count(*) FROM (FROM staged WHERE prediction_id IS NOT NULL)
+        ANTI JOIN predicted USING (prediction_id)"""
     ).fetchall()[0][0]
 
 
@@ -522,6 +558,11 @@ _TABLES = (
     "spelt",
     "spellings",
     "meant",
+    "keyed",
+    "doubtful",
+    "their_keys",
+    "there",
+    "told",
 )
 
 

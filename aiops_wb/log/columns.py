@@ -12,6 +12,7 @@ __all__ = [
     "ROUTES",
     "LADDER",
     "LONGEST_NAME",
+    "LONGEST_KEY",
 ]
 
 PREDICTION = {
@@ -33,9 +34,10 @@ PREDICTION = {
     "latency_ms": "DOUBLE",
     "ladder": "VARCHAR",
     "propensity": "DOUBLE",
+    "event_key": "VARCHAR",
 }
 """Columns of a prediction segment and their DuckDB types; `features` (a STRUCT) follows where
-there are any."""
+there are any. `event_key` is what an event is called by all models that score it."""
 
 OUTCOME = {
     "prediction_id": "VARCHAR",
@@ -43,8 +45,10 @@ OUTCOME = {
     "observed_at": "TIMESTAMP WITH TIME ZONE",
     "source": "VARCHAR",
     "predicted_at": "TIMESTAMP WITH TIME ZONE",
+    "event_key": "VARCHAR",
 }
-"Columns of an outcome segment; `predicted_at` is optional and saves the ingester a search."
+"""Columns of an outcome segment: a label names a prediction, an event, or both. `predicted_at` is
+optional and saves the ingester a search."""
 
 COLUMNS = {"predictions": PREDICTION, "outcomes": OUTCOME}
 "Kind of row -> its columns."
@@ -53,7 +57,7 @@ REQUIRED = {
     "predictions": ("prediction_id", "model", "version", "predicted_at", "score"),
     "outcomes": ("prediction_id", "label", "observed_at"),
 }
-"What a delivered file must hold, or be told."
+"What a delivered file must hold, or be told; a label may name its `event_key` instead of an id."
 
 DEFAULTS = {"predictions": {"tenant": "default", "grid": "logit"}, "outcomes": {"source": "file"}}
 "What is filled in where a delivered file says nothing."
@@ -69,3 +73,6 @@ LADDER = re.compile(r"-?\d+(/-?\d+){3}")
 
 LONGEST_NAME = 80
 "Bytes of a tenant's, model's or version's name: it becomes part of a file's path."
+
+LONGEST_KEY = 256
+"Bytes of an event's key: the first and last of each file stand in the catalog."

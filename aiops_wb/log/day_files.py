@@ -14,7 +14,7 @@ from .durable import fsync
 from .store import Store
 from .sums import sha256_of
 
-__all__ = ["write_day_files"]
+__all__ = ["write_day_files", "write_told"]
 
 _FILE = (
     "kind",
@@ -29,6 +29,8 @@ _FILE = (
     "sites",
     "min_id",
     "max_id",
+    "min_key",
+    "max_key",
     "sha256",
 )
 
@@ -47,8 +49,7 @@ def write_day_files(
     `groups` is type of the features -> paths of canonical segments, read together. `by_night`: each
     row is of the batch of its night (tables `nights` and `known_rows`); else all are of `batch`.
     """
-    tmp, files = store.root / "tmp" / f"batch-{batch}", []
-    shutil.rmtree(tmp, ignore_errors=True)
+    tmp, files = _empty(store, batch), []
     rejects = store.con.execute("SELECT count(*) FROM rejects").fetchall()[0][0]
     for number, (features, paths) in enumerate(groups.items()):
         if kind == "predictions":
@@ -59,11 +60,37 @@ def write_day_files(
         else:
             rows, by, same = _outcomes(rejects), ("event_date",), {}
         numbered = _by_night(kind, *rows) if by_night else _of_batch(batch, *rows)
-        for written in _write(store.con, numbered, by, tmp / str(number), same):
-            name = f"b{batch:08d}-{len(files):04d}"
-            final, sha256 = _place(store.root / "log" / kind, written, name)
-            files.append((*_described(store, kind, written, final), sha256))
-            store.as_written(files[-1][1], sha256)
+        _add(store, kind, batch, _write(store.con, numbered, by, tmp / str(number), same), files)
+    return _safe(store, tmp, files)
+
+
+def write_told(store: Store, batch: int) -> pd.DataFrame:
+    """Write the rows of the table `told`, labels of events whose predictions came in this batch;
+    returns a frame of data files."""
+    tmp, files = _empty(store, batch), []
+    rows = "SELECT * FROM told"
+    _add(store, "outcomes", batch, _write(store.con, rows, ("event_date",), tmp / "0", {}), files)
+    return _safe(store, tmp, files)
+
+
+def _empty(store, batch):
+    "An empty folder for what is being written."
+    tmp = store.root / "tmp" / f"batch-{batch}"
+    shutil.rmtree(tmp, ignore_errors=True)
+    return tmp
+
+
+def _add(store, kind, batch, written_files, files):
+    "Move what was written to its final names, and say so."
+    for written in written_files:
+        name = f"b{batch:08d}-{len(files):04d}"
+        final, sha256 = _place(store.root / "log" / kind, written, name)
+        files.append((*_described(store, kind, written, final), sha256))
+        store.as_written(files[-1][1], sha256)
+
+
+def _safe(store, tmp, files):
+    "The files as a frame, once their folders are on the disk."
     for folder in {(store.root / file[1]).parent for file in files}:
         fsync(folder)
     shutil.rmtree(tmp, ignore_errors=True)
@@ -114,7 +141,7 @@ def _apart(found: list[Named]):
 
 def _outcomes(rejects):
     "Columns and source, in SQL."
-    columns = "prediction_id, label, observed_at, source, event_date"
+    columns = "prediction_id, label, observed_at, source, event_key, event_date"
     return columns, f"resolved {_NOT_REJECTED}" if rejects else "resolved"
 
 
@@ -178,15 +205,18 @@ def _described(store, kind, written, final):
         written.rows,
         written.bytes,
         site.get("null_count") != site.get("num_values"),  # somewhere a site is named
-        *_id_range(store.con, written, final),
+        *(bound or "" for bound in _range(store.con, written, final, "prediction_id")),
+        *_range(store.con, written, final, "event_key"),
     )
 
 
-def _id_range(con, written, final):
-    "First and last id of a file."
-    ids = written.stats['"prediction_id"']
-    if "min" in ids:
-        return ids["min"], ids["max"]
+def _range(con, written, final, column):
+    "First and last text of a column of a file; None where there is none."
+    known = written.stats.get(f'"{column}"', {})
+    if "min" in known:
+        return known["min"], known["max"]
+    if known.get("null_count") == known.get("num_values"):
+        return None, None
     return con.execute(  # very long ids have no statistics
-        f"SELECT min(prediction_id), max(prediction_id) FROM {parquet([final])}"
+        f"SELECT min({column}), max({column}) FROM {parquet([final])}"
     ).fetchall()[0]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from .canonical import canonical_frame, missing
 from .columns import COLUMNS, DEFAULTS, REQUIRED
-from .duck import parquet, source
+from .duck import parquet, source, target
 from .errors import StoreError
 from .formats import kind_of_file, read_delivery
 from .numbers import plain_numbers
@@ -92,14 +92,26 @@ def from_spool(
         return from_file(path, kind, folder, types, outcomes=outcomes, options=options)
     given = _openable(path, folder)
     try:
-        if _is_canonical(kind, column_types(con, given)):
+        types_there = column_types(con, given)
+        if _is_canonical(kind, types_there):
             return Delivered(path, content_id(path), given)
+        if _is_canonical(kind, {"event_key": "VARCHAR"} | types_there):
+            return Delivered(path, content_id(path), _with_key(con, given, folder))
     except duckdb.Error as error:
         raise StoreError(
             f"{shown(path.name)} cannot be read as Parquet: {str(error).splitlines()[0]}"
         ) from None
     made = from_file(given, kind, folder, types, outcomes=outcomes, options=options)
     return replace(made, path=path)
+
+
+def _with_key(con, path, folder):
+    "A segment of a logger of an earlier release, with the column that it did not know."
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / f"{content_id(path)}-keyed.parquet"
+    rows = f"SELECT *, NULL::VARCHAR AS event_key FROM {parquet([path])}"
+    con.execute(f"COPY ({rows}) TO {target(made)} (FORMAT parquet)")
+    return made
 
 
 def _openable(path, folder):
@@ -219,10 +231,14 @@ def read_rows(
     given = _without_words(kind, roles.frame, options)
     frame = _filled(kind, _respelt(kind, given, options), choice.constants)
     lacking = [c for c in REQUIRED[kind] if c not in frame]
+    if kind == "outcomes" and "event_key" in frame:
+        lacking = [c for c in lacking if c != "prediction_id"]
     if lacking and len(frame):
+        by_event = kind == "outcomes" and lacking[0] == "prediction_id"
         raise StoreError(
             f"{shown(path.name)} has no column for {', '.join(lacking)}: name one with "
             f"--map {lacking[0]}=<column> or --set {lacking[0]}=<value>."
+            + (" Labels of events are told by --map event_key=<column>." if by_event else "")
         )
     told = _told(kind, frame)
     waiting, unreadable = int((~told).sum()), roles.reason
@@ -245,8 +261,10 @@ def read_rows(
 
 def _told(kind, frame):
     "The rows that say something: an outcome without a label is not known yet, and no fault."
-    if kind == "outcomes" and "label" in frame and "prediction_id" in frame:
-        return ~missing(frame.label).to_numpy() | missing(frame.prediction_id).to_numpy()
+    named = [name for name in ("prediction_id", "event_key") if name in frame]
+    if kind == "outcomes" and "label" in frame and named:
+        nameless = np.logical_and.reduce([missing(frame[name]) for name in named])
+        return ~missing(frame.label).to_numpy() | nameless
     return np.ones(len(frame), dtype=bool)
 
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from math import inf
 from threading import Lock
 
-from .plain import LARGEST_INT, LONGEST_TEXT, Several, plain
+from .columns import LONGEST_KEY
+from .plain import LARGEST_INT, LONGEST_TEXT, Several, plain, text_of
 
 __all__ = [
     "MOST_FEATURES",
     "FeatureNames",
     "automated",
+    "event_key",
     "feature_values",
     "label",
     "latency",
@@ -57,6 +59,20 @@ def automated(value) -> bool | None:
     if _is_of_numpy(value) and value.dtype.kind == "b":
         return bool(value)
     raise Several
+
+
+def event_key(value) -> str | None:
+    """What an event is called, without blanks around it, None where nothing is told; Several when
+    it is not simply one text."""
+    if value is None:
+        return None
+    text = text_of(value, "event_key")
+    key = text and text.strip()
+    if key and len(key) * 4 > LONGEST_KEY and len(key.encode()) > LONGEST_KEY:
+        raise ValueError(
+            f"event_key {key[:40]!r}... has {len(key.encode()):,} bytes: {LONGEST_KEY} are allowed."
+        )
+    return key or None
 
 
 def label(value) -> int:

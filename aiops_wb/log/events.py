@@ -80,7 +80,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         "All outcome rows of some days known by then, and of those whose day is not known, as SQL."
         known = period["batch_id__in"]
         dated = self.files("outcomes", **period)
-        pending = [f for f in self.files("outcomes", batch_id__in=known) if f[1] is None]
+        pending = self.files("outcomes", event_date__null=True, batch_id__in=known)
         return _rows_of("outcomes", [self.root / file[0] for file in dated + pending], known)
 
     def ticket_outcomes(
@@ -187,7 +187,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         """A connection of its own whose published views show one model and the days from start to
         end, as known with some batches: a question about recent days opens no older file."""
         period = {"event_date__ge": start, "event_date__le": end, "batch_id__in": known}
-        pending = [f for f in self.files("outcomes", batch_id__in=known) if f[1] is None]
+        pending = self.files("outcomes", event_date__null=True, batch_id__in=known)
         con = self.cursor()
         for kind, files in (
             ("predictions", self.files("predictions", model=model, **period)),

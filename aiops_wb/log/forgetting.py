@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .base import conditions
-from .duck import parquet
+from .duck import literal, parquet
 from .durable import write_durably
 from .errors import StoreError
 from .forgotten import Forgotten
@@ -52,12 +52,23 @@ class Removal:
     rows: str  # which predictions, and rows of tables that are about them
     labels: str  # which outcomes
     names: tuple[str, ...] = ()
+    waiting: frozenset[str] = frozenset()  # files of outcomes without a prediction, by their events
     files: tuple[DayFile, ...] = ()
     numbers: dict[str, int] = field(default_factory=dict)
     outside: NamedFiles = field(default_factory=NamedFiles)
 
     def __bool__(self) -> bool:
         return any(self.numbers.values())
+
+    def goes(self, file: DayFile) -> str:
+        "Which rows of a day file go, as SQL."
+        if file.kind == "predictions":
+            return self.rows
+        waits = f" OR ({_WAITS})" if file.path in self.waiting else ""
+        return f"{self.labels}{waits}"
+
+
+_WAITS = "prediction_id IS NULL AND event_key IN (SELECT event_key FROM gone_keys)"
 
 
 @dataclass(frozen=True)
@@ -84,13 +95,20 @@ _TEXTS = {
 "Tables with texts that may name somebody: the name goes, the row stays."
 
 
+_GONE = (
+    ("gone_ids", "prediction_id"),
+    ("gone_cases", "case_id"),
+    ("gone_keys", "event_key"),  # of events of which no prediction stays
+)
+
+
 def find(store: Store, one: Forgotten, places: Places, shown: Shown = _plainly) -> Removal:
     """Everything of an entity, a prediction or an age in the log, its tables and the files beside
     it; nothing is changed. Of an age (kind `before`), `until` is the start of the first day that
     stays."""
     if one.model is not None:
         store.require_model(one.model)
-    for table, column in (("gone_ids", "prediction_id"), ("gone_cases", "case_id")):
+    for table, column in _GONE:
         store.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({column} VARCHAR)")
     if one.kind == "before":
         day = _first_day(store, one.until)
@@ -101,11 +119,15 @@ def find(store: Store, one: Forgotten, places: Places, shown: Shown = _plainly) 
         rows = labels = "prediction_id IN (SELECT prediction_id FROM gone_ids)"
         _note_ids(store, one, shown)
         _note_cases(store, rows)
-        known = (store._column(f"FROM {table} ORDER BY 1") for table in ("gone_ids", "gone_cases"))
+        store.note_gone_events()
+        known = (store._column(f"FROM {table} ORDER BY 1") for table, _ in _GONE)
         shared = one.name in _other_names(store) or _was_shared(store, one)
         own = [] if shared else [one.name]
         names = tuple(dict.fromkeys(sum(known, own)))
-    return _counted(store, Removal(one, rows, labels, names), places, shown)
+    keys = "SELECT event_key AS low, event_key AS high FROM gone_keys"
+    waiting = store.files_with_keys("outcomes", keys, "event_date IS NULL")
+    removal = Removal(one, rows, labels, names, frozenset(file.path for file in waiting))
+    return _counted(store, removal, places, shown)
 
 
 def _other_names(store):
@@ -173,11 +195,8 @@ def _there(store, kind, **where):
 def _counted(store, removal, places, shown):
     "A removal with all that it is about, and how much of each kind there is."
     one, numbers, files = removal.one, {}, []
-    for kind, told, condition in (
-        ("predictions", "predictions", removal.rows),
-        ("outcomes", "labels", removal.labels),
-    ):
-        found = list(_files_with(store, kind, condition, removal.names, shown))
+    for kind, told in (("predictions", "predictions"), ("outcomes", "labels")):
+        found = list(_files_with(store, kind, removal, shown))
         files += [file for file, _ in found]
         numbers[told] = sum(n for _, n in found)
     mentions, table = Mentions(removal.names), "SELECT count(*) FROM {} WHERE " + removal.rows
@@ -200,15 +219,16 @@ def _counted(store, removal, places, shown):
     return replace(removal, files=tuple(files), numbers=numbers, outside=outside)
 
 
-def _files_with(store, kind, condition, names, shown):
-    "The day files with rows that meet a condition, and how many each has."
+def _files_with(store, kind, removal, shown):
+    "The day files with rows that go, and how many each has."
     files = _there(store, kind)
-    if names:  # the rows of somebody have ids that are known
-        ids = store._column("FROM gone_ids")
-        files = [f for f in files if any(f.min_id <= one <= f.max_id for one in ids)]
+    if removal.names:  # the rows of somebody have ids that are known
+        ids, waiting = store._column("FROM gone_ids"), removal.waiting
+        near = lambda file: any(file.min_id <= one <= file.max_id for one in ids)
+        files = [file for file in files if file.path in waiting or near(file)]
     for file in shown(files, f"searching {kind}"):
         rows = parquet([store.root / file.path])
-        if n := store._value(f"SELECT count(*) FROM {rows} WHERE {condition}"):
+        if n := store._value(f"SELECT count(*) FROM {rows} WHERE {removal.goes(file)}"):
             yield file, n
 
 
@@ -264,13 +284,14 @@ def forget(
     removal.outside.remove()
     store.begin_rewriting(removal.files)
     with store.transaction():
-        for kind, condition in (("predictions", removal.rows), ("outcomes", removal.labels)):
+        store.keep_counts(removal.files, removal.rows)
+        for kind in ("predictions", "outcomes"):
             files = [file for file in removal.files if file.kind == kind]
-            store.keep_counts(files, condition)
             for file in shown(files, f"rewriting {kind}"):
-                store.record_rewritten(store.write_without(file, condition))
+                store.record_rewritten(store.write_without(file, removal.goes(file)))
         _take_out(store, removal)
         store.remember_ids(now, "gone_ids")
+        store.remember_events(now, _gone_events(removal.one))
         _record(store, now, who, removal.one, why, evidence)
     store.finish_rewriting()
     store.make_anew()
@@ -278,6 +299,12 @@ def forget(
     (store.root / _BEGUN).unlink(missing_ok=True)
     outside = removal.outside
     return Removed(evidence["removed"], left, tuple(outside.kept), tuple(outside.pages))
+
+
+def _gone_events(one):
+    "Events that are forgotten, of the tenant and the model that were named, as SQL."
+    tenant, model = (literal(name) if name else "NULL::VARCHAR" for name in (one.tenant, one.model))
+    return f"SELECT event_key, {tenant} AS tenant, {model} AS model FROM gone_keys"
 
 
 def _left(store, removal):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from .base import Connected, Writing
+from .event_keys import EventKeyReads
 from .pseudonyms import KEY_FILE, keyed, keyed_sql, known_key, made_key
 from .spelling import spellings
 
@@ -69,7 +70,7 @@ class ForgottenReads(Connected):
         )
 
 
-class ForgottenWrites(ForgottenReads, Writing):
+class ForgottenWrites(ForgottenReads, EventKeyReads, Writing):
     "New names that are forgotten, and rows that are dropped."
 
     def add_forgotten(self, now: datetime, ones: Iterable[Forgotten]) -> None:
@@ -121,6 +122,7 @@ class ForgottenWrites(ForgottenReads, Writing):
         self._warn_of_lost_key()
         rows = self._predictions_gone(source) if kind == "predictions" else self._outcomes_gone()
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE gone_rows AS {rows}")
+        self._note_events(source)
         n = self._value("SELECT count(DISTINCT (filename, file_row_number)) FROM gone_rows")
         if n:
             place = "(filename, file_row_number)"
@@ -132,41 +134,72 @@ class ForgottenWrites(ForgottenReads, Writing):
                 con.execute(f"UPDATE resolved SET reason = 'forgotten' WHERE {among}")
         return n
 
+    def _note_events(self, source):
+        "Fill `gone_events` with those of dropped predictions of which no other prediction is."
+        con = self.con
+        con.execute(
+            """
+            CREATE OR REPLACE TEMP TABLE gone_events AS
+            SELECT DISTINCT event_key, tenant, model FROM gone_rows WHERE event_key IS NOT NULL"""
+        )
+        if not self._value("SELECT count(*) FROM gone_events"):
+            return
+        place = "(filename, file_row_number)"
+        con.execute(
+            f"""
+            DELETE FROM gone_events WHERE event_key IN (
+                SELECT event_key FROM {source}
+                WHERE event_key IS NOT NULL AND {place} NOT IN (SELECT {place} FROM gone_rows))"""
+        )
+        self.leave_out_held("gone_events", "true")
+
     def _predictions_gone(self, source):
         key = known_key(self.root) or b""
-        entity, one = (keyed_sql(key, *told) for told in _COLUMNS)
+        entity, one, event = (keyed_sql(key, *told) for told in _COLUMNS)
         return f"""
-            WITH known AS (SELECT prediction_id, entity_id, tenant, model, predicted_at, filename,
-                                  file_row_number FROM {source}),
+            WITH known AS (SELECT prediction_id, entity_id, event_key, tenant, model, predicted_at,
+                                  filename, file_row_number FROM {source}),
                  entities AS (SELECT entity_id, {entity} AS hash
                               FROM (SELECT DISTINCT entity_id FROM known)
                               SEMI JOIN (FROM forgotten WHERE kind = 'entity') ON true)
-            SELECT s.prediction_id, s.filename, s.file_row_number
+            SELECT s.prediction_id, s.event_key, f.tenant, f.model, s.filename, s.file_row_number
             FROM known s JOIN entities USING (entity_id)
             JOIN forgotten f ON f.kind = 'entity' AND f.hash = entities.hash AND {_SCOPE}
                 AND (f.until IS NULL OR s.predicted_at <= f.until)
             UNION ALL
-            SELECT NULL, s.filename, s.file_row_number
+            SELECT NULL, NULL, NULL, NULL, s.filename, s.file_row_number
             FROM (SELECT *, {one} AS hash FROM known) s
             JOIN forgotten f ON f.kind = 'prediction' AND f.hash = s.hash AND {_SCOPE}
             UNION ALL
-            SELECT NULL, s.filename, s.file_row_number
+            SELECT s.prediction_id, NULL, NULL, NULL, s.filename, s.file_row_number
+            FROM (SELECT *, {event} AS hash FROM known
+                  SEMI JOIN (FROM forgotten WHERE kind = 'event') ON event_key IS NOT NULL) s
+            JOIN forgotten f ON f.kind = 'event' AND f.hash = s.hash AND {_SCOPE}
+            UNION ALL
+            SELECT NULL, NULL, NULL, NULL, s.filename, s.file_row_number
             FROM known s JOIN forgotten f ON f.kind = 'before' AND {_SCOPE}
                 AND s.predicted_at < f.until"""
 
     def _outcomes_gone(self):
-        "Labels of forgotten predictions, however their ids are spelt, and of those too old."
-        hashed = keyed_sql(known_key(self.root) or b"", "prediction", "prediction_id")
+        """Labels of forgotten predictions, however their ids are spelt, of forgotten events, and of
+        those too old."""
+        _, hashed, event = (keyed_sql(known_key(self.root) or b"", *told) for told in _COLUMNS)
         rows = "SELECT prediction_id FROM resolved"
         return f"""
             WITH spelt_so AS (SELECT DISTINCT prediction_id AS told, prediction_id FROM resolved
                               UNION ALL {spellings(rows)}),
                  gone AS (SELECT DISTINCT told FROM (SELECT told, {hashed} AS hash FROM spelt_so)
                           SEMI JOIN (FROM forgotten WHERE kind = 'prediction') USING (hash))
-            SELECT NULL AS prediction_id, filename, file_row_number
+            SELECT NULL AS prediction_id, NULL::VARCHAR AS event_key, NULL AS tenant, NULL AS model,
+                   filename, file_row_number
             FROM resolved WHERE prediction_id IN (FROM gone)
             UNION ALL
-            SELECT NULL, s.filename, s.file_row_number
+            SELECT NULL, NULL, NULL, NULL, filename, file_row_number
+            FROM (SELECT *, {event} AS hash FROM resolved WHERE event_key IS NOT NULL)
+            SEMI JOIN (FROM forgotten WHERE kind = 'event' AND tenant IS NULL AND model IS NULL)
+                USING (hash)
+            UNION ALL
+            SELECT NULL, NULL, NULL, NULL, s.filename, s.file_row_number
             FROM resolved s JOIN forgotten f ON f.kind = 'before' AND f.model IS NULL
                 AND f.tenant IS NULL AND s.predicted_at < f.until
             WHERE s.event_date IS NULL"""
@@ -175,7 +208,9 @@ class ForgottenWrites(ForgottenReads, Writing):
         "Remember the ids of dropped predictions of an entity: their labels are dropped as well."
         if self.forgets():
             self.remember_ids(now, "gone_rows")
-            self.con.execute("DROP TABLE IF EXISTS gone_rows")
+            self.remember_events(now, "FROM gone_events")
+            for table in ("gone_rows", "gone_events"):
+                self.con.execute(f"DROP TABLE IF EXISTS {table}")
 
     def remember_ids(self, now: datetime, table: str) -> None:
         "Remember the ids of predictions in a table (column prediction_id) as forgotten."
@@ -187,6 +222,23 @@ class ForgottenWrites(ForgottenReads, Writing):
             FROM (SELECT DISTINCT {hashed} AS hash FROM {table}
                   WHERE prediction_id IS NOT NULL)
             ANTI JOIN (FROM forgotten WHERE kind = 'prediction') USING (hash)""",
+            {"now": now},
+        )
+
+    def remember_events(self, now: datetime, events: str) -> None:
+        """Remember the keys of events (SQL: event_key, and the tenant and model whose predictions
+        of them went, missing: all) as forgotten."""
+        if not self._value(f"SELECT count(*) FROM ({events})"):
+            return
+        hashed = keyed_sql(self._key(now), "event", "event_key")
+        self._write(
+            f"""
+            INSERT INTO forgotten
+            SELECT 'event', e.hash, e.tenant, e.model, NULL, $now
+            FROM (SELECT DISTINCT {hashed} AS hash, tenant, model FROM ({events})) e
+            ANTI JOIN forgotten f ON f.kind = 'event' AND f.hash = e.hash
+                AND f.tenant IS NOT DISTINCT FROM e.tenant
+                AND f.model IS NOT DISTINCT FROM e.model""",
             {"now": now},
         )
 
@@ -207,8 +259,8 @@ class ForgottenWrites(ForgottenReads, Writing):
         return kept, len(rows) - len(kept)
 
 
-_NAMED = ("entity", "prediction")
-_COLUMNS = (("entity", "entity_id"), ("prediction", "prediction_id"))
+_NAMED = ("entity", "prediction", "event")
+_COLUMNS = (("entity", "entity_id"), ("prediction", "prediction_id"), ("event", "event_key"))
 
 
 def _words(text):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..stats.points import Grid
+from .event import event_key
 from .plain import LONGEST_TEXT, plain, spelt
 from .tables import Batch, Cells, objects, settled
 
@@ -183,12 +184,22 @@ def _automated(values, name):
     return np.array(told, dtype=np.float64)
 
 
-_READ = {"latency_ms": _latency, "automated": _automated, "propensity": _propensity}
+def _keys(values, name):
+    return objects([event_key(one) for one in texts(values, name)])
 
 
-def outcome_batch(prediction_id, label, observed_at, predicted_at) -> Batch:
+_READ = {
+    "latency_ms": _latency,
+    "automated": _automated,
+    "propensity": _propensity,
+    "event_key": _keys,
+}
+
+
+def outcome_batch(prediction_id, label, observed_at, predicted_at, event_key=None) -> Batch:
     "Labels as a batch; ValueError before anything is kept."
-    ids, given = texts(prediction_id, "prediction_id", required=True), label
+    about, given = _about(prediction_id, event_key), label
+    rows = len(next(iter(about.values())))
     label = np.atleast_1d(given)
     if label.ndim > 1 or not pd.Series(label).isin([0, 1]).all():
         raise ValueError(
@@ -196,17 +207,40 @@ def outcome_batch(prediction_id, label, observed_at, predicted_at) -> Batch:
             "unknown one."
         )
     observed = _moments(observed_at, "observed_at")
-    if len(observed) != len(ids):
-        observed = observed.repeat(len(ids))
+    if len(observed) != rows:
+        observed = observed.repeat(rows)
     predicted = None if predicted_at is None else _moments(predicted_at, "predicted_at")
-    known = len(ids) if predicted is None else len(predicted)
-    if not len(ids) == len(label) == len(observed) == known:
+    known = rows if predicted is None else len(predicted)
+    named = [len(names) for names in about.values()]
+    if {len(label), len(observed), known, *named} != {rows}:
+        what = "event keys" if "prediction_id" not in about else "ids"
         raise ValueError(
-            f"columns have different lengths: {len(ids)} ids, {len(label)} labels, "
+            f"columns have different lengths: {rows} {what}, {len(label)} labels, "
             f"{len(observed)} observed_at, {known} predicted_at."
+            + (f" {named[1]} event keys." if len(named) > 1 else "")
         )
-    told = {"prediction_id": ids, "label": label.astype(np.int8), "observed_at": observed}
-    return Batch(len(ids), told if predicted is None else told | {"predicted_at": predicted})
+    told = about | {"label": label.astype(np.int8), "observed_at": observed}
+    return Batch(rows, told if predicted is None else told | {"predicted_at": predicted})
+
+
+def _about(prediction_id, event_key):
+    "What labels are about, by name: their predictions, their events, or both."
+    if event_key is None:
+        return {"prediction_id": texts(prediction_id, "prediction_id", required=True)}
+    keys = _keys(event_key, "event_key")
+    if prediction_id is None:
+        if None in (given := keys.tolist()):
+            at = given.index(None)
+            raise ValueError(
+                f"event_key is missing at position {at}, and no prediction_id is told."
+            )
+        return {"event_key": keys}
+    ids = texts(prediction_id, "prediction_id")
+    ids = objects([one if one and one.strip() else None for one in ids.tolist()])
+    for at, (one, key) in enumerate(zip(ids.tolist(), keys.tolist())):
+        if one is None and key is None:
+            raise ValueError(f"prediction_id and event_key are both missing at position {at}.")
+    return {"prediction_id": ids, "event_key": keys}
 
 
 def _odd_label(given):

@@ -60,8 +60,8 @@ class _AsKnown(AtOnce):
     "Rows of one model that are known since their nights."
 
     def __init__(self, model, now, shown, cuts):
-        super().__init__(cuts)
-        self.model, self.now, self.shown = model, now, shown
+        super().__init__(cuts, model)
+        self.now, self.shown = now, shown
         self.batches, self.first = pd.DataFrame(), {}
 
     def reject(self, store, kind, source):
@@ -86,6 +86,10 @@ class _AsKnown(AtOnce):
         # labels that wait stand under the batch that names the columns of their file
         of_day = self.first | {None: first}
         return files.assign(batch_id=[of_day[day] for day in files.event_date])
+
+    def write_told(self, store):
+        files = super().write_told(store)
+        return files.assign(batch_id=[self.first[day] for day in files.event_date])
 
     def commit(self, store, kind, now, owner, *, loaded, **told):
         batches = self.batches

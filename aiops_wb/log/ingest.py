@@ -17,6 +17,7 @@ from .checks import (
     Held,
     count_rejects,
     drop_tables,
+    loaded_outcomes,
     models_of_outcomes,
     models_of_predictions,
     quarantine_rows,
@@ -26,7 +27,7 @@ from .checks import (
     unmatched_outcomes,
     unreadable_values,
 )
-from .day_files import write_day_files
+from .day_files import write_day_files, write_told
 from .delivered import Delivered, column_types, content_id, from_file, from_spool
 from .duck import parquet, source, target
 from .errors import StoreError
@@ -292,6 +293,7 @@ class AtOnce:
     "Rows that are known since they are committed: one batch."
 
     cuts: tuple[float, ...] = RISK_CUTS  # of what is decided here
+    model: str | None = None  # the only one whose events labels are told of
 
     def reject(self, store: Store, kind: str, source: str) -> None:
         "Reject further rows of those that have been checked: none."
@@ -299,6 +301,10 @@ class AtOnce:
     def write(self, store: Store, kind: str, groups: dict) -> pd.DataFrame:
         "Write the rows that are not rejected; returns the data files."
         return write_day_files(store, kind, groups, store.known_batch() + 1, self.cuts)
+
+    def write_told(self, store: Store) -> pd.DataFrame:
+        "Write the labels that were told of events before (table `told`); returns the data files."
+        return write_told(store, store.known_batch() + 1)
 
     def commit(self, store: Store, kind: str, now: datetime, owner: str, **told) -> None:
         "Record and count them, as `commit_batch` does."
@@ -323,8 +329,9 @@ def _loaded(store, kind, deliveries, types, now, owner, known, also):
     paths = [delivered.canonical for delivered in deliveries]
     rows, touched = parquet(paths, filename=True, file_row_number=True), []
     named = {pair: None for delivered in deliveries for pair in delivered.outcome_columns}
+    by_event = False
     if kind == "outcomes":
-        reject_outcomes(store, rows)
+        by_event = reject_outcomes(store, rows, known.model)
         known.reject(store, kind, rows)
         forgotten = store.reject_forgotten(kind, rows)
         touched = touched_by_outcomes(con)
@@ -357,7 +364,11 @@ def _loaded(store, kind, deliveries, types, now, owner, known, also):
 
     store.begin_files(store.known_batch() + 1, (delivered.path for delivered in deliveries))
     files = known.write(store, kind, groups)
-    loaded = int(files.rows.sum())
+    loaded = loaded_outcomes(con) if by_event else int(files.rows.sum())
+    told = _told_before(store, kind, files)
+    if told:
+        files = pd.concat([files, known.write_told(store)], ignore_index=True)
+        notes.append(_said_of_told(told))
     known.commit(
         store,
         kind,
@@ -389,6 +400,18 @@ def _loaded(store, kind, deliveries, types, now, owner, known, also):
         examples=examples,
         forgotten=forgotten + named,
     )
+
+
+def _told_before(store, kind, files):
+    "How many labels were told of the events of new predictions before they came (table `told`)."
+    keyed = files.min_key.notna() if kind == "predictions" else None
+    return store.find_told(files.path[keyed]) if keyed is not None and keyed.any() else 0
+
+
+def _said_of_told(n):
+    "A sentence about labels that waited for other predictions of their events."
+    what = "1 label that was" if n == 1 else f"{n:,} labels that were"
+    return f"{what} told of an event before a prediction of it came: known by event_key"
 
 
 def _said_of(store, found):

@@ -72,8 +72,8 @@ def named_files(
     places: Places,
     shown: Callable[[Sequence, str], Iterable],
 ) -> NamedFiles:
-    """The files that name somebody (tables `gone_ids` and `gone_cases`); `days` are the day files
-    that hold predictions of theirs."""
+    """The files that name somebody (tables `gone_ids`, `gone_cases` and `gone_keys`); `days` are
+    the day files that hold predictions of theirs."""
     found, root = NamedFiles(), store.root
     _in_spool(store, one, mentions, places.spool, found)
     _set_aside(store, mentions, found)
@@ -150,6 +150,7 @@ def _in_texts(told, change):
 
 def _in_spool(store, one, mentions, spool, found):
     ids = set(store._column("SELECT prediction_id FROM gone_ids"))
+    keys = set(store._column("SELECT event_key FROM gone_keys"))
 
     def gone(row: Mapping) -> bool:
         within = all(
@@ -157,7 +158,7 @@ def _in_spool(store, one, mentions, spool, found):
             for name, wanted in (("tenant", one.tenant), ("model", one.model))
         )
         same = one.kind == "entity" and within and row.get("entity_id") == one.name
-        return same or row.get("prediction_id") in ids
+        return same or row.get("prediction_id") in ids or row.get("event_key") in keys
 
     known = Mentions([*mentions.names, one.name])
     for path in files_below(spool):
@@ -210,8 +211,10 @@ def _names_inside(store, path):
         columns = {name for name, *_ in store._rows(f"DESCRIBE SELECT * FROM {rows}")}
         if "prediction_id" not in columns:
             return False
-        ids = "prediction_id IN (SELECT prediction_id FROM gone_ids)"
-        return bool(store._value(f"SELECT count(*) FROM {rows} WHERE {ids}"))
+        named = "prediction_id IN (SELECT prediction_id FROM gone_ids)"
+        if "event_key" in columns:
+            named += " OR event_key IN (SELECT event_key FROM gone_keys)"
+        return bool(store._value(f"SELECT count(*) FROM {rows} WHERE {named}"))
     except duckdb.Error:
         return None
 

@@ -157,15 +157,16 @@ class NightWrites(BatchWrites):
                 self._insert("quarantine", quarantine.assign(batch_id=first))
             if len(files):
                 self._insert("data_files", files)
+            new = files[files.kind == "predictions"] if kind == "predictions" else files[:0]
             if kind == "predictions":
-                touched = zip(files.event_date, files.tenant, files.model, files.version)
+                touched = zip(new.event_date, new.tenant, new.model, new.version)
             keys = {key for key in touched if key[2] == model}
             days = sorted({key[0] for key in keys})
             parts = [days[at : at + TOGETHER] for at in range(0, len(days), TOGETHER)]
             for part in shown(parts):
                 self._count_part(kind, first, model, part)
-            if kind == "predictions" and len(files):
-                self._count_once(files)
+            if len(new):
+                self._count_once(new)
             self._count_late(last, keys)
             self.add_outcome_columns(first, now, owner, outcome_columns)
             also(first)

@@ -8,6 +8,7 @@ from .audit import AuditWrites
 from .base import Connected
 from .columns import OUTCOME_NAMES
 from .duck import parquet
+from .schema import EMPTY
 
 __all__ = ["OutcomeColumnReads", "OutcomeColumnWrites"]
 
@@ -128,12 +129,15 @@ class OutcomeColumnWrites(OutcomeColumnReads, AuditWrites):
         )
         if not paths:
             return []
-        outcomes = parquet(self.root / path for path in paths)
+        # files of earlier releases have no keys
+        told = f"""(SELECT * FROM {parquet(self.root / path for path in paths)}
+                    UNION ALL BY NAME {EMPTY["outcomes"]})"""
+        either = " UNION ALL ".join(
+            f"SELECT model FROM {source} SEMI JOIN {told} USING ({name})"
+            for name in ("prediction_id", "event_key")
+        )
         return self._column(
-            f"""
-            SELECT DISTINCT model FROM {source}
-            WHERE model IS NOT NULL AND prediction_id IN (SELECT prediction_id FROM {outcomes})
-            ORDER BY model"""
+            f"SELECT DISTINCT model FROM ({either}) WHERE model IS NOT NULL ORDER BY model"
         )
 
 

@@ -17,6 +17,7 @@ import duckdb
 
 from .checks import as_delivered
 from .columns import PREDICTION
+from .day_files import write_told
 from .duck import connect, literal, parquet, target
 from .durable import fsync
 from .errors import StoreError
@@ -177,8 +178,8 @@ def as_segment(store: Store, kind: str, path: Path) -> Path:
         sql = f"SELECT {', '.join([*columns, *features])} FROM {whole}"
     else:
         noon = f"(event_date + INTERVAL 12 HOUR) AT TIME ZONE {literal(store.timezone)}"
-        columns = f"prediction_id, label, observed_at, source, {noon} AS predicted_at"
-        sql = f"SELECT {columns} FROM {rows}"
+        columns = f"prediction_id, label, observed_at, source, {noon} AS predicted_at, event_key"
+        sql = f"SELECT {columns} FROM (SELECT * FROM {rows} UNION ALL BY NAME {EMPTY[kind]})"
     make_in_spool(folder)
     segment = folder / segment_name(sha256_of(path))
     temporary = segment.with_name(f".{segment.name}.tmp")
@@ -241,7 +242,19 @@ def _count_again(store, now, owner, files):
     "Count the days of files anew: what came for them meanwhile was not counted with them."
     days = {file.day for file in files if file.day is not None}
     keys = {f[1:5] for day in days for f in store.day_files(kind="predictions", event_date=day)}
-    store.commit_batch("predictions", now, owner, touched=keys)
+    told = _told_meanwhile(store, files)
+    store.commit_batch("predictions", now, owner, touched=keys, **told)
+
+
+def _told_meanwhile(store, files):
+    "Labels that were told of the events of predictions while their files were gone."
+    keyed = store.keyed_paths("predictions")
+    back = [file.path for file in files if file.path in keyed]
+    if not back or not store.find_told(back):
+        return {}
+    batch = store.known_batch() + 1
+    store.begin_files(batch, ())
+    return {"files": write_told(store, batch)}
 
 
 def record_lost(

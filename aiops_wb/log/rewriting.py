@@ -39,6 +39,8 @@ class Rewritten(NamedTuple):
     bytes: int
     min_id: str
     max_id: str
+    min_key: str | None
+    max_key: str | None
     sha256: str
 
 
@@ -56,12 +58,13 @@ class Rewriting(Recounting, ArrivalCounting):
         fsync(aside)
         sha256 = sha256_of(aside)
         told = f"""
-            SELECT count(*), coalesce(min(prediction_id), ''), coalesce(max(prediction_id), '')
-            FROM {parquet([aside])}"""
-        ((n, low, high),) = self._rows(told)
+            SELECT count(*), coalesce(min(prediction_id), ''), coalesce(max(prediction_id), ''),
+                   min(event_key), max(event_key)
+            FROM (SELECT * FROM {parquet([aside])} UNION ALL BY NAME {EMPTY[file.kind]})"""
+        ((n, *ranges),) = self._rows(told)
         aside.rename(self.root / name)
         fsync((self.root / name).parent)
-        return Rewritten(file, name, n, (self.root / name).stat().st_size, low, high, sha256)
+        return Rewritten(file, name, n, (self.root / name).stat().st_size, *ranges, sha256)
 
     def begin_rewriting(self, files: Iterable[DayFile]) -> None:
         "Note which files are about to be replaced, before the first new one stands in the log."
@@ -75,7 +78,7 @@ class Rewriting(Recounting, ArrivalCounting):
             """
             UPDATE data_files
             SET path = $path, rows = $rows, bytes = $bytes, min_id = $low, max_id = $high,
-                sha256 = $sha256
+                min_key = $min_key, max_key = $max_key, sha256 = $sha256
             WHERE path = $old""",
             {
                 "path": made.path,
@@ -83,6 +86,8 @@ class Rewriting(Recounting, ArrivalCounting):
                 "bytes": made.bytes,
                 "low": made.min_id,
                 "high": made.max_id,
+                "min_key": made.min_key,
+                "max_key": made.max_key,
                 "sha256": made.sha256,
                 "old": made.old.path,
             },

@@ -81,8 +81,7 @@ class RowsOfDays(ShownReads):
         whose day is not known yet."""
         period = {"event_date__ge": first, "event_date__le": last}
         paths = {kind: [f[0] for f in self.files(kind, **period)] for kind in EMPTY}
-        pending = (f[0] for f in self.files("outcomes") if f[1] is None)
-        paths["outcomes"] += [path for path in pending if path not in paths["outcomes"]]
+        paths["outcomes"] += [f[0] for f in self.files("outcomes", event_date__null=True)]
         rows = {kind: self._rows_as_logged(kind, of) for kind, of in paths.items()}
         logged = f"({rows['predictions']})"
         stored = stored_types(self.con, logged)

@@ -21,6 +21,7 @@ from .buffer import Buffer
 from .columns import LONGEST_NAME
 from .durable import time_ordered_id
 from .event import FeatureNames, automated, feature_values, latency, number, propensity
+from .event import event_key as one_key
 from .event import label as one_label
 from .one_point import LIMITS, points_of
 from .plain import Several, microseconds, text_of
@@ -103,7 +104,7 @@ class _Logger:
 
 
 _TEXTS = ("entity_id", "site_id", "calibration_id", "risk_level", "route", "ladder")
-_OPTIONAL = (*_TEXTS, "automated", "latency_ms", "propensity")
+_OPTIONAL = (*_TEXTS, "automated", "latency_ms", "propensity", "event_key")
 _ALLOWED = frozenset(_OPTIONAL)
 
 
@@ -173,7 +174,8 @@ class PredictionLogger(_Logger):
 
         Further columns: entity_id, site_id, calibration_id, risk_level, route, ladder, automated,
         latency_ms, propensity (the chance, in (0, 1], that it had of going to review; of a service
-        that explores below its threshold). ValueError: the row is refused.
+        that explores below its threshold), event_key (what the event is called by all models that
+        score it, at most 256 bytes: its label is then told once). ValueError: the row is refused.
         NotWritten: it is kept, and earlier rows wait for the disk. BufferFull: it is not kept.
         """
         if not columns.keys() <= _ALLOWED:
@@ -206,6 +208,7 @@ class PredictionLogger(_Logger):
             automated(told("automated")),
             latency(told("latency_ms")),
             propensity(told("propensity")),
+            one_key(told("event_key")),
             feature_values(features, self._names),
         )
 
@@ -232,7 +235,8 @@ class PredictionLogger(_Logger):
 
 
 class OutcomeLogger(_Logger):
-    """Logs labels as they become known. A later row for the same prediction is a correction.
+    """Logs labels as they become known. A later row for the same prediction, or the same event, is
+    a correction.
 
     Rows are written as those of a PredictionLogger are, and survive the same.
     """
@@ -244,21 +248,34 @@ class OutcomeLogger(_Logger):
         self.source = source
         super().__init__(spool, **buffering)
 
-    def log(self, prediction_id, label, observed_at, *, predicted_at=None) -> None:
-        """Log labels (0 or 1) of predictions; `predicted_at`, where known, saves the ingester a
-        search. Errors as those of `PredictionLogger.log`."""
+    def log(
+        self,
+        prediction_id=None,
+        label=None,
+        observed_at=None,
+        *,
+        predicted_at=None,
+        event_key=None,
+    ) -> None:
+        """Log labels (0 or 1) of predictions, or of events: with `event_key` instead of an id, a
+        label is that of every prediction logged with this key, also of those that come later.
+
+        A row that names both must name a prediction of this event. `predicted_at`, where known,
+        saves the ingester a search. Errors as those of `PredictionLogger.log`."""
         try:
+            key = one_key(event_key)
             row = (
-                _given_id(prediction_id),
+                None if prediction_id is None and key else _given_id(prediction_id),
                 one_label(label),
                 microseconds(observed_at, "observed_at"),
                 None if predicted_at is None else microseconds(predicted_at, "predicted_at"),
+                key,
                 None,
             )
         except Several:
             from .frames import outcome_batch
 
-            row = outcome_batch(prediction_id, label, observed_at, predicted_at)
+            row = outcome_batch(prediction_id, label, observed_at, predicted_at, event_key)
         if type(row) is tuple:
             self._rows.put(row)
         elif len(row):
@@ -268,7 +285,7 @@ class OutcomeLogger(_Logger):
         return {
             "kind": self.kind,
             "constant": {"source": self.source},
-            "columns": ["prediction_id", "label", "observed_at", "predicted_at"],
+            "columns": ["prediction_id", "label", "observed_at", "predicted_at", "event_key"],
         }
 
 

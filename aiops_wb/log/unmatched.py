@@ -3,20 +3,22 @@
 from .base import Writing
 from .batches import BatchReads
 from .duck import parquet
+from .event_keys import EventKeyReads, keyed_rows
 from .spelling import spellings
 
 __all__ = ["UnmatchedReads", "UnmatchedWrites"]
 
 
-class UnmatchedReads(BatchReads):
+class UnmatchedReads(BatchReads, EventKeyReads):
     "What waits for a prediction, or was delivered under an id that there is not."
 
     def unmatched_labels(self, examples: int = 5) -> tuple[int, list[str]]:
-        "How many ids have a label and no prediction, and the first of them."
+        "How many ids or events have a label and no prediction, and the first of them."
         waiting = self._waiting_labels()
         if not waiting:
             return 0, []
-        labels = f"SELECT prediction_id, batch_id FROM {parquet(waiting)}"
+        rows = keyed_rows("outcomes", waiting)
+        labels = f"SELECT prediction_id, batch_id FROM {rows} WHERE prediction_id IS NOT NULL"
         ids = f"SELECT prediction_id, min(batch_id) AS batch FROM ({labels}) GROUP BY prediction_id"
         meant = f"SELECT prediction_id AS told, prediction_id FROM ({ids}) UNION ALL "
         meant += spellings(labels)
@@ -31,10 +33,21 @@ class UnmatchedReads(BatchReads):
                 ) USING (prediction_id)"""
         found = self._rows(
             f"""
-            SELECT prediction_id, count(*) OVER () FROM ({ids})
+            SELECT prediction_id, count(*) OVER () FROM (
+                SELECT prediction_id, batch FROM ({ids}) UNION ALL {self._waiting_events(rows)})
             ORDER BY batch, prediction_id LIMIT {int(examples)}"""
         )
         return (found[0][1], [name for name, _ in found]) if found else (0, [])
+
+    def _waiting_events(self, rows):
+        "Events that have a label and no prediction, of rows (SQL) that wait, as SQL."
+        told = f"SELECT event_key, batch_id FROM {rows} WHERE prediction_id IS NULL"
+        ranges = f"SELECT event_key AS low, event_key AS high FROM ({told})"
+        near = self.files_with_keys("predictions", ranges)
+        there = keyed_rows("predictions", [self.root / file.path for file in near])
+        return f"""
+            SELECT 'event_key ' || event_key, min(batch_id) FROM ({told})
+            ANTI JOIN {there} AS p USING (event_key) GROUP BY event_key"""
 
     def labels_spelt_otherwise(self) -> str | None:
         """The labels that waited for predictions which have come, since that was last looked at,
@@ -42,13 +55,16 @@ class UnmatchedReads(BatchReads):
         waiting = self._waiting_labels()
         if not waiting:
             return None
-        labels = f"SELECT prediction_id, label, observed_at, source FROM {parquet(waiting)}"
+        labels = f"""
+            SELECT prediction_id, label, observed_at, source, event_key
+            FROM {keyed_rows("outcomes", waiting)} WHERE prediction_id IS NOT NULL"""
         meant = spellings(labels)
         new = self._files_with("predictions", meant, f"batch_id > {self._matched_to()}")
         if not new:
             return None
         rows = f"""
-            SELECT *, NULL::TIMESTAMPTZ AS predicted_at FROM ({labels})
+            SELECT * EXCLUDE (event_key), NULL::TIMESTAMPTZ AS predicted_at, event_key
+            FROM ({labels})
             WHERE prediction_id IN (
                 SELECT told FROM ({meant}) SEMI JOIN {parquet(new)} USING (prediction_id))"""
         return rows if self._value(f"SELECT count(*) FROM ({rows})") else None

@@ -186,7 +186,7 @@ def rows_differ(reader: Reader, asked: Asked) -> Iterator[Finding]:
         part = whole[at : at + _TOGETHER]
         held = _held(reader, part)
         for file in part:
-            told = held.get(spelt(reader.root / file.path), (0, None, None))
+            told = held.get(spelt(reader.root / file.path), (0, "", ""))
             if told != (file.rows, file.min_id, file.max_id):
                 yield Finding("rows", file.path, _said_of_rows(file, told))
         asked.advance(sum(file.rows for file in part))
@@ -198,7 +198,8 @@ def _held(reader, files):
     try:
         found = reader.con.execute(
             f"""
-            SELECT filename, count(*), min(prediction_id), max(prediction_id)
+            SELECT filename, count(*), coalesce(min(prediction_id), ''),
+                   coalesce(max(prediction_id), '')
             FROM {rows} GROUP BY filename"""
         ).fetchall()
     except duckdb.Error as error:  # one of them was taken away meanwhile

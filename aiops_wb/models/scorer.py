@@ -167,9 +167,11 @@ class Scorer:
         prediction_id=None,
         entity_id=None,
         site_id=None,
+        event_key=None,
     ) -> pd.DataFrame:
         """Score a frame, log it (with the measured latency per call), and return the decisions with
-        `prediction_id`; the call's latest time counts for the calibration's age.
+        `prediction_id`; the call's latest time counts for the calibration's age. `event_key` is
+        what the events are called by all models that score them.
         """
         latest = instants(predicted_at, "predicted_at").max() if len(frame) else None
         started = perf_counter()
@@ -186,6 +188,7 @@ class Scorer:
             features=frame[self.version.features],
             entity_id=entity_id,
             site_id=site_id,
+            event_key=event_key,
             calibration_id=self.calibration_id,
             latency_ms=latency,
             **{c: decisions[c].to_numpy() for c in _DECIDED},

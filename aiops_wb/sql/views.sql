@@ -4,6 +4,7 @@
 CREATE VIEW labels AS
 SELECT prediction_id, label, observed_at, source, batch_id
 FROM outcomes
+WHERE prediction_id IS NOT NULL  -- else it waits for the first prediction of its event
 QUALIFY ROW_NUMBER() OVER (
     PARTITION BY prediction_id ORDER BY batch_id DESC, observed_at DESC, label DESC) = 1
 
@@ -41,7 +42,7 @@ SELECT prediction_id, tenant, model, version, entity_id, site_id, predicted_at, 
        probability_upper_bound - probability_lower_bound AS probability_interval_width,
        risk_level, route, automated, points, threshold, calibration_id, latency_ms,
        CAST(label AS BOOLEAN) AS actual_fraud_detected, features, batch_id, label_batch_id,
-       propensity
+       propensity, event_key
 FROM shown
 
 -- name: score_counts_now

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from .counts import ScoreCounts
 from .performance import Figure, over_days
-from scipy.special import stdtr
+import scipy  # special is loaded at its first use: a table of rows needs none of it
 
 # %% ../../nbs/stats/13_arrival.ipynb #6c6a7fa8
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,7 @@ def _apart(came, ever, band, level) -> bool:
         return False
     gap = came[both, band] / ever[both, band] - others_came[both] / others_ever[both]
     error = gap.std(ddof=1) / np.sqrt(len(gap))
-    return bool(error and 2 * stdtr(len(gap) - 1, -abs(gap.mean() / error)) < level)
+    return bool(error and 2 * scipy.special.stdtr(len(gap) - 1, -abs(gap.mean() / error)) < level)
 
 
 def bands_differ(a: Arrivals, confidence: float = 0.95) -> bool:

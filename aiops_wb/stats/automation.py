@@ -31,7 +31,7 @@ from aiops_wb.stats.conformal import (
 from .counts import ScoreCounts, require_events, total
 from .decisions import RISK_CUTS, Decision, Ladder, route
 from .points import Grid, as_points
-from scipy.special import bdtr, stdtr
+import scipy  # special is loaded at its first use: a table of rows needs none of it
 
 # %% ../../nbs/stats/10_automation.ipynb #efd9c488
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _rule_of_rows(seen, labelled, grid, target, confidence, start=None):
     def reject(false, tickets):
         "Whether the binomial test rejects that the share is above the target."
         claimed = (false == 0) | (false <= target * tickets - 1)
-        pvalue = bdtr(false.astype(float), tickets.astype(np.int64), target)
+        pvalue = scipy.special.bdtr(false.astype(float), tickets.astype(np.int64), target)
         return (tickets > 0) & claimed & (pvalue <= 1 - confidence)
 
     thresholds, tickets, false = seen
@@ -250,7 +250,7 @@ def _by_t(tickets, false, target, confidence) -> _Judged:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = excess.mean(axis=0) / (excess.std(axis=0, ddof=1) / np.sqrt(days))
     possible = (tickets >= 1).sum(axis=0) >= needed
-    pvalue = np.nan_to_num(stdtr(max(days - 1, 1), t), nan=1.0)
+    pvalue = np.nan_to_num(scipy.special.stdtr(max(days - 1, 1), t), nan=1.0)
     return _Judged(possible & (pvalue <= 1 - confidence), possible, needed)
 
 # %% ../../nbs/stats/10_automation.ipynb #ae04948d

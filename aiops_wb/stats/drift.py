@@ -15,7 +15,7 @@ from math import inf, isnan, log, nan, sqrt
 
 import numpy as np
 from .counts import ScoreCounts
-from scipy.special import chdtrc, kolmogorov, rel_entr
+import scipy  # special is loaded at its first use: a table of rows needs none of it
 
 # %% ../../nbs/stats/05_drift.ipynb #44f81119
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def ks(recent: ScoreCounts, reference: ScoreCounts, confidence: float = 0.95) ->
     d, at = float(gaps.max()), int(points[gaps.argmax()])
     slack = _slack(n, m, confidence)
     shift = _mean_score(recent, n) - _mean_score(reference, m)
-    pvalue = float(kolmogorov(sqrt(n * m / (n + m)) * d))
+    pvalue = float(scipy.special.kolmogorov(sqrt(n * m / (n + m)) * d))
     return KS(d, pvalue, max(0.0, d - slack), min(1.0, d + slack), at, shift, n, m)
 
 # %% ../../nbs/stats/05_drift.ipynb #a4abe132
@@ -156,7 +156,7 @@ def ks_bracket(recent, reference, single=None, confidence: float = 0.95) -> Brac
     one_value = np.zeros(len(recent), dtype=bool) if single is None else np.asarray(single, dtype=bool)
     d, slack = float(gaps.max()), _slack(n, m, confidence)
     at_most = max(d, float(np.where(one_value, 0.0, worst_place).max(initial=0.0)))
-    pvalue, where = float(kolmogorov(sqrt(n * m / (n + m)) * d)), max(0, int(gaps.argmax()) - 1)
+    pvalue, where = float(scipy.special.kolmogorov(sqrt(n * m / (n + m)) * d)), max(0, int(gaps.argmax()) - 1)
     return Bracket(d, at_most, pvalue, max(0.0, d - slack), min(1.0, d + slack), where, int(n), int(m))
 
 # %% ../../nbs/stats/05_drift.ipynb #9fe90cad
@@ -193,7 +193,8 @@ def jensen_shannon(recent, reference) -> float:
     if not n or not m:
         return nan
     p, q = recent / n, reference / m
-    divergence = float((rel_entr(p, (p + q) / 2) + rel_entr(q, (p + q) / 2)).sum()) / 2
+    between, entropy = (p + q) / 2, scipy.special.rel_entr
+    divergence = float((entropy(p, between) + entropy(q, between)).sum()) / 2
     return sqrt(max(0.0, divergence))
 
 
@@ -262,7 +263,7 @@ def category_shift(recent, reference, confidence: float = 0.95) -> CategoryShift
     change, used = np.abs(recent / n - reference / m), (recent + reference) > 0
     categories = int(used.sum())
     statistic = _chi_square(recent[used], reference[used], n, m)
-    pvalue = float(chdtrc(categories - 1, statistic)) if categories > 1 else 1.0
+    pvalue = float(scipy.special.chdtrc(categories - 1, statistic)) if categories > 1 else 1.0
     slack = sqrt(log(4 * max(1, categories) / (1 - confidence)) / 2) * (1 / sqrt(n) + 1 / sqrt(m))
     d, where = float(change.max()), int(change.argmax())
     lower, upper = max(0.0, d - slack), min(1.0, d + slack)

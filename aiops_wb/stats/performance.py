@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from .counts import ScoreCounts, require_events, total
-from scipy.special import ndtri, stdtrit
+import scipy  # special is loaded at its first use: a table of rows needs none of it
 
 # %% ../../nbs/stats/02_performance.ipynb #6db21e2d
 class Figure(NamedTuple):
@@ -31,7 +31,7 @@ def proportion(hits: int, n: int, confidence: float = 0.95) -> Figure:
     "hits / n with Wilson's score interval (Wilson 1927), for independent rows; NaN when n is 0."
     if not n:
         return Figure(nan)
-    z = ndtri(0.5 + confidence / 2)
+    z = scipy.special.ndtri(0.5 + confidence / 2)
     p, z2n = hits / n, z * z / n
     centre, half = (p + z2n / 2) / (1 + z2n), z / (1 + z2n) * np.sqrt(p * (1 - p) / n + z2n / (4 * n))
     return Figure(p, min(p, max(0.0, float(centre - half))), max(p, min(1.0, float(centre + half))), int(n))
@@ -50,7 +50,7 @@ def over_days(hits, n, confidence: float = 0.95) -> Figure:
     if len(n) < 2:
         return Figure(share, n=int(n.sum()))
     error = np.sqrt(len(n) / (len(n) - 1) * ((hits - share * n) ** 2).sum()) / n.sum()
-    half = float(stdtrit(len(n) - 1, 0.5 + confidence / 2) * error)
+    half = float(scipy.special.stdtrit(len(n) - 1, 0.5 + confidence / 2) * error)
     return Figure(share, max(0.0, share - half), min(1.0, share + half), int(n.sum()))
 
 # %% ../../nbs/stats/02_performance.ipynb #f4260428
@@ -134,7 +134,7 @@ def roc_auc(counts: ScoreCounts, confidence: float = 0.95) -> Figure:
     beaten = twice_below / (2 * n0)  # share of negatives that a positive of this cell beats
     beaten_by = 1 - (2 * np.cumsum(positive) - positive) / (2 * n1)  # and of positives that beat its negative
     variance = _spread(positive, beaten, auc, n1) + _spread(negative, beaten_by, auc, n0)
-    half = float(ndtri(0.5 + confidence / 2) * np.sqrt(variance))
+    half = float(scipy.special.ndtri(0.5 + confidence / 2) * np.sqrt(variance))
     if half < 1e-12:  # perfectly apart or all alike: the variance says nothing
         return Figure(auc, n=counts.total[1])
     return Figure(auc, max(0.0, auc - half), min(1.0, auc + half), counts.total[1])
@@ -197,7 +197,7 @@ def _mean_loss(n, loss, squares):
     if not n:
         return Figure(nan)
     mean = loss / n
-    half = ndtri(0.975) * sqrt(max(0.0, squares / n - mean**2) / n)
+    half = scipy.special.ndtri(0.975) * sqrt(max(0.0, squares / n - mean**2) / n)
     return Figure(mean, max(0.0, mean - half), mean + half, n) if n >= 30 and half > 0 else Figure(mean, n=n)
 
 # %% ../../nbs/stats/02_performance.ipynb #4a61e51a

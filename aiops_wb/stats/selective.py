@@ -18,7 +18,7 @@ import numpy as np
 from .counts import ScoreCounts, require_events
 from .performance import Figure
 from .points import Grid, as_points
-from scipy.special import expit, stdtrit
+import scipy  # special is loaded at its first use: a table of rows needs none of it
 
 # %% ../../nbs/stats/23_selective.ipynb #7ae65cce
 BAND, ENOUGH, SELDOM = 500, 100, 0.5
@@ -206,7 +206,7 @@ def _half(left):
     "(k,) half the width of a 95 % interval from values without a day each (days, k)."
     days = len(left)
     spread = np.sqrt((days - 1) / days * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
-    return stdtrit(max(days - 1, 1), 0.975) * spread
+    return scipy.special.stdtrit(max(days - 1, 1), 0.975) * spread
 
 
 def _share(part, rest, heavy):
@@ -218,8 +218,8 @@ def _share(part, rest, heavy):
         share, left = a / (a + b), left_a / (left_a + left_b)
         value = np.clip(days * share - (days - 1) * left.mean(axis=0), 0, 1)
         odds, half, (none_a, none_b) = np.log(a / b), _half(np.log(left_a / left_b)), NONE_SEEN * heavy
-        lower = np.where(b > 0, expit(odds - half), a / (a + none_b))
-        upper = np.where(a > 0, expit(odds + half), none_a / (none_a + b))
+        lower = np.where(b > 0, scipy.special.expit(odds - half), a / (a + none_b))
+        upper = np.where(a > 0, scipy.special.expit(odds + half), none_a / (none_a + b))
     lower, upper = np.where(a > 0, lower, 0.0), np.where(b > 0, upper, 1.0)
     told = np.stack([value, np.minimum(lower, value), np.maximum(upper, value)], axis=1)
     told[:, 1:] = told[:, 1:] if days >= LEAST_DAYS else nan

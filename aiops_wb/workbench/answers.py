@@ -53,12 +53,16 @@ class Answer:
 
     def _told(self) -> list[str]:
         "The sentences beside the table, and how much of a long one is not shown."
-        more = len(self.frame) - SHOWN
-        rest = [f"{more:,} more rows: .frame and .to_csv have them."] if more > 0 else []
+        more = self._beyond()
+        rest = [f"{more:,} more rows: .frame and .to_csv have them."] if more else []
         return [self.says, *self.notes, *rest]
 
+    def _beyond(self) -> int:
+        "How many rows of the frame the table does not show."
+        return max(0, len(self.frame) - SHOWN)
+
     def _head(self) -> Table:
-        few = self if len(self.frame) <= SHOWN else replace(self, frame=self.frame.head(SHOWN))
+        few = replace(self, frame=self.frame.head(SHOWN)) if self._beyond() else self
         shown = few.table()
         return Table(shown, tuple(_read(shown)))
 

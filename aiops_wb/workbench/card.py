@@ -31,7 +31,8 @@ def cards(published: Published, day, as_of) -> Card:
     reader = published.reader()
     models = reader.models()
     frame = pd.DataFrame(
-        [_row(Asked(published, name, day, as_of)) for name in models], columns=list(_COLUMNS)
+        [_row(Asked(published, name, day, as_of, reader)) for name in models],
+        columns=list(_COLUMNS),
     )
     folder = published.settings.data
     if not models:
@@ -42,8 +43,8 @@ def cards(published: Published, day, as_of) -> Card:
     of = f"{len(models)} model{'s' if len(models) > 1 else ''}"
     gone = reader.damage()
     notes = [f"{len(gone)} day files are gone: 'aiops-wb status' names them."] if gone else []
-    news = published.news()
-    notes += [news] if news and as_of is None else []
+    news = published.news() if as_of is None else ""
+    notes += [news] if news else []
     return Card(f"{folder}: {of}, {known}, days of {reader.timezone}.", frame, tuple(notes))
 
 

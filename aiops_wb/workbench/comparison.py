@@ -17,7 +17,7 @@ from ..stats.points import Grid
 from ..stats.thresholds import Compared as Pair
 from ..stats.thresholds import ratio_over_days
 from .answers import Answer
-from .published import Asked
+from .published import Asked, number_of
 
 if TYPE_CHECKING:  # matplotlib, which no table needs
     from ..render.plots import Chart
@@ -31,7 +31,6 @@ _SHARES = {
     "called_alone": "Share called by it alone",
     "precision_alone": "Precision of what it alone calls",
 }
-_UNIT = {"log_loss": "nats", "brier": "squared error"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,8 +64,7 @@ class Compared(Answer):
         "The loss of each day, and how many events each alone calls."
         from ..render.plots.answers import both_losses
 
-        unit = next((_UNIT[f] for f in self.frame.get("figure", ()) if f in _UNIT), "")
-        return both_losses(self.losses, self.names, self.counted, f"log loss, {unit}", self.says)
+        return both_losses(self.losses, self.names, self.counted, self.says)
 
 
 def _fixed(x, digits, sign="-"):
@@ -119,23 +117,22 @@ def compare(
     "Losses and disagreement of two models on the events that both scored."
     if a.model == b.model:
         raise StoreError(f"{a.model} is compared with itself: name two models.")
-    if not isinstance(days, int) or days < 1:
-        raise StoreError(f"days={days!r}: a number of days, from 1 on, is needed.")
-    if first is None and last is None:
-        last = min(a.day, b.day)
-        first = last - timedelta(days - 1)
-    first, last = a.inside(*a.span(first, last))
+    days = number_of(days, "days")
     views, names = (a.view, b.view), (a.model, b.model)
+    if first is None and last is None:
+        last = min(view.other_thresholds.through for view in views)
+        first = last - timedelta(min(days - 1, (last - date.min).days))
+    first, last = a.inside(*a.span(first, last))
     found = a.reader.same_events(*names, first, last, as_of=a.as_of, tenant=tenant)
     found, left = _of_versions(found, views)
     if found.empty:
-        return _nothing(a, names, first, last, left)
+        return _nothing(a, names, found.attrs.get("reason", ""), left)
     sides = [
         _Side(v.model, v.grid, found[f"{at}_points"].to_numpy(dtype=np.int64), v.threshold)
         for v, at in zip(views, ("a", "b"))
     ]
     label = found.label.to_numpy(dtype=float, na_value=nan)
-    of_days = _Days(found.event_date)
+    of_days = _Days(found.event_date.dt.date)
     pairs = _pairs(of_days, *sides, label)
     losses = _losses(of_days, *sides, label)
     notes = (*a.notes(), *left, *_notes(views, label, last))
@@ -152,7 +149,7 @@ def compare(
 
 def _of_versions(found, views: "tuple[View, View]"):
     "The events that the two versions scored, and what is to be said of others."
-    if found.empty or "a_version" not in found:
+    if found.empty:
         return found, []
     own = (found.a_version == views[0].version) & (found.b_version == views[1].version)
     others = int((~own).sum())
@@ -160,11 +157,9 @@ def _of_versions(found, views: "tuple[View, View]"):
     return found[own].reset_index(drop=True), left
 
 
-def _nothing(asked, names, first, last, left) -> Compared:
-    says = (
-        f"No event from {first} to {last} is known to be scored by both {names[0]} and {names[1]}: "
-        "predictions about one event are joined by their event_key."
-    )
+def _nothing(asked, names, reason, left) -> Compared:
+    told = reason or "every event of both was scored by other versions."
+    says = f"Nothing is compared: {told}"
     return Compared(says, pd.DataFrame(), (*asked.notes(), *left), names)
 
 
@@ -270,9 +265,7 @@ def _better(pairs, a, b, known) -> str:
         return "Their losses are not compared: scores of one are no probabilities."
     change = pairs["log_loss"].difference
     if isnan(change.lower):
-        return (
-            "Whether one loses less is unknown: fewer than 7 days with labels say nothing of that."
-        )
+        return "Whether one loses less is unknown: fewer than 7 days with labels say nothing of it."
     if change.lower > 0 or change.upper < 0:
         less, more = (b, a) if change.value > 0 else (a, b)
         low, size, high = sorted(map(abs, change[:3]))

@@ -13,14 +13,14 @@ from ..log.names import nearest
 from ..stats.counts import ScoreCounts, total
 from ..stats.points import Grid
 from .answers import Answer, chosen
-from .published import Asked
+from .published import Asked, number_of
 
 if TYPE_CHECKING:  # matplotlib, which no table needs
     from ..render.plots import Chart
 
 __all__ = ["Events", "called", "rows", "top"]
 
-_NAMED = ("prediction_id", "predicted_at", "tenant", "site_id", "entity_id", "version")
+_NAMED = ("prediction_id", "event_key", "predicted_at", "tenant", "site_id", "entity_id", "version")
 _DECIDED = ("threshold", "risk_level", "route", "label")
 _FEATURE = "feature:"
 
@@ -69,8 +69,7 @@ def top(
     version: str | None = None,
 ) -> Events:
     "The events with the highest scores of the day, or of days from first to last, riskiest first."
-    if not isinstance(n, int) or n < 1:
-        raise StoreError(f"top({n!r}): a number of events, from 1 on, is needed.")
+    n = number_of(n, "n")
     of = _of(asked, first, last, site, tenant, version)
     cut = _cut(asked, of, n)
     found = _read(asked, of, "true" if cut is None else f"points >= {cut}")
@@ -128,10 +127,10 @@ def rows(
 
 def _of(asked, first, last, site, tenant, version):
     of = _Of(*asked.span(first, last), site, tenant, version)
-    told = {"event_date__ge": of.first, "event_date__le": of.last}
-    files = asked.reader.files("predictions", model=asked.model, **told)
-    for name, kind, at in ((version, "version", 4), (tenant, "tenant", 2)):
-        known = {file[at] for file in files}
+    days = {"event_date__ge": of.first, "event_date__le": of.last}
+    files = asked.reader.day_files(kind="predictions", model=asked.model, **days)
+    for name, kind in ((version, "version"), (tenant, "tenant")):
+        known = {getattr(file, kind) for file in files}
         if name is not None and name not in known:
             raise StoreError(
                 f"{asked.model} has no event of {kind} {name!r} on these days{nearest(name, known)}"

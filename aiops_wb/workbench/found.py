@@ -89,8 +89,9 @@ class Workbench:
         named."""
         from .comparison import compare
 
-        named = (model.name if isinstance(model, Model) else model for model in (a, b))
-        both = [self[name]._asked for name in named]
+        named = [model.name if isinstance(model, Model) else model for model in (a, b)]
+        at = self._day, self._as_of, self._published.reader()  # one snapshot for both
+        both = [Asked(self._published, name, *at) for name in named]
         return compare(*both, first, last, days, tenant)
 
     def close(self) -> None:

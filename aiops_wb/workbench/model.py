@@ -5,6 +5,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..log.errors import StoreError
 from . import events
 from .answers import Answer
 from .published import Asked
@@ -31,12 +32,17 @@ class Model:
     """
 
     def __init__(self, asked: Asked):
-        self._asked = asked
+        self._of = asked.published, asked.model, asked.pinned, asked.as_of
+
+    @property
+    def _asked(self) -> Asked:
+        "A question to it, which the newest snapshot answers."
+        return Asked(*self._of)
 
     @property
     def name(self) -> str:
         "What it is called."
-        return self._asked.model
+        return self._of[1]
 
     @property
     def day(self) -> date:
@@ -46,7 +52,7 @@ class Model:
     @property
     def as_of(self) -> datetime | None:
         "The time as of which all is known; None: now."
-        return self._asked.as_of
+        return self._of[3]
 
     @property
     def days(self) -> list[date]:
@@ -61,7 +67,8 @@ class Model:
     @property
     def threshold(self) -> float:
         "The threshold in force, as a probability (a score, where scores are none)."
-        return self._asked.view.probability(self._asked.view.threshold)
+        view = self._asked.view
+        return view.probability(view.threshold)
 
     @property
     def features(self) -> list[str]:
@@ -194,7 +201,10 @@ class Model:
         return self._card()._repr_html_()
 
     def __repr__(self) -> str:
-        return f"Model({self.name!r}, day={str(self.day)!r})"
+        try:
+            return f"Model({self.name!r}, day={str(self.day)!r})"
+        except StoreError:  # it has no day yet
+            return f"Model({self.name!r})"
 
     def __dir__(self):
         return sorted(name for name in super().__dir__() if not name.startswith("_"))

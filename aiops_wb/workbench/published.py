@@ -4,6 +4,7 @@ A snapshot is a file of its own, which nobody writes to: whoever has it open hol
 Before each question the pointer to the newest is looked at, which costs microseconds.
 """
 
+import operator
 from collections.abc import Hashable
 from datetime import date, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from ..log.reading import Limits
 if TYPE_CHECKING:  # it costs as much as all else that a first table needs
     from ..watch.view import View
 
-__all__ = ["Asked", "Published", "day_of", "instant_of"]
+__all__ = ["Asked", "Published", "day_of", "instant_of", "number_of"]
 
 _VIEWS = 8
 "Models and days whose views are kept: what was read of them once is not read again."
@@ -53,6 +54,17 @@ def instant_of(given: datetime | str | None) -> datetime | None:
         raise StoreError(f"as_of: {error}.") from None
 
 
+def number_of(given: Any, what: str) -> int:
+    "A whole number from 1 on; StoreError where it is none."
+    try:
+        number = operator.index(given)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise StoreError(f"{what} is {given!r}: a whole number, from 1 on, is needed.")
+    return number
+
+
 class Published:
     "A data folder as its newest snapshot has it, opened anew when there is a newer one."
 
@@ -76,15 +88,17 @@ class Published:
         news, self._news = self._news, False
         return NEWS if news else ""
 
-    def view(self, model: str, day: date, as_of: datetime | None) -> "View":
-        "One model on one day; what a view has read serves all questions to it."
+    def view(self, reader: Reader, model: str, day: date, as_of: datetime | None) -> "View":
+        "One model on one day of a snapshot; what a view has read serves all questions to it."
         from ..watch.view import View
 
-        reader, asked = self.reader(), (model, day, as_of)
+        asked = model, day, as_of
+        if reader is not self._reader:  # a newer one was opened meanwhile
+            return View(reader, *asked, self.settings)
         if asked not in self._views:
             if len(self._views) >= _VIEWS:
                 del self._views[next(iter(self._views))]
-            self._views[asked] = View(reader, model, day, as_of, self.settings)
+            self._views[asked] = View(reader, *asked, self.settings)
         return self._views[asked]
 
     def close(self) -> None:
@@ -100,13 +114,11 @@ class Published:
             return None
 
     def _open(self):
-        before = self._reader
+        "The one before is closed when the last question to it has its answer."
         path, reader = self._opened()
         reader.limit_memory(Limits.of(self.settings).memory // self.settings.jobs)
+        self._news = self._reader is not None
         self._path, self._reader, self._views = path, reader, {}
-        self._news = before is not None
-        if before is not None:
-            before.close()
 
     def _opened(self):
         folder = self.settings.data
@@ -118,11 +130,19 @@ class Published:
         try:
             return path, open_snapshot(folder, self.settings.spool)
         except duckdb.IOException:  # removed since it was looked at, because a newer one is there
-            return self._newest(), open_snapshot(folder, self.settings.spool)
+            path = self._newest()
+        try:
+            return path, open_snapshot(folder, self.settings.spool)
+        except duckdb.IOException as error:
+            problem = str(error).splitlines()[0].rstrip(".")
+            raise StoreError(f"the snapshot of {folder} cannot be opened: {problem}.") from None
 
 
 class Asked:
-    "Of which model and day a question is, and as known when; without a day its newest."
+    """One question: of which model and day it is, and as known when; without a day of its newest.
+
+    It is answered by one snapshot, whatever is published meanwhile.
+    """
 
     def __init__(
         self,
@@ -130,17 +150,14 @@ class Asked:
         model: str,
         day: date | None = None,
         as_of: datetime | None = None,
+        reader: Reader | None = None,
     ):
         self.published, self.model, self.pinned, self.as_of = published, model, day, as_of
-        known = published.reader().models()
+        self.reader = reader or published.reader()
+        known = self.reader.models()
         if model not in known:
             there = nearest(model, known) if known else ": the log is empty."
             raise StoreError(f"model {model!r} is not known{there}")
-
-    @property
-    def reader(self) -> Reader:
-        "The newest snapshot."
-        return self.published.reader()
 
     @property
     def settings(self) -> Settings:
@@ -174,12 +191,12 @@ class Asked:
     @property
     def view(self) -> "View":
         "The model on that day."
-        return self.published.view(self.model, self.day, self.as_of)
+        return self.published.view(self.reader, self.model, self.day, self.as_of)
 
     def notes(self) -> tuple[str, ...]:
         "What is to be said beside an answer: that it is of a newer snapshot, once."
-        news = self.published.news()
-        return (news,) if news and self.as_of is None else ()
+        news = self.published.news() if self.as_of is None else ""
+        return (news,) if news else ()
 
     def span(self, first: date | str | None, last: date | str | None) -> tuple[date, date]:
         """Days from first to last, or the day itself where none is named; StoreError where they

@@ -79,6 +79,7 @@ CALLS = [
     ["drift", "attribution"],
     ["why", "alerts", *NAMED],
     ["explain", "--id", "Afirst"],
+    ["sql", "select site_id, features, count(*) as n from predictions group by all"],
     ["cases", "send"],
     ["cases", "list"],
     ["cases", "show", "A-Ö"],

@@ -52,6 +52,7 @@ ASKED = {  # what a question is about, by the name of its parameter
     "case": "T-1",
 }
 OF_ITS_OWN = {  # where a name means another thing, or the default asks for less than there is
+    "same_events": {"a": MODEL, "b": "other"},
     "alike_cases": {"ids": None},
     "handled_cases": {"ids": None},
     "last_sent": {"ids": ["T-1"]},
@@ -136,11 +137,15 @@ def logged(bench, store, now, nth):
             bench.data / "spool", MODEL, version, threshold=0, tenant=("default", "two")[nth]
         ) as log:
             told = {"prediction_id": some.id, "site_id": some.site, "entity_id": some.site}
+            told["event_key"] = "of " + some.id
             log.log(some.score, some["at"], **told, features=some[["x"]], latency_ms=2.0, **called)
         bench.label(some[::2], now - timedelta(hours=1))
     if nth:
         some = events(2, 20, start=DAY)
         bench.label(some[:4], now - timedelta(hours=1), label=1 - some.label[:4])
+    with PredictionLogger(bench.data / "spool", "other", "v1", threshold=0) as log:
+        same = events(2, 20, start=DAY)[5 * nth : 5 * nth + 5]  # events that another scores, too
+        log.log(same.score, same["at"], event_key="of " + same.id)
     ingest(store, now, "ana")
     open_cases(store, now, Settings(case_max_age_hours=10_000))
 

@@ -46,8 +46,8 @@ from aiops_wb.models.registry import load, register
 from aiops_wb.models.shift_of_log import logged_models, logged_shift, shift_or_why
 from aiops_wb.models.training import train
 from aiops_wb.models.version import ModelVersion, feature_columns
-from aiops_wb.render.tables import shift_table
 from aiops_wb.render.table import CSV, ROWS, Whole
+from aiops_wb.render.tables import shift_table
 
 FEATURES = ["x", "noise", "kind"]
 DAY = date(2026, 3, 5)

@@ -116,3 +116,9 @@ def test_the_evidence_of_weeks_is_drawn_to_what_is_needed():
     assert np.allclose(path.lines[0].get_ydata(), np.exp(log_evidence([0.2, -0.1, 0.3])))
     assert {"false calls less per event", "needed: 240", "v1", "v2"} <= set(texts(chart))
     assert len(plots.evidence_path(blocks, 240).axes) == 3
+
+
+def test_rates_of_one_event_without_a_label_are_no_line():
+    counts = ScoreCounts.from_events(np.array([300]), np.array([np.nan]))
+    chart = plots.threshold_curve(curve(counts), Grid(), current=0)
+    assert "precision" in texts(chart) and "Alerts a day" in texts(chart)

@@ -137,11 +137,12 @@ def both_losses(
     days: pd.DataFrame,
     names: tuple[str, str],
     counted: Mapping[str, int],
-    unit: str,
     says: str = "",
 ) -> Chart:
-    """Two models on the same events: the mean loss of each day (columns day, a, b), and how many
-    events both call, and each alone."""
+    """Two models on the same events: the mean log loss of each day (columns day, a, b), and how
+    many events both call, and each alone."""
+    if not counted:
+        return nothing(f"{names[0]} and {names[1]} on the same events", "no event is in both")
     chart, axes = panels(1, 2, height=2.9, width=9.2)
     chart.about(f"{names[0]} and {names[1]} on the same events", says)
     over_time, called = axes[0]
@@ -151,7 +152,7 @@ def both_losses(
         at = pd.to_datetime(days.day)
         for column, name, colour in zip(("a", "b"), names, (BLUE, ORANGE)):
             over_time.plot(at, days[column], color=colour, marker="o", ms=2.5, label=in_short(name))
-        over_time.set_ylabel(unit)
+        over_time.set_ylabel("log loss, nats")
         over_time.legend(loc="best")
         dates(over_time)
         title(over_time, "Mean loss of a day")

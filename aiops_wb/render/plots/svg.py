@@ -160,8 +160,8 @@ class SvgRenderer(RendererBase):
     def _add(self, gc, path, face):
         "A path waits to be drawn."
         filled, stroke = _is_filled(gc, face), _stroke(gc)
-        if not (filled or stroke) or not len(path.vertices):
-            return
+        if not (filled or stroke) or not len(path.vertices) or path.codes[0] == Path.STOP:
+            return  # of what is nowhere a number nothing is left
         data, box = written(path.transformed(self._place))
         if not data:
             return
