@@ -347,6 +347,20 @@ def with_sites(bench):
     taken_in(bench)
 
 
+def with_own_reports(bench):
+    "A log, and notebooks of its owner for each model and for a day."
+    taken_in(bench)
+    for name, declared in (("each", "model = ''\nday = ''"), ("whole", "day = ''")):
+        cell = {"cell_type": "code", "outputs": [], "execution_count": None}
+        told = cell | {"source": declared, "metadata": {"tags": ["parameters"]}}
+        shown = cell | {"source": "print(day)", "metadata": {}}
+        kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": ""}}
+        notebook = {"cells": [told, shown], "metadata": kernel, "nbformat": 4, "nbformat_minor": 4}
+        place = bench.root / "ours" / f"{name}.ipynb"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(json.dumps(notebook))
+
+
 TRAIN = ["models", "train", "--model", MODEL, "--version", "v2"]
 TRAIN += ["--from", "2026-03-02", "--to", "2026-03-19"]
 PROMOTE = ("models", "promote", "--model", MODEL, "--version", "v2", "--why", "better")
@@ -363,6 +377,7 @@ ADOPT += ("--from", "2026-02-18", "--to", "2026-03-19")
 ONE_CASE = case_id("ticket", "one")
 ACKNOWLEDGE = ("cases", "acknowledge", ONE_CASE)
 TUNED = "tune_max_fdr = 0.9\ntune_min_days = 14\ntune_min_labelled = 500\n"
+OURS = 'reports_folder = "ours"\n'
 TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {
     "ingest": Command(("ingest",), logged),
@@ -387,6 +402,8 @@ COMMANDS = {
     "promises": Command(("daily", "--reports", "none"), with_promises),
     "followed": Command(("daily", "--reports", "none"), with_challenger),
     "reports": Command(("daily",), taken_in, TO_FILE),
+    "own": Command(("daily",), with_own_reports, OURS),
+    "new": Command(("reports", "new", "worth-it"), taken_in, OURS),
     "train": Command(tuple(TRAIN), long_log),
     "promote": Command(tuple(w.replace("v2", "v3") for w in PROMOTE), with_challenger),
     "back": Command(("models", "rollback", "--model", MODEL, "--why", "no"), with_two_champions),
@@ -566,6 +583,7 @@ def state(bench):
         "outbox": [str(p) for p in (bench.data / "outbox").glob("*.jsonl")],
         "cases that were sent": sorted(keys),
         "folders": sorted(p.name for p in bench.root.iterdir() if p.is_dir()),
+        "notebooks": sorted((p.name, p.stat().st_size) for p in bench.root.glob("ours/*")),
         "unfinished": [p.name for p in bench.root.glob("kept/.*")],
         "damaged": [
             wrong

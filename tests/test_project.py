@@ -315,6 +315,7 @@ LONG = {
     "monitoring",
     "morning",
     "own_log",
+    "reports",
     "retraining",
     "security",
     "thresholds",

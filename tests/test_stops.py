@@ -35,6 +35,8 @@ LONG = {
     "followed",
     "forget",
     "never",
+    "new",
+    "own",
     "promises",
     "promote",
     "propose",

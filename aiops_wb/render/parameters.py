@@ -94,10 +94,9 @@ class Parameter:
     def read(self, text: str) -> Any:
         "The value that a text means; ParameterError when it is not allowed."
         try:
-            value = _read(self.kind, text)
-        except ValueError:
+            return self.checked(_read(self.kind, text))
+        except (ValueError, ParameterError):
             raise self._refused(text) from None
-        return self.checked(value)
 
     def checked(self, value: Any) -> Any:
         "A value itself; ParameterError when it is not allowed."

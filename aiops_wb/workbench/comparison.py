@@ -17,7 +17,7 @@ from ..stats.points import Grid
 from ..stats.thresholds import Compared as Pair
 from ..stats.thresholds import ratio_over_days
 from .answers import Answer
-from .published import Asked
+from .published import Asked, number_of
 
 if TYPE_CHECKING:  # matplotlib, which no table needs
     from ..render.plots import Chart
@@ -117,8 +117,7 @@ def compare(
     "Losses and disagreement of two models on the events that both scored."
     if a.model == b.model:
         raise StoreError(f"{a.model} is compared with itself: name two models.")
-    if not isinstance(days, int) or days < 1:
-        raise StoreError(f"days={days!r}: a number of days, from 1 on, is needed.")
+    days = number_of(days, "days")
     views, names = (a.view, b.view), (a.model, b.model)
     if first is None and last is None:
         last = min(view.other_thresholds.through for view in views)

@@ -13,7 +13,7 @@ from ..log.names import nearest
 from ..stats.counts import ScoreCounts, total
 from ..stats.points import Grid
 from .answers import Answer, chosen
-from .published import Asked
+from .published import Asked, number_of
 
 if TYPE_CHECKING:  # matplotlib, which no table needs
     from ..render.plots import Chart
@@ -69,8 +69,7 @@ def top(
     version: str | None = None,
 ) -> Events:
     "The events with the highest scores of the day, or of days from first to last, riskiest first."
-    if not isinstance(n, int) or n < 1:
-        raise StoreError(f"top({n!r}): a number of events, from 1 on, is needed.")
+    n = number_of(n, "n")
     of = _of(asked, first, last, site, tenant, version)
     cut = _cut(asked, of, n)
     found = _read(asked, of, "true" if cut is None else f"points >= {cut}")

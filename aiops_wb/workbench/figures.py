@@ -17,7 +17,7 @@ from ..stats.performance import Figure, average_precision, over_days_bootstrap, 
 from ..stats.thresholds import Curve, curve
 from ..watch.threshold_changes import as_threshold
 from .answers import Answer, chosen
-from .published import Asked
+from .published import Asked, number_of
 
 if TYPE_CHECKING:  # matplotlib, which no table needs
     from ..render.plots import Chart
@@ -126,8 +126,7 @@ def performance(
 
 def period(asked: Asked, first, last, days: int) -> tuple[date, date]:
     "Days from first to last, else the last so many whose labels are in, else the last of all."
-    if not isinstance(days, int) or days < 1:
-        raise StoreError(f"days={days!r}: a number of days, from 1 on, is needed.")
+    days = number_of(days, "days")
     if first is not None or last is not None:
         return asked.span(first, last)
     through = asked.view.other_thresholds.through

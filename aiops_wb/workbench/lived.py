@@ -16,7 +16,7 @@ from ..replay.period import ACTUAL, Replayed, look_ahead_words, replay, sentence
 from ..stats.performance import Figure
 from ..watch.policy import Policy, read_policy
 from .answers import Answer
-from .published import Asked
+from .published import Asked, number_of
 
 if TYPE_CHECKING:  # matplotlib, which no table needs
     from ..render.plots import Chart
@@ -48,7 +48,7 @@ def lived(
     "Live days again under a policy, the last `days` unless others are named."
     if first is None and last is None:
         last = asked.day
-        first = last - timedelta(days - 1)
+        first = last - timedelta(min(number_of(days, "days") - 1, (last - date.min).days))
     first, last = asked.span(first, last)
     other = against if against in (None, ACTUAL) else _policy(against, "against")
     of = replay(

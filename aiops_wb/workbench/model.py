@@ -5,6 +5,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..log.errors import StoreError
 from . import events
 from .answers import Answer
 from .published import Asked
@@ -200,7 +201,10 @@ class Model:
         return self._card()._repr_html_()
 
     def __repr__(self) -> str:
-        return f"Model({self.name!r}, day={str(self.day)!r})"
+        try:
+            return f"Model({self.name!r}, day={str(self.day)!r})"
+        except StoreError:  # it has no day yet
+            return f"Model({self.name!r})"
 
     def __dir__(self):
         return sorted(name for name in super().__dir__() if not name.startswith("_"))

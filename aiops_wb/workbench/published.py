@@ -4,6 +4,7 @@ A snapshot is a file of its own, which nobody writes to: whoever has it open hol
 Before each question the pointer to the newest is looked at, which costs microseconds.
 """
 
+import operator
 from collections.abc import Hashable
 from datetime import date, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from ..log.reading import Limits
 if TYPE_CHECKING:  # it costs as much as all else that a first table needs
     from ..watch.view import View
 
-__all__ = ["Asked", "Published", "day_of", "instant_of"]
+__all__ = ["Asked", "Published", "day_of", "instant_of", "number_of"]
 
 _VIEWS = 8
 "Models and days whose views are kept: what was read of them once is not read again."
@@ -51,6 +52,17 @@ def instant_of(given: datetime | str | None) -> datetime | None:
         return as_instant(str(given))
     except ValueError as error:
         raise StoreError(f"as_of: {error}.") from None
+
+
+def number_of(given: Any, what: str) -> int:
+    "A whole number from 1 on; StoreError where it is none."
+    try:
+        number = operator.index(given)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise StoreError(f"{what} is {given!r}: a whole number, from 1 on, is needed.")
+    return number
 
 
 class Published:
@@ -118,7 +130,12 @@ class Published:
         try:
             return path, open_snapshot(folder, self.settings.spool)
         except duckdb.IOException:  # removed since it was looked at, because a newer one is there
-            return self._newest(), open_snapshot(folder, self.settings.spool)
+            path = self._newest()
+        try:
+            return path, open_snapshot(folder, self.settings.spool)
+        except duckdb.IOException as error:
+            problem = str(error).splitlines()[0].rstrip(".")
+            raise StoreError(f"the snapshot of {folder} cannot be opened: {problem}.") from None
 
 
 class Asked:

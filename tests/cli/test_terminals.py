@@ -92,6 +92,9 @@ CALLS = [
     ["messages", "test"],
     ["acts", "take"],
     ["acts", "list"],
+    ["reports", "new", "größe"],
+    ["reports", "list"],
+    ["reports", "run", "Größe", "-p", "größe=1"],
     ["serve", "--host", "192.0.2.1"],
     ["mcp"],
     ["tokens", "make", "Zoë 🦉", "--role", "read", *WHY],
@@ -217,6 +220,8 @@ STOPPED = [
     ["calendar", "remove"],
     ["audit", "accept"],
     ["restore", "kept"],
+    ["reports", "new"],
+    ["reports", "run"],
     ["serve", "--host"],
     ["demo", "--until"],
 ]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -115,6 +116,18 @@ def test_places_of_jobs_may_be_relative_to_where_one_stands(tmp_path, monkeypatc
     near = Job("near", Path(asked.notebook.name), Path("pages/near.html"), {}, "A report")
     assert [result.state for result in run_jobs([near])] == ["ok"]
     assert (tmp_path / "pages" / "near.html").exists()
+
+
+@pytest.mark.slow
+def test_a_kernel_of_ones_own_looks_beside_its_notebook_and_there_last(tmp_path):
+    (tmp_path / "ours.py").write_text("FACTOR = 7\n")
+    (tmp_path / "pandas.py").write_text("planted = True\n")
+    asked = job(
+        tmp_path, "import ours, pandas\npandas.Series([ours.FACTOR]).sum()", engine="kernel"
+    )
+    beside, alone = run_jobs([replace(asked, own=True), asked], timeout=120)
+    assert beside.state == "ok", beside.error
+    assert alone.state == "failed" and "No module named 'ours'" in alone.error
 
 
 def test_a_report_has_nothing_to_read(tmp_path):

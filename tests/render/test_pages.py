@@ -344,6 +344,37 @@ def test_models_stand_worst_first_each_with_the_sentence_that_matters(tmp_path):
     assert {row.state for row in rows} == set(STANDINGS)
 
 
+def test_a_report_of_ones_own_counts_by_its_headline_and_stands_apart(tmp_path):
+    own = {"state": "ok", "headline": None, "title": f"Ours {HOSTILE}", "question": "How <so>?"}
+    looks = own | {"headline": {"state": "look", "says": "Look at it.", "advice": ""}}
+    for name, one in (("quiet", own), ("looks", looks), ("lost", own | {"state": "failed"})):
+        morning(
+            tmp_path, late={"reports": {"drift": report(), "a%20b": one}}, other={"reports": {}}
+        )
+        by_day = manifests(tmp_path)
+        row = front_rows(by_day["2026-03-05"], None, {})
+        state = next(one.state for one in row if one.model == "late")
+        assert state == {"quiet": "well", "looks": "watch", "lost": "act"}[name]
+        html = model_page(tmp_path, "2026-03-05", "late", by_day)
+        held(html)
+        assert ("How <so>?", "a%2520b.html") in links(html) and HOSTILE not in html
+        assert html.count("<svg><text>a picture") == 1, "another library's styles nothing else"
+        assert html.count('<img alt="" src="data:image/svg') == (name != "lost")
+    write_pages(tmp_path)
+    for path in (tmp_path / "2026-03-05" / "late").glob("*.html"):
+        assert not lost(path), path
+    assert "a%20b" not in model_page(
+        tmp_path, "2026-03-05", "late", manifests_without_title(by_day)
+    ), "what is no report that anybody knows is left out"
+
+
+def manifests_without_title(by_day):
+    "The same days, as another tool might have written them."
+    told = json.loads(json.dumps(by_day))
+    del told["2026-03-05"]["models"]["late"]["reports"]["a%20b"]["title"]
+    return told
+
+
 def test_news_comes_first_among_models_and_among_the_alarms_of_one(tmp_path):
     old = ALARM | {"id": "D-1", "says": "Wind rose. Look.", "opened_on": "2026-03-01"}
     morning(tmp_path, "2026-03-04", many=well(alarms=[old, old | {"id": "D-2"}]), one=well(),
