@@ -157,8 +157,8 @@ def answers() -> Iterator[str]:
         if kind not in known:
             known.add(kind)
             waiting += _told_types(kind)
-    for kind in sorted(known - kinds, key=lambda kind: kind.__qualname__):
-        yield from _class(kind.__name__, kind)
+    for told in sorted([*_class(kind.__name__, kind)] for kind in known - kinds):
+        yield from told
 
 
 # the command line
