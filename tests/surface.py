@@ -49,9 +49,7 @@ def _defined(thing: object) -> ast.AST:
 
 def _signature(node: ast.FunctionDef, drop_self: bool = False) -> str:
     "Arguments with their types and defaults, and what is returned."
-    arguments = ast.parse(ast.unparse(node)).body[0].args
-    if drop_self:
-        (arguments.posonlyargs or arguments.args)[:1] = []
+    arguments = ast.arguments(**vars(node.args) | {"args": node.args.args[drop_self:]})
     returned = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     return f"({ast.unparse(arguments)}){returned}"
 
