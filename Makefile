@@ -9,7 +9,7 @@ EXTRAS := ml,lab,api,webhook,messages,mcp,demo,dev
 # axe-core looks for what people who cannot see or point would miss
 AXE := axe-core@4.14.1
 
-.PHONY: help setup demo test slow mutants test-browser browser schedule export lint docs bench lab readme clean-check export-check wheel-check
+.PHONY: help setup demo test slow mutants test-browser browser schedule export lint docs bench lab readme clean-check export-check types wheel-check first-day
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ export-check: $(READY)  # exporting changes nothing
 
 types: $(READY)  ## mypy --strict over scripts of a user: it finds the types of every public name
 	$(BIN)/python -m pytest -q -m slow tests/test_typing.py
+
+first-day:  ## README's two commands in a clean environment, with an empty and with a full cache of packages (some twenty minutes)
+	$(PYTHON) tests/two_commands.py
 
 wheel-check: $(READY)  ## the source archive and the wheel as others get them: what is in them, and that it works without extras
 	$(BIN)/python tests/wheel_check.py

@@ -49,9 +49,7 @@ def _defined(thing: object) -> ast.AST:
 
 def _signature(node: ast.FunctionDef, drop_self: bool = False) -> str:
     "Arguments with their types and defaults, and what is returned."
-    arguments = ast.parse(ast.unparse(node)).body[0].args
-    if drop_self:
-        (arguments.posonlyargs or arguments.args)[:1] = []
+    arguments = ast.arguments(**vars(node.args) | {"args": node.args.args[drop_self:]})
     returned = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     return f"({ast.unparse(arguments)}){returned}"
 
@@ -157,8 +155,8 @@ def answers() -> Iterator[str]:
         if kind not in known:
             known.add(kind)
             waiting += _told_types(kind)
-    for kind in sorted(known - kinds, key=lambda kind: kind.__qualname__):
-        yield from _class(kind.__name__, kind)
+    for told in sorted([*_class(kind.__name__, kind)] for kind in known - kinds):
+        yield from told
 
 
 # the command line
