@@ -247,7 +247,10 @@ def load_file(
     "Load a file that was read; `known`: since when its rows are."
     with _limited(store.con, options):
         known = known or AtOnce(options.risk_cuts)
-        loaded = _load(store, kind, [delivered], types, now, owner, known)
+        try:
+            loaded = _load(store, kind, [delivered], types, now, owner, known)
+        except NoEvents as error:
+            raise StoreError(_reason(delivered.path, error)) from None
         if kind == "predictions":
             loaded += _match_waiting(store, types, now, owner)
         return loaded
@@ -500,9 +503,8 @@ def _load_alone(store, kind, chunk, error, types, now, owner, known):
         path = chunk[0].path
         if isinstance(error, Held):
             return Ingested(passed_over=(f"{shown(path.name)} waits: {error}",))
-        reason = f"{shown(path.name)} cannot be used: {error}"
         if isinstance(error, NoEvents):
-            return _set_aside(store, kind, path, reason, now, owner)
+            return _set_aside(store, kind, path, _reason(path, error), now, owner)
         reason = (
             f"{shown(path.name)} needs more memory than is allowed: split it, or raise "
             f"memory_limit ({str(error).splitlines()[0]})"
