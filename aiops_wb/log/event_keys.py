@@ -147,7 +147,7 @@ class EventKeyReads(GoneReads):
             for kind in EMPTY
             if (files := self.keyed_files(kind, f"EXISTS ({places})"))
         ]
-        told = " UNION ALL ".join([*theirs, "SELECT NULL::VARCHAR WHERE false"])
+        told = " UNION ALL ".join([*theirs, "SELECT NULL::VARCHAR AS event_key WHERE false"])
         self.con.execute(
             f"CREATE OR REPLACE TEMP TABLE gone_keys AS SELECT DISTINCT event_key FROM ({told})"
         )

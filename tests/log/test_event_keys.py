@@ -339,6 +339,20 @@ def test_files_of_others_name_events_in_any_form(bench, form):
     assert set(reasons(bench)) == {both}
 
 
+def test_what_labels_of_events_are_mapped_from_is_no_feature_of_the_models_that_come(bench):
+    path = bench.root / "told.csv"
+    path.write_text(f"flight,y,seen\nk1,1,{SEEN}\n")
+    mapping = {"event_key": "flight", "label": "y", "observed_at": "seen"}
+    with bench.store() as store:
+        ingest_file(store, NOW, "test", path, "outcomes", mapping)
+    predict(bench, ["p1"], ["k1"], features={"y": [1.0], "x": [2.0]})
+    predict(bench, ["q1"], ["k2"], "b", features={"y": [1.0]})
+    bench.ingest()
+    with bench.store() as store:
+        assert store.outcomes_among("a", ["y", "x"]) == ["y"]
+        assert store.outcomes_among("b", ["y"]) == []
+
+
 def test_a_file_without_ids_and_keys_is_refused_with_both_ways(bench):
     path = bench.root / "labels.csv"
     path.write_text(f"label,observed_at\n1,{SEEN}\n")
