@@ -17,20 +17,12 @@ from .duck import parquet
 from .gone import COLUMNS, DayFile, GoneReads
 from .schema import EMPTY
 
-__all__ = ["EventKeyReads", "KEYED", "keyed_rows"]
+__all__ = ["EventKeyReads", "keyed_rows"]
 
 _SAME = (
     "t.label = o.label AND t.observed_at = o.observed_at AND t.source IS NOT DISTINCT FROM o.source"
 )
-KEYED = {
-    "prediction_id": "VARCHAR",
-    "event_date": "DATE",
-    "tenant": "VARCHAR",
-    "model": "VARCHAR",
-    "version": "VARCHAR",
-    "event_key": "VARCHAR",
-}
-"Columns of the predictions of some events."
+_KEYED = "prediction_id, event_date, tenant, model, version, event_key"
 
 
 def keyed_rows(kind: str, paths: Sequence[str | Path]) -> str:
@@ -42,16 +34,12 @@ def keyed_rows(kind: str, paths: Sequence[str | Path]) -> str:
 class EventKeyReads(GoneReads):
     "Files and rows by the keys of events."
 
-    def files_with_keys(
-        self, kind: str, keys: str, condition: str = "true", **values
-    ) -> list[DayFile]:
-        """The day files of a kind, those that are there, in whose range of keys some lie; `keys` is
-        SQL with the columns low and high."""
+    def keyed_files(self, kind: str, condition: str = "true", **values) -> list[DayFile]:
+        "The day files of a kind in which keys stand, that meet a condition (SQL) and are there."
         rows = self._rows(
             f"""
             SELECT {COLUMNS} FROM data_files
-            WHERE kind = $kind AND min_key IS NOT NULL AND {condition} AND EXISTS (
-                SELECT 1 FROM ({keys}) AS ranges WHERE min_key <= high AND max_key >= low)
+            WHERE kind = $kind AND min_key IS NOT NULL AND {condition}
             ORDER BY batch_id, path""",
             {"kind": kind} | values,
         )
@@ -59,28 +47,33 @@ class EventKeyReads(GoneReads):
         gone = self.gone(files)
         return [file for file in files if file not in gone]
 
+    def files_with_keys(
+        self, kind: str, keys: str, condition: str = "true", **values
+    ) -> list[DayFile]:
+        """The day files of a kind, those that are there, in whose range of keys some lie; `keys` is
+        SQL with the columns low and high."""
+        near = f"SELECT 1 FROM ({keys}) AS ranges WHERE min_key <= high AND max_key >= low"
+        return self.keyed_files(kind, f"{condition} AND EXISTS ({near})", **values)
+
     def find_events(self, source: str, model: str | None = None) -> None:
         """Fill the table `keyed` with the predictions (of one model) of the events that rows of a
         source (SQL with event_key and filename) are about."""
-        columns = ", ".join(f"{name} {kind}" for name, kind in KEYED.items())
-        self.con.execute(f"CREATE OR REPLACE TEMP TABLE keyed ({columns})")
         ranges = f"""
             SELECT min(event_key) AS low, max(event_key) AS high FROM {source} GROUP BY filename"""
         of_model = "true" if model is None else "model = $model"
         values = {} if model is None else {"model": model}
         files = self.files_with_keys("predictions", ranges, of_model, **values)
-        if files:
-            rows = parquet(self.root / file.path for file in files)
-            self.con.execute(
-                f"""
-                INSERT INTO keyed SELECT {", ".join(KEYED)} FROM {rows}
-                SEMI JOIN (SELECT DISTINCT event_key FROM {source}) USING (event_key)"""
-            )
+        self.con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE keyed AS
+            SELECT {_KEYED} FROM {self._rows_in("predictions", files)}
+            SEMI JOIN (SELECT DISTINCT event_key FROM {source}) USING (event_key)"""
+        )
 
     def find_keys_of(self, table: str) -> None:
         "Fill the table `their_keys` with the keys of the predictions of a table that have one."
         places = f"SELECT 1 FROM {table} WHERE prediction_id BETWEEN min_id AND max_id"
-        keyed = self._files_where("predictions", f"min_key IS NOT NULL AND EXISTS ({places})")
+        keyed = self.keyed_files("predictions", f"EXISTS ({places})")
         rows = self._rows_in("predictions", keyed)
         self.con.execute(
             f"""
@@ -132,12 +125,12 @@ class EventKeyReads(GoneReads):
             f"SELECT event_key FROM {self._rows_in(kind, files)} "
             f"WHERE event_key IS NOT NULL AND prediction_id IN {ids}"
             for kind in EMPTY
-            if (files := self._files_where(kind, f"min_key IS NOT NULL AND EXISTS ({places})"))
+            if (files := self.keyed_files(kind, f"EXISTS ({places})"))
         ]
-        self.con.execute("CREATE OR REPLACE TEMP TABLE gone_keys (event_key VARCHAR)")
-        if theirs:
-            told = " UNION ALL ".join(theirs)
-            self.con.execute(f"INSERT INTO gone_keys SELECT DISTINCT event_key FROM ({told})")
+        told = " UNION ALL ".join([*theirs, "SELECT NULL::VARCHAR WHERE false"])
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE gone_keys AS SELECT DISTINCT event_key FROM ({told})"
+        )
         self.leave_out_held("gone_keys", f"prediction_id NOT IN {ids}")
 
     def leave_out_held(self, table: str, condition: str) -> None:
@@ -145,37 +138,16 @@ class EventKeyReads(GoneReads):
         name one, are about, of those that meet a condition (SQL)."""
         if not self._value(f"SELECT count(*) FROM {table}"):
             return
-        ranges = f"SELECT event_key AS low, event_key AS high FROM {table}"
+        ranges, con = f"SELECT event_key AS low, event_key AS high FROM {table}", self.con
         for kind in EMPTY:
             files = self.files_with_keys(kind, ranges)
-            self.con.execute(
+            con.execute(
                 f"""
                 DELETE FROM {table} WHERE event_key IN (
                     SELECT event_key FROM {self._rows_in(kind, files)}
                     WHERE event_key IS NOT NULL AND prediction_id IS NOT NULL AND {condition})"""
             )
 
-    def _files_where(self, kind, condition):
-        "The day files of a kind that meet a condition (SQL) and are there."
-        rows = self._rows(
-            f"""
-            SELECT {COLUMNS} FROM data_files WHERE kind = $kind AND {condition}
-            ORDER BY batch_id, path""",
-            {"kind": kind},
-        )
-        files = [DayFile(*row) for row in rows]
-        gone = self.gone(files)
-        return [file for file in files if file not in gone]
-
     def _rows_in(self, kind, files):
         "Rows of day files as SQL."
         return keyed_rows(kind, [self.root / file.path for file in files])
-
-    def keyed_paths(self, kind: str) -> set[str]:
-        "The paths of the day files of a kind in which keys of events stand."
-        return set(
-            self._column(
-                "SELECT path FROM data_files WHERE kind = $kind AND min_key IS NOT NULL",
-                {"kind": kind},
-            )
-        )

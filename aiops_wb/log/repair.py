@@ -248,7 +248,7 @@ def _count_again(store, now, owner, files):
 
 def _told_meanwhile(store, files):
     "Labels that were told of the events of predictions while their files were gone."
-    keyed = store.keyed_paths("predictions")
+    keyed = {file.path for file in store.keyed_files("predictions")}
     back = [file.path for file in files if file.path in keyed]
     if not back or not store.find_told(back):
         return {}
