@@ -82,9 +82,10 @@ class EventKeyReads(GoneReads):
             WHERE event_key IS NOT NULL AND prediction_id IN (SELECT prediction_id FROM {table})"""
         )
 
-    def find_told(self, paths: Iterable[str]) -> int:
+    def find_told(self, paths: Iterable[str | Path], labels: Iterable[Path] = ()) -> int:
         """Fill the table `told` with the labels that were told of the events of predictions (paths
-        of their files) and are not theirs yet: columns of outcomes; how many there are."""
+        of their files) and are not theirs yet: columns of outcomes; how many there are. `labels`
+        are further files of outcomes."""
         new = keyed_rows("predictions", [self.root / path for path in paths])
         self.con.execute(
             f"""
@@ -97,7 +98,7 @@ class EventKeyReads(GoneReads):
             "GROUP BY event_date"
         )
         there = self.files_with_keys("outcomes", ranges)
-        rows = keyed_rows("outcomes", [self.root / file.path for file in there])
+        rows = keyed_rows("outcomes", [*(self.root / file.path for file in there), *labels])
         self.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE told AS

@@ -458,7 +458,14 @@ def test_a_log_with_events_verifies_and_a_file_that_comes_back_is_labelled(bench
     assert bench.ingest() == Ingested(loaded=1)
     with bench.store() as store:
         from_copies(store, NOW, "test", copy.parent)
-    assert known(bench) == {"p1": 1, "p2": 1, "q2": 1} and findings(bench) == []
+        assert labels(store) == {"p1": 1, "p2": 1, "q2": 1}
+        for file in store.day_files(kind="outcomes", event_date=DAY):
+            (store.root / file.path).rename(copy.parent / Path(file.path).name)
+    predict(bench, ["r2"], ["k2"], "c")  # whose label stands in a file that is gone
+    bench.ingest()
+    with bench.store() as store:
+        from_copies(store, NOW, "test", copy.parent)
+    assert known(bench) == {"p1": 1, "p2": 1, "q2": 1, "r2": 1} and findings(bench) == []
 
 
 @pytest.mark.slow
@@ -487,16 +494,17 @@ def test_a_history_is_labelled_by_events_as_it_was_known_and_other_models_are_le
     bench.ingest()
     made = [("p1", "k1", 1), ("p2", "k2", 2), ("p3", "k3", 3)]
     (bench.root / "made.csv").write_text(
-        "prediction_id,event_key,predicted_at,score\n"
+        "id,flight,predicted_at,score\n"
         + "".join(f"{one},{key},2026-03-0{day}T07:00:00Z,0.6\n" for one, key, day in made)
     )
     (bench.root / "told.csv").write_text(
-        "event_key,label,observed_at\n"
+        "of,label,observed_at\n"
         "k1,1,2026-03-04T07:00:00Z\nk2,0,2026-03-05T07:00:00Z\nk2,1,2026-03-06T07:00:00Z\n"
         "k3,1,2026-03-01T07:00:00Z\nk9,1,2026-03-05T07:00:00Z\n"
     )
     files = {"predictions": bench.root / "made.csv", "outcomes": bench.root / "told.csv"}
-    chosen = choices("a", {}, {"version": "v1"})
+    named = {"prediction_id": "id", "event_key": "flight"}
+    chosen = choices("a", named, {"version": "v1"}, outcome_mapping={"event_key": "of"})
     for again in (False, True):
         with bench.store() as store:
             done = import_history(store, NOW, "test", "a", files, chosen)
@@ -512,7 +520,7 @@ def test_a_history_is_labelled_by_events_as_it_was_known_and_other_models_are_le
     assert reasons(bench) == ["observed_at is before predicted_at"]
     # predictions that come later are labelled as of the night on which both are known
     (bench.root / "made.csv").write_text(
-        "prediction_id,event_key,predicted_at,score\n"
+        "id,flight,predicted_at,score\n"
         "p8,k2,2026-03-02T09:00:00Z,0.6\np9,k9,2026-03-03T07:00:00Z,0.6\n"
     )
     with bench.store() as store:
