@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from mutation.mutate import draw, modules, mutants
+from mutation.mutate import draw, modules, mutants, once_more
 
 ROOT = Path(__file__).parent.parent
 
@@ -99,6 +99,28 @@ def test_the_same_seed_draws_the_same_evenly_over_modules():
     counted = Counter(m.module for m in drawn)
     assert sorted(counted.values()) == [2, 2, 3] and len({*drawn}) == 7
     assert len(list(draw(sources, 99, 1))) == 3 * 4, "none is drawn twice"
+
+
+def test_what_a_run_left_is_tried_again_where_it_can_still_be_made():
+    sources = {"a.py": b"x = 1\n", "b.py": b"y = 2\nif y < 1:\n    z = 3\n"}
+    told = """left: b.py:7 (12 tests)
+  - if y < 1:
+  + if y <= 1:
+left: b.py:3 (0 tests)
+  - z = 4
+  + z = 5
+left: gone.py:1 (1 tests)
+  - a = 1
+  + a = 2
+
+b                                      1 /       3
+  line 3, 0 tests
+    - z = 3
+    + z = 4
+"""
+    assert [(m.module, *m.shown(sources["b.py"])) for m in once_more(sources, told)] == [
+        ("b.py", "if y < 1:", "if y <= 1:")
+    ]
 
 
 def test_all_modules_but_examples_are_asked_about():

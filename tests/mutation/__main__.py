@@ -1,6 +1,7 @@
 """`make mutants`: change the package in small, a line at a time, and see whether its tests notice.
 
     python -m tests.mutation [-n 300] [--seed 0] [--module watch/alarms] [--tests tests/watch]
+    python -m tests.mutation --again FILE
 
 A change is noticed when a test that executes its line fails, or does not come to its end. Tests
 run in a copy, nearest first, up to `--seconds` of them a change; which test executes which lines is
@@ -20,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from .executed import Listening
-from .mutate import draw, modules
+from .mutate import draw, modules, once_more
 from .workers import LATE, ROOT, in_copies, run
 
 KEPT = ROOT / "build" / "mutants"
@@ -38,11 +39,13 @@ def main() -> int:
         sys.exit(f"No module's path holds {asked.module!r}.")
     tests = _executed(asked, {m: sha256(source).hexdigest() for m, source in sources.items()})
     accepted = {(s["module"], s["before"], s["after"]): s["why"] for s in _accepted()}
+    if asked.again:
+        chosen = once_more(sources, asked.again.read_text(encoding="utf-8"))
+        asked.n = len(chosen)
+    else:
+        chosen = draw(sources, asked.n, asked.seed)
     drawn, left, passed_over = Counter(), defaultdict(list), 0
-    tasks = (
-        (m, sources[m.module], _choose(m, tests, asked.seconds))
-        for m in draw(sources, asked.n, asked.seed)
-    )
+    tasks = ((m, sources[m.module], _choose(m, tests, asked.seconds)) for m in chosen)
     for number, ((mutant, source, chosen), code) in enumerate(
         in_copies(_noticed, tasks, asked.jobs), 1
     ):
@@ -63,6 +66,9 @@ def _asked():
     parser = argparse.ArgumentParser("python -m tests.mutation", description=__doc__.split("\n")[0])
     parser.add_argument("-n", type=int, default=300, help="changes, drawn evenly over modules")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--again", type=Path, metavar="FILE", help="those that a run left, as it printed them"
+    )
     parser.add_argument("--module", default="", help="only modules with this in their path")
     parser.add_argument("--tests", nargs="+", default=["tests"], help="only these tests")
     parser.add_argument("--seconds", type=float, default=60, help="of tests, at most, a change")

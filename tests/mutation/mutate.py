@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
 
-__all__ = ["Mutant", "draw", "modules", "mutants"]
+__all__ = ["Mutant", "draw", "modules", "mutants", "once_more"]
 
 SWAPPED = {
     ast.Lt: ("<", "<="),
@@ -130,6 +130,17 @@ def draw(sources: dict[str, bytes], n: int, seed: int) -> Iterator[Mutant]:
     shuffled = [_shuffled(m, sources[m], random.Random(f"{seed} {m}")) for m in order]
     drawn = (m for turn in zip_longest(*shuffled) for m in turn if m is not None)
     return islice(drawn, n)
+
+
+def once_more(sources: dict[str, bytes], told: str) -> list[Mutant]:
+    "The changes that an earlier run printed as left (`told`), those that can still be made."
+    left = re.findall(r"^left: (\S+):\d+ .*\n  - (.*)\n  \+ (.*)$", told, re.M)
+    made = {
+        (module, *mutant.shown(sources[module])): mutant
+        for module in {module for module, *_ in left} & {*sources}
+        for mutant in mutants(module, sources[module])
+    }
+    return [made[change] for change in left if change in made]
 
 
 def _shuffled(module, source, rng):
