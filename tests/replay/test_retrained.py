@@ -24,7 +24,8 @@ from aiops_wb.models.training import train
 from aiops_wb.replay.courses import Course
 from aiops_wb.replay.past import Past
 from aiops_wb.replay.period import replay
-from aiops_wb.replay.retrained import relive_trainings
+from aiops_wb.replay.retrained import Lived, relive_trainings
+from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.evidence import log_loss
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.policy import Costs, Policy, Retraining
@@ -233,6 +234,27 @@ def test_costs_are_compared_where_they_are_named():
         by_hand = (4 * sums.missed + sums.calls) / one.days.labelled.sum()
         assert one.cost == pytest.approx(by_hand)  # every label is known
     assert [row["cost"] for row in of.rows()] == [one.cost for one in of.policies]
+
+
+def test_a_cost_is_of_labelled_events_of_days_whose_labels_are_in():
+    "By hand: 3 missed at 4, and 6 and 5 labelled events called at a half, of 30."
+    days = pd.DataFrame(
+        {
+            "day": [FIRST, FIRST + timedelta(1), FIRST + timedelta(2)],
+            "labelled": [10, 20, 5],
+            "positives": [4, 5, 1],
+            "false": [3, 2, 0],
+            "missed": [1, 2, 1],
+            "calls": [9, 9, 9],
+            "loss": [6.0, 9.0, 100.0],
+            "labels_in": [True, True, False],
+        }
+    )
+    counts = ScoreCounts.from_events(np.r_[100, -100], np.r_[1, 0])
+    one = Lived("p", "never", days, counts, costs=Costs(missed=4.0, review=0.5))
+    assert one.cost == pytest.approx((3 * 4 + 11 * 0.5) / 30)
+    assert one.log_loss == pytest.approx(0.5) and one.calls_a_day == 9
+    assert np.isnan(Lived("p", "never", days, counts).cost)
 
 
 def test_weights_halve_with_age():
