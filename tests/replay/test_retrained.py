@@ -333,14 +333,16 @@ def test_the_command_prints_a_table_json_and_a_page(tmp_path, capsys):
     words += ["--data", str(world(TURN).data)]
     assert main([*words, "--report", str(tmp_path)]) == 0
     said = capsys.readouterr().out
+    assert "training and scoring: " in said and said.index("training and scoring: ") < 200
     assert "policy recent  trainings 3" in said and "of memory at most" in said
     page = next(tmp_path.glob("retraining-*.html"))
     assert f"page: {page}" in said and "trained again" in page.read_text()
-    assert main([*words, "--json", "-q"]) == 0
-    document = json.loads(capsys.readouterr().out)
+    assert main([*words, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)  # no line of progress stands in it
     assert document["best"] == "recent" and '<div class="headline look">' in page.read_text()
     assert [p["policy"] for p in document["policies"]] == ["never", "recent"]
     assert document["policies"][1]["gain_over_never"]["length"] in (7, 14, 28)
     assert document["says"] in said and len(document["policies"][0]["days"]) == 63
+    assert "were not known until later" not in said, "each was known on its next morning"
     assert main([*words, "--against", "actual"]) == 1
     assert "--against and --version do not go with them" in capsys.readouterr().err
