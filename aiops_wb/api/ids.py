@@ -7,7 +7,6 @@ as `~` and two hexadecimal digits, and a colon between the parts: `late:v1`, `la
 import re
 from typing import NamedTuple
 
-from ..log.dial import Scope
 from ..log.names import checked_name
 
 __all__ = ["PATTERN", "ThresholdId"]
@@ -34,11 +33,6 @@ class ThresholdId(NamedTuple):
         checked_name(named.model)
         checked_name(named.version)
         return named
-
-    @property
-    def scope(self) -> Scope | None:
-        "The tenant or site; None for all events."
-        return None if self.tenant is None else (self.tenant, self.site)
 
     def __str__(self) -> str:
         return ":".join(_written(part) for part in self if part is not None)

@@ -80,7 +80,7 @@ async def daily(
         found = log.metrics(model, first, last, segment=segment, tenant=tenant)
         if metric is not None:
             found = found[found.metric == metric]
-        found = found.sort_values(["event_date", "metric"], ascending=[False, True], kind="stable")
+        found = found.sort_values(["event_date", "metric"], ascending=[False, True])
         return Rows(found.rename(columns={"event_date": "day"})[["day", *_OF_METRICS]])
 
     key = ("daily", model, first, last, metric, tenant, segment)

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ..config import SettingsError
-from ..log.errors import Busy, NotWritten, StoreError
+from ..log.errors import Busy, StoreError
 
 __all__ = ["MEDIA_TYPE", "Problem", "answer_problems", "problem_response"]
 
@@ -54,7 +54,6 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(StoreError, _of_store)
     app.add_exception_handler(SettingsError, _of_store)
-    app.add_exception_handler(NotWritten, _of_disk)
     app.add_exception_handler(duckdb.Error, _of_database)
 
 
@@ -90,12 +89,6 @@ def _of_store(request: Request, error: Exception) -> Response:
     if isinstance(error, Busy):
         return problem_response(503, _word(error), {"Retry-After": "5"})
     return problem_response(409, _word(error))
-
-
-def _of_disk(request: Request, error: NotWritten) -> Response:
-    return problem_response(
-        503, "the disk takes nothing just now: try again.", {"Retry-After": "5"}
-    )
 
 
 def _of_database(request: Request, error: duckdb.Error) -> Response:

@@ -1,15 +1,19 @@
 """What the service tells: every number is the commands', and an answer is kept while nothing new
 is published."""
 
+import errno
 import json
+import os
 from datetime import date
 
+import duckdb
 import pandas as pd
 import pytest
 from conftest import MODEL
 from prometheus_client.parser import text_string_to_metric_families
 from serving import ID, NOW, app_of, client_of, copy, made, settings
 
+from aiops_wb.api import deciding
 from aiops_wb.cli import call as calls
 from aiops_wb.cli import main
 from aiops_wb.log.catalog import open_snapshot
@@ -195,6 +199,35 @@ def test_events_are_logged_only_where_that_is_asked_for(tmp_path):
         event = log.event("of-api", MODEL).iloc[0]
     assert str(event.predicted_at) == "2026-03-03 07:00:00+00:00" and event.route == "alert"
     assert event.event_key == "arrival 17"
+
+
+def test_the_logger_that_was_not_used_for_longest_is_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr(deciding, "MOST_LOGGERS", 2)
+    bench = copy(tmp_path / "data")
+    place = bench.data / "spool" / "predictions"
+    body = {"model": MODEL, "events": [{"features": {"x": 2.0}}], "log": True}
+    with client_of(app_of(bench)) as client:
+        for tenant in ("a", "b", "a", "c", "c"):
+            assert client.post("/decide", json=body | {"tenant": tenant}).status_code == 200
+        (finished,) = place.glob("*.parquet")
+        tenants = duckdb.execute("SELECT DISTINCT tenant FROM read_parquet([?])", [str(finished)])
+        assert tenants.fetchall() == [("b",)]
+
+
+def test_where_the_disk_takes_nothing_nothing_is_decided(tmp_path, monkeypatch):
+    bench = copy(tmp_path / "data")
+    body = {"model": MODEL, "events": [{"features": {"x": 2.0}}], "log": True}
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with client_of(app_of(bench)) as client:
+        with monkeypatch.context() as disk:
+            disk.setattr(os, "fsync", full)
+            answer = client.post("/decide", json=body)
+        assert answer.status_code == 503 and int(answer.headers["retry-after"]) == 5
+        assert "nothing is decided" in answer.json()["detail"]
+        assert client.post("/decide", json=body).status_code == 200
 
 
 def test_an_answer_is_told_again_only_when_it_is_another(tmp_path):

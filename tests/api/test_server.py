@@ -15,7 +15,8 @@ from serving import ID, app_of, copy
 
 from aiops_wb.api import server
 from aiops_wb.api.server import listening, serving
-from aiops_wb.cli import main
+from aiops_wb.api.taking_in import TakingIn
+from aiops_wb.cli import main, serve
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.store import open_store
 
@@ -54,6 +55,18 @@ def test_a_command_says_why_it_does_not_serve(tmp_path, capsys):
     assert main(["serve", "--host", "0.0.0.0", "--port", "0", *data]) == 1
     assert "make one with 'aiops-wb tokens make'" in capsys.readouterr().err
     assert main(["serve", "--host", "no.such.host.invalid", "--port", "0", *data]) != 0
+
+
+@pytest.mark.parametrize("words, at_once", [([], True), (["--no-take-in"], False)])
+def test_what_is_handed_in_is_taken_in_at_once_unless_told_otherwise(
+    tmp_path, monkeypatch, words, at_once
+):
+    monkeypatch.setattr(serve, "run", lambda app, *_: served.append(app))
+    served, taking = [], []
+    monkeypatch.setattr(TakingIn, "wake", lambda self: taking.append(self))
+    assert main(["serve", "--port", "0", "--data", str(tmp_path), *words]) == 0
+    served[0].state.desk.handed_in()
+    assert bool(taking) == at_once
 
 
 def test_what_is_not_installed_is_named(monkeypatch, capsys):

@@ -316,7 +316,8 @@ def test_what_cannot_be_taken_is_a_sentence(bench):
 
 def test_every_answer_carries_the_policy(bench):
     client = client_of(app_at(bench))
-    for path in [*PAGES[:-1], "/pages/nowhere"]:
+    refused = ["/pages/nowhere", "/pages/proposals?offset=-1"]
+    for path in [*PAGES[:-1], *refused]:
         answer = client.get(path)
         assert answer.headers["content-security-policy"] == POLICY
         assert answer.headers["cache-control"] == "no-store"
@@ -380,6 +381,14 @@ def test_reports_lead_nowhere_else(bench, path):
         assert "secret" not in answer.text and "root:" not in answer.text
 
 
+def test_the_type_of_a_report_is_ours_whatever_the_machine_calls_its_files(bench, monkeypatch):
+    monkeypatch.setattr("starlette.responses.guess_type", lambda *_: ("application/x-own", None))
+    (bench.root / "reports" / "rows.csv").write_text("a\n1\n")
+    client = client_of(app_at(bench))
+    for name, kind in (("index.html", "text/html"), ("rows.csv", "text/csv")):
+        assert client.get(f"/reports/{name}").headers["content-type"].split(";")[0] == kind
+
+
 def test_names_with_markup_are_text(tmp_path):
     bench = Bench(tmp_path)
     name = f"m{BAD}&\"'/é"
@@ -436,6 +445,11 @@ def test_numbers_are_those_of_the_commands(bench, capsys, tmp_path):
     models = client.get("/").text
     (told,) = json.loads(run("status", "--json"))["models"]
     assert told["last"] in models and f">{told['active_version']}<" in models
+    report = Path(told["last"]) / "index.html"
+    assert f"/reports/{report}" not in models, "there is none"
+    (bench.root / "reports" / report).parent.mkdir()
+    (bench.root / "reports" / report).write_text("a report")
+    assert f'href="/reports/{report}"' in client.get("/").text
 
 
 def test_an_act_is_followed_until_it_is_taken_in(tmp_path):

@@ -8,8 +8,9 @@ import duckdb
 import pytest
 from conftest import MODEL, Bench, events
 
-from aiops_wb.cli import main
+from aiops_wb.cli import audit, main
 from aiops_wb.log.catalog import open_snapshot
+from aiops_wb.log.sealed import Deciding
 
 WHY = ["--why", "a trial"]
 
@@ -69,6 +70,17 @@ def test_a_shortened_trail_and_a_lost_anchor_are_said(give):
     code, told, _ = give("daily", "--reports", "none")
     assert code == 3 and "anchor of the audit trail: " in told
     assert "the audit trail is broken: " in told and "name another file in audit_anchor" in told
+
+
+def test_five_names_of_what_was_never_recorded_are_said_and_how_many_more(give, monkeypatch):
+    (give.bench.root / "aiops.toml").unlink()
+    names = [f"calibration m/v1/{n}" for n in range(1, 7)]
+    for n, says in ((5, f"{', '.join(names[:5])}: made"), (6, "m/v1/5 and 1 more: made")):
+        found = Deciding(9, (), tuple(names[:n]))
+        monkeypatch.setattr(audit, "what_decides", lambda _, found=found: found)
+        code, told, _ = give("audit", "verify")
+        assert code == 0 and f"note: not recorded: {names[0]}, " in told and says in told
+        assert "compared\n" in told, "all as recorded is not known of them"
 
 
 def test_without_an_anchor_it_is_said_what_would_not_be_seen(give):

@@ -85,5 +85,16 @@ def test_a_full_disk_is_called_full(bench, monkeypatch, capsys):
     assert bench.ingest().loaded == 5
 
 
+def test_memory_for_each_processor_is_asked_for(monkeypatch):
+    "2 GB and 128 MB a processor."
+    allowed, limit = (2048 + 4 * 128) << 20, resource.RLIM_INFINITY
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    for soft, says in ((allowed, None), (allowed - 1, "2,559 MB of memory")):
+        monkeypatch.setattr(resource, "getrlimit", lambda which, soft=soft: (soft, limit))
+        said = too_low_a_limit()
+        assert (said is None) == (says is None)
+    assert says in said and "needs 2,560 MB at least" in said
+
+
 def test_without_a_limit_nothing_is_said():
     assert too_low_a_limit() is None

@@ -68,7 +68,9 @@ def test_a_proposal_decides_nothing_until_somebody_approves_it(give):
         "in force is this one already"
         in give("thresholds", "propose", "0.5", "--model", MODEL, *WHY)[2]
     )
-    assert "P-1 late: 0.700 (847 points)" in give("thresholds", "list")[1]
+    in_force, total, proposed = give("thresholds", "list")[1].splitlines()
+    assert in_force.endswith("; proposed: P-1") and total == "1 threshold"
+    assert proposed.startswith("  P-1 late: 0.700 (847 points), proposed 2026-03-20 by ana: ")
     code, told, _ = give("thresholds", "approve", "P-1", "--why", "agreed", who="ben")
     assert code == 0 and "threshold is now 0.700 (847 points)" in told
     code, told, _ = give("thresholds", "approve", "P-1", "--why", "agreed", who="ben")
@@ -77,6 +79,7 @@ def test_a_proposal_decides_nothing_until_somebody_approves_it(give):
     assert "P-1 is not open: it was approved 2026-03-20 by ben: agreed" in wrong
     (row,) = listed(give)
     assert (row["by"], row["why"], row["proposals"]) == ("ben", "agreed", None)
+    assert give("thresholds", "list")[1].splitlines()[0].endswith("by ben: agreed")
     assert "no proposal 'P-9': none is open" in give("thresholds", "approve", "P-9", *WHY)[2]
 
 

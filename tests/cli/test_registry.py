@@ -89,6 +89,7 @@ def test_what_is_in_production_now_and_was_at_a_time(give):
     assert then["champion"]["calibration_id"] == f"{MODEL}/v1/1" and then["previous"] is None
     assert then["champion"]["score"] == pytest.approx(0.6, abs=1e-3)
     said = give("models", "show", MODEL, "--at", "2026-03-23T00:00:00Z")
+    assert said[1] == f"  threshold 0.600 (405 points), calibration {MODEL}/v1/1"
     assert " to then: " in said[-1] and "now" not in said[-1]
     early = give("models", "show", MODEL, "--at", "2026-03-01T00:00:00Z")
     assert early == [f"{MODEL} had no version in production"]

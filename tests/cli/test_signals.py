@@ -11,6 +11,7 @@ from conftest import MODEL, Bench, events
 from test_daily import short_reports
 
 from aiops_wb.cli import main
+from aiops_wb.cli.signals import ending_at_once
 
 SIGNALS = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "SIGTERM")}
 COMMAND = "import sys; from aiops_wb.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -143,6 +144,22 @@ def test_while_it_is_loaded_a_command_ends_in_a_sentence(bench, number):
     wait_for(held)
     child.send_signal(number)
     ends(child, number)
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda n: n.name)
+def test_the_sentence_goes_to_standard_error(monkeypatch, capfd, number):
+    class Ended(BaseException):
+        "In place of the end of this process."
+
+    def end(code):
+        raise Ended(code)
+
+    monkeypatch.setattr(os, "_exit", end)
+    code, says = SIGNALS[number]
+    with pytest.raises(Ended, match=f"^{code}$"), ending_at_once():
+        signal.raise_signal(number)
+    out, err = capfd.readouterr()
+    assert not out and err.startswith("aiops-wb: ") and err.count("\n") == 1 and says in err
 
 
 def test_what_is_finished_is_published_and_reports_end_with_the_command(bench, capsys):

@@ -164,6 +164,8 @@ def test_a_forgotten_name_is_found_in_what_would_be_kept_aside(bench):
     rows = pd.DataFrame(told, columns=["reason", "raw"])
     with bench.store() as store:
         assert store.without_forgotten(rows)[1] == 0
+        store.add_forgotten(NOW, [Forgotten("before", None, until=AT)])  # which has no name
+        assert store.without_forgotten(rows)[1] == 0
         store.add_forgotten(NOW, [Forgotten("entity", WHO), Forgotten("prediction", "A B")])
         kept, n = store.without_forgotten(rows)
     assert n == 3 and list(kept.index) == [3, 4]

@@ -27,6 +27,10 @@ def test_other_encodings_are_named(tmp_path, encoding):
         with pytest.raises(StoreError, match="--encoding") as error:
             read_delivery(path)
         assert "\n" not in str(error.value) and str(error.value).startswith("f.csv ")
+    if encoding in ("latin-1", "cp1252"):
+        more = put(tmp_path / "g.csv", (CSV + "3,0.5,Köln\n").encode(encoding))
+        with pytest.raises(StoreError, match=r"line 2 is not UTF-8 \(byte 0xfc\)"):
+            read_delivery(more)
     frame, _, _ = read_delivery(path, ReadOptions(encoding=encoding))
     assert frame.ort.tolist() == ["Süd", "Nord"] and frame.columns[0] == "prediction_id"
 

@@ -131,6 +131,14 @@ def test_day_files_of_an_earlier_release_are_taken_in_again(log, how):
     assert state(log) == whole
 
 
+def test_a_folder_without_rows_of_its_own_changes_nothing(log):
+    whole = state(log)
+    with log.store() as store:
+        taken = take_rows_of(store, NOW, "test", log.data)
+    assert taken == ([f"{log.data} has no rows that this log has not"], [])
+    assert state(log) == whole
+
+
 def test_a_log_without_a_catalog_is_repaired_from_what_was_published(log):
     log.publish()
     whole = state(log)

@@ -29,6 +29,7 @@ def read(*cells, zone=None):
         "20261102T070000Z",
         "2026-11-02T07:00:00,0Z",
         "2026-11-02T02:00:00-05:00",
+        "2026-11-02T08:00:00,+01:00",
         datetime(2026, 11, 2, 8, tzinfo=ZoneInfo("Europe/Berlin")),
         pd.Timestamp(SEVEN),
     ],

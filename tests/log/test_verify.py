@@ -489,7 +489,12 @@ def test_the_command_says_what_it_found_and_how_sure_it_is(log, capsys):
     code, said = given()
     assert code == 0 and "4 files (" in said and "MB/s): 4 verified" in said
     assert "nothing differs: bytes, rows, counts, trail and files of versions" in said
-    assert "nothing differs: bytes are" in given("--files-only")[1]
+    assert "came after" not in said
+    shutil.copy(day_file(log), newer := day_file(log).with_name("b00000099-0000.parquet"))
+    said = given("--files-only")[1]
+    assert "nothing differs: bytes are" in said
+    assert "1 file came after the snapshot that was read: not asked\n" in said
+    newer.unlink()
     silently(path := day_file(log))
     code, said = given()
     assert code == 1 and path.name in said and "3 verified" in said and "nothing" not in said

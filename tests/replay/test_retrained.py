@@ -24,7 +24,8 @@ from aiops_wb.models.training import train
 from aiops_wb.replay.courses import Course
 from aiops_wb.replay.past import Past
 from aiops_wb.replay.period import replay
-from aiops_wb.replay.retrained import relive_trainings
+from aiops_wb.replay.retrained import Lived, relive_trainings
+from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.evidence import log_loss
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.policy import Costs, Policy, Retraining
@@ -235,6 +236,27 @@ def test_costs_are_compared_where_they_are_named():
     assert [row["cost"] for row in of.rows()] == [one.cost for one in of.policies]
 
 
+def test_a_cost_is_of_labelled_events_of_days_whose_labels_are_in():
+    "By hand: 3 missed at 4, and 6 and 5 labelled events called at a half, of 30."
+    days = pd.DataFrame(
+        {
+            "day": [FIRST, FIRST + timedelta(1), FIRST + timedelta(2)],
+            "labelled": [10, 20, 5],
+            "positives": [4, 5, 1],
+            "false": [3, 2, 0],
+            "missed": [1, 2, 1],
+            "calls": [9, 9, 9],
+            "loss": [6.0, 9.0, 100.0],
+            "labels_in": [True, True, False],
+        }
+    )
+    counts = ScoreCounts.from_events(np.r_[100, -100], np.r_[1, 0])
+    one = Lived("p", "never", days, counts, costs=Costs(missed=4.0, review=0.5))
+    assert one.cost == pytest.approx((3 * 4 + 11 * 0.5) / 30)
+    assert one.log_loss == pytest.approx(0.5) and one.calls_a_day == 9
+    assert np.isnan(Lived("p", "never", days, counts).cost)
+
+
 def test_weights_halve_with_age():
     "Old rows of the other world count for little: the trees follow the new one sooner."
     of, day = past(world(TURN)), TURN + timedelta(28)
@@ -311,14 +333,16 @@ def test_the_command_prints_a_table_json_and_a_page(tmp_path, capsys):
     words += ["--data", str(world(TURN).data)]
     assert main([*words, "--report", str(tmp_path)]) == 0
     said = capsys.readouterr().out
+    assert "training and scoring: " in said and said.index("training and scoring: ") < 200
     assert "policy recent  trainings 3" in said and "of memory at most" in said
     page = next(tmp_path.glob("retraining-*.html"))
     assert f"page: {page}" in said and "trained again" in page.read_text()
-    assert main([*words, "--json", "-q"]) == 0
-    document = json.loads(capsys.readouterr().out)
+    assert main([*words, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)  # no line of progress stands in it
     assert document["best"] == "recent" and '<div class="headline look">' in page.read_text()
     assert [p["policy"] for p in document["policies"]] == ["never", "recent"]
     assert document["policies"][1]["gain_over_never"]["length"] in (7, 14, 28)
     assert document["says"] in said and len(document["policies"][0]["days"]) == 63
+    assert "were not known until later" not in said, "each was known on its next morning"
     assert main([*words, "--against", "actual"]) == 1
     assert "--against and --version do not go with them" in capsys.readouterr().err
