@@ -309,6 +309,19 @@ def test_who_is_called_where_cuts_are_fixed(store):
     assert next_day(store).champion_calls > 0
 
 
+def test_the_first_200_events_of_a_day_that_both_call_are_asked_for_their_reason(store):
+    from aiops_wb.log.ingest import ingest
+
+    for version in PAIR[1:]:
+        store.set_threshold(NOW, "ana", MODEL, version, -16000, "everybody")
+    later = LAST + timedelta(1)
+    Bench(store.root.parent).log(events(1, 201, 4, later))
+    ingest(store, NOW + timedelta(hours=1), "test")
+    follow(store, PAIR, later, NOW + timedelta(hours=2))
+    day = store.shadow_days(PAIR, later).iloc[0]
+    assert (day.n, day.both_call, day.reasons) == (201, 201, 200)
+
+
 def test_a_day_without_a_feature_costs_no_other_day(store):
     bare = events(1, 30, 3, LAST + timedelta(2))
     with PredictionLogger(store.root / "spool", MODEL, "v1", threshold=0) as log:

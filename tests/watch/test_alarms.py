@@ -992,6 +992,8 @@ def test_each_version_is_judged_by_its_own_threshold(bench):
         rows.loc[f"{MODEL} other", "false positives"] == "0"
         and int(rows.loc[f"{MODEL} v1", "false positives"].replace(",", "")) > 0
     )
+    labelled = rows.labelled[[f"{MODEL} {version}" for version in ("other", "v1")]]
+    assert labelled.tolist() == [f"{7 * 150:,}"] * 2, "and by its own events"
 
 
 def test_each_tenant_has_a_record_of_its_own(bench):
