@@ -58,11 +58,14 @@ def mail_server():
 
 
 class Watching(http.server.BaseHTTPRequestHandler):
-    "Answers with some numbers, one after the other, and keeps what was asked for."
+    "Answers with some numbers, one after the other (0: hangs up), and keeps what was asked for."
 
     def do_GET(self):
         self.server.asked.append((self.path, self.headers["Authorization"]))
-        self.send_response(self.server.answers.pop(0) if self.server.answers else 200)
+        answer = self.server.answers.pop(0) if self.server.answers else 200
+        if not answer:
+            return
+        self.send_response(answer)
         self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/elsewhere")
         self.end_headers()
 

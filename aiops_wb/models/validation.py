@@ -66,7 +66,7 @@ def as_paired(days: pd.DataFrame, miss_cost: float | None = None) -> Paired:
     """
     lost = [_lost(days, side, miss_cost) for side in ("champion", "challenger")]
     when = days.event_date.to_numpy().astype("datetime64[D]").tolist()
-    return Paired(when, days.n_labelled.to_numpy(dtype=np.float64), *lost)
+    return Paired(when, days.n_labelled.to_numpy(), *lost)
 
 
 def _lost(days, side, miss_cost):

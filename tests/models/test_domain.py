@@ -56,10 +56,13 @@ def test_a_model_that_has_seen_the_day_is_not_asked():
     assert abs(np.mean(values) - 0.5) < 3 * np.std(values) / np.sqrt(10) + 0.02
 
 
-def test_too_few_days_are_refused():
-    recent, reference = sides(1, days=3)
-    with pytest.raises(StoreError, match="3 days"):
-        domain_shift(recent, reference, ["a"])
+def test_too_few_days_are_refused_of_either_side():
+    few, enough = sides(1, days=3), sides(1, days=4)
+    with pytest.raises(StoreError, match="the recent events lie on 3 days: at least 4"):
+        domain_shift(few[0], enough[1], ["a"])
+    with pytest.raises(StoreError, match="the reference events lie on 3 days: at least 4"):
+        domain_shift(enough[0], few[1], ["a"])
+    assert domain_shift(*enough, ["a"], rounds=1).n_reference == 4 * 80
 
 
 def test_where_no_mistake_is_made_no_interval_is_claimed():

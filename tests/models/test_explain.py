@@ -41,7 +41,7 @@ from aiops_wb.models.explain import (
     usual_values,
 )
 from aiops_wb.models.kept_reasons import keep_reasons, kept_reasons, read_kept
-from aiops_wb.models.precedents import in_short, precedents
+from aiops_wb.models.precedents import Precedent, in_short, precedents
 from aiops_wb.models.registry import load, register
 from aiops_wb.models.shift_of_log import logged_models, logged_shift, shift_or_why
 from aiops_wb.models.training import train
@@ -378,6 +378,15 @@ def test_past_cases_are_labelled_ones_as_they_were_known(log):
         before = datetime(2026, 3, 1, tzinfo=UTC)  # no label was known
         assert precedents(store, MODEL, "v1", pushes, DAY, before) == [[]] * len(pushes)
         assert in_short([]) == ""
+
+
+def test_what_became_of_one_case_and_of_two_is_told_in_a_sentence():
+    one, two = (Precedent(f"p{i}", DAY, None, i == 1, 0.1) for i in (1, 2))
+    begin, day = "Of past alerts that were scored alike", f"on {DAY}"
+    assert in_short([one]) == f"{begin} the one nearest was positive (p1 {day}: positive)"
+    assert in_short([two]) == f"{begin} the one nearest was negative (p2 {day}: negative)"
+    both = f"(p1 {day}: positive; p2 {day}: negative)"
+    assert in_short([one, two]) == f"{begin} 1 of the 2 nearest were positive {both}"
 
 
 def test_a_ticket_names_reasons_and_what_became_of_cases_like_it(log):

@@ -1,6 +1,7 @@
 """What a morning explains once: kept, and said by alarms; three cases; widths."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
@@ -225,9 +226,12 @@ def test_a_waterfall_is_drawn_to_scale_and_says_what_it_draws():
     html = Waterfall.of(case)._repr_html_()
     assert "raised by a_b = 1 m (+2.00 log-odds), and lowered by c &lt; d (-1.00)" in html
     assert "a_<wbr>b = 1 m" in html and html.count("<tr>") == 5 and html.count("<svg") == 5
-    boxes = html.split("<svg")[2]  # the threshold, then the first step
-    width = float(boxes.split('width="')[3].split('"')[0])
-    assert width == pytest.approx(98 * 2 / 2, abs=0.02)  # from -1 to 1, the whole range
+    box = re.compile(r'<rect x="([\d.]+)" y="0" width="([\d.]+)"')
+    boxes = [box.findall(row) for row in html.split("<svg")[1:]]
+    # 98 units are the range of all log-odds, from -1 to 1
+    assert [threshold for threshold, _ in boxes] == [("69.40", "0.40")] * 5
+    steps = ("0.25", "1.50"), ("1.00", "98.00"), ("50.00", "49.00"), ("50.00", "24.50")
+    assert [box for _, box in boxes] == [*steps, ("73.75", "1.50")]
     lone = Case("It", "e1", 0.1, -1.0, (Step("3 other features", 0.5, True),), -0.5, 0.4)
     assert "No feature raised it" in lone.says()
     assert "score 0.620" in repr(Waterfall.of(case))

@@ -21,6 +21,7 @@ from aiops_wb.models.registry import load, register
 from aiops_wb.models.shadow import follow, pairs, shadow_from
 from aiops_wb.models.training import train
 from aiops_wb.models.validation import Rules, as_paired, precision_at_recall, validation
+from aiops_wb.render.tables import version_table
 from aiops_wb.stats.counts import ScoreCounts, total
 from aiops_wb.stats.evidence import log_loss
 from aiops_wb.stats.points import Grid
@@ -33,6 +34,7 @@ from aiops_wb.watch.takeover import (
     promotion_now,
     watched_promotion,
 )
+from aiops_wb.watch.view import View
 
 FIRST = date(2026, 3, 1)
 DAYS, A_DAY = 45, 40
@@ -168,6 +170,22 @@ def test_a_day_is_scored_again_when_its_labels_change_and_only_then(store, lived
 def test_the_first_day_is_one_that_neither_learned_from(store):
     assert shadow_from(store, PAIR) == date(2026, 2, 17)  # held out from then on, by both
     assert pairs(store, MODEL) == [PAIR]
+
+
+def test_a_page_tells_which_version_decides_decided_before_and_is_in_the_shadow(store):
+    from aiops_wb.log.ingest import ingest
+
+    today = NOW.date()  # on which both were registered
+    Bench(store.root.parent).log(events(1, 10, 4, today))
+    ingest(store, NOW + timedelta(1), "test")
+    told = lambda: version_table(View(store, MODEL, today)).frame.set_index("version")
+
+    before = told()
+    assert before.state.to_dict() == {"v1": "active", "v2": "in the shadow"}
+    assert set(before["trained from"]) == {"2026-02-01"}
+    assert set(before["held out"]) == {"2026-02-17 to 2026-02-20"}
+    store.promote(NOW, "ana", MODEL, "v2", "better")
+    assert told().state.to_dict() == {"v1": "active before", "v2": "active"}
 
 
 def test_a_better_version_takes_over_once_and_comes_back_where_it_was_a_mistake(store):
@@ -319,6 +337,19 @@ def test_who_is_called_where_cuts_are_fixed(store):
     store.turn_dial(NOW, "ana", MODEL, False, "as ever")
     store.set_threshold(NOW, "ana", MODEL, "v1", 16000, "which decides nothing")
     assert next_day(store).champion_calls > 0
+
+
+def test_the_first_200_events_of_a_day_that_both_call_are_asked_for_their_reason(store):
+    from aiops_wb.log.ingest import ingest
+
+    for version in PAIR[1:]:
+        store.set_threshold(NOW, "ana", MODEL, version, -16000, "everybody")
+    later = LAST + timedelta(1)
+    Bench(store.root.parent).log(events(1, 201, 4, later))
+    ingest(store, NOW + timedelta(hours=1), "test")
+    follow(store, PAIR, later, NOW + timedelta(hours=2))
+    day = store.shadow_days(PAIR, later).iloc[0]
+    assert (day.n, day.both_call, day.reasons) == (201, 201, 200)
 
 
 def test_a_day_without_a_feature_costs_no_other_day(store):

@@ -8,12 +8,15 @@ import pandas as pd
 import pytest
 from read_pages import drawings
 
+from aiops_wb.config import Settings
 from aiops_wb.render import plots
 from aiops_wb.render.plots.in_words import says_unit
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.evidence import Block, log_evidence
 from aiops_wb.stats.points import Grid
 from aiops_wb.stats.thresholds import curve
+from aiops_wb.watch.alarms import Observed, follow_version
+from bench.years import Year
 
 
 def texts(chart):
@@ -122,3 +125,48 @@ def test_rates_of_one_event_without_a_label_are_no_line():
     counts = ScoreCounts.from_events(np.array([300]), np.array([np.nan]))
     chart = plots.threshold_curve(curve(counts), Grid(), current=0)
     assert "precision" in texts(chart) and "Alerts a day" in texts(chart)
+
+
+@pytest.fixture(scope="module")
+def drifting():
+    "Three weeks of a version, of whose four features one has moved since the tenth day."
+    year = Year(5, days=21, change=9, shift=2.0, features=4)
+    m = len(year.reference)
+    seen = Observed(
+        dict(zip(year.days, year.scores[m:])),
+        dict(zip(year.reference, year.scores[:m])),
+        year.days,
+        {f: table[m:] for f, table in year.features.items()},
+        year.reference,
+        {f: table[:m] for f, table in year.features.items()},
+        {f: {"cuts": year.cuts.tolist()} for f in year.features},
+    )
+    return follow_version(seen, year.days[-1], Settings(label_delay_days=1))
+
+
+def test_evidence_is_of_nine_streams_three_in_a_row_the_ones_that_matter_first(drifting):
+    chart = plots.evidence(drifting)
+    shown = [ax.get_title("left") for ax in chart.axes]
+    names = [q.stream.name for q in drifting.questions]
+    assert len(names) == 10 and len(shown) == 9 and {*shown} < {*names}
+    assert {*shown[:3]} == {*plots.FIRST_STREAMS} and shown[3] == "x00"
+    assert [ax.get_subplotspec().colspan.start for ax in chart.axes] == [0, 1, 2] * 3
+    assert [bool(ax.get_ylabel()) for ax in chart.axes] == [True, False, False] * 3
+    for ax in chart.axes:
+        i = names.index(ax.get_title("left"))
+        expected = (drifting.followed.evidence[:, i] - drifting.followed.bar[i]) / np.log(10)
+        path, _, beyond = ax.lines
+        assert np.allclose(path.get_ydata(), np.clip(expected, -6, 8))
+        assert len(beyond.get_xdata()) == (expected > 8).sum()
+        in_alarm = drifting.followed.open[:, i].sum()
+        assert sum(round(p.get_width()) for p in ax.patches) == in_alarm
+    assert chart.axes[3].patches and chart.finding.endswith("In alarm: x00.")
+
+
+def test_a_count_that_stays_at_nought_has_an_axis_and_others_some_room_above():
+    days = pd.date_range("2026-01-01", periods=4).date
+    nothing = {"metric": "alerts", "value": 0.0, "lower": np.nan, "upper": np.nan}
+    metrics = pd.DataFrame({"event_date": days} | nothing)
+    (none,) = plots.history(metrics, ["alerts"], columns=1).axes
+    (some,) = plots.history(metrics.assign(value=[5.0, 10, 0, 1]), ["alerts"], columns=1).axes
+    assert none.get_ylim() == (0, 1) and some.get_ylim() == (0, pytest.approx(10.8))

@@ -14,6 +14,7 @@ from read_pages import SVG, drawings, elements
 from aiops_wb.render.drawing import alone_in
 from aiops_wb.render.plots.chart import BLUE, GREY, STYLE, panels
 from aiops_wb.render.plots.path_data import written
+from aiops_wb.render.plots.sheet import Sheet
 from aiops_wb.render.plots.svg import PALETTE
 
 STEPS = re.compile(r"([Mmlhvzcq])([^Mmlhvzcq]*)")
@@ -250,3 +251,9 @@ def test_two_drawings_of_a_page_share_no_name_and_a_class_says_one_thing():
     rules = [rule for svg in svgs for rule in drawings(svg)[0].rules.items()]
     assert len(dict(rules)) == len(set(rules))
     assert alone_in("<svg><text>other</text></svg>", "d1") == "<svg><text>other</text></svg>"
+
+
+def test_as_many_looks_as_pages_have_are_classes_of_their_own():
+    "Rules of one drawing hold in the whole page: two looks of one name would be seen as one."
+    sheet = Sheet()
+    assert len({sheet.look([f"stroke-width:{width}"]) for width in range(1000)}) == 1000

@@ -237,9 +237,12 @@ def test_an_import_of_the_same_past_decides_the_same(lived, tmp_path):
         _, (imported,) = lives(store, [as_set()], changed=heard)
         of = replay(store, MODEL, FIRST, LAST, [], SETTINGS)
         reference = FIRST + timedelta(5), FIRST + timedelta(36)
-        adopt_days(store, night(LAST), "t", MODEL, "v1", *reference, **label_rules(SETTINGS))
+        then = night(LAST) + timedelta(1)
+        adopt_days(store, then, "t", MODEL, "v1", *reference, **label_rules(SETTINGS))
         _, (adopted,) = lives(store, [as_set()], changed=heard)
         assert adopted.decided == imported.decided
+        registered = store.calibration(MODEL, "v1")[1]
+        assert plain(adopted.stands.whole) == plain(registered), "it is taken as it was stored"
         lived_first = {"shown": lambda mornings: pytest.fail("mornings were lived for nothing")}
         with pytest.raises(StoreError, match="has no recorded decision from 2026-01-01"):
             replay(store, MODEL, FIRST, LAST, [], SETTINGS, against="actual", **lived_first)

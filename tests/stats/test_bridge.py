@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, given
 from hypothesis import settings as fast
 from hypothesis import strategies as st
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_1samp, ttest_ind
 
 from aiops_wb.stats.bridge import FACTORS, bridge, order_weights
 from aiops_wb.stats.counts import ScoreCounts, total
@@ -210,6 +210,23 @@ def test_the_change_of_a_daily_count_has_the_interval_of_welch():
             n[day - first] += t.at_or_above(250)[0]
     usual = ttest_ind(a_day[1], a_day[0], equal_var=False).confidence_interval(0.95)
     assert found.change[1:3] == pytest.approx((usual.low, usual.high), rel=1e-9)
+
+
+def test_on_the_same_days_the_change_of_a_daily_count_has_the_interval_of_pairs():
+    rng = np.random.default_rng(6)
+    made = tables(rng, 0, days=9)
+    busy = {key: rng.integers(1, 4) for key in range(9)}  # days that differ on both sides alike
+    made = {(d, *key): _times(t, busy[d]) for (d, *key), t in made.items()}
+    found = bridge(side_of(made, 250), side_of(made, 900), "alerts")
+    fewer = np.zeros(9)
+    for (day, *_), t in made.items():
+        fewer[day] += t.at_or_above(900)[0] - t.at_or_above(250)[0]
+    usual = ttest_1samp(fewer, 0).confidence_interval(0.95)
+    assert found.change[1:3] == pytest.approx((usual.low, usual.high), rel=1e-9)
+
+
+def _times(t, n):
+    return ScoreCounts.of(t.points, t.n * n, t.n_labelled * n, t.n_positive * n, t.grid)
 
 
 def test_one_change_moves_one_part():

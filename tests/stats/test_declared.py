@@ -150,6 +150,17 @@ def test_each_day_counts_not_only_their_mean():
     assert complete_age(table, never=0.0).age == complete_age(young, never=0.0).age == 12
 
 
+def test_a_day_is_owed_the_labels_that_were_declared_to_come():
+    """Of a hundred events 83 get a label by declaration, and 81 have one; every twelfth day has 76
+    until it is twelve days old: 7 of 83 were to come then, and without those two 3 of 79."""
+    day, place = np.repeat(np.arange(150), 100), np.tile(np.arange(100), 150)
+    age = np.where(place < 81, 2.0, np.nan)
+    age[(day % 12 == 0) & (place >= 76) & (place < 81)] = 12.0
+    table = arrivals(day, np.zeros(len(day), int), age, np.zeros(len(day)), 149)
+    assert 1 - known_share(table).sum(axis=1)[2] / 0.83 < 0.05, "in the mean they are complete"
+    assert complete_age(table, never=0.17).age == 12
+
+
 def test_no_fewer_labels_will_come_than_came_on_older_days():
     "Three old days show a second wave: too few to refute a declaration, enough not to rely on it."
     day = np.repeat(np.arange(100), 10)

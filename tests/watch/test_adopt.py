@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -95,7 +96,9 @@ def test_expected_figures_and_a_calibration_come_with_it(elsewhere):
     assert performance_headline(view).state == "ok"
     assert view.labels.expected and "reference days" in tables.performance_table(view).frame
     assert view.reader.calibration(MODEL, "v1")[0] == f"{MODEL}/v1/1"
-    assert "elsewhere" in tables.version_table(view).frame.to_string()
+    today = SimpleNamespace(reader=view.reader, model=MODEL, as_of=None, spoken_at=None)
+    (row,) = tables.version_table(today).frame.to_dict("records")
+    assert (row["trained from"], row["rows"]) == ("elsewhere", "-")
     with elsewhere.store() as store:
         daily = View(store, MODEL, view.day, settings=view.settings)
         assert recalibrate(store, daily, NIGHT + timedelta(days=400), "night")

@@ -621,7 +621,8 @@ def test_the_daily_record_holds_alarms_estimates_and_windows(bench):
         say=lambda _: None,
     )
     with open_snapshot(bench.data) as log:
-        figures = log.metrics(MODEL, date(2026, 3, 6), date(2026, 3, 6)).set_index("metric").value
+        rows = log.metrics(MODEL, date(2026, 3, 6), date(2026, 3, 6)).set_index("metric")
+        figures, n = rows.value, rows.n
         streams = (
             log.metrics(MODEL, date(2026, 3, 6), date(2026, 3, 6), segment="stream=x")
             .set_index("metric")
@@ -636,6 +637,7 @@ def test_the_daily_record_holds_alarms_estimates_and_windows(bench):
         assert "14 are needed to see how fast labels arrive" in view.labels.not_adjusted
     assert (
         figures["degraded"] == 1
+        and n["degraded"] == n["drift_alarms"] == n["drift_gravity"] == 150
         and figures["drift_alarms"] >= 1
         and figures["latency_p99_ms"] == pytest.approx(2, rel=0.03)
     )
@@ -992,6 +994,8 @@ def test_each_version_is_judged_by_its_own_threshold(bench):
         rows.loc[f"{MODEL} other", "false positives"] == "0"
         and int(rows.loc[f"{MODEL} v1", "false positives"].replace(",", "")) > 0
     )
+    labelled = rows.labelled[[f"{MODEL} {version}" for version in ("other", "v1")]]
+    assert labelled.tolist() == [f"{7 * 150:,}"] * 2, "and by its own events"
 
 
 def test_each_tenant_has_a_record_of_its_own(bench):

@@ -233,6 +233,8 @@ def test_a_stream_that_could_find_nothing_in_four_weeks_says_so():
     seen = follow_version(Observed(few, {}), on(39)[0], SETTINGS)
     assert seen.unwatched["score"].startswith("with 2 events a day a critical change would take ")
     assert "score" not in {q.stream.name for q in seen.watched} and seen.severity == "unknown"
+    many = follow_version(Observed({d: of_day(d, 400) for d in few}, {}), on(39)[0], SETTINGS)
+    assert "score" not in many.unwatched and many._too_little(0) == "", "and nothing where it could"
 
 
 def test_the_days_of_an_alarm_begin_when_the_change_did_and_are_days_not_mornings():

@@ -99,6 +99,14 @@ def test_a_calibration_by_hand_waits_too(short, tmp_path):
             calibrate_now(store, at, "ana", MODEL, "v1", "prediction_log", Settings())
 
 
+def test_a_calibration_by_hand_rests_on_the_last_30_complete_days(long, tmp_path):
+    bench = copied(long, tmp_path)
+    with bench.store() as store:
+        at = night(START + timedelta(LONG - 1))
+        made = calibrate_now(store, at, "ana", MODEL, "v1", "prediction_log", Settings())
+    assert made.summary["n"] == 30 * 40
+
+
 def test_sentences_do_not_speak_of_early_labels(short):
     with open_snapshot(short.data) as log:
         view = View(log, MODEL, START + timedelta(SHORT - 1), settings=Settings())

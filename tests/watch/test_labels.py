@@ -97,6 +97,15 @@ def test_the_page_says_how_labels_arrive(slow):
         assert len(lines) == 6 and all(line.get_ydata()[-1] == 1 for line in lines)
 
 
+def test_sixty_days_whose_labels_are_in_say_how_much_days_differ(slow, monkeypatch):
+    asked, counts = set(), View.counts
+    monkeypatch.setattr(View, "counts", lambda view, *days: asked.add(days) or counts(view, *days))
+    with open_snapshot(slow.data) as log:
+        labels = view_of(log, 2).labels
+        assert labels.adjusted and labels.complete_day == LAST - timedelta(12)
+    assert (LAST - timedelta(12 + 59), LAST - timedelta(12)) in asked
+
+
 def test_what_cannot_be_told_is_said(tmp_path):
     bench = Bench(tmp_path)
     registered(bench)

@@ -137,6 +137,7 @@ def test_without_exploration_it_is_said_what_nobody_can_know(unexplored):
             assert "hardly ever come below" in headline.says and "explore = 0.02" in headline.advice
             assert headline.state != "ok"
         table = tables.threshold_table(view).frame.set_index("threshold")
+        assert list(table.index) == [f"0.{tenths}" for tenths in range(1, 10)]
         assert set(table.recall) == {"unknown"}
         assert table.precision["0.3"] == "unknown" and float(table.precision["0.7"]) > 0.5
         assert "is unknown" in unseen.of_candidate(-500) and not unseen.of_candidate(900)

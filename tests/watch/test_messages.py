@@ -1,6 +1,9 @@
 """Addresses show no secret, failures are told in a sentence, and nobody is waited for too long."""
 
+import io
+import json
 import logging
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +13,7 @@ from receivers import dribbling, free_port, mail_server, web_server
 
 from aiops_wb.config import Address, Settings, SettingsError, load_settings
 from aiops_wb.log.outbox import ATTEMPT
-from aiops_wb.watch import heartbeat, messages
+from aiops_wb.watch import courier, heartbeat, messages
 from aiops_wb.watch.courier import sent
 from aiops_wb.watch.heartbeat import beat
 from aiops_wb.watch.messages import FIRST, LATEST, Item, Message, Recipient, Told, send
@@ -172,6 +175,27 @@ def test_what_is_wrong_is_one_sentence_without_a_secret(mail, caplog):
     assert "canary" not in f"{problems} {caplog.text}" and "ops@" not in refused
 
 
+def test_who_waits_for_no_answer_any_more_is_not_outlived_by_what_is_being_sent(monkeypatch):
+    "Whoever sends has gone: the courier ends, though a server holds one of its messages."
+    kept, nobody = [os.dup(1), os.dup(2)], os.pipe()
+    held, before = threading.Event(), set(threading.enumerate())
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps([{"held": True}, {"held": False}])))
+    monkeypatch.setattr(courier, "sent", lambda m: held.wait(60) and None if m["held"] else None)
+    try:
+        os.close(nobody[0])
+        os.dup2(nobody[1], 1)
+        with pytest.raises(BrokenPipeError):
+            courier.main()
+        left = set(threading.enumerate()) - before
+        assert left and all(thread.daemon for thread in left)
+    finally:
+        held.set()
+        for here, there in zip(kept, (1, 2)):
+            os.dup2(here, there)
+        for one in (*kept, nobody[1]):
+            os.close(one)
+
+
 def test_a_server_that_dribbles_delays_no_other_message(mail):
     box, address = mail
     before = len(box.mails)
@@ -220,6 +244,15 @@ def test_the_heartbeat_asks_once_and_again_while_the_server_is_busy(web, monkeyp
     assert beat(web.address, 10) is None
     assert [path for path, _ in web.asked] == ["/canary?a=canary"] * 3
     assert all(said.startswith("Basic ") for _, said in web.asked)
+
+
+def test_a_server_that_hangs_up_is_asked_again_after_the_pause_and_not_before(web, monkeypatch):
+    monkeypatch.setattr(heartbeat, "PAUSE", 60)
+    web.answers = [0]
+    assert "could not be reached" in beat(web.address, 30) and len(web.asked) == 1
+    monkeypatch.setattr(heartbeat, "PAUSE", 0.001)
+    web.answers = [0, 0]
+    assert beat(web.address, 30) is None and len(web.asked) == 1 + 3
 
 
 def test_the_heartbeat_follows_nobody_elsewhere_and_says_no_secret(web, monkeypatch, caplog):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from aiops_wb import Settings, open_snapshot
 from aiops_wb.log.spool import PredictionLogger
-from aiops_wb.render.sliders import as_text
+from aiops_wb.render.sliders import as_text, segment_sliders
+from aiops_wb.render.vocabulary import metric
 from aiops_wb.stats.choosing import MinCost, optimise
 from aiops_wb.stats.control import control
 from aiops_wb.stats.counts import ScoreCounts
@@ -182,6 +183,17 @@ def test_sites_stand_apart_the_largest_first(log):
     assert sizes == sorted(sizes, reverse=True)
     assert sum(sizes) == log.other_thresholds.counts.total[0]
     assert all(part["tenant"] is None for part in data["parts"])
+
+
+def test_the_largest_parts_stand_in_a_table_and_all_are_to_be_moved_over(log):
+    parts, shown = parts_of(log), segment_sliders(log, 1)
+    (row,) = shown.table.frame.to_dict("records")
+    alerts, _, positive = parts[0].counts.at_or_above(log.threshold)
+    assert row["tenant or site"] == parts[0].name and row[metric("tp").column] == f"{positive:,}"
+    assert row["alerts a day"] == f"{alerts / log.other_thresholds.days_replayed:,.1f}"
+    assert shown.data == of_segments(log, parts) and shown.unshown == 1
+    assert "1 smaller ones are not in" in shown._repr_mimebundle_()["text/html"]
+    assert segment_sliders(log).unshown == 0
 
 
 def test_a_part_is_shown_at_the_threshold_that_is_in_force_there(logged, tmp_path):

@@ -13,8 +13,10 @@ from aiops_wb.config import Settings, SettingsError, load_settings
 from aiops_wb.daily import compute
 from aiops_wb.log.errors import StoreError
 from aiops_wb.stats.choosing import MaxFDR
+from aiops_wb.stats.counts import ScoreCounts
+from aiops_wb.stats.tuning import Situation
 from aiops_wb.watch.tuning import AUTHOR, look_at, propose_tuned, tune_each_morning
-from aiops_wb.watch.tuning_rules import TuningRules
+from aiops_wb.watch.tuning_rules import Ground, TuningRules
 from aiops_wb.watch.view import View
 
 START, DAY = date(2026, 1, 1), date(2026, 3, 11)
@@ -86,6 +88,18 @@ def test_another_goal_and_none(store):
     assert look_at(view(store), NOW, MaxFDR(0.01)).tuned.candidate == 500
     with pytest.raises(StoreError, match="what is the threshold to be tuned for"):
         look_at(View(store, MODEL, DAY, None, Settings()), NOW)
+
+
+def test_without_complete_days_none_is_looked_at():
+    "Not even the first, on which some labels may be."
+    of_day = ScoreCounts.from_events([0, 900], [0.0, 1.0])
+    read = lambda first, last: {START: of_day}
+    none = {"grid": of_day.grid, "owed": lambda day: 0.0, "muted": lambda day: False}
+    rules, situation = TuningRules.of(settings(tune_min_days=1)), Situation(NOW, True)
+    looked = Ground(START, None, "labels still arrive", counts=read, **none)
+    looked = looked.look(0, rules, situation)
+    assert looked.tuned is None and "labels" in names(looked)
+    assert looked.as_evidence()["tuning"]["labels"]["days"] == 0
 
 
 def test_each_check_stops_it_and_all_are_said(store):
