@@ -139,8 +139,8 @@ def test_it_goes_on_with_the_threshold_that_was_logged_with_its_last_prediction(
         with PredictionLogger(log.root / "spool", MODEL, "own", threshold=threshold) as logger:
             logger.log([0.6], [f"{END + timedelta(1)}T{hour:02}:00:00Z"])
     ingest(log, NOW + timedelta(hours=1), "test")
-    adopt_days(log, NOW + timedelta(hours=2), "ana", MODEL, "own", *SPAN, share=1)
-    assert log.threshold(MODEL, "own") == 700
+    found = from_log(log, MODEL, "own", HELD, HELD + timedelta(13), NOW, share=1)
+    assert found.version.card["threshold"] == 700
 
 
 def test_it_keeps_the_threshold_and_the_calibration_that_are_in_force(both, log):
