@@ -156,6 +156,9 @@ def test_a_profile_is_a_table_of_defaults_over_which_all_else_wins(house, monkey
     monkeypatch.setenv("AIOPS_RETRAIN_COOLDOWN_DAYS", "3")
     assert source("retrain_cooldown_days") == (3, "variable AIOPS_RETRAIN_COOLDOWN_DAYS")
     assert source("snapshots_kept", profile="staging") == (3, "default")
+    assert source("retrain_cooldown_days", profile="staging")[0] == 3, "the variable"
+    monkeypatch.delenv("AIOPS_RETRAIN_COOLDOWN_DAYS")
+    assert source("retrain_cooldown_days", profile="staging") == (1, "profile staging")
     assert source("snapshots_kept", profile="production") == (7, "profile production")
     assert source("jobs", profile="development", jobs=3) == (3, "argument")
 

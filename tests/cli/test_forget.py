@@ -256,11 +256,13 @@ def test_what_a_day_says_of_others_stays_on_its_page_and_on_the_front_page(bench
     pages = [reports / "index.html", reports / "2026-03-18" / "index.html"]
     pages.append(reports / "2026-03-18" / MODEL / "index.html")
     assert all(NAME in page.read_text() for page in pages)
+    (of_model := pages[-1].with_name("drift.html")).write_text(f"<p>{NAME} drifts")
     with monkeypatch.context() as stopped:  # before they are made again
         stopped.setattr(forget, "write_pages", lambda *_: None)
         assert given(bench, "forget", "--entity", NAME, "--why", "asked to") == 0
     told = [f"<code>aiops-wb daily{of}<" for of in ("", DATE, f"{DATE} --model {MODEL}")]
     assert [of in page.read_text() for of, page in zip(told, pages)] == [True] * 3
+    assert told[-1] in of_model.read_text()
     write_pages(reports)
     assert given(bench, "forget", "--prediction", "7731", "--why", "asked to") == 0
     assert where(reports, [NAME]) == set()

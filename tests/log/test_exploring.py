@@ -10,6 +10,7 @@ from conftest import MODEL, events
 
 from aiops_wb.config import Settings
 from aiops_wb.log.exploring import BY_SERVICE, chances_sql, drawn_sql
+from aiops_wb.log.history import choices, import_history
 from aiops_wb.log.ingest import ingest_file
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.models.scorer import Scorer
@@ -243,6 +244,20 @@ def test_days_of_an_older_version_and_of_one_that_explores_are_read_together(ben
         told = [column[order] for column in (of.n, of.n_labelled, of.n_positive)]
         assert np.array_equal(np.stack(told, axis=1), cells.to_numpy(dtype=int))
         assert of.explored[0] == (of_day.propensity < 1).sum() > 0
+
+
+def test_nobody_was_called_in_a_past_that_was_brought_in(bench):
+    frame = events(days=2, per_day=60, start=date(2026, 3, 3))
+    file, names = bench.root / "past.csv", {"prediction_id": "id", "predicted_at": "at"}
+    told = frame[["id", "at", "score", "label"]].assign(observed_at=frame["at"])
+    told.to_csv(file, index=False)
+    with bench.store("UTC") as store:
+        store.explore(at(1), "ana", MODEL, MORE, "begin")
+        chosen = choices(MODEL, names, {"version": "v1"}, [], together=True)
+        import_history(store, NOW, "test", MODEL, dict.fromkeys(chosen, file), chosen)
+        rows = store.rows(MODEL, START, START + timedelta(9), labels=False)
+        assert ((rows.propensity < 1) & (rows.route == "alert")).any(), "as if they were"
+        assert store.reviewed(MODEL, "v1", START, START + timedelta(9)) == {}
 
 
 def test_lots_are_even():

@@ -61,6 +61,18 @@ def test_snapshots_are_dropped_by_batch_whatever_the_clock_says(bench):
     assert [one.path for one in snapshots(bench.data)] == [last]
 
 
+def test_a_feature_that_is_a_text_is_shown_as_it_was_spelt_wherever_it_was_a_number(bench):
+    frame = events(days=1, per_day=2)
+    for version, x in (("v1", [12.0, 7.0]), ("v2", ["12", "A3"])):
+        told = frame.assign(id=[f"{version}-{i}" for i in range(2)], x=x)
+        bench.log(told, version=version)
+        bench.ingest()
+    bench.publish()
+    with open_snapshot(bench.data) as reader:
+        shown = reader._rows("SELECT features.x FROM predictions ORDER BY prediction_id")
+    assert shown == [("12",), ("7",), ("12",), ("A3",)]
+
+
 def test_no_snapshot_yet_is_said(bench):
     with pytest.raises(StoreError, match="aiops-wb ingest"):
         open_snapshot(bench.data)

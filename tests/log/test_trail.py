@@ -84,7 +84,7 @@ def test_what_differs_from_the_trail_is_named(attacked):
         ),
         (
             "UPDATE calibrations SET state = replace(state, '0.3', '0.31')",
-            "calibration m/v1/1 is not what the trail recorded",
+            "calibration m/v1/1 is not what the trail recorded (its hash differs)",
         ),
         ("UPDATE calibrations SET through = through + 1", "calibration m/v1/1 is not what"),
         ("UPDATE calibrations SET created_at = created_at - to_microseconds(1)", "m/v1/2 is not"),

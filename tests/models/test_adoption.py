@@ -14,6 +14,7 @@ from aiops_wb.cli import main
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.features import binned_days
+from aiops_wb.log.ingest import ingest
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.models.adoption import from_log
 from aiops_wb.models.booster_file import agreement
@@ -131,6 +132,15 @@ def test_the_trail_says_what_it_was_adopted_on_and_by_whom(log):
         "2026-01-29 to 2026-02-25",
     ]
     log.verify_audit()
+
+
+def test_it_goes_on_with_the_threshold_that_was_logged_with_its_last_prediction(log):
+    for threshold, hour in ((700, 9), (500, 8)):
+        with PredictionLogger(log.root / "spool", MODEL, "own", threshold=threshold) as logger:
+            logger.log([0.6], [f"{END + timedelta(1)}T{hour:02}:00:00Z"])
+    ingest(log, NOW + timedelta(hours=1), "test")
+    found = from_log(log, MODEL, "own", HELD, HELD + timedelta(13), NOW, share=1)
+    assert found.version.card["threshold"] == 700
 
 
 def test_it_keeps_the_threshold_and_the_calibration_that_are_in_force(both, log):

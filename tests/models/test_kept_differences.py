@@ -220,6 +220,16 @@ def test_steps_lead_from_the_start_to_the_score_that_was_logged(store):
     assert three_cases(store, OF, alerts.head(0), reasons.head(0), names, 400) == []
 
 
+def test_the_ten_features_that_moved_scores_most_stand_above_the_sum_of_all():
+    parts = pd.DataFrame({"feature": [*"abcdefghijk"], "part": 0.1, "lower": 0.05, "upper": np.nan})
+    told = SimpleNamespace(first=0.5, parts=parts, total=1.2, residual=2e-9)
+    rows = shift_table(told, names={"a": FeatureName("excess", "m")}).frame
+    ends = ["all features", "scores moved by", "residual"]
+    assert rows.feature.tolist() == ["excess", *"bcdefghij", *ends]
+    assert rows.part.tolist() == ["+0.100"] * 10 + ["+1.100", "+1.200", "2e-09"]
+    assert rows.upper.tolist() == ["-"] * 10 + [""] * 3
+
+
 def test_a_waterfall_is_drawn_to_scale_and_says_what_it_draws():
     steps = (Step("a_b = 1 m", 2.0), Step("c < d", -1.0), Step("3 other features", 0.5, True))
     case = Case("The riskiest alert", "e1", 0.62, -1.0, steps, 0.5, 0.4)

@@ -29,6 +29,10 @@ def bare(chart):
     return [ax.get_title("left") for ax in shown for a in (ax.xaxis, ax.yaxis) if not says_unit(a)]
 
 
+def titles(chart):
+    return [ax.get_title("left") for ax in chart.axes if ax.axison]
+
+
 def words(chart):
     "What a chart is called, and what it shows."
     (drawing,) = drawings(chart._repr_svg_())
@@ -146,7 +150,7 @@ def drifting():
 
 def test_evidence_is_of_nine_streams_three_in_a_row_the_ones_that_matter_first(drifting):
     chart = plots.evidence(drifting)
-    shown = [ax.get_title("left") for ax in chart.axes]
+    shown = titles(chart)
     names = [q.stream.name for q in drifting.questions]
     assert len(names) == 10 and len(shown) == 9 and {*shown} < {*names}
     assert {*shown[:3]} == {*plots.FIRST_STREAMS} and shown[3] == "x00"
@@ -170,3 +174,35 @@ def test_a_count_that_stays_at_nought_has_an_axis_and_others_some_room_above():
     (none,) = plots.history(metrics, ["alerts"], columns=1).axes
     (some,) = plots.history(metrics.assign(value=[5.0, 10, 0, 1]), ["alerts"], columns=1).axes
     assert none.get_ylim() == (0, 1) and some.get_ylim() == (0, pytest.approx(10.8))
+
+
+def test_features_are_ranked_by_how_far_they_moved_and_shown_in_their_bins(drifting):
+    effects = [shift.effect for shift in drifting.shifts]
+    ranked = plots.feature_ranking(drifting.shifts, 0.1)
+    assert [bar.get_width() for bar in ranked.axes[0].patches] == effects[::-1]
+    assert ranked.finding == "1 of 4 features moved by more than the tolerated 10.0%."
+    assert max(effects) == effects[0] > 0.1 > effects[1] and drifting.shifts[0].name == "x00"
+    binned = plots.feature_bins(drifting, limit=2)
+    assert titles(binned) == [f.name for f in drifting.shifts[:2]]
+    recent, reference, _ = drifting.vectors["x00"]
+    bars, line = binned.axes[0].patches, binned.axes[0].lines[0]
+    assert np.allclose([bar.get_height() for bar in bars], recent / recent.sum())
+    assert np.allclose(line.get_ydata(), reference / reference.sum())
+
+
+def test_streams_in_alarm_are_drawn_first_beside_what_is_expected(drifting):
+    chart = plots.stream_values(drifting, last=14)
+    assert [title.split()[0] for title in titles(chart)] == ["x00", "score", "label,", "positive"]
+    score = next(q for q in drifting.questions if q.stream.name == "score")
+    seen, expected = chart.axes[1].lines
+    assert np.array_equal(seen.get_ydata(), score.series[-14:], equal_nan=True)
+    assert np.array_equal(expected.get_ydata(), score.normal[-14:], equal_nan=True)
+    assert seen.get_xdata()[-1] == np.datetime64(drifting.days[-1])
+
+
+def test_bars_of_reasons_are_of_the_ten_features_that_are_named_most():
+    named = [f"f{often:02}" for often in range(1, 12) for _ in range(often)]
+    reasons = pd.DataFrame({"reason_1": named, "push_1": 0.5})
+    shares, pushes = plots.reason_bars(reasons).axes
+    assert [bar.get_width() for bar in shares.patches] == [often / 66 for often in range(2, 12)]
+    assert [bar.get_width() for bar in pushes.patches] == [0.5] * 10

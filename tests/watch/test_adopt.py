@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from conftest import MODEL, Bench, events
 
+from aiops_wb.cli import adopt as cli_of_adopt
 from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.log.catalog import open_snapshot
@@ -54,11 +55,14 @@ def seen(bench, day=START + timedelta(DAYS - 1), as_of=None):
     return View(open_snapshot(bench.data), MODEL, day, as_of, settings)
 
 
-def test_features_are_watched_from_the_day_after_its_reference(elsewhere, capsys):
+def test_features_are_watched_from_the_day_after_its_reference(elsewhere, capsys, monkeypatch):
+    monkeypatch.setattr(cli_of_adopt, "ENOUGH_DAYS", 35)
     before = seen(elsewhere)
     assert "features" in before.drift.unwatched and not before.drift.alarms
     assert adopt(elsewhere, *SPAN) == 0
-    assert "late v1 is adopted on 2026-01-01 to 2026-02-04 of the log" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "late v1 is adopted on 2026-01-01 to 2026-02-04 of the log" in said
+    assert "without a level" not in said
     after = seen(elsewhere)
     (alarm,) = after.drift.alarms
     assert (alarm.stream, alarm.kind) == ("x", "covariate")
@@ -68,8 +72,11 @@ def test_features_are_watched_from_the_day_after_its_reference(elsewhere, capsys
     assert "1 January 2026 to 4 February 2026" in held_against(after)
 
 
-def test_nothing_is_bet_on_the_days_that_it_is_held_against(elsewhere):
+def test_nothing_is_bet_on_the_days_that_it_is_held_against(elsewhere, capsys, monkeypatch):
+    monkeypatch.setattr(cli_of_adopt, "ENOUGH_DAYS", 36)
     adopt(elsewhere, *SPAN)
+    said = capsys.readouterr().out
+    assert "\n35 reference days have labels that count: with fewer than 36 it is not known" in said
     assert main(["reference", "rollback", "--model", MODEL, "--why", "as it began", "--data",
                  str(elsewhere.data)]) == 0  # fmt: skip
     for view in (seen(elsewhere), seen(elsewhere, REFERENCE[1])):

@@ -282,6 +282,16 @@ def morning(bench, now=datetime(2026, 3, 7, 2, tzinfo=UTC)):
     run(bench.data, bench.root / "reports", now, settings, show="none", say=lambda _: None)
 
 
+def test_a_table_says_how_far_each_feature_moved(watched):
+    with open_snapshot(watched.data) as log:
+        view = View(log, MODEL, date(2026, 3, 6))
+        (row,) = tables.feature_table(view).frame.to_dict("records")
+        (moved,) = view.drift.shifts
+    change = f"{moved.effect:.1%} ({moved.lower:.1%} to {moved.upper:.1%})"
+    assert (row["feature"], row["largest change"]) == ("x", change) and moved.effect > 0.5
+    assert row["missing, recent / reference"] == "0.0% / 0.0%" and row["never seen"] == "0.0%"
+
+
 def test_the_reference_is_how_training_rows_lie_in_their_bins(bench):
     rows, trained = registered(bench)
     with bench.store() as store:

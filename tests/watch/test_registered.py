@@ -1,6 +1,7 @@
 """What is kept of a registered version while a run lasts says the same as the log itself."""
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from aiops_wb.log.catalog import Reader
 from aiops_wb.models.registry import register
 from aiops_wb.models.training import train
 from aiops_wb.watch.figures import day_figures, drift_figures
-from aiops_wb.watch.registered import Versions
+from aiops_wb.watch.registered import Registered, Versions
 from aiops_wb.watch.view import View
 
 TRAINED = datetime(2026, 2, 20, tzinfo=UTC)
@@ -43,6 +44,13 @@ def figures(store, day, versions=None):
     settings = Settings(label_delay_days=1, recent_days=3)
     view = View(store, MODEL, day, settings=settings, versions=versions)
     return pd.concat([day_figures(view), drift_figures(view)], ignore_index=True)
+
+
+def test_held_out_figures_are_those_of_the_card_and_no_number_where_it_has_none():
+    known = Registered(None, MODEL, "v1")
+    known.__dict__["_row"] = SimpleNamespace(card={"metrics": {"roc_auc": 0.7, "pr_auc": None}})
+    figures = known.figures(0)
+    assert figures["roc_auc"] == 0.7 and np.isnan(figures["pr_auc"])
 
 
 def test_views_of_many_days_say_what_each_would_alone(log, monkeypatch):
