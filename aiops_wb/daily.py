@@ -1272,7 +1272,11 @@ def _said_of_own(morning, own):
 def _own(morning, own_runs, on_done):
     "Run reports of one's own and record how they ended: those of the package are told by now."
     where = morning.data, morning.reports
-    results = make_own_reports(*where, own_runs, morning.settings, on_done)
+    try:
+        results = make_own_reports(*where, own_runs, morning.settings, on_done)
+    except Exception as problem:  # whatever it is, the morning was made
+        results, own_runs = [_not_written("reports of one's own", problem)], []
+        morning.say(results[0].error)
     steps = [_ended(morning, *pair) for pair in zip(results, own_runs)]
     _record(morning, steps, _NOTHING_SENT)
     return results
