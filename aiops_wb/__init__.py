@@ -93,6 +93,7 @@ __all__ = [
     "ThresholdExplorer",
     "VennAbers",
     "View",
+    "Workbench",
     "calibrate",
     "certainty",
     "curve",

@@ -211,15 +211,20 @@ EXIT_CODES = """\
 
 
 def settings() -> Iterator[str]:
-    "Settings with their types and defaults."
-    told = {}
+    "Settings with their types and defaults, and what the names of types stand for."
+    told, named = {}, set()
     for kind in reversed(Settings.__mro__):
         if kind.__module__ == Settings.__module__:
             for node in _defined(kind).body:
                 if isinstance(node, ast.AnnAssign) and node.target.id in Settings.model_fields:
                     told[node.target.id] = ast.unparse(node)
+                    named |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     assert told.keys() == Settings.model_fields.keys()
     yield from (told[name] for name in sorted(told))
+    source = ast.parse(inspect.getsource(sys.modules[Settings.__module__]))
+    for node in (n for n in source.body if isinstance(n, ast.Assign)):
+        if node.targets[0].id in named:
+            yield ast.unparse(node)
 
 
 def addresses() -> Iterator[str]:

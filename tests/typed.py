@@ -35,6 +35,7 @@ from aiops_wb import (
     ThresholdExplorer,
     VennAbers,
     View,
+    Workbench,
     calibrate,
     certainty,
     curve,
@@ -132,3 +133,13 @@ def explore(data: Path) -> str:
     explorer = ThresholdExplorer(data, "m", site="north")
     assert_type(explorer.model, str)
     return explorer.propose("fewer calls")
+
+
+def analyse(data: Path) -> pd.DataFrame:
+    with Workbench(data) as wb:
+        assert_type(wb.models, tuple[str, ...])
+        late = wb["m"]
+        assert_type(late.day, date)
+        assert_type(late.threshold, float)
+        assert_type(late.performance().frame, pd.DataFrame)
+        return late.top(20).frame

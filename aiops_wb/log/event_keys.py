@@ -12,6 +12,7 @@ none, and keys that begin with the day keep the search to the files of few days.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from .duck import parquet
 from .gone import COLUMNS, DayFile, GoneReads
@@ -38,7 +39,7 @@ def keyed_rows(kind: str, paths: Sequence[str | Path]) -> str:
 class EventKeyReads(GoneReads):
     "Files and rows by the keys of events."
 
-    def keyed_files(self, kind: str, condition: str = "true", **values) -> list[DayFile]:
+    def keyed_files(self, kind: str, condition: str = "true", **values: Any) -> list[DayFile]:
         "The day files of a kind in which keys stand, that meet a condition (SQL) and are there."
         rows = self._rows(
             f"""
@@ -52,7 +53,7 @@ class EventKeyReads(GoneReads):
         return [file for file in files if file not in gone]
 
     def files_with_keys(
-        self, kind: str, keys: str, condition: str = "true", **values
+        self, kind: str, keys: str, condition: str = "true", **values: Any
     ) -> list[DayFile]:
         """The day files of a kind, those that are there, in whose range of keys some lie; `keys` is
         SQL with the columns low and high."""

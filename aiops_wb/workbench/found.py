@@ -35,7 +35,7 @@ class Workbench:
         day: date | str | None = None,
         as_of: datetime | str | None = None,
         config: str | Path | None = None,
-    ):
+    ) -> None:
         told = {"data": data, "config": config}
         settings = load_settings(**{k: Path(v) for k, v in told.items() if v is not None})
         self._day, self._as_of = day_of(day), instant_of(as_of)
@@ -113,10 +113,10 @@ class Workbench:
     def __enter__(self) -> "Workbench":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return sorted(name for name in super().__dir__() if not name.startswith("_"))
 
     def _ipython_key_completions_(self) -> list[str]:
