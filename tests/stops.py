@@ -214,6 +214,10 @@ def with_somebody(bench):
     "Cases, labels, a waiting file and a key; every second event is of one entity."
     with_cases(bench)
     logged(bench, days=1, per_day=4)
+    some = events(days=1, per_day=6, start=date(2026, 3, 18), seed=2, version="k")
+    bench.log(some, version="k", event_key="event of " + some.id)
+    with OutcomeLogger(bench.data / "spool", "test") as log:
+        log.log(event_key="event of " + some.id, label=some.label, observed_at=NOW - timedelta(1))
     (bench.data / "rejected").mkdir(exist_ok=True)
     (bench.data / "rejected" / "odd.csv").write_text("who\nnorth\nsouth\n")
 

@@ -17,7 +17,11 @@ from .duck import parquet
 from .gone import COLUMNS, DayFile, GoneReads
 from .schema import EMPTY
 
-__all__ = ["EventKeyReads", "keyed_rows"]
+__all__ = ["MOST", "EventKeyReads", "keyed_rows"]
+
+MOST = 1_000_000
+"""Rows that the labels of one event make of its predictions, or those of a delivery of theirs; more
+than that, and a key names something else than an event: a carrier, say."""
 
 _SAME = (
     "t.label = o.label AND t.observed_at = o.observed_at AND t.source IS NOT DISTINCT FROM o.source"
@@ -82,10 +86,13 @@ class EventKeyReads(GoneReads):
             WHERE event_key IS NOT NULL AND prediction_id IN (SELECT prediction_id FROM {table})"""
         )
 
-    def find_told(self, paths: Iterable[str | Path], labels: Iterable[Path] = ()) -> int:
+    def find_told(
+        self, paths: Iterable[str | Path], labels: Iterable[Path] = ()
+    ) -> tuple[int, list[str]]:
         """Fill the table `told` with the labels that were told of the events of predictions (paths
-        of their files) and are not theirs yet: columns of outcomes; how many there are. `labels`
-        are further files of outcomes."""
+        of their files) and are not theirs yet: columns of outcomes. How many there are, and the
+        keys that name no event (`MOST`), whose labels are left out. `labels` are further files of
+        outcomes."""
         new = keyed_rows("predictions", [self.root / path for path in paths])
         self.con.execute(
             f"""
@@ -101,21 +108,33 @@ class EventKeyReads(GoneReads):
         rows = keyed_rows("outcomes", [*(self.root / file.path for file in there), *labels])
         self.con.execute(
             f"""
+            CREATE OR REPLACE TEMP TABLE known_words AS
+            SELECT prediction_id, event_key, label, observed_at, source, batch_id FROM {rows}
+            SEMI JOIN new_events USING (event_key)"""
+        )
+        words = """
+            SELECT event_key, label, observed_at, source, min(batch_id) AS batch_id
+            FROM known_words GROUP BY ALL"""
+        none = self._column(
+            f"""
+            SELECT event_key FROM (SELECT event_key, count(*) AS n FROM new_events GROUP BY 1)
+            JOIN (SELECT event_key, count(*) AS m FROM ({words}) GROUP BY 1) USING (event_key)
+            WHERE n * m > {MOST} ORDER BY event_key"""
+        )
+        self.con.execute(
+            f"""
             CREATE OR REPLACE TEMP TABLE told AS
-            WITH known AS MATERIALIZED (
-                SELECT prediction_id, event_key, label, observed_at, source, batch_id FROM {rows}
-                SEMI JOIN new_events USING (event_key)),
-            words AS (
-                SELECT event_key, label, observed_at, source, min(batch_id) AS batch_id
-                FROM known GROUP BY ALL)
             SELECT n.prediction_id, t.label, t.observed_at, t.source, n.event_key, n.event_date,
                    t.batch_id
-            FROM new_events n JOIN words t USING (event_key)
-            ANTI JOIN known o
-                ON o.prediction_id = n.prediction_id AND o.event_key = n.event_key AND {_SAME}"""
+            FROM (FROM new_events WHERE event_key NOT IN (SELECT unnest($none::VARCHAR[]))) n
+            JOIN ({words}) t USING (event_key)
+            ANTI JOIN known_words o
+                ON o.prediction_id = n.prediction_id AND o.event_key = n.event_key AND {_SAME}""",
+            {"none": none},
         )
-        self.con.execute("DROP TABLE new_events")
-        return self._value("SELECT count(*) FROM told")
+        for table in ("new_events", "known_words"):
+            self.con.execute(f"DROP TABLE {table}")
+        return self._value("SELECT count(*) FROM told"), none
 
     def note_gone_events(self) -> None:
         """Fill the table `gone_keys` with the events all of whose predictions, and labels that name
@@ -128,7 +147,7 @@ class EventKeyReads(GoneReads):
             for kind in EMPTY
             if (files := self.keyed_files(kind, f"EXISTS ({places})"))
         ]
-        told = " UNION ALL ".join([*theirs, "SELECT NULL::VARCHAR WHERE false"])
+        told = " UNION ALL ".join([*theirs, "SELECT NULL::VARCHAR AS event_key WHERE false"])
         self.con.execute(
             f"CREATE OR REPLACE TEMP TABLE gone_keys AS SELECT DISTINCT event_key FROM ({told})"
         )

@@ -264,7 +264,7 @@ def _tell_events(store, now, owner, copies):
             WHERE path IN (SELECT unnest($labels::VARCHAR[]))"""
         near = store.files_with_keys("predictions", ranges, labels=list(labels))
         events += [file.path for file in near]
-    if not events or not store.find_told(events, labels.values()):
+    if not events or not store.find_told(events, labels.values())[0]:
         return
     batch = store.known_batch() + 1
     store.begin_files(batch, ())

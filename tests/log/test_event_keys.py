@@ -12,6 +12,7 @@ from conftest import Bench, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiops_wb.log import event_checks, event_keys
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.forgetting import find, forget
 from aiops_wb.log.forgotten import Forgotten
@@ -338,6 +339,20 @@ def test_files_of_others_name_events_in_any_form(bench, form):
     assert set(reasons(bench)) == {both}
 
 
+def test_what_labels_of_events_are_mapped_from_is_no_feature_of_the_models_that_come(bench):
+    path = bench.root / "told.csv"
+    path.write_text(f"flight,y,seen\nk1,1,{SEEN}\n")
+    mapping = {"event_key": "flight", "label": "y", "observed_at": "seen"}
+    with bench.store() as store:
+        ingest_file(store, NOW, "test", path, "outcomes", mapping)
+    predict(bench, ["p1"], ["k1"], features={"y": [1.0], "x": [2.0]})
+    predict(bench, ["q1"], ["k2"], "b", features={"y": [1.0]})
+    bench.ingest()
+    with bench.store() as store:
+        assert store.outcomes_among("a", ["y", "x"]) == ["y"]
+        assert store.outcomes_among("b", ["y"]) == []
+
+
 def test_a_file_without_ids_and_keys_is_refused_with_both_ways(bench):
     path = bench.root / "labels.csv"
     path.write_text(f"label,observed_at\n1,{SEEN}\n")
@@ -531,6 +546,23 @@ def test_a_history_is_labelled_by_events_as_it_was_known_and_other_models_are_le
             {"p1": 1, "p2": 0, "p9": 1},
         )
     assert findings(bench) == []
+
+
+def test_what_names_no_event_makes_no_flood_of_labels(bench, monkeypatch):
+    for module in (event_checks, event_keys):
+        monkeypatch.setattr(module, "MOST", 500)
+    ids, seen = [f"p{i}" for i in range(240)], pd.date_range(SEEN, periods=5, freq="h")
+    predict(bench, ids, ["UA"] * 240)
+    bench.ingest()
+    for one in ("UA", "k"):
+        with OutcomeLogger(bench.data / "spool", "test", flush_seconds=None) as log:
+            log.log(event_key=[one] * 5, label=[0, 1, 1, 0, 1], observed_at=seen)
+    taken = bench.ingest()
+    assert (taken.loaded, taken.unmatched) == (5, 1)
+    assert "its 5 labels are of 1,200 predictions by event_key" in taken.refused[0]
+    predict(bench, [f"q{i}" for i in range(240)], ["k"] * 240, "b")
+    assert "event_key 'k' names no single event" in bench.ingest().notes[0]
+    assert known(bench) == {}
 
 
 def test_two_models_on_the_same_events(bench):
