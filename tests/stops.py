@@ -37,7 +37,7 @@ from aiops_wb.log.acts import hand_in
 from aiops_wb.log.backup_files import backups, read_manifest, verify_backup
 from aiops_wb.log.promises import Promise
 from aiops_wb.log.pseudonyms import made_key
-from aiops_wb.log.spool import PredictionLogger
+from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.log.tokens import make_token
 from aiops_wb.stats.counts import ScoreCounts
@@ -214,6 +214,10 @@ def with_somebody(bench):
     "Cases, labels, a waiting file and a key; every second event is of one entity."
     with_cases(bench)
     logged(bench, days=1, per_day=4)
+    some = events(days=1, per_day=6, start=date(2026, 3, 18), seed=2, version="k")
+    bench.log(some, version="k", event_key="event of " + some.id)
+    with OutcomeLogger(bench.data / "spool", "test") as log:
+        log.log(event_key="event of " + some.id, label=some.label, observed_at=NOW - timedelta(1))
     (bench.data / "rejected").mkdir(exist_ok=True)
     (bench.data / "rejected" / "odd.csv").write_text("who\nnorth\nsouth\n")
 
@@ -282,6 +286,27 @@ def spelt_otherwise(bench):
     (bench.data / "spool" / "outcomes" / "l.csv").write_text(
         "prediction_id,label,observed_at\n" + late
     )
+
+
+def of_events(bench):
+    "Labels of events of which some predictions are there, some come with them and some never do."
+    at = "2026-03-18T00:00:00Z"
+
+    def predict(model, keys):
+        with PredictionLogger(bench.data / "spool", model, "v1", threshold=0) as log:
+            ids = [f"{model}-{key}" for key in keys]
+            log.log([0.5] * len(keys), [at] * len(keys), prediction_id=ids, event_key=keys)
+
+    def tell(keys, label, at=at):
+        with OutcomeLogger(bench.data / "spool", "test") as log:
+            log.log(event_key=keys, label=[label] * len(keys), observed_at=at)
+
+    keys = [f"k{i:02d}" for i in range(30)]
+    predict("late", keys[:20])
+    tell(keys[15:], 1)
+    bench.ingest(NOW - timedelta(1))
+    predict("early", keys[10:25])  # some of these events have a label
+    tell(keys[:5] + keys[16:18], 0, "2026-03-19T00:00:00Z")
 
 
 def of_ones_own(bench, model="late", prefix="own"):
@@ -370,6 +395,7 @@ COMMANDS = {
     "undecided": Command(("ingest",), undecided),
     "explored": Command(("daily", "--reports", "none"), explored, TO_FILE + "explore = 0.2\n"),
     "spelling": Command(("ingest",), spelt_otherwise),
+    "events": Command(("ingest",), of_events),
     "file": Command(OWN, of_ones_own, again=True),
     "history": Command(PAST, of_elsewhere),
     "features": Command(

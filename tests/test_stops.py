@@ -26,6 +26,7 @@ LONG = {
     "close",
     "comment",
     "dial",
+    "events",
     "explored",
     "features",
     "guard",

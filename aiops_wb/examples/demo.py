@@ -185,7 +185,8 @@ def _unlogged(store, one, rows, first, last, version=None):
 
 
 def _identity(rows):
-    return {name: rows[name].to_numpy() for name in ("prediction_id", "entity_id", "site_id")}
+    named = {name: rows[name].to_numpy() for name in ("prediction_id", "entity_id", "site_id")}
+    return named | {"event_key": rows.event_id.to_numpy()}
 
 
 def _log_outcomes(replay, first, last):

@@ -1,9 +1,14 @@
 """Labels that are told of events: which predictions they are of, and which are known already."""
 
-from .event_keys import keyed_rows
+from .errors import StoreError
+from .event_keys import MOST, keyed_rows
 from .store import Store
 
-__all__ = ["find_events", "mark_known", "of_events", "reject_by_row"]
+__all__ = ["NoEvents", "find_events", "mark_known", "of_events", "reject_by_row"]
+
+
+class NoEvents(StoreError):
+    "What is delivered as the keys of events names something else."
 
 
 def find_events(store: Store, model: str | None) -> bool:
@@ -15,6 +20,7 @@ def find_events(store: Store, model: str | None) -> bool:
         return False
     events = "(SELECT * FROM staged WHERE event_key IS NOT NULL AND reason IS NULL)"
     store.find_events(events, model)
+    _require_events(con, events)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE doubtful AS
@@ -33,6 +39,21 @@ def find_events(store: Store, model: str | None) -> bool:
         FROM keyed ANTI JOIN predicted USING (prediction_id)"""
     )
     return True
+
+
+def _require_events(con, events):
+    "NoEvents where labels name far more predictions than labels of events do."
+    ((told, rows),) = con.execute(
+        f"""
+        SELECT sum(n)::BIGINT, coalesce(sum(n * m), 0)::BIGINT
+        FROM (SELECT event_key, count(*) AS n FROM {events} GROUP BY 1)
+        LEFT JOIN (SELECT event_key, count(*) AS m FROM keyed GROUP BY 1) USING (event_key)"""
+    ).fetchall()
+    if rows > max(MOST, 100 * told):
+        raise NoEvents(
+            f"its {told:,} labels are of {rows:,} predictions by event_key: a key names one event, "
+            "map the column that does."
+        )
 
 
 def _refuse_other_events(store):

@@ -17,20 +17,16 @@ from .duck import parquet
 from .gone import COLUMNS, DayFile, GoneReads
 from .schema import EMPTY
 
-__all__ = ["EventKeyReads", "KEYED", "keyed_rows"]
+__all__ = ["MOST", "EventKeyReads", "keyed_rows"]
+
+MOST = 1_000_000
+"""Rows that the labels of one event make of its predictions, or those of a delivery of theirs; more
+than that, and a key names something else than an event: a carrier, say."""
 
 _SAME = (
     "t.label = o.label AND t.observed_at = o.observed_at AND t.source IS NOT DISTINCT FROM o.source"
 )
-KEYED = {
-    "prediction_id": "VARCHAR",
-    "event_date": "DATE",
-    "tenant": "VARCHAR",
-    "model": "VARCHAR",
-    "version": "VARCHAR",
-    "event_key": "VARCHAR",
-}
-"Columns of the predictions of some events."
+_KEYED = "prediction_id, event_date, tenant, model, version, event_key"
 
 
 def keyed_rows(kind: str, paths: Sequence[str | Path]) -> str:
@@ -42,16 +38,12 @@ def keyed_rows(kind: str, paths: Sequence[str | Path]) -> str:
 class EventKeyReads(GoneReads):
     "Files and rows by the keys of events."
 
-    def files_with_keys(
-        self, kind: str, keys: str, condition: str = "true", **values
-    ) -> list[DayFile]:
-        """The day files of a kind, those that are there, in whose range of keys some lie; `keys` is
-        SQL with the columns low and high."""
+    def keyed_files(self, kind: str, condition: str = "true", **values) -> list[DayFile]:
+        "The day files of a kind in which keys stand, that meet a condition (SQL) and are there."
         rows = self._rows(
             f"""
             SELECT {COLUMNS} FROM data_files
-            WHERE kind = $kind AND min_key IS NOT NULL AND {condition} AND EXISTS (
-                SELECT 1 FROM ({keys}) AS ranges WHERE min_key <= high AND max_key >= low)
+            WHERE kind = $kind AND min_key IS NOT NULL AND {condition}
             ORDER BY batch_id, path""",
             {"kind": kind} | values,
         )
@@ -59,28 +51,33 @@ class EventKeyReads(GoneReads):
         gone = self.gone(files)
         return [file for file in files if file not in gone]
 
+    def files_with_keys(
+        self, kind: str, keys: str, condition: str = "true", **values
+    ) -> list[DayFile]:
+        """The day files of a kind, those that are there, in whose range of keys some lie; `keys` is
+        SQL with the columns low and high."""
+        near = f"SELECT 1 FROM ({keys}) AS ranges WHERE min_key <= high AND max_key >= low"
+        return self.keyed_files(kind, f"{condition} AND EXISTS ({near})", **values)
+
     def find_events(self, source: str, model: str | None = None) -> None:
         """Fill the table `keyed` with the predictions (of one model) of the events that rows of a
         source (SQL with event_key and filename) are about."""
-        columns = ", ".join(f"{name} {kind}" for name, kind in KEYED.items())
-        self.con.execute(f"CREATE OR REPLACE TEMP TABLE keyed ({columns})")
         ranges = f"""
             SELECT min(event_key) AS low, max(event_key) AS high FROM {source} GROUP BY filename"""
         of_model = "true" if model is None else "model = $model"
         values = {} if model is None else {"model": model}
         files = self.files_with_keys("predictions", ranges, of_model, **values)
-        if files:
-            rows = parquet(self.root / file.path for file in files)
-            self.con.execute(
-                f"""
-                INSERT INTO keyed SELECT {", ".join(KEYED)} FROM {rows}
-                SEMI JOIN (SELECT DISTINCT event_key FROM {source}) USING (event_key)"""
-            )
+        self.con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE keyed AS
+            SELECT {_KEYED} FROM {self._rows_in("predictions", files)}
+            SEMI JOIN (SELECT DISTINCT event_key FROM {source}) USING (event_key)"""
+        )
 
     def find_keys_of(self, table: str) -> None:
         "Fill the table `their_keys` with the keys of the predictions of a table that have one."
         places = f"SELECT 1 FROM {table} WHERE prediction_id BETWEEN min_id AND max_id"
-        keyed = self._files_where("predictions", f"min_key IS NOT NULL AND EXISTS ({places})")
+        keyed = self.keyed_files("predictions", f"EXISTS ({places})")
         rows = self._rows_in("predictions", keyed)
         self.con.execute(
             f"""
@@ -89,9 +86,13 @@ class EventKeyReads(GoneReads):
             WHERE event_key IS NOT NULL AND prediction_id IN (SELECT prediction_id FROM {table})"""
         )
 
-    def find_told(self, paths: Iterable[str]) -> int:
+    def find_told(
+        self, paths: Iterable[str | Path], labels: Iterable[Path] = ()
+    ) -> tuple[int, list[str]]:
         """Fill the table `told` with the labels that were told of the events of predictions (paths
-        of their files) and are not theirs yet: columns of outcomes; how many there are."""
+        of their files) and are not theirs yet: columns of outcomes. How many there are, and the
+        keys that name no event (`MOST`), whose labels are left out. `labels` are further files of
+        outcomes."""
         new = keyed_rows("predictions", [self.root / path for path in paths])
         self.con.execute(
             f"""
@@ -104,24 +105,36 @@ class EventKeyReads(GoneReads):
             "GROUP BY event_date"
         )
         there = self.files_with_keys("outcomes", ranges)
-        rows = keyed_rows("outcomes", [self.root / file.path for file in there])
+        rows = keyed_rows("outcomes", [*(self.root / file.path for file in there), *labels])
+        self.con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE known_words AS
+            SELECT prediction_id, event_key, label, observed_at, source, batch_id FROM {rows}
+            SEMI JOIN new_events USING (event_key)"""
+        )
+        words = """
+            SELECT event_key, label, observed_at, source, min(batch_id) AS batch_id
+            FROM known_words GROUP BY ALL"""
+        none = self._column(
+            f"""
+            SELECT event_key FROM (SELECT event_key, count(*) AS n FROM new_events GROUP BY 1)
+            JOIN (SELECT event_key, count(*) AS m FROM ({words}) GROUP BY 1) USING (event_key)
+            WHERE n * m > {MOST} ORDER BY event_key"""
+        )
         self.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE told AS
-            WITH known AS MATERIALIZED (
-                SELECT prediction_id, event_key, label, observed_at, source, batch_id FROM {rows}
-                SEMI JOIN new_events USING (event_key)),
-            words AS (
-                SELECT event_key, label, observed_at, source, min(batch_id) AS batch_id
-                FROM known GROUP BY ALL)
             SELECT n.prediction_id, t.label, t.observed_at, t.source, n.event_key, n.event_date,
                    t.batch_id
-            FROM new_events n JOIN words t USING (event_key)
-            ANTI JOIN known o
-                ON o.prediction_id = n.prediction_id AND o.event_key = n.event_key AND {_SAME}"""
+            FROM (FROM new_events WHERE event_key NOT IN (SELECT unnest($none::VARCHAR[]))) n
+            JOIN ({words}) t USING (event_key)
+            ANTI JOIN known_words o
+                ON o.prediction_id = n.prediction_id AND o.event_key = n.event_key AND {_SAME}""",
+            {"none": none},
         )
-        self.con.execute("DROP TABLE new_events")
-        return self._value("SELECT count(*) FROM told")
+        for table in ("new_events", "known_words"):
+            self.con.execute(f"DROP TABLE {table}")
+        return self._value("SELECT count(*) FROM told"), none
 
     def note_gone_events(self) -> None:
         """Fill the table `gone_keys` with the events all of whose predictions, and labels that name
@@ -132,12 +145,12 @@ class EventKeyReads(GoneReads):
             f"SELECT event_key FROM {self._rows_in(kind, files)} "
             f"WHERE event_key IS NOT NULL AND prediction_id IN {ids}"
             for kind in EMPTY
-            if (files := self._files_where(kind, f"min_key IS NOT NULL AND EXISTS ({places})"))
+            if (files := self.keyed_files(kind, f"EXISTS ({places})"))
         ]
-        self.con.execute("CREATE OR REPLACE TEMP TABLE gone_keys (event_key VARCHAR)")
-        if theirs:
-            told = " UNION ALL ".join(theirs)
-            self.con.execute(f"INSERT INTO gone_keys SELECT DISTINCT event_key FROM ({told})")
+        told = " UNION ALL ".join([*theirs, "SELECT NULL::VARCHAR AS event_key WHERE false"])
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE gone_keys AS SELECT DISTINCT event_key FROM ({told})"
+        )
         self.leave_out_held("gone_keys", f"prediction_id NOT IN {ids}")
 
     def leave_out_held(self, table: str, condition: str) -> None:
@@ -145,37 +158,16 @@ class EventKeyReads(GoneReads):
         name one, are about, of those that meet a condition (SQL)."""
         if not self._value(f"SELECT count(*) FROM {table}"):
             return
-        ranges = f"SELECT event_key AS low, event_key AS high FROM {table}"
+        ranges, con = f"SELECT event_key AS low, event_key AS high FROM {table}", self.con
         for kind in EMPTY:
             files = self.files_with_keys(kind, ranges)
-            self.con.execute(
+            con.execute(
                 f"""
                 DELETE FROM {table} WHERE event_key IN (
                     SELECT event_key FROM {self._rows_in(kind, files)}
                     WHERE event_key IS NOT NULL AND prediction_id IS NOT NULL AND {condition})"""
             )
 
-    def _files_where(self, kind, condition):
-        "The day files of a kind that meet a condition (SQL) and are there."
-        rows = self._rows(
-            f"""
-            SELECT {COLUMNS} FROM data_files WHERE kind = $kind AND {condition}
-            ORDER BY batch_id, path""",
-            {"kind": kind},
-        )
-        files = [DayFile(*row) for row in rows]
-        gone = self.gone(files)
-        return [file for file in files if file not in gone]
-
     def _rows_in(self, kind, files):
         "Rows of day files as SQL."
         return keyed_rows(kind, [self.root / file.path for file in files])
-
-    def keyed_paths(self, kind: str) -> set[str]:
-        "The paths of the day files of a kind in which keys of events stand."
-        return set(
-            self._column(
-                "SELECT path FROM data_files WHERE kind = $kind AND min_key IS NOT NULL",
-                {"kind": kind},
-            )
-        )

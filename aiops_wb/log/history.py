@@ -31,7 +31,8 @@ def choices(
     """What was said of the file of predictions and of that of outcomes; `together`: they are one.
 
     The same words serve for both, but where a column is called otherwise in the file of outcomes
-    (`outcome_mapping`). StoreError for a name that neither has.
+    (`outcome_mapping`), and for `event_key`: labels that are told of events say so there.
+    StoreError for a name that neither has.
     """
     known = {name for columns in COLUMNS.values() for name in columns}
     for name in (*constants, *mapping, *(outcome_mapping or {})):
@@ -41,8 +42,7 @@ def choices(
         raise StoreError(f"--model {model} and --set model={constants['model']} are two models.")
     told = {}
     for kind, columns in COLUMNS.items():
-        # a file of labels alone rarely says when their predictions were made, and need not
-        read = set(columns) - ({"predicted_at"} if kind == "outcomes" else set())
+        read = set(columns) - (_not_shared(outcome_mapping or {}) if kind == "outcomes" else set())
         own = mapping if together else {n: c for n, c in mapping.items() if n in read}
         given = {name: value for name, value in constants.items() if name in columns}
         told[kind] = Choice(dict(own), given)
@@ -54,6 +54,14 @@ def choices(
         ),
         "outcomes": Choice(outcomes.mapping | (outcome_mapping or {}), outcomes.constants),
     }
+
+
+def _not_shared(outcome_mapping):
+    "What the words for predictions do not say of a file of outcomes as well."
+    # a file of labels alone rarely says when their predictions were made, and need not; one that
+    # names events is said to, and has no ids then unless that is said, too
+    by_event = "event_key" in outcome_mapping and "prediction_id" not in outcome_mapping
+    return {"predicted_at", "event_key", *(["prediction_id"] if by_event else [])}
 
 
 class _AsKnown(AtOnce):

@@ -31,6 +31,7 @@ from .day_files import write_day_files, write_told
 from .delivered import Delivered, column_types, content_id, from_file, from_spool
 from .duck import parquet, source, target
 from .errors import StoreError
+from .event_checks import NoEvents
 from .feature_types import FeatureTypes
 from .leftovers import finish_leftovers
 from .reading import ReadOptions, shown
@@ -246,7 +247,10 @@ def load_file(
     "Load a file that was read; `known`: since when its rows are."
     with _limited(store.con, options):
         known = known or AtOnce(options.risk_cuts)
-        loaded = _load(store, kind, [delivered], types, now, owner, known)
+        try:
+            loaded = _load(store, kind, [delivered], types, now, owner, known)
+        except NoEvents as error:
+            raise StoreError(_reason(delivered.path, error)) from None
         if kind == "predictions":
             loaded += _match_waiting(store, types, now, owner)
         return loaded
@@ -365,10 +369,10 @@ def _loaded(store, kind, deliveries, types, now, owner, known, also):
     store.begin_files(store.known_batch() + 1, (delivered.path for delivered in deliveries))
     files = known.write(store, kind, groups)
     loaded = loaded_outcomes(con) if by_event else int(files.rows.sum())
-    told = _told_before(store, kind, files)
+    told, no_events = _told_before(store, kind, files)
     if told:
         files = pd.concat([files, known.write_told(store)], ignore_index=True)
-        notes.append(_said_of_told(told))
+    notes += _said_of_told(told, no_events)
     known.commit(
         store,
         kind,
@@ -403,15 +407,23 @@ def _loaded(store, kind, deliveries, types, now, owner, known, also):
 
 
 def _told_before(store, kind, files):
-    "How many labels were told of the events of new predictions before they came (table `told`)."
+    """How many labels were told of the events of new predictions before they came (table `told`),
+    and keys that name no event."""
     keyed = files.min_key.notna() if kind == "predictions" else None
-    return store.find_told(files.path[keyed]) if keyed is not None and keyed.any() else 0
+    return store.find_told(files.path[keyed]) if keyed is not None and keyed.any() else (0, [])
 
 
-def _said_of_told(n):
-    "A sentence about labels that waited for other predictions of their events."
-    what = "1 label that was" if n == 1 else f"{n:,} labels that were"
-    return f"{what} told of an event before a prediction of it came: known by event_key"
+def _said_of_told(n, no_events):
+    "Sentences about labels that were told of events before these predictions of them came."
+    if n:
+        what = "1 label that was" if n == 1 else f"{n:,} labels that were"
+        yield f"{what} told of an event before a prediction of it came: known by event_key"
+    if no_events:
+        some = ", ".join(map(repr, no_events[:5]))
+        yield (
+            f"event_key {some} names no single event, so many predictions and labels have it: the "
+            "labels that were told of it are not those of these predictions"
+        )
 
 
 def _said_of(store, found):
@@ -462,7 +474,7 @@ def _load_or_set_aside(store, kind, chunk, types, now, owner, known):
         return Ingested()
     try:
         result = _load(store, kind, chunk, types, now, owner, known)
-    except (duckdb.OutOfMemoryException, Held) as error:
+    except (duckdb.OutOfMemoryException, Held, NoEvents) as error:
         return _load_alone(store, kind, chunk, error, types, now, owner, known)
     except duckdb.Error as error:
         damaged = _damaged(store.con, chunk)
@@ -491,6 +503,8 @@ def _load_alone(store, kind, chunk, error, types, now, owner, known):
         path = chunk[0].path
         if isinstance(error, Held):
             return Ingested(passed_over=(f"{shown(path.name)} waits: {error}",))
+        if isinstance(error, NoEvents):
+            return _set_aside(store, kind, path, _reason(path, error), now, owner)
         reason = (
             f"{shown(path.name)} needs more memory than is allowed: split it, or raise "
             f"memory_limit ({str(error).splitlines()[0]})"

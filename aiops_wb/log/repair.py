@@ -205,12 +205,13 @@ def from_copies(store: Store, now: datetime, owner: str, folder: Path) -> list[s
     told, back = [], []
     if None in gone.values():  # recorded as lost: that it is back is recorded, too
         store.require_whole_trail()
+    whole = {file: _whole_copy(store, folder, file) for file in gone}
+    _tell_events(store, now, owner, {file: copy for file, copy in whole.items() if copy})
     for file, problem in gone.items():
-        copy = next((p for p in _copies(folder, file) if holds(store.con, p, file)), None)
-        if copy is None:
+        if whole[file] is None:
             told.append(f"{folder} has no whole copy of {file.path}")
             continue
-        _put_back(store.root / file.path, copy)
+        _put_back(store.root / file.path, whole[file])
         back.append(file)
         if problem is None:
             why = "taken in again from a copy"
@@ -219,6 +220,11 @@ def from_copies(store: Store, now: datetime, owner: str, folder: Path) -> list[s
     if back:
         _count_again(store, now, owner, back)
     return told
+
+
+def _whole_copy(store, folder, file):
+    "A copy of a day file that is what the catalog says of it; None where there is none."
+    return next((path for path in _copies(folder, file) if holds(store.con, path, file)), None)
 
 
 def _copies(folder: Path, file: DayFile) -> Iterator[Path]:
@@ -242,19 +248,30 @@ def _count_again(store, now, owner, files):
     "Count the days of files anew: what came for them meanwhile was not counted with them."
     days = {file.day for file in files if file.day is not None}
     keys = {f[1:5] for day in days for f in store.day_files(kind="predictions", event_date=day)}
-    told = _told_meanwhile(store, files)
-    store.commit_batch("predictions", now, owner, touched=keys, **told)
+    store.commit_batch("predictions", now, owner, touched=keys)
 
 
-def _told_meanwhile(store, files):
-    "Labels that were told of the events of predictions while their files were gone."
-    keyed = store.keyed_paths("predictions")
-    back = [file.path for file in files if file.path in keyed]
-    if not back or not store.find_told(back):
-        return {}
+def _tell_events(store, now, owner, copies):
+    """Labels that predictions and their events did not find while files (with their copies) were
+    gone: before these are back, so that whoever is stopped finds them gone again."""
+    keyed = store._column("SELECT path FROM data_files WHERE min_key IS NOT NULL")
+    copies = {file: copy.resolve() for file, copy in copies.items() if file.path in set(keyed)}
+    labels = {file.path: copy for file, copy in copies.items() if file.kind == "outcomes"}
+    events = [copy for file, copy in copies.items() if file.kind == "predictions"]
+    if labels:
+        ranges = """
+            SELECT min_key AS low, max_key AS high FROM data_files
+            WHERE path IN (SELECT unnest($labels::VARCHAR[]))"""
+        near = store.files_with_keys("predictions", ranges, labels=list(labels))
+        events += [file.path for file in near]
+    if not events or not store.find_told(events, labels.values())[0]:
+        return
     batch = store.known_batch() + 1
     store.begin_files(batch, ())
-    return {"files": write_told(store, batch)}
+    files = write_told(store, batch)
+    days = set(files.event_date)
+    keys = {f[1:5] for f in store.day_files(kind="predictions") if f.day in days}
+    store.commit_batch("predictions", now, owner, touched=keys, files=files)
 
 
 def record_lost(

@@ -50,8 +50,8 @@ class SameEventReads(EventReads, EventKeyReads):
         """
         apart = timedelta(days_apart)
         period = first - apart, last + apart
-        files = self._keyed_files(a, first, last, as_of, tenant)
-        others = self._keyed_files(b, *period, as_of, tenant) if files else []
+        files = self._of_events(a, first, last, as_of, tenant)
+        others = self._of_events(b, *period, as_of, tenant) if files else []
         if not files or not others:
             return _nothing(self._without_keys(a if not files else b, as_of, tenant))
         sides = [self._last_of_each(files), self._last_of_each(others)]
@@ -62,9 +62,11 @@ class SameEventReads(EventReads, EventKeyReads):
         found.attrs["reason"] = ""
         return found
 
-    def _keyed_files(self, model, first, last, as_of, tenant):
+    def _of_events(self, model, first, last, as_of, tenant):
         "Files of predictions of a model on some days in which keys stand."
-        keyed = self.keyed_paths("predictions")
+        keyed = {
+            file.path for file in self.keyed_files("predictions", "model = $model", model=model)
+        }
         files = self.files(
             "predictions",
             model=model,

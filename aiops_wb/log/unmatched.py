@@ -17,7 +17,7 @@ class UnmatchedReads(BatchReads, EventKeyReads):
         waiting = self._waiting_labels()
         if not waiting:
             return 0, []
-        rows = keyed_rows("outcomes", waiting)
+        rows, events = keyed_rows("outcomes", waiting), self._waiting_events()
         labels = f"SELECT prediction_id, batch_id FROM {rows} WHERE prediction_id IS NOT NULL"
         ids = f"SELECT prediction_id, min(batch_id) AS batch FROM ({labels}) GROUP BY prediction_id"
         meant = f"SELECT prediction_id AS told, prediction_id FROM ({ids}) UNION ALL "
@@ -34,19 +34,23 @@ class UnmatchedReads(BatchReads, EventKeyReads):
         found = self._rows(
             f"""
             SELECT prediction_id, count(*) OVER () FROM (
-                SELECT prediction_id, batch FROM ({ids}) UNION ALL {self._waiting_events(rows)})
+                SELECT prediction_id, batch FROM ({ids}) {events})
             ORDER BY batch, prediction_id LIMIT {int(examples)}"""
         )
         return (found[0][1], [name for name, _ in found]) if found else (0, [])
 
-    def _waiting_events(self, rows):
-        "Events that have a label and no prediction, of rows (SQL) that wait, as SQL."
+    def _waiting_events(self):
+        "Events that have a label and no prediction, as SQL to go on with; empty where none waits."
+        waiting = self.keyed_files("outcomes", "event_date IS NULL")
+        if not waiting:
+            return ""
+        rows = keyed_rows("outcomes", [self.root / file.path for file in waiting])
         told = f"SELECT event_key, batch_id FROM {rows} WHERE prediction_id IS NULL"
         ranges = f"SELECT event_key AS low, event_key AS high FROM ({told})"
         near = self.files_with_keys("predictions", ranges)
         there = keyed_rows("predictions", [self.root / file.path for file in near])
         return f"""
-            SELECT 'event_key ' || event_key, min(batch_id) FROM ({told})
+            UNION ALL SELECT 'event_key ' || event_key, min(batch_id) FROM ({told})
             ANTI JOIN {there} AS p USING (event_key) GROUP BY event_key"""
 
     def labels_spelt_otherwise(self) -> str | None:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from html import escape
 from math import isnan
 from pathlib import Path
+from typing import overload
 
 import pandas as pd
 
@@ -29,6 +30,12 @@ class Answer:
     says: str
     frame: pd.DataFrame = field(repr=False)
     notes: tuple[str, ...] = ()
+
+    @overload
+    def to_csv(self, path: None = None) -> str: ...
+
+    @overload
+    def to_csv(self, path: str | Path) -> Path: ...
 
     def to_csv(self, path: str | Path | None = None) -> Path | str:
         """Write all rows with exact values, as RFC 4180 has them, into a file; without one they are

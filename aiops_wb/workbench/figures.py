@@ -1,6 +1,6 @@
 """How good a model was over some days, and at every threshold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from math import nan
@@ -115,7 +115,9 @@ def performance(
     frame = pd.DataFrame(rows, columns=["figure", "value", "lower", "upper", "n"])
     frame.insert(1, "title", [metric(name).title for name in names])
     score = view.probability(points)
-    says = f"{_whose(view, first, last)}, at the threshold {score:.3f}. {_labelled(whole)}"
+    says = (
+        f"{_whose(view, first, last)}, at the threshold {score:.3f}. {_labelled(by_day.values())}"
+    )
     return Figures(
         says,
         frame,
@@ -155,13 +157,12 @@ def curves(
     areas = pd.DataFrame([_areas(name, of, last) for name, of in shown_of.items()])
     frame = pd.concat([_rates(name, of) for name, of in shown_of.items()], ignore_index=True)
     notes = [*asked.notes(), *_late(view, last), *_partly(view)]
-    if by in ("site", "tenant") or by is None:
+    if by != "version":
         notes += _others(view, first, last)
     if len(named) > most:
         notes.append(f"The {most} largest of {len(named)} {by}s are shown.")
-    whole = total(c for of in shown_of.values() for c in of.values())
     told = f"{_whose(view, first, last, by == 'version')}{f', by {by}' if by else ''}"
-    says = f"{told}. {_labelled(whole)}"
+    says = f"{told}. {_labelled(c for of in apart.values() for c in of.values())}"
     return Curves(says, frame, tuple(notes), areas, by)
 
 
@@ -224,8 +225,9 @@ def _whose(view, first, last, every: bool = False):
     )
 
 
-def _labelled(whole: ScoreCounts) -> str:
-    n, labelled, positive = whole.total
+def _labelled(counts: Iterable[ScoreCounts]) -> str:
+    "How many events there are, and what is known of them; of whatever grids."
+    n, labelled, positive = np.sum([(0, 0, 0), *(of.total for of in counts)], axis=0)
     if not n:
         return "No event of it was scored on these days."
     if not labelled:

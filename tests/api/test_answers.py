@@ -184,7 +184,8 @@ def test_events_are_decided_by_what_is_in_force(client):
 
 def test_events_are_logged_only_where_that_is_asked_for(tmp_path):
     bench = copy(tmp_path / "data")
-    body = {"model": MODEL, "events": [{"features": {"x": 2.0}, "prediction_id": "of-api"}]}
+    event = {"features": {"x": 2.0}, "prediction_id": "of-api", "event_key": "arrival 17"}
+    body = {"model": MODEL, "events": [event]}
     body |= {"log": True, "at": "2026-03-03T09:00:00+02:00"}
     with client_of(app_of(bench)) as client:
         assert client.post("/decide", json=body).json()["logged"] is True
@@ -193,6 +194,7 @@ def test_events_are_logged_only_where_that_is_asked_for(tmp_path):
     with bench.store() as log:
         event = log.event("of-api", MODEL).iloc[0]
     assert str(event.predicted_at) == "2026-03-03 07:00:00+00:00" and event.route == "alert"
+    assert event.event_key == "arrival 17"
 
 
 def test_an_answer_is_told_again_only_when_it_is_another(tmp_path):

@@ -12,6 +12,7 @@ from conftest import Bench, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiops_wb.log import event_checks, event_keys
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.forgetting import find, forget
 from aiops_wb.log.forgotten import Forgotten
@@ -338,6 +339,20 @@ def test_files_of_others_name_events_in_any_form(bench, form):
     assert set(reasons(bench)) == {both}
 
 
+def test_what_labels_of_events_are_mapped_from_is_no_feature_of_the_models_that_come(bench):
+    path = bench.root / "told.csv"
+    path.write_text(f"flight,y,seen\nk1,1,{SEEN}\n")
+    mapping = {"event_key": "flight", "label": "y", "observed_at": "seen"}
+    with bench.store() as store:
+        ingest_file(store, NOW, "test", path, "outcomes", mapping)
+    predict(bench, ["p1"], ["k1"], features={"y": [1.0], "x": [2.0]})
+    predict(bench, ["q1"], ["k2"], "b", features={"y": [1.0]})
+    bench.ingest()
+    with bench.store() as store:
+        assert store.outcomes_among("a", ["y", "x"]) == ["y"]
+        assert store.outcomes_among("b", ["y"]) == []
+
+
 def test_a_file_without_ids_and_keys_is_refused_with_both_ways(bench):
     path = bench.root / "labels.csv"
     path.write_text(f"label,observed_at\n1,{SEEN}\n")
@@ -458,7 +473,14 @@ def test_a_log_with_events_verifies_and_a_file_that_comes_back_is_labelled(bench
     assert bench.ingest() == Ingested(loaded=1)
     with bench.store() as store:
         from_copies(store, NOW, "test", copy.parent)
-    assert known(bench) == {"p1": 1, "p2": 1, "q2": 1} and findings(bench) == []
+        assert labels(store) == {"p1": 1, "p2": 1, "q2": 1}
+        for file in store.day_files(kind="outcomes", event_date=DAY):
+            (store.root / file.path).rename(copy.parent / Path(file.path).name)
+    predict(bench, ["r2"], ["k2"], "c")  # whose label stands in a file that is gone
+    bench.ingest()
+    with bench.store() as store:
+        from_copies(store, NOW, "test", copy.parent)
+    assert known(bench) == {"p1": 1, "p2": 1, "q2": 1, "r2": 1} and findings(bench) == []
 
 
 @pytest.mark.slow
@@ -487,16 +509,17 @@ def test_a_history_is_labelled_by_events_as_it_was_known_and_other_models_are_le
     bench.ingest()
     made = [("p1", "k1", 1), ("p2", "k2", 2), ("p3", "k3", 3)]
     (bench.root / "made.csv").write_text(
-        "prediction_id,event_key,predicted_at,score\n"
+        "id,flight,predicted_at,score\n"
         + "".join(f"{one},{key},2026-03-0{day}T07:00:00Z,0.6\n" for one, key, day in made)
     )
     (bench.root / "told.csv").write_text(
-        "event_key,label,observed_at\n"
+        "of,label,observed_at\n"
         "k1,1,2026-03-04T07:00:00Z\nk2,0,2026-03-05T07:00:00Z\nk2,1,2026-03-06T07:00:00Z\n"
         "k3,1,2026-03-01T07:00:00Z\nk9,1,2026-03-05T07:00:00Z\n"
     )
     files = {"predictions": bench.root / "made.csv", "outcomes": bench.root / "told.csv"}
-    chosen = choices("a", {}, {"version": "v1"})
+    named = {"prediction_id": "id", "event_key": "flight"}
+    chosen = choices("a", named, {"version": "v1"}, outcome_mapping={"event_key": "of"})
     for again in (False, True):
         with bench.store() as store:
             done = import_history(store, NOW, "test", "a", files, chosen)
@@ -512,7 +535,7 @@ def test_a_history_is_labelled_by_events_as_it_was_known_and_other_models_are_le
     assert reasons(bench) == ["observed_at is before predicted_at"]
     # predictions that come later are labelled as of the night on which both are known
     (bench.root / "made.csv").write_text(
-        "prediction_id,event_key,predicted_at,score\n"
+        "id,flight,predicted_at,score\n"
         "p8,k2,2026-03-02T09:00:00Z,0.6\np9,k9,2026-03-03T07:00:00Z,0.6\n"
     )
     with bench.store() as store:
@@ -523,6 +546,23 @@ def test_a_history_is_labelled_by_events_as_it_was_known_and_other_models_are_le
             {"p1": 1, "p2": 0, "p9": 1},
         )
     assert findings(bench) == []
+
+
+def test_what_names_no_event_makes_no_flood_of_labels(bench, monkeypatch):
+    for module in (event_checks, event_keys):
+        monkeypatch.setattr(module, "MOST", 500)
+    ids, seen = [f"p{i}" for i in range(240)], pd.date_range(SEEN, periods=5, freq="h")
+    predict(bench, ids, ["UA"] * 240)
+    bench.ingest()
+    for one in ("UA", "k"):
+        with OutcomeLogger(bench.data / "spool", "test", flush_seconds=None) as log:
+            log.log(event_key=[one] * 5, label=[0, 1, 1, 0, 1], observed_at=seen)
+    taken = bench.ingest()
+    assert (taken.loaded, taken.unmatched) == (5, 1)
+    assert "its 5 labels are of 1,200 predictions by event_key" in taken.refused[0]
+    predict(bench, [f"q{i}" for i in range(240)], ["k"] * 240, "b")
+    assert "event_key 'k' names no single event" in bench.ingest().notes[0]
+    assert known(bench) == {}
 
 
 def test_two_models_on_the_same_events(bench):

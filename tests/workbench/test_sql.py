@@ -41,7 +41,7 @@ def settings(logged):
     return Settings(data=logged.data, config="no file")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def asked(settings):
     with questions(settings) as log:
         yield log
