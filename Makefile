@@ -80,4 +80,4 @@ bench: $(READY)  ## run all benchmarks and rewrite the table in bench/README.md
 	$(BIN)/python -m bench
 
 lab: $(READY)  ## JupyterLab in nbs/
-	$(BIN)/jupyter lab --notebook-dir nbs
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/jupyter lab --notebook-dir nbs

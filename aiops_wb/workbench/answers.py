@@ -1,5 +1,6 @@
 """What a question gives: a sentence, a table, a drawing, a file."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -18,6 +19,15 @@ __all__ = ["SHOWN", "Answer", "chosen", "in_cell"]
 
 SHOWN = 60
 "Rows that are shown of a longer table; `frame` and `to_csv` have them all."
+
+_LOOK = (
+    "<style>.aiops-wb .wide{overflow-x:auto}"
+    ".aiops-wb table{width:max-content;max-width:none}"
+    ".aiops-wb th,.aiops-wb td{white-space:nowrap}"
+    ".aiops-wb th.text,.aiops-wb td.text{text-align:left}"
+    ".aiops-wb td.text{white-space:normal;max-width:26em}</style>"
+)
+"A row is a line, and words begin on the left: front ends set all to the right, and break at '-'."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,7 +85,9 @@ class Answer:
 
     def _repr_html_(self) -> str:
         told = "".join(f"<p>{escape(text)}</p>" for text in self._told() if text)
-        return told + (self._head()._repr_html_() if len(self.frame.columns) else "")
+        if not len(self.frame.columns):
+            return told
+        return f'{told}<div class="aiops-wb">{_LOOK}{self._head()._repr_html_()}</div>'
 
     def __repr__(self) -> str:
         told = "\n".join(text for text in self._told() if text)
@@ -86,12 +98,13 @@ class Answer:
 
 
 def _read(shown):
-    "Columns of words, which are set to the left: those of which no cell is a number."
+    "Columns of words, which are set to the left: those of which a cell is more than a number."
     for name, column in shown.items():
-        if not any(cell[:1].isdigit() or cell[1:2].isdigit() for cell in column):
+        if any(cell[:1].isalpha() or _WORD.search(cell) for cell in column):
             yield name
 
 
+_WORD = re.compile(r"[^\W\d_]{3}")
 _PROBABILITIES = ("probability", "threshold")
 
 

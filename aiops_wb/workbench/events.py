@@ -1,7 +1,7 @@
 """Single events: the riskiest of some days, or those that meet conditions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +12,7 @@ from ..log.errors import StoreError
 from ..log.names import nearest
 from ..stats.counts import ScoreCounts, total
 from ..stats.points import Grid
-from .answers import Answer, chosen
+from .answers import Answer, chosen, in_cell
 from .published import Asked, number_of
 
 if TYPE_CHECKING:  # matplotlib, which no table needs
@@ -23,6 +23,9 @@ __all__ = ["Events", "called", "rows", "top"]
 _NAMED = ("prediction_id", "event_key", "predicted_at", "tenant", "site_id", "entity_id", "version")
 _DECIDED = ("threshold", "risk_level", "route", "label")
 _FEATURE = "feature:"
+_SHARED = ("tenant", "version", "threshold")
+"What is worth a column where it differs."
+_CALLED = ("event_key", "prediction_id")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,6 +35,20 @@ class Events(Answer):
 
     model: str = ""
     score: str = "probability"  # the column that has it
+    shown: tuple[str, ...] | None = None  # columns of the table, in order; None: all as they stand
+
+    def table(self) -> pd.DataFrame:
+        "What the whole of them share is said and not shown; what they are called comes last."
+        told = super().table()
+        return told if self.shown is None else told[list(self.shown)]
+
+    def _told(self):
+        says, *rest = super()._told()
+        left = [n for n in _SHARED if n in self.frame and n not in (self.shown or self.frame)]
+        if not left or self.frame.empty:
+            return [says, *rest]
+        of = ", ".join(f"{n} {in_cell(self.frame[n].iloc[0], n)}" for n in left)
+        return [says, f"The same of each: {of}.", *rest]
 
     def plot(self) -> "Chart":
         "Where the scores lie, by label."
@@ -191,7 +208,15 @@ def _told(asked, of, found, what, kind="event") -> Events:
     unknown = int(frame.label.isna().sum())
     labelled = f"{unknown:,} of them without a label" if unknown else "each with its label"
     says = f"{what} of {asked.model}{whose} on {days}: {len(frame):,} events, {labelled}."
-    return Events(says, frame, asked.notes(), asked.model, _score_name(grid))
+    notes, score = asked.notes(), _score_name(grid)
+    return Events(says, frame, notes, asked.model, score, tuple(_shown(frame)))
+
+
+def _shown(frame):
+    "Columns of a table of events: first what an event was, at the end what it is called."
+    one = {n for n in _SHARED if n in frame and len(frame) > 1 and frame[n].nunique(False) == 1}
+    yield from (name for name in frame if name not in one and name not in _CALLED)
+    yield from (name for name in _CALLED if name in frame)
 
 
 def _grid(model, found) -> Grid:
@@ -243,4 +268,4 @@ def _where(told: Events, condition: str) -> Events:
             f"({problem})."
         ) from None
     says = f"{told.says.rstrip('.')}; {len(kept):,} of them meet {condition!r}."
-    return Events(says, kept.reset_index(drop=True), told.notes, told.model, told.score)
+    return replace(told, says=says, frame=kept.reset_index(drop=True))

@@ -44,8 +44,9 @@ class Simulated(Answer):
             0 if f in counts else 1 if f == "alerts_per_day" else 3 for f in self.frame.figure
         ]
         told = {"": self.frame.title}
-        for name in ("candidate", "in_force", "difference"):
-            told[name.replace("_", " ")] = [_fixed(x, d) for x, d in zip(self.frame[name], digits)]
+        for name, sign in (("candidate", "-"), ("in_force", "-"), ("difference", "+")):
+            values = zip(self.frame[name], digits)
+            told[name.replace("_", " ")] = [_fixed(x, d, sign) for x, d in values]
         ends = zip(self.frame.lower, self.frame.upper, digits)
         told["95 % over days"] = [
             "" if isnan(a) else f"{_fixed(a, d, '+')} to {_fixed(b, d, '+')}" for a, b, d in ends
@@ -55,9 +56,11 @@ class Simulated(Answer):
     def plot(self) -> "Chart":
         "What every threshold would have done, with both marked."
         from ..render.plots import threshold_curve
+        from ..render.plots.chart import in_a_cell
 
         curve, grid, days = self.drawn
-        return threshold_curve(curve, grid, self.of.current, self.of.candidate, days)
+        chart = threshold_curve(curve, grid, self.of.current, self.of.candidate, days)
+        return in_a_cell(chart)
 
 
 def _fixed(x, digits, sign="-"):
@@ -114,8 +117,9 @@ class Accounted(Answer):
     def plot(self) -> "Chart":
         "A waterfall from before to after."
         from ..render.plots import waterfall
+        from ..render.plots.chart import in_a_cell
 
-        return waterfall(self.account.bridge)
+        return in_a_cell(waterfall(self.account.bridge))
 
 
 def why(

@@ -33,8 +33,9 @@ class Lived(Answer):
     def plot(self) -> "Chart":
         "Tickets, reviews, missed positives and false tickets over time."
         from ..render.plots import lived_again
+        from ..render.plots.chart import in_a_cell
 
-        return lived_again(self.of.policies, self.of.against)
+        return in_a_cell(lived_again(self.of.policies, self.of.against))
 
 
 def lived(

@@ -49,10 +49,11 @@ class Moved(Answer):
     def plot(self) -> "Chart":
         "The bins of a feature beside its reference; of all features how far each moved."
         from ..render.plots import feature_bins, feature_ranking
+        from ..render.plots.chart import in_a_cell
 
         if self.feature is None:
             return feature_ranking(self.of.shifts, self.tolerance)
-        return feature_bins(self.of, limit=1, columns=1)
+        return in_a_cell(feature_bins(self.of, limit=1, columns=1), height=2.6)
 
 
 def drift(asked: Asked, feature: str | None = None) -> Moved:

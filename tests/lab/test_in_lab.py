@@ -81,7 +81,8 @@ def lab(folder: Path):
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser"]
     command += [f"--{name}={value}" for name, value in options.items()]
-    more = own | {"IPYTHONDIR": str(folder / "ipython"), "LOGNAME": "ana"}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    more = own | {"IPYTHONDIR": str(folder / "ipython"), "LOGNAME": "ana", "PATH": path}
     log = folder / "lab.log"
     with running(command, log, cwd=folder, env=os.environ | more) as ran:
         server = waited(lambda: [*folder.glob("jupyter/runtime/jpserver-*.json")], ran, log)[0]

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from .chart import (
     BLUE,
+    CELL,
     GREEN,
     GREY,
     INK,
@@ -84,7 +85,7 @@ def with_intervals(names: Sequence[str], figures: Sequence[tuple], says: str = "
 def curves_of(groups: Mapping[str, pd.DataFrame], says: str = "") -> Chart:
     """Precision over recall, and recall over the false positive rate, of each group: frames with
     precision, recall and fpr by threshold, ascending."""
-    chart, axes = panels(1, 2, height=3.4, width=9.2)
+    chart, axes = panels(1, 2, height=3.4, width=CELL)
     chart.about("Precision over recall, and the ROC curve, of each group", says)
     known = {name: of for name, of in groups.items() if of.recall.notna().any()}
     if not known:
@@ -143,7 +144,7 @@ def both_losses(
     many events both call, and each alone."""
     if not counted:
         return nothing(f"{names[0]} and {names[1]} on the same events", "no event is in both")
-    chart, axes = panels(1, 2, height=2.9, width=9.2)
+    chart, axes = panels(1, 2, height=2.9, width=CELL)
     chart.about(f"{names[0]} and {names[1]} on the same events", says)
     over_time, called = axes[0]
     if days.empty:

@@ -39,6 +39,7 @@ __all__ = [
     "thinned",
     "risk_axis",
     "dates",
+    "in_a_cell",
     "title",
     "as_percent",
     "in_short",
@@ -71,6 +72,8 @@ STYLE = {
     "lines.linewidth": 1.8,
     "figure.facecolor": "white",
 }
+CELL = 7.9
+"Inches that a cell of a JupyterLab has beside its file browser, in a window of 1,200 pixels."
 POINTS = 72
 "Points in an inch."
 TICKS = np.array([0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999])
@@ -180,6 +183,13 @@ def dates(axes: Axes) -> None:
     "A few days on the axis below."
     axes.xaxis.set_major_locator(_DayTicks(minticks=2, maxticks=4))
     axes.xaxis.set_major_formatter(DateFormatter("%d %b"))
+
+
+def in_a_cell(chart: Chart, height: float | None = None) -> Chart:
+    "A drawing made for a page, no wider than a cell of a notebook, which would cut it off."
+    width, tall = chart.get_size_inches()
+    chart.set_size_inches(min(width, CELL), height or tall)
+    return chart
 
 
 def title(axes: Axes, text: str, **look: Any) -> None:
