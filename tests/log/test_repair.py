@@ -336,6 +336,9 @@ def test_a_day_file_that_is_gone_blocks_its_own_day_only(log, harm, tmp_path):
         assert reader._value("SELECT count(*) FROM predictions") == 60
         assert counted(reader)[FIRST] == whole[0][FIRST], "its counts stay"
     with log.store() as store:
+        files = store.day_files()
+        left = [f for f in files if (f.kind, f.day) != ("predictions", FIRST)]
+        assert store.usable(files, one_day=False) == left and len(left) == len(files) - 1 == 5
         said = from_copies(store, NOW, "ana", kept)
         assert "is there again" in said[0], said
     ran = run(log.data, tmp_path / "r", NOW, settings, show="none", say=lambda _: None)
