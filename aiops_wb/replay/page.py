@@ -170,7 +170,7 @@ def _of_days(one):
 def _days(one):
     cost = one.cost
     rows = []
-    for i, row in enumerate(one.days.itertuples(index=False)):
+    for i, row in enumerate(one.days.itertuples()):
         told = {
             "day": f"{row.day}{'' if row.labels_in else ' *'}",
             "version": row.version,

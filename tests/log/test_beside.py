@@ -1,4 +1,4 @@
-"""Files of the log as a snapshot names them: what columns they have is that of all, or of the first."""
+"""Files of the log as a snapshot names them: they have the columns of each, or of the first."""
 
 import duckdb
 import pytest

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from math import log as log_of
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,21 @@ def test_a_folder_without_rows_of_its_own_changes_nothing(log):
         taken = take_rows_of(store, NOW, "test", log.data)
     assert taken == ([f"{log.data} has no rows that this log has not"], [])
     assert state(log) == whole
+
+
+def test_rows_of_another_folder_are_decided_by_the_risk_levels_of_the_settings(log, capsys):
+    """Its spool holds rows without a route, which nobody has taken in. HIGH begins at the
+    threshold, .5; the other cuts are as many logits from it as they are from .3."""
+    (log.root / "aiops.toml").write_text("risk_cuts = [0.1, 0.2, 0.3, 0.4]")
+    aside = log.copy_to(log.root / "aside")
+    frame = events(days=1, per_day=30, seed=5, start=FIRST + timedelta(5))
+    aside.log(frame)
+    words = ["--data", str(log.data), "--config", str(log.root / "aiops.toml"), "-q"]
+    assert main(["repair", "--rows-from", str(aside.data), *words]) == 0, capsys.readouterr()
+    with log.store() as store:
+        rows = store.rows(MODEL, FIRST + timedelta(5), FIRST + timedelta(5), labels=False)
+    logits = [log_of(p / (1 - p)) for p in (0.1, 0.2, 0.3, 0.4)]
+    assert set(rows.ladder) == {"/".join(f"{1000 * (x - logits[2]):.0f}" for x in logits)}
 
 
 def test_a_log_without_a_catalog_is_repaired_from_what_was_published(log):
@@ -336,6 +352,9 @@ def test_a_day_file_that_is_gone_blocks_its_own_day_only(log, harm, tmp_path):
         assert reader._value("SELECT count(*) FROM predictions") == 60
         assert counted(reader)[FIRST] == whole[0][FIRST], "its counts stay"
     with log.store() as store:
+        files = store.day_files()
+        left = [f for f in files if (f.kind, f.day) != ("predictions", FIRST)]
+        assert store.usable(files, one_day=False) == left and len(left) == len(files) - 1 == 5
         said = from_copies(store, NOW, "ana", kept)
         assert "is there again" in said[0], said
     ran = run(log.data, tmp_path / "r", NOW, settings, show="none", say=lambda _: None)

@@ -117,18 +117,6 @@ def test_what_is_kept_of_a_day_is_what_its_rows_say(store):
     assert kept.both_call == (called["champion"] & called["challenger"]).sum()
 
 
-def test_a_day_is_due_until_it_is_kept_with_what_became_known_of_it(store):
-    "Taken in a day before it was kept; the first day was kept earlier, too, of less."
-    sums = store.shadow_days(PAIR, FIRST, FIRST, segment=None)
-    sums = sums.drop(columns=["event_date", "model", "champion", "challenger", "known_at"])
-    store.add_shadow(PAIR, FIRST, NOW - timedelta(2), sums, {})
-    asked = PAIR, FIRST, LAST
-    assert store.days_to_shadow(*asked, NOW) == []
-    every = [FIRST + timedelta(i) for i in range(DAYS)]
-    assert store.days_to_shadow(*asked, NOW - timedelta(hours=1)) == every
-    assert store.days_to_shadow(*asked, NOW - timedelta(2)) == []
-
-
 def test_sites_and_tenants_add_up_to_everyone(store):
     days = store.shadow_days(PAIR, segment=None)
     numbers = days.select_dtypes("number").columns
