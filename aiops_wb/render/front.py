@@ -47,16 +47,16 @@ class FrontRow:
     link: str  # to its own page of the day; empty where it has none
     state: str
     says: str
-    new: int = 0  # alarms that opened on the day
-    open: int = 0  # alarms that are open, those among them
-    tickets: str = "-"
-    to_person: str = "-"
-    waiting: str = ""
-    promise: str = "-"
-    labels_until: str = "-"
-    volume: str = "-"
-    usual: str = ""
-    sparks: Sequence[Spark] = ()
+    new: int  # alarms that opened on the day
+    open: int  # alarms that are open, those among them
+    tickets: str
+    to_person: str
+    waiting: str
+    promise: str
+    labels_until: str
+    volume: str
+    usual: str
+    sparks: Sequence[Spark]
     cases: str = ""  # to the page of its cases, where there is one
 
 

@@ -76,6 +76,8 @@ def test_mlflow_finds_what_it_reads(folder, made):
     assert (folder / "code" / code / "models" / "pyfunc.py").exists()
     assert booster["model_class"] == "xgboost.core.Booster" and booster["data"] == "model.ubj"
     assert booster["xgb_version"].startswith("3.")
+    score = {"dtype": "float64", "shape": [-1]}  # a number a row, of however many rows
+    assert json.loads(told["signature"]["outputs"]) == [{"type": "tensor", "tensor-spec": score}]
     columns = json.loads(told["signature"]["inputs"])
     assert {c["name"]: c["type"] for c in columns} == {
         "x": "double",

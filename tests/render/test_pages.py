@@ -2,15 +2,17 @@
 
 import json
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from urllib.parse import unquote
 
 import pytest
 from read_pages import held, links, lost, text
 
+from aiops_wb.config import Settings
 from aiops_wb.render.engine import require_reports
 from aiops_wb.render.frame import Link, failure_page
 from aiops_wb.render.front import STANDINGS, feed_of, front_rows, news
+from aiops_wb.render.manifest import write_manifest
 from aiops_wb.render.pages import (
     QUESTIONS,
     RENAMED,
@@ -541,3 +543,23 @@ def test_a_hundred_models_are_one_small_page(tmp_path):
     html = index_page(tmp_path)
     assert html.count("<tr data-state") == 100 and len(html.encode()) < 100_000
     held(html)
+
+
+def test_a_manifest_names_the_commit_of_the_working_directory_where_it_is_of_a_repository(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    day, commit = date(2026, 3, 5), "0123456789" * 4
+
+    def named():
+        at = datetime(2026, 3, 6, 2, tzinfo=UTC)
+        write_manifest(None, tmp_path, day, at, Settings(config="no file"), {})
+        return manifests(tmp_path)[str(day)]["git"]
+
+    assert named() is None
+    for place in ("objects", "refs/heads"):
+        (tmp_path / ".git" / place).mkdir(parents=True)
+    (tmp_path / ".git/HEAD").write_text("ref: refs/heads/main\n")
+    (tmp_path / ".git/refs/heads/main").write_text(f"{commit}\n")
+    assert named() == commit

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -377,6 +378,17 @@ def test_a_past_that_was_loaded_at_once_was_not_known_then(bench):
         of = replay(store, MODEL, frame.day.min(), frame.day.max(), [], Settings())
     assert any("5 of 5 days were not known until later" in note for note in of.notes)
     assert of.policies[0].totals["tickets"] == 0
+
+
+def test_a_day_is_looked_at_once_the_first_version_has_scored_it():
+    "No run looked at it, and what a second version said was loaded two days later."
+    loaded = {"v1": night(FIRST) + timedelta(3), "v2": night(FIRST) + timedelta(5)}
+    known = {v: {FIRST: int(at.timestamp() * 1_000_000)} for v, at in loaded.items()}
+    versions = {v: SimpleNamespace(first_known=since) for v, since in known.items()}
+    reader = SimpleNamespace(nights=lambda *_: [])
+    about = {"model": MODEL, "as_of": None, "timezone": "UTC", "told_later": ()}
+    (look,) = mornings(SimpleNamespace(versions=versions, reader=reader, **about))
+    assert (look.at, look.day, look.version) == (loaded["v1"], FIRST, "v1")
 
 
 def test_each_version_is_lived_on_its_own(bench):

@@ -316,6 +316,17 @@ def test_more_streams_and_weaker_resemblance_need_more_days():
     assert pairs_needed(1) < pairs_needed(5) < pairs_needed(24) < pairs_needed(24, worth=0.2)
 
 
+@pytest.mark.parametrize(("streams", "worth"), [(1, 0.3), (10, 0.3), (4, 0.5)])
+def test_so_many_pairs_are_the_fewest_with_the_power(streams, worth):
+    "An estimate of n pairs is normal about worth - (1 + 3 worth) / n (Marriott and Pope 1954)."
+    bar, n = norm.ppf(1 - 0.05 / streams), pairs_needed(streams, worth)
+    power = [
+        norm.sf(bar / np.sqrt(k), worth - (1 + 3 * worth) / k, np.sqrt((1 - worth**2) / k))
+        for k in (n - 1, n)
+    ]
+    assert power[0] < 0.8 <= power[1]
+
+
 def test_neighbours_are_a_day_apart_and_days_of_an_alarm_are_left_out():
     rng = np.random.default_rng(10)
     values = slow(rng, 200, 0.8)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, timedelta
 from math import inf, isnan
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from aiops_wb.watch.alarms import (
     lots,
     muted_days,
 )
+from aiops_wb.watch.past_alarms import Basis, _read
 
 SETTINGS = Settings(label_delay_days=3)
 FIRST = date(2026, 3, 2)
@@ -124,6 +126,19 @@ def test_events_a_day_lately_are_the_mean_of_seven_days():
     assert seen.situation.probabilities
     linear = {d: of_day(d, grid=Grid("linear")) for d in days}
     assert not follow_version(Observed(linear, {}), days[-1], SETTINGS).situation.probabilities
+
+
+def test_days_that_were_followed_are_gone_on_from_with_all_that_they_earned():
+    days, before = on(*range(40)), [FIRST - timedelta(40 - i) for i in range(40)]
+    seen = Observed({d: of_day(d) for d in days}, {d: of_day(d) for d in before}, since=days[0])
+    whole = follow_version(seen, days[-1], SETTINGS, basis=Basis("method", "batches"))
+    (kept,) = whole.to_keep()
+    reader = SimpleNamespace(kept_bytes=lambda _: (kept.standing, [kept.figures], [kept.marks]))
+    past = _read(reader, kept.state, {})
+    assert past.days == 28
+    again = follow_version(seen, days[-1], SETTINGS, past=past)
+    for name in ("evidence", "open", "since"):
+        assert np.array_equal(getattr(again.followed, name), getattr(whole.followed, name)), name
 
 
 def calendar(*entries):
