@@ -129,8 +129,8 @@ def rows(
 ) -> Events:
     """The events of the day, or of days from first to last, in the order in which they came.
 
-    `where` is a condition over the columns that an answer has, as pandas reads it: `"temp > 80 and
-    label == 1"`. `columns` names those that are wanted.
+    `where` is a condition over the columns that an answer has, as pandas reads it, such as
+    `"temp > 80 and label == 1"`. `columns` names those that are wanted.
     """
     of = _of(asked, first, last, site, tenant, version)
     told = _told(asked, of, _read(asked, of, "true"), "Events")
