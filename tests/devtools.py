@@ -37,6 +37,13 @@ class Page:
         self.errors = []  # what was thrown and not caught
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
+    def beside(self):
+        "Another page in the same window."
+        return Page(self._page.context.new_page())
+
+    def close(self):
+        self._page.close()
+
     def first(self, script):
         "Run a script in every document before its own."
         self._page.add_init_script(script)
