@@ -102,7 +102,7 @@ def test_the_same_seed_draws_the_same_evenly_over_modules():
 
 
 def test_what_a_run_left_is_tried_again_where_it_can_still_be_made():
-    sources = {"a.py": b"x = 1\n", "b.py": b"y = 2\nif y < 1:\n    z = 3\n"}
+    sources = {"a.py": b"x = 1\n", "b.py": b"y = 2\nif y < 1:\n    z = 3\nz\nif y < 1:\n    y\n"}
     told = """left: b.py:7 (12 tests)
   - if y < 1:
   + if y <= 1:
@@ -118,9 +118,8 @@ b                                      1 /       3
     - z = 3
     + z = 4
 """
-    assert [(m.module, *m.shown(sources["b.py"])) for m in once_more(sources, told)] == [
-        ("b.py", "if y < 1:", "if y <= 1:")
-    ]
+    found = [(m.module, m.line, *m.shown(sources["b.py"])) for m in once_more(sources, told)]
+    assert found == [("b.py", 5, "if y < 1:", "if y <= 1:")], "of two alike the nearer one"
 
 
 def test_all_modules_but_examples_are_asked_about():

@@ -4,6 +4,7 @@ text, so that a change is a line that a person reads."""
 import ast
 import random
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, zip_longest
@@ -134,13 +135,16 @@ def draw(sources: dict[str, bytes], n: int, seed: int) -> Iterator[Mutant]:
 
 def once_more(sources: dict[str, bytes], told: str) -> list[Mutant]:
     "The changes that an earlier run printed as left (`told`), those that can still be made."
-    left = re.findall(r"^left: (\S+):\d+ .*\n  - (.*)\n  \+ (.*)$", told, re.M)
-    made = {
-        (module, *mutant.shown(sources[module])): mutant
-        for module in {module for module, *_ in left} & {*sources}
-        for mutant in mutants(module, sources[module])
-    }
-    return [made[change] for change in left if change in made]
+    left = re.findall(r"^left: (\S+):(\d+) .*\n  - (.*)\n  \+ (.*)$", told, re.M)
+    made = defaultdict(list)
+    for module in {module for module, *_ in left} & {*sources}:
+        for mutant in mutants(module, sources[module]):
+            made[module, *mutant.shown(sources[module])].append(mutant)
+    return [
+        min(alike, key=lambda mutant: abs(mutant.line - int(line)))
+        for module, line, *change in left
+        if (alike := made.get((module, *change)))
+    ]
 
 
 def _shuffled(module, source, rng):
