@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -13,6 +14,7 @@ sys.path.insert(
 )  # the package beside these documents, not another that is installed
 
 import docstrings  # noqa: E402
+import reference  # noqa: E402
 
 import aiops_wb  # noqa: E402
 
@@ -64,6 +66,8 @@ toc_object_entries_show_parents = "hide"
 
 def setup(app: Sphinx) -> None:
     "Docstrings are read as what they are: sentences with code in backticks."
+    for name in reference.modules("workbench"):
+        docstrings.complete(import_module(name))
     app.connect("autodoc-process-docstring", docstrings.process)
     app.connect("autodoc-process-signature", docstrings.sign)
     app.connect("autodoc-skip-member", docstrings.skip)
