@@ -55,28 +55,28 @@ def new_report(
 def list_reports(call: Call, as_json: AsJson = False):
     "List reports of the package and your own: their parameters, and how they ended last."
     found = own_reports(call.settings)
-    ended = _ended(call)
+    ended, why = _ended(call)
     rows = [_row(one, ended.get(one.file)) for one in [*built_in_reports(), *found.reports]]
     beside = [*found.left_out, *found.wrong]
     if as_json:
-        print_json({"reports": rows, "no_reports": beside})
+        print_json({"reports": rows, "no_reports": beside, "not_known": why})
         return
     told = [_in_words(row) for row in rows]
     of_own = counted(len(found.reports), "report") + " of your own"
     show(told, _text, f"{of_own} in {reports_folder_of(call.settings) or 'no folder'}")
-    for sentence in beside:
-        line(sentence)
+    for sentence in (*beside, *([f"how they ended last is not known: {why}"] if why else [])):
+        line(printable(sentence))
 
 
 def _ended(call):
-    "How reports ended last, by the names of their steps; empty where no log can be read."
+    "How reports ended last, by the names of their steps; or why that is not known."
     try:
         with call.reading() as log:
             runs = log.runs()
-    except StoreError:
-        return {}
+    except StoreError as error:
+        return {}, str(error)
     last = runs[runs.state != "begun"].drop_duplicates("step", keep="last")
-    return {row.step: row for row in last.itertuples()}
+    return {row.step: row for row in last.itertuples()}, ""
 
 
 def _row(report: Report, run):
@@ -113,7 +113,7 @@ def _in_words(row):
         "title": row["title"],
         "of": "your own" if row["own"] else "the package",
         "runs": "for each model" if row["per"] == "model" else "once a day",
-        "last": f"{last['state']} on {last['day']}" if last else "not run yet",
+        "last": f"{last['state']} on {last['day']}" if last else "no run is known",
         "parameters": ", ".join(map(_in_short, asked)),
     }
 

@@ -175,7 +175,7 @@ def test_a_label_of_an_event_is_that_of_each_prediction_in_any_order_and_as_of_a
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(stories())
 def test_labels_of_events_count_as_if_each_prediction_had_been_told_its_own(story):
     made, told = story
