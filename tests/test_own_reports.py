@@ -306,6 +306,13 @@ def give(after, monkeypatch):
     return house(after)
 
 
+@pytest.fixture
+def ask(first_night, monkeypatch):
+    "A command that is refused, in the folder of the first night."
+    monkeypatch.chdir(first_night[0].root)
+    return house(first_night[0])
+
+
 def test_from_a_template_to_a_page_by_hand(give, after, capsys):
     assert give("reports", "new", "worth-it", "--title", "Is it <i>worth</i> it?") == 0
     said = capsys.readouterr().out
@@ -350,15 +357,12 @@ def test_one_of_a_day_goes_where_it_is_told_and_nothing_else_does(give, after, c
         (["--out", "x.pdf"], "--out x.pdf has to end in .html"),
     ],
 )
-def test_what_is_asked_is_checked_before_anything_starts(
-    give, after, capsys, monkeypatch, words, says
-):
-    notebook(after.root / "ours" / "late-one.ipynb", "1", OF_ALL)
-    assert give("reports", "run", "late-one", *words) == 1
+def test_what_is_asked_is_checked_before_anything_starts(ask, first_night, capsys, words, says):
+    assert ask("reports", "run", "late-one", *words) == 1
     said = capsys.readouterr().err
     assert says in said and said.count("\n") == 1
-    assert not list(after.root.rglob("*-by-hand*"))
-    assert give("reports", "run", "late-on") == 1
+    assert not list(first_night[0].root.rglob("*-by-hand*"))
+    assert ask("reports", "run", "late-on") == 1
     assert "there is no report 'late-on': did you mean 'late-one'?" in capsys.readouterr().err
 
 
@@ -386,9 +390,9 @@ def test_a_list_tells_parameters_and_how_each_ended(give, after, capsys):
         assert "scratch.ipynb has no cell" in capsys.readouterr().out and code in (n, 1)
 
 
-def test_without_a_browser_a_sentence_says_so_before_anything_starts(give, capsys, monkeypatch):
+def test_without_a_browser_a_sentence_says_so_before_anything_starts(ask, capsys, monkeypatch):
     monkeypatch.setattr(pdf.shutil, "which", lambda _: None)
-    assert give("reports", "run", "drift", "--to", "pdf") == 1
+    assert ask("reports", "run", "drift", "--to", "pdf") == 1
     assert "a PDF is printed by a browser, and there is none here" in capsys.readouterr().err
 
 
