@@ -25,9 +25,12 @@ _LOOK = (
     ".aiops-wb table{width:max-content;max-width:none}"
     ".aiops-wb th,.aiops-wb td{white-space:nowrap}"
     ".aiops-wb th.text,.aiops-wb td.text{text-align:left}"
-    ".aiops-wb td.text{white-space:normal;max-width:26em}</style>"
+    ".aiops-wb td.text{white-space:normal;max-width:var(--words)}</style>"
 )
-"A row is a line, and words begin on the left: front ends set all to the right, and break at '-'."
+"""A row is a line unless it has a sentence, and words begin on the left: front ends set all to the
+right, and break names at each '-'."""
+_WIDE = 18
+"How wide a column of sentences is, in em."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,7 +90,10 @@ class Answer:
         told = "".join(f"<p>{escape(text)}</p>" for text in self._told() if text)
         if not len(self.frame.columns):
             return told
-        return f'{told}<div class="aiops-wb">{_LOOK}{self._head()._repr_html_()}</div>'
+        head = self._head()
+        wide = max(_WIDE, min(3 * _WIDE, 0.7 * _longest_word(head)))
+        of = f'<div class="aiops-wb" style="--words:{wide:.0f}em">'
+        return f"{told}{of}{_LOOK}{head._repr_html_()}</div>"
 
     def __repr__(self) -> str:
         told = "\n".join(text for text in self._told() if text)
@@ -104,7 +110,13 @@ def _read(shown):
             yield name
 
 
-_WORD = re.compile(r"[^\W\d_]{3}")
+def _longest_word(table):
+    "Letters of the longest name in the columns of words: so wide is a cell that does not break it."
+    cells = (cell for name in table.text for cell in table.frame[name])
+    return max((len(word) for cell in cells for word in cell.split()), default=0)
+
+
+_WORD = re.compile(r"[^\W\d_]{4}")
 _PROBABILITIES = ("probability", "threshold")
 
 

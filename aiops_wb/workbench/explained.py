@@ -110,7 +110,8 @@ class Accounted(Answer):
         if found.unknown:
             return pd.DataFrame()
         rows = [("before", value_words(found, found.before), "")]
-        rows += [(FACTORS[p.factor], part_words(found, p), p.because) for p in found.parts]
+        told = [(p, part_words(found, p)) for p in found.parts]
+        rows += [(FACTORS[p.factor], t, "" if t == "-" else p.because) for p, t in told]
         rows.append(("after", value_words(found, found.after), ""))
         return pd.DataFrame(rows, columns=["part", metric(found.figure).title, "because"])
 
