@@ -348,6 +348,17 @@ def test_alerts_as_csv(desk, house):
     assert [float(row["probability"]) for row in written] == pytest.approx(Grid().inverse(called.a))
 
 
+def test_sql_of_one_day_and_a_question_of_another(desk, house):
+    desk.types("%load_ext aiops_wb")
+    of_day = "%%wbsql --from 2013-04-01 --to 2013-04-01\n"
+    at = desk.types(f"{of_day}SELECT model, count(*) AS n FROM predictions GROUP BY ALL ORDER BY 1")
+    day = date(2013, 4, 1)
+    counted = str(len(between(house, day, day)))
+    assert desk.table(at)[["model", "n"]].to_numpy().tolist() == [[A, counted], [B, counted]]
+    told = desk.table(*desk.answers(f'wb.at("{FIRST}")["{A}"].top(3)'))
+    assert list(told.prediction_id) == list(riskiest(between(house, FIRST, FIRST), 3).prediction_id)
+
+
 def test_a_report_of_ones_own_with_other_parameters(desk, house):
     (at,) = desk.answers('!aiops-wb reports new worth-it --title "Is it worth it?"')
     assert "ours/worth-it.ipynb is there: open it in JupyterLab" in desk.texts(at)[0]
