@@ -13,9 +13,9 @@ from math import ceil, log, nan
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # special is loaded at its first use: a table of rows needs none of it
 from .counts import ScoreCounts
 from .performance import Figure, over_days
-import scipy  # special is loaded at its first use: a table of rows needs none of it
 
 # %% ../../nbs/stats/13_arrival.ipynb #6c6a7fa8
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from math import ceil, exp, log, log1p
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # special is loaded at its first use: a table of rows needs none of it
 from .arrival import missing_as_negative
 from aiops_wb.stats.conformal import (
     COVERAGES,
@@ -31,7 +32,6 @@ from aiops_wb.stats.conformal import (
 from .counts import ScoreCounts, require_events, total
 from .decisions import RISK_CUTS, Decision, Ladder, route
 from .points import Grid, as_points
-import scipy  # special is loaded at its first use: a table of rows needs none of it
 
 # %% ../../nbs/stats/10_automation.ipynb #efd9c488
 @dataclass(frozen=True)

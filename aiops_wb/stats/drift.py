@@ -14,8 +14,8 @@ from datetime import date, timedelta
 from math import inf, isnan, log, nan, sqrt
 
 import numpy as np
-from .counts import ScoreCounts
 import scipy  # special is loaded at its first use: a table of rows needs none of it
+from .counts import ScoreCounts
 
 # %% ../../nbs/stats/05_drift.ipynb #44f81119
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from math import nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from .counts import ScoreCounts, require_events, total
 import scipy  # special is loaded at its first use: a table of rows needs none of it
+from .counts import ScoreCounts, require_events, total
 
 # %% ../../nbs/stats/02_performance.ipynb #6db21e2d
 class Figure(NamedTuple):

@@ -15,10 +15,10 @@ from math import nan
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # special is loaded at its first use: a table of rows needs none of it
 from .counts import ScoreCounts, require_events
 from .performance import Figure
 from .points import Grid, as_points
-import scipy  # special is loaded at its first use: a table of rows needs none of it
 
 # %% ../../nbs/stats/23_selective.ipynb #7ae65cce
 BAND, ENOUGH, SELDOM = 500, 100, 0.5
