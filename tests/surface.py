@@ -256,7 +256,9 @@ def views() -> Iterator[str]:
         with aiops_wb.open_snapshot(folder) as reader:
             query = """
                 SELECT table_name, column_name, data_type FROM duckdb_columns()
-                WHERE table_name IN (SELECT view_name FROM duckdb_views() WHERE NOT internal)
+                WHERE database_name = current_database() AND table_name IN (
+                    SELECT view_name FROM duckdb_views()
+                    WHERE NOT internal AND database_name = current_database())
                 ORDER BY table_name, column_index"""
             for name, columns in groupby(reader.con.execute(query).fetchall(), itemgetter(0)):
                 yield name

@@ -169,9 +169,8 @@ def questions(
 
 def _database(con) -> str:
     "The file of an open snapshot."
-    return con.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()[0][
-        0
-    ]
+    query = "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+    return con.execute(query).fetchall()[0][0]
 
 
 def _attached(path: str, folder: Path, rows: dict[str, str], memory: int):

@@ -179,6 +179,17 @@ def test_a_workbench_and_its_queries_stand_beside_each_other_and_beside_a_night(
         assert log.rows("SELECT count(*) FROM predictions").rows == [(len(MADE) + 5,)]
 
 
+def test_a_snapshot_that_is_open_beside_it_is_another(logged, tmp_path):
+    other = Bench(tmp_path)
+    other.log(events(1, 3))
+    other.ingest()
+    other.publish()
+    with aiops_wb.open_snapshot(other.data), aiops_wb.open_snapshot(logged.data):
+        for bench, n in ((other, 3), (logged, len(MADE))):
+            with questions(Settings(data=bench.data, config="no file")) as log:
+                assert log.rows("SELECT count(*) FROM predictions").rows == [(n,)]
+
+
 def test_a_terminal_gets_a_table_csv_or_json(logged, capsys):
     def said(*words):
         code = main(["sql", *words, "--data", str(logged.data)])
