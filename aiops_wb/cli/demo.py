@@ -1,6 +1,7 @@
 """A demonstration: a log replayed with its models."""
 
 from datetime import date
+from shlex import quote
 from typing import Annotated, Literal
 
 import typer
@@ -52,5 +53,5 @@ def demo_(
     failed = [job for job in jobs if job.state == "failed"]
     line(f"{counted(len(jobs), 'report')}, {len(failed)} failed.")
     line(f"Open {(settings.reports / 'index.html').resolve()}")
-    line(f"The log: duckdb -readonly {(settings.data / 'aiops.duckdb').absolute()}")
+    line(f"Ask the log: aiops-wb sql 'SHOW TABLES' --data {quote(str(settings.data.absolute()))}")
     return 0 if not failed else 4 if len(failed) == len(jobs) else 3

@@ -234,8 +234,8 @@ def ratio_over_days(hits, n, minus=None, confidence: float = 0.95, most: float =
     """sum(hits) / sum(n) over days, or its difference from `minus`, another such pair of the same days.
 
     The interval is for independent days (linearised, Student's t); none below 7 days with events, and none
-    of a share that is 0 or 1 on every day: no spread is seen there. A ratio cannot exceed `most`: no share
-    is above 1.
+    of a share that is 0 or 1 on every day: no spread is seen there. A ratio cannot exceed `most`, nor can
+    two be farther apart: no share is above 1.
     """
     share, off = _ratio_and_rest(hits, n)
     if minus is not None:
@@ -246,7 +246,7 @@ def ratio_over_days(hits, n, minus=None, confidence: float = 0.95, most: float =
         return Figure(share, n=days)
     half = float(stdtrit(days - 1, 0.5 + confidence / 2) * np.sqrt(days / (days - 1) * (off**2).sum()))
     if minus is not None:
-        return Figure(share, share - half, share + half, days)
+        return Figure(share, max(-most, share - half), min(most, share + half), days)
     if half == 0.0 and share in (0.0, 1.0):
         return Figure(share, n=days)
     return Figure(share, max(0.0, share - half), min(most, share + half), days)
@@ -348,8 +348,9 @@ def _compared(days, candidate, current):
     most = {"alerts_per_day": inf}
     found = {}
     for name in a:
-        alone = (ratio_over_days(*of[name], most=most.get(name, 1.0)) for of in (a, b))
-        found[name] = Compared(*alone, ratio_over_days(*a[name], minus=b[name]))
+        bound = {"most": most.get(name, 1.0)}
+        apart = ratio_over_days(*a[name], minus=b[name], **bound)
+        found[name] = Compared(*(ratio_over_days(*of[name], **bound) for of in (a, b)), apart)
     return found
 
 # %% ../../nbs/stats/07_thresholds.ipynb #9be8ba6c

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -99,11 +99,12 @@ class _Days:
         weights = np.asarray(values, dtype=float)
         return np.bincount(self._place, weights=weights, minlength=len(self.days))
 
-    def pair(self, a, n_a, b, n_b) -> Pair:
-        "Ratios of sums of each model, and their difference; each with its interval over days."
+    def pair(self, a, n_a, b, n_b, most: float = 1.0) -> Pair:
+        """Ratios of sums of each model, none above `most`, and their difference; each with its
+        interval over days."""
         sides = [tuple(map(self.sums, side)) for side in ((a, n_a), (b, n_b))]
-        alone = (ratio_over_days(*side) for side in sides)
-        return Pair(*alone, ratio_over_days(*sides[0], minus=sides[1]))
+        alone = (ratio_over_days(*side, most=most) for side in sides)
+        return Pair(*alone, ratio_over_days(*sides[0], minus=sides[1], most=most))
 
 
 def compare(
@@ -171,7 +172,7 @@ def _pairs(days: _Days, a: _Side, b: _Side, label) -> dict[str, Pair]:
     if a.grid.kind == b.grid.kind == "logit":
         for name, loss in (("log_loss", _log_loss), ("brier", _squared)):
             lost = [np.where(known, loss(side.probability, y), 0.0) for side in (a, b)]
-            found[name] = days.pair(lost[0], known, lost[1], known)
+            found[name] = days.pair(lost[0], known, lost[1], known, most=inf)
     for name, area in (("roc_auc", roc_auc), ("pr_auc", average_precision)):
         found[name] = _areas(area, a, b, label)
     calls, alone = (a.called, b.called), (a.called & ~b.called, b.called & ~a.called)

@@ -162,6 +162,12 @@ def test_no_interval_of_a_share_is_beyond_one():
     share = ratio_over_days([2, 2, 2, 2, 2, 2, 1], [2] * 7)
     assert share.value < share.upper == 1.0
     assert ratio_over_days([2, 2, 2, 2, 2, 2, 1], [2] * 7, most=np.inf).upper > 1.0
+    far = ([5, 5, 5, 5, 5, 5, 0], [5] * 7), ([0] * 6 + [5], [5] * 7)
+    for one, other, end in ((*far, 1.0), (*far[::-1], -1.0)):
+        apart = ratio_over_days(*one, minus=other)
+        assert (apart.upper if end > 0 else apart.lower) == end != apart.value
+        free = ratio_over_days(*one, minus=other, most=np.inf)
+        assert max(abs(free.lower), abs(free.upper)) > 1.0 and free.value == apart.value
     quiet = {date(2026, 1, d): ScoreCounts.from_events([0], [1]) for d in range(1, 9)}
     quiet[date(2026, 1, 9)] = ScoreCounts.from_events([0, 0], [1, 1])
     alone = simulate(quiet, 0, 0).record["alerts_per_day"].candidate

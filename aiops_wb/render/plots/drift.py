@@ -260,7 +260,7 @@ def feature_bins(seen: Drift, limit: int = 6, columns: int = 3) -> Chart:
     chosen = [f for f in seen.shifts if np.isfinite(f.effect)][:limit]
     if not chosen:
         return nothing(
-            "Features in their bins, recent days beside training",
+            "Features in their bins, recent days beside the reference",
             "no feature has a reference to compare with",
         )
     chart, axes = panels(-(-len(chosen) // columns), columns, height=1.9, width=9.2)
@@ -269,9 +269,9 @@ def feature_bins(seen: Drift, limit: int = 6, columns: int = 3) -> Chart:
         ax.set_ylabel("of events", fontsize=8)
         title(ax, feature.name)
     spare(axes, len(chosen))
-    chart.about("Features in their bins: shares of events, recent days beside training")
+    chart.about("Features in their bins: shares of events, recent days beside the reference")
     marks = [Rectangle((0, 0), 1, 1, color=BLUE), Line2D([], [], color=INK, lw=1.2)]
-    words = ["recent days", "training (-: missing, ?: never seen)"]
+    words = ["recent days", "reference (-: missing, ?: never seen)"]
     chart.legend(marks, words, loc="outside upper center", ncols=2)
     return chart
 
