@@ -427,7 +427,7 @@ def test_it_stands_on_the_page_of_tomorrow_and_an_open_kernel_is_in_nobodys_way(
         card = (
             "[...document.querySelectorAll('h2 a')].find((a) => a.textContent.includes('worth it'))"
         )
-        assert page.ask(f"{card}.textContent") == "Are those that the model calls for worth it?"
+        assert page.ask(f"{card}.textContent") == "When the model calls somebody, is it right?"
         assert page.ask(f"{card}.href") == (of_model / "worth-it.html").as_uri()
         assert "Precision is" in page.ask("document.body.innerText"), "what it found"
         page.ask(f"{card}.click()")
