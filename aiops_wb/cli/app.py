@@ -50,7 +50,7 @@ COMMANDS = {
     "drift": ("drift", "list alarms about drift, acknowledge them, or explain what differs"),
     "why": ("why", "why a figure changed: exact parts with intervals, and a sentence"),
     "explain": ("explain_event", "why an event was scored as it was, by its id"),
-    "sql": ("sql", "ask the newest snapshot in SQL, which reads and nothing else"),
+    "sql": ("sql", "ask the newest snapshot in SQL; it only reads"),
     "cases": ("cases", "open cases from new decisions and hand them on; say whose they are"),
     "messages": ("messages", "what people are told by mail or chat: show it, list it, send a test"),
     "acts": ("acts", "changes that were handed in: what waits, and what came of each"),
@@ -66,7 +66,7 @@ COMMANDS = {
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
     "reports": ("reports", "list reports, make one of your own, run one by hand"),
     "serve": ("serve", "pages and a REST API over the log, until it is told to stop"),
-    "mcp": ("mcp", "answer a program that asks over MCP, and keep what it proposes"),
+    "mcp": ("mcp", "answer by the Model Context Protocol: read and propose"),
     "demo": ("demo", "replay a log with its models and make their reports"),
 }
 

@@ -38,7 +38,7 @@ def new_report(
         str, typer.Option(metavar="TEXT", help="what people read (default: the name)")
     ] = "",
 ):
-    "Write a report of your own from a template, to be changed in JupyterLab."
+    "Write a report of your own from a template into reports_folder."
     folder = reports_folder_of(call.settings)
     if folder is None:
         raise StoreError(

@@ -35,7 +35,10 @@ def sql(
     call: Call,
     query: Annotated[
         str,
-        typer.Argument(metavar="QUERY", help="the query, in quotes; - reads standard input"),
+        typer.Argument(
+            metavar="QUERY",
+            help="the query, in quotes, such as 'SHOW TABLES'; - reads standard input",
+        ),
     ],
     first: Annotated[
         date | None,
