@@ -79,5 +79,8 @@ docs: $(READY)  ## the site in _docs/: guides and notebooks executed, commands, 
 bench: $(READY)  ## run all benchmarks and rewrite the table in bench/README.md
 	$(BIN)/python -m bench
 
-lab: $(READY)  ## JupyterLab in nbs/
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/jupyter lab --notebook-dir nbs
+# a kernel stands in nbs/, where there is no data folder: what no aiops.toml names is told
+HERE = AIOPS_DATA="$${AIOPS_DATA:-$(CURDIR)/data}" AIOPS_REPORTS="$${AIOPS_REPORTS:-$(CURDIR)/reports}"
+
+lab: $(READY)  ## JupyterLab in nbs/, for the log in data/ or what aiops.toml names
+	PATH="$(abspath $(BIN)):$$PATH" $(if $(wildcard aiops.toml),,$(HERE)) $(BIN)/jupyter lab --notebook-dir nbs
