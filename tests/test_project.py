@@ -335,3 +335,18 @@ LONG = {
 def test_notebook_runs(notebook):
     success, _ = run_notebook(notebook)
     assert success
+
+
+def test_a_notebook_of_make_lab_finds_the_log(tmp_path):
+    "Its kernel stands in `nbs/`, where there is none; what a file of settings names is left alone."
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    command = ["make", "--dry-run", "--old-file", ".venv/.ready", "lab"]
+
+    def told():
+        return subprocess.run(
+            command, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
+
+    assert f'AIOPS_DATA="${{AIOPS_DATA:-{tmp_path}/data}}"' in told()
+    (tmp_path / "aiops.toml").touch()
+    assert "jupyter lab" in told() and "AIOPS_" not in told()
