@@ -138,11 +138,17 @@ def _of_days(silence: Silence, day):
     n = (day - silence.first).days + 1
     what = f"No prediction came on {day:%-d %B %Y}"
     if n > 1:
-        what = f"No prediction came from {silence.first:%-d %B} to {day:%-d %B %Y} ({n} days)"
+        first = _without_year(silence.first, day)
+        what = f"No prediction came from {first} to {day:%-d %B %Y} ({n:,} days)"
     return (
-        f"{what}. Alarmed after {silence.found:%-d %B}, {silence.rule} "
+        f"{what}. Alarmed after {_without_year(silence.found, day)}, {silence.rule} "
         f"(the chance of none is {_chance(silence.chance)})."
     )
+
+
+def _without_year(day, other):
+    "A day beside another that is told with its year: with its own, where that differs."
+    return f"{day:%-d %B}" if day.year == other.year else f"{day:%-d %B %Y}"
 
 
 def _of_hours(hours: SilentHours):

@@ -192,6 +192,7 @@ def test_a_log_that_ended_years_ago_says_what_it_said_then(bench, gap):
     assert found.version == "v1" and alarm.closed_on is None
     assert (alarm.since, alarm.told[0]) == (soon.since, soon.told[0])
     assert alarm.since == START + timedelta(20)
+    assert f"from {alarm.since:%-d %B %Y} to " in alarm.told[-1][2]  # a day of another year
     assert found.volumes.by_day.sum() == 160
 
 
