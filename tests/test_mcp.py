@@ -280,6 +280,15 @@ def test_answers_are_bounded_in_rows_bytes_and_time(house, monkeypatch):
     assert "not answered within 0.05 seconds" in refused(fast, "models")
 
 
+def test_a_text_is_one_line_and_cut_where_it_is_longer_than_what_is_told():
+    most = plain.LONGEST_TEXT
+    assert plain.clean("x" * most) == "x" * most
+    assert plain.clean("x" * (most + 1)) == "x" * (most - 1) + "…"
+    assert plain.clean("\x1b[31mred\x1b[0m\n  and\tso on") == "red and so on"
+    assert plain.few("abc", 2) == {"rows": ["a", "b"], "left_off": 1}
+    assert plain.few("ab", 2)["left_off"] == 0
+
+
 def test_an_error_that_nobody_expects_says_nothing_of_the_house(house, monkeypatch):
     def fails(log, house):
         raise RuntimeError("/srv/secret")

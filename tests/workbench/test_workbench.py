@@ -98,7 +98,7 @@ def test_the_riskiest_are_those_of_a_sort_of_all(wb):
     best = inside.sort_values(["score", "id"], ascending=[False, True])[:5]
     assert list(few.prediction_id) == list(best.id) and list(few.label) == list(best.label)
     assert np.allclose(few.x, best.x) and set(few.site_id) == {"north"}
-    assert len(wb[MODEL].top(10_000)) == A_DAY
+    assert len(wb[MODEL].top()) == 20 and len(wb[MODEL].top(10_000)) == A_DAY
 
 
 def test_rows_are_those_of_the_log_and_conditions_speak_of_what_is_shown(wb):
