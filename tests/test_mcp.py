@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+import io
 import json
 import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import MODEL, Bench, events
@@ -320,6 +322,19 @@ def test_the_command_speaks_over_its_standard_input_and_output(made):
 
     answer = asyncio.run(ask())
     assert answer.structured_content["models"]["rows"][0]["model"] == MODEL
+
+
+@pytest.mark.parametrize("standard_input", ["open", "closed", "none"])
+def test_the_command_serves_where_there_is_a_client(house, monkeypatch, standard_input):
+    served = []
+    server = SimpleNamespace(run=served.append)
+    monkeypatch.setattr("aiops_wb.mcp.server.create_server", lambda house: server)
+    given = io.StringIO()
+    if standard_input == "closed":
+        given.close()
+    monkeypatch.setattr(sys, "stdin", None if standard_input == "none" else given)
+    assert main(["mcp", "--data", str(house.data)]) == 0
+    assert served == (["stdio"] if standard_input == "open" else [])
 
 
 @pytest.mark.slow
