@@ -216,3 +216,15 @@ def test_figures_with_their_intervals_have_the_same_room_above_and_below():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["recall", "precision"]
     drawn = [line.get_xydata().tolist() for line in ax.lines]
     assert drawn == [[[0.4, 0], [0.6, 0]], [[0.5, 0]], [[0.9, 1]]]
+
+
+def test_where_labels_hardly_come_is_shaded_from_the_first_threshold_on():
+    counts = ScoreCounts.from_events(np.array([-2000, 0, 1500]), np.array([0, 1, 1]))
+    found, grid = curve(counts), Grid()
+    lowest = int(found.thresholds[0])
+
+    def shaded(blind):
+        rates = plots.threshold_curve(found, grid, 0, blind=blind).axes[0]
+        return [patch.get_extents().width > 0 for patch in rates.patches]
+
+    assert shaded(lowest + 1) == [True] and shaded(lowest) == shaded(None) == []
