@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+import io
 import json
 import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import MODEL, Bench, events
@@ -280,6 +282,15 @@ def test_answers_are_bounded_in_rows_bytes_and_time(house, monkeypatch):
     assert "not answered within 0.05 seconds" in refused(fast, "models")
 
 
+def test_a_text_is_one_line_and_cut_where_it_is_longer_than_what_is_told():
+    most = plain.LONGEST_TEXT
+    assert plain.clean("x" * most) == "x" * most
+    assert plain.clean("x" * (most + 1)) == "x" * (most - 1) + "…"
+    assert plain.clean("\x1b[31mred\x1b[0m\n  and\tso on") == "red and so on"
+    assert plain.few("abc", 2) == {"rows": ["a", "b"], "left_off": 1}
+    assert plain.few("ab", 2)["left_off"] == 0
+
+
 def test_an_error_that_nobody_expects_says_nothing_of_the_house(house, monkeypatch):
     def fails(log, house):
         raise RuntimeError("/srv/secret")
@@ -311,6 +322,19 @@ def test_the_command_speaks_over_its_standard_input_and_output(made):
 
     answer = asyncio.run(ask())
     assert answer.structured_content["models"]["rows"][0]["model"] == MODEL
+
+
+@pytest.mark.parametrize("standard_input", ["open", "closed", "none"])
+def test_the_command_serves_where_there_is_a_client(house, monkeypatch, standard_input):
+    served = []
+    server = SimpleNamespace(run=served.append)
+    monkeypatch.setattr("aiops_wb.mcp.server.create_server", lambda house: server)
+    given = io.StringIO()
+    if standard_input == "closed":
+        given.close()
+    monkeypatch.setattr(sys, "stdin", None if standard_input == "none" else given)
+    assert main(["mcp", "--data", str(house.data)]) == 0
+    assert served == (["stdio"] if standard_input == "open" else [])
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from mutation.__main__ import _choose
 from mutation.mutate import draw, modules, mutants, once_more
 
 ROOT = Path(__file__).parent.parent
@@ -134,3 +135,17 @@ def test_what_is_accepted_can_still_be_made_and_has_a_reason():
         source = (ROOT / one["module"]).read_bytes()
         shown = [m.shown(source) for m in mutants(one["module"], source)]
         assert (one["before"], one["after"]) in shown and one["why"].strip()
+
+
+def test_a_constant_is_tried_by_tests_of_what_names_it():
+    held = b"MOST = 256\n"
+    sources = {"held.py": held, "asks.py": b"from .held import MOST\n\ndef f(x):\n    x > MOST\n"}
+    tests = {  # seconds, and lines as bits
+        "tests/test_a.py::test_names": (0.5, {"asks.py": 1 << 4}),
+        "tests/test_a.py::test_other": (0.1, {"asks.py": 1 << 3}),
+        "tests/test_b.py::test_none": (0.1, {"b.py": 1 << 1}),
+    }
+    change = next(iter(mutants("held.py", held)))
+    assert _choose(change, tests, sources, 60) == {"tests/test_a.py::test_names": 0.5}
+    near = tests | {"tests/test_c.py::test_held": (0.2, {"held.py": 1 << 9})}
+    assert _choose(change, near, sources, 60) == {"tests/test_c.py::test_held": 0.2}

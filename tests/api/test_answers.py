@@ -174,6 +174,8 @@ def test_events_are_decided_by_what_is_in_force(client):
     with open_snapshot(made().data) as log:
         scorer = Scorer.in_force(log, MODEL)
     assert answer["points"] == scorer.threshold
+    probability = float(scorer.version.grid.inverse(scorer.threshold))
+    assert answer["threshold"] == round(probability, 6) != probability
     known = scorer.decide(pd.DataFrame({"x": [-2, 0.3, 2.5, None]}), NOW, site_id="north")
     for row, (_, other) in zip(answer["decisions"], known.iterrows()):
         assert (row["points"], row["route"], row["reason"]) == (

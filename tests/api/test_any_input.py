@@ -96,6 +96,12 @@ def test_what_cannot_be_meant_is_a_sentence(client, path, body, status):
     is_problem(post(client, path, body), status)
 
 
+def test_a_name_that_is_told_back_is_cut_where_it_is_long(client):
+    for length, told in ((500, "k" * 500), (501, "k" * 497 + "...")):
+        answer = post(client, TRY, {"model": MODEL, "threshold": 0.5, "k" * length: 1})
+        assert is_problem(answer, 422)["errors"][0]["where"].split(".", 1)[1] == told
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

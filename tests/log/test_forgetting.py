@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from conftest import MODEL, events
 
+from aiops_wb.log.acts import hand_in
 from aiops_wb.log.blanked import blank_rows
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.forgetting import find, forget
@@ -238,6 +239,26 @@ def test_a_name_is_found_as_files_spell_it(tmp_path, name, text, there):
     assert mentions.in_text(mentions.without(text)) is False
     assert mentions.rewrite(tmp_path / "f") == there
     assert (tmp_path / "f").read_text() == ("before\nafter" if there else f"before\n{text}\nafter")
+
+
+@pytest.mark.parametrize("taken_in_meanwhile", [False, True])
+def test_an_act_that_names_somebody_goes_from_the_spool(bench, taken_in_meanwhile):
+    log(bench, events(days=1, per_day=4), [WHO, "other", "other", "other"])
+    bench.ingest()
+    acts = bench.data / "spool" / "acts"
+    for who in (WHO, "other"):
+        what = {"ids": ["A-1"], "why": f"it was {who}"}
+        hand_in(bench.data / "spool", "close", what, "ana", NOW)
+    naming, others = sorted(acts.glob("*.json"))
+    with bench.store() as store:
+        one = Forgotten("entity", WHO)
+        store.add_forgotten(NOW, [one])
+        found = find(store, one, Places(bench.data / "spool"))
+        if taken_in_meanwhile:
+            naming.unlink()
+        done = forget(store, NOW, "test", found, "asked to")
+    assert done.numbers["files of the spool"] == 1
+    assert list(acts.glob("*.json")) == [others]
 
 
 def test_a_label_taken_out_of_an_open_file_leaves_the_next_one_whole(bench):

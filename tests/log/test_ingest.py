@@ -273,6 +273,17 @@ def test_an_empty_file_loads_nothing(bench, text):
     assert take(bench, "f.csv", text, constants={"model": MODEL, "version": "v1"})[0] == Ingested()
 
 
+def test_labels_that_come_again_are_duplicates_on_each_day(bench):
+    frame = events(days=3, per_day=4)
+    bench.log(frame)
+    bench.label(frame)
+    bench.ingest()
+    bench.label(frame[frame.day == frame.day.iloc[0]])
+    assert bench.ingest() == Ingested(duplicates=4)
+    bench.label(frame)
+    assert bench.ingest() == Ingested(duplicates=12)
+
+
 def test_a_file_twice_is_all_duplicates(bench):
     text = "prediction_id,predicted_at,score\na,2026-03-01T00:00:00Z,0.5\n"
     constants = {"model": MODEL, "version": "v1"}

@@ -458,6 +458,16 @@ def test_a_morning_verifies_its_share_of_the_past(log):
     assert [one.name for one in ran.reports] == ["day file"] and name in ran.reports[0].error
 
 
+def test_a_rewriting_that_was_stopped_before_a_new_file_stood_there_leaves_the_old_one(log):
+    with log.store() as store:
+        files = store.day_files(kind="predictions")
+        store.begin_rewriting(files[:1])
+        store.finish_rewriting()
+        assert all((store.root / file.path).exists() for file in files)
+        assert store.day_files(kind="predictions") == files
+        store.finish_rewriting()  # there is none
+
+
 def test_a_file_without_some_of_its_rows_has_a_checksum_of_its_own_and_its_counts_stay(log, capsys):
     "What is forgotten leaves the rows; a day of which some are no more is held to what stayed."
     some = "prediction_id LIKE '%1'"

@@ -404,6 +404,16 @@ def test_a_ticket_names_reasons_and_what_became_of_cases_like_it(log):
         assert newest.text.str.contains("Of past alerts that were scored alike").all()
 
 
+def test_a_name_for_a_feature_has_at_most_sixty_characters(log):
+    with log.store() as store:
+        fits = store.name_feature(NOW, "ana", MODEL, "x", f" {'n' * 60} ", None, "asked for")
+        assert fits.name == "n" * 60
+        for told in ({"name": "n" * 61, "unit": None}, {"name": None, "unit": "u" * 61}):
+            with pytest.raises(StoreError, match="at most 60 characters in one line are"):
+                store.name_feature(NOW, "ana", MODEL, "x", **told, why="asked for")
+        assert store.feature_names(MODEL)["x"] == fits
+
+
 def test_a_feature_gets_a_name_and_an_event_is_explained_by_its_id(log, capsys):
     with log.store() as store:
         riskiest = alerts_of(store).iloc[0]

@@ -11,6 +11,7 @@ left over and changes nothing that anybody could see stands in `accepted.toml`, 
 
 import argparse
 import json
+import re
 import sys
 import tomllib
 from collections import Counter, defaultdict
@@ -45,7 +46,7 @@ def main() -> int:
     else:
         chosen = draw(sources, asked.n, asked.seed)
     drawn, left, passed_over = Counter(), defaultdict(list), 0
-    tasks = ((m, sources[m.module], _choose(m, tests, asked.seconds)) for m in chosen)
+    tasks = ((m, sources[m.module], _choose(m, tests, sources, asked.seconds)) for m in chosen)
     for number, ((mutant, source, chosen), code) in enumerate(
         in_copies(_noticed, tasks, asked.jobs), 1
     ):
@@ -134,15 +135,14 @@ def _forget_compiled(file):
         compiled.unlink()
 
 
-def _choose(mutant, tests, seconds):
-    "Tests that execute its line, nearest and shortest first, with the seconds each takes."
+def _choose(mutant, tests, sources, seconds):
+    """Tests that execute its line, nearest and shortest first, with the seconds each takes. What
+    runs at import is executed by those that execute the module, or what names it elsewhere."""
     first, last = mutant.lines if mutant.inside else mutant.body or (1, 100_000)
-    lines = (1 << last + 1) - (1 << first)
-    found = [
-        (not _near(test, mutant.module), took, test)
-        for test, (took, executed) in tests.items()
-        if executed.get(mutant.module, 0) & lines
-    ]
+    places = {mutant.module: (1 << last + 1) - (1 << first)}
+    found = _executing(places, tests, mutant)
+    if not found and not mutant.inside:
+        found = _executing(_naming(mutant, sources), tests, mutant)
     by_file = defaultdict(list)
     for far, took, test in sorted(found):
         by_file[test.split("::")[0]].append((far, took, test))
@@ -153,6 +153,28 @@ def _choose(mutant, tests, seconds):
                 chosen[test] = took
                 total += took
     return chosen
+
+
+def _executing(places, tests, mutant):
+    "Tests that execute any of these lines: whether each is far, its seconds, its name."
+    return [
+        (not _near(test, mutant.module), took, test)
+        for test, (took, executed) in tests.items()
+        if any(executed.get(module, 0) & lines for module, lines in places.items())
+    ]
+
+
+def _naming(mutant, sources):
+    "The lines of other modules that name what a line gives a value to."
+    name = re.split("[=:]", mutant.shown(sources[mutant.module])[0])[0].strip()
+    if not name.isidentifier():
+        return {}
+    named = re.compile(rf"\b{name}\b".encode())
+    return {
+        module: sum(1 << i for i, line in enumerate(text.splitlines(), 1) if named.search(line))
+        for module, text in sources.items()
+        if module != mutant.module
+    }
 
 
 def _near(test, module):

@@ -10,6 +10,7 @@ from read_pages import drawings
 
 from aiops_wb.config import Settings
 from aiops_wb.render import plots
+from aiops_wb.render.plots.answers import with_intervals
 from aiops_wb.render.plots.in_words import says_unit
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.evidence import Block, log_evidence
@@ -206,3 +207,24 @@ def test_bars_of_reasons_are_of_the_ten_features_that_are_named_most():
     shares, pushes = plots.reason_bars(reasons).axes
     assert [bar.get_width() for bar in shares.patches] == [often / 66 for often in range(2, 12)]
     assert [bar.get_width() for bar in pushes.patches] == [0.5] * 10
+
+
+def test_figures_with_their_intervals_have_the_same_room_above_and_below():
+    figures = [(0.5, 0.4, 0.6), (0.9, np.nan, np.nan), (np.nan, 0.1, 0.2)]
+    (ax,) = with_intervals(["recall", "precision", "unknown"], figures).axes
+    assert ax.get_ylim() == (1.5, -0.5)  # the first on top, those that are not known left out
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["recall", "precision"]
+    drawn = [line.get_xydata().tolist() for line in ax.lines]
+    assert drawn == [[[0.4, 0], [0.6, 0]], [[0.5, 0]], [[0.9, 1]]]
+
+
+def test_where_labels_hardly_come_is_shaded_from_the_first_threshold_on():
+    counts = ScoreCounts.from_events(np.array([-2000, 0, 1500]), np.array([0, 1, 1]))
+    found, grid = curve(counts), Grid()
+    lowest = int(found.thresholds[0])
+
+    def shaded(blind):
+        rates = plots.threshold_curve(found, grid, 0, blind=blind).axes[0]
+        return [patch.get_extents().width > 0 for patch in rates.patches]
+
+    assert shaded(lowest + 1) == [True] and shaded(lowest) == shaded(None) == []

@@ -225,6 +225,19 @@ def test_muted_days_are_left_out(log):
         assert told.watched == 12 and not told.moved
 
 
+def test_holidays_are_left_out_unless_four_are_among_the_days_of_the_reference(log):
+    feasts = [LIVE - timedelta(i) for i in (1, 3, 5, 7)]
+    with log.store() as store:
+        whole = course_of(seen(store, LAST)).days
+        for nth, day in enumerate([LIVE, *feasts], 1):
+            store.annotate(ACTIVE, "ana", day, day, f"feast {nth}", "it was one", holiday=True)
+            course = course_of(seen(store, LAST))
+            enough = nth == 5
+            assert course.holidays == (frozenset([LIVE, *feasts]) if enough else frozenset())
+            out = set() if enough else {LIVE, *feasts[: nth - 1]}
+            assert course.days == [day for day in whole if day not in out]
+
+
 def test_a_day_of_few_predictions_says_too_little(log):
     few = LAST + timedelta(1)
     logged(log, made(few, 1, per_day=PER_DAY // 2 - 1), "v1")

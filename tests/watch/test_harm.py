@@ -49,3 +49,12 @@ def test_inputs_that_moved_are_no_harm_and_labels_that_turned_are(bench, world, 
         severity = next(c for c in told if c.name == "severity")
         assert severity.passed == harm and severity.evidence["harm"] == list(followed)
         assert ("by labels: " in severity.reason) == harm
+
+
+def test_where_nothing_is_watched_no_harm_is_seen(bench):
+    bench.log(events(days=1, per_day=10, start=START))
+    bench.ingest(NOW)
+    with bench.store() as store:
+        store.watch(NOW, "ana", MODEL, "v1", False, "retired")
+        view = View(store, MODEL, START, None, Settings(data=bench.data))
+        assert view.not_watched and label_alarms(view) == ()

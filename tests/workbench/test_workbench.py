@@ -93,12 +93,15 @@ def test_the_riskiest_are_those_of_a_sort_of_all(wb):
     assert list(top.frame.prediction_id) == list(of_day.id[:7])
     assert np.allclose(top.frame.probability, of_day.score[:7], atol=3e-4)
     assert top.frame.label.isna().all() and "7 of them without a label" in top.says
+    assert {"threshold", "risk_level", "route", "label"} <= set(top.frame)
+    assert np.allclose(top.frame.threshold.astype(float), wb[MODEL].threshold)
+    assert list(top.frame.route) == ["alert"] * 7
     few = wb[MODEL].top(5, first=START, last="2026-01-20", site="north").frame
     inside = MADE[(MADE.day <= date(2026, 1, 20)) & (MADE.site == "north")]
     best = inside.sort_values(["score", "id"], ascending=[False, True])[:5]
     assert list(few.prediction_id) == list(best.id) and list(few.label) == list(best.label)
     assert np.allclose(few.x, best.x) and set(few.site_id) == {"north"}
-    assert len(wb[MODEL].top(10_000)) == A_DAY
+    assert len(wb[MODEL].top()) == 20 and len(wb[MODEL].top(10_000)) == A_DAY
 
 
 def test_rows_are_those_of_the_log_and_conditions_speak_of_what_is_shown(wb):
