@@ -99,6 +99,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1, le=36500)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Megabytes = Annotated[int, Field(ge=0, le=10**9)]
+Function = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")]
 
 
 def _as_number(given: Any) -> Any:
@@ -234,6 +235,10 @@ class _Nights(BaseSettings):
     morning_retries: Annotated[int, Field(ge=0, le=10)] = 2
     # MB of memory that one report may hold; 0: half of the machine's
     report_memory: Megabytes = 0
+    # a function that gives an executor (PEP 3148), "module:function": reports are made by it, those
+    # of a model and day together, on machines that have data and reports under the same paths;
+    # without it by processes of this machine
+    report_executor: Function | None = None
     # reports of days that are older than so many days are packed, each day's into a reports.zip of
     # its folder; 0: never
     archive_reports_days: Annotated[int, Field(ge=0, le=36500)] = 0

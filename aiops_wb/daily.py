@@ -37,6 +37,7 @@ from .log.taken_sums import check_share
 from .render.again import run_again
 from .render.archive import archive_reports
 from .render.cases import write_cases
+from .render.elsewhere import run_by
 from .render.engine import Job, ReportResult, require_reports, run_jobs
 from .render.manifest import entry, silent_entry, write_manifest
 from .render.message import SEE_PAGES, failed_figures, failed_report
@@ -485,12 +486,15 @@ def make_own_reports(
 def _run_with_limits(jobs, settings, on_done):
     "Run jobs within the time and the memory that settings allow, what may pass once more."
     limits = {"timeout": settings.report_timeout, "memory": settings.report_memory}
-    run_these, times = partial(_run_these, **limits), pauses(settings.morning_retries)
+    run_these = partial(_run_these, settings.report_executor, **limits)
+    times = pauses(settings.morning_retries)
     return run_again(run_these, jobs, settings.jobs, times, sleep, _harmless(on_done))
 
 
-def _run_these(jobs, parallel, on_done, **limits):
-    return run_jobs(jobs, parallel, on_done=on_done, **limits)
+def _run_these(executor, jobs, parallel, on_done, **limits):
+    if executor is None:
+        return run_jobs(jobs, parallel, on_done=on_done, **limits)
+    return run_by(executor, jobs, parallel, on_done=on_done, **limits)
 
 
 def _make_folder_of(reports, settings):

@@ -34,8 +34,8 @@ from typing import TextIO
 from ..log.passing import is_passing, killed_from_outside
 from ..log.processes import end_with, helper_environment, memory_of
 from ..log.reading import half_of_the_machine
-from .frame import Link, failure_page, write_whole
-from .jobs import Job, ReportResult
+from .frame import Link
+from .jobs import Job, ReportResult, failed
 
 __all__ = [
     "PRELOAD",
@@ -98,7 +98,7 @@ def run_jobs(
     order["memory"] = memory or half_of_the_machine()
     results, why = _ask_helper(json.dumps(order, default=str).encode(), len(jobs), on_done)
     # no report of them failed by itself
-    return [results.get(i) or _failed(job, why, passing=True) for i, job in enumerate(jobs)]
+    return [results.get(i) or failed(job, why, passing=True) for i, job in enumerate(jobs)]
 
 
 def _ask_helper(order, jobs, on_done):
@@ -334,7 +334,7 @@ class _Helper:
                 self.running[index] = report
         except OSError as error:
             why = f"the report's process could not be started: {error}."
-            self._answer(index, _failed(job, why, is_passing(error)))
+            self._answer(index, failed(job, why, is_passing(error)))
             return
         selector.register(report.pipe, selectors.EVENT_READ, report)
 
@@ -391,7 +391,7 @@ def _result_of(report, why):
         passing = killed_from_outside(report.exit_code)
     result = None if why else _as_result(text)
     why = why or "the report's process sent no readable result."
-    return result or _failed(report.job, why, passing)
+    return result or failed(report.job, why, passing)
 
 
 def _as_result(text):
@@ -455,7 +455,7 @@ def _child(job, pipe):
             result = run_job(job)
         except BaseException as error:
             said = "".join(traceback.format_exception(error))
-            result = _failed(job, said, is_passing(error))
+            result = failed(job, said, is_passing(error))
         if os.getpid() != process:  # a fork of the notebook that came to its end, too
             return
         with os.fdopen(pipe, "w") as out:
@@ -467,12 +467,3 @@ def _look_beside(notebook):
     that is installed. Nothing is written there."""
     sys.path.append(str(notebook.parent))
     sys.dont_write_bytecode = True
-
-
-def _failed(job, error, passing=False):
-    "The result of a report that failed, whose page says so where it can be written."
-    try:
-        write_whole(job.target, failure_page(job.title, error, job.navigation))
-    except Exception as problem:  # the result is told all the same
-        logger.warning("the page of %s could not be written: %s", job.name, problem)
-    return ReportResult(job.name, "failed", error, passing=passing)

@@ -1,13 +1,16 @@
 """What a report is asked to do, and what came of it."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .frame import Link
+from .frame import Link, failure_page, write_whole
 
-__all__ = ["Job", "ReportResult"]
+__all__ = ["Job", "ReportResult", "failed"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,12 @@ class ReportResult:
     title: str = ""  # of a report of one's own
     seconds: dict[str, float] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)
+
+
+def failed(job: Job, error: str, passing: bool = False) -> ReportResult:
+    "The result of a report that failed, whose page says so where it can be written."
+    try:
+        write_whole(job.target, failure_page(job.title, error, job.navigation))
+    except Exception as problem:  # the result is told all the same
+        logger.warning("the page of %s could not be written: %s", job.name, problem)
+    return ReportResult(job.name, "failed", error, passing=passing)
