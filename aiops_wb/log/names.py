@@ -71,6 +71,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"{meant} There is {_listed(names)}." if names else "."
 
 
-def _listed(names, shown=10):
+def _listed(names, shown=24):
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(map(repr, names[:shown])) + more

@@ -171,7 +171,11 @@ def total(tables: Iterable[ScoreCounts], grid: Grid = Grid()) -> ScoreCounts:
 
 # %% ../../nbs/stats/01_counts.ipynb #0adf59a3
 def require_events(counts: ScoreCounts) -> ScoreCounts:
-    "The counts themselves when they can describe events; ValueError when they are a difference."
+    """The counts themselves when they can describe events; ValueError when they are a difference,
+    TypeError when they are no counts."""
+    if not isinstance(counts, ScoreCounts):
+        raise TypeError(f"counts are needed, not {type(counts).__name__}: "
+                        "make them with ScoreCounts.from_events(points, labels).")
     if counts.is_difference:
         raise ValueError("these counts are a difference (somewhere positive > labelled or labelled > n): "
                          "add them to the counts they belong to before computing a figure.")

@@ -28,8 +28,10 @@ def _checked(scores, kind):
         bad |= (raw < 0) | (raw > 1)
     if bad.any():
         first = int(np.flatnonzero(bad.ravel())[0])
-        raise ValueError(f"score {raw.ravel()[first]} at position {first} is not allowed "
-                         f"({int(bad.sum())} of {raw.size} are not): a {kind} score must be {allowed}.")
+        where, many = f" at position {first}", f" ({int(bad.sum())} of {raw.size} are not)"
+        where, many = ("", "") if np.ndim(scores) == 0 else (where, many)
+        raise ValueError(f"score {raw.ravel()[first]}{where} is not allowed{many}: "
+                         f"a {kind} score must be {allowed}.")
     with np.errstate(over="ignore", under="ignore"):
         return raw.astype(np.float32).astype(np.float64)
 

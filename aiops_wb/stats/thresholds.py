@@ -75,6 +75,11 @@ class Curve(_CurveCounts):
         "2 TP / (2 TP + FP + FN)."
         return _ratio(2 * self.tp, self.tp + self.fp + self.positives)
 
+    def __repr__(self) -> str:
+        of = f"{self.positives:,} positives, {self.negatives:,} negatives"
+        return f"Curve({len(self.thresholds):,} thresholds, {of})"
+
+
 # %% ../../nbs/stats/07_thresholds.ipynb #c4a7a7da
 def curve(counts: ScoreCounts) -> Curve:
     "The curve over all thresholds of a table of counts."

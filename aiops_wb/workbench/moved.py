@@ -136,7 +136,7 @@ def _moved(shift, tolerance, view):
     if isnan(shift.effect):
         return f"Whether {shift.name} moved is unknown: one side has no known value."
     size, low, high = (percent(x, 1) for x in (shift.effect, shift.lower, shift.upper))
-    what = "across a cut" if shift.kind == "numeric" else "in one category"
+    what = "above or below some value" if shift.kind == "numeric" else "in one category"
     more = "more than" if shift.practical(tolerance) else "not for certain more than"
     return (
         f"{shift.name} of the {days} days to {view.day} lies apart from the {name} by {size} of "

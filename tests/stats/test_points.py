@@ -48,7 +48,7 @@ def test_edges_lie_between_points(point):
     assert grid.inverse(point - 1) <= grid.edges(point) <= grid.inverse(point)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -0.001, 1.001, [0.5, np.nan], [0.1, 2.0]])
+@pytest.mark.parametrize("bad", [[np.nan], [np.inf], [-0.001], [1.001], [0.5, np.nan], [0.1, 2.0]])
 def test_impossible_probabilities_are_refused_by_place(bad):
     with pytest.raises(ValueError, match="position"):
         Grid().quantise(bad)
@@ -79,3 +79,10 @@ def test_unknown_kind_and_step_are_refused():
         Grid("log")
     with pytest.raises(ValueError, match="step"):
         Grid("logit", 0)
+
+
+def test_one_score_is_refused_without_a_position():
+    with pytest.raises(ValueError, match=r"^score 70.0 is not allowed: a logit score must be"):
+        Grid().quantise(70)
+    with pytest.raises(ValueError, match=r"score 70.0 at position 1 is not allowed \(1 of 2 are not"):
+        Grid().quantise([0.5, 70])

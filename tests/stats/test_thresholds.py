@@ -378,3 +378,11 @@ def test_parity_names_the_segment_that_is_treated_differently():
 def test_a_goal_that_is_none_is_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_a_curve_shows_itself_in_a_line_and_what_is_no_counts_is_named():
+    counts = ScoreCounts.from_events(np.array([-100, 0, 300]), np.array([0, 0, 1]))
+    assert repr(curve(counts)) == "Curve(3 thresholds, 1 positives, 2 negatives)"
+    for wrong in (np.array([0.1, 0.9]), [1, 2], None):
+        with pytest.raises(TypeError, match="counts are needed, not .* ScoreCounts.from_events"):
+            curve(wrong)
