@@ -289,6 +289,29 @@ def test_a_new_one_is_called_as_nothing_else_is(tmp_path, name, says):
     assert says in str(error.value) and not list(tmp_path.iterdir())
 
 
+def test_one_that_cannot_be_read_costs_the_others_nothing(tmp_path):
+    "Whatever is written in it, and whatever its file is called."
+    notebook(tmp_path / "good.ipynb", "1", OF_ALL)
+    for n, source in enumerate(("x = 1\0", f"x = {'-' * 5_000}1", "x: int = {(1, 2): 3}")):
+        notebook(tmp_path / f"bad{n}.ipynb", "1", source)
+    shutil.copy(tmp_path / "good.ipynb", os.fsencode(tmp_path) + b"/\xff.ipynb")
+    title = (tmp_path / "good.ipynb").read_text().replace("top", "\\ud800")
+    (tmp_path / "half.ipynb").write_text(title)
+    found = find_reports(tmp_path)
+    assert [one.name for one in found.reports] == ["good"] and len(found.wrong) == 5
+    assert all(sentence.encode() for sentence in found.wrong)
+    with pytest.raises(StoreError, match=r"cannot run: .*bad0.ipynb: the cell tagged"):
+        report_named("bad0", found.reports, found.wrong)
+
+
+def test_a_title_is_what_it_says(tmp_path):
+    told = json.loads(make_report(tmp_path, "one", title="{data} <b>").read_text())
+    assert told["cells"][0]["source"][0] == "# {data} &lt;b&gt;\n"
+    with pytest.raises(StoreError, match="the title is no text in UTF-8"):
+        make_report(tmp_path, "two", title="\udcff")
+    assert [path.name for path in tmp_path.iterdir()] == ["one.ipynb"]
+
+
 def house(bench):
     "A file of settings, and a command in this process at the time of the night."
     (bench.root / "aiops.toml").write_text('reports_folder = "ours"\n')
@@ -368,7 +391,7 @@ def test_what_is_asked_is_checked_before_anything_starts(ask, first_night, capsy
 
 def test_a_list_tells_parameters_and_how_each_ended(give, after, capsys):
     notebook(after.root / "ours" / "broken.ipynb", "1", EACH)
-    notebook(after.root / "ours" / "hangs.ipynb", "1", OF_ALL)
+    notebook(after.root / "ours" / "hangs.ipynb", "1", f"{OF_ALL}\nodd = {{b'a': 1e999}}")
     (after.root / "ours" / "scratch.ipynb").write_text('{"cells": []}')
     capsys.readouterr()
     assert give("reports", "list", "--json") == 0
@@ -378,12 +401,14 @@ def test_a_list_tells_parameters_and_how_each_ended(give, after, capsys):
     assert rows["drift"]["last"]["state"] == rows["helped"]["last"]["state"] == "ok"
     assert rows["broken"]["last"]["state"] == rows["hangs"]["last"]["state"] == "failed"
     assert (rows["helped"]["per"], rows["hangs"]["per"]) == ("model", "day")
+    odd = next(one for one in rows["hangs"]["parameters"] if one["name"] == "odd")
+    assert odd["default"] == "{b'a': inf}"
     top = next(one for one in rows["hangs"]["parameters"] if one["name"] == "top")
     assert (top["type"], top["default"], top["lowest"], top["highest"]) == ("int", 5, 1, 9)
     assert "scratch.ipynb has no cell" in told["no_reports"][0]
     assert give("reports", "list") == 0
     said = capsys.readouterr().out
-    assert "hangs  hangs: your own, once a day, failed on 2026-03-05; day=, top=5 (1..9)" in said
+    assert "hangs  hangs: your own, once a day, failed on 2026-03-05; day=, top=5 (1..9), odd=" in said
     assert "scratch.ipynb has no cell" in said
     for command, n in (("status", 0), ("doctor", 0)):
         code = give(command)
