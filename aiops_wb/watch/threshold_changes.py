@@ -58,6 +58,10 @@ def newest_view(reader: Reader, model: str, now: datetime, settings: Settings) -
 def as_threshold(view: View, score: float) -> int:
     "A score as points of a view's grid; StoreError where it is none."
     try:
+        score = float(score)
+    except (TypeError, ValueError):
+        raise StoreError(f"threshold is {score!r}: a score such as 0.7 is needed.") from None
+    try:
         points = int(view.grid.quantise(score))
     except ValueError as error:
         raise StoreError(f"threshold: {error}") from None
