@@ -15,6 +15,7 @@ from test_daily import notebook, short_reports
 from aiops_wb import daily
 from aiops_wb.cli import call as calls
 from aiops_wb.cli import main
+from aiops_wb.cli.run_report import _placed
 from aiops_wb.config import NO_FILE, PRIVATE, Settings
 from aiops_wb.daily import run
 from aiops_wb.log.catalog import open_snapshot
@@ -24,6 +25,7 @@ from aiops_wb.log.names import OF_DAY
 from aiops_wb.render import pdf
 from aiops_wb.render.archive import archive_reports
 from aiops_wb.render.by_hand import values_given
+from aiops_wb.render.frame import write_whole
 from aiops_wb.render.front import feed_of
 from aiops_wb.render.message import failures
 from aiops_wb.render.own_jobs import given, variables
@@ -304,6 +306,17 @@ def test_one_that_cannot_be_read_costs_the_others_nothing(tmp_path):
         report_named("bad0", found.reports, found.wrong)
 
 
+def test_what_stands_beside_a_page_goes_with_it_byte_for_byte(tmp_path):
+    page, out = tmp_path / "made" / "x.html", tmp_path / "out" / "x.html"
+    write_whole(page, "<p>")
+    write_whole(page.with_suffix(".csv"), 'a,b\r\n"1\r2",\r\n')
+    assert _placed(page, out, "") == out
+    assert out.with_suffix(".csv").read_bytes() == page.with_suffix(".csv").read_bytes()
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(out.with_name("y.html"), "\ud800")
+    assert {path.name for path in out.parent.iterdir()} == {"x.html", "x.csv"}
+
+
 def test_a_title_is_what_it_says(tmp_path):
     told = json.loads(make_report(tmp_path, "one", title="{data} <b>").read_text())
     assert told["cells"][0]["source"][0] == "# {data} &lt;b&gt;\n"
@@ -408,7 +421,7 @@ def test_a_list_tells_parameters_and_how_each_ended(give, after, capsys):
     assert "scratch.ipynb has no cell" in told["no_reports"][0]
     assert give("reports", "list") == 0
     said = capsys.readouterr().out
-    assert "hangs  hangs: your own, once a day, failed on 2026-03-05; day=, top=5 (1..9), odd=" in said
+    assert "hangs: your own, once a day, failed on 2026-03-05; day=, top=5 (1..9), odd=" in said
     assert "scratch.ipynb has no cell" in said
     for command, n in (("status", 0), ("doctor", 0)):
         code = give(command)

@@ -329,7 +329,7 @@ def test_what_is_not_known_is_said():
     full, unlabelled = one_side(10), one_side(20, label=np.nan)
     found = bridge(nothing, full, "alerts")
     assert "no events on the days before" in found.says()
-    assert np.isnan(found.before) and np.isnan(found.change.value) and found.after > 0  # none is not 0
+    assert np.isnan(found.before) and np.isnan(found.change.value) and found.after > 0
     assert "no events on the days after" in bridge(full, nothing, "precision").says()
     assert "no label is known of the days after" in bridge(full, unlabelled, "precision").says()
     assert not bridge(full, unlabelled, "alerts").unknown
