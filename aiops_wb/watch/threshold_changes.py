@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isnan
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ..config import Settings
 from ..log.catalog import Reader
@@ -51,7 +52,8 @@ def newest_view(reader: Reader, model: str, now: datetime, settings: Settings) -
     days = reader.days(reader.require_model(model))
     if not days:
         raise StoreError(f"{model} has no predictions yet.")
-    newest = max((d for d in days if d <= now.date()), default=days[-1])
+    today = now.astimezone(ZoneInfo(reader.timezone)).date()
+    newest = max((d for d in days if d <= today), default=days[-1])
     return View(reader, model, newest, None, settings)
 
 
