@@ -248,6 +248,7 @@ def test_a_cell_gives_a_frame_or_keeps_it_under_a_name(logged, shell):
         ("--from tomorrow", "SELECT 1", "'tomorrow' is not a day such as"),
         ("--day 1", "SELECT 1", "unrecognized arguments: --day 1"),
         ("1x <<", "SELECT 1", "'1x' is no name of a variable"),
+        ("class <<", "SELECT 1", "'class' is no name of a variable"),
         ("--data /nowhere", "SELECT 1", "no published snapshot at /nowhere"),
     ):
         with pytest.raises(UsageError, match=says):
