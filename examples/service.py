@@ -7,9 +7,10 @@ in. A version, a threshold or a calibration that is put in force is used a minut
 restart. Several workers may run side by side: each has a logger of its own.
 """
 
+import logging
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -29,6 +30,7 @@ from aiops_wb import (
     open_snapshot,
 )
 
+logger = logging.getLogger(__name__)
 SECONDS = 60.0
 "How old what is in force may be here."
 
@@ -73,16 +75,27 @@ class Desk:
         "The scorer and its logger; a newer snapshot is looked for once a minute."
         with self._lock:
             if self._scorer is None or monotonic() - self._looked > SECONDS:
-                before = self._scorer
-                with open_snapshot(self.data) as reader:
-                    loaded = None if before is None else before.version
-                    self._scorer = Scorer.in_force(reader, self.model, loaded=loaded)
-                self._looked = monotonic()
-                if before is None or _logged_as(before) != _logged_as(self._scorer):
-                    self.close()
-                    self._log = self._scorer.logger(self.spool)
-            assert self._log is not None
+                self._look()
+            assert self._scorer is not None and self._log is not None
             return self._scorer, self._log
+
+    def _look(self) -> None:
+        before, self._looked = self._scorer, monotonic()
+        try:
+            with open_snapshot(self.data) as reader:
+                loaded = None if before is None else before.version
+                now = Scorer.in_force(reader, self.model, loaded=loaded)
+        except Exception:
+            if before is None:
+                raise
+            logger.exception("what is in force cannot be looked up: what was in force still is")
+            return
+        if before is None or _logged_as(before) != _logged_as(now):
+            old, self._log = self._log, now.logger(self.spool)
+            if old is not None:
+                with suppress(NotWritten):  # its rows are kept, and tried again
+                    old.close()
+        self._scorer = now
 
     def close(self) -> None:
         "Rows that are still in memory are on the disk when this returns."
@@ -93,6 +106,20 @@ class Desk:
 def _logged_as(scorer: Scorer) -> tuple[str, int]:
     "What a logger says about all of its rows."
     return scorer.version.version, scorer.threshold
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    "422 names a value that cannot be, 503 says that it could not be logged."
+    try:
+        yield
+    except ValueError as error:
+        said = str(error).encode(errors="replace").decode()  # it may quote half an emoji
+        raise HTTPException(422, said) from None
+    except NotWritten:  # the disk takes nothing just now; the row is kept and tried again
+        raise HTTPException(503, "logged later: do not send it again") from None
+    except BufferFull as error:
+        raise HTTPException(503, str(error)) from None
 
 
 def create_app(data: Path, spool: Path, model: str) -> FastAPI:
@@ -110,10 +137,10 @@ def create_app(data: Path, spool: Path, model: str) -> FastAPI:
 
     @app.post("/score")
     def score(event: Event) -> Decided:
-        "Decide an event; 422 names a value that cannot be, 503 says that it could not be logged."
+        "Decide an event, and log what was decided."
         scorer, log = desk.in_force()
         known = {name: event.features.get(name) for name in scorer.version.features}
-        try:
+        with _refused():
             rows = scorer.score_and_log(
                 pd.DataFrame([known]),
                 log,
@@ -122,12 +149,6 @@ def create_app(data: Path, spool: Path, model: str) -> FastAPI:
                 entity_id=[event.entity_id],
                 site_id=[event.site_id],
             )
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
-        except NotWritten:  # the disk takes nothing just now; the row is kept and tried again
-            raise HTTPException(503, "logged later: do not send it again") from None
-        except BufferFull as error:
-            raise HTTPException(503, str(error)) from None
         told = rows.iloc[0]
         names = ("score", "risk_level", "route", "reason")
         decided = {name: told[name] for name in names}
@@ -136,7 +157,8 @@ def create_app(data: Path, spool: Path, model: str) -> FastAPI:
     @app.post("/labels", status_code=204)
     def label(known: Label) -> None:
         "What became of an event, as soon as somebody knows it; a later one corrects."
-        labels.log(known.prediction_id, known.label, datetime.now(UTC))
+        with _refused():
+            labels.log(known.prediction_id, known.label, datetime.now(UTC))
 
     return app
 

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from typer.main import get_command
 
 import aiops_wb
-from aiops_wb import open_snapshot
+from aiops_wb import NotWritten, open_snapshot
 from aiops_wb.cli import app, main
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +28,10 @@ def example(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def raises(error):
+    raise error
 
 
 class Session:
@@ -77,6 +81,9 @@ def test_a_service_decides_and_logs(session):
         label = {"prediction_id": "s1", "label": 1}
         assert client.post("/labels", json=label).status_code == 204
         assert client.post("/labels", json=label | {"label": 2}).status_code == 422
+        assert client.post("/labels", json=label | {"prediction_id": " "}).status_code == 422
+        half = '{"prediction_id": "\\ud800", "features": {}}'
+        assert client.post("/score", content=half).status_code == 422
     assert decided["route"] == "alert" and decided["version"] == "v2" and decided["reason"]
     (row,) = taken_in(session.data, "s1")
     assert (row.route, row.site_id, row.label) == ("alert", "north", 1)
@@ -91,8 +98,14 @@ def test_a_service_follows_what_is_put_in_force(session, monkeypatch):
     assert desk.in_force()[1] is log and desk.in_force()[0].version is before.version
     set_to = ["thresholds", "set", "0.9", "--model", "late", "--why", "fewer calls"]
     assert main([*set_to, "--data", str(session.data), "--quiet"]) == 0
-    scorer, other = desk.in_force()
+    with monkeypatch.context() as patch:  # a disk that is full just then
+        patch.setattr(log, "close", lambda: raises(NotWritten("no space")))
+        scorer, other = desk.in_force()
     assert scorer.threshold > before.threshold and other is not log
+    (session.data / "aiops.duckdb").rename(session.data / "away")
+    assert desk.in_force() == (scorer, other), "what was in force still is"
+    (session.data / "away").rename(session.data / "aiops.duckdb")
+    log.close()
     desk.close()
 
 

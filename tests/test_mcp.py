@@ -131,6 +131,8 @@ def test_every_tool_that_reads_answers_and_writes_nothing(house):
     assert {row["figure"] for row in of["figures"]["figures"]["rows"]} == {"precision", "alerts"}
     assert of["simulate"]["candidate"]["points"] == 847
     assert of["why"]["after"]["days"] == ["2026-03-12", "2026-03-18"]
+    none = told(house, "why", model=MODEL, figure="alerts", first="2026-03-05", last="2026-03-05")
+    assert none["before"]["value"] is None and none["change"]["value"] is None
     with open_snapshot(house.data) as log:
         stored = log.metrics(MODEL, DAY, DAY).set_index("metric").value["alerts"]
     alerts = next(r for r in of["figures"]["figures"]["rows"] if r["figure"] == "alerts")
@@ -164,6 +166,13 @@ BAD = [
         {"model": MODEL, "threshold": 0.7, "why": "fewer calls", "tenant": "x"},
         "no predictions of this tenant",
     ),
+    (
+        "propose_threshold",
+        {"model": MODEL, "threshold": 0.7, "why": "fewer calls", "tenant": "default", "site": "x"},
+        "no predictions of this site",
+    ),
+    ("figures", {"model": MODEL, "tenant": "x"}, "no figure of late and x is stored of 2026-03-18"),
+    ("figures", {"model": MODEL, "first": "2030-01-01", "last": "2030-01-02"}, "its log covers"),
     ("propose_threshold", {"model": MODEL, "threshold": 0.7, "why": PLANTED}, "control character"),
     ("approve", {"proposal": "P-1", "why": "because"}, "Unknown tool"),
     ("set_threshold", {"model": MODEL, "threshold": 0.7}, "Unknown tool"),
@@ -247,6 +256,7 @@ def test_pages_are_read_as_text_and_a_path_is_none(house):
                 "reports": {"drift": {"state": "ok", "headline": {"says": "Calm.", "advice": ""}}},
             }
         },
+        "reports": {"too-many": {"state": "failed"}},
     }
     folder = house.settings.reports / "2026-03-18"
     folder.mkdir(parents=True, exist_ok=True)
@@ -261,10 +271,12 @@ def test_pages_are_read_as_text_and_a_path_is_none(house):
                     yield f"refused: {error}"
 
     async def every():
-        days = ("days/newest", "days/2026-03-18", "days/2026-01-01", "days/..%2F..%2Fetc")
+        days = ("days/newest", "days/2026-03-18", "days/2026-01-01", "days/soon")
+        days = (*days, "days/..%2F..%2Fetc")
         return [text async for text in read(*days, "glossary")]
 
-    newest, day, none, path, words = asyncio.run(every())
+    newest, day, none, soon, path, words = asyncio.run(every())
+    assert "'soon' is not a day such as" in soon and "too-many: failed" in day
     assert newest == day and "late: 3 alerts red turned" in day and "drift: Calm." in day
     assert "refused" in none and "the newest is of 2026-03-18" in none and "refused" in path
     assert words.startswith("above the threshold: ") and len(words.splitlines()) > 60

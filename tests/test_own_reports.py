@@ -15,6 +15,7 @@ from test_daily import notebook, short_reports
 from aiops_wb import daily
 from aiops_wb.cli import call as calls
 from aiops_wb.cli import main
+from aiops_wb.cli.run_report import _placed
 from aiops_wb.config import NO_FILE, PRIVATE, Settings
 from aiops_wb.daily import run
 from aiops_wb.log.catalog import open_snapshot
@@ -24,6 +25,7 @@ from aiops_wb.log.names import OF_DAY
 from aiops_wb.render import pdf
 from aiops_wb.render.archive import archive_reports
 from aiops_wb.render.by_hand import values_given
+from aiops_wb.render.frame import write_whole
 from aiops_wb.render.front import feed_of
 from aiops_wb.render.message import failures
 from aiops_wb.render.own_jobs import given, variables
@@ -289,6 +291,40 @@ def test_a_new_one_is_called_as_nothing_else_is(tmp_path, name, says):
     assert says in str(error.value) and not list(tmp_path.iterdir())
 
 
+def test_one_that_cannot_be_read_costs_the_others_nothing(tmp_path):
+    "Whatever is written in it, and whatever its file is called."
+    notebook(tmp_path / "good.ipynb", "1", OF_ALL)
+    for n, source in enumerate(("x = 1\0", f"x = {'-' * 5_000}1", "x: int = {(1, 2): 3}")):
+        notebook(tmp_path / f"bad{n}.ipynb", "1", source)
+    shutil.copy(tmp_path / "good.ipynb", os.fsencode(tmp_path) + b"/\xff.ipynb")
+    title = (tmp_path / "good.ipynb").read_text().replace("top", "\\ud800")
+    (tmp_path / "half.ipynb").write_text(title)
+    found = find_reports(tmp_path)
+    assert [one.name for one in found.reports] == ["good"] and len(found.wrong) == 5
+    assert all(sentence.encode() for sentence in found.wrong)
+    with pytest.raises(StoreError, match=r"cannot run: .*bad0.ipynb: the cell tagged"):
+        report_named("bad0", found.reports, found.wrong)
+
+
+def test_what_stands_beside_a_page_goes_with_it_byte_for_byte(tmp_path):
+    page, out = tmp_path / "made" / "x.html", tmp_path / "out" / "x.html"
+    write_whole(page, "<p>")
+    write_whole(page.with_suffix(".csv"), 'a,b\r\n"1\r2",\r\n')
+    assert _placed(page, out, "") == out
+    assert out.with_suffix(".csv").read_bytes() == page.with_suffix(".csv").read_bytes()
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(out.with_name("y.html"), "\ud800")
+    assert {path.name for path in out.parent.iterdir()} == {"x.html", "x.csv"}
+
+
+def test_a_title_is_what_it_says(tmp_path):
+    told = json.loads(make_report(tmp_path, "one", title="{data} <b>").read_text())
+    assert told["cells"][0]["source"][0] == "# {data} &lt;b&gt;\n"
+    with pytest.raises(StoreError, match="the title is no text in UTF-8"):
+        make_report(tmp_path, "two", title="\udcff")
+    assert [path.name for path in tmp_path.iterdir()] == ["one.ipynb"]
+
+
 def house(bench):
     "A file of settings, and a command in this process at the time of the night."
     (bench.root / "aiops.toml").write_text('reports_folder = "ours"\n')
@@ -368,7 +404,7 @@ def test_what_is_asked_is_checked_before_anything_starts(ask, first_night, capsy
 
 def test_a_list_tells_parameters_and_how_each_ended(give, after, capsys):
     notebook(after.root / "ours" / "broken.ipynb", "1", EACH)
-    notebook(after.root / "ours" / "hangs.ipynb", "1", OF_ALL)
+    notebook(after.root / "ours" / "hangs.ipynb", "1", f"{OF_ALL}\nodd = {{b'a': 1e999}}")
     (after.root / "ours" / "scratch.ipynb").write_text('{"cells": []}')
     capsys.readouterr()
     assert give("reports", "list", "--json") == 0
@@ -378,12 +414,14 @@ def test_a_list_tells_parameters_and_how_each_ended(give, after, capsys):
     assert rows["drift"]["last"]["state"] == rows["helped"]["last"]["state"] == "ok"
     assert rows["broken"]["last"]["state"] == rows["hangs"]["last"]["state"] == "failed"
     assert (rows["helped"]["per"], rows["hangs"]["per"]) == ("model", "day")
+    odd = next(one for one in rows["hangs"]["parameters"] if one["name"] == "odd")
+    assert odd["default"] == "{b'a': inf}"
     top = next(one for one in rows["hangs"]["parameters"] if one["name"] == "top")
     assert (top["type"], top["default"], top["lowest"], top["highest"]) == ("int", 5, 1, 9)
     assert "scratch.ipynb has no cell" in told["no_reports"][0]
     assert give("reports", "list") == 0
     said = capsys.readouterr().out
-    assert "hangs  hangs: your own, once a day, failed on 2026-03-05; day=, top=5 (1..9)" in said
+    assert "hangs: your own, once a day, failed on 2026-03-05; day=, top=5 (1..9), odd=" in said
     assert "scratch.ipynb has no cell" in said
     for command, n in (("status", 0), ("doctor", 0)):
         code = give(command)

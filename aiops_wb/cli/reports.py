@@ -1,5 +1,6 @@
 """Reports: those of the package and one's own; make one, list them, run one by hand."""
 
+import json
 from typing import Annotated, Literal
 
 import typer
@@ -97,12 +98,21 @@ def _told(parameter):
     return {
         "name": parameter.name,
         "type": parameter.kind or "any",
-        "default": parameter.default,
+        "default": _plain(parameter.default),
         "lowest": parameter.lowest,
         "highest": parameter.highest,
         "choices": list(parameter.choices),
         "says": parameter.says,
     }
+
+
+def _plain(value):
+    "A value that JSON knows; others as Python writes them."
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return repr(value)
+    return value
 
 
 def _in_words(row):

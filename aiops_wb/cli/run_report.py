@@ -63,7 +63,9 @@ def run_report(
     program = browser() if to == "pdf" else ""
     if out is not None and out.suffix != f".{to}":
         raise StoreError(f"--out {out} has to end in .{to}, or give --to otherwise.")
-    report = report_named(name, [*built_in_reports(), *own_reports(call.settings).reports])
+    own = own_reports(call.settings)
+    beside = *own.wrong, *own.left_out
+    report = report_named(name, [*built_in_reports(), *own.reports], beside)
     options = {"model": model, "day": day and str(day), "as_of": as_of and as_of.isoformat()}
     given = {name: text for name, text in options.items() if text is not None}
     values, chosen = values_given(report, _as_dict(pairs), given)
@@ -113,5 +115,5 @@ def _placed(page, out, program):
         return page
     for made in sorted(page.parent.iterdir()):
         if made.suffix in (".html", ".csv"):
-            write_whole(out.absolute().parent / made.name, made.read_text(encoding="utf-8"))
+            write_whole(out.absolute().parent / made.name, made.read_bytes().decode())
     return out.absolute()

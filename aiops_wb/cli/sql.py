@@ -3,6 +3,7 @@
 import sys
 from datetime import date
 from decimal import Decimal
+from itertools import count
 from math import isfinite
 from typing import Annotated
 
@@ -134,8 +135,9 @@ def _in_json(value):
 
 def _distinct(names):
     "Names of columns, each once: a second one of a name is numbered."
-    seen, told = {}, []
+    taken, told = set(names), []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        told.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        numbered = (f"{name}_{n}" for n in count(2))
+        told.append(name if name not in told else next(n for n in numbered if n not in taken))
+        taken.add(told[-1])
     return told

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import duckdb
+
 from .alarm_states import AlarmStateReads
 from .alike_cases import AlikeReads
 from .audit import AuditReads
@@ -96,7 +98,13 @@ def open_snapshot(root: str | Path, spool: Path | None = None) -> Reader:
 def open_reader(path: Path, root: Path, what: str, spool: Path | None = None) -> Reader:
     "A catalog or a snapshot of it in a folder, read-only; StoreError for one of another schema."
     reader = Reader(connect(path, read_only=True), root, spool)
-    known, made = migrations()[-1][0], reader._value("SELECT max(version) FROM migrations")
+    try:
+        known, made = migrations()[-1][0], reader._value("SELECT max(version) FROM migrations")
+    except duckdb.CatalogException:
+        reader.close()
+        raise StoreError(
+            f"the {what} in {root} is a database of something else: name the data folder of a log."
+        ) from None
     if made != known:
         reader.close()
         next_step = (

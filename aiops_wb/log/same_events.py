@@ -1,12 +1,13 @@
 """Two models on the same events: what each said of an event, and what it was."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import pandas as pd
 
 from .base import conditions
 from .event_keys import EventKeyReads, keyed_rows
 from .events import EventReads
+from .instants import days_from
 
 __all__ = ["SameEventReads"]
 
@@ -48,8 +49,7 @@ class SameEventReads(EventReads, EventKeyReads):
         Where no event is in both, `attrs["reason"]` of the empty frame says why, also of a model
         that was not known then; else it is empty.
         """
-        apart = timedelta(days_apart)
-        period = first - apart, last + apart
+        period = days_from(first, -days_apart), days_from(last, days_apart)
         files = self._of_events(a, first, last, as_of, tenant)
         others = self._of_events(b, *period, as_of, tenant) if files else []
         if not files or not others:

@@ -10,9 +10,10 @@ from threading import Lock
 import duckdb
 
 from ..config import Settings
-from ..log.catalog import Reader, open_snapshot
+from ..log.catalog import Reader
 from ..log.proposals import on_behalf_of
 from ..log.reading import Limits
+from ..workbench.published import newest
 
 __all__ = ["Asking", "House"]
 
@@ -71,7 +72,7 @@ class House:
     @contextmanager
     def reading(self, asking: Asking) -> Iterator[Reader]:
         "The newest snapshot, for one question; StoreError where there is none."
-        with open_snapshot(self.data, self.settings.spool) as log:
+        with newest(self.data, self.settings.spool)[1] as log:
             log.limit_memory(Limits.of(self.settings).memory)
             asking.begin(log.con)
             try:

@@ -41,6 +41,8 @@ def propose(
     scored = log.tenants_scored(model, view.version, view.day, view.day)
     if tenant is not None and tenant not in scored:
         raise StoreError("no predictions of this tenant are on the newest day.")
+    if site is not None and f"site={site}" not in log.segments(model):
+        raise StoreError("no predictions of this site are in the log.")
     _leave_room(house)
     what = {"model": view.model, "version": view.version, "points": points, "why": why}
     what |= {"if_in_force": stands}

@@ -134,6 +134,10 @@ def figures(
     if not timedelta(0) <= last - first < timedelta(MOST_DAYS):
         raise StoreError(f"{first} to {last} is no span of 1 to {MOST_DAYS} days.")
     stored = log.metrics(model, first, last, tenant=tenant or "")
+    if stored.empty:
+        of = f" and {tenant}" if tenant else ""
+        covers = f"its log covers {days[0]} to {days[-1]}" if days else "its log is empty"
+        raise StoreError(f"no figure of {model}{of} is stored of {first} to {last}: {covers}.")
     known = sorted(set(stored.metric))
     if unknown := [name for name in names if name not in known]:
         raise StoreError(f"no figure {unknown[0]!r} is stored of these days: {', '.join(known)}.")
@@ -287,9 +291,16 @@ def day_page(house: House, day: date | None = None) -> str:
     lines = [f"{named}, as known at {told['as_of']}"]
     for model, entry in told["models"].items():
         lines += ["", f"{model}: {entry.get('line') or entry.get('error') or entry['state']}"]
-        for name, report in entry["reports"].items():
-            headline = report.get("headline") or {"says": report["state"], "advice": ""}
-            lines.append(f"  {name}: {headline['says']} {headline['advice']}")
+        lines += _said(entry["reports"])
         alarms = entry.get("triage", {}).get("alarms", [])
         lines += [f"  open since {one['opened_on']}: {one['says']}" for one in alarms]
+    of_day = told.get("reports")
+    lines += ["", *_said(of_day)] if of_day and isinstance(of_day, dict) else []
     return "\n".join(lines)
+
+
+def _said(reports):
+    "What each report says, in a line."
+    for name, report in reports.items():
+        headline = report.get("headline") or {"says": report["state"], "advice": ""}
+        yield f"  {name}: {headline['says']} {headline['advice']}"

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from .. import __version__
 from ..log.errors import StoreError
+from ..log.instants import as_date
 from ..render.glossary import WORDS
 from ..stats.sides import FIGURES
 from . import proposing, questions
@@ -185,7 +186,7 @@ def _pages(server, house):
     def page(day: str) -> str:
         "The front page of a morning as text; `newest` for the day."
         try:
-            told = questions.day_page(house, None if day == "newest" else date.fromisoformat(day))
+            told = questions.day_page(house, None if day == "newest" else as_date(day))
         except (StoreError, ValueError) as error:
             raise ResourceError(clean(str(error))) from None
         return "\n".join(clean(line) for line in told.splitlines())

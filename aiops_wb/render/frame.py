@@ -140,7 +140,11 @@ def write_whole(path: Path, text: str) -> None:
     "Write a file aside, flush it and rename it: readers see the old one or the new one."
     make_below(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    as_its_folder(temporary)
-    fsync(temporary)
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        as_its_folder(temporary)
+        fsync(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -138,6 +138,9 @@ def _execute(job):
         )
     except PapermillExecutionError as failed:
         error, passing = _traceback(failed), passes(failed.ename, failed.evalue)
+    except BaseException:  # an output that no file takes, say: nothing half written stays
+        aside.unlink(missing_ok=True)
+        raise
     if aside.exists():
         as_its_folder(aside)
         fsync(aside)

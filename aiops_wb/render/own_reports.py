@@ -141,10 +141,15 @@ def find_reports(folder: Path, named: bool = True) -> FoundReports:
         try:
             reports.append(_report(path))
         except NoParameters as error:
-            left_out.append(f"not a report: {error}")
+            left_out.append(_as_text(f"not a report: {error}"))
         except StoreError as error:
-            wrong.append(f"a report that cannot run: {error}")
+            wrong.append(_as_text(f"a report that cannot run: {error}"))
     return FoundReports(tuple(reports), tuple(left_out), tuple(wrong))
+
+
+def _as_text(sentence):
+    "A sentence that any file takes: a name on the disk need not be text."
+    return sentence.encode(errors="replace").decode()
 
 
 def _missing(folder):
@@ -184,6 +189,8 @@ def _taken(name) -> str:
         return f"other pages or runs are called {name!r}: call it otherwise."
     try:
         file_name(name)
+    except UnicodeEncodeError:
+        return "its name is no text in UTF-8: call it otherwise."
     except ValueError as error:
         return str(error)
     return ""
@@ -231,12 +238,13 @@ def make_report(
     place = folder / f"{name}.ipynb"
     if os.path.lexists(place):
         raise StoreError(f"{place} is there already: nothing was written; choose another name.")
+    if title != _as_text(title):
+        raise StoreError("the title is no text in UTF-8.")
     shown = " ".join(title.split()) or name.replace("-", " ").replace("_", " ").capitalize()
     document = json.loads(template(f"own_{per}.ipynb"))
     told = {"{title}": escape(shown, quote=False), "{data}": _from(folder, data)}
-    for cell in document["cells"][:2]:
-        for mark, text in told.items():
-            cell["source"] = [line.replace(mark, text) for line in cell["source"]]
+    for cell, (mark, text) in zip(document["cells"], told.items()):  # a title may say {data}
+        cell["source"] = [line.replace(mark, text) for line in cell["source"]]
     write_durably(place, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     return place
 
@@ -246,9 +254,13 @@ def _from(folder, data):
     return json.dumps(os.path.relpath(data.absolute(), folder.absolute()), ensure_ascii=False)[1:-1]
 
 
-def report_named(name: str, reports: Sequence[Report]) -> Report:
-    "A report by its name; StoreError with the nearest name where there is none."
+def report_named(name: str, reports: Sequence[Report], beside: Sequence[str] = ()) -> Report:
+    """A report by its name; StoreError with the nearest name where there is none, or with what is
+    said of a notebook of this name `beside` them."""
     by_name = {report.name: report for report in reports}
     if name not in by_name:
+        for sentence in beside:
+            if f"{os.sep}{name}.ipynb" in sentence:
+                raise StoreError(sentence)
         raise StoreError(f"there is no report {name!r}{nearest(name, by_name)}")
     return by_name[name]

@@ -94,8 +94,9 @@ class Parameter:
     def read(self, text: str) -> Any:
         "The value that a text means; ParameterError when it is not allowed."
         try:
+            text.encode()  # half an emoji, which no notebook takes
             return self.checked(_read(self.kind, text))
-        except (ValueError, ParameterError):
+        except (ValueError, RecursionError, ParameterError):
             raise self._refused(text) from None
 
     def checked(self, value: Any) -> Any:
@@ -116,8 +117,16 @@ class Parameter:
         return value
 
     def _refused(self, value):
-        said = value if isinstance(value, str) else json.dumps(value, default=str)
+        said = value if isinstance(value, str) else _as_text(value)
         return ParameterError(f"{self.name} = {said!r} is not allowed: {self.allowed} is needed.")
+
+
+def _as_text(value):
+    "A value as JSON has it; as Python has it where JSON knows no such value."
+    try:
+        return json.dumps(value, default=str)
+    except (TypeError, ValueError):
+        return repr(value)
 
 
 def shown(bound: float) -> str:
@@ -134,11 +143,11 @@ def _read(kind, text):
     if kind == "float":
         return float(text) if math.isfinite(float(text)) else _no(text)
     if kind in ("list", "dict"):
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no)
     if kind:
         return text
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no)
     except ValueError:
         return text
 
@@ -155,9 +164,14 @@ def cells_of(notebook: Path) -> list[Mapping]:
     "The cells of a notebook; ParameterError where the file is none."
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        return [{**cell, "source": "".join(cell["source"])} for cell in cells]
+        cells = [{**cell, "source": "".join(cell["source"])} for cell in cells]
+        for cell in cells:
+            cell["source"].encode()  # half an emoji, of which no page can be written
+        return cells
     except OSError as error:
         raise ParameterError(f"{notebook} cannot be read: {error.strerror}.") from None
+    except UnicodeError:
+        raise ParameterError(f"{notebook} holds what is no text in UTF-8.") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ParameterError(f"{notebook} is no notebook of version 4.") from None
 
@@ -173,12 +187,17 @@ def parameters_of(notebook: Path, cells: Sequence[Mapping] | None = None) -> tup
     for cell in tagged:
         try:
             found |= {one.name: one for one in _declared(cell["source"])}
-        except SyntaxError as error:
-            where = f"line {error.lineno} of the cell tagged '{TAG}' is not Python alone"
-            raise ParameterError(f"{notebook}: {where}.") from None
         except ParameterError as error:
             raise ParameterError(f"{notebook}: {error}") from None
+        except _NOT_PYTHON as error:
+            line = getattr(error, "lineno", None)
+            where = f"{f'line {line} of ' if line else ''}the cell tagged '{TAG}'"
+            raise ParameterError(f"{notebook}: {where} is not Python alone.") from None
     return tuple(found.values())
+
+
+_NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+"What Python's parser says of a text that it cannot read."
 
 
 def declared(notebook: Path) -> set[str]:
@@ -229,7 +248,7 @@ def _literal(value):
     "The value that stands there; nothing that can be told where it has to be computed."
     try:
         return ast.literal_eval(value)
-    except ValueError:
+    except (TypeError, *_NOT_PYTHON):  # a list as a key is none of its values
         return _NOT_LITERAL
 
 
@@ -276,11 +295,16 @@ def _allowed(comment, kind):
     if kind in ("int", "float") and (found := _RANGE.match(comment)):
         low, high, says = found.groups()
         if low or high:
-            return low and float(low), high and float(high), (), says
+            return _end(low), _end(high), (), says
     if kind in ("str", "int") and (found := _CHOICES.match(comment)):
         choices, says = found.groups()
         return None, None, tuple(one.strip().strip("\"'") for one in choices.split("|")), says
     return None, None, (), comment
+
+
+def _end(text):
+    "An end of a range; None where there is none, as every number lies within it."
+    return float(text) if text and math.isfinite(float(text)) else None
 
 
 def told(

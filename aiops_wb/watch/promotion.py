@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from ..config import Settings
 from ..log.catalog import Reader
@@ -140,7 +141,7 @@ def usual_calls(
     ladder = reader.dial(model).ladder(stands.threshold, grid, cuts)
     if ladder is None:
         return None
-    last = _last_day(reader, model, now.date())
+    last = _last_day(reader, model, now.astimezone(ZoneInfo(reader.timezone)).date())
     if last is not None:
         first = last - timedelta(DAYS - 1)
         scored = reader.score_counts(model, first, last, version=stands.version)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isnan
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ..config import Settings
 from ..log.catalog import Reader
@@ -51,12 +52,17 @@ def newest_view(reader: Reader, model: str, now: datetime, settings: Settings) -
     days = reader.days(reader.require_model(model))
     if not days:
         raise StoreError(f"{model} has no predictions yet.")
-    newest = max((d for d in days if d <= now.date()), default=days[-1])
+    today = now.astimezone(ZoneInfo(reader.timezone)).date()
+    newest = max((d for d in days if d <= today), default=days[-1])
     return View(reader, model, newest, None, settings)
 
 
 def as_threshold(view: View, score: float) -> int:
     "A score as points of a view's grid; StoreError where it is none."
+    try:
+        score = float(score)
+    except (TypeError, ValueError):
+        raise StoreError(f"threshold is {score!r}: a score such as 0.7 is needed.") from None
     try:
         points = int(view.grid.quantise(score))
     except ValueError as error:

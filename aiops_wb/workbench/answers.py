@@ -1,7 +1,7 @@
 """What a question gives: a sentence, a table, a drawing, a file."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from html import escape
@@ -146,7 +146,7 @@ def chosen(names: Sequence[str] | str | None, known: Sequence[str], what: str) -
     "Names out of those that there are, all of them where none is asked for; StoreError else."
     if names is None:
         return list(known)
-    names = [names] if isinstance(names, str) else list(names)
+    names = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else [names]
     for name in names:
         if name not in known:
             raise StoreError(f"there is no {what} {name!r}{nearest(str(name), known)}")

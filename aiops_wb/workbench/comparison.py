@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from math import inf, isnan, nan
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..log.errors import StoreError
+from ..log.instants import days_from
 from ..render.vocabulary import metric
 from ..stats.counts import ScoreCounts
 from ..stats.performance import Figure, average_precision, roc_auc
@@ -122,12 +123,13 @@ def compare(
     views, names = (a.view, b.view), (a.model, b.model)
     if first is None and last is None:
         last = min(view.other_thresholds.through for view in views)
-        first = last - timedelta(min(days - 1, (last - date.min).days))
+        first = days_from(last, 1 - days)
     first, last = a.inside(*a.span(first, last))
     found = a.reader.same_events(*names, first, last, as_of=a.as_of, tenant=tenant)
     found, left = _of_versions(found, views)
+    gone = dict.fromkeys((*a.left_out(first, last), *b.left_out(first, last)))
     if found.empty:
-        return _nothing(a, names, found.attrs.get("reason", ""), left)
+        return _nothing(a, names, found.attrs.get("reason", ""), [*left, *gone])
     sides = [
         _Side(v.model, v.grid, found[f"{at}_points"].to_numpy(dtype=np.int64), v.threshold)
         for v, at in zip(views, ("a", "b"))
@@ -136,7 +138,7 @@ def compare(
     of_days = _Days(found.event_date.dt.date)
     pairs = _pairs(of_days, *sides, label)
     losses = _losses(of_days, *sides, label)
-    notes = (*a.notes(), *left, *_notes(views, label, last))
+    notes = (*a.notes(), *left, *gone, *_notes(views, label, last))
     return Compared(
         _says(pairs, sides, views, label, first, last),
         _frame(pairs, len(label), int((~np.isnan(label)).sum())),

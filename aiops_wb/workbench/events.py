@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype
 
 from ..log.duck import literal
 from ..log.errors import StoreError
@@ -13,7 +15,7 @@ from ..log.names import nearest
 from ..stats.counts import ScoreCounts, total
 from ..stats.points import Grid
 from .answers import Answer, chosen, in_cell
-from .published import Asked, number_of
+from .published import Asked, number_of, text_of
 
 if TYPE_CHECKING:  # matplotlib, which no table needs
     from ..render.plots import Chart
@@ -136,7 +138,7 @@ def rows(
     told = _told(asked, of, _read(asked, of, "true"), "Events")
     if where is not None:
         told = _where(told, where)
-    if columns is not None:
+    if columns is not None and len(told.frame.columns):
         kept = chosen(columns, list(told.frame), f"column of {asked.model}")
         return Events(told.says, told.frame[kept], told.notes, told.model, told.score)
     return told
@@ -148,7 +150,7 @@ def _of(asked, first, last, site, tenant, version):
     files = asked.reader.day_files(kind="predictions", model=asked.model, **days)
     for name, kind in ((version, "version"), (tenant, "tenant")):
         known = {getattr(file, kind) for file in files}
-        if name is not None and name not in known:
+        if name is not None and text_of(name, kind) not in known:
             raise StoreError(
                 f"{asked.model} has no event of {kind} {name!r} on these days{nearest(name, known)}"
             )
@@ -159,7 +161,7 @@ def _of(asked, first, last, site, tenant, version):
 
 def _require_site(asked, site):
     sites = {s.removeprefix("site=") for s in asked.reader.segments(asked.model, asked.as_of)}
-    if site not in sites:
+    if text_of(site, "site") not in sites:
         raise StoreError(f"{asked.model} has no site {site!r}{nearest(site, sites)}")
 
 
@@ -200,15 +202,16 @@ def _told(asked, of, found, what, kind="event") -> Events:
         for part, name in (("site", of.site), ("tenant", of.tenant), ("version", of.version))
         if name is not None
     )
+    gone = asked.left_out(of.first, of.last)
     if found.empty:
-        says = f"{asked.model} has no {kind}{whose} on {days}."
-        return Events(says, pd.DataFrame(), asked.notes(), asked.model)
+        says = f"{asked.model} has no {kind}{whose} on {days}{' that can be read' if gone else ''}."
+        return Events(says, pd.DataFrame(), (*asked.notes(), *gone), asked.model)
     grid = _grid(asked.model, found)
     frame = _frame(found, grid, asked.zone)
     unknown = int(frame.label.isna().sum())
     labelled = f"{unknown:,} of them without a label" if unknown else "each with its label"
     says = f"{what} of {asked.model}{whose} on {days}: {len(frame):,} events, {labelled}."
-    notes, score = asked.notes(), _score_name(grid)
+    notes, score = (*asked.notes(), *gone), _score_name(grid)
     return Events(says, frame, notes, asked.model, score, tuple(_shown(frame)))
 
 
@@ -257,15 +260,25 @@ def _where(told: Events, condition: str) -> Events:
     "The events that meet a condition; StoreError where it cannot be read."
     frame = told.frame
     try:
-        kept = frame.query(condition, engine="python") if len(frame) else frame
+        kept = frame[_meets(frame, condition)] if len(frame) else frame
     except pd.errors.UndefinedVariableError as error:
-        name = str(error).split("'")[1]
+        of, name = str(error).split("'")[:2]
+        if of.startswith("local"):
+            raise StoreError(f"where: @{name} is not known: write the value itself.") from None
         raise StoreError(f"where: {name!r} is no column{nearest(name, list(frame))}") from None
     except Exception as error:  # whatever Python and pandas make of a text
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StoreError(
             f"where: {condition!r} is not a condition such as 'probability > 0.8 and label == 0' "
-            f"({problem})."
+            f"({problem.rstrip('.')})."
         ) from None
     says = f"{told.says.rstrip('.')}; {len(kept):,} of them meet {condition!r}."
     return replace(told, says=says, frame=kept.reset_index(drop=True))
+
+
+def _meets(frame, condition) -> pd.Series:
+    "Which events meet a condition, none where it is unknown; TypeError for what is no condition."
+    found = frame.eval(condition, engine="python", local_dict={}, global_dict={})
+    if not (np.shape(found) == (len(frame),) and is_bool_dtype(found)):
+        raise TypeError("it is not true or false of each event")
+    return pd.Series(found, index=frame.index).astype("boolean").fillna(False)

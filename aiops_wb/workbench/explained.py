@@ -1,14 +1,16 @@
 """What another threshold would have done, why a figure changed, why an event was scored so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from math import isnan, nan
+from datetime import date
+from math import isfinite, isnan, nan
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ..log.errors import StoreError
+from ..log.instants import days_from
 from ..log.names import nearest
 from ..render.tables.bridge import part_words, scaled, value_words
 from ..render.vocabulary import FACTORS, metric
@@ -20,7 +22,7 @@ from ..watch.threshold_changes import as_threshold
 from ..watch.why import Answer as Account
 from ..watch.why import in_words
 from .answers import Answer
-from .published import Asked, day_of
+from .published import Asked, day_of, text_of
 
 if TYPE_CHECKING:  # matplotlib, which no table needs
     from ..render.plots import Chart
@@ -133,13 +135,13 @@ def why(
     miss_cost: float | None = None,
 ) -> Accounted:
     "The account of a change: against as many days before, other days, or the reference."
-    if figure not in FIGURES:
+    if text_of(figure, "figure") not in FIGURES:
         raise StoreError(
             f"{figure!r} is no figure that can be accounted for{nearest(figure, FIGURES)}"
         )
     if by not in ("site", "tenant", "all"):
         raise StoreError(f"by={by!r} is not known{nearest(str(by), ('site', 'tenant', 'all'))}")
-    cost = miss_cost or asked.settings.retrain_miss_cost
+    cost = _cost(miss_cost, asked.settings)
     if figure == "cost" and cost is None:
         raise StoreError(
             "cost needs miss_cost: what a missed positive costs, in reviews of an alert."
@@ -162,19 +164,32 @@ def why(
     return _accounted(asked, account)
 
 
+def _cost(miss_cost, settings) -> float | None:
+    "What a missed positive costs, as somebody says it or else the settings; StoreError for none."
+    if miss_cost is None:
+        return settings.retrain_miss_cost
+    with suppress(TypeError, ValueError):
+        if isfinite(float(miss_cost)) and float(miss_cost) > 0:
+            return float(miss_cost)
+    raise StoreError(f"miss_cost is {miss_cost!r}: a number above 0 is needed.")
+
+
 def _week(asked, first, last):
     "Days as named; seven where one end is."
     first, last = day_of(first, "first"), day_of(last, "last")
     newest = asked.days[-1]
-    first = first or last - timedelta(6)
-    last = min(last or first + timedelta(6), max(newest, first))
+    first = first or days_from(last, -6)
+    last = min(last or days_from(first, 6), max(newest, first))
     return asked.inside(first, last)
 
 
 def _other_days(asked, against):
-    if isinstance(against, str) or len(against) != 2:
+    days = []
+    if isinstance(against, Iterable) and not isinstance(against, str):
+        days = [day_of(day, "against") for day in against]
+    if len(days) != 2 or None in days:
         raise StoreError(f"against={against!r} is neither 'reference' nor two days (first, last).")
-    return asked.inside(*(day_of(day, "against") for day in against))
+    return asked.inside(*days)
 
 
 def _accounted(asked, account: Account) -> Accounted:
@@ -221,7 +236,8 @@ def explained(asked: Asked, prediction_id: str) -> Explained:
     "What each feature of an event pushed, and what became of events like it."
     from ..watch.explained_event import explained_event  # it needs the extra ml
 
-    told = explained_event(asked.reader, prediction_id, asked.settings, asked.model, asked.as_of)
+    event = text_of(prediction_id, "prediction_id")
+    told = explained_event(asked.reader, event, asked.settings, asked.model, asked.as_of)
     label = {1: "positive", 0: "negative"}.get(told["label"], "not known yet")
     reasons = f" {told['reasons']}." if told["reasons"] else ""
     says = (

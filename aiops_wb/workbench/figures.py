@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..log.errors import StoreError
+from ..log.instants import days_from
 from ..log.names import nearest
 from ..render.vocabulary import metric, shown
 from ..stats.counts import ScoreCounts, total
@@ -132,8 +133,7 @@ def period(asked: Asked, first, last, days: int) -> tuple[date, date]:
     if first is not None or last is not None:
         return asked.span(first, last)
     through = asked.view.other_thresholds.through
-    back = min(days - 1, (through - date.min).days)
-    return asked.inside(through - timedelta(back), through)
+    return asked.inside(days_from(through, 1 - days), through)
 
 
 def curves(
@@ -148,6 +148,7 @@ def curves(
     if by is not None and by not in GROUPS:
         raise StoreError(f"by={by!r} is not known{nearest(str(by), GROUPS)}")
     view, (first, last) = asked.view, period(asked, first, last, days)
+    most = number_of(most, "most")
     apart = _groups(view, by, first, last)
     if not apart:
         says = f"{_whose(view, first, last)}: no {by} was logged, so nothing stands apart."

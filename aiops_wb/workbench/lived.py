@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from ..log.errors import StoreError
+from ..log.instants import days_from
 from ..log.names import nearest
 from ..replay.period import ACTUAL, Replayed, look_ahead_words, replay, sentences
 from ..stats.performance import Figure
@@ -49,7 +50,7 @@ def lived(
     "Live days again under a policy, the last `days` unless others are named."
     if first is None and last is None:
         last = asked.day
-        first = last - timedelta(min(number_of(days, "days") - 1, (last - date.min).days))
+        first = days_from(last, 1 - number_of(days, "days"))
     first, last = asked.span(first, last)
     other = against if against in (None, ACTUAL) else _policy(against, "against")
     of = replay(

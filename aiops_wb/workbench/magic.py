@@ -13,6 +13,7 @@ import re
 import shlex
 from argparse import ArgumentParser
 from datetime import date
+from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,7 +55,7 @@ def _read(line: str) -> _Asked:
     line, kept = line.strip(), None
     if found := re.search(r"(?:^|\s)(\S+)\s*<<$", line):
         line, kept = line[: found.start()], found[1]
-        if not kept.isidentifier():
+        if not kept.isidentifier() or iskeyword(kept):
             raise UsageError(f"{kept!r} is no name of a variable: {_USAGE}")
     parser = _Line(prog="%%wbsql", add_help=False, allow_abbrev=False)
     parser.add_argument("--from", dest="first")

@@ -13,7 +13,7 @@ from ..log.names import nearest
 from ..stats.drift import FIRST, MISSING, UNSEEN, FeatureShift
 from ..watch.words import percent
 from .answers import Answer
-from .published import Asked
+from .published import Asked, text_of
 
 if TYPE_CHECKING:  # matplotlib, which no table needs
     from ..render.plots import Chart
@@ -63,13 +63,15 @@ def drift(asked: Asked, feature: str | None = None) -> Moved:
     shifts = {shift.name: shift for shift in seen.shifts}
     if feature is None:
         return _every_feature(asked, view, seen, tolerance)
-    if feature not in shifts:
+    if text_of(feature, "feature") not in shifts:
         known = asked.reader.features_of(
             asked.model, asked.reader.feature_kinds(asked.model, asked.as_of)
         )
         if feature not in known:
             raise StoreError(f"{asked.model} has no feature {feature!r}{nearest(feature, known)}")
-        why = "it has no reference to compare with, as the version was trained without it"
+        why = "none has a reference to compare with"
+        if shifts:
+            why = "it has no reference to compare with, as the version was trained without it"
         says = f"Whether {feature} moved is unknown: {why}."
         return Moved(says, pd.DataFrame(columns=_BIN), asked.notes(), feature, tolerance)
     shift, vectors = shifts[feature], seen.vectors[feature]

@@ -23,7 +23,7 @@ from ..log.reading import Limits
 if TYPE_CHECKING:  # it costs as much as all else that a first table needs
     from ..watch.view import View
 
-__all__ = ["Asked", "Published", "day_of", "instant_of", "number_of"]
+__all__ = ["Asked", "Published", "day_of", "instant_of", "newest", "number_of", "text_of"]
 
 _VIEWS = 8
 "Models and days whose views are kept: what was read of them once is not read again."
@@ -34,9 +34,10 @@ def day_of(given: date | str | None, what: str = "day") -> date | None:
     "A day as somebody gives it; StoreError names what is none."
     if given is None or given == "":
         return None
-    if isinstance(given, datetime):
+    known = given == given  # a time of pandas that is none is a datetime, too
+    if known and isinstance(given, datetime):
         return given.date()
-    if isinstance(given, date):
+    if known and isinstance(given, date):
         return given
     try:
         return as_date(str(given))
@@ -65,6 +66,38 @@ def number_of(given: Any, what: str) -> int:
     return number
 
 
+def text_of(given: Any, what: str) -> str:
+    "A name as somebody gives it; StoreError where it is no text, or half an emoji."
+    try:
+        given.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise StoreError(f"{what} is {given!r}: a text is needed.") from None
+    return given
+
+
+def newest(folder: Path, spool: Path | None) -> tuple[Path | None, Reader]:
+    """The newest snapshot of a folder and its file, also where another is published meanwhile;
+    StoreError where there is none that can be opened."""
+    path = _pointed(folder)
+    try:
+        return path, open_snapshot(folder, spool)
+    except duckdb.IOException:  # removed since it was looked at, because a newer one is there
+        path = _pointed(folder)
+    try:
+        return path, open_snapshot(folder, spool)
+    except duckdb.IOException as error:
+        problem = str(error).splitlines()[0].rstrip(".!")
+        raise StoreError(f"the snapshot of {folder} cannot be opened: {problem}.") from None
+
+
+def _pointed(folder) -> Path | None:
+    "The file of the newest snapshot; None where there is none."
+    try:
+        return (folder / "aiops.duckdb").resolve(strict=True)
+    except (OSError, RuntimeError):  # a link that leads to itself
+        return None
+
+
 class Published:
     "A data folder as its newest snapshot has it, opened anew when there is a newer one."
 
@@ -78,8 +111,7 @@ class Published:
     def reader(self) -> Reader:
         """The newest snapshot. One that is removed while it is open can still be read, and where
         none is found any more the open one stays."""
-        newest = self._newest()
-        if self._reader is None or newest not in (None, self._path):
+        if self._reader is None or _pointed(self.settings.data) not in (None, self._path):
             self._open()
         return self._reader
 
@@ -107,35 +139,17 @@ class Published:
             self._reader.close()
         self._reader, self._path, self._views = None, None, {}
 
-    def _newest(self) -> Path | None:
-        try:
-            return (self.settings.data / "aiops.duckdb").resolve(strict=True)
-        except OSError:
-            return None
-
     def _open(self):
         "The one before is closed when the last question to it has its answer."
-        path, reader = self._opened()
-        reader.limit_memory(Limits.of(self.settings).memory // self.settings.jobs)
-        self._news = self._reader is not None
-        self._path, self._reader, self._views = path, reader, {}
-
-    def _opened(self):
         folder = self.settings.data
         if not folder.is_dir():
             raise StoreError(
                 f"there is no folder {folder.absolute()}: name the data folder of a log."
             )
-        path = self._newest()
-        try:
-            return path, open_snapshot(folder, self.settings.spool)
-        except duckdb.IOException:  # removed since it was looked at, because a newer one is there
-            path = self._newest()
-        try:
-            return path, open_snapshot(folder, self.settings.spool)
-        except duckdb.IOException as error:
-            problem = str(error).splitlines()[0].rstrip(".")
-            raise StoreError(f"the snapshot of {folder} cannot be opened: {problem}.") from None
+        path, reader = newest(folder, self.settings.spool)
+        reader.limit_memory(Limits.of(self.settings).memory // self.settings.jobs)
+        self._news = self._reader is not None
+        self._path, self._reader, self._views = path, reader, {}
 
 
 class Asked:
@@ -155,7 +169,7 @@ class Asked:
         self.published, self.model, self.pinned, self.as_of = published, model, day, as_of
         self.reader = reader or published.reader()
         known = self.reader.models()
-        if model not in known:
+        if text_of(model, "model") not in known:
             there = nearest(model, known) if known else ": the log is empty."
             raise StoreError(f"model {model!r} is not known{there}")
 
@@ -197,6 +211,14 @@ class Asked:
         "What is to be said beside an answer: that it is of a newer snapshot, once."
         news = self.published.news() if self.as_of is None else ""
         return (news,) if news else ()
+
+    def left_out(self, first: date, last: date) -> tuple[str, ...]:
+        "What is to be said beside rows of some days: that files of theirs are gone."
+        files = self.reader.day_files(event_date__ge=first, event_date__le=last)
+        gone = self.reader.gone(f for f in files if f.model in (None, self.model))
+        n = f"{len(gone)} day file{'s' if len(gone) > 1 else ''}"
+        told = f"{n} of these days cannot be read, and what is in them is left out"
+        return (f"{told}: 'aiops-wb status' says more.",) if gone else ()
 
     def span(self, first: date | str | None, last: date | str | None) -> tuple[date, date]:
         """Days from first to last, or the day itself where none is named; StoreError where they

@@ -19,11 +19,11 @@ import pandas as pd
 
 from ..config import Settings
 from ..log.beside import name_folder
-from ..log.catalog import open_snapshot
 from ..log.duck import connect, identifier, literal, source, spelt, statements, target
 from ..log.errors import StoreError, raise_if_interrupted
 from ..log.names import nearest
 from ..log.reading import Limits
+from .published import newest
 
 __all__ = ["Found", "Questions", "questions"]
 
@@ -90,6 +90,8 @@ class Questions:
             return f"the query cannot be read: {_plain(text)}"
         if "file system operations are disabled" in text:
             return "a query reads the log, and no other file: its tables are named without a path."
+        if gone := re.search(r'No files found that match the pattern "(.+)"', text):
+            return f"{gone[1]} is missing: 'aiops-wb status' says more."
         if isinstance(error, duckdb.OutOfMemoryException):
             return "the query needs more memory than memory_limit allows: ask for fewer days."
         return _plain(text)
@@ -130,6 +132,10 @@ def _plain(text):
 def _one_that_selects(sql: str) -> str:
     """The query itself; StoreError where it is none, several, or one that does more than select:
     also EXPLAIN, which runs what it explains where it is told to."""
+    try:
+        sql.encode()
+    except UnicodeEncodeError:
+        raise StoreError("the query is no text in UTF-8.") from None
     found = duckdb.extract_statements(sql)
     if not found:
         raise StoreError("there is no query: write one such as SELECT count(*) FROM predictions.")
@@ -157,7 +163,7 @@ def questions(
     if first and last and first > last:
         raise StoreError(f"the first day, {first}, is after the last, {last}.")
     folder = settings.data
-    with open_snapshot(folder, settings.spool) as reader:
+    with newest(folder, settings.spool)[1] as reader:
         path = _database(reader.con)
         rows = reader.rows_of_days(first, last) if first or last else {}
         con = _attached(path, folder, rows, Limits.of(settings).memory)

@@ -49,6 +49,7 @@ HARM = {
         "ok",
     ),
     "doubled": ("import os\nos.fork()", "ok"),
+    "half": ("print('\\ud800')", "surrogates not allowed"),
 }
 
 
@@ -77,6 +78,7 @@ def test_what_a_report_does_to_itself_it_does_to_no_other(tmp_path):
             assert result.state == "failed" and says in result.error, (name, result.error)
         assert (tmp_path / "out" / f"{name}.html").exists()
     assert {r.state for r in results.values()} == {"ok"}, results
+    assert not list((tmp_path / "out").glob(".*")), "nothing half written stays"
 
 
 def test_a_report_that_closes_its_pipe_and_goes_on_is_stopped(tmp_path):

@@ -89,6 +89,9 @@ def test_a_text_means_what_its_parameter_is(tmp_path, name, text, value):
         ("fast", "1", "true or false"),
         ("names", "a,b", "a list as JSON"),
         ("names", '{"a": 1}', "a list as JSON"),
+        ("names", "[NaN]", "a list as JSON"),
+        ("names", "[" * 100_000, "a list as JSON"),
+        ("data", "\ud800", "a text is needed"),
         ("tops", "1", "there is no parameter 'tops': did you mean 'top'?"),
     ],
 )
@@ -113,6 +116,10 @@ def test_what_a_run_gives_itself_is_not_given(tmp_path):
         ("a: int | str = 1", "a is annotated as int | str"),
         ("top: int", "top has no value"),
         ("%matplotlib inline", "line 1 of the cell tagged 'parameters' is not Python alone"),
+        ("x = 1\0", "the cell tagged 'parameters' is not Python alone"),
+        ("x = " + "-" * 5_000 + "1", "the cell tagged 'parameters' is not Python alone"),
+        ("x: list = {(1, 2): 3}", "x = '{(1, 2): 3}' is not allowed: a list as JSON is needed"),
+        ("x = '\ud800'", "holds what is no text in UTF-8"),
     ],
 )
 def test_a_cell_that_cannot_be_used_is_said_before_anything_runs(tmp_path, source, says):
@@ -120,6 +127,11 @@ def test_a_cell_that_cannot_be_used_is_said_before_anything_runs(tmp_path, sourc
     with pytest.raises(ParameterError) as error:
         parameters_of(path)
     assert says in str(error.value) and str(path) in str(error.value)
+
+
+def test_a_value_that_cannot_be_made_and_an_end_beyond_all_numbers_are_none(tmp_path):
+    made = parameters_of(notebook(tmp_path, "x = {[]: 1}\ntop: int = 5  # 1..1e400, rows"))
+    assert made == (Parameter("x"), Parameter("top", "int", 5, 1, None, says="rows"))
 
 
 def test_a_notebook_without_a_tagged_cell_is_told_from_one_that_is_broken(tmp_path):

@@ -327,7 +327,9 @@ def one_side(first, days=3, label=1.0, n=50):
 def test_what_is_not_known_is_said():
     nothing = side_of({}, {"v1": 0}, [1, 2, 3])
     full, unlabelled = one_side(10), one_side(20, label=np.nan)
-    assert "no events on the days before" in bridge(nothing, full, "alerts").says()
+    found = bridge(nothing, full, "alerts")
+    assert "no events on the days before" in found.says()
+    assert np.isnan(found.before) and np.isnan(found.change.value) and found.after > 0
     assert "no events on the days after" in bridge(full, nothing, "precision").says()
     assert "no label is known of the days after" in bridge(full, unlabelled, "precision").says()
     assert not bridge(full, unlabelled, "alerts").unknown

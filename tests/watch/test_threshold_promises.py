@@ -31,6 +31,20 @@ def made(tmp_path_factory):
     return bench
 
 
+def test_the_newest_day_is_one_of_the_zone_of_the_log(tmp_path):
+    "Where it is tomorrow already the events of this morning are looked at."
+    bench, frame = Bench(tmp_path), events(days=2, per_day=4, start=date(2026, 3, 1))
+    frame["at"] = frame["at"].dt.normalize() + timedelta(hours=18)  # 1 o'clock of the next day
+    with bench.store("Asia/Ho_Chi_Minh"):
+        bench.log(frame)
+    bench.ingest(datetime(2026, 3, 2, 20, tzinfo=UTC))
+    with bench.store() as store:
+        view = threshold_changes.newest_view(
+            store, MODEL, datetime(2026, 3, 2, 20, tzinfo=UTC), Settings(data=bench.data)
+        )
+    assert view.day == date(2026, 3, 3)
+
+
 @pytest.fixture
 def bench(made, tmp_path):
     return made.copy_to(tmp_path / "copy")

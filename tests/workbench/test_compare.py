@@ -79,6 +79,8 @@ def test_without_labels_or_events_in_common_it_says_why(both):
     unlabelled = both.compare("good", "noisy", days=2)
     assert "Which is better is unknown: none of the events has a label yet." in unlabelled.says
     assert "no loss is known" in unlabelled.plot()._repr_svg_()
+    every = both.compare("good", "noisy", date.min, date.max)
+    assert len(every.events) == len(both.compare("good", "noisy", days=10**12).events) > 0
     few = both.compare("good", "noisy", days=6)
     assert "fewer than 7 days with labels say nothing of it" in few.says
     none = both.compare("good", "alone", days=3)

@@ -156,6 +156,7 @@ def test_a_query_opens_no_other_file_and_sees_no_variable(asked, logged, sql):
         ("SELECT features.xx FROM predictions", "there is no feature 'xx': did you mean 'x'?"),
         ("SELECT avgg(score) FROM predictions", 'Did you mean "avg"?'),
         ("SELECT score FRM predictions", "the query cannot be read: syntax error"),
+        ("SELECT '\udcff'", "the query is no text in UTF-8."),
     ],
 )
 def test_a_wrong_name_names_the_nearest(asked, sql, says):
@@ -213,6 +214,8 @@ def test_a_terminal_gets_a_table_csv_or_json(logged, capsys):
     _, out, _ = said(odd)
     assert out.startswith("id  [31mred id  nothing -") and out.count("\n") == 2
     assert said("SELECT 1 AS a, 2 AS a")[1] == "a 1  a_2 2\n"
+    every = {"a": 1, "a_3": 2, "a_2": 3, "a_4": 4}  # no column takes the place of another
+    assert json.loads(said("SELECT 1 a, 2 a, 3 a_2, 4 a", "--json")[1])[0] == every
     assert said("SELECT 1 WHERE false")[:2] == (0, "no rows\n")
     for words, says in (
         (["FROM predictons"], "there is no table 'predictons': did you mean 'predictions'?"),
@@ -245,6 +248,7 @@ def test_a_cell_gives_a_frame_or_keeps_it_under_a_name(logged, shell):
         ("--from tomorrow", "SELECT 1", "'tomorrow' is not a day such as"),
         ("--day 1", "SELECT 1", "unrecognized arguments: --day 1"),
         ("1x <<", "SELECT 1", "'1x' is no name of a variable"),
+        ("class <<", "SELECT 1", "'class' is no name of a variable"),
         ("--data /nowhere", "SELECT 1", "no published snapshot at /nowhere"),
     ):
         with pytest.raises(UsageError, match=says):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.view import View
 from aiops_wb.workbench.published import NEWS
+from aiops_wb.workbench.sql import questions
 
 START, DAYS, A_DAY = date(2026, 1, 1), 42, 40
 LAST = START + timedelta(DAYS - 1)
@@ -232,11 +234,91 @@ def test_past_days_are_lived_again(wb, view):
         (lambda wb: wb[MODEL].explain("nobody"), "no prediction of late with the id 'nobody'"),
         (lambda wb: wb.compare(MODEL, MODEL), "late is compared with itself"),
         (lambda wb: wb[MODEL].top(2).to_csv("/nowhere/x.csv"), "/nowhere/x.csv cannot be written"),
+        # a name that is none, of whatever it is
+        (lambda wb: wb[5], "model is 5: a text is needed"),
+        (lambda wb: wb.compare(MODEL, None), "model is None: a text is needed"),
+        (lambda wb: wb[MODEL].drift(["x"]), r"feature is \['x'\]: a text is needed"),
+        (lambda wb: wb[MODEL].why(None), "figure is None: a text is needed"),
+        (lambda wb: wb[MODEL].explain(17), "prediction_id is 17: a text is needed"),
+        (lambda wb: wb[MODEL].explain("\ud800"), "prediction_id is '.ud800': a text is needed"),
+        (lambda wb: wb[MODEL].top(site=5), "site is 5: a text is needed"),
+        (lambda wb: wb[MODEL].rows(tenant=["a"]), "tenant is .* a text is needed"),
+        (lambda wb: wb[MODEL].rows(columns=5), "there is no column of late 5"),
+        # a number that is none
+        (lambda wb: wb[MODEL].curve(by="site", most=0), "most is 0: a whole number, from 1 on"),
+        (lambda wb: wb[MODEL].simulate([0.7]), r"threshold is \[0.7\]: a score such as 0.7"),
+        (lambda wb: wb[MODEL].performance(threshold="x"), "threshold is 'x': a score such as"),
+        (lambda wb: wb[MODEL].why("cost", miss_cost=0), "miss_cost is 0: a number above 0"),
+        (lambda wb: wb[MODEL].why("cost", miss_cost=float("nan")), "miss_cost is nan: a number"),
+        # days and times that are none, or at the ends of the calendar
+        (lambda wb: wb[MODEL].rows(pd.NaT), "first: 'NaT' is not a day"),
+        (lambda wb: wb[MODEL].why("alerts", "9999-12-31"), "no predictions from 9999-12-31 to"),
+        (lambda wb: wb[MODEL].why("alerts", None, date.min), "no predictions from 0001-01-01 to"),
+        (lambda wb: wb[MODEL].why("alerts", against=7), "against=7 is neither 'reference' nor"),
+        (lambda wb: wb[MODEL].why("alerts", against=(START, None)), "neither 'reference' nor two"),
+        (lambda wb: wb.at(as_of="0001-01-01T00:00:00+14:00"), "as_of: .* is no time of any log"),
+        (lambda wb: wb.at(as_of="9999-12-31T23:59:59Z"), "as_of: .* is no time of any log"),
     ],
 )
 def test_what_there_is_not_is_said_in_a_sentence_with_what_was_meant(wb, ask, says):
     with pytest.raises(StoreError, match=says):
         ask(wb)
+
+
+@pytest.mark.parametrize(
+    "where", ["0", "label", "[0, 1]", "1 == 1", "site_id", "x + 1", "a = 1", "x > 0, label"]
+)
+def test_what_is_true_or_false_of_no_event_is_no_condition(wb, where):
+    "Such a text once took rows by their number, and said that so many met it."
+    with pytest.raises(StoreError, match="is not a condition such as"):
+        wb[MODEL].rows(where=where)
+
+
+def test_a_condition_knows_columns_alone_and_takes_what_is_unknown_for_no(wb):
+    with pytest.raises(StoreError, match="where: @frame is not known: write the value itself"):
+        wb[MODEL].rows(where="@frame.x > 0")
+    days = LAST - timedelta(1), LAST  # of the last no label is known
+    of = wb[MODEL].rows(*days, where="label != 1")
+    assert len(of) == (MADE[MADE.day == days[0]].label == 0).sum()
+    nothing = wb.at("2030-01-01")[MODEL].rows(columns="x")
+    assert nothing.frame.empty and "late has no event on 2030-01-01." in nothing.says
+
+
+def test_what_lies_in_files_that_are_gone_is_not_said_to_be_nothing(logged, tmp_path):
+    own = logged.copy_to(tmp_path)
+    days = LAST - timedelta(3), LAST - timedelta(2)
+    for day in days:
+        for path in (own.data / "log" / "predictions").glob(f"event_date={day}/*"):
+            path.unlink()
+    (outcomes,) = (own.data / "log" / "outcomes").glob(f"event_date={LAST - timedelta(4)}/*")
+    outcomes.unlink()
+    model = Workbench(own.data)[MODEL]
+    none = model.rows(*days)
+    assert "late has no event on 2026-02-08 to 2026-02-09 that can be read." in none.says
+    assert "2 day files of these days cannot be read, and what is in them" in none.notes[0]
+    some = model.rows(LAST - timedelta(4), LAST)
+    assert "3 day files" in some.notes[0] and len(some) == 3 * A_DAY
+    assert not model.rows(LAST).notes
+    with questions(Settings(data=own.data, config="no file")) as log:
+        with pytest.raises(StoreError, match="is missing: 'aiops-wb status' says more"):
+            log.frame("SELECT sum(score) FROM predictions")
+
+
+@pytest.mark.parametrize("what", ["loop", "garbage", "database"])
+def test_a_pointer_to_something_else_is_said_in_a_sentence(tmp_path, what):
+    place = tmp_path / "aiops.duckdb"
+    if what == "loop":
+        place.symlink_to(place)
+    elif what == "garbage":
+        place.write_bytes(b"no database" * 999)
+    else:
+        with duckdb.connect(place) as con:
+            con.execute("CREATE TABLE other (a INT)")
+    says = {"loop": "no published", "garbage": "cannot be opened", "database": "something else"}
+    settings = Settings(data=tmp_path, config="no file")
+    for ask in (lambda: Workbench(tmp_path), lambda: questions(settings).__enter__()):
+        with pytest.raises(StoreError, match=says[what]):
+            ask()
 
 
 def test_an_answer_is_written_as_it_is(wb, tmp_path):
