@@ -95,6 +95,8 @@ def test_stored_figures_are_those_of_the_log(client):
     with open_snapshot(made().data) as log:
         stored = log.metrics(MODEL)
     assert len(rows) == len(stored) > 20
+    places = [(-date.fromisoformat(row["day"]).toordinal(), row["metric"]) for row in rows]
+    assert places == sorted(places)  # newest day first, by name within it
     value = stored[stored.metric == "alerts"].value.iloc[0]
     (alerts,) = items(client, f"/models/{MODEL}/daily?metric=alerts")
     assert alerts["value"] == value and alerts["day"] == str(date(2026, 3, 2))

@@ -3,9 +3,11 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 from conftest import MODEL, events
 
+from aiops_wb.config import Settings
 from aiops_wb.stats.automation import certainty
 from aiops_wb.stats.conformal import Calibration
 from aiops_wb.stats.counts import ScoreCounts
+from aiops_wb.watch.view import View
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 
@@ -77,3 +79,17 @@ def test_a_day_was_decided_with_what_its_rows_say_or_what_was_known_by_its_end(b
         assert store.decided_with(MODEL, "v1", days[:5], at(4)) == {
             d: first for d in days[1:5]
         }  # as known before the second
+
+
+def test_a_day_is_not_held_by_a_calibration_that_rests_on_it(bench):
+    bench.log(events(days=3, per_day=5))  # whose rows name none
+    bench.ingest(NOW)
+    with bench.store() as store:
+        kept = [
+            store.add_calibration(
+                NOW, "d", MODEL, "v1", Calibration({0.9: q, 0.95: q, 0.99: q}, 50), "daily", day
+            )
+            for q, day in ((0.1, date(2026, 3, 2)), (0.2, date(2026, 3, 3)))
+        ]
+        view = View(store, MODEL, date(2026, 3, 3), None, Settings(data=bench.data))
+        assert view.tickets.stands[0] == kept[0]

@@ -173,6 +173,10 @@ def test_another_threshold_and_why_are_those_of_the_commands(wb, view, logged, c
     told = of.frame.set_index("figure")
     assert told.candidate["alerts"] == record["alerts"].candidate.value
     assert told.difference["precision"] == record["precision"].difference.value
+    table = of.table().set_index(told.title)["95 % over days"]
+    spread = told[told.lower.notna()].iloc[0]
+    assert table[spread.title].count(" to ") == 1 and "nan" not in table[spread.title]
+    assert set(table[told.title[told.lower.isna()]]) == {""}
     assert (
         main(["thresholds", "simulate", "0.7", "--model", MODEL, "--data", str(logged.data)]) == 0
     )
