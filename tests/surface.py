@@ -24,6 +24,8 @@ from aiops_wb.cli.later import Later
 from aiops_wb.config import Settings
 from aiops_wb.log.columns import COLUMNS, REQUIRED
 from aiops_wb.log.store import open_store
+from aiops_wb.render.plots.chart import panels
+from aiops_wb.watch.headlines import Headline
 from aiops_wb.watch.sinks import SENT
 
 RECORDED = Path(__file__).with_suffix(".txt")
@@ -139,6 +141,12 @@ def names() -> Iterator[str]:
             yield from _class(name, thing)
         else:
             yield f"{name}{_signature(_defined(inspect.unwrap(thing)))}"
+
+
+def of_reports() -> Iterator[str]:
+    "What a report of one's own begins with, as the templates import it."
+    yield f"aiops_wb.render.plots.chart.panels{_signature(_defined(panels))}"
+    yield from _class("aiops_wb.watch.headlines.Headline", Headline)
 
 
 def answers() -> Iterator[str]:
@@ -279,6 +287,7 @@ def tools() -> Iterator[str]:
 
 PARTS = {
     "Names: from aiops_wb import ...": names,
+    "Reports of one's own": of_reports,
     "What they answer with": answers,
     "Commands": commands,
     "Exit codes": EXIT_CODES.splitlines,

@@ -22,7 +22,7 @@ PYTHON = {
     )
 }
 ASKED = re.findall(r"^>>> (.*)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
-UNKNOWN_YET = ("a figure of each", "what decided")  # no morning was run, no version is in production
+UNKNOWN_YET = ("a figure of each", "what decided")  # no morning was run, no version is in force
 MODELS = ("late-at-departure", "late-at-schedule")
 "Those of the demo, which the pages ask."
 

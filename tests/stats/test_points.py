@@ -84,5 +84,5 @@ def test_unknown_kind_and_step_are_refused():
 def test_one_score_is_refused_without_a_position():
     with pytest.raises(ValueError, match=r"^score 70.0 is not allowed: a logit score must be"):
         Grid().quantise(70)
-    with pytest.raises(ValueError, match=r"score 70.0 at position 1 is not allowed \(1 of 2 are not"):
+    with pytest.raises(ValueError, match=r"at position 1 is not allowed \(1 of 2 are not\)"):
         Grid().quantise([0.5, 70])
