@@ -72,7 +72,7 @@ def _asked():
     )
     parser.add_argument("--module", default="", help="only modules with this in their path")
     parser.add_argument("--tests", nargs="+", default=["tests"], help="only these tests")
-    parser.add_argument("--seconds", type=float, default=60, help="of tests, at most, a change")
+    parser.add_argument("--seconds", type=float, default=120, help="of tests, at most, a change")
     parser.add_argument("--jobs", type=int, default=2)
     return parser.parse_args()
 

@@ -31,7 +31,7 @@ START = date(2026, 1, 5)
 
 def noncentral(gains):
     "The same mixture by densities of the t statistic under each effect."
-    n, (mean, sd) = len(gains), PRIOR
+    n, (mean, sd) = len(gains), (1.2, 0.8)
     t = np.sqrt(n) * gains.mean() / gains.std(ddof=1)
     weight = lambda d: stats.norm.pdf(d, mean, sd) / stats.norm.cdf(mean / sd)
     ratio = lambda d: stats.nct.pdf(t, n - 1, d * np.sqrt(n)) / stats.t.pdf(t, n - 1)
