@@ -20,7 +20,7 @@ class AlikeFiles(GoneReads, Writing):
     def note_shapes(self) -> None:
         "Look at the ends of day files that nobody has looked at yet."
         known = "ANTI JOIN file_shapes USING (path, bytes)"
-        new = self._rows(f"SELECT path, bytes FROM data_files {known} ORDER BY ALL")
+        new = self._rows(f"SELECT DISTINCT path, bytes FROM data_files {known} ORDER BY ALL")
         gone = {file.path for file in self.gone(closely=False)} if new else set()
         there = {spelt(self.root / path): path for path, _ in new if path not in gone}
         if not there:
@@ -31,7 +31,7 @@ class AlikeFiles(GoneReads, Writing):
             SELECT path, bytes, shape
             FROM (SELECT unnest($places::VARCHAR[]) AS place, unnest($paths::VARCHAR[]) AS path)
             JOIN ({_shapes(there)}) USING (place)
-            JOIN data_files USING (path)""",
+            JOIN (SELECT DISTINCT path, bytes FROM data_files) USING (path)""",
             {"places": list(there), "paths": list(there.values())},
         )
 

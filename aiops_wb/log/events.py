@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 
 from .base import Connected
-from .duck import identifier, parquet, statements
+from .duck import identifier, statements
 from .feature_schema import FeatureSchemaReads
 from .features import stored_types
 from .outcome_columns import OutcomeColumnReads
@@ -36,7 +36,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         whenever it was logged.
 
         `where` and `columns` are SQL over the prediction columns and `label`; without `labels` no
-        outcome is read, and files of batches before `since` are not opened.
+        outcome is read, and with `since` none but rows of batches from that one on.
         """
         known = self.known(as_of)
         period = {"event_date__ge": start, "event_date__le": end, "batch_id__in": known}
@@ -44,7 +44,9 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         files = self.files("predictions", model=model, version=version, **period, **new)
         if not files:
             return pd.DataFrame()
-        logged = f"({_predictions([self.root / file[0] for file in files])})"
+        logged = f"({_rows_of('predictions', [self.root / file[0] for file in files], known)})"
+        if since is not None:
+            logged = f"(SELECT * FROM {logged} WHERE batch_id >= {since:d})"
         kinds = self.feature_kinds(model, as_of) if "*" in columns or "features" in columns else {}
         told = _side_by_side(self.con, logged, kinds) if columns == "*" else None
         rows = self.frame(
@@ -90,11 +92,8 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
 
         Reads the rows of the days, because a route need not be a function of the points.
         """
-        period = {
-            "event_date__ge": start,
-            "event_date__le": end,
-            "batch_id__in": self.known(as_of),
-        }
+        known = self.known(as_of)
+        period = {"event_date__ge": start, "event_date__le": end, "batch_id__in": known}
         files = self.files("predictions", model=model, version=version, **period)
         if not files:
             return {}
@@ -102,7 +101,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
             f"""
             WITH tickets AS MATERIALIZED (
                      SELECT event_date, prediction_id
-                     FROM {parquet(self.root / file[0] for file in files)}
+                     FROM {known.rows(self.root / file[0] for file in files)}
                      WHERE route = 'ticket'),
                  outcomes AS (
                      SELECT prediction_id, label, observed_at, batch_id
@@ -133,6 +132,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         files = self.files("predictions", model=model, **period)
         if not files:
             return pd.DataFrame()
+        logged = _rows_of("predictions", [self.root / file[0] for file in files], known)
         return self.frame(
             f"""
             WITH outcomes AS ({self._outcomes(period)}),
@@ -147,7 +147,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
                    count(label)::BIGINT AS n_labelled,
                    coalesce(sum(label), 0)::BIGINT AS n_positive
             FROM (SELECT p.*, l.label
-                  FROM ({_predictions(self.root / file[0] for file in files)}) p
+                  FROM ({logged}) p
                   LEFT JOIN labels l ON p.prediction_id = l.prediction_id)
             GROUP BY ALL
             ORDER BY ALL"""
@@ -164,7 +164,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         return self._rows(
             f"""
             SELECT event_date, arg_max(threshold, (predicted_at, prediction_id))
-            FROM {parquet(self.root / file[0] for file in files)}
+            FROM {known.rows(self.root / file[0] for file in files)}
             GROUP BY event_date ORDER BY event_date"""
         )
 
@@ -205,16 +205,11 @@ LOOKS_BACK = {"automation_rate": 1, "width_distribution": 7, "false_positives_by
 
 
 def _rows_of(kind, paths, known):
-    """Rows of files as known with some batches, as SQL: a file of outcomes of a history holds those
-    of many nights."""
+    """Rows of files as known with some batches, as SQL, with the columns that files of older
+    versions do not have."""
     if not paths:
         return EMPTY[kind]
-    return f"SELECT * FROM {parquet(paths)} WHERE {known.sql()} UNION ALL BY NAME {EMPTY[kind]}"
-
-
-def _predictions(paths):
-    "Rows of files as SQL, with the columns that files of older versions do not have."
-    return f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME {EMPTY['predictions']}"
+    return f"SELECT * FROM {known.rows(paths)} UNION ALL BY NAME {EMPTY[kind]}"
 
 
 _PLAIN = {"double", "float", "boolean", "varchar", "tinyint", "smallint", "integer", "bigint"}

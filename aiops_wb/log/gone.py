@@ -23,7 +23,7 @@ from .durable import write_durably
 from .errors import StoreError
 from .sums import what_changed
 
-__all__ = ["COLUMNS", "DayFile", "GoneReads", "problem_of"]
+__all__ = ["DayFile", "GoneReads", "files_sql", "problem_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +58,18 @@ class DayFile(NamedTuple):
         )
 
 
-COLUMNS = "path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows, sha256"
-"The columns of `data_files` as a DayFile has them."
-_FILES = f"SELECT {COLUMNS} FROM data_files"
+def files_sql(where: str = "", also: str = "") -> str:
+    """The day files whose rows in `data_files` meet a WHERE clause, as DayFile has them, oldest
+    first, in SQL. A row there is what one batch brought of a day: of a file that holds what several
+    brought, ids and rows are those of the batches that meet it. `also`: further columns, in
+    front."""
+    return f"""
+        SELECT {also and f"{also}, "}path, event_date, tenant, model, version,
+               coalesce(min(nullif(min_id, '')), ''), max(max_id), bytes, kind, sum(rows)::BIGINT,
+               sha256
+        FROM data_files{where}
+        GROUP BY path, event_date, tenant, model, version, bytes, kind, sha256
+        ORDER BY min(batch_id), path"""
 
 
 def problem_of(path: Path, size: int, closely: bool = True) -> str | None:
@@ -97,8 +106,7 @@ class GoneReads(Connected):
     def day_files(self, **where: Any) -> list[DayFile]:
         "The files of the log that match, as the catalog names them, oldest first."
         clause, values = conditions(**where)
-        rows = self._rows(f"{_FILES}{clause} ORDER BY batch_id, path", values)
-        return [DayFile(*row) for row in rows]
+        return [DayFile(*row) for row in self._rows(files_sql(clause), values)]
 
     def lost_files(self) -> set[str]:
         "The paths of day files whose loss was recorded."
@@ -266,7 +274,7 @@ class GoneReads(Connected):
         one of their predictions, or of the labels of their day, is gone or not what was written."""
         keys = set(keys)
         rows = self._rows(
-            f"{_FILES} WHERE event_date IN (SELECT unnest($days::DATE[]))",
+            files_sql(" WHERE event_date IN (SELECT unnest($days::DATE[]))"),
             {"days": sorted({key[0] for key in keys})},
         )
         files = [

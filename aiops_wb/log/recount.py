@@ -10,7 +10,7 @@ from ..stats.points import Grid
 from .base import Writing
 from .duck import parquet, statements
 from .features import feature_counts
-from .gone import COLUMNS, DayFile, GoneReads
+from .gone import DayFile, GoneReads, files_sql
 from .outcome_columns import OutcomeColumnReads
 from .schema import EMPTY
 
@@ -31,11 +31,12 @@ class RecountReads(GoneReads):
         those of outcomes that are gone."""
         predictions, outcomes = {}, {}
         named = self._rows(
-            f"""
-            SELECT sites, {COLUMNS} FROM data_files
-            WHERE (event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL)
-              AND (kind = 'outcomes' OR $batch::BIGINT IS NULL OR batch_id = $batch)
-            ORDER BY batch_id, path""",
+            files_sql(
+                """
+                WHERE (event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL)
+                  AND (kind = 'outcomes' OR $batch::BIGINT IS NULL OR batch_id = $batch)""",
+                "bool_or(sites)",
+            ),
             {"days": sorted(days), "batch": of_batch},
         )
         found = [(DayFile(*row), sites) for sites, *row in named]

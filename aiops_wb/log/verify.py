@@ -21,6 +21,8 @@ from .catalog import Reader, open_snapshot
 from .duck import parquet, spelt
 from .errors import StoreError
 from .gone import DayFile, problem_of
+from .retired import retired_files
+from .rewriting import replacements
 from .sealed import deciding_findings
 from .sums import Seen, quietly, what_changed
 from .verify_counts import arrivals_differ, counts_differ, features_differ, once_differ
@@ -141,12 +143,15 @@ def _unknown(reader):
     """Findings about files in the log's folder that no catalog names, and the number of those that
     came after the snapshot."""
     named, known = {file.path for file in reader.day_files()}, reader.known_batch()
+    named |= retired_files(reader.root).keys()
+    coming = {new for _, new in replacements(reader.root)}
     found, newer = [], 0
     for path in _under(reader.root / "log"):
         name = os.path.relpath(path, reader.root)
         if name in named:
             continue
-        if (batch := _batch_of(name)) is not None and batch > known:
+        batch = _batch_of(name)
+        if name in coming or (batch is not None and batch > known):
             newer += 1
             continue
         says = (
