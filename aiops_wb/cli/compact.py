@@ -75,6 +75,8 @@ def compact(
             shown = progress(call, "file", in_log=not as_json)
             done = merge(log, now, call.who, what, call.settings.snapshots_kept, shown)
             anchor_trail(log, call.settings, now)
+        elif log.unpublished:  # of a run that was stopped, or what was learned of new files
+            log.publish(call.settings.snapshots_kept)
         _tell(what, done, log.waiting_files(), removed, False, as_json)
         return 1 if log.damage() else 0
 
