@@ -68,7 +68,6 @@ def compact(
         return 0
     with call.opened() as log:
         removed = log.remove_retired(now)
-        log.look_at_new_files()
         what = asked(log)
         done = Compacted(left=what.left)
         if what.packs:

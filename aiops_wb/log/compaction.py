@@ -17,7 +17,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+import duckdb
+
+from .alike import shapes
 from .catalog import Reader
+from .duck import spelt
 from .gone import DayFile
 from .rewriting import Rewritten, next_name
 from .store import Store
@@ -30,6 +34,7 @@ AT_ONCE = 1 << 30
 "Bytes of old files after which what was merged is committed: who is stopped loses no more work."
 WHAT = "compacted"
 "What the trail calls it."
+_TOGETHER = 500  # files whose ends are read in one query
 Shown = Callable[[Sequence, str], Iterable]
 
 
@@ -98,20 +103,24 @@ def plan(reader: Reader, before: date, model: str | None = None) -> Plan:
     if model is not None:
         reader.require_model(model)
     files = reader.day_files(event_date__le=before - timedelta(1), model=model)
-    left = _left_alone(reader, files)
-    alone, groups, alike = {file[1:5] + file[8:9] for file in left}, {}, _alike(reader)
+    days = {}
     for file in files:
-        key = file[1:5] + file[8:9]
-        if key not in alone and file.path in alike:
-            groups.setdefault((key, alike[file.path]), []).append(file)
-    packs = (pack for _, of_day in sorted(groups.items(), key=_first) for pack in _packs(of_day))
+        days.setdefault(_of(file), []).append(file)
+    some = [file for of_day in days.values() if len(of_day) > 1 for file in of_day]
+    left = _left_alone(reader, some)
+    alike = _alike(reader, [file for file in some if file not in left], left)
+    alone, packs = {_of(file) for file in left}, []
+    for key in sorted(days.keys() - alone, key=str):
+        groups = {}
+        for file in days[key]:
+            groups.setdefault(alike.get(file.path), []).append(file)
+        packs += [pack for group in groups.values() for pack in _packs(group)]
     return Plan(before, model, tuple(packs), tuple(left.values()))
 
 
-def _first(group):
-    "Days in their order, whatever is not known of their files."
-    (key, alike), _ = group
-    return tuple(str(part) for part in (*key, *alike))
+def _of(file):
+    "What files that are merged are of."
+    return file.day, file.kind, file.tenant, file.model, file.version
 
 
 def _left_alone(reader, files):
@@ -130,14 +139,26 @@ def _left_alone(reader, files):
     return found
 
 
-def _alike(reader):
-    "Path -> what files have to have in common: the grid, and a digest of their columns."
-    rows = reader._rows(
-        """
-        SELECT DISTINCT path, "grid", shape
-        FROM data_files JOIN file_shapes USING (path, bytes) WHERE event_date IS NOT NULL"""
-    )
-    return {path: (grid, shape) for path, grid, shape in rows}
+def _alike(reader, files, left):
+    """Path -> what files have to have in common: the grid, and a digest of their columns. Those
+    that cannot be read are put among those `left`."""
+    grids, found = dict(reader._rows('SELECT DISTINCT path, "grid" FROM data_files')), {}
+    for at in range(0, len(files), _TOGETHER):
+        part = files[at : at + _TOGETHER]
+        try:
+            found |= _shapes_of(reader, part)
+        except duckdb.Error:
+            for file in part:
+                try:
+                    found |= _shapes_of(reader, [file])
+                except duckdb.Error as error:
+                    left[file] = file.says(f"is damaged ({str(error).splitlines()[0]})")
+    return {path: (grids[path], shape) for path, shape in found.items()}
+
+
+def _shapes_of(reader, files):
+    places = {spelt(reader.root / file.path): file.path for file in files}
+    return {places[place]: shape for place, shape in reader._rows(shapes(places, closely=False))}
 
 
 def _packs(files):

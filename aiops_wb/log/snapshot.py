@@ -54,7 +54,7 @@ class Publishing(ShownReads, AlikeFiles):
         name = f"aiops-{self.known_batch():08d}-{number:06d}-{uuid.uuid4().hex[:8]}.duckdb"
         target = folder / name
         temporary = target.with_suffix(".tmp")
-        self.look_at_new_files()
+        self._note_shapes()
         self._copy(temporary)
         fsync(temporary)
         temporary.rename(target)
@@ -89,7 +89,7 @@ class Publishing(ShownReads, AlikeFiles):
         except Exception as error:
             logger.warning("what was committed is not published before the next run: %s", error)
 
-    def look_at_new_files(self) -> None:
+    def _note_shapes(self):
         "What is read of files that are new; one that is damaged is out of the way from now on."
         try:
             self.note_shapes()

@@ -278,7 +278,6 @@ def test_an_answer_is_the_same_when_day_files_were_merged(twice):
     "The last test of this log: it is another one afterwards."
     store, answers = twice
     asked = {(then, n): ask(store, n, then) for then in answers for n in QUESTIONS}
-    store.look_at_new_files()
     what = plan(store, DAY + timedelta(99))
     assert {file.kind for file in what.files} == {"predictions", "outcomes"}
     batches = store._rows(

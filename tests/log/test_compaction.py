@@ -37,7 +37,6 @@ EVER = date(2027, 1, 1)
 
 def merged(store, now=NOW, **about):
     "Merge whatever can be merged."
-    store.look_at_new_files()
     return compact(store, now, "test", plan(store, EVER, **about))
 
 
@@ -58,6 +57,19 @@ def in_pieces(bench, days=2, batches=3):
         bench.ingest(NOW - timedelta(hours=9 - n))
     bench.publish()
     return frame
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    bench = Bench(tmp_path_factory.mktemp("made"))
+    in_pieces(bench)
+    return bench
+
+
+@pytest.fixture
+def split(made, tmp_path):
+    "Two days of predictions and labels in three pieces each."
+    return made.copy_to(tmp_path)
 
 
 def day_files(bench, kind="*"):
@@ -190,10 +202,9 @@ def test_all_answers_stay_whatever_came_in(batches):
     same_answers(batches, QUESTIONS)
 
 
-def test_files_of_one_day_become_one_and_a_second_run_has_nothing_to_do(bench):
-    in_pieces(bench)
-    before = day_files(bench)
-    with bench.store() as store:
+def test_files_of_one_day_become_one_and_a_second_run_has_nothing_to_do(split):
+    before = day_files(split)
+    with split.store() as store:
         done = merged(store)
         assert (done.days, done.files, done.into, done.rows) == (2, 12, 4, 36)
         assert len(store.day_files()) == 4 and len(store._rows("FROM data_files")) == 12
@@ -201,7 +212,7 @@ def test_files_of_one_day_become_one_and_a_second_run_has_nothing_to_do(bench):
         (told,) = store._rows("SELECT subject, new FROM audit WHERE what = 'compacted'")
         assert told == ("days before 2027-01-01", "12 files into 4")
         assert merged(store).files == 0
-    assert set(before) < set(day_files(bench)) and not wrong(bench)
+    assert set(before) < set(day_files(split)) and not wrong(split)
 
 
 def test_a_file_has_no_more_rows_than_it_may_and_stays_as_it_is(bench, monkeypatch):
@@ -222,11 +233,10 @@ def test_of_a_model_its_predictions_are_merged_and_labels_stay(bench):
 
 
 @pytest.fixture
-def before(bench):
-    "A log in pieces, and somebody who holds its snapshot open."
-    in_pieces(bench)
-    with open_snapshot(bench.data) as reader:
-        yield bench, reader, rows_of(reader)
+def before(split):
+    "The same, and somebody who holds its snapshot open."
+    with open_snapshot(split.data) as reader:
+        yield split, reader, rows_of(reader)
 
 
 def test_whoever_holds_an_older_snapshot_open_goes_on_reading(before):
@@ -279,11 +289,10 @@ def test_nobody_who_was_forgotten_stands_in_a_file_that_waits(bench, tmp_path_fa
 
 
 @pytest.mark.parametrize("harm", ["missing", "changed", "lost", "without a sum"])
-def test_a_file_that_is_not_whole_costs_its_own_day_and_is_named(bench, harm):
-    in_pieces(bench)
-    with bench.store() as store:
+def test_a_file_that_is_not_whole_costs_its_own_day_and_is_named(split, harm):
+    with split.store() as store:
         (path, _, _) = [f.path for f in store.day_files(kind="predictions", event_date=FIRST)]
-        place = bench.data / path
+        place = split.data / path
         if harm == "changed":
             place.write_bytes(place.read_bytes().replace(b"north", b"norfh"))
         elif harm == "without a sum":
@@ -300,50 +309,45 @@ def test_a_file_that_is_not_whole_costs_its_own_day_and_is_named(bench, harm):
         assert len(store.rows(MODEL, FIRST + timedelta(1), FIRST + timedelta(1))) == 12
 
 
-def test_what_would_not_be_the_same_is_not_merged(bench):
-    in_pieces(bench)
-    with bench.store() as store:
+def test_what_would_not_be_the_same_is_not_merged(split):
+    with split.store() as store:
         store._write("UPDATE data_files SET rows = rows + 1 WHERE kind = 'predictions'")
         with pytest.raises(StoreError, match="were not merged; 'aiops-wb verify' looks further"):
             merged(store)
-    with bench.store() as store:
-        assert len(store.day_files()) == 12 == len(day_files(bench)) and not store.waiting_files()
+    with split.store() as store:
+        assert len(store.day_files()) == 12 == len(day_files(split)) and not store.waiting_files()
 
 
-def test_a_backup_holds_what_was_merged_and_nothing_that_waits(bench, tmp_path):
-    in_pieces(bench)
-    with bench.store() as store:
+def test_a_backup_holds_what_was_merged_and_nothing_that_waits(split, tmp_path):
+    with split.store() as store:
         merged(store)
-    told = rows_of_published(bench)
-    make_backup(bench.data, bench.root / "kept", NOW)
-    kept = newest_or_itself(bench.root / "kept")
+    told = rows_of_published(split)
+    make_backup(split.data, split.root / "kept", NOW)
+    kept = newest_or_itself(split.root / "kept")
     assert len(list(kept.rglob("log/**/*.parquet"))) == 4 and not list(kept.rglob(RETIRED))
     restore_backup(kept, tmp_path / "back", NOW, "test", "a trial")
-    back = Bench(tmp_path / "back")
     with open_store(tmp_path / "back", "test"), open_snapshot(tmp_path / "back") as reader:
         assert rows_of(reader) == told
-    assert back
 
 
 @pytest.mark.parametrize("catalog", ["older", "gone"])
-def test_a_log_is_made_whole_behind_a_catalog_that_knows_nothing_of_it(bench, catalog):
-    in_pieces(bench)
-    told = rows_of_published(bench)
-    shutil.copy(bench.data / "catalog.duckdb", bench.root / "older")
-    with bench.store() as store:
+def test_a_log_is_made_whole_behind_a_catalog_that_knows_nothing_of_it(split, catalog):
+    told = rows_of_published(split)
+    shutil.copy(split.data / "catalog.duckdb", split.root / "older")
+    with split.store() as store:
         merged(store)
     if catalog == "older":
-        (bench.root / "older").replace(bench.data / "catalog.duckdb")
+        (split.root / "older").replace(split.data / "catalog.duckdb")
     else:
-        (bench.data / "catalog.duckdb").unlink()
-        newest = max((bench.data / "snapshots").iterdir())
+        (split.data / "catalog.duckdb").unlink()
+        newest = max((split.data / "snapshots").iterdir())
         newest.unlink()
-    with open_store(bench.data, "test", prepare=catalog_from_snapshot) as store:
+    with open_store(split.data, "test", prepare=catalog_from_snapshot) as store:
         take_in_again(store, NOW, "test")
         store.publish(1)
         merged(store)
-    assert rows_of_published(bench)["outcomes"] == told["outcomes"] and not wrong(bench)
-    assert rows_of_published(bench) == told
+    assert rows_of_published(split)["outcomes"] == told["outcomes"] and not wrong(split)
+    assert rows_of_published(split) == told
 
 
 def test_labels_of_a_history_are_known_as_they_were(bench, capsys):
@@ -353,11 +357,11 @@ def test_labels_of_a_history_are_known_as_they_were(bench, capsys):
         for i in range(20)
     ]
     (bench.root / "past.csv").write_text("id,predicted_at,p,y,seen\n" + "\n".join(rows) + "\n")
-    in_pieces(bench, batches=2)
     words = ["history", "import", "--predictions", "past.csv", "--outcomes", "past.csv"]
     words += ["--map", "prediction_id=id,score=p,label=y,observed_at=seen"]
-    words += ["--set", f"model={MODEL},version=v1,threshold=0.5", "--data", str(bench.data)]
+    words += ["--set", "version=v1", "--model", MODEL, "--data", str(bench.data)]
     assert main([w.replace("past.csv", str(bench.root / "past.csv")) for w in words]) == 0
+    in_pieces(bench, batches=2)  # more of the same days, much later
     times = [datetime(2026, 3, d, 12, tzinfo=UTC) for d in range(2, 12)] + [NOW, None]
     with bench.store() as store:
         asked = {(n, at): ask(store, n, at) for at in times for n in OF_ROWS}
@@ -372,12 +376,11 @@ def listing(folder):
     }
 
 
-def test_a_dry_run_writes_nothing_and_says_what_would_be_merged(bench, capsys):
-    in_pieces(bench)
-    before = listing(bench.root)
-    words = ["compact", "--before", "2027-01-01", "--data", str(bench.data)]
+def test_a_dry_run_writes_nothing_and_says_what_would_be_merged(split, capsys):
+    before = listing(split.root)
+    words = ["compact", "--before", "2027-01-01", "--data", str(split.data)]
     assert main([*words, "--dry-run"]) == 0
-    assert "12 files of 2 days into 4" in capsys.readouterr().out and listing(bench.root) == before
+    assert "12 files of 2 days into 4" in capsys.readouterr().out and listing(split.root) == before
     assert main([*words, "--quiet"]) == 0
     out = capsys.readouterr().out
     assert "12 files of 2 days are now 4, with the same 36 rows" in out and "wait for" in out
@@ -394,8 +397,7 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be_merged(bench, capsys):
         (["--model", "none"], "model 'none' is not known"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_a_sentence(bench, capsys, words, says):
-    in_pieces(bench, days=1, batches=1)
-    assert main(["compact", *words, "--data", str(bench.data)]) != 0
+def test_what_cannot_be_meant_is_refused_in_a_sentence(made, capsys, words, says):
+    assert main(["compact", *words, "--data", str(made.data)]) != 0
     told = capsys.readouterr().err
     assert says in told and len(told.splitlines()) == 1
