@@ -70,7 +70,7 @@ def asked_in_sql(data, days):
     until = FIRST + timedelta(days)
     with open_snapshot(data) as reader:
         return reader.con.execute(
-            "SELECT event_date, count(*), avg(features.x00) FROM predictions "
+            "SELECT event_date, count(*), max(features.x00) FROM predictions "
             f"WHERE event_date >= DATE '{until - timedelta(30)}' GROUP BY 1 ORDER BY 1"
         ).fetchall()
 

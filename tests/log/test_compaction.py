@@ -86,9 +86,9 @@ def rows_of(reader):
 FEATURES = (None, "x", "text", "x and y", "none of x")
 PREDICTED = st.tuples(
     st.just("predict"),
-    st.integers(0, 2),  # the day
-    st.sampled_from(["v1", "v2"]),
-    st.sampled_from(FEATURES),
+    st.integers(0, 1),  # the day
+    st.sampled_from(["v1", "v1", "v2"]),
+    st.sampled_from(["x", "x", *FEATURES]),
     st.integers(1, 4),  # how many
 )
 LABELLED = st.tuples(
@@ -96,7 +96,8 @@ LABELLED = st.tuples(
     st.integers(0, 5),  # the first
     st.integers(1, 6),  # how many
 )
-BATCHES = st.lists(st.lists(st.one_of(PREDICTED, LABELLED), max_size=3), min_size=3, max_size=6)
+BATCH = st.lists(st.one_of(PREDICTED, PREDICTED, LABELLED), max_size=4)
+BATCHES = st.lists(BATCH, min_size=3, max_size=6)
 
 
 def features_of(kind, n):
