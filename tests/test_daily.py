@@ -366,7 +366,7 @@ def test_day_files_of_old_days_are_made_few_where_settings_say_so(figured):
     merged = [line for line in told if "files of" in line]
     assert [line.partition(",")[0] for line in merged] == [
         "4 files of 2 days are now 2",
-        "2 files of 1 days are now 1",
+        "2 files of 1 day are now 1",
         "4 files of 2 days are now 2",
     ]
     assert len(list((figured.data / "log").glob("predictions/*/*"))) < 15  # old ones are gone

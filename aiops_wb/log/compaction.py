@@ -89,8 +89,9 @@ class Compacted:
     left: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        days = "1 day" if self.days == 1 else f"{self.days:,} days"
         return (
-            f"{self.files:,} files of {self.days:,} days are now {self.into:,}, with the same "
+            f"{self.files:,} files of {days} are now {self.into:,}, with the same "
             f"{self.rows:,} rows: {self.bytes_after / 1e6:,.1f} MB in the place of "
             f"{self.bytes / 1e6:,.1f}"
         )

@@ -271,6 +271,18 @@ def test_old_files_go_when_no_snapshot_names_them_and_nobody_is_to_read_them(bef
     assert rows_of_published(bench) == told and not wrong(bench)
 
 
+def test_a_verification_that_began_before_finds_nothing(before):
+    bench, reader, _ = before
+    with bench.store() as store:
+        merged(store)
+        compared = compare_bytes(reader, Asked())
+        assert not compared.findings and compared.newer == 4
+        assert not look_further(reader, Asked())
+        (bench.data / RETIRED).unlink()  # whose files are those of nobody then
+    with open_snapshot(bench.data) as newest:
+        assert len(compare_bytes(newest, Asked()).findings) == 12
+
+
 def test_nobody_who_was_forgotten_stands_in_a_file_that_waits(bench, tmp_path_factory):
     frame = events(days=2, per_day=12, start=FIRST)
     for n in range(2):
