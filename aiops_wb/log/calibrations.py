@@ -138,7 +138,7 @@ class CalibrationReads(BatchReads):
         rows = self._rows(  # the last of a day's rows, the commonest, is the one that stays
             f"""
             SELECT event_date, calibration_id
-            FROM {known.rows(self.root / file[0] for file in files)}
+            FROM {self.known_rows((file[0] for file in files), known)}
             WHERE calibration_id IS NOT NULL
             GROUP BY ALL
             ORDER BY count(*), calibration_id"""

@@ -49,8 +49,8 @@ class Pack(NamedTuple):
 
     @property
     def path(self) -> str:
-        "Where that will lie."
-        return next_name(self.files[-1].path)
+        "Where that will lie: in the place of the first, so that files keep their order."
+        return next_name(self.files[0].path)
 
     @property
     def bytes(self) -> int:

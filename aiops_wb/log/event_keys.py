@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .duck import parquet
-from .gone import DayFile, GoneReads, files_sql
+from .gone import DayFile, GoneReads
 from .schema import EMPTY
 
 __all__ = ["MOST", "EventKeyReads", "keyed_rows"]
@@ -41,11 +41,8 @@ class EventKeyReads(GoneReads):
 
     def keyed_files(self, kind: str, condition: str = "true", **values: Any) -> list[DayFile]:
         "The day files of a kind in which keys stand, that meet a condition (SQL) and are there."
-        rows = self._rows(
-            files_sql(f" WHERE kind = $kind AND min_key IS NOT NULL AND {condition}"),
-            {"kind": kind} | values,
-        )
-        files = [DayFile(*row) for row in rows]
+        where = f" WHERE kind = $kind AND min_key IS NOT NULL AND {condition}"
+        files = [file for file, _ in self._files_where(where, {"kind": kind} | values)]
         gone = self.gone(files)
         return [file for file in files if file not in gone]
 

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 
 from .base import Connected
-from .duck import identifier, statements
+from .duck import identifier, parquet, statements
 from .feature_schema import FeatureSchemaReads
 from .features import stored_types
 from .outcome_columns import OutcomeColumnReads
@@ -44,7 +44,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         files = self.files("predictions", model=model, version=version, **period, **new)
         if not files:
             return pd.DataFrame()
-        logged = f"({_rows_of('predictions', [self.root / file[0] for file in files], known)})"
+        logged = f"({self._predictions(files, known)})"
         if since is not None:
             logged = f"(SELECT * FROM {logged} WHERE batch_id >= {since:d})"
         kinds = self.feature_kinds(model, as_of) if "*" in columns or "features" in columns else {}
@@ -78,6 +78,11 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         "`rows` of which the label is known."
         return self.rows(model, start, end, as_of=as_of, where="label IS NOT NULL")
 
+    def _predictions(self, files, known):
+        "Known rows of files as SQL, with the columns that files of older versions do not have."
+        rows = self.known_rows((file[0] for file in files), known)
+        return f"SELECT * FROM {rows} UNION ALL BY NAME {EMPTY['predictions']}"
+
     def _outcomes(self, period):
         "All outcome rows of some days known by then, and of those whose day is not known, as SQL."
         known = period["batch_id__in"]
@@ -101,7 +106,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
             f"""
             WITH tickets AS MATERIALIZED (
                      SELECT event_date, prediction_id
-                     FROM {known.rows(self.root / file[0] for file in files)}
+                     FROM {self.known_rows((file[0] for file in files), known)}
                      WHERE route = 'ticket'),
                  outcomes AS (
                      SELECT prediction_id, label, observed_at, batch_id
@@ -132,7 +137,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         files = self.files("predictions", model=model, **period)
         if not files:
             return pd.DataFrame()
-        logged = _rows_of("predictions", [self.root / file[0] for file in files], known)
+        logged = self._predictions(files, known)
         return self.frame(
             f"""
             WITH outcomes AS ({self._outcomes(period)}),
@@ -164,7 +169,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         return self._rows(
             f"""
             SELECT event_date, arg_max(threshold, (predicted_at, prediction_id))
-            FROM {known.rows(self.root / file[0] for file in files)}
+            FROM {self.known_rows((file[0] for file in files), known)}
             GROUP BY event_date ORDER BY event_date"""
         )
 
@@ -205,11 +210,11 @@ LOOKS_BACK = {"automation_rate": 1, "width_distribution": 7, "false_positives_by
 
 
 def _rows_of(kind, paths, known):
-    """Rows of files as known with some batches, as SQL, with the columns that files of older
-    versions do not have."""
+    """Rows of files as known with some batches, as SQL: a file of outcomes of a history holds those
+    of many nights, and one that was merged those of many batches."""
     if not paths:
         return EMPTY[kind]
-    return f"SELECT * FROM {known.rows(paths)} UNION ALL BY NAME {EMPTY[kind]}"
+    return f"SELECT * FROM {parquet(paths)} WHERE {known.sql()} UNION ALL BY NAME {EMPTY[kind]}"
 
 
 _PLAIN = {"double", "float", "boolean", "varchar", "tinyint", "smallint", "integer", "bigint"}

@@ -5,11 +5,7 @@ batches up to one. A history that was brought in later is known as of its own ni
 was known at a time is some runs of numbers.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-
-from .duck import parquet
 
 __all__ = ["KNOWN_SINCE", "Known"]
 
@@ -38,8 +34,3 @@ class Known:
         terms = [f"{column} BETWEEN {first:d} AND {last:d}" for first, last in later]
         told = " OR ".join([f"{column} <= {self.up_to:d}", *terms])
         return f"({told})" if terms else told
-
-    def rows(self, paths: Iterable[str | Path]) -> str:
-        """The rows of day files that were known, as SQL: a file may hold those of batches that came
-        later, too."""
-        return f"(SELECT * FROM {parquet(paths)} WHERE {self.sql()})"

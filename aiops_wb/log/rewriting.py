@@ -82,8 +82,8 @@ class Rewriting(Recounting, ArrivalCounting, RetiredFiles):
         return made
 
     def _anew(self, files, rows):
-        "Write rows (SQL) in the place of some files, the last of which gives the name."
-        name, kind = next_name(files[-1].path), files[-1].kind
+        "Write rows (SQL) in the place of some files, the first of which gives the name."
+        name, kind = next_name(files[0].path), files[0].kind
         aside = self.root / "tmp" / "rewritten" / name
         aside.parent.mkdir(parents=True, exist_ok=True)
         self.con.execute(f"COPY ({rows}) TO {target(aside)} (FORMAT parquet)")
