@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
-from conftest import MODEL, Bench, events
+from conftest import MODEL, Bench, events, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_as_of import QUESTIONS, ask
@@ -220,21 +220,19 @@ def test_files_of_one_day_become_one_and_a_second_run_has_nothing_to_do(split):
     assert set(before) < set(day_files(split)) and not wrong(split)
 
 
-def test_a_file_has_no_more_rows_than_it_may_and_stays_as_it_is(bench, monkeypatch):
+def test_a_file_has_no_more_rows_than_it_may_and_stays_as_it_is(split, monkeypatch):
     monkeypatch.setattr(compaction, "MOST_ROWS", 9)
-    in_pieces(bench, days=1, batches=5)  # of 4 predictions each
-    with bench.store() as store:
+    with split.store() as store:
         done = merged(store)
         predictions = store.day_files(kind="predictions")
-        assert [file.rows for file in predictions] == [8, 8, 4]
+        assert [file.rows for file in predictions] == [8, 8, 4, 4]
         assert done.left == () and merged(store).files == 0
 
 
-def test_of_a_model_its_predictions_are_merged_and_labels_stay(bench):
-    in_pieces(bench, days=1)
-    with bench.store() as store:
-        assert {f.kind for f in plan(store, EVER, MODEL).files} == {"predictions"}
-        assert not plan(store, FIRST).packs
+def test_of_a_model_its_predictions_are_merged_and_labels_stay(made):
+    with open_snapshot(made.data) as reader:
+        assert {file.kind for file in plan(reader, EVER, MODEL).files} == {"predictions"}
+        assert not plan(reader, FIRST).packs
 
 
 @pytest.fixture
@@ -305,7 +303,9 @@ def test_nobody_who_was_forgotten_stands_in_a_file_that_waits(bench, tmp_path_fa
     assert rows_of_published(bench) == rows_of_published(twin)
 
 
-@pytest.mark.parametrize("harm", ["missing", "changed", "lost", "without a sum"])
+@pytest.mark.parametrize(
+    "harm", few(["missing", "changed", "lost", "without a sum"], "missing", "changed")
+)
 def test_a_file_that_is_not_whole_costs_its_own_day_and_is_named(split, harm):
     with split.store() as store:
         (path, _, _) = [f.path for f in store.day_files(kind="predictions", event_date=FIRST)]
@@ -347,7 +347,7 @@ def test_a_backup_holds_what_was_merged_and_nothing_that_waits(split, tmp_path):
         assert rows_of(reader) == told
 
 
-@pytest.mark.parametrize("catalog", ["older", "gone"])
+@pytest.mark.parametrize("catalog", few(["older", "gone"], "older"))
 def test_a_log_is_made_whole_behind_a_catalog_that_knows_nothing_of_it(split, catalog):
     told = rows_of_published(split)
     shutil.copy(split.data / "catalog.duckdb", split.root / "older")
