@@ -242,6 +242,9 @@ class _Nights(BaseSettings):
     # reports of days that are older than so many days are packed, each day's into a reports.zip of
     # its folder; 0: never
     archive_reports_days: Annotated[int, Field(ge=0, le=36500)] = 0
+    # day files of days that are older than so many days are made few after each morning, as by
+    # 'aiops-wb compact'; for a week what is merged lies there twice; 0: never
+    compact_after_days: Annotated[int, Field(ge=0, le=36500)] = 0
     # notebooks of your own that run in the night beside those of the package, each that has a cell
     # tagged 'parameters'; without it those that a checkout has in nbs/reports
     reports_folder: Path | None = None

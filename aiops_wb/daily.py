@@ -22,6 +22,7 @@ import pandas as pd
 from .config import Settings
 from .log.anchor_command import anchor_trail, doubt_unanchored
 from .log.catalog import Reader, open_snapshot
+from .log.compaction import compact, plan
 from .log.durable import time_ordered_id
 from .log.errors import Busy, StoreError, raise_if_interrupted
 from .log.ingest import Ingested, ingest
@@ -31,6 +32,7 @@ from .log.outbox import Outbox
 from .log.passing import is_passing, pauses
 from .log.reading import Limits, ReadOptions
 from .log.reason_files import OfDay
+from .log.retired import RETIRED
 from .log.sealed import deciding_findings, record_what_stands
 from .log.store import Store, open_store
 from .log.taken_sums import check_share
@@ -738,7 +740,7 @@ def _run(morning, days, models, show, on_done, expect, alone):
         _make_folder_of(reports, settings)
         results = _write_pages(reports, [])
     results += _said_of_own(morning, own) + _own(morning, own_runs, on_done)
-    results += unfollowed + untuned + unanchored + gone
+    results += unfollowed + untuned + unanchored + gone + _compacted(morning)
     refused = cases.state == "failed" or (attempts.state == "failed").any()
     return Ran(ingested, figures, results, "failed" if refused else "ok"), to_retrain
 
@@ -1086,6 +1088,25 @@ def _archive(morning, made, zone):
     for problem in problems:
         morning.say(problem)
     return [ReportResult("archive", "failed", problem) for problem in problems]
+
+
+def _compacted(morning):
+    """Make few day files of many, where settings say so, and remove those merged before that nobody
+    reads any more; what failed."""
+    days = morning.settings.compact_after_days
+    if morning.as_of is not None or not (days or (morning.data / RETIRED).exists()):
+        return []
+    try:
+        with morning.open() as store:
+            store.remove_retired(morning.now)
+            what = plan(store, _today(morning, store) - timedelta(days)) if days else None
+            if what and what.packs:
+                kept = morning.settings.snapshots_kept
+                morning.say(str(compact(store, morning.at, morning.who, what, kept)))
+                anchor_trail(store, morning.settings, morning.now)
+    except Exception as problem:
+        return [_not_written("fewer day files", problem)]
+    return []
 
 
 def _with_drift(morning, store, to, waiting):

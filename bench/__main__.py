@@ -23,6 +23,7 @@ SCRIPTS = (
     "workbench",
     "hardening",
     "load",
+    "compaction",
 )
 TARGETS = {
     "counts_vs_scan": 6,

@@ -95,6 +95,18 @@ def taken_in(bench, **size):
     bench.ingest(NOW)
 
 
+def in_pieces(bench):
+    "Days whose predictions and labels came in several batches, some of them corrected."
+    frame = events(days=2, per_day=12, start=date(2026, 3, 17))
+    for hour in range(3):
+        some = frame[hour::3]
+        bench.log(some)
+        bench.label(some[: 4 + hour])
+        bench.label(frame[:hour], label=1 - frame.label[:hour])
+        bench.ingest(NOW - timedelta(hours=5 - hour))
+    bench.publish()
+
+
 def with_older_catalog(bench):
     "A log whose catalog was put back as it was a day before, and files that were set aside."
     taken_in(bench, days=2)
@@ -408,6 +420,7 @@ COMMANDS = {
     "retention": Command(
         ("retention", "--days", "2", "--why", "as agreed"), with_somebody, TO_FILE
     ),
+    "compact": Command(("compact", "--before", "2026-03-20"), in_pieces),
     "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
     "promises": Command(("daily", "--reports", "none"), with_promises),
     "followed": Command(("daily", "--reports", "none"), with_challenger),
@@ -555,7 +568,8 @@ def state(bench):
             table: sorted(map(str, store._rows(TOLD.get(table, f'SELECT * FROM "{table}"'))))
             for table in tables
         }
-        named = sorted(store._column("SELECT path FROM data_files"))
+        named = sorted(store._column("SELECT DISTINCT path FROM data_files"))
+        waiting = sorted(file.path for file in store.waiting_files())
         assert not [file for file in store.day_files() if store.changed(file) or not file.sha256]
         store.verify_audit()
         champions = {model: store.active_version(model) for model in store.models()}
@@ -563,7 +577,7 @@ def state(bench):
             for version in store.versions(model).version:
                 store.require_whole(model, version)
     files = sorted(str(p.relative_to(bench.data)) for p in (bench.data / "log").rglob("*.parquet"))
-    assert files == named, (files, named)
+    assert files == sorted([*named, *waiting]), (files, named, waiting)
     published = duckdb.connect(str((bench.data / "aiops.duckdb").resolve()), read_only=True)
     sizes = {
         table: published.execute(f'SELECT count(*) FROM "{table}"').fetchall()[0][0]
@@ -581,7 +595,8 @@ def state(bench):
     keys = [json.loads(line)["idempotency_key"] for line in open(cases)] if cases.exists() else []
     return {
         **catalog,
-        "rows": counted(bench.data / "log"),
+        "rows": counted(bench.data / "log", {bench.data / path for path in waiting}),
+        "waiting": waiting,
         "published": sizes,
         "log": log,
         "production": list(map(str, production)),
@@ -606,11 +621,12 @@ def state(bench):
     }
 
 
-def counted(folder):
-    "Ids, scores and labels of each row of Parquet files: read off the files themselves."
+def counted(folder, without=()):
+    """Ids, scores and labels of each row of Parquet files, but of some: read off the files
+    themselves."""
     found = {"predictions": [], "outcomes": []}
     for kind, value in (("predictions", "score"), ("outcomes", "label")):
-        for path in (folder / kind).rglob("*.parquet"):
+        for path in {*(folder / kind).rglob("*.parquet")} - {*without}:
             query = f"SELECT prediction_id, {value} FROM read_parquet(?)"
             found[kind] += duckdb.execute(query, [str(path)]).fetchall()
     labels = dict(found["outcomes"])

@@ -351,6 +351,27 @@ def test_reports_of_old_days_are_packed_where_settings_say_so(figured):
     assert ran.exit_code == 4 and "could not be written" in ran.reports[0].error
 
 
+def test_day_files_of_old_days_are_made_few_where_settings_say_so(figured):
+    more = events(days=5, per_day=2, seed=3)
+    figured.log(more.assign(id="more-" + more.id))
+    settings, told = Settings(data=figured.data, compact_after_days=3), []
+    ran = [
+        run(figured.data, figured.root / "reports", at, settings, show="none", say=told.append)
+        for at in (NOW, NOW + timedelta(1), NOW + timedelta(9))
+    ]
+    assert [one.exit_code for one in ran] == [0, 0, 0]
+    with open_snapshot(figured.data) as log:
+        files = log.day_files(kind="predictions")
+        assert [file.rows for file in files] == [42] * 5
+    merged = [line for line in told if "files of" in line]
+    assert [line.partition(",")[0] for line in merged] == [
+        "4 files of 2 days are now 2",
+        "2 files of 1 day are now 1",
+        "4 files of 2 days are now 2",
+    ]
+    assert len(list((figured.data / "log").glob("predictions/*/*"))) < 15  # old ones are gone
+
+
 def test_a_night_that_was_missed_is_caught_up_by_the_next(logged):
     "Runs on the nights of 3 and 6 March."
     for night, days in ((3, [1, 2]), (6, [3, 4, 5])):

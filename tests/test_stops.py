@@ -25,6 +25,7 @@ LONG = {
     "calibrate",
     "close",
     "comment",
+    "compact",
     "dial",
     "events",
     "explored",
@@ -64,6 +65,7 @@ LONG = {
 "Commands that take long, or whose places are like those of others."
 KILLS = {
     "acts": 40,
+    "compact": 100,
     "logger": 60,
     "ingest": 60,
     "damaged": 30,

@@ -63,6 +63,7 @@ COMMANDS = {
     "verify": ("verify", "is the log what was committed: bytes, rows, counts, trail"),
     "forget": ("forget", "remove an entity or a prediction from everything; counts stay"),
     "retention": ("retention", "remove what is older than some days; counts stay"),
+    "compact": ("compact", "make few day files of many small ones; every answer stays"),
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
     "reports": ("reports", "list reports, make one of your own, run one by hand"),
     "serve": ("serve", "pages and a REST API over the log, until it is told to stop"),

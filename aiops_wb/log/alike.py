@@ -1,14 +1,15 @@
 """Day files that have the same columns: views over many read what columns there are in one of each
 sort, and open no file of another day than those that are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from .base import Writing
 from .beside import beside
 from .duck import schemas, spelt
 from .gone import GoneReads
 
-__all__ = ["ALIKE", "AlikeFiles"]
+__all__ = ["ALIKE", "AlikeFiles", "shapes"]
 
 ALIKE = 50
 "So many files alike are read as one of them is; of fewer all are opened, which costs little."
@@ -20,7 +21,7 @@ class AlikeFiles(GoneReads, Writing):
     def note_shapes(self) -> None:
         "Look at the ends of day files that nobody has looked at yet."
         known = "ANTI JOIN file_shapes USING (path, bytes)"
-        new = self._rows(f"SELECT path, bytes FROM data_files {known} ORDER BY ALL")
+        new = self._rows(f"SELECT DISTINCT path, bytes FROM data_files {known} ORDER BY ALL")
         gone = {file.path for file in self.gone(closely=False)} if new else set()
         there = {spelt(self.root / path): path for path, _ in new if path not in gone}
         if not there:
@@ -30,8 +31,8 @@ class AlikeFiles(GoneReads, Writing):
             INSERT INTO file_shapes
             SELECT path, bytes, shape
             FROM (SELECT unnest($places::VARCHAR[]) AS place, unnest($paths::VARCHAR[]) AS path)
-            JOIN ({_shapes(there)}) USING (place)
-            JOIN data_files USING (path)""",
+            JOIN ({shapes(there)}) USING (place)
+            JOIN (SELECT DISTINCT path, bytes FROM data_files) USING (path)""",
             {"places": list(there), "paths": list(there.values())},
         )
 
@@ -70,9 +71,12 @@ class AlikeFiles(GoneReads, Writing):
         return sorted(row[:2] for row in self._rows(f"DESCRIBE SELECT * FROM {rows}"))
 
 
-def _shapes(places):
-    "The columns of Parquet files as a digest, as SQL: place, shape."
-    told = "name, duckdb_type, type, type_length, repetition_type, num_children, logical_type"
+def shapes(places: Iterable[str | Path], closely: bool = True) -> str:
+    """The columns of Parquet files, in their order, as a digest, as SQL: place, shape. `closely`:
+    with how they are written, which differs where a value is missing; else what is read."""
+    told = "name, duckdb_type, num_children"
+    if closely:
+        told = "name, duckdb_type, type, type_length, repetition_type, num_children, logical_type"
     return f"""
         SELECT file_name AS place,
                md5(string_agg(concat_ws(' ', {told}), ',' ORDER BY column_id)) AS shape

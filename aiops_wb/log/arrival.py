@@ -129,7 +129,7 @@ class ArrivalCounting(Writing):
             """
             SELECT kind, path, event_date, tenant, model, version FROM data_files
             WHERE event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL
-            ORDER BY batch_id, path""",
+            GROUP BY ALL ORDER BY min(batch_id), path""",
             {"days": sorted(set(days))},
         )
         predictions = [self.root / r[1] for r in rows if r[0] == "predictions" and r[2:] in keys]

@@ -35,6 +35,7 @@ from .catalog import Reader
 from .duck import connect
 from .durable import fsync
 from .errors import StoreError
+from .retired import RETIRED, retired_files
 from .snapshot import Snapshot, snapshots
 from .sums import Seen, quietly, sha256_of
 
@@ -51,6 +52,7 @@ _ELSEWHERE = {  # copied in another way, made anew, or of a process that lives
     "daily.lock",
     "log",
     "outbox",
+    RETIRED,
     "snapshots",
     "spool",
     "tmp",
@@ -332,11 +334,12 @@ class _Copying:
                 gone[path] = "is missing"
         if gone and snapshots(self.root)[-1].path != chosen.path:
             raise _Moved  # it was not damaged: a later snapshot names others
-        later = []
+        later, waiting = [], retired_files(self.root)
         for source in _walk(self.root / "log"):
             path = os.path.relpath(source, self.root)
             finished = source.suffix == ".parquet" and not source.name.startswith(".")
-            if finished and path not in named and self._put_if_there(path, source):
+            known = path in named or path in waiting
+            if finished and not known and self._put_if_there(path, source):
                 later.append(path)
         days = sorted(str(file.day) for file in named.values() if file.day)
         kinds = sorted({file.kind for file in named.values()})

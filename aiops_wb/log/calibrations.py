@@ -13,7 +13,6 @@ from ..stats.conformal import Calibration, SetBounds
 from .audit import AuditWrites
 from .base import conditions, moment
 from .batches import BatchReads
-from .duck import parquet
 from .promises import PromiseWrites, of_rule
 from .seals import calibration_seals
 
@@ -125,20 +124,21 @@ class CalibrationReads(BatchReads):
 
     def _logged(self, model, version, days, as_of):
         "Day -> the calibration that most of its predictions carry, where they carry one."
+        known = self.known(as_of)
         files = self.files(
             "predictions",
             model=model,
             version=version,
             event_date__ge=days[0],
             event_date__le=days[-1],
-            batch_id__in=self.known(as_of),
+            batch_id__in=known,
         )
         if not files:
             return {}
         rows = self._rows(  # the last of a day's rows, the commonest, is the one that stays
             f"""
             SELECT event_date, calibration_id
-            FROM {parquet(self.root / file[0] for file in files)}
+            FROM {self.known_rows((file[0] for file in files), known)}
             WHERE calibration_id IS NOT NULL
             GROUP BY ALL
             ORDER BY count(*), calibration_id"""

@@ -15,7 +15,6 @@ from .event_checks import find_events, mark_known, of_events, reject_by_row
 from .feature_schema import UNREADABLE
 from .features import stored_types
 from .forgotten import FORGOTTEN
-from .gone import COLUMNS, DayFile
 from .quarantine import NO_ROWS
 from .reading import shown
 from .spelling import spellings
@@ -94,18 +93,16 @@ _IMPOSSIBLE_OUTCOME = f"""CASE
 def _overlapping(store, kind, source, condition="true"):
     """The log's files whose range of ids meets that of a segment of a source: a segment's ids lie
     closer together than those of all."""
-    rows = store.con.execute(
+    found = store._files_where(
         f"""
-        SELECT {COLUMNS} FROM data_files
         WHERE kind = $kind AND EXISTS (
             SELECT 1
             FROM (SELECT min(prediction_id) AS low, max(prediction_id) AS high
                   FROM {source} WHERE {condition} GROUP BY filename) AS segments
-            WHERE min_id <= high AND max_id >= low)
-        ORDER BY batch_id, path""",
+            WHERE min_id <= high AND max_id >= low)""",
         {"kind": kind},
-    ).fetchall()
-    return [DayFile(*row) for row in rows]
+    )
+    return [file for file, _ in found]
 
 
 def _there(store, files):

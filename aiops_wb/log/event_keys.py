@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .duck import parquet
-from .gone import COLUMNS, DayFile, GoneReads
+from .gone import DayFile, GoneReads
 from .schema import EMPTY
 
 __all__ = ["MOST", "EventKeyReads", "keyed_rows"]
@@ -41,14 +41,8 @@ class EventKeyReads(GoneReads):
 
     def keyed_files(self, kind: str, condition: str = "true", **values: Any) -> list[DayFile]:
         "The day files of a kind in which keys stand, that meet a condition (SQL) and are there."
-        rows = self._rows(
-            f"""
-            SELECT {COLUMNS} FROM data_files
-            WHERE kind = $kind AND min_key IS NOT NULL AND {condition}
-            ORDER BY batch_id, path""",
-            {"kind": kind} | values,
-        )
-        files = [DayFile(*row) for row in rows]
+        where = f" WHERE kind = $kind AND min_key IS NOT NULL AND {condition}"
+        files = [file for file, _ in self._files_where(where, {"kind": kind} | values)]
         gone = self.gone(files)
         return [file for file in files if file not in gone]
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from .duck import literal, parquet, statements
+from .duck import literal, statements
 from .events import EventReads
 
 __all__ = ["EventLookups"]
@@ -54,7 +54,7 @@ class EventLookups(EventReads):
                          SEMI JOIN wanted_ids USING (prediction_id)),
                      labels AS ({statements("reductions.sql")["labels"]})
                 SELECT p.prediction_id, p.event_date, p.entity_id, l.label::DOUBLE
-                FROM {parquet(self.root / file[0] for file in files)} p
+                FROM {self.known_rows((file[0] for file in files), known)} p
                 SEMI JOIN wanted_ids USING (prediction_id)
                 JOIN labels l ON l.prediction_id = p.prediction_id
                 WHERE l.label IS NOT NULL"""

@@ -36,7 +36,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         whenever it was logged.
 
         `where` and `columns` are SQL over the prediction columns and `label`; without `labels` no
-        outcome is read, and files of batches before `since` are not opened.
+        outcome is read, and with `since` none but rows of batches from that one on.
         """
         known = self.known(as_of)
         period = {"event_date__ge": start, "event_date__le": end, "batch_id__in": known}
@@ -44,7 +44,9 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         files = self.files("predictions", model=model, version=version, **period, **new)
         if not files:
             return pd.DataFrame()
-        logged = f"({_predictions([self.root / file[0] for file in files])})"
+        logged = f"({self._predictions(files, known)})"
+        if since is not None:
+            logged = f"(SELECT * FROM {logged} WHERE batch_id >= {since:d})"
         kinds = self.feature_kinds(model, as_of) if "*" in columns or "features" in columns else {}
         told = _side_by_side(self.con, logged, kinds) if columns == "*" else None
         rows = self.frame(
@@ -76,6 +78,11 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         "`rows` of which the label is known."
         return self.rows(model, start, end, as_of=as_of, where="label IS NOT NULL")
 
+    def _predictions(self, files, known):
+        "Known rows of files as SQL, with the columns that files of older versions do not have."
+        rows = self.known_rows((file[0] for file in files), known)
+        return f"SELECT * FROM {rows} UNION ALL BY NAME {EMPTY['predictions']}"
+
     def _outcomes(self, period):
         "All outcome rows of some days known by then, and of those whose day is not known, as SQL."
         known = period["batch_id__in"]
@@ -90,11 +97,8 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
 
         Reads the rows of the days, because a route need not be a function of the points.
         """
-        period = {
-            "event_date__ge": start,
-            "event_date__le": end,
-            "batch_id__in": self.known(as_of),
-        }
+        known = self.known(as_of)
+        period = {"event_date__ge": start, "event_date__le": end, "batch_id__in": known}
         files = self.files("predictions", model=model, version=version, **period)
         if not files:
             return {}
@@ -102,7 +106,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
             f"""
             WITH tickets AS MATERIALIZED (
                      SELECT event_date, prediction_id
-                     FROM {parquet(self.root / file[0] for file in files)}
+                     FROM {self.known_rows((file[0] for file in files), known)}
                      WHERE route = 'ticket'),
                  outcomes AS (
                      SELECT prediction_id, label, observed_at, batch_id
@@ -133,6 +137,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         files = self.files("predictions", model=model, **period)
         if not files:
             return pd.DataFrame()
+        logged = self._predictions(files, known)
         return self.frame(
             f"""
             WITH outcomes AS ({self._outcomes(period)}),
@@ -147,7 +152,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
                    count(label)::BIGINT AS n_labelled,
                    coalesce(sum(label), 0)::BIGINT AS n_positive
             FROM (SELECT p.*, l.label
-                  FROM ({_predictions(self.root / file[0] for file in files)}) p
+                  FROM ({logged}) p
                   LEFT JOIN labels l ON p.prediction_id = l.prediction_id)
             GROUP BY ALL
             ORDER BY ALL"""
@@ -164,7 +169,7 @@ class EventReads(FeatureSchemaReads, OutcomeColumnReads):
         return self._rows(
             f"""
             SELECT event_date, arg_max(threshold, (predicted_at, prediction_id))
-            FROM {parquet(self.root / file[0] for file in files)}
+            FROM {self.known_rows((file[0] for file in files), known)}
             GROUP BY event_date ORDER BY event_date"""
         )
 
@@ -206,15 +211,10 @@ LOOKS_BACK = {"automation_rate": 1, "width_distribution": 7, "false_positives_by
 
 def _rows_of(kind, paths, known):
     """Rows of files as known with some batches, as SQL: a file of outcomes of a history holds those
-    of many nights."""
+    of many nights, and one that was merged those of many batches."""
     if not paths:
         return EMPTY[kind]
     return f"SELECT * FROM {parquet(paths)} WHERE {known.sql()} UNION ALL BY NAME {EMPTY[kind]}"
-
-
-def _predictions(paths):
-    "Rows of files as SQL, with the columns that files of older versions do not have."
-    return f"SELECT * FROM {parquet(paths)} UNION ALL BY NAME {EMPTY['predictions']}"
 
 
 _PLAIN = {"double", "float", "boolean", "varchar", "tinyint", "smallint", "integer", "bigint"}

@@ -14,7 +14,7 @@ import numpy as np
 from ..stats.selective import MILLION, Exploration, Reviewed
 from .audit import AuditWrites
 from .base import conditions
-from .duck import literal, parquet, statements
+from .duck import literal, statements
 from .events import EventReads
 from .schema import EMPTY
 
@@ -116,7 +116,7 @@ class ExplorationReads(EventReads):
         # files of older versions lack the column; of a past that was brought in nobody was called
         rows = f"""
             SELECT event_date::DATE AS event_date, prediction_id, points, propensity, route
-            FROM (SELECT * FROM {parquet(self.root / file[0] for file in files)}
+            FROM (SELECT * FROM {self.known_rows((file[0] for file in files), known)}
                   UNION ALL BY NAME {EMPTY["predictions"]})
             WHERE propensity IS NOT NULL AND (
                 coalesce(decided_by, '') <> 'workbench' OR batch_id NOT IN (

@@ -294,6 +294,7 @@ def forget(
         store.remember_events(now, _gone_events(removal.one))
         _record(store, now, who, removal.one, why, evidence)
     store.finish_rewriting()
+    store.remove_retired()  # rows that go stand in them as well
     store.make_anew()
     store.publish(1)
     (store.root / _BEGUN).unlink(missing_ok=True)

@@ -21,9 +21,10 @@ from .base import Connected, conditions
 from .duck import parquet
 from .durable import write_durably
 from .errors import StoreError
+from .known import Known
 from .sums import what_changed
 
-__all__ = ["COLUMNS", "DayFile", "GoneReads", "problem_of"]
+__all__ = ["DayFile", "GoneReads", "problem_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +59,16 @@ class DayFile(NamedTuple):
         )
 
 
-COLUMNS = "path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows, sha256"
-"The columns of `data_files` as a DayFile has them."
-_FILES = f"SELECT {COLUMNS} FROM data_files"
+_FILES = """
+    SELECT path, event_date, tenant, model, version, min_id, max_id, bytes, kind, rows, sha256,
+           sites
+    FROM data_files{where} ORDER BY batch_id, path"""
+_MERGED = """
+    SELECT path, event_date, tenant, model, version, coalesce(min(nullif(min_id, '')), ''),
+           max(max_id), bytes, kind, sum(rows)::BIGINT, sha256, bool_or(sites)
+    FROM data_files{where}
+    GROUP BY path, event_date, tenant, model, version, bytes, kind, sha256
+    ORDER BY min(batch_id), path"""
 
 
 def problem_of(path: Path, size: int, closely: bool = True) -> str | None:
@@ -97,8 +105,29 @@ class GoneReads(Connected):
     def day_files(self, **where: Any) -> list[DayFile]:
         "The files of the log that match, as the catalog names them, oldest first."
         clause, values = conditions(**where)
-        rows = self._rows(f"{_FILES}{clause} ORDER BY batch_id, path", values)
-        return [DayFile(*row) for row in rows]
+        return [file for file, _ in self._files_where(clause, values)]
+
+    def _files_where(self, clause, values):
+        """Files whose rows in `data_files` meet a WHERE clause, each with whether a site is named.
+        A row there is what one batch brought of a day: of a file that holds what several brought,
+        ids and rows are those of the batches that meet it."""
+        sql = _MERGED if self._merged_files() else _FILES  # which costs less, and mostly tells all
+        rows = self._rows(sql.format(where=clause), values)
+        return [(DayFile(*row), sites) for *row, sites in rows]
+
+    def _merged_files(self):
+        "The paths of files that hold what several batches brought."
+        merged = "SELECT path FROM data_files GROUP BY path HAVING count(*) > 1"
+        look = lambda: frozenset(self._column(merged))
+        return self._until_written("data_files", "merged files", look)
+
+    def known_rows(self, paths: Iterable[str], known: Known) -> str:
+        """The rows of files of predictions (as the catalog names them) that were known, as SQL: of
+        those that were merged, rows of later batches are left out."""
+        paths = list(paths)
+        rows = parquet(self.root / path for path in paths)
+        merged = not self._merged_files().isdisjoint(paths)
+        return f"(SELECT * FROM {rows} WHERE {known.sql()})" if merged else rows
 
     def lost_files(self) -> set[str]:
         "The paths of day files whose loss was recorded."
@@ -265,13 +294,11 @@ class GoneReads(Connected):
         """Those of some (event_date, tenant, model, version) that cannot be counted from the files:
         one of their predictions, or of the labels of their day, is gone or not what was written."""
         keys = set(keys)
-        rows = self._rows(
-            f"{_FILES} WHERE event_date IN (SELECT unnest($days::DATE[]))",
+        of_days = self._files_where(
+            " WHERE event_date IN (SELECT unnest($days::DATE[]))",
             {"days": sorted({key[0] for key in keys})},
         )
-        files = [
-            file for row in rows if (file := DayFile(*row)).kind == "outcomes" or row[1:5] in keys
-        ]
+        files = [file for file, _ in of_days if file.kind == "outcomes" or file[1:5] in keys]
         self.note_changed(files)
         gone = self.gone(files)
         labels = {file.day for file in gone if file.kind == "outcomes"}

@@ -58,7 +58,7 @@ class HourCounting(Writing):
         if self._value("SELECT count(*) FROM workbench WHERE key = 'hours'"):
             return
         paths = self._column(
-            "SELECT path FROM data_files WHERE kind = 'predictions' ORDER BY batch_id, path"
+            "SELECT path FROM data_files WHERE kind = 'predictions' GROUP BY path ORDER BY path"
         )
         try:
             with self.transaction():

@@ -201,10 +201,10 @@ class NightWrites(BatchWrites):
         "Files of a model's predictions on some days from a batch on, and of outcomes for them."
         rows = self._rows(
             """
-            SELECT kind, path, min_id, max_id FROM data_files
+            SELECT kind, path, min(min_id), max(max_id) FROM data_files
             WHERE (event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL)
               AND (kind = 'outcomes' OR (model = $model AND batch_id >= $since))
-            ORDER BY batch_id, path""",
+            GROUP BY kind, path ORDER BY min(batch_id), path""",
             {"model": model, "days": days, "since": since},
         )
         logged = [row[1:] for row in rows if row[0] == "predictions"]

@@ -123,7 +123,7 @@ class OutcomeColumnWrites(OutcomeColumnReads, AuditWrites):
         "The models of the rows of `source` that a batch of outcomes without predictions is about."
         paths = self._column(
             """
-            SELECT path FROM data_files
+            SELECT DISTINCT path FROM data_files
             WHERE kind = 'outcomes' AND event_date IS NULL AND batch_id = $batch""",
             {"batch": batch},
         )

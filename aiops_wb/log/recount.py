@@ -10,7 +10,7 @@ from ..stats.points import Grid
 from .base import Writing
 from .duck import parquet, statements
 from .features import feature_counts
-from .gone import COLUMNS, DayFile, GoneReads
+from .gone import GoneReads
 from .outcome_columns import OutcomeColumnReads
 from .schema import EMPTY
 
@@ -30,15 +30,12 @@ class RecountReads(GoneReads):
         outcomes by event_date, as (path, whether a site is named, first id, last id); without
         those of outcomes that are gone."""
         predictions, outcomes = {}, {}
-        named = self._rows(
-            f"""
-            SELECT sites, {COLUMNS} FROM data_files
+        found = self._files_where(
+            """
             WHERE (event_date IN (SELECT unnest($days::DATE[])) OR event_date IS NULL)
-              AND (kind = 'outcomes' OR $batch::BIGINT IS NULL OR batch_id = $batch)
-            ORDER BY batch_id, path""",
+              AND (kind = 'outcomes' OR $batch::BIGINT IS NULL OR batch_id = $batch)""",
             {"days": sorted(days), "batch": of_batch},
         )
-        found = [(DayFile(*row), sites) for sites, *row in named]
         gone = self.gone(file for file, _ in found if file.kind == "outcomes")
         for file, sites in found:
             told = (self.root / file.path, sites, file.min_id, file.max_id)

@@ -54,7 +54,7 @@ class SameEventReads(EventReads, EventKeyReads):
         others = self._of_events(b, *period, as_of, tenant) if files else []
         if not files or not others:
             return _nothing(self._without_keys(a if not files else b, as_of, tenant))
-        sides = [self._last_of_each(files), self._last_of_each(others)]
+        sides = [self._last_of_each(paths, as_of) for paths in (files, others)]
         found = self._joined(sides, *period, as_of)
         if found.empty:
             reason = f"no event of {a} from {first} to {last} was scored by {b}, by event_key"
@@ -77,11 +77,11 @@ class SameEventReads(EventReads, EventKeyReads):
         )
         return [file[0] for file in files if file[0] in keyed]
 
-    def _last_of_each(self, paths):
-        "The last prediction of each event in some files, as SQL."
+    def _last_of_each(self, paths, as_of):
+        "The last prediction of each event in some files that was known then, as SQL."
         return f"""
             SELECT {_TAKEN} FROM {keyed_rows("predictions", [self.root / path for path in paths])}
-            WHERE event_key IS NOT NULL
+            WHERE event_key IS NOT NULL AND {self.known(as_of).sql()}
             QUALIFY row_number() OVER (
                 PARTITION BY event_key ORDER BY predicted_at DESC, prediction_id DESC) = 1"""
 

@@ -35,6 +35,7 @@ from .production import ProductionWrites
 from .promises import PromiseWrites
 from .proposals import ProposalWrites
 from .results import ResultWrites
+from .retired import retired_files
 from .retraining import RetrainingWrites
 from .rewriting import Rewriting
 from .schema import migrate
@@ -172,8 +173,9 @@ class Store(
         self.con.execute("SET parquet_metadata_cache = true")
 
     def _unnamed_files(self):
-        "Files in the log's folder that the catalog does not name."
-        named = {str(self.root / path) for path in self._column("SELECT path FROM data_files")}
+        "Files in the log's folder that the catalog does not name, but for those that wait."
+        paths = [*self._column("SELECT path FROM data_files"), *retired_files(self.root)]
+        named = {str(self.root / path) for path in paths}
         found = (
             os.path.join(folder, name)
             for folder, folders, names in os.walk(self.root / "log")

@@ -63,14 +63,16 @@ class UnmatchedReads(BatchReads, EventKeyReads):
             SELECT prediction_id, label, observed_at, source, event_key
             FROM {keyed_rows("outcomes", waiting)} WHERE prediction_id IS NOT NULL"""
         meant = spellings(labels)
-        new = self._files_with("predictions", meant, f"batch_id > {self._matched_to()}")
+        came_since = f"batch_id > {self._matched_to()}"
+        new = self._files_with("predictions", meant, came_since)
         if not new:
             return None
         rows = f"""
             SELECT * EXCLUDE (event_key), NULL::TIMESTAMPTZ AS predicted_at, event_key
             FROM ({labels})
             WHERE prediction_id IN (
-                SELECT told FROM ({meant}) SEMI JOIN {parquet(new)} USING (prediction_id))"""
+                SELECT told FROM ({meant})
+                SEMI JOIN (FROM {parquet(new)} WHERE {came_since}) USING (prediction_id))"""
         return rows if self._value(f"SELECT count(*) FROM ({rows})") else None
 
     def _matched_to(self):
@@ -92,7 +94,7 @@ class UnmatchedReads(BatchReads, EventKeyReads):
             SELECT path FROM data_files
             WHERE kind = $kind AND {condition} AND EXISTS (
                 SELECT 1 FROM ({ids}) WHERE prediction_id BETWEEN min_id AND max_id)
-            ORDER BY batch_id, path""",
+            GROUP BY path ORDER BY min(batch_id), path""",
             {"kind": kind},
         )
         return [self.root / path for path in paths]

@@ -21,6 +21,8 @@ from .catalog import Reader, open_snapshot
 from .duck import parquet, spelt
 from .errors import StoreError
 from .gone import DayFile, problem_of
+from .retired import retired_files
+from .rewriting import replacements
 from .sealed import deciding_findings
 from .sums import Seen, quietly, what_changed
 from .verify_counts import arrivals_differ, counts_differ, features_differ, once_differ
@@ -141,12 +143,14 @@ def _unknown(reader):
     """Findings about files in the log's folder that no catalog names, and the number of those that
     came after the snapshot."""
     named, known = {file.path for file in reader.day_files()}, reader.known_batch()
+    there = [os.path.relpath(path, reader.root) for path in _under(reader.root / "log")]
+    waiting = retired_files(reader.root).keys()
+    unnamed = [name for name in there if name not in named and name not in waiting]
+    replacing = _replacing(reader.root) if unnamed else set()
     found, newer = [], 0
-    for path in _under(reader.root / "log"):
-        name = os.path.relpath(path, reader.root)
-        if name in named:
-            continue
-        if (batch := _batch_of(name)) is not None and batch > known:
+    for name in unnamed:
+        batch = _batch_of(name)
+        if name in replacing or (batch is not None and batch > known):
             newer += 1
             continue
         says = (
@@ -157,6 +161,13 @@ def _unknown(reader):
         )
         found.append(Finding("files", name, says))
     return found, newer
+
+
+def _replacing(root):
+    "Files that are to replace others, and those that do since a snapshot was opened."
+    coming = {new for _, new in replacements(root)}  # what is no longer to come is published
+    with open_snapshot(root) as newest:
+        return coming | {file.path for file in newest.day_files()}
 
 
 def _under(folder):

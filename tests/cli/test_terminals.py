@@ -112,6 +112,7 @@ CALLS = [
     ["verify"],
     ["forget", "--entity", "Zoë 🦉", *WHY],
     ["retention", "--days", "30", *WHY],
+    ["compact"],
     ["audit", "list"],
     ["audit", "verify"],
     ["audit", "accept", *WHY],

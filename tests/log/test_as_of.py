@@ -12,6 +12,7 @@ from conftest import MODEL, Bench, events
 from aiops_wb.config import Settings
 from aiops_wb.log.acts import Act
 from aiops_wb.log.catalog import Reader
+from aiops_wb.log.compaction import compact, plan
 from aiops_wb.log.holidays import Declared
 from aiops_wb.log.ingest import ingest
 from aiops_wb.log.promises import Promise, Unit
@@ -271,3 +272,20 @@ def test_an_answer_as_of_a_time_is_that_of_then(twice, name):
     before, earlier, later = (given[name] for given in answers.values())
     assert before != earlier, "nothing is asked for"
     assert (earlier == later) == (name in FOR_GOOD)
+
+
+def test_an_answer_is_the_same_when_day_files_were_merged(twice):
+    "The last test of this log: it is another one afterwards."
+    store, answers = twice
+    asked = {(then, n): ask(store, n, then) for then in answers for n in QUESTIONS}
+    what = plan(store, DAY + timedelta(99))
+    assert {file.kind for file in what.files} == {"predictions", "outcomes"}
+    batches = store._rows(
+        "SELECT kind, event_date, batch_id, sum(rows) FROM data_files GROUP BY 1, 2, 3"
+    )
+    compact(store, LATER + timedelta(1), "ana", what)
+    assert {(then, n): ask(store, n, then) for then, n in asked} == asked
+    told = store._rows(
+        "SELECT kind, event_date, batch_id, sum(rows) FROM data_files GROUP BY 1, 2, 3"
+    )
+    assert sorted(map(str, told)) == sorted(map(str, batches))

@@ -17,6 +17,7 @@ from aiops_wb.log import (
     gone,
     named_files,
     pseudonyms,
+    retired,
     rewriting,
 )
 
@@ -39,6 +40,7 @@ def described():
 
 def test_what_a_folder_may_hold_is_described():
     told = {base.WRITING, base._UNPUBLISHED, gone._NOTED, rewriting.JOURNAL, forgetting._BEGUN}
+    told |= {retired.RETIRED}
     told |= {anchor_command._TOLD, pseudonyms.KEY_FILE, accepting.INCIDENTS}
     told |= backup._ELSEWHERE | named_files._OWN | {*named_files._NOT_SEARCHED}
     assert told <= described(), told - described()
