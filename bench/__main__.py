@@ -24,6 +24,7 @@ SCRIPTS = (
     "hardening",
     "load",
     "compaction",
+    "billion",
 )
 TARGETS = {
     "counts_vs_scan": 6,
