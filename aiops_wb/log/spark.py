@@ -48,13 +48,13 @@ class SparkEngine:
     together = 20_000_000
 
     def __init__(self, url: str, base: str | Path, zone: str) -> None:
-        self.url, self.base = url, str(base).rstrip("/")
+        self.base = str(base).rstrip("/")
         if found := _PATTERN.search(self.base):
             raise StoreError(
                 f"{self.base} cannot be read by Spark: {found[0]!r} in a path stands for other "
                 "characters there; rename the folder."
             )
-        _require_answer(url)
+        self.where = _require_answer(url)
         self._session = self._asked(lambda: SparkSession.builder.remote(url).create())
         self._asked(lambda: self._session.conf.set("spark.sql.session.timeZone", zone))
 
@@ -102,11 +102,12 @@ class SparkEngine:
             return work()
         except PySparkException as error:
             said = str(error).strip().splitlines()[0]
-            raise StoreError(f"Spark at {self.url} could not count: {said}.") from error
+            raise StoreError(f"Spark at {self.where} could not count: {said}.") from error
 
 
-def _require_answer(url):
-    "StoreError where an address is none, or nobody takes a connection there."
+def _require_answer(url) -> str:
+    """The host and port of an address, which may hold a token besides; StoreError where it is no
+    address, or nobody takes a connection there."""
     try:
         found = urlsplit(url)
         host, port = found.hostname, found.port or PORT
@@ -114,12 +115,13 @@ def _require_answer(url):
         host = None
     if not host or found.scheme != "sc":
         raise StoreError(
-            f"{url!r} is no address of a Spark Connect server such as sc://host:15002."
+            "spark_url is no address of a Spark Connect server, such as sc://host:15002."
         )
     try:
         socket.create_connection((host, port), SECONDS).close()
     except OSError as error:
         raise StoreError(
-            f"nobody answers at {url} ({error.strerror or error}): start a Spark Connect server "
-            "there, or count by duckdb."
+            f"nobody answers at {host}:{port} ({error.strerror or error}): start a Spark Connect "
+            "server there, or count by duckdb."
         ) from None
+    return f"{host}:{port}"
