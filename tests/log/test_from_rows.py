@@ -3,7 +3,6 @@ server of Sail, which needs no JVM."""
 
 import re
 import shutil
-import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 
@@ -19,7 +18,9 @@ from aiops_wb.log.engines import Query, Rows, of_one_type, open_engine
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.from_rows import recount
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
+from aiops_wb.log.store import open_store
 from aiops_wb.stats.points import Grid
+from bench import scale, servers
 
 NOW = datetime(2026, 3, 5, tzinfo=UTC)
 ODD = "we'ird `n\".ame"
@@ -126,20 +127,8 @@ def nights(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sail():
     "The address of a server of Spark Connect."
-    serve = (
-        "import sys; from pysail.spark import SparkConnectServer as Server;"
-        "server = Server('127.0.0.1', 0); server.start(background=True);"
-        "print(server.listening_address[1], flush=True); sys.stdin.read()"
-    )
-    pipe = subprocess.PIPE
-    started = subprocess.Popen(
-        [sys.executable, "-c", serve], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
-    )
-    port = started.stdout.readline().strip()
-    assert port, "Sail does not start: is pysail of the extra 'dev' installed?"
-    yield f"sc://127.0.0.1:{port}"
-    started.kill()
-    started.communicate()
+    with servers.sail() as url:
+        yield url
 
 
 def by(name, store, url=None):
@@ -307,3 +296,35 @@ def test_backfill_recounts_by_the_engine_of_the_settings(nights, tmp_path, capsy
     assert "counted by spark: every count is what the rows say" in said
     assert main([*asked, "--engine", "duckdb", "--model", "z"]) == 0
     assert "of 2 days and versions counted by duckdb" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_rows_say_on_sail_what_nights_counted_of_two_million(tmp_path, sail):
+    "Made days with corrections and late labels, features of two types, as of two batches."
+    with open_store(tmp_path, "t", "Europe/Berlin") as store:
+        batches = scale.make(store, 2_000_000, 40)
+        with by("spark", store, sail) as engine:
+            same, there = scale.equal_cells(store, engine, batches[1:3])
+    assert same == there > 300_000
+
+
+@pytest.mark.slow
+def test_rows_say_on_a_cluster_of_spark_what_nights_counted(nights, tmp_path):
+    "Spark's own: a driver and two executors, processes of Java."
+    (tmp_path / "spark").mkdir()
+    bench = nights.copy_to(tmp_path / "nights")
+    try:
+        with servers.cluster(tmp_path / "spark") as url:
+            with bench.store() as store, by("spark", store, url) as engine:
+                assert not any(recount(store, engine, *ALWAYS).changed.values())
+                held = emptied(store)
+                recount(store, engine, *ALWAYS)
+                for table, before in held.items():
+                    assert_frame_equal(cells(store, table), before, check_dtype=False)
+            with open_store(tmp_path / "made", "t", "Europe/Berlin") as store:
+                batches = scale.make(store, 200_000, 4)
+                with by("spark", store, url) as engine:
+                    same, there = scale.equal_cells(store, engine, batches[1:3])
+                assert same == there > 50_000
+    except servers.NoServer as missing:
+        pytest.skip(str(missing))
