@@ -17,7 +17,7 @@ from ..stats.arrival import BAND_POINTS
 from ..stats.points import Grid
 from .arrival import AGE, BAND
 from .duck import statements
-from .engines import Engine, Query, Rows, of_one_type
+from .engine import Engine, Query, Rows, of_one_type
 from .errors import StoreError
 from .features import NUMBERS, bin_values
 from .gone import DayFile

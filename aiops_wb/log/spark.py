@@ -22,7 +22,7 @@ with warnings.catch_warnings():  # it asks for an older pandas, of which nothing
     from pyspark.sql.connect import functions as sql_functions
     from pyspark.sql.connect.session import SparkSession
 
-from .engines import Query, Rows
+from .engine import Query, Rows
 from .errors import StoreError
 
 __all__ = ["SparkEngine"]

@@ -14,7 +14,8 @@ from pandas.testing import assert_frame_equal
 
 from aiops_wb.cli import main
 from aiops_wb.log.duck import statements
-from aiops_wb.log.engines import Query, Rows, of_one_type, open_engine
+from aiops_wb.log.engine import Query, Rows, of_one_type
+from aiops_wb.log.engines import open_engine
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.from_rows import recount
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
