@@ -81,7 +81,7 @@ def _size(store, start, end, models):
 
 
 def _said(found: Recounted, name: str) -> str:
-    of = f"{counted(found.rows, 'row')} of {counted(found.days, 'day')} and versions"
+    of = f"{counted(found.rows, 'row')} of {counted(found.days, 'day')} of versions"
     if not found.days:
         return "no rows of these days were counted"
     off = [f"{n:,} of {table}" for table, n in found.changed.items() if n]

@@ -69,9 +69,10 @@ def recount(
     """Count the days from first to last (both included) of some models, or all, by an engine, and
     bring the catalog's counts to what their rows say.
 
-    `done` is told how many rows were counted. StoreError, and no count changes, where the engine
-    counted other rows than the files hold. Left alone are days of which a file is gone or rows were
-    forgotten: their counts cannot be told from rows.
+    `done` is told how many rows were counted. Days are counted in parts, each of which is committed
+    by itself: StoreError, and no count of a part changes, where the engine counted other rows than
+    its files hold. Left alone are days of which a file is gone or rows were forgotten: their counts
+    cannot be told from rows.
     """
     parts, left = _parts(store, engine.together, first, last, models)
     rows, days, changed, dates = 0, 0, dict[str, int](), set[date]()
@@ -195,8 +196,8 @@ def _require_all(store, engine, part):
     for key in sorted(held.keys() | counted.keys()):
         if (n := counted.get(key, 0)) != (rows := held.get(key, 0)):
             raise StoreError(
-                f"{engine.name} counted {n:,} rows of {_named(key)}, and its files hold {rows:,}: "
-                "no count was changed; look whether it sees this folder, or run 'aiops-wb verify'."
+                f"{engine.name} counted {n:,} rows of {_named(key)}, and its files hold {rows:,}, "
+                "so no count was changed: does it see this folder? Else run 'aiops-wb verify'."
             )
 
 
