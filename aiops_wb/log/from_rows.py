@@ -29,6 +29,7 @@ __all__ = ["Recounted", "recount", "score_changes"]
 
 _KEY = "event_date, tenant, model, version"
 _DAY = ("event_date", "tenant", "model", "version")
+_LABELS = ("retold", "labels_by_batch", "label_changes")
 _KNOWN = f"SELECT batch_id, {KNOWN_SINCE} AS since FROM batches"
 
 
@@ -164,7 +165,7 @@ def score_changes(
         ),
         "outcomes": _labels(part),
     }
-    names = ("labels_by_batch", "label_changes", "moves", "changes")
+    names = (*_LABELS, "moves", "changes")
     query = Query(rows, {"known": _KNOWN}, {name: sql[name] for name in names})
     engine.count(store.con, "counted_cells", query)
     store.con.execute(
@@ -228,7 +229,7 @@ def _observed(store, engine, part, late):
         "last_batches": f"SELECT {_KEY}, batch_id, since FROM late_days",
         "bands": f"SELECT {middle} AS middle, {high} AS high",
     }
-    names = ("labels_by_batch", "placed_labels", "observed")
+    names = (*_LABELS, "placed_labels", "observed")
     query = Query(rows, told, {name: sql[name] for name in names})
     engine.count(store.con, "counted_days", query)
     store.con.execute(

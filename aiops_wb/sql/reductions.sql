@@ -104,22 +104,38 @@ FROM predictions AS p LEFT JOIN labels AS l ON p.prediction_id = l.prediction_id
 WHERE p.propensity IS NOT NULL AND p.route IN ('ticket', 'alert')
 GROUP BY p.event_date, p.points, p.propensity
 
+-- name: retold
+-- Events of which more than one label was told. Most have one, and ranking all of them costs some
+-- engines more than all else.
+SELECT prediction_id FROM outcomes
+WHERE prediction_id IS NOT NULL
+GROUP BY prediction_id HAVING COUNT(*) > 1
+
 -- name: labels_by_batch
--- What each batch says of an event: within a batch the latest observation.
+-- What each batch says of such an event: within a batch the latest observation.
 SELECT prediction_id, label, observed_at, batch_id
-FROM (SELECT prediction_id, label, observed_at, batch_id,
+FROM (SELECT o.prediction_id, o.label, o.observed_at, o.batch_id,
              ROW_NUMBER() OVER (
-                 PARTITION BY prediction_id, batch_id
-                 ORDER BY observed_at DESC, label DESC) AS newest
-      FROM outcomes
-      WHERE prediction_id IS NOT NULL) AS ranked
+                 PARTITION BY o.prediction_id, o.batch_id
+                 ORDER BY o.observed_at DESC, o.label DESC) AS newest
+      FROM outcomes AS o JOIN retold AS r ON o.prediction_id = r.prediction_id) AS ranked
 WHERE newest = 1
 
 -- name: label_changes
--- The same beside what was said before it.
-SELECT prediction_id, label, batch_id,
-       LAG(label) OVER (PARTITION BY prediction_id ORDER BY batch_id) AS before
+-- What each batch says of an event beside what was said before it; the `newest` one is in force.
+SELECT prediction_id, label, observed_at, batch_id,
+       LAG(label) OVER (PARTITION BY prediction_id ORDER BY batch_id) AS before,
+       LAG(observed_at) OVER (PARTITION BY prediction_id ORDER BY batch_id) AS before_observed,
+       LAG(batch_id) OVER (PARTITION BY prediction_id ORDER BY batch_id) AS before_in,
+       ROW_NUMBER() OVER (PARTITION BY prediction_id ORDER BY batch_id DESC) AS newest
 FROM labels_by_batch
+UNION ALL
+SELECT prediction_id, MIN(label) AS label, MIN(observed_at) AS observed_at,
+       MIN(batch_id) AS batch_id, NULL AS before, NULL AS before_observed, NULL AS before_in,
+       1 AS newest
+FROM outcomes
+WHERE prediction_id IS NOT NULL
+GROUP BY prediction_id HAVING COUNT(*) = 1
 
 -- name: moves
 -- What each event adds to its cells, and in which batch: its label counts as soon as both are
@@ -154,44 +170,36 @@ GROUP BY GROUPING SETS ((event_date, tenant, model, version, batch_id, points),
 -- Every label of an event: in which band of scores, known in which batch, and observed when, no
 -- later than that; `bands` is one row with the points where the middle and the high one begin, and
 -- `last_batches` the last one that changed each day.
-SELECT event_date, tenant, model, version, band, batch_id, label, observed_at, known_at, last_batch,
-       last_at,
-       LAG(label) OVER (PARTITION BY prediction_id ORDER BY told_in) AS before,
-       LAG(known_at) OVER (PARTITION BY prediction_id ORDER BY told_in) AS before_at,
-       ROW_NUMBER() OVER (PARTITION BY prediction_id ORDER BY told_in DESC) AS newest
-FROM (SELECT p.event_date, p.tenant, p.model, p.version, p.prediction_id, l.label, l.observed_at,
-             l.batch_id AS told_in,
-             CASE WHEN p.grid LIKE 'linear%' OR p.points < b.middle THEN 0
-                  WHEN p.points < b.high THEN 1 ELSE 2 END AS band,
-             CASE WHEN told.since >= logged.since THEN l.batch_id ELSE p.batch_id END AS batch_id,
-             LEAST(l.observed_at, GREATEST(told.since, logged.since)) AS known_at,
-             d.batch_id AS last_batch, LEAST(l.observed_at, d.since) AS last_at
-      FROM predictions AS p
-      JOIN labels_by_batch AS l ON p.prediction_id = l.prediction_id
-      JOIN known AS logged ON logged.batch_id = p.batch_id
-      JOIN known AS told ON told.batch_id = l.batch_id
-      JOIN last_batches AS d ON d.event_date = p.event_date AND d.tenant = p.tenant
-                            AND d.model = p.model AND d.version = p.version
-      CROSS JOIN bands AS b) AS joined
+SELECT p.event_date, p.tenant, p.model, p.version, l.label, l.observed_at, l.before, l.newest,
+       CASE WHEN p.grid LIKE 'linear%' OR p.points < b.middle THEN 0
+            WHEN p.points < b.high THEN 1 ELSE 2 END AS band,
+       CASE WHEN told.since >= logged.since THEN l.batch_id ELSE p.batch_id END AS batch_id,
+       LEAST(l.observed_at, GREATEST(told.since, logged.since)) AS known_at,
+       LEAST(l.before_observed, GREATEST(prior.since, logged.since)) AS before_at,
+       d.batch_id AS last_batch, LEAST(l.observed_at, d.since) AS last_at
+FROM predictions AS p
+JOIN label_changes AS l ON p.prediction_id = l.prediction_id
+JOIN known AS logged ON logged.batch_id = p.batch_id
+JOIN known AS told ON told.batch_id = l.batch_id
+LEFT JOIN known AS prior ON prior.batch_id = l.before_in
+JOIN last_batches AS d ON d.event_date = p.event_date AND d.tenant = p.tenant
+                      AND d.model = p.model AND d.version = p.version
+CROSS JOIN bands AS b
 
 -- name: observed
 -- What each batch changed in the labels by the day on which they were observed. One that was
--- observed later than it was known moves on as long as its day changes.
+-- observed later than it was known moves on as long as its day changes. Each label is told once
+-- where it begins (1), is taken from where the one before stood (2), and moves on (3, 4): a join
+-- that is written once is made once by every engine.
 SELECT event_date, tenant, model, version, band, batch_id, CAST(moment AS DATE) AS observed,
        SUM(n) AS n, SUM(n_positive) AS n_positive
-FROM (SELECT event_date, tenant, model, version, band, batch_id, known_at AS moment,
-             1 AS n, label AS n_positive
-      FROM placed_labels WHERE label IS NOT NULL
-      UNION ALL
-      SELECT event_date, tenant, model, version, band, batch_id, before_at AS moment,
-             -1 AS n, -before AS n_positive
-      FROM placed_labels WHERE before IS NOT NULL
-      UNION ALL
-      SELECT event_date, tenant, model, version, band, last_batch AS batch_id, known_at AS moment,
-             -1 AS n, -label AS n_positive
-      FROM placed_labels WHERE newest = 1 AND label IS NOT NULL AND observed_at > known_at
-      UNION ALL
-      SELECT event_date, tenant, model, version, band, last_batch AS batch_id, last_at AS moment,
-             1 AS n, label AS n_positive
-      FROM placed_labels WHERE newest = 1 AND label IS NOT NULL AND observed_at > known_at) AS moved
+FROM (SELECT event_date, tenant, model, version, band,
+             CASE WHEN side <= 2 THEN batch_id ELSE last_batch END AS batch_id,
+             CASE WHEN side = 2 THEN before_at WHEN side = 4 THEN last_at
+                  ELSE known_at END AS moment,
+             CASE WHEN side IN (1, 4) THEN 1 ELSE -1 END AS n,
+             CASE WHEN side = 2 THEN -before WHEN side = 3 THEN -label ELSE label END AS n_positive
+      FROM placed_labels CROSS JOIN (VALUES (1), (2), (3), (4)) AS sides(side)
+      WHERE (side = 1 AND label IS NOT NULL) OR (side = 2 AND before IS NOT NULL)
+         OR (side > 2 AND newest = 1 AND label IS NOT NULL AND observed_at > known_at)) AS moved
 GROUP BY event_date, tenant, model, version, band, batch_id, CAST(moment AS DATE)
