@@ -13,11 +13,8 @@ ini = ConfigParser(delimiters=["="], interpolation=None)
 ini.read("settings.ini", encoding="utf-8")
 cfg = ini["DEFAULT"]
 
-extras = {
-    name: cfg[f"{name}_requirements"].split()
-    for name in ("ml", "gpu", "lab", "api", "webhook", "messages", "calendar", "mcp", "demo", "dev")
-}
-every = ("ml", "lab", "api", "webhook", "messages", "calendar", "mcp", "demo")
+every = ("ml", "lab", "api", "webhook", "messages", "calendar", "mcp", "spark", "demo")
+extras = {name: cfg[f"{name}_requirements"].split() for name in (*every, "gpu", "dev")}
 extras["all"] = sorted({req for name in every for req in extras[name]})
 
 links = dict(line.split("=", 1) for line in cfg["project_urls"].splitlines())

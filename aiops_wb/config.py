@@ -87,6 +87,8 @@ PRIVATE = {
     "heartbeat_url",
     "backup_folder",
     "reports_folder",
+    "spark_url",
+    "spark_data",
 }
 "Settings that are places or secrets: they go into no report and no manifest."
 
@@ -320,7 +322,26 @@ class MessageSettings(BaseSettings):
         return address
 
 
-class Settings(ChangeSettings, MessageSettings, McpSettings, _Looking, _Folders, _Nights):
+class _Engines(BaseSettings):
+    "Settings of what counts rows, where it is asked to."
+
+    # what counts rows anew (backfill --recount): duckdb, in this process; spark, any server of
+    # Spark Connect that sees the folder of the log
+    count_engine: Literal["duckdb", "spark"] = "duckdb"
+    # its address, such as sc://host:15002
+    spark_url: Address | None = None
+    # what the data folder is to that server, where it is not the same path: file:///mnt/log, say
+    spark_data: Annotated[str, Field(min_length=1)] | None = None
+
+    @field_validator("spark_url")
+    @classmethod
+    def _of_spark(cls, address):
+        if address is not None and not re.match(r"sc://[^\s/:]", address.get_secret_value()):
+            raise ValueError("an address such as 'sc://host:15002' is needed")
+        return address
+
+
+class Settings(ChangeSettings, MessageSettings, McpSettings, _Looking, _Folders, _Nights, _Engines):
     """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
     then the profile, then these defaults.
 

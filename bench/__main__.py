@@ -25,6 +25,7 @@ SCRIPTS = (
     "load",
     "compaction",
     "billion",
+    "scale",
 )
 TARGETS = {
     "counts_vs_scan": 6,
@@ -35,6 +36,7 @@ TARGETS = {
     "curve_from_counts": 0.015,
     "curve_join_vs_sklearn": 0.5,
     "curve_memory_vs_sklearn": 0.17,
+    "sail_vs_duckdb": 3,
     "ingest_vs_copy": 3,
     "log_call_us": 15,
     "log_vs_json": 2,

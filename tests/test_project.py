@@ -121,6 +121,7 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
     # a service that logs single events loads numpy and DuckDB at its first segment, not before
     "log.spool": {"aiops_wb.log.frames", "aiops_wb.stats.points"},
     "log.buffer": {"aiops_wb.log.segment"},
+    "log.engines": {"aiops_wb.log.spark"},
     "watch.cases": {"aiops_wb.models.explained_cases"},
     "daily": {
         "aiops_wb.watch.takeover",

@@ -34,7 +34,7 @@ def doctor(call: Call, as_json: AsJson = False):
     return 1 if wrong else 0
 
 
-_SECRETS = ("webhook_url", "messages", "heartbeat_url")
+_SECRETS = ("webhook_url", "messages", "heartbeat_url", "spark_url")
 "Settings that are addresses with secrets."
 
 

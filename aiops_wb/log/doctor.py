@@ -272,6 +272,19 @@ def _messages(asked: Asked) -> Told:
         yield "ok", ", ".join(said) or "nobody is told of a morning", ""
 
 
+def _engine(asked: Asked) -> Told:
+    "Whether what counts rows is there, where it is another than DuckDB; nobody is called."
+    settings = asked.settings
+    if settings.count_engine == "duckdb":
+        yield "ok", "rows are counted by duckdb", ""
+    elif find_spec("pyspark") is None:
+        yield "wrong", "pyspark is not installed", "pip install 'aiops_wb[spark]'"
+    elif settings.spark_url is None:
+        yield "wrong", "spark_url is not set", "name a server of Spark Connect"
+    else:
+        yield "ok", f"rows are counted by spark at {settings.spark_url}", ""
+
+
 CHECKS: dict[str, Check] = {
     "folder": _folder,
     "reports": _reports,
@@ -283,5 +296,6 @@ CHECKS: dict[str, Check] = {
     "lock": _lock,
     **OF_NIGHTS,
     "messages": _messages,
+    "engine": _engine,
 }
 "Name of a check -> what it does, in the order in which they are told."

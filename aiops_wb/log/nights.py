@@ -220,9 +220,7 @@ class NightWrites(BatchWrites):
             self._write(
                 f"""
                 INSERT INTO {table} BY NAME WITH predictions AS (SELECT * FROM {rows})
-                SELECT counted.*, batch_id
-                FROM ({statements("reductions.sql")[table]}) AS counted
-                JOIN nights USING (event_date)"""
+                {statements("reductions.sql")[table]}"""
             )
         self.count_hours_by_batch(paths)
         self._count_features(files)

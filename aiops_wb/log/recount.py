@@ -166,8 +166,7 @@ class Recounting(RecountReads, OutcomeColumnReads, Writing):
             self._write(
                 f"""
                 INSERT INTO {table} BY NAME WITH predictions AS (SELECT * FROM {source})
-                SELECT *, $batch AS batch_id FROM ({sql[table]})""",
-                {"batch": batch},
+                {sql[table]}"""
             )
         self._count_features(files.assign(batch_id=batch))
 

@@ -27,6 +27,7 @@ CALLS = [
     ["ingest"],
     ["daily", "--reports", "none", *NAMED],
     ["backfill", *SPAN, "--reports", "none"],
+    ["backfill", *SPAN, "--recount"],
     ["schedule", "show"],
     ["schedule", "install"],
     ["replay", *NAMED, *SPAN],

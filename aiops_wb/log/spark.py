@@ -1,0 +1,127 @@
+"""Spark on the files of the log, through Spark Connect (extra `[spark]`).
+
+The client is light: plans go to a server by gRPC, and counts come back as Arrow. The server may be
+Spark's own or another one that speaks its protocol; it has to see the folder of the log.
+"""
+
+import re
+import socket
+import warnings
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import duckdb
+from pyspark.errors import PySparkException
+from pyspark.sql.types import StructType
+
+with warnings.catch_warnings():  # it asks for an older pandas, of which nothing is used here
+    warnings.simplefilter("ignore", FutureWarning)
+    from pyspark.sql.connect import functions as sql_functions
+    from pyspark.sql.connect.session import SparkSession
+
+from .engine import Query, Rows
+from .errors import StoreError
+
+__all__ = ["SparkEngine"]
+
+PORT = 15002
+"Where a Spark Connect server listens unless its address says otherwise."
+SECONDS = 10.0
+"In which a server has to take a connection."
+_PATTERN = re.compile(r"[*?{}\[\]\\]")
+_COLUMNS = {
+    "predictions": "prediction_id string, tenant string, model string, version string, "
+    "grid string, site_id string, predicted_at timestamp, points smallint, route string, "
+    "automated boolean, latency_ms double, event_date date, batch_id bigint",
+    "outcomes": "prediction_id string, label tinyint, observed_at timestamp, batch_id bigint",
+}
+"What is read of the log's files, as Spark calls the types."
+
+
+class SparkEngine:
+    "A Spark Connect server that sees the folder of the log as `base`; a day is one of `zone`."
+
+    name = "spark"
+    together = 20_000_000
+
+    def __init__(self, url: str, base: str | Path, zone: str) -> None:
+        self.base = str(base).rstrip("/")
+        if found := _PATTERN.search(self.base):
+            raise StoreError(
+                f"{self.base} cannot be read by Spark: {found[0]!r} in a path stands for other "
+                "characters there; rename the folder."
+            )
+        self.where = _require_answer(url)
+        self._session = self._asked(lambda: SparkSession.builder.remote(url).create())
+        self._asked(lambda: self._session.conf.set("spark.sql.session.timeZone", zone))
+
+    def count(self, con: duckdb.DuckDBPyConnection, into: str, query: Query) -> None:
+        "Ask, and keep the answer as a temporary table of the catalog's connection."
+        for name, rows in query.rows.items():
+            self._asked(lambda rows=rows: self._read(rows)).createOrReplaceTempView(name)
+        for name, sql in query.told.items():
+            told = self._session.createDataFrame(con.sql(sql).to_arrow_table())
+            self._asked(lambda name=name, told=told: told.createOrReplaceTempView(name))
+        counted = self._asked(lambda: self._session.sql(query.sql()).toArrow())
+        con.register("counted_elsewhere", counted)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS FROM counted_elsewhere")
+        con.unregister("counted_elsewhere")
+
+    def close(self) -> None:
+        "End the session."
+        self._session.stop()
+
+    def _read(self, rows: Rows) -> Any:
+        schema = StructType.fromDDL(_COLUMNS[rows.kind])
+        read = self._of_group if rows.features else self._plain
+        if not rows.files:
+            return self._session.createDataFrame([], schema)
+        parts = [
+            read(rows, [f"{self.base}/{path}" for path in group], schema) for group in rows.files
+        ]
+        return reduce(lambda one, other: one.unionByName(other), parts)
+
+    def _plain(self, rows, paths, schema):
+        "Columns of files by name, whatever else they hold: a file without one has none."
+        wanted = StructType([schema[name] for name in rows.columns])
+        return self._session.read.schema(wanted).parquet(*paths)
+
+    def _of_group(self, rows, paths, schema):
+        "The same, and features as they are stored."
+        frame = self._session.read.option("mergeSchema", "true").parquet(*paths)
+        column = sql_functions.col("features")
+        features = [column.getField(feature).alias(name) for name, feature in rows.features.items()]
+        return frame.select(*rows.columns, *features)
+
+    def _asked(self, work: Callable[[], Any]) -> Any:
+        "What comes of asking; StoreError with what the server says where it cannot answer."
+        try:
+            return work()
+        except PySparkException as error:
+            said = str(error).strip().splitlines()[0]
+            raise StoreError(f"Spark at {self.where} could not count: {said}.") from error
+
+
+def _require_answer(url) -> str:
+    """The host and port of an address, which may hold a token besides; StoreError where it is no
+    address, or nobody takes a connection there."""
+    try:
+        found = urlsplit(url)
+        host, port = found.hostname, found.port or PORT
+    except ValueError:
+        host = None
+    if not host or found.scheme != "sc":
+        raise StoreError(
+            "spark_url is no address of a Spark Connect server, such as sc://host:15002."
+        )
+    try:
+        socket.create_connection((host, port), SECONDS).close()
+    except OSError as error:
+        raise StoreError(
+            f"nobody answers at {host}:{port} ({error.strerror or error}): start a Spark Connect "
+            "server there, or count by duckdb."
+        ) from None
+    return f"{host}:{port}"
