@@ -20,8 +20,10 @@ def instants(values, name: str) -> pd.Series:
 
     Give strings with an offset or aware datetimes.
     """
-    series = pd.Series(values if isinstance(values, pd.Series) else np.atleast_1d(values))
-    series = series.reset_index(drop=True)
+    column = values if isinstance(values, pd.Series) else np.atleast_1d(values)
+    if column.ndim > 1:
+        raise ValueError(f"{name} has {column.ndim} dimensions: a time for each event is needed.")
+    series = pd.Series(column).reset_index(drop=True)
     if not len(series):
         return series.astype("datetime64[us, UTC]")
     parsed, naive = _parsed(series, name)

@@ -99,8 +99,8 @@ def _stands(path):
     return [found.st_ino, found.st_size, found.st_ctime_ns]
 
 
-class GoneReads(Connected):
-    "Which day files there are, and which are gone."
+class DayFileReads(Connected):
+    "Which day files there are."
 
     def day_files(self, **where: Any) -> list[DayFile]:
         "The files of the log that match, as the catalog names them, oldest first."
@@ -128,6 +128,10 @@ class GoneReads(Connected):
         rows = parquet(self.root / path for path in paths)
         merged = not self._merged_files().isdisjoint(paths)
         return f"(SELECT * FROM {rows} WHERE {known.sql()})" if merged else rows
+
+
+class GoneReads(DayFileReads):
+    "Which day files are gone."
 
     def lost_files(self) -> set[str]:
         "The paths of day files whose loss was recorded."

@@ -6,8 +6,10 @@ Spark's own or another one that speaks its protocol; it has to see the folder of
 
 import re
 import socket
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,24 @@ import duckdb
 from pyspark.errors import PySparkException
 from pyspark.sql.types import StructType
 
-with warnings.catch_warnings():  # it asks for an older pandas, of which nothing is used here
-    warnings.simplefilter("ignore", FutureWarning)
+
+@contextmanager
+def _as_a_program() -> Iterator[None]:
+    """Where Python runs what it was given by -c, or by a program around it, the client takes it for
+    a run of its own doctests and ends the process."""
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = "<a program>"
+    try:
+        yield
+    finally:
+        del main.__file__
+
+
+with _as_a_program(), warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # of an older pandas: nothing of it is used here
     from pyspark.sql.connect import functions as sql_functions
     from pyspark.sql.connect.session import SparkSession
 

@@ -105,7 +105,7 @@ def _as_they_come(futures, patience) -> Iterable[tuple[Future[Any], list[Job]]]:
     waiting = dict(futures)
     while waiting:
         done, _ = wait(waiting, patience, FIRST_COMPLETED)
-        for future in done or list(waiting):
+        for future in [one for one in waiting if one in done or not done]:
             yield future, waiting.pop(future)
 
 

@@ -20,8 +20,10 @@ from aiops_wb.log.backup import make_backup
 from aiops_wb.log.backup_files import newest_or_itself
 from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.compaction import compact, plan
+from aiops_wb.log.engines import open_engine
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.forgotten import Forgotten
+from aiops_wb.log.from_rows import recount
 from aiops_wb.log.ingest import ingest
 from aiops_wb.log.repair import catalog_from_snapshot, record_lost, take_in_again
 from aiops_wb.log.restore import restore_backup
@@ -218,6 +220,14 @@ def test_files_of_one_day_become_one_and_a_second_run_has_nothing_to_do(split):
         assert told == ("days before 2027-01-01", "12 files into 4")
         assert merged(store).files == 0
     assert set(before) < set(day_files(split)) and not wrong(split)
+
+
+def test_days_that_were_merged_are_counted_anew_as_they_were(split):
+    with split.store() as store:
+        merged(store)
+        with open_engine("duckdb", store.root, store.timezone) as engine:
+            found = recount(store, engine, FIRST, FIRST + timedelta(30))
+        assert found.days == 2 and not any(found.changed.values()) and not found.left
 
 
 def test_a_file_has_no_more_rows_than_it_may_and_stays_as_it_is(split, monkeypatch):
