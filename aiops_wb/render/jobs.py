@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class ReportResult:
     name: str
     state: str  # ok or failed
     error: str | None = None
+    _: KW_ONLY
     headline: dict | None = None
     picture: str | None = None  # the first figure, SVG
     why: dict | None = None  # why a figure changed, in sentences

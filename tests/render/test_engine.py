@@ -131,9 +131,12 @@ def test_a_kernel_of_ones_own_looks_beside_its_notebook_and_there_last(tmp_path)
     assert alone.state == "failed" and "No module named 'ours'" in alone.error
 
 
-def test_a_report_has_nothing_to_read(tmp_path):
-    (result,) = run_jobs([job(tmp_path, "import sys\nassert sys.stdin.read() == ''")], timeout=60)
-    assert result.state == "ok", result.error
+def test_a_report_has_nothing_to_read_and_tells_what_it_took(tmp_path):
+    cell = "import sys, time\nassert sys.stdin.read() == ''\ntime.sleep(.3)"
+    (result,) = run_jobs([job(tmp_path, cell)], timeout=60)
+    assert result.state == "ok" and result.title == "", result.error
+    assert result.seconds.keys() == result.cpu.keys() == {"execute", "render"}
+    assert result.seconds["execute"] >= result.cpu["execute"] + 0.25  # it slept without working
 
 
 STARTED = """import os, time
