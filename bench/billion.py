@@ -1,10 +1,9 @@
 """What an event and what a day of a model cost, from which the page about many machines reckons a
 day of a billion predictions: bytes, rows of the catalog, CPU of each step.
 
-A model with six weeks behind it gets one more day: a short one and a long one of which nobody is
-called, and the long one with a twentieth of its events called. The first two differ by what events
-cost, the last two by what calls cost; the rest is what a day costs whatever it holds. Twenty
-features, ids that grow with time, every label a day later.
+A model with six weeks behind it gets one more day, a short or a long one: they differ by what
+events cost, and the rest is what a day costs whatever it holds. Twenty features, fifty sites, ids
+that grow with time, a tenth of the events called, every label a day later.
 """
 
 import shutil
@@ -14,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.common import arguments, cpu, figure, folder, print_error
-from bench.load import DAYS, MODEL, begun, log_labels, log_predictions, made, night
+from bench.load import DAYS, MODEL, begun, log_labels, made, new_day, night
 
 
 class Cost(NamedTuple):
@@ -30,6 +29,7 @@ class Cost(NamedTuple):
     label_bytes: int
     files: int
     catalog_rows: int
+    cases: int  # of these rows
     snapshot_bytes: int
     publish_s: float
 
@@ -41,21 +41,13 @@ def timed(work) -> float:
     return cpu() - before
 
 
-def lived(data: Path, per_day: int, called: float) -> Cost:
-    "The next day of a log with a share of its events called, from the service to the pages."
-    from aiops_wb.log.catalog import open_snapshot
+def lived(data: Path, per_day: int) -> Cost:
+    "The next day of a log, from the service to the pages."
     from aiops_wb.log.ingest import ingest
     from aiops_wb.log.store import open_store
-    from aiops_wb.models.registry import load
 
-    rows_before, _ = catalog(data)
-    with open_snapshot(data) as reader:
-        version = load(reader, MODEL, "v1")
-    rows = made(np.random.default_rng(2), [DAYS], per_day)
-    score = version.score(rows.features)
-    points = np.sort(version.grid.quantise(score))
-    threshold = int(points[int(per_day * (1 - called))]) if called else int(points[-1]) + 1
-    spool_s = timed(lambda: log_predictions(data / "spool", rows, score, "v1", threshold=threshold))
+    rows_before, cases_before, _ = catalog(data)
+    spool_s = timed(lambda: new_day(data, per_day))
     segments = bytes_of(data / "spool")
 
     def take_in(days):
@@ -65,10 +57,10 @@ def lived(data: Path, per_day: int, called: float) -> Cost:
 
     ingest_s = timed(lambda: take_in(DAYS + 1))
     figures_s = timed(lambda: morning(data, DAYS + 1, "none"))  # and cases of what was called
-    log_labels(data / "spool", rows)
+    log_labels(data / "spool", made(np.random.default_rng(2), [DAYS], per_day))
     labels_s = timed(lambda: take_in(DAYS + 2))
     reports_s = timed(lambda: morning(data, DAYS + 2, "last"))
-    rows, files = catalog(data)
+    rows, cases, files = catalog(data)
     of_day = [one for one in files if str(one.day) == str(night(DAYS).date())]
     size = {kind: sum(f.bytes for f in of_day if f.kind == kind) for kind in KINDS}
     with open_store(data, "bench") as store:
@@ -77,7 +69,7 @@ def lived(data: Path, per_day: int, called: float) -> Cost:
     return Cost(
         *(spool_s, ingest_s, labels_s, figures_s, reports_s),
         *(segments, size["predictions"], size["outcomes"], len(of_day)),
-        *(rows - rows_before, snapshot, publish_s),
+        *(rows - rows_before, cases - cases_before, snapshot, publish_s),
     )
 
 
@@ -96,14 +88,14 @@ def morning(data, days, show):
 
 
 def catalog(data):
-    "Rows of all tables of a published log, and its day files."
+    "Rows of all tables of a published log, those of cases among them, and its day files."
     from aiops_wb.log.catalog import open_snapshot
 
     with open_snapshot(data) as reader:
         tables = "SELECT table_name FROM duckdb_tables() WHERE NOT temporary"
         names = [name for (name,) in reader._rows(tables)]
         rows = sum(reader._value(f'SELECT count(*) FROM "{name}"') for name in names)
-        return rows, reader.day_files()
+        return rows, reader._value("SELECT count(*) FROM cases"), reader.day_files()
 
 
 def bytes_of(folder: Path) -> int:
@@ -112,28 +104,23 @@ def bytes_of(folder: Path) -> int:
 
 
 def main() -> None:
-    quick = arguments(__doc__).quick
-    short, long, share = (20_000, 60_000, 0.05) if quick else (200_000, 1_000_000, 0.05)
+    short, long = (20_000, 60_000) if arguments(__doc__).quick else (200_000, 1_000_000)
     root = folder()
     print_error("a model with a version, its days and figures")
     begun(root / "begun", np.random.default_rng(0))
     costs = {}
-    for of in ((short, 0), (short, 0), (long, 0), (long, share)):  # the first imports for all
-        print_error(f"a day of {of[0]:,} events, {of[1]:.0%} of them called")
+    for n in (short, short, long):  # the first imports for all
+        print_error(f"a day of {n:,} events")
         copy = shutil.copytree(root / "begun", root / "copy", symlinks=True)
-        costs[of] = lived(copy, *of)
+        costs[n] = lived(copy, n)
         shutil.rmtree(copy)
-    days = costs[short, 0], costs[long, 0], costs[long, share]
-    for name, few, many, called in zip(Cost._fields, *days):
+    for name, few, many in zip(Cost._fields, costs[short], costs[long]):
         unit = "CPU s" if name.endswith("_s") else "bytes" if name.endswith("bytes") else "rows"
         each = (many - few) / (long - short)
-        for what, cost in (
-            ("events", 1e6 * each),
-            ("calls", 1e6 * (called - many) / (share * long)),
-            ("day", few - each * short),
-        ):
-            told = "absolute: " + ("a day of a model" if what == "day" else f"a million {what}")
-            figure(f"billion_{name}_{what}", cost, 0, unit, long, told)
+        for what, cost in (("a million events", 1e6 * each), ("a day", few - each * short)):
+            title = f"billion_{name}_{'day' if what == 'a day' else 'events'}"
+            told = f"absolute: what {what} of a model costs"
+            figure(title, cost, 0, unit, long, told)
 
 
 if __name__ == "__main__":
