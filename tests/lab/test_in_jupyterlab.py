@@ -424,9 +424,8 @@ def test_it_stands_on_the_page_of_tomorrow_and_an_open_kernel_is_in_nobodys_way(
     assert held_open(root / "data" / "snapshots")
     of_model = root / "reports" / str(TOMORROW) / A
     with beside(desk.page, of_model / "index.html") as page:
-        card = (
-            "[...document.querySelectorAll('h2 a')].find((a) => a.textContent.includes('worth it'))"
-        )
+        found = "(a) => a.textContent.includes('is it right')"
+        card = f"[...document.querySelectorAll('h2 a')].find({found})"
         assert page.ask(f"{card}.textContent") == "When the model calls somebody, is it right?"
         assert page.ask(f"{card}.href") == (of_model / "worth-it.html").as_uri()
         assert "Precision is" in page.ask("document.body.innerText"), "what it found"
