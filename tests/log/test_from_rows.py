@@ -310,22 +310,20 @@ def test_rows_say_on_sail_what_nights_counted_of_two_million(tmp_path, sail):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java: default-jre-headless")
 def test_rows_say_on_a_cluster_of_spark_what_nights_counted(nights, tmp_path):
     "Spark's own: a driver and two executors, processes of Java."
     (tmp_path / "spark").mkdir()
     bench = nights.copy_to(tmp_path / "nights")
-    try:
-        with servers.cluster(tmp_path / "spark") as url:
-            with bench.store() as store, by("spark", store, url) as engine:
-                assert not any(recount(store, engine, *ALWAYS).changed.values())
-                held = emptied(store)
-                recount(store, engine, *ALWAYS)
-                for table, before in held.items():
-                    assert_frame_equal(cells(store, table), before, check_dtype=False)
-            with open_store(tmp_path / "made", "t", "Europe/Berlin") as store:
-                batches = scale.make(store, 200_000, 4)
-                with by("spark", store, url) as engine:
-                    same, there = scale.equal_cells(store, engine, batches[1:3])
-                assert same == there > 50_000
-    except servers.NoServer as missing:
-        pytest.skip(str(missing))
+    with servers.cluster(tmp_path / "spark") as url:
+        with bench.store() as store, by("spark", store, url) as engine:
+            assert not any(recount(store, engine, *ALWAYS).changed.values())
+            held = emptied(store)
+            recount(store, engine, *ALWAYS)
+            for table, before in held.items():
+                assert_frame_equal(cells(store, table), before, check_dtype=False)
+        with open_store(tmp_path / "made", "t", "Europe/Berlin") as store:
+            batches = scale.make(store, 200_000, 4)
+            with by("spark", store, url) as engine:
+                same, there = scale.equal_cells(store, engine, batches[1:3])
+            assert same == there > 50_000

@@ -1,5 +1,6 @@
 """Reports by an executor of others: a pool, a cluster, one that fails, one that never ends."""
 
+import importlib
 import multiprocessing
 import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -48,7 +49,7 @@ def test_a_pool_of_processes_makes_the_pages_that_this_process_makes(tmp_path):
 
 @pytest.mark.slow
 def test_a_cluster_of_dask_makes_reports(tmp_path):
-    distributed = pytest.importorskip("distributed", reason="a cluster of dask to try")
+    distributed = importlib.import_module("distributed")
     jobs = by_model(tmp_path, a=FINE, b=WRONG)
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as two,
