@@ -83,9 +83,11 @@ def _values_of(frame: pd.DataFrame, features):
     return [None if name is None else columns[name][i] for i, name in enumerate(features)]
 
 
-def _as_table(place, push, rest, bias, features, frame):
-    "Reasons as columns, with their values in a frame."
+def _as_table(place, push, rest, bias, features, frame, top):
+    "Reasons as columns, with their values in a frame; `top` of them also where there are fewer features."
     names, table = np.array([*features, None], dtype=object), pd.DataFrame(index=frame.index)
+    lacking = ((0, 0), (0, max(top - place.shape[1], 0)))
+    place, push = np.pad(place, lacking, constant_values=-1), np.pad(push, lacking)
     for k in range(place.shape[1]):
         named = names[place[:, k]]
         table[f"reason_{k + 1}"] = named
@@ -105,7 +107,7 @@ def reasons(version: ModelVersion, frame: pd.DataFrame, top: int = 3, lowering: 
     bias = pushes.pop("(bias)")
     place, push = _strongest(pushes.to_numpy(), top, lowering)
     rest = pushes.to_numpy().sum(axis=1) - push.sum(axis=1)
-    return _as_table(place, push, rest, bias, version.features, frame)
+    return _as_table(place, push, rest, bias, version.features, frame, top)
 
 # %% ../../nbs/models/explain.ipynb #6a7b5058
 def reason_codes(pushes: pd.DataFrame, top: int = 3) -> ReasonCodes:
@@ -122,9 +124,10 @@ def reason_codes(pushes: pd.DataFrame, top: int = 3) -> ReasonCodes:
     return ReasonCodes(place, push, points - bias - push.sum(axis=1), bias)
 
 # %% ../../nbs/models/explain.ipynb #3ecd640a
-def decoded(codes: ReasonCodes, features: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
+def decoded(codes: ReasonCodes, features: Sequence[str], frame: pd.DataFrame, top: int = 3) -> pd.DataFrame:
     "Codes as `reasons` gives them, to 0.01; `frame` holds the values of the features, a row a code."
-    return _as_table(codes.place, codes.push / 1000, codes.rest / 1000, codes.bias / 1000, features, frame)
+    push, rest, bias = codes.push / 1000, codes.rest / 1000, codes.bias / 1000
+    return _as_table(codes.place, push, rest, bias, features, frame, top)
 
 # %% ../../nbs/models/explain.ipynb #3e2eba63
 def value_in_words(value) -> str:

@@ -226,6 +226,19 @@ def test_without_its_first_reason_a_score_falls():
     assert told["drop"][0] > 0
 
 
+def test_reasons_that_a_model_of_few_features_cannot_have_are_none():
+    "A page of a model of two features failed: it has no third reason to take away."
+    version, frame = random_version(3)
+    asked, kept = reasons(version, frame, 5), reason_codes(contributions(version, frame), 5)
+    for told in (asked, decoded(kept, version.features, frame, 5)):
+        assert [c for c in told if c.startswith("reason")] == [f"reason_{k}" for k in range(1, 6)]
+        assert told[["reason_4", "value_4", "push_4", "reason_5"]].isna().all(axis=None)
+    seen = pd.DataFrame({"feature": ["kind"] * 3, "bin": [0, 1, 2], "n": [1, 5, 4]})
+    version.card["bins"] = {"kind": {"categories": ["a", "b", "c"]}}
+    removed = faithfulness(version, frame, asked, seen, threshold=0, top=5)
+    assert list(removed.alerts[3:]) == [0, 0] and (removed.alerts[:3] > 0).all()
+
+
 def test_the_nearest_are_those_of_a_full_search():
     rng = np.random.default_rng(0)
     past, pushes = rng.normal(size=(50, 3)), rng.normal(size=(7, 3))
