@@ -2,7 +2,7 @@
 
 An engine is asked in the plain SQL of `sql/reductions.sql`, over day files that it is named and
 over small tables of the catalog, and hands back counts: they become a table beside the catalog, and
-everything above them is the same whoever counted.
+everything above them is the same whoever counted. Rows that are asked for it writes itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,14 @@ from typing import Literal, NamedTuple, Protocol
 
 import duckdb
 
-from .duck import identifier, literal, parquet, schemas, spelt
+from .duck import identifier, literal, parquet, schemas, spelt, target
 from .features import stored_types
 from .schema import EMPTY
 
-__all__ = ["DuckEngine", "Engine", "Query", "Rows", "of_one_type"]
+__all__ = ["HELD", "DuckEngine", "Engine", "Query", "Rows", "of_one_type"]
+
+HELD = 50_000
+"Rows that a thread holds before it hands them to files: DuckDB's 524,288 are GB of memory."
 
 
 class Rows(NamedTuple):
@@ -25,6 +28,8 @@ class Rows(NamedTuple):
     files: Sequence[Sequence[str]]  # as the catalog names them; those of a group have like types
     columns: Sequence[str]
     features: Mapping[str, str] = {}  # name in the relation -> feature, which each group stores
+    sparse: bool = False  # a file may lack some of the columns
+    whole: bool = False  # and `features` as they are stored, alike in all files
 
 
 class Query(NamedTuple):
@@ -50,6 +55,10 @@ class Engine(Protocol):
     def count(self, con: duckdb.DuckDBPyConnection, into: str, query: Query) -> None:
         "Ask, and keep the answer as a temporary table of the catalog's connection."
 
+    def write(self, con: duckdb.DuckDBPyConnection, folder: str, query: Query, by: str) -> None:
+        """Ask, and write the answer as Parquet below a new folder of the data folder: into a folder
+        `by=VALUE` for each value of a column, which the files do not hold."""
+
     def close(self) -> None:
         "End what was begun for it."
 
@@ -65,11 +74,28 @@ class DuckEngine:
 
     def count(self, con: duckdb.DuckDBPyConnection, into: str, query: Query) -> None:
         "Ask, and keep the answer as a temporary table."
+        self._in_zone(con, f"CREATE OR REPLACE TEMP TABLE {into} AS {self._asked(query)}")
+
+    def write(self, con: duckdb.DuckDBPyConnection, folder: str, query: Query, by: str) -> None:
+        "Ask, and write the answer."
+        place = self.root / folder
+        place.mkdir(parents=True)
+        con.execute(f"SET partitioned_write_flush_threshold = {HELD}")
+        self._in_zone(
+            con,
+            f"""
+            COPY ({self._asked(query)}) TO {target(place)} (
+                FORMAT parquet, PARTITION_BY ({by}), FILENAME_PATTERN '{{uuid}}')""",
+        )
+
+    def _asked(self, query):
         named = [f"{name} AS (\n{self._read(rows)})" for name, rows in query.rows.items()]
-        named += [f"{name} AS (\n{sql})" for name, sql in query.told.items()]
+        return query.sql([*named, *(f"{name} AS (\n{sql})" for name, sql in query.told.items())])
+
+    def _in_zone(self, con, sql):
         con.execute(f"SET TimeZone = {literal(self.zone)}")
         try:
-            con.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {query.sql(named)}")
+            con.execute(sql)
         finally:
             con.execute("SET TimeZone = 'UTC'")
 
@@ -78,7 +104,11 @@ class DuckEngine:
         if not paths:
             return EMPTY[rows.kind]
         features = [f"features.{identifier(f)} AS {name}" for name, f in rows.features.items()]
-        return f"SELECT {', '.join([*rows.columns, *features])} FROM {parquet(paths)}"
+        features += ["features"] if rows.whole else []
+        found = parquet(paths)
+        if rows.sparse:
+            found = f"(SELECT * FROM {found} UNION ALL BY NAME {EMPTY[rows.kind]})"
+        return f"SELECT {', '.join([*rows.columns, *features])} FROM {found}"
 
     def close(self) -> None:
         "Nothing was begun."

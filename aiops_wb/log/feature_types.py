@@ -1,6 +1,7 @@
 """Features of delivered rows as what they are: the kinds of a model's features while files come
 in, and how each file is brought to them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -71,6 +72,11 @@ class _Feature:
             "time": physical in NUMBERS and physical != "boolean",
         }[self.kind]
 
+    def takes(self, physical):
+        "Whether it can be taken for what a type says, where no value is looked at."
+        text = not self.fixed and physical == "varchar" and self.kind in (None, "text")
+        return text or self.holds(physical)
+
 
 class _Days:
     "The days of some instants in a zone."
@@ -132,6 +138,16 @@ class FeatureTypes:
         reread = {f for _, f, state in known if not state.holds(stored[f])}
         self._see_stored(source, [k for k in known if k[1] not in reread], stored)
         return self._rewritten(delivered, stored, sorted(reread), folder) if reread else delivered
+
+    def take_as_stored(self, model: str, stored: Mapping[str, str]) -> dict[str, str]:
+        """Take features of a model for what files store them as; feature -> its kind, of those
+        that it does not fit, which are as they were."""
+        known = {feature: self._of(model, feature) for feature in stored}
+        wrong = {f: s.kind for f, s in known.items() if not s.takes(stored[f])}
+        for feature in known.keys() - wrong:
+            if stored[feature] != "null":
+                known[feature].see(_kind_stored(stored[feature]), {})
+        return wrong
 
     def told(self) -> list[str]:
         "What changed and somebody should know, once."
@@ -283,8 +299,8 @@ class FeatureTypes:
 
 
 def _kind_stored(physical):
-    "The kind of numbers or booleans that are stored as a type."
-    return "boolean" if physical == "boolean" else "number"
+    "The kind of numbers, booleans or texts that are stored as a type."
+    return {"boolean": "boolean", "varchar": "text"}.get(physical, "number")
 
 
 def _said_of_text(model, feature, words, known, before):

@@ -25,7 +25,7 @@ from .known import KNOWN_SINCE
 from .recount import ASKED, columns_of
 from .store import Store
 
-__all__ = ["Recounted", "recount", "score_changes"]
+__all__ = ["Recounted", "features_of", "recount", "score_changes"]
 
 _KEY = "event_date, tenant, model, version"
 _DAY = ("event_date", "tenant", "model", "version")
@@ -338,12 +338,18 @@ def _count_features(store, engine, part) -> pd.DataFrame:
         bins = store._bins(model, version) if keys else {}
         paths = [file.path for key in keys for file in part.days[key]]
         for group, types in of_one_type(store.con, store.root, paths) if bins else ():
-            of_group = _features_of(store, engine, group, types, bins)
+            of_group = features_of(store, engine, group, types, bins)
             counted.append(of_group.assign(model=model, version=version))
     return pd.concat(counted) if counted else pd.DataFrame()
 
 
-def _features_of(store, engine, group, types, bins) -> pd.DataFrame:
+def features_of(
+    store: Store,
+    engine: Engine,
+    group: Sequence[str],
+    types: Mapping[str, str],
+    bins: Mapping[str, Mapping],
+) -> pd.DataFrame:
     "Features of files that store them alike: event_date, tenant, batch_id, feature, bin, n."
     stored = [feature for feature in bins if feature in types]
     names = {f"f{i}": feature for i, feature in enumerate(stored)}
