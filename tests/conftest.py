@@ -23,6 +23,7 @@ from aiops_wb.log.ingest import ingest
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.render import engine
+from bench import servers
 
 MODEL = "late"
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
@@ -209,6 +210,13 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path):
     return Bench(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def sail():
+    "The address of a server of Spark Connect."
+    with servers.sail() as url:
+        yield url
 
 
 LONG_FILES = ("test_stops.py", "test_project.py", "test_terminals.py", "test_daily.py")

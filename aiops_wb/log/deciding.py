@@ -243,9 +243,10 @@ def _decisions(source, standing, unchanged, with_scopes, plans):
 
 _DIGITS = "0123456789abcdef"
 _HEX = " + ".join(
-    f"(INSTR('{_DIGITS}', SUBSTR(drawn, {at}, 1)) - 1) * {16 ** (8 - at)}" for at in range(1, 9)
+    f"CAST(INSTR('{_DIGITS}', SUBSTR(drawn, {at}, 1)) - 1 AS BIGINT) * {16 ** (8 - at)}"
+    for at in range(1, 9)
 )
-_ELSEWHERE = _MADE | _explored(f"({_HEX}) * {MILLION} < millionths * {2**32}")
+_ELSEWHERE = _MADE | _explored(f"({_HEX}) * {MILLION} < CAST(millionths AS BIGINT) * {2**32}")
 "What follows from what stood, in SQL that any engine speaks."
 _BESIDE = ("low", "medium", "critical", "named", "ticket", "until")
 
