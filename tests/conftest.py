@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attached
 import numpy as np
+import objects
 import pandas as pd
 import pytest
 from hypothesis import settings
@@ -213,8 +214,19 @@ def bench(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def sail():
-    "The address of a server of Spark Connect."
+def object_store():
+    "Name of a bucket -> the folder that holds its objects."
+    with objects.served() as (url, buckets), pytest.MonkeyPatch.context() as patch:
+        for name, value in {"ENDPOINT": url, "ALLOW_HTTP": "true", "REGION": "here"}.items():
+            patch.setenv(f"AWS_{name}", value)
+        for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+            patch.setenv(f"AWS_{name}", "anybody")
+        yield buckets
+
+
+@pytest.fixture(scope="session")
+def sail(object_store):
+    "The address of a server of Spark Connect, which reaches the object store."
     with servers.sail() as url:
         yield url
 

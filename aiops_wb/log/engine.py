@@ -5,7 +5,7 @@ over small tables of the catalog, and hands back counts: they become a table bes
 everything above them is the same whoever counted. Rows that are asked for it writes itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -15,7 +15,7 @@ from .duck import identifier, literal, parquet, schemas, spelt, target
 from .features import stored_types
 from .schema import EMPTY
 
-__all__ = ["HELD", "DuckEngine", "Engine", "Query", "Rows", "of_one_type"]
+__all__ = ["HELD", "DuckEngine", "Engine", "Query", "Rows", "of_one_type", "together"]
 
 HELD = 50_000
 "Rows that a thread holds before it hands them to files: DuckDB's 524,288 are GB of memory."
@@ -51,6 +51,7 @@ class Engine(Protocol):
 
     name: str
     together: int  # rows that are counted in one query
+    elsewhere: bool  # files are read from another place than the data folder
 
     def count(self, con: duckdb.DuckDBPyConnection, into: str, query: Query) -> None:
         "Ask, and keep the answer as a temporary table of the catalog's connection."
@@ -58,6 +59,9 @@ class Engine(Protocol):
     def write(self, con: duckdb.DuckDBPyConnection, folder: str, query: Query, by: str) -> None:
         """Ask, and write the answer as Parquet below a new folder of the data folder: into a folder
         `by=VALUE` for each value of a column, which the files do not hold."""
+
+    def features(self, path: str) -> dict[str, str]:
+        "The features that a file stores and their types, as DuckDB calls them."
 
     def close(self) -> None:
         "End what was begun for it."
@@ -68,6 +72,7 @@ class DuckEngine:
 
     name = "duckdb"
     together = 2_000_000
+    elsewhere = False
 
     def __init__(self, root: str | Path, zone: str) -> None:
         self.root, self.zone = Path(root), zone
@@ -110,6 +115,11 @@ class DuckEngine:
             found = f"(SELECT * FROM {found} UNION ALL BY NAME {EMPTY[rows.kind]})"
         return f"SELECT {', '.join([*rows.columns, *features])} FROM {found}"
 
+    def features(self, path: str) -> dict[str, str]:
+        "The features that a file stores and their types."
+        with duckdb.connect() as con:
+            return stored_types(con, parquet([self.root / path]))
+
     def close(self) -> None:
         "Nothing was begun."
 
@@ -128,9 +138,16 @@ def of_one_type(
     stored, alike = dict(told), {}
     for path in paths:
         alike.setdefault(stored.get(spelt(root / path)), []).append(path)
+    return together(alike.values(), lambda path: stored_types(con, parquet([root / path])))
+
+
+def together(
+    alike: Iterable[list[str]], types_of: Callable[[str], dict[str, str]]
+) -> list[tuple[list[str], dict[str, str]]]:
+    "The same of files that are known to be alike in lists: of each list one file is asked."
     groups = []
-    for _, some in alike.items():
-        types = stored_types(con, parquet([root / some[0]]))
+    for some in alike:
+        types = types_of(some[0])
         for files, known in groups:
             if types and known and all(known.get(f, t) == t for f, t in types.items()):
                 files += some

@@ -145,6 +145,12 @@ def register(
     `dry_run`: look at everything and change nothing. StoreError, and nothing is changed, where
     something is wrong.
     """
+    if engine.elsewhere:
+        raise StoreError(
+            "files are registered by an engine that reads and writes in the data folder, and "
+            "spark_data names another place: set it to what that folder is there, or count by "
+            "duckdb."
+        )
     known = store.ingested("predictions")
     files = tuple({f.identity: f for f in delivery.files if f.identity not in known}.values())
     if not files:

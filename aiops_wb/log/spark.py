@@ -50,6 +50,7 @@ PORT = 15002
 "Where a Spark Connect server listens unless its address says otherwise."
 SECONDS = 10.0
 "In which a server has to take a connection."
+_ELSEWHERE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://")
 _PATTERN = re.compile(r"[*?{}\[\]\\]")
 _TYPES = {
     "VARCHAR": "string",
@@ -67,8 +68,13 @@ _COLUMNS = {
 "What is read of the log's files, as Spark calls the types."
 
 
+_CALLED = {"string": "varchar", "int": "integer"}
+"Types that DuckDB calls otherwise."
+
+
 class SparkEngine:
-    "A Spark Connect server that sees the folder of the log as `base`; a day is one of `zone`."
+    """A Spark Connect server that sees the folder of the log, or a copy of it on a store that the
+    server reaches (`s3://bucket/log`), as `base`; a day is one of `zone`."""
 
     name = "spark"
     together = 20_000_000
@@ -80,6 +86,7 @@ class SparkEngine:
                 f"{self.base} cannot be read by Spark: {found[0]!r} in a path stands for other "
                 "characters there; rename the folder."
             )
+        self.elsewhere = bool(_ELSEWHERE.match(self.base))
         self.where = _require_answer(url)
         self._session = self._asked(lambda: SparkSession.builder.remote(url).create())
         self._asked(lambda: self._session.conf.set("spark.sql.session.timeZone", zone))
@@ -101,6 +108,16 @@ class SparkEngine:
         asked = self._asked(lambda: self._session.sql(query.sql()))
         place = f"{self.base}/{folder}"
         self._asked(lambda: asked.write.partitionBy(by).parquet(place))
+
+    def features(self, path: str) -> dict[str, str]:
+        "The features that a file stores and their types, as the server reads its end."
+        place = self._place(path)
+        schema = self._asked(lambda: self._session.read.parquet(place).schema)
+        if "features" not in schema.fieldNames():
+            return {}
+        told = {f.name: f.dataType.simpleString() for f in schema["features"].dataType.fields}
+        names = {name: kind.partition("(")[0] for name, kind in told.items()}
+        return {name: _CALLED.get(kind, kind) for name, kind in names.items()}
 
     def close(self) -> None:
         "End the session."

@@ -207,6 +207,33 @@ def test_each_reduction_is_the_same_on_spark_as_of_two_batches(nights, sail, bat
                 assert found[0] == found[1] and len(found[0]) >= 30
 
 
+def test_spark_counts_files_that_lie_on_an_object_store_alone(nights, tmp_path, sail, object_store):
+    "No byte of them is here: which are alike the catalog knows, their types tells the server."
+    bench = nights.copy_to(tmp_path / "here")
+    bench.publish()
+    (tmp_path / "there").mkdir()
+    (bench.data / "log").rename(tmp_path / "there" / "log")
+    object_store["fraud"] = tmp_path / "there"
+    where = "spark", bench.data, "America/New_York", sail
+    with bench.store() as store:
+        held = emptied(store)
+        with open_engine(*where, "s3://fraud") as engine:
+            assert engine.elsewhere
+            with open_engine("duckdb", tmp_path / "there", "UTC") as duck:
+                paths = [file.path for file in store.day_files(model="m", version="v1")]
+                told = [engine.features(path) for path in paths]
+                assert told == list(map(duck.features, paths)) and len(told) > 4
+            found = recount(store, engine, *ALWAYS)
+        assert found.rows == 420 and not found.left
+        for table, before in held.items():
+            assert_frame_equal(cells(store, table), before, check_dtype=False)
+        assert store.damage()  # here they are missing all the same
+        first = next(file for file in store.day_files() if file.kind == "predictions")
+        (tmp_path / "there" / first.path).unlink()
+        with open_engine(*where, "s3://fraud") as engine, pytest.raises(StoreError, match="Spark"):
+            recount(store, engine, *ALWAYS)
+
+
 def test_a_server_that_reads_other_rows_changes_nothing(nights, tmp_path, sail):
     "It sees another folder under the path: an older copy of the log."
     bench = nights.copy_to(tmp_path / "one")
