@@ -17,7 +17,7 @@ from aiops_wb.log.duck import statements
 from aiops_wb.log.engine import Query, Rows, of_one_type
 from aiops_wb.log.engines import open_engine
 from aiops_wb.log.errors import StoreError
-from aiops_wb.log.from_rows import recount
+from aiops_wb.log.from_rows import recount, were_run
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.stats.points import Grid
@@ -175,6 +175,15 @@ def test_spark_adds_what_is_missing_and_nothing_else(nights, tmp_path, sail):
             found = recount(store, engine, day, day, ["m"])
         assert found.changed["score_counts"] == n > 20 and found.dates == {day}
         assert_frame_equal(cells(store, "score_counts"), before)
+        # who was stopped before the day was run finds it again, until it was
+        with by("duckdb", store) as engine:
+            again = recount(store, engine, day, day, ["m"])
+            assert not any(again.changed.values()) and again.dates == {day}
+            assert not recount(store, engine, day, day, ["z"]).dates
+            were_run(store, [day], ["z"])
+            assert recount(store, engine, *ALWAYS).dates == {day}
+            were_run(store, [day])
+            assert not recount(store, engine, day, day).dates
 
 
 def files_until(store, kind, batch):
