@@ -177,6 +177,10 @@ _HIGH = (
 )
 _CERTAIN = "points >= ticket AND (until IS NULL OR predicted_at <= until)"
 _ROUTE = f"CASE WHEN NOT {_HIGH} THEN 'monitor' WHEN {_CERTAIN} THEN 'ticket' ELSE 'alert' END"
+_STARTS = ", ".join(
+    f"CAST({start} AS STRING)"
+    for start in ("high + low", "high + medium", "high", "high + critical")
+)
 _MADE = {
     "calibration_id": "coalesce(calibration_id, stands)",
     "risk_level": f"coalesce(risk_level, {_LEVEL})",
@@ -184,7 +188,7 @@ _MADE = {
     "automated": f"NOT {_HIGH} OR coalesce({_CERTAIN}, false)",
     # of a level that was named elsewhere no ladder is known; rows of one need not make its name
     "ladder": "CASE WHEN risk_level IS NOT NULL THEN ladder WHEN high = usual THEN named "
-    "ELSE concat_ws('/', high + low, high + medium, high, high + critical) END",
+    f"ELSE concat_ws('/', {_STARTS}) END",
 }
 
 

@@ -305,12 +305,14 @@ def _left_out(work) -> tuple[int, int]:
             f"{n:,} of {work.rows:,} rows cannot be taken in, such as: {shown(reason)}. What is "
             "logged is never changed: give them new ids, or leave them out. Nothing was registered."
         )
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE left_out AS
-        SELECT prediction_id FROM {work.source} SEMI JOIN rejects USING (filename, file_row_number)
-        WHERE EXISTS (FROM rejects)"""
-    )
+    con.execute("CREATE OR REPLACE TEMP TABLE left_out (prediction_id VARCHAR)")
+    if store._value("SELECT count(*) FROM rejects"):  # else no row is looked at for it
+        con.execute(
+            f"""
+            INSERT INTO left_out
+            SELECT prediction_id FROM {work.source}
+            SEMI JOIN rejects USING (filename, file_row_number)"""
+        )
     return store._value("SELECT count(*) FROM left_out") - forgotten, forgotten
 
 
@@ -353,7 +355,8 @@ def _commit(work, now, who, types, cuts, rows, duplicates) -> _Done:
             f"{work.engine.name} wrote {n:,} rows of {rows:,}, so nothing was registered."
         )
     keyed = files.path[files.min_key.notna()]
-    told, _ = store.find_told(keyed) if len(keyed) else (0, [])
+    of_events = len(keyed) and store.keyed_files("outcomes")
+    told, _ = store.find_told(keyed) if of_events else (0, [])
     logged = len(files)
     if told:
         files = pd.concat([files, write_told(store, batch)], ignore_index=True)
