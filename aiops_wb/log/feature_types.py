@@ -17,7 +17,7 @@ from .numbers import spelling_of
 from .store import Store
 from .values import infer, typed, wider
 
-__all__ = ["FeatureTypes"]
+__all__ = ["FeatureTypes", "take_as_stored"]
 
 _POSSIBLE = (
     "predicted_at BETWEEN TIMESTAMPTZ '1900-01-01 00:00Z' AND TIMESTAMPTZ '2200-01-01 00:00Z'"
@@ -138,16 +138,6 @@ class FeatureTypes:
         reread = {f for _, f, state in known if not state.holds(stored[f])}
         self._see_stored(source, [k for k in known if k[1] not in reread], stored)
         return self._rewritten(delivered, stored, sorted(reread), folder) if reread else delivered
-
-    def take_as_stored(self, model: str, stored: Mapping[str, str]) -> dict[str, str]:
-        """Take features of a model for what files store them as; feature -> its kind, of those
-        that it does not fit, which are as they were."""
-        known = {feature: self._of(model, feature) for feature in stored}
-        wrong = {f: s.kind for f, s in known.items() if not s.takes(stored[f])}
-        for feature in known.keys() - wrong:
-            if stored[feature] != "null":
-                known[feature].see(_kind_stored(stored[feature]), {})
-        return wrong
 
     def told(self) -> list[str]:
         "What changed and somebody should know, once."
@@ -296,6 +286,17 @@ class FeatureTypes:
         kind, fixed = state.kind, state.fixed
         self.store._add_feature(now, who, model, feature, kind, fixed, seen, batch)
         state.stored = (kind, fixed)
+
+
+def take_as_stored(types: FeatureTypes, model: str, stored: Mapping[str, str]) -> dict[str, str]:
+    """Take features of a model for what files store them as; feature -> its kind, of those that it
+    does not fit, which are as they were."""
+    known = {feature: types._of(model, feature) for feature in stored}
+    wrong = {f: s.kind for f, s in known.items() if not s.takes(stored[f])}
+    for feature in known.keys() - wrong:
+        if stored[feature] != "null":
+            known[feature].see(_kind_stored(stored[feature]), {})
+    return wrong
 
 
 def _kind_stored(physical):

@@ -137,18 +137,21 @@ def described(
 def _shapes(con, files):
     "File -> a digest of its columns."
     places = {spelt(file.path): file for file in files}
-    for some in (list(places), *([place] for place in places)):
+    try:
+        rows = con.execute(shapes(places, closely=False)).fetchall()
+    except duckdb.Error as error:
+        raise StoreError(_unreadable(con, places) or str(error).splitlines()[0]) from None
+    return {places[place]: shape for place, shape in rows}
+
+
+def _unreadable(con, places):
+    "The first file that cannot be read alone, and why."
+    for place, file in places.items():
         try:
-            rows = con.execute(shapes(some, closely=False)).fetchall()
+            con.execute(shapes([place])).fetchall()
         except duckdb.Error as error:
-            if len(some) == 1 and len(places) > 0:
-                said = str(error).splitlines()[0]
-                name = places[some[0]].name
-                raise StoreError(f"{name} cannot be read as Parquet: {said}") from None
-            continue
-        if len(some) == len(places):
-            return {places[place]: shape for place, shape in rows}
-    return {}
+            return f"{file.name} cannot be read as Parquet: {str(error).splitlines()[0]}"
+    return None
 
 
 def _require_columns(file, types):

@@ -30,7 +30,7 @@ from .duck import footers, literal, parquet, spelt, statements
 from .durable import fsync
 from .engine import Engine, Query, Rows, of_one_type
 from .errors import StoreError
-from .feature_types import FeatureTypes
+from .feature_types import FeatureTypes, take_as_stored
 from .from_rows import features_of
 from .ingest import match_waiting
 from .landing import Delivery, Landed, Shape, described, remove
@@ -77,6 +77,8 @@ class Registered:
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
+        if not self.files:
+            return f"{shown(self.name)}: there is no file of rows in it"
         if self.state == "already":
             return f"{shown(self.name)}: its {self.files:,} files are in the log already"
         does = "is in the log" if self.state == "registered" else "can be registered"
@@ -154,7 +156,7 @@ def register(
     known = store.ingested("predictions")
     files = tuple({f.identity: f for f in delivery.files if f.identity not in known}.values())
     if not files:
-        if not dry_run:
+        if delivery.files and not dry_run:
             remove(delivery)
         return Registered(delivery.name, "already", len(delivery.files))
     try:
@@ -268,7 +270,7 @@ def _kinds(work) -> FeatureTypes:
     for number, shape in enumerate(work.shapes):
         models = "SELECT DISTINCT model FROM landed_groups WHERE shape = $shape ORDER BY model"
         for model in work.store._column(models, {"shape": number}):
-            for feature, kind in types.take_as_stored(model, shape.features).items():
+            for feature, kind in take_as_stored(types, model, shape.features).items():
                 raise StoreError(
                     f"{shown(feature)} of {shown(model)} is stored as {shape.features[feature]} in "
                     f"{shape.files[0].name}"

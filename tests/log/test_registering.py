@@ -332,4 +332,7 @@ def test_the_command_says_what_came_of_it_and_is_done_once(small, tmp_path, caps
     code, said = told_by(capsys, bench, "register-files", "other", "--new")
     assert code == 1 and "cannot be taken in" in said.err  # these ids are those of another version
     shutil.rmtree(place.with_name("other"))
+    place.mkdir()  # a job is about to write into it
+    assert "no file of rows in it" in told_by(capsys, bench, "register-files")[1].out
+    place.rmdir()
     assert "nothing waits in" in told_by(capsys, bench, "register-files")[1].out
