@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import MODEL, Bench, events
 from pandas.testing import assert_frame_equal
-from test_as_of import EARLIER, LATER, QUESTIONS, ask, certain, logged, registered
+from test_as_of import EARLIER, LATER, QUESTIONS, ask, certain, registered
 from test_from_rows import TABLES, cells
 
 from aiops_wb.cli import main
@@ -84,7 +84,6 @@ def before(tmp_path_factory):
     bench = Bench(tmp_path_factory.mktemp("before"))
     with bench.store("America/New_York") as store:
         registered(store)
-        logged(bench, store, EARLIER, 0)
         decided(store)
         store.add_forgotten(NOW, [Forgotten("entity", "gone", until=NOW)])
         some, more = waiting(Bench(bench.root / "scratch"))
@@ -319,20 +318,16 @@ def test_the_command_says_what_came_of_it_and_is_done_once(small, tmp_path, caps
     told = json.loads(said.out)
     assert code == 1 and told["deliveries"][0]["rows"] == 6 and "v8" in told["refused"]["other"]
     assert told["deliveries"][0]["state"] == "checked" and place.exists()
-    code, said = told_by(capsys, bench, "register-files", "job")
-    assert code == 0 and "job is in the log: 6 rows of 1 days, as batch 2 in 1 files" in said.out
-    assert not place.exists()
-    written(place, source=source)  # the same rows in another file, and the same file once more
-    assert told_by(capsys, bench, "register-files", "job")[0] == 0
-    written(place, source=source)
-    code, said = told_by(capsys, bench, "register-files", "job")
-    assert code == 0 and "its 1 files are in the log already" in said.out and not place.exists()
-    code, said = told_by(capsys, bench, "register-files", "other")
-    assert code == 1 and "late v8 is not known" in said.err
-    code, said = told_by(capsys, bench, "register-files", "other", "--new")
-    assert code == 1 and "cannot be taken in" in said.err  # these ids are those of another version
+    code, said = told_by(capsys, bench, "register-files")
+    assert code == 1 and "job is in the log: 6 rows of 1 days, as batch 2 in 1 files" in said.out
+    assert "other was refused: late v8 is not known" in said.out and not place.exists()
+    written(place, source=source)  # once more, and a folder that a job is about to write into
     shutil.rmtree(place.with_name("other"))
-    place.mkdir()  # a job is about to write into it
-    assert "no file of rows in it" in told_by(capsys, bench, "register-files")[1].out
-    place.rmdir()
+    place.with_name("next").mkdir()
+    code, said = told_by(capsys, bench, "register-files")
+    assert code == 0 and "job: its 1 files are in the log already" in said.out
+    assert "next: there is no file of rows in it" in said.out and not place.exists()
+    place.with_name("next").rmdir()
     assert "nothing waits in" in told_by(capsys, bench, "register-files")[1].out
+    code, said = told_by(capsys, bench, "register-files", "nowhere")
+    assert code == 1 and "nowhere is no delivery" in said.err
