@@ -325,12 +325,13 @@ class MessageSettings(BaseSettings):
 class _Engines(BaseSettings):
     "Settings of what counts rows, where it is asked to."
 
-    # what counts rows anew (backfill --recount): duckdb, in this process; spark, any server of
-    # Spark Connect that sees the folder of the log
+    # what counts rows anew (backfill --recount) and registers files of a job: duckdb, in this
+    # process; spark, any server of Spark Connect that sees the folder of the log
     count_engine: Literal["duckdb", "spark"] = "duckdb"
     # its address, such as sc://host:15002
     spark_url: Address | None = None
-    # what the data folder is to that server, where it is not the same path: file:///mnt/log, say
+    # what the data folder is to that server, where it is not the same path: file:///mnt/log, or a
+    # store with a copy of the day files: s3://bucket/log
     spark_data: Annotated[str, Field(min_length=1)] | None = None
 
     @field_validator("spark_url")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attached
 import numpy as np
+import objects
 import pandas as pd
 import pytest
 from hypothesis import settings
@@ -23,6 +24,7 @@ from aiops_wb.log.ingest import ingest
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.render import engine
+from bench import servers
 
 MODEL = "late"
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
@@ -209,6 +211,24 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path):
     return Bench(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def object_store():
+    "Name of a bucket -> the folder that holds its objects."
+    with objects.served() as (url, buckets), pytest.MonkeyPatch.context() as patch:
+        for name, value in {"ENDPOINT": url, "ALLOW_HTTP": "true", "REGION": "here"}.items():
+            patch.setenv(f"AWS_{name}", value)
+        for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+            patch.setenv(f"AWS_{name}", "anybody")
+        yield buckets
+
+
+@pytest.fixture(scope="session")
+def sail(object_store):
+    "The address of a server of Spark Connect, which reaches the object store."
+    with servers.sail() as url:
+        yield url
 
 
 LONG_FILES = ("test_stops.py", "test_project.py", "test_terminals.py", "test_daily.py")

@@ -28,6 +28,7 @@ from importlib import import_module
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 from conftest import MODEL, Bench, events
 
 from aiops_wb.cli import call as calls
@@ -105,6 +106,28 @@ def in_pieces(bench):
         bench.label(frame[:hour], label=1 - frame.label[:hour])
         bench.ingest(NOW - timedelta(hours=5 - hour))
     bench.publish()
+
+
+def landed(bench):
+    "Files that a job wrote, in two deliveries, one of which holds something that is logged."
+    in_pieces(bench)
+    for version, name in (("v1", "one"), ("v2", "two")):
+        frame = events(days=2, per_day=12, start=date(2026, 3, 17), seed=9, version=f"n{version}")
+        known = events(days=2, per_day=12, start=date(2026, 3, 17)).head(2)
+        bench.log(frame if version == "v2" else pd.concat([frame, known]), version=version)
+        place = bench.data / "landing" / name / "predictions"
+        place.mkdir(parents=True)
+        for path in (bench.data / "spool" / "predictions").glob("*.parquet"):
+            path.rename(place / path.name)
+
+
+def miscounted(bench):
+    "A log of whose counts some are lost, in two batches."
+    in_pieces(bench)
+    with bench.store() as store:
+        store.con.execute("DELETE FROM score_counts WHERE points < 0 AND batch_id IN (1, 4)")
+        store.con.execute("DELETE FROM hour_counts WHERE batch_id = 3")
+        store.publish()
 
 
 def with_older_catalog(bench):
@@ -421,6 +444,12 @@ COMMANDS = {
         ("retention", "--days", "2", "--why", "as agreed"), with_somebody, TO_FILE
     ),
     "compact": Command(("compact", "--before", "2026-03-20"), in_pieces),
+    "register": Command(("register-files", "--new"), landed),
+    "recount": Command(
+        ("backfill", "--recount", "--from", "2026-03-17", "--to", "2026-03-18")
+        + ("--reports", "none"),
+        miscounted,
+    ),
     "daily": Command(("daily", "--reports", "none"), logged, TO_FILE),
     "promises": Command(("daily", "--reports", "none"), with_promises),
     "followed": Command(("daily", "--reports", "none"), with_challenger),

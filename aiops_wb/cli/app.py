@@ -25,6 +25,10 @@ __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS = {
     "ingest": ("ingest", "take the spool, or a file of your own, into the log"),
+    "register-files": (
+        "register_files",
+        "make day files that a job of yours wrote, such as one of Spark, files of the log",
+    ),
     "history": ("history", "bring in the past of a model as it was known"),
     "daily": ("daily", "run one day, or every day that is due, for one model or all"),
     "schedule": ("schedule", "let the morning begin by itself: a timer of systemd, a line of cron"),

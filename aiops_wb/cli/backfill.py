@@ -7,7 +7,7 @@ import typer
 
 from ..log.engines import open_engine
 from ..log.errors import StoreError
-from ..log.from_rows import Recounted, recount
+from ..log.from_rows import Recounted, recount, were_run
 from .arguments import AsOf, FirstDay, LastDay, Models, Reports
 from .call import Call, alone, command
 from .daily import run_days
@@ -50,7 +50,11 @@ def backfill(
         days = [day for day in days if day in found.dates]
         if not days:
             return 0
-    return run_days(call, days, models, as_of, reports)
+    code = run_days(call, days, models, as_of, reports)
+    if (again or engine) and code == 0 and as_of is None:
+        with call.writing() as store:
+            were_run(store, days, models or ())
+    return code
 
 
 def _recount(call, name, start, end, models) -> Recounted:

@@ -174,6 +174,7 @@ class BatchWrites(
         touched: Iterable[tuple] = (),
         outcome_columns: Iterable[tuple] = (),
         also: Callable[[int], None] = lambda batch: None,
+        count: Callable[[int, pd.DataFrame], None] | None = None,
     ) -> int:
         """Record one ingested batch and recount the days it touched, in one transaction; returns
         the batch id.
@@ -182,7 +183,8 @@ class BatchWrites(
         max_id, min_key, max_key, sha256; among predictions those of labels that were told of their
         events before. touched: (event_date, tenant, model, version) whose labels changed.
         segments: (id, kind, name, bytes, state, detail). outcome_columns: (model, column, what it
-        was mapped as). also: called with the batch id in the same transaction.
+        was mapped as). also: called with the batch id in the same transaction. count: counts the
+        new predictions (batch id, files) in the place of this process.
         Known-at times never run backwards.
         """
         batch, keys = self.known_batch() + 1, set(touched)
@@ -196,20 +198,27 @@ class BatchWrites(
                 self._insert("data_files", files.assign(batch_id=batch))
             new = files[files.kind == "predictions"] if kind == "predictions" else _NO_FILES
             keys.update(zip(new.event_date, new.tenant, new.model, new.version))
-            if len(new):
-                self._count_new(batch, new)
-            blocked = self.blocked(keys)
-            with self.one_thread():
-                if len(new):
-                    self.count_hours(batch, new)
-                    self._count_alone(batch, blocked)
-                self._recount_days(batch, keys - blocked)
-                self.count_arrivals(batch, keys - blocked)
+            self._count_batch(batch, new, keys, count)
             self.add_outcome_columns(batch, now, owner, outcome_columns)
             also(batch)
         told = "batch %d of %s: %d loaded, %d duplicates, %d conflicts, %d quarantined"
         logger.info(told, batch, kind, *numbers)
         return batch
+
+    def _count_batch(self, batch, new, keys, count):
+        "What new predictions, and labels of days of these `keys`, change in the counts."
+        if count is not None:
+            count(batch, new)
+        elif len(new):
+            self._count_new(batch, new)
+        blocked = self.blocked(keys)
+        with self.one_thread():
+            if count is None and len(new):
+                self.count_hours(batch, new)
+                self._count_alone(batch, blocked)
+            if count is None:
+                self._recount_days(batch, keys - blocked)
+            self.count_arrivals(batch, keys - blocked)
 
     def set_sums(self, paths: Sequence[str], sums: Sequence[str]) -> None:
         "Keep the SHA-256 of day files, by their paths."

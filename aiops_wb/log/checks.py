@@ -1,7 +1,9 @@
 """Which rows of a batch are not loaded: impossible ones, repeated ones, conflicts."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 import pandas as pd
 
@@ -15,6 +17,7 @@ from .event_checks import find_events, mark_known, of_events, reject_by_row
 from .feature_schema import UNREADABLE
 from .features import stored_types
 from .forgotten import FORGOTTEN
+from .gone import DayFile
 from .quarantine import NO_ROWS
 from .reading import shown
 from .spelling import spellings
@@ -24,6 +27,9 @@ from .values import content_sql
 __all__ = [
     "Held",
     "as_delivered",
+    "overlapping_files",
+    "reject_repeated",
+    "reject_unknown",
     "reject_predictions",
     "reject_outcomes",
     "reject_future",
@@ -90,7 +96,9 @@ _IMPOSSIBLE_OUTCOME = f"""CASE
     END"""
 
 
-def _overlapping(store, kind, source, condition="true"):
+def overlapping_files(
+    store: Store, kind: str, source: str, condition: str = "true"
+) -> list[DayFile]:
     """The log's files whose range of ids meets that of a segment of a source: a segment's ids lie
     closer together than those of all."""
     found = store._files_where(
@@ -115,7 +123,7 @@ class Held(StoreError):
     "Whether rows are new is not known, because a day file is gone: they wait."
 
 
-def _reject_unknown(store, source, gone):
+def reject_unknown(store: Store, source: str, gone: Mapping[DayFile, str | None]) -> None:
     """Rows that may stand in a day file that is gone, by their day and the range of its ids: Held,
     and of a loss that is recorded they are rejected, so that nothing is counted twice."""
     day = f"CAST(predicted_at AT TIME ZONE {literal(store.timezone)} AS DATE)"
@@ -157,9 +165,9 @@ def reject_predictions(store: Store, source: str) -> None:
         GROUP BY prediction_id
         HAVING count(*) > 1"""
     )
-    files = _overlapping(store, "predictions", source)
+    files = overlapping_files(store, "predictions", source)
     gone = store.gone(files)
-    _reject_unknown(store, source, gone)
+    reject_unknown(store, source, gone)
     stored = [store.root / file.path for file in files if file not in gone]
     if stored:
         con.execute(
@@ -168,7 +176,7 @@ def reject_predictions(store: Store, source: str) -> None:
             WHERE prediction_id IN (SELECT prediction_id FROM {source})"""
         )
     if con.execute("SELECT count(*) FROM suspects").fetchall()[0][0]:
-        _reject_repeated(con, source, stored)
+        reject_repeated(con, source, stored)
 
 
 def _reject_other_grids(con, source):
@@ -200,8 +208,9 @@ def _reject_other_grids(con, source):
     )
 
 
-def _reject_repeated(con, source, stored):
-    "Of the rows with one id the first stays; the others are duplicates, or conflicts with it."
+def reject_repeated(con, source: str, stored: Sequence[Path]) -> None:
+    """Of the rows with one id (of those in the table `suspects`) the first stays, which is that of
+    the log's files `stored`; the others are duplicates, or conflicts with it."""
     before = ""
     if stored:
         before = f"""
@@ -281,7 +290,7 @@ def reject_outcomes(store: Store, source: str, model: str | None = None) -> bool
                   ON p.prediction_id = coalesce(spelt.meant, s.prediction_id) {beside})"""
     )
     days = {day for (day,) in con.execute("SELECT DISTINCT event_date FROM resolved").fetchall()}
-    known = _there(store, _overlapping(store, "outcomes", "resolved", "reason IS NULL"))
+    known = _there(store, overlapping_files(store, "outcomes", "resolved", "reason IS NULL"))
     paths = [path for path, day in known if day is None or day in days]
     if by_event:
         mark_known(store, paths)
@@ -372,7 +381,7 @@ def _find_predictions(store):
             tenant VARCHAR, model VARCHAR, version VARCHAR)"""
     )
     hinted = {day for (day,) in con.execute("SELECT DISTINCT hint FROM staged").fetchall()}
-    files = _there(store, _overlapping(store, "predictions", "staged", "reason IS NULL"))
+    files = _there(store, overlapping_files(store, "predictions", "staged", "reason IS NULL"))
     for near in (True, False):
         paths = [path for path, day in files if (day in hinted) == near]
         if paths and _unresolved(con):  # to open every file of the log for nothing costs most
@@ -399,7 +408,7 @@ def _find_spelt(store):
         CREATE OR REPLACE TEMP TABLE spellings AS
         SELECT *, 'all' AS filename FROM ({spellings(unresolved)})"""
     )
-    files = _there(store, _overlapping(store, "predictions", "spellings"))
+    files = _there(store, overlapping_files(store, "predictions", "spellings"))
     if not files:
         return
     con.execute(

@@ -11,12 +11,13 @@ from .columns import PREDICTION
 from .deciding import Named, decided, named
 from .duck import identifier, literal, parquet, target
 from .durable import fsync
+from .engine import HELD
 from .store import Store
 from .sums import sha256_of
 
-__all__ = ["write_day_files", "write_told"]
+__all__ = ["FILE", "move_into_log", "write_day_files", "write_told"]
 
-_FILE = (
+FILE = (
     "kind",
     "path",
     "event_date",
@@ -33,6 +34,7 @@ _FILE = (
     "max_key",
     "sha256",
 )
+"What is told of a day file when its batch is committed."
 
 
 def write_day_files(
@@ -94,7 +96,7 @@ def _safe(store, tmp, files):
     for folder in {(store.root / file[1]).parent for file in files}:
         fsync(folder)
     shutil.rmtree(tmp, ignore_errors=True)
-    return pd.DataFrame(files, columns=list(_FILE)).astype(object)
+    return pd.DataFrame(files, columns=list(FILE)).astype(object)
 
 
 _NOT_REJECTED = "ANTI JOIN rejects USING (filename, file_row_number)"
@@ -156,14 +158,10 @@ class _Written(NamedTuple):
     keys: dict
 
 
-_HELD = 50_000
-"Rows that a thread holds before it hands them to the files: DuckDB's 524,288 are GB of memory."
-
-
 def _write(con, rows, by, folder, same):
     "Write rows (SQL) into a folder, a file for each partition."
     folder.mkdir(parents=True)
-    con.execute(f"SET partitioned_write_flush_threshold = {_HELD}")
+    con.execute(f"SET partitioned_write_flush_threshold = {HELD}")
     written = con.execute(
         f"""
         COPY ({rows})
@@ -183,11 +181,16 @@ def _day(written):
 def _place(folder, written, name):
     "Move a file to its final name, its content safe; returns the path, and the content's SHA-256."
     final = folder / f"event_date={_day(written) or 'unknown'}" / f"{name}.parquet"
+    return final, move_into_log(Path(written.path), final)
+
+
+def move_into_log(path: Path, final: Path) -> str:
+    "Give a file its final name, its content safe; returns the SHA-256 of that."
     final.parent.mkdir(parents=True, exist_ok=True)
-    fsync(written.path)
-    sha256 = sha256_of(written.path)
-    Path(written.path).rename(final)
-    return final, sha256
+    fsync(path)
+    sha256 = sha256_of(path)
+    path.rename(final)
+    return sha256
 
 
 def _described(store, kind, written, final):

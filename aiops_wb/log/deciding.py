@@ -18,7 +18,7 @@ from .duck import identifier, literal
 from .exploring import chances_sql, drawn_sql
 from .store import Store
 
-__all__ = ["DECIDED", "Named", "decided", "named"]
+__all__ = ["DECIDED", "Named", "decided", "decided_elsewhere", "named"]
 
 DECIDED = ("calibration_id", "risk_level", "route", "automated", "ladder", "propensity")
 "Columns of a prediction that are the decision, or say what it rests on."
@@ -177,6 +177,10 @@ _HIGH = (
 )
 _CERTAIN = "points >= ticket AND (until IS NULL OR predicted_at <= until)"
 _ROUTE = f"CASE WHEN NOT {_HIGH} THEN 'monitor' WHEN {_CERTAIN} THEN 'ticket' ELSE 'alert' END"
+_STARTS = ", ".join(
+    f"CAST({start} AS STRING)"
+    for start in ("high + low", "high + medium", "high", "high + critical")
+)
 _MADE = {
     "calibration_id": "coalesce(calibration_id, stands)",
     "risk_level": f"coalesce(risk_level, {_LEVEL})",
@@ -184,19 +188,23 @@ _MADE = {
     "automated": f"NOT {_HIGH} OR coalesce({_CERTAIN}, false)",
     # of a level that was named elsewhere no ladder is known; rows of one need not make its name
     "ladder": "CASE WHEN risk_level IS NOT NULL THEN ladder WHEN high = usual THEN named "
-    "ELSE concat_ws('/', high + low, high + medium, high, high + critical) END",
+    f"ELSE concat_ws('/', {_STARTS}) END",
 }
 
 
-_DRAWN = f"(NOT {_HIGH} AND propensity IS NULL AND {drawn_sql('millionths')})"
-_EXPLORED = {
-    "route": f"CASE WHEN {_DRAWN} THEN 'alert' ELSE {_ROUTE} END",
-    "automated": f"NOT coalesce({_DRAWN}, false) AND ({_MADE['automated']})",
-    # what came with a chance of its own was drawn, or not, by who says so
-    "propensity": f"coalesce(propensity, CASE WHEN millionths IS NULL THEN NULL WHEN {_HIGH} "
-    f"THEN 1 ELSE millionths / {MILLION}::DOUBLE END)",
-}
-"What is otherwise where events are looked at by chance."
+def _explored(chosen):
+    "What is otherwise where events are looked at by chance; `chosen`: which ones, as SQL."
+    drawn = f"(NOT {_HIGH} AND propensity IS NULL AND {chosen})"
+    return {
+        "route": f"CASE WHEN {drawn} THEN 'alert' ELSE {_ROUTE} END",
+        "automated": f"NOT coalesce({drawn}, false) AND ({_MADE['automated']})",
+        # what came with a chance of its own was drawn, or not, by who says so
+        "propensity": f"coalesce(propensity, CASE WHEN millionths IS NULL THEN NULL WHEN {_HIGH} "
+        f"THEN 1 ELSE millionths / CAST({MILLION} AS DOUBLE) END)",
+    }
+
+
+_EXPLORED = _explored(drawn_sql("millionths"))
 
 
 def _decisions(source, standing, unchanged, with_scopes, plans):
@@ -235,6 +243,66 @@ def _decisions(source, standing, unchanged, with_scopes, plans):
                      s.low, s.medium, s.critical, coalesce(s.high, s.usual) AS usual, s.named,
                      s.ticket, s.until, s.calibration_id AS stands, {millionths} AS millionths
               {joined})"""
+
+
+_DIGITS = "0123456789abcdef"
+_HEX = " + ".join(
+    f"CAST(INSTR('{_DIGITS}', SUBSTR(drawn, {at}, 1)) - 1 AS BIGINT) * {16 ** (8 - at)}"
+    for at in range(1, 9)
+)
+_ELSEWHERE = _MADE | _explored(f"({_HEX}) * {MILLION} < CAST(millionths AS BIGINT) * {2**32}")
+"What follows from what stood, in SQL that any engine speaks."
+_BESIDE = ("low", "medium", "critical", "named", "ticket", "until")
+
+
+def decided_elsewhere(
+    store: Store,
+    found: Sequence[Named],
+    columns: Sequence[str],
+    cuts: tuple[float, ...] = RISK_CUTS,
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The same for an engine: what it is told (relation -> SQL of the catalog), and the steps from
+    its relation `delivered`, which has these columns, to the one `decided`."""
+    plans: list[Exploration] = []
+    rows = [row for one in _undecided(found) for row in _standing(store, *one, cuts, plans)]
+    if all(row[_AT["usual"]] is None for row in rows):
+        by = "CASE WHEN route IS NOT NULL THEN 'service' END AS decided_by"
+        return {}, {"decided": f"SELECT {', '.join(columns)}, {by} FROM delivered"}
+    standing = f"""
+        SELECT *, lead(since) OVER (
+                   PARTITION BY model, version, tenant, site_id ORDER BY since) AS ends
+        FROM {_table(rows)}"""
+    made = _ELSEWHERE if plans else _MADE
+    values = [
+        f"CASE WHEN here THEN {made[c]} ELSE {c} END AS {c}" if c in made else c for c in columns
+    ]
+    by = """CASE WHEN here THEN 'workbench' WHEN route IS NOT NULL THEN 'service' END
+                AS decided_by"""
+    return {"standing": standing}, {
+        "beside": _beside_elsewhere(plans),
+        "decided": f"SELECT {', '.join([*values, by])} FROM beside",
+    }
+
+
+def _beside_elsewhere(plans):
+    "Delivered rows beside what stood at their time; a tenant's or a site's own goes before."
+    chances = " ".join(f"WHEN {at} THEN {chances_sql(plan, 'r.')}" for at, plan in enumerate(plans))
+    told = [f"s.{name}" for name in _BESIDE]
+    told += ["coalesce(s.high, s.usual) AS usual", "s.calibration_id AS stands"]
+    told += [f"CASE s.explores {chances} END AS millionths"] if plans else []
+    drawn = "substr(md5(concat('explore/', r.model, '/', r.prediction_id)), 1, 8) AS drawn"
+    told += [drawn] if plans else []
+    then = """{0}.model = r.model AND {0}.version = r.version AND {0}.since <= r.predicted_at
+            AND ({0}.ends IS NULL OR r.predicted_at < {0}.ends)"""
+    return f"""
+        SELECT r.*, r.route IS NULL AND s.usual IS NOT NULL AS here,
+               coalesce(u.high, t.high, s.high, r.threshold, s.usual) AS high, {", ".join(told)}
+        FROM delivered AS r
+        LEFT JOIN (SELECT * FROM standing WHERE tenant IS NULL) AS s ON {then.format("s")}
+        LEFT JOIN (SELECT * FROM standing WHERE tenant IS NOT NULL AND site_id IS NULL) AS t
+            ON {then.format("t")} AND t.tenant = r.tenant
+        LEFT JOIN (SELECT * FROM standing WHERE site_id IS NOT NULL) AS u
+            ON {then.format("u")} AND u.tenant = r.tenant AND u.site_id = r.site_id"""
 
 
 assert set(DECIDED) <= set(PREDICTION)

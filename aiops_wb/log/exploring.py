@@ -44,14 +44,15 @@ def exploration_of(told: str | None) -> Exploration | None:
     return Exploration(**known | steps)
 
 
-def chances_sql(of: Exploration) -> str:
-    "The chance of an event in millionths by its points, as SQL; missing on another grid."
+def chances_sql(of: Exploration, row: str = "") -> str:
+    """The chance of an event in millionths by its points, as SQL; missing on another grid. `row`:
+    what its columns are called by."""
     steps = " ".join(
-        f"WHEN points >= {start} THEN {chance}"
+        f"WHEN {row}points >= {start} THEN {chance}"
         for start, chance in zip(reversed(of.starts[1:]), reversed(of.millionths[1:]))
     )
     chance = f"CASE {steps} ELSE {of.millionths[0]} END" if steps else f"{of.millionths[0]}"
-    return f'CASE WHEN "grid" = {literal(of.grid)} THEN {chance} END'
+    return f"CASE WHEN {row}grid = {literal(of.grid)} THEN {chance} END"
 
 
 def drawn_sql(millionths: str) -> str:

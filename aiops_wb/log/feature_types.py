@@ -1,6 +1,7 @@
 """Features of delivered rows as what they are: the kinds of a model's features while files come
 in, and how each file is brought to them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from .numbers import spelling_of
 from .store import Store
 from .values import infer, typed, wider
 
-__all__ = ["FeatureTypes"]
+__all__ = ["FeatureTypes", "take_as_stored"]
 
 _POSSIBLE = (
     "predicted_at BETWEEN TIMESTAMPTZ '1900-01-01 00:00Z' AND TIMESTAMPTZ '2200-01-01 00:00Z'"
@@ -70,6 +71,11 @@ class _Feature:
             "text": physical == "varchar",
             "time": physical in NUMBERS and physical != "boolean",
         }[self.kind]
+
+    def takes(self, physical):
+        "Whether it can be taken for what a type says, where no value is looked at."
+        text = not self.fixed and physical == "varchar" and self.kind in (None, "text")
+        return text or self.holds(physical)
 
 
 class _Days:
@@ -282,9 +288,20 @@ class FeatureTypes:
         state.stored = (kind, fixed)
 
 
+def take_as_stored(types: FeatureTypes, model: str, stored: Mapping[str, str]) -> dict[str, str]:
+    """Take features of a model for what files store them as; feature -> its kind, of those that it
+    does not fit, which are as they were."""
+    known = {feature: types._of(model, feature) for feature in stored}
+    wrong = {f: s.kind for f, s in known.items() if not s.takes(stored[f])}
+    for feature in known.keys() - wrong:
+        if stored[feature] != "null":
+            known[feature].see(_kind_stored(stored[feature]), {})
+    return wrong
+
+
 def _kind_stored(physical):
-    "The kind of numbers or booleans that are stored as a type."
-    return "boolean" if physical == "boolean" else "number"
+    "The kind of numbers, booleans or texts that are stored as a type."
+    return {"boolean": "boolean", "varchar": "text"}.get(physical, "number")
 
 
 def _said_of_text(model, feature, words, known, before):

@@ -3,9 +3,11 @@
 Counts are changes by batch, and so is what is counted here: one pass over the rows of a day tells
 what each batch changed, so that every question as of a time has the answer that it would have had.
 What differs from the catalog is added to it as a change of the batch that it belongs to; nothing is
-removed, and a day that is right stays as it is.
+removed, and a day that is right stays as it is. Which days were changed is kept until their figures
+are made again: whoever is stopped between the two would find nothing that differs.
 """
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -17,7 +19,7 @@ from ..stats.arrival import BAND_POINTS
 from ..stats.points import Grid
 from .arrival import AGE, BAND
 from .duck import statements
-from .engine import Engine, Query, Rows, of_one_type
+from .engine import Engine, Query, Rows, of_one_type, together
 from .errors import StoreError
 from .features import NUMBERS, bin_values
 from .gone import DayFile
@@ -25,11 +27,12 @@ from .known import KNOWN_SINCE
 from .recount import ASKED, columns_of
 from .store import Store
 
-__all__ = ["Recounted", "recount", "score_changes"]
+__all__ = ["Recounted", "features_of", "recount", "score_changes", "were_run"]
 
 _KEY = "event_date, tenant, model, version"
 _DAY = ("event_date", "tenant", "model", "version")
 _LABELS = ("retold", "labels_by_batch", "label_changes")
+_PENDING = "recounted days"
 _KNOWN = f"SELECT batch_id, {KNOWN_SINCE} AS since FROM batches"
 
 
@@ -39,7 +42,7 @@ class Recounted(NamedTuple):
     rows: int  # predictions that were counted
     days: int  # and the days of versions they are of
     changed: Mapping[str, int]  # table -> cells that were not what the rows say
-    dates: frozenset[date] = frozenset()  # of those cells
+    dates: frozenset[date] = frozenset()  # of those cells, and of what nobody ran since
     left: tuple[str, ...] = ()  # days that were not counted, and why: a sentence each
 
 
@@ -75,8 +78,10 @@ def recount(
     its files hold. Left alone are days of which a file is gone or rows were forgotten: their counts
     cannot be told from rows.
     """
-    parts, left = _parts(store, engine.together, first, last, models)
-    rows, days, changed, dates = 0, 0, dict[str, int](), set[date]()
+    parts, left = _parts(store, engine, first, last, models)
+    rows, days, changed = 0, 0, dict[str, int]()
+    waiting = (p for p in _pending(store) if not models or p[1] in models)
+    dates = {day for day, _ in waiting if first <= day <= last}
     for part in parts:
         for table, found in _bring(store, engine, part).items():
             cells = sum(n for of_days in found for n in of_days.values())
@@ -88,24 +93,48 @@ def recount(
     return Recounted(rows, days, changed, frozenset(dates), tuple(left))
 
 
-def _parts(store, together, first, last, models) -> tuple[list[_Part], list[str]]:
-    "What is counted in which query, and sentences on what is not counted."
+def were_run(store: Store, days: Collection[date], models: Collection[str] = ()) -> None:
+    "Figures of these days (of some models) are what their counts say."
+    pending = _pending(store)
+    left = {(d, m) for d, m in pending if d not in days or (models and m not in models)}
+    if left != pending:
+        _keep_pending(store, left)
+
+
+def _pending(store) -> set[tuple[date, str]]:
+    "Days of models whose counts were changed since they were run."
+    told = store._value("SELECT value FROM workbench WHERE key = $key", {"key": _PENDING})
+    return {(date.fromisoformat(day), model) for day, model in json.loads(told or "[]")}
+
+
+def _keep_pending(store, pending):
+    with store.transaction():
+        store._write("DELETE FROM workbench WHERE key = $key", {"key": _PENDING})
+        if pending:
+            told = json.dumps(sorted((str(day), model) for day, model in pending))
+            insert = "INSERT INTO workbench VALUES ($key, $value)"
+            store._write(insert, {"key": _PENDING, "value": told})
+
+
+def _parts(store, engine, first, last, models) -> tuple[list[_Part], list[str]]:
+    """What is counted in which query, and sentences on what is not counted. No file is looked at
+    here that the engine reads elsewhere."""
     files = store.day_files(kind="predictions", event_date__ge=first, event_date__le=last)
     days = {}
     for file in files:
         if not models or file.model in models:
             days.setdefault(file[1:5], []).append(file)
-    blocked = store.blocked(days) if days else set()
+    blocked = store.blocked(days) if days and not engine.elsewhere else set()
     partly = set(store._rows(f"SELECT DISTINCT {_KEY} FROM forgotten_counts"))
     left = [f"{_named(key)}: a file of its rows is gone" for key in sorted(blocked)]
     left += [f"{_named(k)}: rows of it were forgotten" for k in sorted(days.keys() & partly)]
     grids = dict(store._rows("SELECT path, grid FROM data_files WHERE kind = 'predictions'"))
     outcomes = store.day_files(kind="outcomes")
-    gone, parts = store.gone(outcomes), []
+    gone, parts = set() if engine.elsewhere else store.gone(outcomes), []
     grid_of = {key: grids[of_day[0].path] for key, of_day in days.items()}
     for key in sorted(days.keys() - blocked - partly, key=lambda key: (grid_of[key], *key)):
         rows, grid = sum(file.rows for file in days[key]), grid_of[key]
-        if not parts or parts[-1][0] != grid or parts[-1][2] + rows > together:
+        if not parts or parts[-1][0] != grid or parts[-1][2] + rows > engine.together:
             parts.append([grid, {}, 0])
         parts[-1][1][key] = days[key]
         parts[-1][2] += rows
@@ -128,7 +157,7 @@ def _named(key):
 
 def _bring(store, engine, part) -> dict[str, list[dict]]:
     "Count a part and add what differs: table -> cells by day."
-    groups = _grouped(store, part.predictions)
+    groups = _grouped(store, engine, part.predictions)
     score_changes(store, engine, part, groups)
     _require_all(store, engine, part)
     for change, read in _ONCE.items():
@@ -146,11 +175,27 @@ def _bring(store, engine, part) -> dict[str, list[dict]]:
             changed[change.table] = [change.add(store, part.keys, counted)]
         changed["arrival_counts"] = _add_arrivals(store, part.keys, late)
         changed["feature_counts"] = [_add_features(store, features)]
+        found = {day for of_days in changed.values() for one in of_days for day in one}
+        if found:
+            some = {(key[0], key[2]) for key in part.keys if key[0] in found}
+            _keep_pending(store, _pending(store) | some)
     return changed
 
 
-def _grouped(store, files):
-    return [group for group, _ in of_one_type(store.con, store.root, [f.path for f in files])]
+def _grouped(store, engine, files):
+    return [group for group, _ in _of_one_type(store, engine, [file.path for file in files])]
+
+
+def _of_one_type(store, engine, paths):
+    """Files in groups of which no two store a feature otherwise. Of those that lie elsewhere the
+    catalog knows which are alike, and the engine is asked about one of each sort."""
+    if not engine.elsewhere:
+        return of_one_type(store.con, store.root, paths)
+    known = "SELECT path, shape FROM file_shapes WHERE path IN (SELECT unnest($p::VARCHAR[]))"
+    shapes, alike = dict(store._rows(known, {"p": paths})), {}
+    for path in paths:
+        alike.setdefault(shapes.get(path, path), []).append(path)
+    return together(alike.values(), engine.features)
 
 
 def score_changes(
@@ -218,7 +263,7 @@ def _observed(store, engine, part, late):
         columns_of(late),
     )
     files = [file for key in late for file in part.days[key]]
-    groups = _grouped(store, files)
+    groups = _grouped(store, engine, files)
     rows = {
         "predictions": Rows("predictions", groups, [*columns, "batch_id"]),
         "outcomes": _labels(part),
@@ -337,13 +382,19 @@ def _count_features(store, engine, part) -> pd.DataFrame:
         keys = [key for key in part.keys if key[2:] == (model, version) and key in before | new]
         bins = store._bins(model, version) if keys else {}
         paths = [file.path for key in keys for file in part.days[key]]
-        for group, types in of_one_type(store.con, store.root, paths) if bins else ():
-            of_group = _features_of(store, engine, group, types, bins)
+        for group, types in _of_one_type(store, engine, paths) if bins else ():
+            of_group = features_of(store, engine, group, types, bins)
             counted.append(of_group.assign(model=model, version=version))
     return pd.concat(counted) if counted else pd.DataFrame()
 
 
-def _features_of(store, engine, group, types, bins) -> pd.DataFrame:
+def features_of(
+    store: Store,
+    engine: Engine,
+    group: Sequence[str],
+    types: Mapping[str, str],
+    bins: Mapping[str, Mapping],
+) -> pd.DataFrame:
     "Features of files that store them alike: event_date, tenant, batch_id, feature, bin, n."
     stored = [feature for feature in bins if feature in types]
     names = {f"f{i}": feature for i, feature in enumerate(stored)}

@@ -46,6 +46,7 @@ __all__ = [
     "ingest",
     "ingest_file",
     "load_file",
+    "match_waiting",
     "read_file",
     "said_of_unmatched",
     "set_aside_acts",
@@ -133,7 +134,7 @@ def ingest(
                 store, kind, spool / kind, types, now, owner, chunk_rows, options
             )
             if kind == "predictions":
-                result += _match_waiting(store, types, now, owner)
+                result += match_waiting(store, types, now, owner)
     return result
 
 
@@ -252,7 +253,7 @@ def load_file(
         except NoEvents as error:
             raise StoreError(_reason(delivered.path, error)) from None
         if kind == "predictions":
-            loaded += _match_waiting(store, types, now, owner)
+            loaded += match_waiting(store, types, now, owner)
         return loaded
 
 
@@ -270,7 +271,7 @@ def _from_spool(store, kind, path, types, options):
         raise _not_written(kind, error) from None
 
 
-def _match_waiting(store, types, now, owner):
+def match_waiting(store: Store, types: FeatureTypes, now: datetime, owner: str) -> Ingested:
     "Load labels that waited for predictions which spell their ids otherwise, under these ids."
     rows = store.labels_spelt_otherwise()
     if rows is None:

@@ -26,7 +26,7 @@ from .store import Store
 __all__ = ["NamedFiles", "Places", "aged_files", "named_files"]
 
 _EXPLAINED = ("contributions", "reasons", "differences")
-_OWN = {"log", "snapshots", "spool", "rejected", "tmp", *_EXPLAINED}
+_OWN = {"landing", "log", "snapshots", "spool", "rejected", "tmp", *_EXPLAINED}
 _NOT_SEARCHED = ("catalog.duckdb", "aiops.duckdb", "pseudonyms.key", "catalog.lock")
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>removed</title>
@@ -76,6 +76,7 @@ def named_files(
     the day files that hold predictions of theirs."""
     found, root = NamedFiles(), store.root
     _in_spool(store, one, mentions, places.spool, found)
+    _landed(store, mentions, found)
     _set_aside(store, mentions, found)
     _explained(store, days, mentions, found)
     for path in _others(root, places):
@@ -179,6 +180,16 @@ def _in_spool(store, one, mentions, spool, found):
         else:
             found.kept.append(
                 f"{path} waits in the spool: its rows are dropped when it is taken in"
+            )
+
+
+def _landed(store, mentions, found):
+    for path in files_below(store.root / "landing"):
+        if mentions.in_file(path) or (
+            _is_parquet(path) and _names_inside(store, path) is not False
+        ):
+            found.kept.append(
+                f"{path} waits to be registered: its rows are dropped when it is taken in"
             )
 
 

@@ -40,6 +40,7 @@ with _as_a_program(), warnings.catch_warnings():
     from pyspark.sql.connect import functions as sql_functions
     from pyspark.sql.connect.session import SparkSession
 
+from .columns import COLUMNS
 from .engine import Query, Rows
 from .errors import StoreError
 
@@ -49,18 +50,31 @@ PORT = 15002
 "Where a Spark Connect server listens unless its address says otherwise."
 SECONDS = 10.0
 "In which a server has to take a connection."
+_ELSEWHERE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://")
 _PATTERN = re.compile(r"[*?{}\[\]\\]")
+_TYPES = {
+    "VARCHAR": "string",
+    "DOUBLE": "double",
+    "SMALLINT": "smallint",
+    "TINYINT": "tinyint",
+    "BOOLEAN": "boolean",
+    "TIMESTAMP WITH TIME ZONE": "timestamp",
+}
+_BY_LOG = {"event_date": "date", "batch_id": "bigint"}
 _COLUMNS = {
-    "predictions": "prediction_id string, tenant string, model string, version string, "
-    "grid string, site_id string, predicted_at timestamp, points smallint, route string, "
-    "automated boolean, latency_ms double, event_date date, batch_id bigint",
-    "outcomes": "prediction_id string, label tinyint, observed_at timestamp, batch_id bigint",
+    kind: {name: _TYPES[made] for name, made in columns.items()} | _BY_LOG
+    for kind, columns in COLUMNS.items()
 }
 "What is read of the log's files, as Spark calls the types."
 
 
+_CALLED = {"string": "varchar", "int": "integer"}
+"Types that DuckDB calls otherwise."
+
+
 class SparkEngine:
-    "A Spark Connect server that sees the folder of the log as `base`; a day is one of `zone`."
+    """A Spark Connect server that sees the folder of the log, or a copy of it on a store that the
+    server reaches (`s3://bucket/log`), as `base`; a day is one of `zone`."""
 
     name = "spark"
     together = 20_000_000
@@ -72,39 +86,73 @@ class SparkEngine:
                 f"{self.base} cannot be read by Spark: {found[0]!r} in a path stands for other "
                 "characters there; rename the folder."
             )
+        self.elsewhere = bool(_ELSEWHERE.match(self.base))
         self.where = _require_answer(url)
         self._session = self._asked(lambda: SparkSession.builder.remote(url).create())
         self._asked(lambda: self._session.conf.set("spark.sql.session.timeZone", zone))
 
     def count(self, con: duckdb.DuckDBPyConnection, into: str, query: Query) -> None:
         "Ask, and keep the answer as a temporary table of the catalog's connection."
-        for name, rows in query.rows.items():
-            self._asked(lambda rows=rows: self._read(rows)).createOrReplaceTempView(name)
-        for name, sql in query.told.items():
-            told = self._session.createDataFrame(con.sql(sql).to_arrow_table())
-            self._asked(lambda name=name, told=told: told.createOrReplaceTempView(name))
+        self._tell(con, query)
         counted = self._asked(lambda: self._session.sql(query.sql()).toArrow())
         con.register("counted_elsewhere", counted)
         con.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS FROM counted_elsewhere")
         con.unregister("counted_elsewhere")
 
+    def write(self, con: duckdb.DuckDBPyConnection, folder: str, query: Query, by: str) -> None:
+        "Ask, and let the server write the answer: no row comes here."
+        self._tell(con, query)
+        # what Spark writes unless told has no zone
+        kind = "spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"
+        self._asked(lambda: self._session.conf.set(*kind))
+        asked = self._asked(lambda: self._session.sql(query.sql()))
+        place = f"{self.base}/{folder}"
+        self._asked(lambda: asked.write.partitionBy(by).parquet(place))
+
+    def features(self, path: str) -> dict[str, str]:
+        "The features that a file stores and their types, as the server reads its end."
+        place = self._place(path)
+        schema = self._asked(lambda: self._session.read.parquet(place).schema)
+        if "features" not in schema.fieldNames():
+            return {}
+        told = {f.name: f.dataType.simpleString() for f in schema["features"].dataType.fields}
+        names = {name: kind.partition("(")[0] for name, kind in told.items()}
+        return {name: _CALLED.get(kind, kind) for name, kind in names.items()}
+
     def close(self) -> None:
         "End the session."
         self._session.stop()
 
+    def _tell(self, con, query):
+        "Name the relations of a query."
+        for name, rows in query.rows.items():
+            self._asked(lambda rows=rows: self._read(rows)).createOrReplaceTempView(name)
+        for name, sql in query.told.items():
+            told = self._session.createDataFrame(con.sql(sql).to_arrow_table())
+            self._asked(lambda name=name, told=told: told.createOrReplaceTempView(name))
+
     def _read(self, rows: Rows) -> Any:
-        schema = StructType.fromDDL(_COLUMNS[rows.kind])
+        columns = _COLUMNS[rows.kind].items()
+        schema = StructType.fromDDL(", ".join(f"{name} {kind}" for name, kind in columns))
         read = self._of_group if rows.features else self._plain
         if not rows.files:
             return self._session.createDataFrame([], schema)
-        parts = [
-            read(rows, [f"{self.base}/{path}" for path in group], schema) for group in rows.files
-        ]
+        parts = [read(rows, list(map(self._place, group)), schema) for group in rows.files]
         return reduce(lambda one, other: one.unionByName(other), parts)
+
+    def _place(self, path):
+        if found := _PATTERN.search(path):
+            raise StoreError(
+                f"{path} cannot be read by Spark: {found[0]!r} in a path stands for other "
+                "characters there; rename it, or count by duckdb."
+            )
+        return f"{self.base}/{path}"
 
     def _plain(self, rows, paths, schema):
         "Columns of files by name, whatever else they hold: a file without one has none."
         wanted = StructType([schema[name] for name in rows.columns])
+        if rows.whole:
+            wanted.add(self._session.read.parquet(*paths).schema["features"])
         return self._session.read.schema(wanted).parquet(*paths)
 
     def _of_group(self, rows, paths, schema):

@@ -26,6 +26,7 @@ CALLS = [
     ["ingest", "--file", "more.csv", "--set", f"model={MODEL},version=1,threshold=0.5"],
     ["ingest"],
     ["daily", "--reports", "none", *NAMED],
+    ["register-files"],
     ["backfill", *SPAN, "--reports", "none"],
     ["backfill", *SPAN, "--recount"],
     ["schedule", "show"],

@@ -17,7 +17,7 @@ from aiops_wb.log.duck import statements
 from aiops_wb.log.engine import Query, Rows, of_one_type
 from aiops_wb.log.engines import open_engine
 from aiops_wb.log.errors import StoreError
-from aiops_wb.log.from_rows import recount
+from aiops_wb.log.from_rows import recount, were_run
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.stats.points import Grid
@@ -125,13 +125,6 @@ def nights(tmp_path_factory):
     return bench
 
 
-@pytest.fixture(scope="module")
-def sail():
-    "The address of a server of Spark Connect."
-    with servers.sail() as url:
-        yield url
-
-
 def by(name, store, url=None):
     return open_engine(name, store.root, store.timezone, url)
 
@@ -182,6 +175,15 @@ def test_spark_adds_what_is_missing_and_nothing_else(nights, tmp_path, sail):
             found = recount(store, engine, day, day, ["m"])
         assert found.changed["score_counts"] == n > 20 and found.dates == {day}
         assert_frame_equal(cells(store, "score_counts"), before)
+        # who was stopped before the day was run finds it again, until it was
+        with by("duckdb", store) as engine:
+            again = recount(store, engine, day, day, ["m"])
+            assert not any(again.changed.values()) and again.dates == {day}
+            assert not recount(store, engine, day, day, ["z"]).dates
+            were_run(store, [day], ["z"])
+            assert recount(store, engine, *ALWAYS).dates == {day}
+            were_run(store, [day])
+            assert not recount(store, engine, day, day).dates
 
 
 def files_until(store, kind, batch):
@@ -212,6 +214,33 @@ def test_each_reduction_is_the_same_on_spark_as_of_two_batches(nights, sail, bat
                     engine.count(store.con, "answer", query)
                     found.append(sorted(map(repr, store._rows("FROM answer"))))
                 assert found[0] == found[1] and len(found[0]) >= 30
+
+
+def test_spark_counts_files_that_lie_on_an_object_store_alone(nights, tmp_path, sail, object_store):
+    "No byte of them is here: which are alike the catalog knows, their types tells the server."
+    bench = nights.copy_to(tmp_path / "here")
+    bench.publish()
+    (tmp_path / "there").mkdir()
+    (bench.data / "log").rename(tmp_path / "there" / "log")
+    object_store["fraud"] = tmp_path / "there"
+    where = "spark", bench.data, "America/New_York", sail
+    with bench.store() as store:
+        held = emptied(store)
+        with open_engine(*where, "s3://fraud") as engine:
+            assert engine.elsewhere
+            with open_engine("duckdb", tmp_path / "there", "UTC") as duck:
+                paths = [file.path for file in store.day_files(model="m", version="v1")]
+                told = [engine.features(path) for path in paths]
+                assert told == list(map(duck.features, paths)) and len(told) > 4
+            found = recount(store, engine, *ALWAYS)
+        assert found.rows == 420 and not found.left
+        for table, before in held.items():
+            assert_frame_equal(cells(store, table), before, check_dtype=False)
+        assert store.damage()  # here they are missing all the same
+        first = next(file for file in store.day_files() if file.kind == "predictions")
+        (tmp_path / "there" / first.path).unlink()
+        with open_engine(*where, "s3://fraud") as engine, pytest.raises(StoreError, match="Spark"):
+            recount(store, engine, *ALWAYS)
 
 
 def test_a_server_that_reads_other_rows_changes_nothing(nights, tmp_path, sail):
