@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import xgboost as xgb
 
 from .. import __version__
 from ..log.errors import StoreError
 from ..log.events import of_kind
+from .arrow import pa
 from .row_form import (
     DECIDED,
     NAMED,

@@ -2,12 +2,11 @@
 that come of it."""
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..log.columns import DEFAULTS, PREDICTION
 from ..log.errors import StoreError
 from ..log.feature_schema import features_of_card
+from .arrow import pa, pc
 from .matrix import lacking_feature
 from .version import ModelVersion
 

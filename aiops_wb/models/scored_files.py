@@ -13,13 +13,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from ..log.catalog import Reader
 from ..log.duck import identifier, parquet
 from ..log.engine import of_one_type
 from ..log.errors import StoreError
+from .arrow import pa, pc, pq
 from .batch import Batches
 from .row_form import require_features, require_rows, row_columns
 from .scorer import Scorer
@@ -148,5 +146,5 @@ def _by_day(batches, folder, name):
                     parts[day] = parts.get(day, -1) + 1
                     file = place / f"part-{name}-{parts[day]:04d}.parquet"
                     writer = opened.enter_context(pq.ParquetWriter(file, batch.schema))
-                writer.write_batch(batch.filter(pa.compute.equal(days, pa.scalar(one))))
+                writer.write_batch(batch.filter(pc.equal(days, pa.scalar(one))))
             yield batch.num_rows

@@ -7,11 +7,11 @@ comes with the job: its file as bytes, its card, what is in force.
 
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from ..log.errors import StoreError
+from .arrow import pa
 from .batch import Batches
 from .row_form import (
     DECIDED,
