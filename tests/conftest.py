@@ -23,6 +23,7 @@ from aiops_wb.log.ingest import ingest
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.render import engine
+from bench import servers
 
 MODEL = "late"
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
@@ -204,6 +205,13 @@ class Bench:
     def copy_to(self, root):
         "A folder like this one, to go on in."
         return Bench(Path(shutil.copytree(self.root, root, symlinks=True, dirs_exist_ok=True)))
+
+
+@pytest.fixture(scope="session")
+def sail():
+    "The address of a server of Spark Connect, one for all tests."
+    with servers.sail() as url:
+        yield url
 
 
 @pytest.fixture

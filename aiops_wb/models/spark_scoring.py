@@ -77,20 +77,19 @@ def _require_small(batches):
 
 def write_by_spark(engine: "SparkEngine", asked: Asked, what: What, into: str) -> int:
     """Score or explain rows where Spark is, into a new folder that it sees, with one of its own for
-    each day; how many rows.
+    each day; how many rows. Rows of files that store features as other types lie apart, in
+    `types-0`, `types-1` and so on: some servers refuse to write them side by side.
 
     StoreError before the job starts where columns are not those that are needed, and after it
     where it made other rows than the files hold. What a job that failed left stays.
     """
     _require_small(asked.batches)
-    mode = "error"
-    for group in asked.groups:
+    apart, rows = len(asked.groups) > 1, 0
+    for number, group in enumerate(asked.groups):
         paths = [engine.seen(path) for path in group] if asked.in_log else list(group)
-        made = engine.asked(lambda paths=paths: _made(engine, asked, what, paths), "score")
-        write = made.write.mode(mode).partitionBy("day").parquet
-        engine.asked(lambda write=write: write(into), "score")
-        mode = "append"
-    rows = engine.asked(lambda: engine.session.read.parquet(into).count(), "score")
+        place = f"{into}/types-{number}" if apart else into
+        work = lambda paths=paths, place=place: _written(engine, asked, what, paths, place)
+        rows += engine.asked(work, "score")
     if asked.rows is not None and rows != asked.rows:
         raise StoreError(
             f"Spark scored {rows:,} rows, and the files of these days hold {asked.rows:,}: does it "
@@ -99,17 +98,23 @@ def write_by_spark(engine: "SparkEngine", asked: Asked, what: What, into: str) -
     return rows
 
 
+def _written(engine, asked, what, paths, into):
+    "Write what comes of the rows of some files, a folder for each day; how many rows."
+    made = _made(engine, asked, what, paths).selectExpr("*", "CAST(event_date AS STRING) AS day")
+    made.write.mode("error").partitionBy("day").parquet(into)
+    return engine.session.read.schema("event_date DATE").parquet(into).count()
+
+
 def _made(engine, asked, what, paths):
-    "What comes of the rows of some files, with the name of the folder that each goes to."
-    version = asked.batches.scorer.version
-    frame = engine.files(paths)
+    "What comes of the rows of some files."
+    version, frame = asked.batches.scorer.version, engine.files(paths)
     given = _schema(frame)
+    if not given.names:
+        raise StoreError(f"{paths[0]} is no Parquet file that Spark sees.")
     require_all(asked, given)
-    if what == "logged":
-        fields = logged_fields(given, version)
-    else:
-        rows = row_fields(given, version)
-        fields = pa.schema([*map(rows.field, NAMED), *explained_fields(version)])
-    made = frame.select(*[f"`{name.replace('`', '``')}`" for name in row_columns(given, version)])
-    made = made.mapInArrow(getattr(asked.batches, what), from_arrow_schema(fields))
-    return made.selectExpr("*", "CAST(event_date AS STRING) AS day")
+    fields = logged_fields(given, version)
+    if what == "pushes":
+        named = row_fields(given, version)
+        fields = pa.schema([*map(named.field, NAMED), *explained_fields(version)])
+    read = frame.select(*(f"`{name.replace('`', '``')}`" for name in row_columns(given, version)))
+    return read.mapInArrow(getattr(asked.batches, what), from_arrow_schema(fields))

@@ -125,13 +125,6 @@ def nights(tmp_path_factory):
     return bench
 
 
-@pytest.fixture(scope="module")
-def sail():
-    "The address of a server of Spark Connect."
-    with servers.sail() as url:
-        yield url
-
-
 def by(name, store, url=None):
     return open_engine(name, store.root, store.timezone, url)
 
