@@ -127,4 +127,8 @@ def _written(call: Call, log: Reader, rows, what, asked) -> int:
     with open_engine("spark", log.root, log.timezone, url, settings.spark_data) as engine:
         from ..models.spark_scoring import write_by_spark
 
+        place = Path(asked.into).absolute()
+        if "://" not in asked.into and place.is_relative_to(log.root.absolute()):
+            seen = engine.seen(place.relative_to(log.root.absolute()).as_posix())
+            return write_by_spark(engine, rows, what, seen)
         return write_by_spark(engine, rows, what, _whole(asked.into))

@@ -49,7 +49,7 @@ PORT = 15002
 "Where a Spark Connect server listens unless its address says otherwise."
 SECONDS = 10.0
 "In which a server has to take a connection."
-_WRITTEN = "TIMESTAMP_MICROS"
+_WRITTEN = ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
 "How instants are written into files, as the log has them; Spark's own way of before tells no zone."
 _OURS = re.compile(r"aiops_wb\.log\.errors\.StoreError: (.+)")
 _PATTERN = re.compile(r"[*?{}\[\]\\]")
@@ -76,43 +76,51 @@ class SparkEngine:
                 "characters there; rename the folder."
             )
         self.where = _require_answer(url)
-        self.session = self.asked(lambda: SparkSession.builder.remote(url).create())
-        for key, value in {
-            "session.timeZone": zone,
-            "parquet.outputTimestampType": _WRITTEN,
-        }.items():
-            self.asked(
-                lambda key=key, value=value: self.session.conf.set(f"spark.sql.{key}", value)
-            )
+        self._session = self._asked(lambda: SparkSession.builder.remote(url).create())
+        self._asked(lambda: self._session.conf.set("spark.sql.session.timeZone", zone))
+        self._asked(lambda: self._session.conf.set(*_WRITTEN))
 
     def count(self, con: duckdb.DuckDBPyConnection, into: str, query: Query) -> None:
         "Ask, and keep the answer as a temporary table of the catalog's connection."
         for name, rows in query.rows.items():
-            self.asked(lambda rows=rows: self._read(rows)).createOrReplaceTempView(name)
+            self._asked(lambda rows=rows: self._read(rows)).createOrReplaceTempView(name)
         for name, sql in query.told.items():
-            told = self.session.createDataFrame(con.sql(sql).to_arrow_table())
-            self.asked(lambda name=name, told=told: told.createOrReplaceTempView(name))
-        counted = self.asked(lambda: self.session.sql(query.sql()).toArrow())
+            told = self._session.createDataFrame(con.sql(sql).to_arrow_table())
+            self._asked(lambda name=name, told=told: told.createOrReplaceTempView(name))
+        counted = self._asked(lambda: self._session.sql(query.sql()).toArrow())
         con.register("counted_elsewhere", counted)
         con.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS FROM counted_elsewhere")
         con.unregister("counted_elsewhere")
 
+    def seen(self, path: str) -> str:
+        "A file of the log, as the server sees it."
+        return f"{self.base}/{path}"
+
+    def files(self, paths: Sequence[str]) -> Any:
+        "Files as the server sees them, as one frame with all of their columns."
+        return self._session.read.option("mergeSchema", "true").parquet(*paths)
+
+    @property
+    def session(self) -> SparkSession:
+        "Its session."
+        return self._session
+
     def close(self) -> None:
         "End the session."
-        self.session.stop()
+        self._session.stop()
 
     def _read(self, rows: Rows) -> Any:
         schema = StructType.fromDDL(_COLUMNS[rows.kind])
         read = self._of_group if rows.features else self._plain
         if not rows.files:
-            return self.session.createDataFrame([], schema)
+            return self._session.createDataFrame([], schema)
         parts = [read(rows, [self.seen(path) for path in group], schema) for group in rows.files]
         return reduce(lambda one, other: one.unionByName(other), parts)
 
     def _plain(self, rows, paths, schema):
         "Columns of files by name, whatever else they hold: a file without one has none."
         wanted = StructType([schema[name] for name in rows.columns])
-        return self.session.read.schema(wanted).parquet(*paths)
+        return self._session.read.schema(wanted).parquet(*paths)
 
     def _of_group(self, rows, paths, schema):
         "The same, and features as they are stored."
@@ -121,15 +129,7 @@ class SparkEngine:
         features = [column.getField(feature).alias(name) for name, feature in rows.features.items()]
         return frame.select(*rows.columns, *features)
 
-    def seen(self, path: str) -> str:
-        "A file of the log, as the server sees it."
-        return f"{self.base}/{path}"
-
-    def files(self, paths: Sequence[str]) -> Any:
-        "Files as the server sees them, as one frame with all of their columns."
-        return self.session.read.option("mergeSchema", "true").parquet(*paths)
-
-    def asked(self, work: Callable[[], Any], what: str = "count") -> Any:
+    def _asked(self, work: Callable[[], Any], what: str = "count") -> Any:
         "What comes of asking; StoreError with what the server says where it cannot do `what`."
         try:
             return work()

@@ -5,9 +5,10 @@ What goes to another process is what is in force with the model's file as bytes:
 there. Needs pyarrow, which the extra `[spark]` brings.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,11 @@ class Batches:
         for batch in self._rows(batches):
             yield _beside(batch.select(NAMED), self._explain(batch, fields), fields)
 
+    def packed(self, what: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+        """One of these by its name, for batches whose rows are structs in their only column: Spark
+        hands columns over by names, and cannot do that with every name."""
+        return partial(_unpacked, getattr(self, what))
+
     def features(self, batch: pa.RecordBatch) -> pd.DataFrame:
         "The features of rows, as a version is asked of the log; those that are not there miss."
         names = self.scorer.version.features
@@ -145,6 +151,10 @@ class Batches:
             version = replace(state["scorer"].version, booster=booster)
             state["scorer"] = replace(state["scorer"], version=version)
         self.__dict__.update(state)
+
+
+def _unpacked(work, batches):
+    return work(pa.RecordBatch.from_struct_array(batch.column(0)) for batch in batches)
 
 
 def _logged(field, batch, told, same):

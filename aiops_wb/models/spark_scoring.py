@@ -54,8 +54,13 @@ def _mapped(frame, batches, what, added):
     _require_small(batches)
     if taken := [name for name in added.names if name in given.names]:
         raise StoreError(f"the frame has a column {taken[0]!r} already: drop it, or rename it.")
-    fields = from_arrow_schema(pa.schema([*given, *added]))
-    return frame.mapInArrow(getattr(batches, what), fields)
+    fields = pa.schema([*given, *added])
+    return _over(frame, batches, what, fields)
+
+
+def _over(frame, batches, what, fields):
+    packed = frame.selectExpr("struct(*) AS rows")
+    return packed.mapInArrow(batches.packed(what), from_arrow_schema(fields))
 
 
 def _schema(frame):
@@ -89,7 +94,7 @@ def write_by_spark(engine: "SparkEngine", asked: Asked, what: What, into: str) -
         paths = [engine.seen(path) for path in group] if asked.in_log else list(group)
         place = f"{into}/types-{number}" if apart else into
         work = lambda paths=paths, place=place: _written(engine, asked, what, paths, place)
-        rows += engine.asked(work, "score")
+        rows += engine._asked(work, "score")
     if asked.rows is not None and rows != asked.rows:
         raise StoreError(
             f"Spark scored {rows:,} rows, and the files of these days hold {asked.rows:,}: does it "
@@ -117,4 +122,4 @@ def _made(engine, asked, what, paths):
         named = row_fields(given, version)
         fields = pa.schema([*map(named.field, NAMED), *explained_fields(version)])
     read = frame.select(*(f"`{name.replace('`', '``')}`" for name in row_columns(given, version)))
-    return read.mapInArrow(getattr(asked.batches, what), from_arrow_schema(fields))
+    return _over(read, asked.batches, what, fields)
