@@ -48,15 +48,18 @@ def sail() -> Iterator[str]:
 
 
 @contextmanager
-def cluster(scratch: Path, executors: int = 2, place: Path = HERE) -> Iterator[str]:
+def cluster(
+    scratch: Path, executors: int = 2, place: Path = HERE, python: str | None = None
+) -> Iterator[str]:
     """The address of Spark's own local cluster, each executor a process; `scratch`: where it may
-    write. Needs Java; Spark itself is installed into `place` on first use (some 500 MB)."""
+    write, `python`: what runs functions there (None: Spark's own, which has no other package).
+    Needs Java; Spark itself is installed into `place` on first use (some 500 MB)."""
     if which("java") is None:
         raise NoServer("Spark's own cluster needs Java: apt-get install default-jre-headless")
-    python = environment("spark", place)
-    if python is None:
+    own = environment("spark", place)
+    if own is None:
         raise NoServer("Spark could not be installed")
-    (home,) = python.parent.parent.glob("lib/python*/site-packages/pyspark")
+    (home,) = own.parent.parent.glob("lib/python*/site-packages/pyspark")
     port = _free_port()
     told = {
         "spark.connect.grpc.binding.address": "127.0.0.1",
@@ -72,7 +75,7 @@ def cluster(scratch: Path, executors: int = 2, place: Path = HERE) -> Iterator[s
     started = subprocess.Popen(
         [home / "bin" / "spark-submit", *master, *options, "--class", _CLASS],
         cwd=scratch,
-        env=os.environ | {"SPARK_HOME": str(home), "PYSPARK_PYTHON": str(python)},
+        env=os.environ | {"SPARK_HOME": str(home), "PYSPARK_PYTHON": str(python or own)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -318,6 +318,7 @@ LONG = {
     "own_log",
     "reports",
     "retraining",
+    "scale",
     "security",
     "thresholds",
     "workbench",

@@ -1,4 +1,4 @@
-"""Why one event was scored as it was (extra ml)."""
+"""Why one event was scored as it was, or many (extra ml)."""
 
 from typing import Annotated
 
@@ -7,10 +7,11 @@ import typer
 from ..models.explain import value_in_words
 from ..watch.explained_event import explained_event
 from ..watch.why import in_words
-from .arguments import AsOf, as_name
+from .arguments import AsJson, AsOf, as_name
 from .call import Call, alone, command
 from .lines import line, printable
 from .output import print_json
+from .over import By, Files, From, Into, Over, Scorer, To, over
 
 app = alone()
 
@@ -19,8 +20,14 @@ app = alone()
 def explain(
     call: Call,
     prediction: Annotated[
-        str, typer.Option("--id", metavar="ID", help="the prediction's id, as it was logged")
-    ],
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="ID",
+            help="the prediction's id, as it was logged",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -35,8 +42,25 @@ def explain(
         typer.Option(min=0, metavar="N", help="so many features; the others are one line"),
     ] = 10,
     as_of: AsOf = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    as_json: AsJson = False,
+    start: From = None,
+    end: To = None,
+    files: Files = None,
+    into: Into = None,
+    version: Scorer = None,
+    engine: By = "duckdb",
 ):
+    many = Over(start, end, files, into, engine)
+    if prediction is None:
+        if model is None:
+            raise typer.BadParameter(
+                "or --model with --from, --to and --into.", param_hint="'--id'"
+            )
+        return over(call, "pushes", many, model, version)
+    if any(many[:4]) or version:
+        raise typer.BadParameter(
+            "it is one event, and goes with none of many.", param_hint="'--id'"
+        )
     with call.reading() as log:
         if model is not None:
             log.require_model(model)

@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
@@ -51,6 +51,9 @@ PORT = 15002
 SECONDS = 10.0
 "In which a server has to take a connection."
 _ELSEWHERE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://")
+_WRITTEN = ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+"How instants are written into files, as the log has them; Spark's own way of before tells no zone."
+_OURS = re.compile(r"aiops_wb\.log\.errors\.StoreError: (.+)")
 _PATTERN = re.compile(r"[*?{}\[\]\\]")
 _TYPES = {
     "VARCHAR": "string",
@@ -90,6 +93,7 @@ class SparkEngine:
         self.where = _require_answer(url)
         self._session = self._asked(lambda: SparkSession.builder.remote(url).create())
         self._asked(lambda: self._session.conf.set("spark.sql.session.timeZone", zone))
+        self._asked(lambda: self._session.conf.set(*_WRITTEN))
 
     def count(self, con: duckdb.DuckDBPyConnection, into: str, query: Query) -> None:
         "Ask, and keep the answer as a temporary table of the catalog's connection."
@@ -102,9 +106,6 @@ class SparkEngine:
     def write(self, con: duckdb.DuckDBPyConnection, folder: str, query: Query, by: str) -> None:
         "Ask, and let the server write the answer: no row comes here."
         self._tell(con, query)
-        # what Spark writes unless told has no zone
-        kind = "spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"
-        self._asked(lambda: self._session.conf.set(*kind))
         asked = self._asked(lambda: self._session.sql(query.sql()))
         place = f"{self.base}/{folder}"
         self._asked(lambda: asked.write.partitionBy(by).parquet(place))
@@ -118,6 +119,19 @@ class SparkEngine:
         told = {f.name: f.dataType.simpleString() for f in schema["features"].dataType.fields}
         names = {name: kind.partition("(")[0] for name, kind in told.items()}
         return {name: _CALLED.get(kind, kind) for name, kind in names.items()}
+
+    def seen(self, path: str) -> str:
+        "A file of the log, as the server sees it."
+        return self._place(path)
+
+    def files(self, paths: Sequence[str]) -> Any:
+        "Files as the server sees them, as one frame with all of their columns."
+        return self._session.read.option("mergeSchema", "true").parquet(*paths)
+
+    @property
+    def session(self) -> SparkSession:
+        "Its session."
+        return self._session
 
     def close(self) -> None:
         "End the session."
@@ -157,18 +171,25 @@ class SparkEngine:
 
     def _of_group(self, rows, paths, schema):
         "The same, and features as they are stored."
-        frame = self._session.read.option("mergeSchema", "true").parquet(*paths)
+        frame = self.files(paths)
         column = sql_functions.col("features")
         features = [column.getField(feature).alias(name) for name, feature in rows.features.items()]
         return frame.select(*rows.columns, *features)
 
-    def _asked(self, work: Callable[[], Any]) -> Any:
-        "What comes of asking; StoreError with what the server says where it cannot answer."
+    def _asked(self, work: Callable[[], Any], what: str = "count") -> Any:
+        "What comes of asking; StoreError with what the server says where it cannot do `what`."
         try:
             return work()
         except PySparkException as error:
-            said = str(error).strip().splitlines()[0]
-            raise StoreError(f"Spark at {self.where} could not count: {said}.") from error
+            said = _said(str(error))
+            raise StoreError(f"Spark at {self.where} could not {what}: {said}") from error
+
+
+def _said(text):
+    "The sentence of an error: that of the package, where one was raised on the other side."
+    ours = _OURS.findall(text)
+    said = ours[-1] if ours else text.strip().splitlines()[0]
+    return f"{said.strip().rstrip('.')}."
 
 
 def _require_answer(url) -> str:

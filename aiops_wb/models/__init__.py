@@ -7,6 +7,8 @@ force; `challenge` puts a new one into the shadow, which `jobs` trains in a proc
 (`handover` is what that leaves), `domain` tells recent events from training, and `explain` says
 what raised a score: `kept_reasons` of every alert of a day, `precedents` what became of past ones
 like it, `differences` why scores moved or versions part (`shift_of_log`: on the days of a log).
+Many events at once are scored and explained by `batch`, into files by `scored_files`, where Spark
+is by `spark_scoring`.
 """
 
 from .._moved import lookup, warn
