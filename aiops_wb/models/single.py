@@ -5,23 +5,19 @@ feature is read by the function that reads a cell of such a column, and the boos
 row of numbers, so that the answer is the same to the last bit.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from math import nan
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import xgboost as xgb
 
 from ..log.errors import StoreError
 from ..log.values import as_boolean, as_number, as_seconds, category_place
 from .matrix import lacking_feature
-
-if TYPE_CHECKING:
-    from .version import ModelVersion
 
 __all__ = ["SingleScore"]
 
@@ -29,14 +25,20 @@ __all__ = ["SingleScore"]
 class SingleScore:
     "The score of one event after the other, as a version scores frames; from any thread."
 
-    def __init__(self, version: ModelVersion):
-        self._version, self._lock = version, Lock()
-        self._readers, self._booster = _readers(version), None
-        if self._readers is not None and version.booster is not None and _has_plain_trees(version):
+    def __init__(
+        self,
+        card: Mapping[str, Any],
+        booster: xgb.Booster | None,
+        of_frame: Callable[[pd.DataFrame], np.ndarray],
+    ):
+        "From a version's card, its booster (None: a function of its owner) and how it scores many."
+        self._features, self._score, self._lock = card["features"], of_frame, Lock()
+        self._readers, self._booster = _readers(card), None
+        if booster is not None and None not in self._readers and _has_plain_trees(booster):
             # a copy: the other is told anew how many threads each frame takes
-            self._booster = version.booster.copy()
+            self._booster = booster.copy()
             self._booster.set_param({"nthread": 1})
-            self._ask(np.full((1, len(version.features)), nan))
+            self._ask(np.full((1, len(self._features)), nan))
 
     def __call__(self, features: Mapping[str, Any]) -> float:
         """Probability of a positive. A value that cannot be read, and a category that training did
@@ -44,7 +46,7 @@ class SingleScore:
         if not isinstance(features, Mapping):
             kind = type(features).__name__
             raise StoreError(f"features are a {kind}: give a dict of each feature and its value.")
-        names = self._version.features
+        names = self._features
         try:
             values = [features[name] for name in names]
         except KeyError:
@@ -65,7 +67,7 @@ class SingleScore:
     def _of_frame(self, features):
         "Of a version that scores frames alone, such as its owner's function."
         with self._lock:  # nobody promised that it may be asked twice at once
-            return float(self._version.score(pd.DataFrame([features]))[0])
+            return float(self._score(pd.DataFrame([features]))[0])
 
 
 def _boolean(value):
@@ -80,16 +82,15 @@ _READ: dict[str, Callable[[Any], float]] = {
 }
 
 
-def _readers(version):
-    "What reads the value of each feature; None where only a frame can tell."
-    categories, kinds = version.card["categories"], version.card.get("kinds", {})
-    readers = [
+def _readers(card):
+    "What reads the value of each feature; None for one that only a frame can tell."
+    categories, kinds = card["categories"], card.get("kinds", {})
+    return [
         _code(category_place(categories[f]))
         if f in categories
         else _READ.get(kinds.get(f, "number"))
-        for f in version.features
+        for f in card["features"]
     ]
-    return None if version.scores is not None or None in readers else readers
 
 
 def _code(place_of):
@@ -102,7 +103,7 @@ def _code(place_of):
     return code
 
 
-def _has_plain_trees(version):
-    "Whether rows are scored to the same bit with and without a matrix: weighted trees are not."
-    told = json.loads(version.booster.save_config())
+def _has_plain_trees(booster):
+    "Whether rows are scored to the same bit with and without a matrix: those of dart are not."
+    told = json.loads(booster.save_config())
     return told["learner"]["gradient_booster"]["name"] == "gbtree"

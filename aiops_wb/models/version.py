@@ -63,7 +63,8 @@ class ModelVersion:
     @cached_property
     def single(self) -> SingleScore:
         "What scores one event after the other, as `score` does frames."
-        return SingleScore(self)
+        booster = self.booster if self.scores is None else None
+        return SingleScore(self.card, booster, self.score)
 
     def _of_owner(self, frame):
         "What the owner's function says; StoreError where that is not one number for each row."
