@@ -1,6 +1,7 @@
 """A scoring service, until it is told to stop (extras api and ml)."""
 
 import logging
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -55,6 +56,9 @@ def score_service(
         ),
     ] = 1.0,
 ):
+    if find_spec("xgboost") is None:  # the processes need it, and this one does not load it
+        said = "xgboost is not installed: a scoring service needs pip install 'aiops_wb[api,ml]'."
+        raise ModuleNotFoundError(said, name="xgboost")
     settings = call.settings
     desk = Desk(settings.data, settings, call.now, call.who, host, Snapshots(settings.data))
     require_token_elsewhere(desk)

@@ -6,3 +6,5 @@ published, `journal` logs, and lets nothing that goes wrong there reach an answe
 for all processes together, which `workers` starts, starts again and ends (`__main__` is one of
 them).
 """
+
+from .. import api  # noqa: F401 (says which extra is missing)
