@@ -5,10 +5,13 @@ import gc
 import json
 import logging
 import os
+import select
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +43,11 @@ def main(arguments: list[str]) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     config = configured(app, told["level"] >= logging.ERROR, timeout_keep_alive=KEEP_ALIVE)
     server = OrderlyServer(config)
     _tell({"ready": os.getpid()})
-    server.run(sockets=[socket.socket(fileno=told["socket"])])
+    with _ending_with_parent():
+        server.run(sockets=[socket.socket(fileno=told["socket"])])
     gc.unfreeze()
     return 0
 
@@ -61,11 +64,23 @@ def _tell(what):
     print(json.dumps(what), flush=True)
 
 
-def _end_with_parent():
-    "Whoever started us is gone when the other end of standard input is."
-    while os.read(0, 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+@contextmanager
+def _ending_with_parent() -> Iterator[None]:
+    "Meanwhile we are told to end when whoever started us is gone: nobody holds the other end then."
+    done, over = os.pipe()
+
+    def watch():
+        if done not in select.select([sys.stdin.fileno(), done], [], [])[0]:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        os.close(over)
+        thread.join()
+        os.close(done)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,8 @@ class Workers:
                 process.kill()
                 codes.append(process.wait())
             _close(process)
-        return int(any(codes))
+        # one that had not begun yet ends by the signal itself
+        return int(any(code not in (0, -signal.SIGTERM) for code in codes))
 
     def _begin(self, one):
         told = json.dumps(self._told | {"place": one.place})
