@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -71,6 +72,7 @@ def at_desk(request: Request) -> Desk:
 AtDesk = Annotated[Desk, Depends(at_desk)]
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     "Whether an address is of this machine alone."
     try:

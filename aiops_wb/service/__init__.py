@@ -3,8 +3,7 @@ decided.
 
 `app` answers requests, `in_force` is what it decides by, taken from each snapshot that is
 published, `journal` logs, and lets nothing that goes wrong there reach an answer; `tally` counts
-for all processes together, which `workers` starts, starts again and ends (`__main__` is one of
-them).
+for all processes together, each a `process`, which `workers` starts, starts again and ends.
 """
 
 from .. import api  # noqa: F401 (says which extra is missing)

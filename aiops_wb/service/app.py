@@ -148,7 +148,7 @@ class ScoringApp:
 
     def _decided(self, event: ToScore) -> dict[str, Any]:
         "What is done about an event, and whether it is logged."
-        scorer, named = self.in_force.scorer, event.prediction_id or time_ordered_id()
+        (scorer, told), named = self.in_force.standing, event.prediction_id or time_ordered_id()
         at = event.at or self.desk.now()
         where = {"tenant": event.tenant, "site_id": event.site_id}
         started = perf_counter()
@@ -166,19 +166,19 @@ class ScoringApp:
             **where,
         )
         self.tally.add("decided")
-        return {"prediction_id": named, **_known(decided), **_standing(scorer), "logged": logged}
+        return {"prediction_id": named, **_known(decided), **told, "logged": logged}
 
     async def _health(self, scope: Scope, receive: Receive) -> Response:
         caller = caller_of(Request(scope), self.desk)
         if not caller.may("decide"):
             caller.require("read")
-        told, scorer = self.tally.total(), self.in_force.scorer
+        told = self.tally.total()
         failing = told["failing"] > 0
         return _as_json(
             {
                 "status": "ok" if not failing and self.in_force.problem is None else "degraded",
                 "model": self.in_force.model,
-                **_standing(scorer),
+                **self.in_force.standing.told,
                 "snapshot": self.in_force.snapshot.rpartition("/")[2],
                 "workers": self.tally.workers,
                 **{name: told[name] for name in (*COUNTS, *GAUGES)},
@@ -202,15 +202,6 @@ def _wrong(error):
             where, what = where[:2], "give a number, a boolean, a text, or null where it is missing"
         told.setdefault(where, {"loc": ("body", *where), "msg": what})
     return list(told.values())
-
-
-def _standing(scorer):
-    return {
-        "version": scorer.version.version,
-        "threshold": round(float(scorer.version.grid.inverse(scorer.threshold)), 6),
-        "threshold_points": scorer.threshold,
-        "calibration_id": scorer.calibration_id,
-    }
 
 
 def _known(decided):

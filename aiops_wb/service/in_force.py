@@ -7,9 +7,10 @@ for it. Where a snapshot cannot be read, what was in force before still is.
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ import pandas as pd
 from ..log.catalog import open_snapshot
 from ..models.scorer import Scorer
 
-__all__ = ["InForce"]
+__all__ = ["InForce", "Standing"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +26,27 @@ AGAIN = 5.0
 "Seconds before a snapshot that could not be read is tried again."
 
 
+class Standing(NamedTuple):
+    "What events are decided by, and what is told of it with each answer."
+
+    scorer: Scorer
+    told: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, scorer: Scorer) -> "Standing":
+        "With what is told of a scorer."
+        version, points = scorer.version, scorer.threshold
+        told = {
+            "version": version.version,
+            "threshold": round(float(version.grid.inverse(points)), 6),
+            "threshold_points": points,
+            "calibration_id": scorer.calibration_id,
+        }
+        return cls(scorer, told)
+
+
 class InForce:
-    "The scorer of a model; `scorer` is replaced as a whole when `look` finds something new."
+    "What stands for a model; `standing` is replaced as a whole when `look` finds something new."
 
     def __init__(
         self,
@@ -39,7 +59,12 @@ class InForce:
         self.problem: str | None = None
         self.snapshot = ""
         self._tried, self._again = "", 0.0
-        self.scorer = self._read(self._pointer())
+        self.standing = self._read(self._pointer(), None)
+
+    @property
+    def scorer(self) -> Scorer:
+        "What events are decided by."
+        return self.standing.scorer
 
     def look(self) -> bool:
         "Take what a newer snapshot says; whether there was one. What is wrong with it is logged."
@@ -47,7 +72,7 @@ class InForce:
         if pointer in ("", self.snapshot) or pointer == self._tried and monotonic() < self._again:
             return False
         try:
-            self.scorer = self._read(pointer)
+            self.standing = self._read(pointer, self.scorer.version)
         except Exception as error:
             if pointer == self._pointer():  # otherwise it was replaced meanwhile
                 self._tried, self._again = pointer, monotonic() + AGAIN
@@ -64,22 +89,12 @@ class InForce:
         except OSError:
             return ""
 
-    def _read(self, pointer):
+    def _read(self, pointer, before):
         "What a snapshot says, asked once before anybody waits for it."
-        before = getattr(self, "scorer", None)
         with open_snapshot(self.data) as reader:
             reader.con.execute("SET threads = 1")  # requests are what runs side by side
-            read = Scorer.in_force(
-                reader,
-                self.model,
-                cuts=self._cuts,
-                loaded=before and before.version,
-                scores=self._scores,
-            )
-        self._ready(read.version)
+            known = {"cuts": self._cuts, "loaded": before, "scores": self._scores}
+            scorer = Scorer.in_force(reader, self.model, **known)
+        _ = scorer.version.single  # made here, and not when the first event comes
         self.snapshot = pointer
-        return read
-
-    def _ready(self, version):
-        "What scores single events is made here, and not when the first one comes."
-        return version.single
+        return Standing.of(scorer)

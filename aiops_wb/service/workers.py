@@ -27,6 +27,12 @@ __all__ = ["Workers"]
 
 logger = logging.getLogger(__name__)
 
+_START = """
+import sys
+sys.modules.setdefault("sklearn", None)  # XGBoost imports it where it is installed
+from aiops_wb.service.process import main
+sys.exit(main(sys.argv[1:]))
+"""
 WATCH = 0.1
 "Seconds between two looks at who is alive."
 SHORT, LONGEST = 10.0, 30.0
@@ -104,7 +110,7 @@ class Workers:
 
     def _begin(self, one):
         told = json.dumps(self._told | {"place": one.place})
-        words = [sys.executable, "-m", "aiops_wb.service", told]
+        words = [sys.executable, "-c", _START, told]
         one.began, one.ready = time.monotonic(), False
         one.process = subprocess.Popen(
             words,

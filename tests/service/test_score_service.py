@@ -3,14 +3,22 @@ disk, a log or room."""
 
 import asyncio
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pandas as pd
 import pytest
+from asked import asked, world
 from conftest import MODEL, Bench, events, until
 
+from aiops_wb.cli import main
 from aiops_wb.config import Settings
 from aiops_wb.log.errors import BufferFull, NotWritten, StoreError
 from aiops_wb.log.spool import PredictionLogger
@@ -23,6 +31,7 @@ from aiops_wb.service.app import ScoringApp, scoring_app
 from aiops_wb.service.tally import Tally
 from aiops_wb.service.workers import Workers
 
+ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 20, 9, tzinfo=UTC)
 EVENT = {"features": {"x": 1.5}, "prediction_id": "p", "entity_id": "e", "site_id": "north"}
 
@@ -365,3 +374,69 @@ def test_a_process_that_dies_again_and_again_is_started_less_often(monkeypatch, 
     assert pauses[:7] == [1, 2, 4, 8, 16, 30, 30]
     assert "process 7 ended (no snapshot.): another begins" in caplog.text
     assert Tally(house._memory, 1).total()["restarts"] == len(begun) - 1
+
+
+def process_of(bench, *words):
+    "The command as a process, and the address at which it serves."
+    code = "import sys; from aiops_wb.cli import main; sys.exit(main())"
+    words = ["score-service", MODEL, "--port", "0", "--data", str(bench.data), *words]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    return process, process.stdout.readline().split(" at ")[1].split(",")[0]
+
+
+def post(address, event):
+    event = json.dumps(event | {"at": NOW.isoformat()}).encode()
+    request = urllib.request.Request(f"{address}/score", event)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_ends_in_order_and_every_row_is_in_a_segment(bench, number):
+    process, address = process_of(bench, "--workers", "2", "--flush-seconds", "3600")
+    try:
+        told = [post(address, EVENT | {"prediction_id": str(i)})["logged"] for i in range(20)]
+        assert told == ["yes"] * 20
+        process.send_signal(number)
+        out, err = process.communicate(timeout=90)
+    finally:
+        process.kill()
+    assert (process.returncode, out, err) == (0, "", "")
+    assert rows_in(bench) == 20
+
+
+@pytest.mark.slow
+def test_processes_end_with_whoever_started_them(bench):
+    process, address = process_of(bench, "--flush-seconds", "3600")
+    try:
+        assert post(address, EVENT)["logged"] == "yes"
+    finally:
+        process.kill()
+    process.communicate(timeout=90)  # the pipe of errors is closed when the last of them ended
+    folder = bench.data / "spool" / "predictions"
+    assert until(lambda: list(folder.glob("[!.]*.parquet")), 60)
+    assert rows_in(bench) == 1
+
+
+@pytest.mark.slow
+def test_the_command_says_why_it_does_not_serve(bench, tmp_path, capsys):
+    assert main(["score-service", MODEL, "--port", "0", "--data", str(tmp_path)]) == 1
+    assert "no published snapshot" in capsys.readouterr().err
+    assert main(["score-service", "other", "--port", "0", "--data", str(bench.data)]) == 1
+    assert "other" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_no_event_that_was_said_to_be_logged_is_lost_or_double_whatever_is_killed(tmp_path):
+    world(tmp_path / "data", rounds=20, per_day=50)
+    told = asked(tmp_path / "data", seconds=25, kills=5, per_second=50)
+    assert (told["lost"], told["double"], told["other"], told["kills"]) == (0, 0, 0, 5)
+    assert told["answered"] + told["refused"] + told["broken"] == told["asked"] == 1000
+    assert told["logged"] == told["answered"] > 200 and told["in_the_log"] > 200

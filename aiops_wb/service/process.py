@@ -23,6 +23,8 @@ from ..log.errors import StoreError
 from .app import ScoringApp, scoring_app
 from .tally import Tally
 
+__all__ = ["main"]
+
 SWITCH = 0.0005
 "Seconds that a thread which writes rows may keep one that answers waiting."
 KEEP_ALIVE = 75
@@ -81,7 +83,3 @@ def _ending_with_parent() -> Iterator[None]:
         os.close(over)
         thread.join()
         os.close(done)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
