@@ -212,7 +212,7 @@ def night(data: Path) -> Iterator[None]:
 def service(data: Path, workers: int) -> Iterator[tuple[Workers, int]]:
     "Meanwhile processes serve, watched as the command does it; and the port."
     told = {"data": str(data), "config": None, "model": MODEL, "who": "test", "host": "127.0.0.1"}
-    told |= {"most_waiting": 128, "flush_seconds": FLUSH}
+    told |= {"most_waiting": 128, "flush_seconds": FLUSH, "segment_seconds": 60.0}
     with listening("127.0.0.1", 0) as at:
         house, ended = Workers(at, workers, told, 50), []
         house.start()

@@ -55,6 +55,15 @@ def score_service(
             help="how long an event may be in memory alone: what a kill -9 may lose",
         ),
     ] = 1.0,
+    segment_seconds: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            max=86_400,
+            metavar="SECONDS",
+            help="after how long the next ingest may take an event",
+        ),
+    ] = 60.0,
 ):
     if find_spec("xgboost") is None:  # the processes need it, and this one does not load it
         said = "xgboost is not installed: a scoring service needs pip install 'aiops_wb[api,ml]'."
@@ -70,6 +79,7 @@ def score_service(
         "host": host,
         "most_waiting": most_waiting,
         "flush_seconds": flush_seconds,
+        "segment_seconds": segment_seconds,
     }
     level = logging.getLogger("aiops_wb").getEffectiveLevel()
     with listening(host, port) as at:

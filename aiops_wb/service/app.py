@@ -227,18 +227,19 @@ def scoring_app(
     host: str = "127.0.0.1",
     most_waiting: int = MOST_WAITING,
     flush_seconds: float = 1.0,
+    segment_seconds: float = 60.0,
     tally: Tally | None = None,
 ) -> ScoringApp:
     """A scoring service for one model of a data folder, to be run by any ASGI server.
 
     `host`: the address that is listened at: without a token only this machine is served.
     `most_waiting`: events that wait at a time; more are told to come again (429). `flush_seconds`:
-    how long an event may be in memory alone, which a power failure or a kill -9 loses. `scores`:
-    the owner's function, of a version that was adopted without a file. StoreError where nothing is
-    in force.
+    how long an event may be in memory alone, which a power failure or a kill -9 loses;
+    `segment_seconds`: after how long the next ingest may take it. `scores`: the owner's function,
+    of a version that was adopted without a file. StoreError where nothing is in force.
     """
     data, settings = Path(data), settings or load_settings(data=Path(data))
     desk = Desk(data, settings, clock, who, host, Snapshots(data))
-    journal = Journal(settings.spool_of(data), tally or Tally(), flush_seconds)
+    journal = Journal(settings.spool_of(data), tally or Tally(), flush_seconds, segment_seconds)
     in_force = InForce(data, model, settings.risk_cuts, scores)
     return ScoringApp(desk, in_force, journal, most_waiting)

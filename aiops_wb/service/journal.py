@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, Literal, TypeAlias
 
 from ..log.errors import BufferFull, NotWritten, StoreError
-from ..log.spool import PredictionLogger
+from ..log.spool import Buffering, PredictionLogger
 from ..models.one_event import Decided
 from ..models.scorer import Scorer
 from .tally import Tally
@@ -40,12 +40,23 @@ class Journal:
     "Loggers of what is decided; `log` from one thread, `tend` from another."
 
     def __init__(
-        self, spool: Path, tally: Tally, flush_seconds: float = 1.0, most_rows: int = MOST_ROWS
+        self,
+        spool: Path,
+        tally: Tally,
+        flush_seconds: float = 1.0,
+        segment_seconds: float = 60.0,
+        most_rows: int = MOST_ROWS,
     ):
         self.spool, self.tally, self.problem = spool, tally, None
         # a segment is finished by the thread of the logger: nobody who logs waits for it
-        self._how = {"flush_rows": 2 * most_rows, "buffer_rows": 2 * most_rows, "sigterm": False}
-        self._flush_seconds, self._most = flush_seconds, most_rows
+        self._how: Buffering = {
+            "flush_rows": 2 * most_rows,
+            "flush_seconds": flush_seconds,
+            "segment_seconds": segment_seconds,
+            "buffer_rows": 2 * most_rows,
+            "sigterm": False,
+        }
+        self._most = most_rows
         self._loggers: OrderedDict[tuple, PredictionLogger] = OrderedDict()
         self._leaving: list[PredictionLogger] = []
         self._waiting, self._next_try = 0, 0.0
@@ -91,9 +102,7 @@ class Journal:
         key = scorer.version.version, scorer.threshold, tenant
         found = self._loggers.get(key)
         if found is None:
-            found = scorer.logger(
-                self.spool, tenant, flush_seconds=self._flush_seconds, **self._how
-            )
+            found = scorer.logger(self.spool, tenant, **self._how)
             self._retire(key[:2])
             self._loggers[key] = found
         self._loggers.move_to_end(key)

@@ -27,6 +27,7 @@ __all__ = ["main"]
 
 SWITCH = 0.0005
 "Seconds that a thread which writes rows may keep one that answers waiting."
+_HOW = ("who", "host", "most_waiting", "flush_seconds", "segment_seconds")
 KEEP_ALIVE = 75
 "Seconds that a connection may be idle: longer than proxies in front keep one."
 
@@ -58,7 +59,7 @@ def _made(told: dict[str, Any]) -> ScoringApp:
     settings = load_settings(**{n: told[n] and Path(told[n]) for n in ("data", "config")})
     memory = os.fdopen(told["tally"], "r+b", closefd=False)
     tally = Tally(memory, told["workers"], told["place"])
-    how = {name: told[name] for name in ("who", "host", "most_waiting", "flush_seconds")}
+    how = {name: told[name] for name in _HOW}
     return scoring_app(settings.data, told["model"], settings, tally=tally, **how)
 
 

@@ -105,6 +105,7 @@ class Workers:
                 process.kill()
                 codes.append(process.wait())
             _close(process)
+        self._memory.close()
         # one that had not begun yet ends by the signal itself
         return int(any(code not in (0, -signal.SIGTERM) for code in codes))
 
