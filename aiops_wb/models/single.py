@@ -7,6 +7,7 @@ row of numbers, so that the answer is the same to the last bit.
 
 import json
 from collections.abc import Callable, Mapping
+from ctypes import POINTER, byref, c_float, c_uint64
 from math import nan
 from threading import Lock
 from typing import Any
@@ -20,6 +21,10 @@ from ..log.values import as_boolean, as_number, as_seconds, category_place
 from .matrix import lacking_feature
 
 __all__ = ["SingleScore"]
+
+_HOW = b"""{"type": 0, "training": false, "iteration_begin": 0, "iteration_end": 0,
+            "missing": NaN, "strict_shape": false, "cache_id": 0}"""
+"The arguments of a prediction: all trees, as a probability."
 
 
 class SingleScore:
@@ -35,10 +40,7 @@ class SingleScore:
         self._features, self._score, self._lock = card["features"], of_frame, Lock()
         self._readers, self._booster = _readers(card), None
         if booster is not None and None not in self._readers and _has_plain_trees(booster):
-            # a copy: the other is told anew how many threads each frame takes
-            self._booster = booster.copy()
-            self._booster.set_param({"nthread": 1})
-            self._ask(np.full((1, len(self._features)), nan))
+            self._booster = _OneRow(booster, len(self._features))
 
     def __call__(self, features: Mapping[str, Any]) -> float:
         """Probability of a positive. A value that cannot be read, and a category that training did
@@ -54,20 +56,46 @@ class SingleScore:
             raise StoreError(lacking_feature(lacking, names)) from None
         if self._booster is None:
             return self._of_frame(dict(zip(names, values)))
-        row = [read(value) for read, value in zip(self._readers, values)]
-        return self._ask(np.array([row], dtype=np.float64))
-
-    def _ask(self, row):
-        "Numbers as the booster holds them; what float32 cannot hold is missing."
-        with np.errstate(over="ignore"):
-            row = row.astype(np.float32)
-        row[~np.isfinite(row)] = nan
-        return float(self._booster.inplace_predict(row, validate_features=False)[0])
+        return self._booster([read(value) for read, value in zip(self._readers, values)])
 
     def _of_frame(self, features):
         "Of a version that scores frames alone, such as its owner's function."
         with self._lock:  # nobody promised that it may be asked twice at once
             return float(self._score(pd.DataFrame([features]))[0])
+
+
+class _OneRow:
+    """A booster asked for one row of numbers at a time, by XGBoost's C interface: its Python takes
+    longer to look at a row than the trees do. What float32 cannot hold is missing."""
+
+    def __init__(self, booster: xgb.Booster, n: int):
+        # a copy: the other is told anew how many threads each frame takes
+        self._booster, self._lock = booster.copy(), Lock()
+        self._booster.set_param({"nthread": 1})
+        self._row = np.full((1, n), nan, np.float32)
+        place = self._row.__array_interface__
+        told = {name: place[name] for name in ("data", "shape", "typestr", "version")}
+        self._where = json.dumps(told | {"strides": None}).encode()
+        self._shape, self._dims = POINTER(c_uint64)(), c_uint64()
+        self._scores = POINTER(c_float)()
+        self([nan] * n)
+
+    def __call__(self, numbers: list[float]) -> float:
+        "The score of a row."
+        with self._lock, np.errstate(over="ignore"):
+            self._row[0] = numbers
+            self._row[~np.isfinite(self._row)] = nan
+            code = xgb.core._LIB.XGBoosterPredictFromDense(
+                self._booster.handle,
+                self._where,
+                _HOW,
+                None,
+                byref(self._shape),
+                byref(self._dims),
+                byref(self._scores),
+            )
+            xgb.core._check_call(code)
+            return float(self._scores[0])
 
 
 def _boolean(value):
