@@ -140,7 +140,7 @@ def test_a_decision_is_that_of_a_frame_with_this_one_row(events, place, days):
 
 
 @pytest.mark.slow
-@settings(max_examples=1_500)
+@settings(max_examples=300)
 @given(st.lists(EVENTS, min_size=1, max_size=6), WHERE, st.integers(0, 20))
 def test_so_are_very_many(events, place, days):
     decided_alike(events, place, days)
