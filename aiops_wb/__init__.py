@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .models.scorer import Scorer
     from .models.training import train
     from .models.version import ModelVersion
+    from .service.app import scoring_app
     from .stats.automation import Certainty, certainty
     from .stats.conformal import Calibration, VennAbers, calibrate, venn_abers
     from .stats.counts import Histogram, ScoreCounts
@@ -63,6 +64,7 @@ _HOME = {
     "open_snapshot": "log.catalog",
     "open_store": "log.store",
     "open_view": "watch.view",
+    "scoring_app": "service.app",
     "simulate": "stats.thresholds",
     "summary": "stats.performance",
     "train": "models.training",
@@ -102,6 +104,7 @@ __all__ = [
     "open_snapshot",
     "open_store",
     "open_view",
+    "scoring_app",
     "simulate",
     "summary",
     "train",

@@ -31,6 +31,7 @@ COMMAND = Path(sys.executable).parent / "aiops-wb"
 NEEDS = {  # what asks for an extra -> the one that it names
     ("models", "train"): "aiops_wb[ml,lab]",
     ("serve",): "aiops_wb[api]",
+    ("score-service", "m"): "aiops_wb[api]",
     ("mcp",): "aiops_wb[mcp]",
     ("demo",): "aiops_wb[ml,lab]",
     ("daily",): "aiops_wb[ml,lab]",

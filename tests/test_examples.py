@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from typer.main import get_command
 
 import aiops_wb
-from aiops_wb import NotWritten, open_snapshot
+from aiops_wb import open_snapshot
 from aiops_wb.cli import app, main
 
 ROOT = Path(__file__).parent.parent
@@ -28,10 +28,6 @@ def example(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def raises(error):
-    raise error
 
 
 class Session:
@@ -74,7 +70,7 @@ def taken_in(data, *ids):
 def test_a_service_decides_and_logs(session):
     service = example("service")
     served = service.create_app(session.data, session.data / "spool", "late")
-    with TestClient(served) as client:
+    with TestClient(served, "http://127.0.0.1", client=("127.0.0.1", 5)) as client:
         event = {"prediction_id": "s1", "site_id": "north", "features": {"delay": 2.5}}
         decided = client.post("/score", json=event).json()
         assert client.post("/score", json=event | {"prediction_id": " "}).status_code == 422
@@ -88,25 +84,6 @@ def test_a_service_decides_and_logs(session):
     (row,) = taken_in(session.data, "s1")
     assert (row.route, row.site_id, row.label) == ("alert", "north", 1)
     assert row.score == pytest.approx(decided["score"])
-
-
-def test_a_service_follows_what_is_put_in_force(session, monkeypatch):
-    service = example("service")
-    monkeypatch.setattr(service, "SECONDS", -1.0)
-    desk = service.Desk(session.data, session.data / "spool", "late")
-    before, log = desk.in_force()
-    assert desk.in_force()[1] is log and desk.in_force()[0].version is before.version
-    set_to = ["thresholds", "set", "0.9", "--model", "late", "--why", "fewer calls"]
-    assert main([*set_to, "--data", str(session.data), "--quiet"]) == 0
-    with monkeypatch.context() as patch:  # a disk that is full just then
-        patch.setattr(log, "close", lambda: raises(NotWritten("no space")))
-        scorer, other = desk.in_force()
-    assert scorer.threshold > before.threshold and other is not log
-    (session.data / "aiops.duckdb").rename(session.data / "away")
-    assert desk.in_force() == (scorer, other), "what was in force still is"
-    (session.data / "away").rename(session.data / "aiops.duckdb")
-    log.close()
-    desk.close()
 
 
 def test_a_batch_decides_and_logs(session, tmp_path, monkeypatch, capsys):

@@ -312,6 +312,7 @@ LONG = {
     "differences",
     "explain",
     "explanations",
+    "live",
     "log",
     "monitoring",
     "morning",

@@ -44,6 +44,7 @@ from aiops_wb import (
     open_snapshot,
     open_store,
     open_view,
+    scoring_app,
     simulate,
     summary,
     train,
@@ -117,6 +118,8 @@ def read(data: Path) -> None:
     assert_type(scorer, Scorer)
     assert_type(scorer.version, ModelVersion)
     assert_type(scorer.decide(pd.DataFrame({"x": [1.0]}), site_id="north"), pd.DataFrame)
+    assert_type(scorer.decide_one({"x": 1.0}, site_id="north").risk_level, str)
+    scoring_app(data, "m", flush_seconds=0.5).end()
     view = open_view(data, "m")
     assert_type(view, View)
     assert_type(view.day, date)

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -19,6 +20,7 @@ from fastapi.security import HTTPBearer
 from ..log.errors import StoreError
 from ..log.tokens import ROLES, find_token, tokens
 from .desk import Desk
+from .guard import LOCAL_NAMES
 from .problems import Problem
 
 __all__ = [
@@ -28,10 +30,12 @@ __all__ = [
     "Proposes",
     "Reads",
     "at_desk",
+    "caller_of",
     "caller_with",
     "is_loopback",
     "needs",
     "needs_token",
+    "own_names",
     "reading_tokens",
     "of_this_machine",
 ]
@@ -68,12 +72,22 @@ def at_desk(request: Request) -> Desk:
 AtDesk = Annotated[Desk, Depends(at_desk)]
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     "Whether an address is of this machine alone."
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def own_names(desk: Desk) -> frozenset[str] | None:
+    "The names that we may be called by while there is no token; None: any."
+    try:
+        any_name = not is_loopback(desk.host) or bool(tokens(desk.data))
+    except Exception:  # who asks is told so behind this
+        return None
+    return None if any_name else LOCAL_NAMES | {desk.host.lower()}
 
 
 def needs_token(desk: Desk) -> bool:
@@ -102,7 +116,7 @@ def caller_with(desk: Desk, secret: str) -> Caller:
     return Caller(token.name, token.may)
 
 
-def _caller(request: Request, desk: Desk) -> Caller:
+def caller_of(request: Request, desk: Desk) -> Caller:
     "Who asks; Problem 401 where they do not say."
     given = request.headers.getlist("authorization")
     if len(given) > 1:
@@ -134,7 +148,7 @@ def needs(role: str) -> Callable:
     async def caller(
         request: Request, desk: AtDesk, _: Annotated[object, Security(_BEARER)]
     ) -> Caller:
-        who = _caller(request, desk)
+        who = caller_of(request, desk)
         who.require(role)
         return who
 

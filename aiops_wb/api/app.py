@@ -10,12 +10,11 @@ from prometheus_client import CollectorRegistry, Counter
 
 from .. import __version__
 from ..config import Settings
-from ..log.tokens import tokens
 from . import cases, decide, explanations, hands, models, proposals, rates, service, thresholds
-from .access import is_loopback
+from .access import own_names
 from .desk import Desk, Snapshots
 from .extras import Decider
-from .guard import LOCAL_NAMES, Guard
+from .guard import Guard
 from .pages.router import router as pages
 from .pages.web import Web
 from .problems import MEDIA_TYPE, answer_problems
@@ -100,18 +99,9 @@ def create_app(
         "aiops_wb_requests", "Requests", ["method", "route", "status"], registry=app.state.answered
     )
     told = lambda *labels: count.labels(*labels).inc()
-    app.add_middleware(Guard, names=lambda: _names(desk), told=told)
+    app.add_middleware(Guard, names=lambda: own_names(desk), told=told)
     _describe(app)
     return app
-
-
-def _names(desk):
-    "The names that we may be called by while there is no token; None: any."
-    try:
-        any_name = not is_loopback(desk.host) or bool(tokens(desk.data))
-    except Exception:  # who asks is told so behind this
-        return None
-    return None if any_name else LOCAL_NAMES | {desk.host.lower()}
 
 
 def _lifespan(desk, taking_in):

@@ -77,7 +77,8 @@ class Guard:
         refused = self._refused(scope)
         if refused is None and scope["method"] not in SAFE:
             try:
-                receive = await asyncio.wait_for(_whole(scope, receive), BODY_SECONDS)
+                async with asyncio.timeout(BODY_SECONDS):
+                    receive = await _whole(scope, receive)
                 refused = None if receive else _too_large()
             except TimeoutError:
                 refused = _too_slow()

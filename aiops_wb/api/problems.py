@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 import duckdb
 from fastapi import FastAPI, Request
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from ..config import SettingsError
 from ..log.errors import Busy, StoreError
 
-__all__ = ["MEDIA_TYPE", "Problem", "answer_problems", "problem_response"]
+__all__ = ["MEDIA_TYPE", "Problem", "answer_problems", "fields_response", "problem_response"]
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,12 @@ def _of_http(request: Request, error: HTTPException) -> Response:
 
 
 def _of_validation(request: Request, error: RequestValidationError) -> Response:
-    told = [_told(one) for one in error.errors()[:_MOST_ERRORS]]
+    return fields_response(error.errors())
+
+
+def fields_response(errors: Sequence[Mapping[str, Any]]) -> Response:
+    "The answer that tells which fields of a body are not as they may be, as pydantic finds them."
+    told = [_told(one) for one in errors[:_MOST_ERRORS]]
     first = told[0] if told else {"where": "request", "what": "it cannot be read"}
     detail = f"{first['where']}: {first['what']}."
     return problem_response(422, detail, errors=told)

@@ -10,16 +10,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from ..log.errors import StoreError
 from ..log.tokens import tokens
 from .access import is_loopback
 from .desk import Desk
 
-__all__ = ["listening", "require_token_elsewhere", "run", "serving"]
+__all__ = [
+    "GRACE",
+    "OrderlyServer",
+    "address_of",
+    "configured",
+    "listening",
+    "require_token_elsewhere",
+    "run",
+    "serving",
+]
 
 GRACE = 5
 "Seconds that requests under way have at the end."
@@ -80,7 +91,7 @@ def listening(host: str, port: int) -> socket.socket:
     return found
 
 
-class _Server(uvicorn.Server):
+class OrderlyServer(uvicorn.Server):
     "Ends in order when it is told to, and then as any command does."
 
     @contextmanager
@@ -97,6 +108,10 @@ class _Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+
+class _Server(OrderlyServer):
+    "The same for an app with pages."
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         "End the streams of pages first: they would hold up the end of the others."
         self.config.app.state.web.live.end()
@@ -104,6 +119,11 @@ class _Server(uvicorn.Server):
 
 
 def _server(app: FastAPI, quiet: bool) -> _Server:
+    return _Server(configured(app, quiet))
+
+
+def configured(app: ASGIApp, quiet: bool, **options: Any) -> uvicorn.Config:
+    "How an app is served: with a log without secrets, and without telling who we are."
     config = uvicorn.Config(
         app,
         log_level="error" if quiet else "warning",
@@ -112,22 +132,23 @@ def _server(app: FastAPI, quiet: bool) -> _Server:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
         h11_max_incomplete_event_size=2**16,
+        **options,
     )
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "aiops_wb"):
         log = logging.getLogger(name)
         for of in (log, *log.handlers):  # a logger's own filter does not see what others below say
             of.addFilter(_NO_SECRETS)
-    return _Server(config)
+    return config
 
 
-def _address(at: socket.socket) -> str:
+def address_of(at: socket.socket) -> str:
     host, port = at.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def run(app: FastAPI, at: socket.socket, say: Callable[[str], None], quiet: bool = False) -> None:
     "Serve until SIGTERM or Ctrl-C; requests under way are finished."
-    say(f"serving {app.state.desk.data} at {_address(at)} (Ctrl-C ends it)")
+    say(f"serving {app.state.desk.data} at {address_of(at)} (Ctrl-C ends it)")
     sys.stdout.flush()  # whoever waits for the address may read a pipe
     _server(app, quiet).run(sockets=[at])
 
@@ -143,7 +164,7 @@ def serving(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Iterator[st
         while not server.started and thread.is_alive():
             time.sleep(0.005)
         try:
-            yield _address(at)
+            yield address_of(at)
         finally:
             server.should_exit = True
             thread.join()

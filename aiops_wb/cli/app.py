@@ -72,6 +72,10 @@ COMMANDS = {
     "audit": ("audit", "the audit trail, its chain, and what holds it from outside"),
     "reports": ("reports", "list reports, make one of your own, run one by hand"),
     "serve": ("serve", "pages and a REST API over the log, until it is told to stop"),
+    "score-service": (
+        "score_service",
+        "decide events of a model as they come, and log them, until it is told to stop",
+    ),
     "mcp": ("mcp", "answer by the Model Context Protocol: read and propose"),
     "demo": ("demo", "replay a log with its models and make their reports"),
 }

@@ -4,7 +4,7 @@ and scored is read by these functions."""
 import json
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -21,6 +21,7 @@ __all__ = [
     "as_seconds",
     "canonical_text",
     "category_codes",
+    "category_place",
     "content_sql",
     "infer",
     "kind_sql",
@@ -147,8 +148,8 @@ def canonical_text(value) -> str | None:
         return None
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
-    if isinstance(value, (int, np.integer)):
-        return _digits(int(value))
+    if isinstance(value, (int, np.integer)) and not isinstance(value, np.timedelta64):
+        return _digits(int(value))  # a span of time is an integer for numpy alone
     if isinstance(value, (date, np.datetime64)):
         return _time_text(value)
     if isinstance(value, (bytes, bytearray)):
@@ -320,6 +321,16 @@ def _as_booleans(column, null_words):
 def category_codes(values, categories: Sequence[str]) -> np.ndarray:
     """The place of each value among categories, -1 where it is missing, -2 where it is not among
     them. As it stands first, else however it is spelt; booleans may be 1 and 0."""
+    place = category_place(categories)
+    series = values if isinstance(values, pd.Series) else pd.Series(values)
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
+        distinct, where = np.unique(series.to_numpy(), return_inverse=True)
+        return np.array([place(v) for v in distinct.tolist()], dtype=np.int32)[where]
+    return np.array(_mapped(series.to_numpy(dtype=object), place), dtype=np.int32)
+
+
+def category_place(categories: Sequence[str]) -> Callable[[object], int]:
+    "The same for one value after the other."
     spelt = {category: place for place, category in enumerate(categories)}
     meant: dict = {}
     for place, category in enumerate(categories):
@@ -330,17 +341,13 @@ def category_codes(values, categories: Sequence[str]) -> np.ndarray:
                 meant.setdefault(one, meant.get(other, -2))
                 meant.setdefault(other, meant.get(one, -2))
 
-    def place(value):
+    def place_of(value):
         if isinstance(value, str) and value in spelt:
             return spelt[value]
         text = canonical_text(value)
         return -1 if text is None else meant.get(text, -2)
 
-    series = values if isinstance(values, pd.Series) else pd.Series(values)
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
-        distinct, where = np.unique(series.to_numpy(), return_inverse=True)
-        return np.array([place(v) for v in distinct.tolist()], dtype=np.int32)[where]
-    return np.array(_mapped(series.to_numpy(dtype=object), place), dtype=np.int32)
+    return place_of
 
 
 def _plain_numbers(values):

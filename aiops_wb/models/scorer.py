@@ -19,6 +19,7 @@ from ..stats.automation import NOTHING_STANDS, Certainty
 from ..stats.decisions import CALLING, RISK_CUTS, Ladder, route
 from ..stats.points import as_points
 from ..stats.selective import Exploration, explored_words
+from .one_event import DecidesOne
 from .registry import load
 from .version import ModelVersion
 
@@ -31,8 +32,9 @@ _DECIDED = ("risk_level", "route", "automated", "ladder")
 
 
 @dataclass(frozen=True, eq=False)
-class Scorer:
-    "Everything in force for one model at one moment; scores frames and logs what it decided."
+class Scorer(DecidesOne):
+    """Everything in force for one model at one moment; scores events and frames of them, and logs
+    what it decided."""
 
     version: ModelVersion
     threshold: int

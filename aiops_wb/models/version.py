@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from ..log.errors import StoreError
 from ..log.versions import no_file
 from ..stats.points import Grid
 from .matrix import feature_matrix, lacking_feature
+from .single import SingleScore
 
 __all__ = ["ModelVersion", "feature_matrix", "feature_columns"]
 
@@ -57,6 +59,12 @@ class ModelVersion:
         if self.scores is not None:
             return self._of_owner(frame)
         return self._predict(frame, len(frame)).astype(np.float64)
+
+    @cached_property
+    def single(self) -> SingleScore:
+        "What scores one event after the other, as `score` does frames."
+        booster = self.booster if self.scores is None else None
+        return SingleScore(self.card, booster, self.score)
 
     def _of_owner(self, frame):
         "What the owner's function says; StoreError where that is not one number for each row."

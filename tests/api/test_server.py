@@ -43,7 +43,7 @@ def test_an_address_is_what_a_browser_takes():
         (("127.0.0.1", 8080), "http://127.0.0.1:8080"),
         (("::1", 8080, 0, 0), "http://[::1]:8080"),  # IPv6 tells more of itself
     ):
-        assert server._address(SimpleNamespace(getsockname=lambda told=told: told)) == address
+        assert server.address_of(SimpleNamespace(getsockname=lambda told=told: told)) == address
 
 
 def test_a_command_says_why_it_does_not_serve(tmp_path, capsys):

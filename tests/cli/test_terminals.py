@@ -99,6 +99,7 @@ CALLS = [
     ["reports", "list"],
     ["reports", "run", "Größe", "-p", "größe=1"],
     ["serve", "--host", "192.0.2.1"],
+    ["score-service", "größe", "--host", "192.0.2.1"],
     ["mcp"],
     ["tokens", "make", "Zoë 🦉", "--role", "read", *WHY],
     ["tokens", "list"],
@@ -228,6 +229,7 @@ STOPPED = [
     ["reports", "new"],
     ["reports", "run"],
     ["serve", "--host"],
+    ["score-service", "größe"],
     ["demo", "--until"],
 ]
 "What cannot be done to a log of a few events."
