@@ -1,0 +1,91 @@
+"""An A/B test that runs: which of two scorers decides an event, by its entity."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+
+from ..log.ab import told_arm
+from ..log.catalog import Reader
+from ..log.dial import Dial
+from ..stats.ab import Plan, arm_of
+
+if TYPE_CHECKING:
+    from .scorer import Scorer
+
+__all__ = ["Armed", "InArms"]
+
+
+class Armed(NamedTuple):
+    "What decides an event: a scorer, its arm as the log has it (TEST/B), and the chance of that."
+
+    scorer: "Scorer"
+    arm: str | None  # None: the event has no entity, and is in no arm
+    chance: float | None
+
+
+class InArms:
+    "The scorers of a test that runs; mixed into `Scorer`, whose fields these are."
+
+    test: Plan | None
+    arms: "Mapping[str, Scorer]"
+
+    def armed(self, entity_id: str | None) -> Armed:
+        "What decides the events of an entity: the arm of the test that runs, else this scorer."
+        if self.test is None:
+            return Armed(self, None, None)
+        if entity_id is None:
+            return Armed(self.arms["A"], None, None)
+        name = arm_of(str(entity_id), self.test.test, self.test.share)
+        return Armed(self.arms[name], told_arm(self.test, name), self.test.chance(name))
+
+    def all_armed(self, entity_id: Any, n: int) -> Iterator[tuple[Armed, np.ndarray]]:
+        "What decides n events, with the places of those that it decides; a part for no event, too."
+        given = np.broadcast_to(np.asarray(entity_id, dtype=object), n)
+        entities = [None if pd.isna(one) else str(one) for one in given.tolist()]
+        known = {one: self.armed(one) for one in (entities or [None])}
+        for armed in dict.fromkeys(known.values()):
+            rows = [at for at, one in enumerate(entities) if known[one] == armed]
+            yield armed, np.array(rows, dtype=np.int64)
+
+    def _in_arms(self, frame, entities, work, /, **values):
+        """What `work` makes of the events of each arm (armed, their frame, their values), as one
+        frame in their order."""
+        n, parts = len(frame), []
+        for armed, rows in self.all_armed(entities, n):
+            of_rows = {name: _some(given, rows, n) for name, given in values.items()}
+            decided = work(armed, frame.iloc[rows], of_rows)
+            told = {"arm": armed.arm, "arm_propensity": armed.chance}
+            told |= {"version": armed.scorer.version.version}
+            parts.append(decided.assign(**told).set_axis(rows))
+        return pd.concat(parts).sort_index().set_axis(frame.index)
+
+    def tested(self, reader: Reader, as_of: datetime | None, cuts, dial: Dial, **loading) -> Self:
+        "This scorer, or that of the test of its model where one runs (`Reader.ab_test`)."
+        model, plan = self.version.model, reader.ab_test(self.version.model, as_of)
+        if plan is None:
+            return self
+        version, threshold = plan.b
+        other = self
+        if version != self.version.version:
+            loading |= {"version": version}
+            other = type(self).in_force(reader, model, as_of, cuts, **loading)
+        ladder = dial.ladder(threshold, other.version.grid, cuts)
+        other = replace(other, threshold=threshold, ladder=ladder)
+        return replace(self, test=plan, arms={"A": self, "B": other})
+
+
+def _some(given, rows, n):
+    "Some of the values of n events; one value for all of them as it is."
+    if given is None or isinstance(given, (str, datetime)) or np.ndim(given) == 0:
+        return given
+    if isinstance(given, (pd.Series, pd.Index)):
+        return given.take(rows) if isinstance(given, pd.Index) else given.iloc[rows]
+    if isinstance(given, np.ndarray):
+        return given[rows]
+    if len(given) != n:
+        raise ValueError(f"columns have different lengths: {len(given)} values for {n} events.")
+    return [given[at] for at in rows]
