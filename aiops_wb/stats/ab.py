@@ -196,14 +196,14 @@ class Arm(NamedTuple):
 class Plan:
     "What is fixed of a test before it begins."
 
-    test: str            # its name, which is the salt of its draw
-    share: float         # of the entities in arm B
+    test: str                # its name, which is the salt of its draw
+    share: float             # of the entities in arm B
     a: Arm
     b: Arm
-    window: int          # days from an entity's first event on which its events count
-    mature: int          # days until labels are in
-    by: str              # what the verdict is about: cost or outcome
-    miss_cost: float     # what a missed positive costs, in false calls
+    window: int              # days from an entity's first event on which its events count
+    mature: int              # days until labels are in
+    by: str                  # what the verdict is about: cost or outcome
+    miss_cost: float | None  # what a missed positive costs, in false calls; None: costs are not told
 
     def arms_of(self, entities: Iterable[str | None]) -> np.ndarray:
         "The arms of entities (n,); None where there is no entity."
