@@ -23,7 +23,7 @@ from .events import EventReads
 from .known import KNOWN_SINCE
 from .schema import EMPTY
 
-__all__ = ["OFF", "AbReads", "AbWrites", "Test", "in_b_sql", "plan_of", "told_arm"]
+__all__ = ["OFF", "AbReads", "AbWrites", "AbTest", "in_b_sql", "plan_of", "told_arm"]
 
 WHAT = "ab"
 OFF = "off"
@@ -50,7 +50,7 @@ def in_b_sql(plan: Plan) -> str:
     return f"(CAST('0x' || {digits} AS BIGINT) * {MILLION} < {share} * {2**32})"
 
 
-class Test(NamedTuple):
+class AbTest(NamedTuple):
     "A test of a model: its plan, who began it when and why, when it ended and why; None: it runs."
 
     plan: Plan
@@ -90,7 +90,7 @@ class AbReads(DialReads, EventReads):
         apart = any(self.own_thresholds(model, arm.version, as_of) for arm in (plan.a, plan.b))
         return "a tenant or a site got a threshold of its own" if apart else ""
 
-    def ab_tests(self, model: str, as_of: datetime | None = None) -> list[Test]:
+    def ab_tests(self, model: str, as_of: datetime | None = None) -> list[AbTest]:
         "Every test of a model, in order, as it was known at a time."
         where, values = conditions(what=WHAT, subject=model, changed_at__le=as_of)
         rows = self._rows(
@@ -101,7 +101,7 @@ class AbReads(DialReads, EventReads):
             plan, after = plan_of(told), rows[at + 1] if at + 1 < len(rows) else None
             if plan is not None:
                 end, reason = self._end(model, plan, began, after, as_of)
-                found.append(Test(plan, began, who, why, end, reason))
+                found.append(AbTest(plan, began, who, why, end, reason))
         return found
 
     def _end(self, model, plan, began, after, as_of):
@@ -131,7 +131,7 @@ class AbReads(DialReads, EventReads):
         subjects = {one for plan in plans for one in self.ab_subjects(model, plan)}
         return sorted(subjects | {(WHAT, model)}) if tests else []
 
-    def ab_entities(self, model: str, test: Test, as_of: datetime | None = None) -> pd.DataFrame:
+    def ab_entities(self, model: str, test: AbTest, as_of: datetime | None = None) -> pd.DataFrame:
         """The entities of a test as known at a time, in order of their names: entity_id, cohort
         (the day of its first event), arm, crossed (whether it was decided by both), and of the
         events of its window n, calls, labelled, positive, false_calls, missed, and late (labels

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..config import Settings
-from ..log.ab import Test
+from ..log.ab import AbTest
 from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..log.store import Store
@@ -155,7 +155,7 @@ class Reading:
     "A test as it is known at a time."
 
     model: str
-    test: Test
+    test: AbTest
     through: date  # the newest cohort that has entered
     rows: pd.DataFrame  # an entity each, as `Reader.ab_entities` gives them
 
@@ -276,8 +276,8 @@ class Reading:
         now, told = seen[-1], self.verdict
         unit = "cost of an event in false calls" if plan.by == "cost" else "share of positives"
         about = (
-            f"{unit}, B less A: {now.difference:+.4g} ({now.lower:+.4g} to {now.upper:+.4g}, at all "
-            f"looks together with {1 - ALPHA:.0%}) over {now.n:,} entities"
+            f"{unit}, B less A: {now.difference:+.4g} ({now.lower:+.4g} to {now.upper:+.4g}, at "
+            f"all looks together with {1 - ALPHA:.0%}) over {now.n:,} entities"
         )
         if told.better is None:
             return f"not yet: {about}{self._still_needed()}"
