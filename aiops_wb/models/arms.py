@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,16 +13,15 @@ from ..log.catalog import Reader
 from ..log.dial import Dial
 from ..stats.ab import Plan, arm_of
 
-if TYPE_CHECKING:
-    from .scorer import Scorer
-
 __all__ = ["Armed", "InArms"]
 
+Deciding = TypeVar("Deciding")
 
-class Armed(NamedTuple):
+
+class Armed(NamedTuple, Generic[Deciding]):
     "What decides an event: a scorer, its arm as the log has it (TEST/B), and the chance of that."
 
-    scorer: "Scorer"
+    scorer: Deciding
     arm: str | None  # None: the event has no entity, and is in no arm
     chance: float | None
 
@@ -31,9 +30,9 @@ class InArms:
     "The scorers of a test that runs; mixed into `Scorer`, whose fields these are."
 
     test: Plan | None
-    arms: "Mapping[str, Scorer]"
+    arms: Mapping[str, Self]
 
-    def armed(self, entity_id: str | None) -> Armed:
+    def armed(self, entity_id: str | None) -> Armed[Self]:
         "What decides the events of an entity: the arm of the test that runs, else this scorer."
         if self.test is None:
             return Armed(self, None, None)
@@ -42,7 +41,7 @@ class InArms:
         name = arm_of(str(entity_id), self.test.test, self.test.share)
         return Armed(self.arms[name], told_arm(self.test, name), self.test.chance(name))
 
-    def all_armed(self, entity_id: Any, n: int) -> Iterator[tuple[Armed, np.ndarray]]:
+    def all_armed(self, entity_id: Any, n: int) -> Iterator[tuple[Armed[Self], np.ndarray]]:
         "What decides n events, with the places of those that it decides; a part for no event, too."
         given = np.broadcast_to(np.asarray(entity_id, dtype=object), n)
         entities = [None if pd.isna(one) else str(one) for one in given.tolist()]
@@ -50,6 +49,21 @@ class InArms:
         for armed in dict.fromkeys(known.values()):
             rows = [at for at, one in enumerate(entities) if known[one] == armed]
             yield armed, np.array(rows, dtype=np.int64)
+
+    def _decide_in_arms(self, frame, at, tenant, entities, /, **named):
+        "Decisions of a frame, each by the arm of its entity."
+        work = lambda armed, of, told: armed.scorer.decide(of, at, tenant=tenant, **told)
+        return self._in_arms(frame, entities, work, **named)
+
+    def _log_in_arms(self, frame, logger, /, **named):
+        "The same, logged: each arm under its own version and threshold."
+
+        def work(armed, of, told):
+            beside = logger.beside(armed.scorer.version.version, armed.scorer.threshold)
+            told |= {"arm": armed.arm, "arm_propensity": armed.chance}
+            return armed.scorer._logged(of, beside, **told)
+
+        return self._in_arms(frame, named["entity_id"], work, **named)
 
     def _in_arms(self, frame, entities, work, /, **values):
         """What `work` makes of the events of each arm (armed, their frame, their values), as one

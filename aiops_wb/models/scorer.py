@@ -108,8 +108,7 @@ class Scorer(InArms):
         """
         if self.test is not None:
             named = {"site_id": site_id, "prediction_id": prediction_id}
-            work = lambda armed, of, told: armed.scorer.decide(of, at, tenant=tenant, **told)
-            return self._in_arms(frame, entity_id, work, **named)
+            return self._decide_in_arms(frame, at, tenant, entity_id, **named)
         score = self.version.score(frame)
         points = self.version.grid.quantise(score)
         parts = [
@@ -202,15 +201,9 @@ class Scorer(InArms):
             "site_id": site_id,
             "event_key": event_key,
         }
-        if self.test is None:
-            return self._logged(frame, logger, predicted_at, **named)
-
-        def work(armed, of_arm, told):
-            beside = logger.beside(armed.scorer.version.version, armed.scorer.threshold)
-            told |= {"arm": armed.arm, "arm_propensity": armed.chance}
-            return armed.scorer._logged(of_arm, beside, **told)
-
-        return self._in_arms(frame, entity_id, work, predicted_at=predicted_at, **named)
+        if self.test is not None:
+            return self._log_in_arms(frame, logger, predicted_at=predicted_at, **named)
+        return self._logged(frame, logger, predicted_at, **named)
 
     def _logged(self, frame, logger, predicted_at, prediction_id, site_id, **named):
         "Decisions of a frame, logged by what is in force here, with what they are named."

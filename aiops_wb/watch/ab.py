@@ -32,8 +32,9 @@ from ..stats.ab import (
     verdict,
 )
 from .threshold_changes import as_threshold, newest_view
+from .view import View
 
-__all__ = ["ArmFigures", "Asked", "Reading", "begin_ab", "end_unwanted_ab", "read_ab"]
+__all__ = ["ArmFigures", "Asked", "Reading", "ab_words", "begin_ab", "end_unwanted_ab", "read_ab"]
 
 _LEAST, _MOST = 0.05, 0.95
 "Shares of entities that an arm may have."
@@ -308,9 +309,24 @@ def read_ab(
     reader: Reader, model: str, today: date, as_of: datetime | None = None
 ) -> list[Reading]:
     "Every test of a model, in order, as known at a time whose day is `today`."
-    zone, found = ZoneInfo(reader.timezone), []
-    for test in reader.ab_tests(model, as_of):
-        rows = reader.ab_entities(model, test, as_of)
-        rows = rows.assign(cohort=pd.to_datetime(rows.cohort))
-        found.append(Reading(model, test, test.last_cohort(today, zone), rows))
-    return found
+    tests = reader.ab_tests(model, as_of)
+    return [_reading(reader, model, test, today, as_of) for test in tests]
+
+
+def _reading(reader, model, test, today, as_of):
+    "A test with its entities."
+    rows = reader.ab_entities(model, test, as_of)
+    rows = rows.assign(cohort=pd.to_datetime(rows.cohort))
+    return Reading(model, test, test.last_cohort(today, ZoneInfo(reader.timezone)), rows)
+
+
+def ab_words(view: View) -> str:
+    "How the test stands that runs on a model, as a sentence after others; empty where none does."
+    tests = view.reader.ab_tests(view.model, view.stood_at)
+    if not tests or tests[-1].ended is not None:
+        return ""
+    test, morning = tests[-1], view.day + timedelta(1)
+    told = _reading(view.reader, view.model, test, morning, view.as_of)
+    only = test.plan.a.version != test.plan.b.version
+    of = f" This page is about the events that {view.version} scored." if only else ""
+    return f" Test {test.plan.test} of two arms runs since {test.began:%-d %B}: {told.says}.{of}"

@@ -17,6 +17,8 @@ from aiops_wb.models.scorer import Scorer
 from aiops_wb.stats.ab import Arm, Entities, Plan, looks
 from aiops_wb.stats.points import Grid
 from aiops_wb.watch.ab import Asked, Reading, begin_ab, end_unwanted_ab
+from aiops_wb.watch.headlines import thresholds_headline
+from aiops_wb.watch.view import View
 
 WHY = ["--why", "is it cheaper?"]
 START = ["ab", "start", MODEL, "--threshold", "0.9", "--miss-cost", "4", *WHY]
@@ -226,3 +228,20 @@ def test_a_reading_says_what_speaks_against_it():
     assert "labels are known of more events in arm B" in told and "labels came after" in told
     none = reading({name: np.broadcast_to(v, 4000)[:0] for name, v in made.items()})
     assert "no event of an entity is logged yet" in none.says and none.problems == []
+
+
+def test_the_page_of_thresholds_tells_how_a_test_stands(bench):
+    frame = frames(5, 60)
+    with bench.store() as store:
+        registered(store, "v1", "v2")
+        plan = Plan("t1", 0.5, Arm("v1", 0), Arm("v2", 900), 2, 1, "cost", 4.0)
+        store.begin_ab(at(2), "ana", MODEL, plan, "why")
+    logged(bench, frame)
+    bench.ingest(at(3))
+    with bench.store() as store:
+        view = View(store, MODEL, date(2026, 3, 7), None, Settings(data=bench.data))
+        told = thresholds_headline(view).says
+        assert " Test t1 of two arms runs since 2 March: unknown: the split is off." in told
+        assert told.endswith("This page is about the events that v1 scored.")  # and v2 scored none
+        store.end_ab(at(8), "ana", MODEL, "enough")
+        assert "Test t1" not in thresholds_headline(view).says
