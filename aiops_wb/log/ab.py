@@ -2,7 +2,7 @@
 
 The plan of a test is a row of the audit trail, whole, written when it begins; another one ends it.
 It decides as long as what it began beside stands: when the version that scores, its threshold or
-the dial is changed meanwhile, by whomever, nobody is in an arm any more.
+the dial is changed meanwhile, by whomever, nobody is in an arm any more, nor when it is put back.
 """
 
 import json
@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..stats.ab import MILLION, Arm, Plan
 from .audit import AuditWrites
-from .base import conditions
+from .base import conditions, known_by
 from .dial import DialReads, subject_of
 from .duck import literal
 from .errors import StoreError
@@ -76,7 +76,7 @@ class AbReads(DialReads, EventReads):
     def ab_test(self, model: str, as_of: datetime | None = None) -> Plan | None:
         "The plan by which events of a model are decided at a time; None where no test runs."
         plan = plan_of(self.in_force(WHAT, model, as_of))
-        return plan if plan and not self._overtaken(model, plan, as_of) else None
+        return plan if plan and self.ab_tests(model, as_of)[-1].ended is None else None
 
     def _overtaken(self, model, plan, as_of):
         "Why a plan decides nothing although nobody stopped it; empty: it does."
@@ -107,8 +107,8 @@ class AbReads(DialReads, EventReads):
     def _end(self, model, plan, began, after, as_of):
         "When a test ended and why: by a row of the trail, or by a change of what it stood beside."
         for at in self.changed_at(self.ab_subjects(model, plan)):
-            known = as_of is None or at <= as_of
-            if at > began and known and (after is None or at < after[0]):
+            inside = at > began and (after is None or at < after[0])
+            if inside and known_by(at, as_of):
                 why = self._overtaken(model, plan, at)
                 if why:
                     return at, why

@@ -234,10 +234,14 @@ class PredictionLogger(_Logger):
         if (version, threshold) not in self._beside:
             named = self.constant | {"version": version, "threshold": threshold}
             named |= {"grid": self.grid}
-            self._beside[version, threshold] = PredictionLogger(
-                self.spool, **named, **self._buffering
-            )
+            made = PredictionLogger(self.spool, **named, **self._buffering)
+            self._beside.setdefault((version, threshold), made)
         return self._beside[version, threshold]
+
+    @property
+    def buffered(self) -> int:
+        "Rows that stand in no finished segment yet, here and beside."
+        return super().buffered + sum(logger.buffered for logger in self._beside.values())
 
     def flush(self) -> Path | None:
         """Write what is buffered as a finished segment, and what is logged beside it; the rows are

@@ -1,5 +1,6 @@
 """An A/B test that runs: which of two scorers decides an event, by its entity."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -11,11 +12,13 @@ import pandas as pd
 from ..log.ab import told_arm
 from ..log.catalog import Reader
 from ..log.dial import Dial
+from ..log.errors import StoreError
 from ..stats.ab import Plan, arm_of
 
 __all__ = ["Armed", "InArms"]
 
 Deciding = TypeVar("Deciding")
+logger = logging.getLogger(__name__)
 
 
 class Armed(NamedTuple, Generic[Deciding]):
@@ -75,7 +78,8 @@ class InArms:
             told = {"arm": armed.arm, "arm_propensity": armed.chance}
             told |= {"version": armed.scorer.version.version}
             parts.append(decided.assign(**told).set_axis(rows))
-        return pd.concat(parts).sort_index().set_axis(frame.index)
+        told = pd.concat(parts).sort_index().set_axis(frame.index)
+        return told.assign(arm=told.arm.astype(object).where(told.arm.notna(), None))
 
     def tested(self, reader: Reader, as_of: datetime | None, cuts, dial: Dial, **loading) -> Self:
         "This scorer, or that of the test of its model where one runs (`Reader.ab_test`)."
@@ -85,8 +89,11 @@ class InArms:
         version, threshold = plan.b
         other = self
         if version != self.version.version:
-            loading |= {"version": version}
-            other = type(self).in_force(reader, model, as_of, cuts, **loading)
+            try:
+                other = type(self).in_force(reader, model, as_of, cuts, version=version, **loading)
+            except StoreError as error:  # what stands goes on; the split shows it, too
+                logger.warning("arm B of %s cannot decide, A decides alone: %s", model, error)
+                return self
         ladder = dial.ladder(threshold, other.version.grid, cuts)
         other = replace(other, threshold=threshold, ladder=ladder)
         return replace(self, test=plan, arms={"A": self, "B": other})
