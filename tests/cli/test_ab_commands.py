@@ -96,15 +96,36 @@ def test_a_test_is_begun_read_and_ended(give):
     assert (
         row["better"] is None and row["problems"] == [] and row["entered_through"] == "2026-03-09"
     )
-    assert give(at(12), "verify")[0] == 0
-    assert give(at(12), "forget", "--entity", frame.entity[0], *WHY)[0] == 0
-    (left,) = json.loads(give(at(12), "ab", "read", "--json")[1])
-    assert sum(arm["entered"] for arm in left["arms"]) == entered - 1
     code, told, _ = give(at(13), "ab", "stop", MODEL, *WHY)
     assert code == 0 and told.startswith(f"no test of {MODEL} runs any more")
     assert "it was so already" in give(at(13), "ab", "stop", MODEL, *WHY)[1]
     assert "ended 2026-03-13 00:00Z (is it cheaper?)" in give(at(14), "ab", "read")[1]
     assert "'aiops-wb ab start' begins one" in give(at(14), "ab", "stop", MODEL, "--why", "x")[2]
+
+
+@pytest.mark.slow
+def test_who_is_forgotten_is_in_no_arm_and_the_log_stays_whole(give):
+    bench, frame = give.bench, frames(5, 40)
+    with bench.store() as store:
+        registered(store, "v1")
+        plan = Plan("t1", 0.5, Arm("v1", 0), Arm("v1", 900), 2, 1, "cost", 4.0)
+        store.begin_ab(at(2), "ana", MODEL, plan, "why")
+    logged(bench, frame)
+    bench.ingest(at(3))
+    bench.publish()
+
+    def entered():
+        (row,) = json.loads(give(at(12), "ab", "read", "--json")[1])
+        return sum(arm["entered"] for arm in row["arms"])
+
+    before = entered()
+    assert before == frame.entity.nunique()
+    assert give(at(12), "forget", "--entity", frame.entity[0], *WHY)[0] == 0
+    assert entered() == before - 1
+    assert give(at(12), "verify")[0] == 0 and give(at(12), "audit", "verify")[0] == 0
+    kept = str(bench.root / "kept")
+    assert give(at(12), "backup", kept)[0] == 0
+    assert give(at(13), "restore", kept, "--replace", *WHY)[0] == 0 and entered() == before - 1
 
 
 REFUSED = (

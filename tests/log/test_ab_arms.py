@@ -215,7 +215,7 @@ def by_hand(frame, plan, labels, asked):
 
 
 def test_entities_are_counted_with_the_labels_that_were_in_when_their_cohort_entered(tmp_path):
-    bench, frame = Bench(tmp_path), entities(50, seed=4)
+    bench, frame = Bench(tmp_path), entities(30, seed=4)
     with bench.store() as store:
         begin(store, at(2))
     logged(bench, frame)
