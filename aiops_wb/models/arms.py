@@ -81,7 +81,7 @@ class InArms:
         told = pd.concat(parts).sort_index().set_axis(frame.index)
         return told.assign(arm=told.arm.astype(object).where(told.arm.notna(), None))
 
-    def tested(self, reader: Reader, as_of: datetime | None, cuts, dial: Dial, **loading) -> Self:
+    def _tested(self, reader: Reader, as_of: datetime | None, cuts, dial: Dial, **loading) -> Self:
         "This scorer, or that of the test of its model where one runs (`Reader.ab_test`)."
         model, plan = self.version.model, reader.ab_test(self.version.model, as_of)
         if plan is None:

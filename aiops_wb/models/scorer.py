@@ -83,7 +83,7 @@ class Scorer(InArms):
         found = cls(version, threshold, key, stands, ladder, own, explores)
         if asked is not None:
             return found
-        return found.tested(reader, as_of, cuts, dial, loaded=given, scores=scores)
+        return found._tested(reader, as_of, cuts, dial, loaded=given, scores=scores)
 
     def decide(
         self,
