@@ -156,6 +156,9 @@ class _Looking(BaseSettings):
     # whose labels ever come: of all events, or of those alone that somebody was called for; auto:
     # what the complete days of the log show
     labels_of: Literal["auto", "all", "called"] = "auto"
+    # whether two arms may decide a model's events side by side (`aiops-wb ab start`); where it is
+    # switched off again the next morning ends what runs
+    ab_tests: bool = False
 
 
 GOALS = ("tune_cost_missed", "tune_max_fdr", "tune_max_fpr", "tune_alerts_per_day")

@@ -48,6 +48,7 @@ from .render.own_reports import FoundReports, Report, own_reports, report_notebo
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .render.promises import write_promises
 from .render.telling import sign_of_life, tell_people
+from .watch.ab import end_unwanted_ab
 from .watch.acts import take_in_acts, told_of
 from .watch.alarm_rows import any_to_tell, keep_evidence, record_alarms
 from .watch.attribution import course_of
@@ -277,6 +278,7 @@ def compute(
             if decides and not later and not store.trail_problem():
                 recalibrate(store, view, at, who)
                 renew_exploration(store, view, at, who)
+                end_unwanted_ab(store, model, at, who, settings)
             figures, error = _figures(view)
             if then:
                 _keep_reasons(store, view)

@@ -1579,6 +1579,44 @@ def kills_lost(repetitions):
     return report("kills_lost", 0, wrong / told["kills"], told["kills"], unit, False)
 
 
+def ab_false_wins(repetitions):
+    """A/B tests of arms that are alike, 60 daily looks: entities of scattered risks, weather of
+    days, labels that come late, and sooner for who is called, of whom arm B calls more."""
+    from bench.ab import WORLDS, false_wins
+
+    found = {name: false_wins(world, repetitions, 31) for name, world in WORLDS.items()}
+    naive, ours = zip(*found.values())
+    return report(
+        "ab_false_wins",
+        0.05,
+        max(ours),
+        repetitions,
+        "share of tests in which an arm is ever called better, the worst of four worlds",
+        False,
+        np.sqrt(0.05 * 0.95 / repetitions),
+        note=f"a daily z over all labels so far: {min(naive):.2f} to {max(naive):.2f}",
+    )
+
+
+def ab_found(repetitions):
+    """Better arms by 10 and 12 %, of a cost of .05 and .2 at 500 and 2,000 entities a day: found by
+    the day that is told beforehand."""
+    from bench.ab import found_by
+
+    n, asked = max(repetitions // 10, 30), product((0.05, 0.2), (500, 2000), (0.1, 0.12))
+    found = {one: found_by(*one, n, 37) for one in asked}
+    days = ", ".join(f"{m:g}/{a:,}/{lift:.0%}: {of[0]}" for (m, a, lift), of in found.items())
+    return report(
+        "ab_found",
+        0.8,
+        min(of[1] for of in found.values()),
+        n,
+        "share of tests in which it is found by then, the worst of eight",
+        True,
+        note=f"days of cohorts by mean, entities a day and lift: {days}",
+    )
+
+
 ALL = {
     f.__name__: f
     for f in (
@@ -1643,6 +1681,8 @@ ALL = {
         tune_changed_equal,
         tune_found,
         kills_lost,
+        ab_false_wins,
+        ab_found,
     )
 }
 

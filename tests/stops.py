@@ -229,6 +229,18 @@ def with_threshold(bench):
     give(bench, ("thresholds", "set", "0.7", "--model", MODEL, "--why", "first"))
 
 
+def with_champion_only(bench):
+    with_version(bench)
+    give(bench, PROMOTE)
+
+
+def with_arms(bench):
+    "A champion, and a threshold that is tried beside its own."
+    (bench.root / "aiops.toml").write_text("ab_tests = true\n")
+    with_champion_only(bench)
+    give(bench, ARMS)
+
+
 def with_proposal(bench):
     "A threshold that is proposed, and a place outside for what the trail is."
     (bench.root / "aiops.toml").write_text('audit_anchor = "outside/anchor.jsonl"\n')
@@ -409,6 +421,8 @@ def with_own_reports(bench):
 TRAIN = ["models", "train", "--model", MODEL, "--version", "v2"]
 TRAIN += ["--from", "2026-03-02", "--to", "2026-03-19"]
 PROMOTE = ("models", "promote", "--model", MODEL, "--version", "v2", "--why", "better")
+ARMS = ("ab", "start", MODEL, "--threshold", "0.9", "--miss-cost", "5", "--mature-days", "1")
+ARMS += ("--why", "fewer calls")
 SHADOW = ("models", "shadow", MODEL, "v3", "on", "--why", "a trial")
 OWN = ("ingest", "--file", "own.csv", "--map", "prediction_id=id,predicted_at=when,score=p")
 OWN += ("--set", f"model={MODEL},version=v1,threshold=0.5")
@@ -466,6 +480,8 @@ COMMANDS = {
     ),
     "watch": Command(("models", "watch", f"{MODEL}/v1", "off", "--why", "retired"), taken_in),
     "dial": Command(("models", "dial", MODEL, "off", "--why", "a trial"), taken_in),
+    "arms": Command(ARMS, with_champion_only, "ab_tests = true\n"),
+    "disarmed": Command(("ab", "stop", MODEL, "--why", "enough"), with_arms),
     "set": Command(("thresholds", "set", "0.6", "--model", MODEL, "--why", "fewer"), taken_in),
     "rollback": Command(
         ("thresholds", "rollback", "--model", MODEL, "--why", "too few"), with_threshold

@@ -106,6 +106,10 @@ STANDS = Certainty(calibrate(COUNTS), {0.9: TABLE.set_bounds(0.9)}, BOUNDS, RULE
 ROWS = pd.DataFrame({"day": [date(2026, 3, 1)] * 2, "label": [0.0, 1.0]})
 VERSION = ModelVersion.__new__(ModelVersion)
 object.__setattr__(VERSION, "grid", GRID)
+NAMED = {"tenant": "t", "model": "m", "version": "v", "grid": "logit"}
+LOGGER = SimpleNamespace(
+    spool="/nowhere", constant=NAMED, threshold=0, grid=GRID, _beside={}, _buffering={}
+)
 
 
 class Day:
@@ -257,6 +261,9 @@ REFUSED = {  # what looks at the points before it asks for anything else: it is 
     "log.spool.PredictionLogger.__init__:threshold": lambda x: PredictionLogger(
         "/nowhere", "m", "v", threshold=x
     ),
+    "log.spool.PredictionLogger.beside:threshold": lambda x: PredictionLogger.beside(
+        LOGGER, "v2", x
+    ),
     "log.versions.VersionWrites.add_version:threshold": lambda x: VersionWrites.add_version(
         None, NOW, "ana", "m", "v", GRID, "", {}, x
     ),
@@ -326,6 +333,7 @@ OTHERS = {  # what is called alike and is something else
     "watch.threshold_changes.Standing.__init__:points": MADE,
     "log.known_then.Changes.__init__:points": MADE,
     "watch.relive.Decided.__init__:threshold": MADE,
+    "watch.ab.ArmFigures.__init__:threshold": MADE,
     "log.production.Production.__init__:threshold": MADE,
     "stats.automation._Steering.starting:floor": "a score, which it says",
     "watch.recalibrate.starting:floor": "a score, which it says",

@@ -306,6 +306,7 @@ LONG = {
     "25_recipes",
     "27_attribution",
     "28_holidays",
+    "29_ab",
     "api",
     "attendance",
     "conformal",

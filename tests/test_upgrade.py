@@ -93,7 +93,7 @@ def test_what_a_logger_of_an_earlier_release_left_is_taken_in_as_it_is(bench):
     told = {"risk_level": ["HIGH"] * 40, "route": ["alert"] * 40, "automated": [False] * 40}
     bench.log(frame, threshold=405, **told)
     bench.label(frame)
-    without(bench, "predictions", "ladder", "propensity", "event_key")
+    without(bench, "predictions", "ladder", "propensity", "event_key", "arm", "arm_propensity")
     without(bench, "outcomes", "event_key")
     assert bench.ingest().loaded == 80
     with bench.store() as store:

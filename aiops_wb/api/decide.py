@@ -86,6 +86,13 @@ class Decided(Shape):
     propensity: Annotated[
         Number, Field(description="the chance of a review, where that is drawn below the threshold")
     ]
+    arm: Annotated[
+        str | None,
+        Field(description="the A/B test and the arm that decided, as TEST/B; null: none did"),
+    ] = None
+    arm_propensity: Annotated[
+        Number, Field(description="the chance that its entity had of this arm")
+    ] = None
 
 
 class AllDecided(Shape):

@@ -91,11 +91,11 @@ def _decided(
         [event[name] for event in events]
         for name in ("prediction_id", "site_id", "entity_id", "event_key")
     )
-    named = {"prediction_id": ids, "site_id": sites}
+    named = {"prediction_id": ids, "site_id": sites, "entity_id": entities}
     if not logged:
         return scorer.decide(frame, at, tenant=tenant, **named).assign(prediction_id=ids)
     logger = of.logger(scorer, tenant)
-    named |= {"entity_id": entities, "event_key": keys}
+    named |= {"event_key": keys}
     decided = scorer.score_and_log(frame, logger, [at] * len(frame), **named)
     logger.secure()  # on the disk before anybody is told so
     return decided

@@ -293,6 +293,13 @@ def _labels(table):
     table.refuse(fraction, lambda i: f"label {table.frame.label[i]!r} is not 0 or 1")
 
 
+def _chance(table, name):
+    "A column of chances: above 0, at most 1."
+    table.number(name, False, 0, 1)
+    if name in table.out:
+        table.refuse(table.out[name] == 0, lambda i: f"{name} 0 is not above 0")
+
+
 def _predictions(table):
     "What only predictions have: scores on their grid, numbers, features."
     grids = table.out["grid"]
@@ -304,9 +311,8 @@ def _predictions(table):
     for name in ("score", "threshold"):
         _score(table, name, logit)
     table.number("latency_ms", False, 0, np.inf)
-    table.number("propensity", False, 0, 1)
-    if "propensity" in table.out:
-        table.refuse(table.out["propensity"] == 0, lambda i: "propensity 0 is not above 0")
+    for name in ("propensity", "arm_propensity"):
+        _chance(table, name)
     table.one_of("route", ROUTES)
     table.one_of("risk_level", LEVELS)
     table.one_of("automated", BOOLEANS, lambda v: str(v).lower())

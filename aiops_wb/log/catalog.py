@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 
+from .ab import AbReads
 from .alarm_states import AlarmStateReads
 from .alike_cases import AlikeReads
 from .audit import AuditReads
@@ -44,6 +45,7 @@ __all__ = ["Reader", "open_reader", "open_snapshot"]
 
 class Reader(
     RowsOfDays,
+    AbReads,
     ExplorationReads,
     SameEventReads,
     EventLookups,

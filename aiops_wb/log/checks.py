@@ -76,6 +76,8 @@ _IMPOSSIBLE_PREDICTION = f"""CASE
         THEN 'latency_ms is not a number of at least 0'
     WHEN NOT (coalesce(propensity, 1) > 0 AND coalesce(propensity, 1) <= 1)
         THEN 'propensity is not a number above 0, at most 1'
+    WHEN NOT (coalesce(arm_propensity, 1) > 0 AND coalesce(arm_propensity, 1) <= 1)
+        THEN 'arm_propensity is not a number above 0, at most 1'
     {_IMPOSSIBLE_KEY}
     END"""
 

@@ -36,9 +36,12 @@ PREDICTION = {
     "ladder": "VARCHAR",
     "propensity": "DOUBLE",
     "event_key": "VARCHAR",
+    "arm": "VARCHAR",
+    "arm_propensity": "DOUBLE",
 }
 """Columns of a prediction segment and their DuckDB types; `features` (a STRUCT) follows where
-there are any. `event_key` is what an event is called by all models that score it."""
+there are any. `event_key` is what an event is called by all models that score it;
+`arm` the A/B test and the arm of it that decided, as TEST/B."""
 
 OUTCOME = {
     "prediction_id": "VARCHAR",
@@ -63,7 +66,7 @@ REQUIRED = {
 DEFAULTS = {"predictions": {"tenant": "default", "grid": "logit"}, "outcomes": {"source": "file"}}
 "What is filled in where a delivered file says nothing."
 
-LATER = ("ladder", "propensity", "event_key")
+LATER = ("ladder", "propensity", "event_key", "arm", "arm_propensity")
 "Columns that loggers of earlier releases did not know: none of their rows has one."
 
 OUTCOME_NAMES = ("label", "observed_at")

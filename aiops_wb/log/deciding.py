@@ -9,18 +9,22 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from ..stats.ab import Plan
 from ..stats.decisions import LEVELS, RISK_CUTS, Ladder
 from ..stats.points import Grid
 from ..stats.selective import MILLION, Exploration
+from .ab import in_b_sql, told_arm
 from .columns import PREDICTION
 from .dial import BEGIN, subject_of
 from .duck import identifier, literal
+from .errors import StoreError
 from .exploring import chances_sql, drawn_sql
 from .store import Store
 
 __all__ = ["DECIDED", "Named", "decided", "decided_elsewhere", "named"]
 
 DECIDED = ("calibration_id", "risk_level", "route", "automated", "ladder", "propensity")
+DECIDED += ("arm", "arm_propensity")
 "Columns of a prediction that are the decision, or say what it rests on."
 
 _STANDING = {
@@ -39,14 +43,22 @@ _STANDING = {
     "ticket": "INTEGER",
     "until": "TIMESTAMPTZ",
     "explores": "INTEGER",
+    "tested": "INTEGER",
 }
 """What stood since a time: points where HIGH begins (missing: as the prediction has it, else
 `usual`), where the other levels do, counted from there, and where tickets do, until a calibration
 is too old. `named`: the ladder of the version's own threshold. `explores`: which of some chances
-events below HIGH have to be looked at."""
+events below HIGH have to be looked at; `tested`: which of some tests decides by arms."""
 
 
 _AT = {name: place for place, name in enumerate(_STANDING)}
+
+
+class _Plans(NamedTuple):
+    "Chances of review and A/B tests that stood at some time."
+
+    explored: list[Exploration]
+    tested: list[Plan]
 
 
 class Named(NamedTuple):
@@ -76,7 +88,7 @@ def decided(
 ) -> str:
     """The rows of a source of predictions, as SQL, with those that nobody decided decided where the
     dial of their model is on, and a column `decided_by`: workbench or service."""
-    plans: list[Exploration] = []
+    plans = _Plans([], [])
     rows = [row for one in _undecided(found) for row in _standing(store, *one, cuts, plans)]
     if all(row[_AT["usual"]] is None for row in rows):
         return f"""(
@@ -112,13 +124,14 @@ def _scoped(rows):
 
 def _standing(store, model, version, grid, first, last, cuts, plans) -> Iterator[tuple]:
     """What stood for a version from a time to another: a row since each change, for each scope.
-    Chances that stood are added to `plans`."""
+    Chances and tests that stood are added to `plans`."""
     subject, scopes = subject_of(model, version, None), store.threshold_scopes(model, version)
     subjects = [subject_of(model, version, scope) for scope in scopes]
     changes = store.changed_at(
         [("dial", model), ("exploration", model)]
         + [(what, subject) for what in ("threshold", "calibration")]
         + [("threshold", one) for one in subjects]
+        + store.ab_changes(model)
     )
     begin = max((at for at in changes if at <= first), default=BEGIN)
     for since in [begin, *(at for at in changes if first < at <= last)]:
@@ -126,11 +139,15 @@ def _standing(store, model, version, grid, first, last, cuts, plans) -> Iterator
         fixed = dial.ladder(None, Grid(grid), cuts) if dial.on else None
         own = store.own_thresholds(model, version, since) if fixed else {}
         usual = store.threshold(model, version, since) if fixed else None
-        rests = (*_rests_on(store, model, version, since), _explored_by(store, model, since, plans))
+        rests = (
+            *_rests_on(store, model, version, since),
+            _place(store.exploration(model, since), plans.explored),
+            _place(store.ab_test(model, since), plans.tested),
+        )
         for scope in [(None, None), *scopes]:
             tenant, site = scope
             if tenant is not None and scope not in own:
-                yield (model, version, tenant, site, since, *[None] * 10)
+                yield (model, version, tenant, site, since, *[None] * 11)
                 continue
             high = own[scope] if tenant is not None else usual
             named = fixed and (fixed if usual is None else fixed.at(usual)).name
@@ -145,9 +162,8 @@ def _steps(fixed: Ladder | None):
     return low - high, medium - high, critical - high, high
 
 
-def _explored_by(store, model, at, plans):
-    "The place among `plans` of the chances in force at a time."
-    plan = store.exploration(model, at)
+def _place(plan, plans):
+    "The place of a plan among some, to which it is added; None where there is none."
     if plan is None:
         return None
     if plan not in plans:
@@ -205,6 +221,32 @@ def _explored(chosen):
 
 
 _EXPLORED = _explored(drawn_sql("millionths"))
+"What is otherwise where events are looked at by chance."
+_TESTED = {
+    "arm": "coalesce(arm, drawn_arm)",
+    "arm_propensity": "CASE WHEN arm IS NULL THEN arm_chance ELSE arm_propensity END",
+}
+"What is otherwise where an A/B test runs."
+
+
+def _arms(tests):
+    """The arm of an event, its threshold and its chance, as SQL; missing where no test decides, or
+    a version scored that its arm does not have."""
+    if not tests:
+        return "NULL", "NULL::INTEGER", "NULL"
+    of = [
+        (told_arm(plan, name), arm.threshold, plan.chance(name), arm.version, name == "B", at)
+        for at, plan in enumerate(tests)
+        for name, arm in (("A", plan.a), ("B", plan.b))
+    ]
+    drawn = " ".join(
+        f"WHEN s.tested = {at} AND {'' if is_b else 'NOT '}{in_b_sql(tests[at])} "
+        f"AND r.version = {literal(version)} THEN {literal(told)}"
+        for told, _, _, version, is_b, at in of
+    )
+    cases = [" ".join(f"WHEN {literal(o[0])} THEN {o[k]}" for o in of) for k in (1, 2)]
+    high, chance = (f"CASE drawn_arm {case} END" for case in cases)
+    return f"CASE WHEN r.entity_id IS NULL THEN NULL {drawn} END", high, chance
 
 
 def _decisions(source, standing, unchanged, with_scopes, plans):
@@ -227,11 +269,17 @@ def _decisions(source, standing, unchanged, with_scopes, plans):
         own = "coalesce(u.high, t.high)"
     made = ", ".join(
         f"CASE WHEN here THEN {sql} ELSE {name} END AS {name}"
-        for name, sql in (_MADE | (_EXPLORED if plans else {})).items()
+        for name, sql in (
+            _MADE | (_EXPLORED if plans.explored else {}) | (_TESTED if plans.tested else {})
+        ).items()
     )
     beside_row = ("low", "medium", "critical", "usual", "named", "ticket", "until", "millionths")
-    chances = " ".join(f"WHEN {at} THEN {chances_sql(plan)}" for at, plan in enumerate(plans))
-    millionths = f"CASE s.explores {chances} END" if plans else "NULL"
+    beside_row += ("drawn_arm", "arm_chance")
+    chances = " ".join(
+        f"WHEN {at} THEN {chances_sql(plan)}" for at, plan in enumerate(plans.explored)
+    )
+    millionths = f"CASE s.explores {chances} END" if plans.explored else "NULL"
+    arm, arm_high, arm_chance = _arms(plans.tested)
     of_row = ", ".join(map(identifier, beside_row))
     beside = "" if unchanged else f"WITH standing AS MATERIALIZED {standing}"
     return f"""{beside}
@@ -239,7 +287,8 @@ def _decisions(source, standing, unchanged, with_scopes, plans):
                CASE WHEN here THEN 'workbench' WHEN route IS NOT NULL THEN 'service' END
                    AS decided_by
         FROM (SELECT r.*, r.route IS NULL AND s.usual IS NOT NULL AS here,
-                     coalesce({own}, s.high, r.threshold, s.usual) AS high,
+                     {arm} AS drawn_arm, {arm_chance} AS arm_chance,
+                     coalesce({arm_high}, {own}, s.high, r.threshold, s.usual) AS high,
                      s.low, s.medium, s.critical, coalesce(s.high, s.usual) AS usual, s.named,
                      s.ticket, s.until, s.calibration_id AS stands, {millionths} AS millionths
               {joined})"""
@@ -263,23 +312,29 @@ def decided_elsewhere(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The same for an engine: what it is told (relation -> SQL of the catalog), and the steps from
     its relation `delivered`, which has these columns, to the one `decided`."""
-    plans: list[Exploration] = []
+    plans = _Plans([], [])
     rows = [row for one in _undecided(found) for row in _standing(store, *one, cuts, plans)]
     if all(row[_AT["usual"]] is None for row in rows):
         by = "CASE WHEN route IS NOT NULL THEN 'service' END AS decided_by"
         return {}, {"decided": f"SELECT {', '.join(columns)}, {by} FROM delivered"}
+    if plans.tested:
+        raise StoreError(
+            f"the A/B test {plans.tested[0].test} of {plans.tested[0].model} decides some of these "
+            "events, and none of them has a route: decide and log them with their arm where they "
+            "are scored, or take them in by 'aiops-wb ingest'."
+        )
     standing = f"""
         SELECT *, lead(since) OVER (
                    PARTITION BY model, version, tenant, site_id ORDER BY since) AS ends
         FROM {_table(rows)}"""
-    made = _ELSEWHERE if plans else _MADE
+    made = _ELSEWHERE if plans.explored else _MADE
     values = [
         f"CASE WHEN here THEN {made[c]} ELSE {c} END AS {c}" if c in made else c for c in columns
     ]
     by = """CASE WHEN here THEN 'workbench' WHEN route IS NOT NULL THEN 'service' END
                 AS decided_by"""
     return {"standing": standing}, {
-        "beside": _beside_elsewhere(plans),
+        "beside": _beside_elsewhere(plans.explored),
         "decided": f"SELECT {', '.join([*values, by])} FROM beside",
     }
 

@@ -43,7 +43,7 @@ def latency(value) -> float | None:
 
 
 def propensity(value) -> float | None:
-    "The chance of a review; Several when it is not simply a number in (0, 1]."
+    "The chance of a review, or of an arm; Several when it is not simply a number in (0, 1]."
     if value is None or type(value) is float and 0.0 < value <= 1.0:
         return value
     taken = number(value)

@@ -164,7 +164,7 @@ def _latency(values, name):
 def _propensity(values, name):
     numbers, absent = _numbers(values)
     if not ((numbers > 0) & (numbers <= 1) | absent).all():
-        raise ValueError("propensity must be numbers above 0, at most 1, or missing.")
+        raise ValueError(f"{name} must be numbers above 0, at most 1, or missing.")
     return numbers.to_numpy()
 
 
@@ -195,6 +195,7 @@ _READ = {
     "automated": _automated,
     "propensity": _propensity,
     "event_key": _keys,
+    "arm_propensity": _propensity,
 }
 
 

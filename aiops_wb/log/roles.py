@@ -217,11 +217,12 @@ _WORDS = {
     "risk_level": set(LEVELS),
     "automated": set(BOOLEANS),
 }
+_CHANCES = ("propensity", "arm_propensity")
 
 
 def _fits(name, column, grid):
     "Whether at least half of what a column holds is what the log's column of its name may hold."
-    if name not in (*_WORDS, "ladder", "threshold", "latency_ms", "propensity"):
+    if name not in (*_WORDS, "ladder", "threshold", "latency_ms", *_CHANCES):
         return True
     told = column[~missing(column)]
     if told.dtype == object:
@@ -235,7 +236,7 @@ def _fits(name, column, grid):
         good = told.map(lambda v: bool(LADDER.fullmatch(str(v).strip())))
     else:
         numbers = pd.to_numeric(told, errors="coerce").astype(float)
-        share = name == "propensity"
+        share = name in _CHANCES
         top = 1 if share or (name == "threshold" and grid == "logit") else np.inf
         good = numbers.between(-np.inf if grid == "linear" and not share else 0, top)
     return bool(good.mean() >= 0.5)

@@ -67,6 +67,8 @@ class Further(TypedDict, total=False):
     latency_ms: Values | None
     propensity: Values | None
     event_key: Values | None
+    arm: Values | None
+    arm_propensity: Values | None
 
 
 def instants(values, name: str) -> pd.Series:
@@ -136,7 +138,7 @@ class _Logger:
 
 
 _TEXTS = ("entity_id", "site_id", "calibration_id", "risk_level", "route", "ladder")
-_OPTIONAL = (*_TEXTS, "automated", "latency_ms", "propensity", "event_key")
+_OPTIONAL = (*_TEXTS, "automated", "latency_ms", "propensity", "event_key", "arm", "arm_propensity")
 _ALLOWED = frozenset(_OPTIONAL)
 
 
@@ -183,6 +185,7 @@ class PredictionLogger(_Logger):
             )
         self.threshold, self._kind = int(threshold), kind
         self._names = FeatureNames(read_schema(spool, model))
+        self._buffering, self._beside = buffering, {}
         super().__init__(spool, **buffering)
 
     @cached_property
@@ -207,8 +210,10 @@ class PredictionLogger(_Logger):
         Further columns: entity_id, site_id, calibration_id, risk_level, route, ladder, automated,
         latency_ms, propensity (the chance, in (0, 1], that it had of going to review; of a service
         that explores below its threshold), event_key (what the event is called by all models that
-        score it, at most 256 bytes: its label is then told once). ValueError: the row is refused.
-        NotWritten: it is kept, and earlier rows wait for the disk. BufferFull: it is not kept.
+        score it, at most 256 bytes: its label is then told once), arm and arm_propensity (the A/B
+        test and the arm that decided, as TEST/B, and the chance of it). ValueError: the row is
+        refused. NotWritten: it is kept, and earlier rows wait for the disk. BufferFull: it is not
+        kept.
         """
         if not columns.keys() <= _ALLOWED:
             unknown = sorted(set(columns) - _ALLOWED)
@@ -219,6 +224,44 @@ class PredictionLogger(_Logger):
             return self._log_batch(score, predicted_at, prediction_id, features, columns)
         self._rows.put(row)
         return [row[0]]
+
+    def beside(self, version: str, threshold: int) -> PredictionLogger:
+        """The logger of another version or threshold (points) that decides beside this one, in an
+        A/B test: of the same model, tenant and grid, into the same spool; flushed, secured and
+        closed with this one."""
+        if (version, threshold) == (self.constant["version"], self.threshold):
+            return self
+        if (version, threshold) not in self._beside:
+            named = self.constant | {"version": version, "threshold": threshold}
+            named |= {"grid": self.grid}
+            made = PredictionLogger(self.spool, **named, **self._buffering)
+            self._beside.setdefault((version, threshold), made)
+        return self._beside[version, threshold]
+
+    @property
+    def buffered(self) -> int:
+        "Rows that stand in no finished segment yet, here and beside."
+        return super().buffered + sum(logger.buffered for logger in self._beside.values())
+
+    def flush(self) -> Path | None:
+        """Write what is buffered as a finished segment, and what is logged beside it; the rows are
+        safe when it returns.
+
+        None when there was nothing. On failure the rows stay buffered, and NotWritten says why.
+        """
+        written = [logger.flush() for logger in self._beside.values()]
+        return next(filter(None, [super().flush(), *written]), None)
+
+    def secure(self) -> None:
+        "Force what is buffered to the disk now, here and beside, without finishing a segment."
+        super().secure()
+        for logger in self._beside.values():
+            logger.secure()
+
+    def close(self) -> Path | None:
+        "The last flush, here and beside."
+        written = [logger.close() for logger in self._beside.values()]
+        return next(filter(None, [super().close(), *written]), None)
 
     def _event(self, score, predicted_at, prediction_id, features, columns):
         "One prediction as a row; Several when it is not simply one."
@@ -241,6 +284,8 @@ class PredictionLogger(_Logger):
             latency(told("latency_ms")),
             propensity(told("propensity")),
             one_key(told("event_key")),
+            text_of(told("arm"), "arm"),
+            propensity(told("arm_propensity")),
             feature_values(features, self._names),
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .ab import AbWrites
 from .alarm_states import AlarmStateWrites
 from .base import WRITING
 from .beside import name_folder
@@ -58,6 +59,7 @@ Prepare = Callable[[Path], None]
 
 
 class Store(
+    AbWrites,
     ExplorationWrites,
     Reader,
     Publishing,

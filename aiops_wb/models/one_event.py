@@ -13,6 +13,7 @@ from ..log.spool import PredictionLogger
 from ..stats.automation import NOTHING_STANDS, Certainty
 from ..stats.decisions import CALLING, Ladder, route
 from ..stats.selective import Exploration, explored_words
+from .arms import InArms
 from .version import ModelVersion
 
 __all__ = ["Decided", "DecidesOne"]
@@ -33,7 +34,7 @@ class Decided(NamedTuple):
     propensity: float  # the chance of a review, where that is drawn below the threshold
 
 
-class DecidesOne:
+class DecidesOne(InArms):
     "What stands for a model, asked about one event; mixed into `Scorer`, whose fields these are."
 
     version: ModelVersion
@@ -51,13 +52,19 @@ class DecidesOne:
         tenant: str = "default",
         site_id: str | None = None,
         prediction_id: str | None = None,
+        entity_id: str | None = None,
     ) -> Decided:
         """Decide one event: to the last bit what `decide` says of a frame with this one row, in a
         twentieth of the time.
 
         `features` holds every feature of the version, None where it is missing; further ones count
-        for nothing. StoreError names one that is not given.
+        for nothing. StoreError names one that is not given. Where an A/B test runs, the arm of its
+        entity decides, which `armed` tells.
         """
+        if self.test is not None:
+            arm = self.armed(entity_id).scorer
+            named = {"site_id": site_id, "prediction_id": prediction_id}
+            return arm.decide_one(features, at, tenant=tenant, **named)
         grid = self.version.grid
         score = self.version.single(features)
         points = points_of(score, grid.kind)
@@ -110,24 +117,27 @@ class DecidesOne:
         latency_ms: float | None = None,
     ) -> str:
         """Log what `decide_one` said of an event, and return its id (made here unless given); where
-        events are explored it is the one that was decided with. Errors are those of the logger's
-        `log`.
+        events are explored it is the one that was decided with. Where an A/B test runs, the arm of
+        its entity stands beside it. Errors are those of the logger's `log`.
         """
-        (name,) = logger.log(
+        scorer, arm, chance = self.armed(entity_id)
+        beside = logger.beside(scorer.version.version, scorer.threshold)
+        (name,) = beside.log(
             decided.score,
             predicted_at,
             prediction_id=prediction_id,
-            features={name: features[name] for name in self.version.features},
+            features={name: features[name] for name in scorer.version.features},
             entity_id=entity_id,
             site_id=site_id,
             event_key=event_key,
-            calibration_id=self.calibration_id,
+            calibration_id=scorer.calibration_id,
             latency_ms=latency_ms,
             risk_level=decided.risk_level,
             route=decided.route,
             automated=decided.automated,
             ladder=decided.ladder,
-            **({} if self.explores is None else {"propensity": _chance(decided.propensity)}),
+            **({} if scorer.explores is None else {"propensity": _chance(decided.propensity)}),
+            **({} if self.test is None else {"arm": arm, "arm_propensity": chance}),
         )
         return name
 

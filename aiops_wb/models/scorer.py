@@ -15,6 +15,7 @@ from ..log.catalog import Reader
 from ..log.dial import Scope, threshold_of
 from ..log.durable import time_ordered_id
 from ..log.spool import Buffering, PredictionLogger, instants
+from ..stats.ab import Plan
 from ..stats.automation import NOTHING_STANDS, Certainty
 from ..stats.decisions import CALLING, RISK_CUTS, Ladder, route
 from ..stats.points import as_points
@@ -43,6 +44,8 @@ class Scorer(DecidesOne):
     ladder: Ladder = Ladder.of()
     own: Mapping[Scope, int] = field(default_factory=dict)  # thresholds of tenants and sites
     explores: Exploration | None = None  # chances of review below the threshold
+    test: Plan | None = None  # an A/B test that runs, and what decides in each of its arms
+    arms: Mapping[str, "Scorer"] = field(default_factory=dict)
 
     def __post_init__(self):
         as_points(self.threshold, self.version.grid.kind)
@@ -64,8 +67,10 @@ class Scorer(DecidesOne):
 
         `loaded` serves again while it is that version: its file is not read another time. `scores`
         is a function of the owner, from a frame of the version's features to probabilities, of a
-        version that was adopted without a file.
+        version that was adopted without a file. Where an A/B test of the model runs, its arms
+        decide, unless a version is named.
         """
+        asked, given = version, loaded
         named = version or reader.active_version(model, as_of)
         same = loaded is not None and (loaded.model, loaded.version) == (model, named)
         version = loaded if same else load(reader, model, named, as_of, scores)
@@ -76,7 +81,10 @@ class Scorer(DecidesOne):
         own = reader.own_thresholds(model, version.version, as_of) if dial.on else {}
         plan = reader.exploration(model, as_of)
         explores = plan if plan and plan.grid == version.grid.kind else None
-        return cls(version, threshold, key, stands, ladder, own, explores)
+        found = cls(version, threshold, key, stands, ladder, own, explores)
+        if asked is not None:
+            return found
+        return found._tested(reader, as_of, cuts, dial, loaded=given, scores=scores)
 
     def decide(
         self,
@@ -86,6 +94,7 @@ class Scorer(DecidesOne):
         tenant: str = "default",
         site_id: Values | None = None,
         prediction_id: Sequence[str] | None = None,
+        entity_id: Values | None = None,
     ) -> pd.DataFrame:
         """Columns score, points, lower, upper, risk_level, route, automated, reason, ladder,
         propensity for each row; decided on the points, by the threshold of its site where that has
@@ -94,8 +103,13 @@ class Scorer(DecidesOne):
         lower and upper are the Venn-Abers probability interval. With `at`, a calibration past its
         time to live automates nothing. Where events below the threshold are looked at by chance
         (`explores`), that is drawn by `prediction_id`, and propensity is the chance of a review:
-        log it with the row. Without ids nothing is drawn, and propensity is missing.
+        log it with the row. Without ids nothing is drawn, and propensity is missing. Where an A/B
+        test runs, the arm of its entity decides an event, and there are columns arm,
+        arm_propensity and version besides.
         """
+        if self.test is not None:
+            named = {"site_id": site_id, "prediction_id": prediction_id}
+            return self._decide_in_arms(frame, at, tenant, entity_id, **named)
         score = self.version.score(frame)
         points = self.version.grid.quantise(score)
         parts = [
@@ -182,24 +196,34 @@ class Scorer(DecidesOne):
         `prediction_id`; the call's latest time counts for the calibration's age. `event_key` is
         what the events are called by all models that score them.
         """
+        named = {
+            "prediction_id": prediction_id,
+            "entity_id": entity_id,
+            "site_id": site_id,
+            "event_key": event_key,
+        }
+        if self.test is not None:
+            return self._log_in_arms(frame, logger, predicted_at=predicted_at, **named)
+        return self._logged(frame, logger, predicted_at, **named)
+
+    def _logged(self, frame, logger, predicted_at, prediction_id, site_id, **named):
+        "Decisions of a frame, logged by what is in force here, with what they are named."
         latest = instants(predicted_at, "predicted_at").max() if len(frame) else None
         started = perf_counter()
-        tenant = logger.constant["tenant"]
         if self.explores is not None and prediction_id is None:
             prediction_id = [time_ordered_id() for _ in range(len(frame))]
-        named = {"tenant": tenant, "site_id": site_id, "prediction_id": prediction_id}
-        decisions = self.decide(frame, latest, **named)
+        asked = {"tenant": logger.constant["tenant"], "site_id": site_id}
+        decisions = self.decide(frame, latest, prediction_id=prediction_id, **asked)
         latency = (perf_counter() - started) * 1000
         ids = logger.log(
             decisions.score.to_numpy(),
             predicted_at,
             prediction_id=prediction_id,
             features=frame[self.version.features],
-            entity_id=entity_id,
             site_id=site_id,
-            event_key=event_key,
             calibration_id=self.calibration_id,
             latency_ms=latency,
+            **named,
             **{c: decisions[c].to_numpy() for c in _DECIDED},
             **({} if self.explores is None else {"propensity": decisions.propensity.to_numpy()}),
         )

@@ -40,6 +40,8 @@ _MEANINGS = {
     "day: the chance that any is ever false in a year is bounded by a setting.",
     "alert": "An event at or above the threshold. One that is certain enough becomes a ticket, "
     "any other waits for a person.",
+    "arm": "One of the two versions or thresholds that an A/B test lets decide side by side: A is "
+    "what stands, B is tried beside it.",
     "autocorrelation": "How much a day resembles the day before, from -1 to 1. Alarms take days "
     "as independent; where it is large, no level is claimed.",
     "automated": "Decided without a person.",

@@ -30,7 +30,7 @@ from ..api.shapes import Name
 from ..config import Settings, load_settings
 from ..log.durable import time_ordered_id
 from ..log.errors import StoreError
-from .in_force import InForce
+from .in_force import InForce, Standing
 from .journal import Journal
 from .tally import COUNTS, GAUGES, Tally
 
@@ -152,8 +152,11 @@ class ScoringApp:
         at = event.at or self.desk.now()
         where = {"tenant": event.tenant, "site_id": event.site_id}
         started = perf_counter()
-        decided = scorer.decide_one(event.features, at, prediction_id=named, **where)
+        armed = scorer.armed(event.entity_id)
+        decided = armed.scorer.decide_one(event.features, at, prediction_id=named, **where)
         latency = (perf_counter() - started) * 1000
+        if armed.arm is not None:
+            told = {**Standing.of(armed.scorer).told, "arm": armed.arm}
         logged = self.journal.log(
             scorer,
             decided,

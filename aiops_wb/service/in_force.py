@@ -95,6 +95,7 @@ class InForce:
             reader.con.execute("SET threads = 1")  # requests are what runs side by side
             known = {"cuts": self._cuts, "loaded": before, "scores": self._scores}
             scorer = Scorer.in_force(reader, self.model, **known)
-        _ = scorer.version.single  # made here, and not when the first event comes
+        for one in (scorer, *scorer.arms.values()):
+            _ = one.version.single  # made here, and not when the first event comes
         self.snapshot = pointer
         return Standing.of(scorer)

@@ -42,7 +42,7 @@ SELECT prediction_id, tenant, model, version, entity_id, site_id, predicted_at, 
        probability_upper_bound - probability_lower_bound AS probability_interval_width,
        risk_level, route, automated, points, threshold, calibration_id, latency_ms,
        CAST(label AS BOOLEAN) AS actual_fraud_detected, features, batch_id, label_batch_id,
-       propensity, event_key
+       propensity, event_key, arm, arm_propensity
 FROM shown
 
 -- name: score_counts_now

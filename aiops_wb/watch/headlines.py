@@ -10,6 +10,7 @@ import pandas as pd
 from ..stats.conformal import MIN_SAMPLES
 from ..stats.drift import KINDS
 from ..stats.performance import over_days
+from .ab import ab_words
 from .attribution import plain_names
 from .dial import called_otherwise
 from .registered import ENOUGH_DAYS
@@ -454,7 +455,7 @@ def thresholds_headline(view: View) -> Headline:
         f"({in_force:.0f} alerts a day). The best F1 of the {others.days_replayed} days "
         f"to {others.through:%-d %B} "
         f"would have been at {number(view.probability(others.candidate))} "
-        f"({best:.0f} alerts a day)."
+        f"({best:.0f} alerts a day).{ab_words(view)}"
     )
     if not others.complete:
         why = view.complete_days.why_none or "no day of this version is complete for labels yet"

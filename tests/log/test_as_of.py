@@ -1,7 +1,7 @@
 """Whatever can be asked as of a time answers, ever after, what it answered then."""
 
 import inspect
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from conftest import MODEL, Bench, events
 
 from aiops_wb.config import Settings
+from aiops_wb.log.ab import AbTest
 from aiops_wb.log.acts import Act
 from aiops_wb.log.catalog import Reader
 from aiops_wb.log.compaction import compact, plan
@@ -19,6 +20,7 @@ from aiops_wb.log.promises import Promise, Unit
 from aiops_wb.log.shadow import Pair
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.log.taken_acts import TakenAct
+from aiops_wb.stats.ab import Arm, Plan
 from aiops_wb.stats.automation import certainty
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.points import Grid
@@ -52,7 +54,12 @@ ASKED = {  # what a question is about, by the name of its parameter
     "ids": [f"v1-{DAY}-{i:05d}" for i in range(5)],
     "case": "T-1",
 }
+PLAN = Plan("t0", 0.5, Arm("v1", 100), Arm("v1", 900), 2, 60, "outcome", None)
+TEST = AbTest(PLAN, BEFORE, "ana", "why", None, None)
 OF_ITS_OWN = {  # where a name means another thing, or the default asks for less than there is
+    "ab_entities": {"model": "other", "test": TEST},
+    "ab_test": {"model": "other"},
+    "ab_tests": {"model": "other"},
     "same_events": {"a": MODEL, "b": "other"},
     "alike_cases": {"ids": None},
     "handled_cases": {"ids": None},
@@ -146,7 +153,8 @@ def logged(bench, store, now, nth):
         bench.label(some[:4], now - timedelta(hours=1), label=1 - some.label[:4])
     with PredictionLogger(bench.data / "spool", "other", "v1", threshold=0) as log:
         same = events(2, 20, start=DAY)[5 * nth : 5 * nth + 5]  # events that another scores, too
-        log.log(same.score, same["at"], event_key="of " + same.id)
+        told = {"event_key": "of " + same.id, "entity_id": same.site, "arm": "t0/A"}
+        log.log(same.score, same["at"], **told)
     ingest(store, now, "ana")
     open_cases(store, now, Settings(case_max_age_hours=10_000))
 
@@ -171,6 +179,11 @@ def said(store, now, nth):
         store.promote(now, who, MODEL, "v2", why)
         store.add_version(now, who, MODEL, "v4", Grid(), "p", {}, 100)
         store.fix_features(now, who, MODEL, {"y": "number"}, why)
+    store.record(now, who, "model", "other", "v1", why)
+    store.record(now, who, "threshold", "other/v1", "100", why)
+    if nth:
+        store.end_ab(now, who, "other", why)
+    store.begin_ab(now, who, "other", replace(PLAN, test=f"t{nth}"), why)
     store.set_threshold(now, who, MODEL, "v1", 300 + nth, why)
     store.set_own_threshold(now, who, MODEL, "v1", OWN, 500 + nth, why)
     store.turn_dial(now, who, MODEL, bool(nth), why)
