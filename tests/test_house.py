@@ -1,14 +1,14 @@
 """What people and programs are shown stays as somebody last looked at it.
 
-`tests/recorded/` holds what commands, pages, the service and `Workbench` say of one workbench whose
-clock stands still. Whoever changes one of these looks at the difference: `python -m tests.recorded`
+`tests/house/` holds what commands, pages, the service and `Workbench` say of one workbench whose
+clock stands still. Whoever changes one of these looks at the difference: `python -m tests.house`
 writes them anew.
 """
 
 import difflib
 
 import pytest
-from recorded.parts import HERE, PARTS, Parts
+from house.parts import HERE, PARTS, Parts
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,6 @@ def test_what_is_shown_is_what_was_looked_at(told, part):
         before.splitlines(), told[part].splitlines(), "recorded", "now", lineterm="", n=1
     )
     assert told[part] == before, (
-        "what is shown has changed; if it is meant, 'python -m tests.recorded' writes it anew:\n"
+        "what is shown has changed; if it is meant, 'python -m tests.house' writes it anew:\n"
         + "\n".join(list(changed)[:60])
     )

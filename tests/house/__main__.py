@@ -1,4 +1,4 @@
-"`python -m tests.recorded`: write anew what is recorded, to be looked at as a difference."
+"`python -m tests.house`: write anew what is recorded, to be looked at as a difference."
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from recorded.parts import HERE, PARTS, Parts  # noqa: E402
+from house.parts import HERE, PARTS, Parts  # noqa: E402
 
 with TemporaryDirectory() as folder:
     house = Parts(Path(folder))

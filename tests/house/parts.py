@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from aiops_wb import Settings, Workbench
 from aiops_wb.api.app import create_app
 
-from .house import ACTS, BEGUN, LAST, MODEL, MORNING, READ, House, built
+from .made import ACTS, BEGUN, LAST, MODEL, MORNING, READ, House, built
 
 __all__ = ["PARTS", "HERE", "Parts"]
 
