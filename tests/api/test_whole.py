@@ -1,0 +1,127 @@
+"""Every answer and page of the service over one log, whole, as it was recorded."""
+
+import json
+import re
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+from conftest import MODEL
+from fastapi import APIRouter, FastAPI
+from recorded import hold
+from serving import ID, app_of, client_of, made
+
+from aiops_wb import api
+
+API = Path(api.__file__).parent
+CASE, ALARM = "A-d9f0b8345628", "D-ca50d86e130a"
+EVENT = "v1-2026-03-02-00440"
+
+
+@pytest.fixture(scope="module")
+def client():
+    with client_of(app_of(made())) as client:
+        yield client
+
+
+def shown(value):
+    "Floats to six digits."
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {name: shown(of) for name, of in value.items()}
+    return [shown(of) for of in value] if isinstance(value, list) else value
+
+
+def whole(answer):
+    "Its code, what a client has to know, and what it holds."
+    heads = {
+        name: value
+        for name, value in answer.headers.items()
+        if name not in ("content-length", "date", "etag", "x-request-id")
+    }
+    kind = answer.headers.get("content-type", "")
+    text = json.dumps(shown(answer.json()), indent=1) if "json" in kind else answer.text
+    text = re.sub(r'(name="csrf" value=|nonce[-=])"?\w+"?', r"\1MASKED", text)
+    text = re.sub(r"[0-9a-f]{32,64}", "HASH", text)
+    return f"{answer.status_code} {heads}\n{text}"
+
+
+def loaded_anew(file):
+    "A module of the service beside the one that is loaded already."
+    spec = spec_from_file_location(f"aiops_wb.api.{file.stem}", file)
+    spec.loader.exec_module(module := module_from_spec(spec))
+    return module
+
+
+@pytest.mark.parametrize("file", sorted(API.glob("*.py")), ids=lambda file: file.stem)
+def test_what_can_be_asked_is_what_it_was(file):
+    module = loaded_anew(file)
+    if isinstance(getattr(module, "router", None), APIRouter):
+        app = FastAPI()
+        app.include_router(module.router)
+        hold(__file__, f"openapi {file.stem}", json.dumps(app.openapi(), indent=1, sort_keys=True))
+
+
+READS = [
+    "/health",
+    "/models",
+    f"/models/{MODEL}/daily?limit=30",
+    f"/models/{MODEL}/daily?metric=alerts&segment=site%3Dnorth",
+    "/thresholds",
+    f"/thresholds/{ID}",
+    "/thresholds/none:v1",
+    "/acts",
+    "/acts/0?wait=0",
+    "/cases?limit=3",
+    "/cases?limit=2&offset=1",
+    "/cases?days=2&site=north",
+    "/cases?state=closed",
+    f"/cases/{CASE}",
+    "/cases/A-0000",
+    "/alarms",
+    "/alarms?state=open",
+    "/alarms?state=closed",
+    "/alarms?model=none",
+    "/drift",
+    f"/drift?model={MODEL}&days=1",
+    f"/explanations/{MODEL}/{EVENT}",
+    f"/explanations/{MODEL}/none",
+    *[f"/metrics/false-positive-rate?by={by}" for by in ("day", "version", "site", "width")],
+    "/metrics/false-positive-rate?by=site&sites=1",
+    "/metrics",
+    "/proposals",
+    "/proposals?state=open",
+    "/proposals/P-9",
+    "/no/such",
+    "/",
+    f"/pages/models/{MODEL}",
+    "/pages/proposals",
+    "/pages/cases",
+    f"/pages/cases/{CASE}",
+    "/pages/alarms",
+    f"/pages/alarms/{ALARM}",
+    "/pages/sign-in",
+]
+
+
+@pytest.mark.parametrize("path", READS)
+def test_an_answer_is_what_it_was(client, path):
+    hold(__file__, path, whole(client.get(path)))
+
+
+POSTS = {
+    "reckoned by score": ("/thresholds/simulate", {"model": MODEL, "threshold": 0.5}),
+    "reckoned by points": ("/thresholds/simulate", {"model": MODEL, "points": 0, "days": 5}),
+    "reckoned of none": ("/thresholds/simulate", {"model": "none", "points": 0}),
+    "reckoned of nothing": ("/thresholds/simulate", {"model": MODEL}),
+    "decided": ("/decide", {"model": MODEL, "features": {"x": 1.5}}),
+    "closed, no such": ("/cases/A-0000/close", {"why": "seen"}),
+    "closed, without why": (f"/cases/{CASE}/close", {}),
+}
+
+
+@pytest.mark.parametrize("name", POSTS)
+def test_what_was_asked_is_answered_as_it_was(client, name):
+    path, given = POSTS[name]
+    hold(__file__, name, whole(client.post(path, json=given)))
