@@ -273,3 +273,9 @@ def linear():
 def test_a_picture_is_what_it_was(name):
     chart = CHARTS[name]()
     hold(__file__, name, f"{in_numbers(chart)}\nin words {panels_in_words(chart)}")
+
+
+@pytest.mark.parametrize("name", ["certainty", "evidence", "bins", "groups", "bridge", "widths unknown"])
+def test_a_drawing_is_what_it_was(name):
+    svg = CHARTS[name]()._repr_svg_()
+    hold(__file__, f"SVG: {name}", svg.replace("><", ">\n<").replace("}", "}\n"))
