@@ -101,7 +101,8 @@ def _text(text):
 
 def _legend(legend):
     words = [text.get_text() for text in legend.get_texts()]
-    yield f"legend {words} {legend._ncols} {legend._loc} {_numbers(legend.get_bbox_to_anchor().size)}"
+    size = _numbers(legend.get_bbox_to_anchor().size)
+    yield f"legend {words} {legend._ncols} {legend._loc} {size}"
     for handle in legend.legend_handles:
         color = handle.get_color() if hasattr(handle, "get_color") else handle.get_facecolor()
         yield f"  {type(handle).__name__} {handle.get_label()!r} {np.shape(color) or color}"

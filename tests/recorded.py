@@ -8,8 +8,11 @@ Each file of tests has one of its own beside it, in `recorded/`; a text stands t
 import os
 import re
 from difflib import unified_diff
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
+ROOT = Path(__file__).parents[1]
 HEAD = re.compile(r"^==== (.*)\n", re.M)
 
 
@@ -22,9 +25,7 @@ def hold(of: str, name: str, told: str) -> None:
     if os.environ.get("RECORD"):
         known[name] = told
         file.parent.mkdir(exist_ok=True)
-        file.write_text(
-            "".join(f"==== {n}\n{known[n]}\n" for n in sorted(known)), encoding="utf-8"
-        )
+        file.write_text("".join(f"==== {n}\n{known[n]}\n" for n in sorted(known)), encoding="utf-8")
     before, now = (text.splitlines() for text in (known.get(name, ""), told))
     assert before == now, "\n".join(unified_diff(before, now, "recorded", "now", lineterm=""))
 
@@ -35,3 +36,11 @@ def read(file: Path) -> dict[str, str]:
         return {}
     _, *parts = HEAD.split(file.read_text(encoding="utf-8"))
     return {name: text.removesuffix("\n") for name, text in zip(parts[::2], parts[1::2])}
+
+
+def loaded_anew(file: Path) -> ModuleType:
+    "A module of the package beside the one that is loaded already: what it says as it is loaded."
+    package = file.parts[len(ROOT.parts) :]
+    spec = spec_from_file_location(".".join(package).removesuffix(".py"), file)
+    spec.loader.exec_module(module := module_from_spec(spec))
+    return module

@@ -2,13 +2,12 @@
 
 import json
 import re
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 from conftest import MODEL
 from fastapi import APIRouter, FastAPI
-from recorded import hold
+from recorded import hold, loaded_anew
 from serving import ID, app_of, client_of, made
 
 from aiops_wb import api
@@ -45,13 +44,6 @@ def whole(answer):
     text = re.sub(r'(name="csrf" value=|nonce[-=])"?\w+"?', r"\1MASKED", text)
     text = re.sub(r"[0-9a-f]{32,64}", "HASH", text)
     return f"{answer.status_code} {heads}\n{text}"
-
-
-def loaded_anew(file):
-    "A module of the service beside the one that is loaded already."
-    spec = spec_from_file_location(f"aiops_wb.api.{file.stem}", file)
-    spec.loader.exec_module(module := module_from_spec(spec))
-    return module
 
 
 @pytest.mark.parametrize("file", sorted(API.glob("*.py")), ids=lambda file: file.stem)

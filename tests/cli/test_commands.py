@@ -3,11 +3,10 @@
 import re
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
-from recorded import hold
+from recorded import hold, loaded_anew
 from typer.main import get_command
 
 from aiops_wb.cli import app, main
@@ -40,13 +39,6 @@ def test_every_command_and_parameter_has_help(name):
         assert parameter.help, f"{name} {parameter.name}"
 
 
-def loaded_anew(file):
-    "A module of commands beside the one that is loaded already."
-    spec = spec_from_file_location(f"aiops_wb.cli.{file.stem}", file)
-    spec.loader.exec_module(module := module_from_spec(spec))
-    return module
-
-
 SHOWN = "opts required nargs multiple default metavar min max count is_flag show_default help"
 
 
@@ -55,7 +47,7 @@ def as_given(parameter):
     parser = getattr(parameter.type_descriptor.parameter_info, "parser", None)
     taken = getattr(parser, "__name__", parameter.type_descriptor.annotation)
     shown = {name: getattr(parameter, name, None) for name in SHOWN.split()}
-    return f"  {taken} {({name: v for name, v in shown.items() if v not in (None, False)})}"
+    return f"  {taken} { ({name: v for name, v in shown.items() if v not in (None, False)}) }"
 
 
 def test_what_commands_take_is_what_it_was():

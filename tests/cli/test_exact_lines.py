@@ -1,14 +1,11 @@
 """Lines that a command says of one thing, exactly, on both sides of each condition."""
 
 from datetime import date, datetime
-
 from types import SimpleNamespace
 
 import pytest
 
 from aiops_wb.cli import explain_event, main, promises, serve, status
-
-
 from aiops_wb.render.telling import HEARTBEAT
 
 
@@ -23,8 +20,20 @@ def explained(**other):
         {"name": "z", "value": "JFK", "push": 0.125, "unit": ""},
     ]
     alike = [
-        {"event_date": "2026-02-01", "entity_id": None, "prediction_id": "p0", "positive": 1, "distance": 0.5},
-        {"event_date": "2026-02-02", "entity_id": "e1", "prediction_id": "p1", "positive": 0, "distance": 1.0},
+        {
+            "event_date": "2026-02-01",
+            "entity_id": None,
+            "prediction_id": "p0",
+            "positive": 1,
+            "distance": 0.5,
+        },
+        {
+            "event_date": "2026-02-02",
+            "entity_id": "e1",
+            "prediction_id": "p1",
+            "positive": 0,
+            "distance": 1.0,
+        },
     ]
     told = {"prediction_id": "p", "model": "m", "version": "v1", "score": 0.6, "day": "2026-03-01"}
     told |= {"label": None, "start": 0.1, "features": features, "log_odds": 0.475, "points": 475}
@@ -51,7 +60,8 @@ def test_an_explanation_is_said_whole(capsys):
     assert said(capsys)[3:] == [
         "  -0.12  2 other features",
         "  +0.47  in all, as it was logged",
-        "of events with this score 0.100 to 0.200 are positive, by 2 days of 1 Jan to 2 Jan 2026: 3 of 4",
+        "of events with this score 0.100 to 0.200 are positive, by 2 days of 1 Jan to 2 Jan 2026: "
+        "3 of 4",
     ]
     explain_event._say(explained(points=472, interval=interval | {"ends": "few"}), 3)
     told = said(capsys)
@@ -63,7 +73,13 @@ def test_an_explanation_is_said_whole(capsys):
 
 def test_a_broken_promise_is_said_with_its_days(capsys):
     row = {"model": "m", "version": "v1", "tenant": None, "segment": "site=a", "kind": "tickets"}
-    row |= {"first": datetime(2026, 3, 1), "last": datetime(2026, 3, 1), "bad": 3, "n": 12, "target": 0.1}
+    row |= {
+        "first": datetime(2026, 3, 1),
+        "last": datetime(2026, 3, 1),
+        "bad": 3,
+        "n": 12,
+        "target": 0.1,
+    }
     assert promises._failure(row | {"confidence": 0.9}) == (
         "broken: m v1 site=a  2026-03-01  tickets: 0.25 (3 of 12), at most 0.1 was promised"
     )
@@ -100,7 +116,16 @@ def test_a_demo_ends_as_its_reports_did(monkeypatch, capsys, tmp_path, states, c
     ]
     assert given["at"][:2] == (tmp_path / "d", tmp_path / "r")
     assert (given["until"], given["report_days"]) == (date(2013, 4, 2), 2)
-    assert set(given) == {"at", "story", "until", "report_days", "say", "progress", "on_done", "expect"}
+    assert set(given) == {
+        "at",
+        "story",
+        "until",
+        "report_days",
+        "say",
+        "progress",
+        "on_done",
+        "expect",
+    }
 
 
 def test_a_service_is_made_with_what_was_asked(monkeypatch, tmp_path):
@@ -128,7 +153,11 @@ def test_a_service_is_made_with_what_was_asked(monkeypatch, tmp_path):
     assert main(["serve", "--port", "0", "--no-take-in", "-q", "--data", str(tmp_path)]) == 0
     assert given["where"][0] == tmp_path and given["where"][1].data == tmp_path
     assert (given["who"], given["host"], given["take_in"]) == ("ana", "127.0.0.1", False)
-    assert (given["at"], given["desk"], given["run"]) == (("127.0.0.1", 0), "desk", ("socket", True))
+    assert (given["at"], given["desk"], given["run"]) == (
+        ("127.0.0.1", 0),
+        "desk",
+        ("socket", True),
+    )
     assert callable(given["clock"])
 
 
@@ -169,7 +198,12 @@ class Log:
 
 
 def row_of(model, not_watched=()):
-    row = {"model": model, "first": "2026-03-01", "last": "2026-03-02", "days": 2 * (model != "none")}
+    row = {
+        "model": model,
+        "first": "2026-03-01",
+        "last": "2026-03-02",
+        "days": 2 * (model != "none"),
+    }
     return row | {"active_version": None, "due": 1, "not_watched": list(not_watched)}
 
 
@@ -181,7 +215,9 @@ def of_log(monkeypatch, tmp_path):
         shown = []
         monkeypatch.setattr(status.Call, "reading", lambda self: log)
         monkeypatch.setattr(status, "due", lambda log, now: [(1, "a"), (2, "b"), (3, "b")])
-        monkeypatch.setattr(status, "model_row", lambda log, m, due: row_of(m, off if m == "b" else ()))
+        monkeypatch.setattr(
+            status, "model_row", lambda log, m, due: row_of(m, off if m == "b" else ())
+        )
         monkeypatch.setattr(status, "rejected_files", lambda data: list(aside))
         monkeypatch.setattr(status, "_acts_waiting", lambda call: ["act"] * acts)
         monkeypatch.setattr(status, "not_taken", lambda *_: list(untaken))

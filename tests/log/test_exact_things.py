@@ -1,10 +1,11 @@
-"""Small things of the log, exactly: on both sides of each condition, with nothing else let through."""
+"""Small things of the log, exactly: both sides of each condition, and nothing else let through."""
 
 import hashlib
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 from conftest import events
 
 from aiops_wb.log import backup_files
@@ -12,6 +13,7 @@ from aiops_wb.log.asked import ago
 from aiops_wb.log.backup_files import DATA
 from aiops_wb.log.known import Known
 from aiops_wb.log.named_files import NamedFiles, _set_aside
+from aiops_wb.log.nested import spread_objects
 from aiops_wb.log.proposals import ThresholdChange, _with_undone
 from aiops_wb.log.schedule import next_run, seasons_told, times_in, times_told
 
@@ -143,3 +145,34 @@ def test_times_of_day_are_told_of_every_season():
     units = "OnCalendar=*-*-* 05:30:00 Asia/Tokyo\n"
     told = times_told({"timer": units, "block": block}, ZoneInfo("UTC"))
     assert told == [(at, "Asia/Tokyo"), (at.replace(hour=4), "UTC")]
+
+
+def test_objects_are_spread_by_the_rows_they_stand_in():
+    told = ['{"Gps": 41, "b": null}', None, {"gps": 1}, '{"b": 2', "[1]", 7, "{}"]
+    told += ['{"": 1}', '{"b": 1, "B": 2}', '{"Gps": 1, "c": "x"}', "[" * 30_000]
+    column = pd.Series(told, index=range(10, 21), dtype=object)
+    members, reasons = spread_objects(column)
+    assert list(members) == ["Gps", "b", "c"] and list(members.index) == list(range(10, 21))
+    known = members.astype(object).where(members.notna(), None)
+    assert known.loc[[10, 11, 19]].values.tolist() == [
+        [41, None, None],
+        [None, None, None],
+        [1, None, "x"],
+    ]
+    assert known.loc[[12, 13, 14, 15, 16, 17, 18, 20]].isna().all(axis=None)
+    such = 'is not an object such as {"gps": 41}'
+    assert reasons.to_dict() == {
+        10: None,
+        11: None,
+        12: "features cannot be read: 'gps' is spelt 'Gps' elsewhere: only case differs",
+        13: "features cannot be read: Expecting ',' delimiter at character 8",
+        14: f"features cannot be read: '[1]' {such}",
+        15: f"features cannot be read: '7' {such}",
+        16: None,
+        17: "features cannot be read: a name is empty",
+        18: "features cannot be read: 'b' is there twice",
+        19: None,
+        20: "features cannot be read: objects within objects without end",
+    }
+    nothing = spread_objects(pd.Series([], dtype=object))
+    assert nothing[0].shape == (0, 0) and nothing[1].dtype == object

@@ -49,17 +49,23 @@ def days(n):
 
 def stands(threshold=1000):
     bounds = venn_abers(COUNTS)
-    return Certainty(calibrate(COUNTS), {}, bounds, RULE.__class__(**vars(RULE) | {"threshold": threshold}))
+    return Certainty(
+        calibrate(COUNTS), {}, bounds, RULE.__class__(**vars(RULE) | {"threshold": threshold})
+    )
 
 
 def alerts(n):
     high = np.linspace(0.95, 0.6, n)
     routes = np.resize(["ticket", "alert", "odd"], n)
-    return pd.DataFrame({"probability": high, "lower": high - 0.1, "upper": high + 0.04, "route": routes})
+    return pd.DataFrame(
+        {"probability": high, "lower": high - 0.1, "upper": high + 0.04, "route": routes}
+    )
 
 
 def coverage():
-    report = {day: {"0": Figure(0.9 + i / 50), "1": Figure(0.8 - i / 50)} for i, day in enumerate(days(3))}
+    report = {
+        day: {"0": Figure(0.9 + i / 50), "1": Figure(0.8 - i / 50)} for i, day in enumerate(days(3))
+    }
     by_label = {0: Figure(0.91, 0.88, 0.93, 80), 1: Figure(0.75)}
     return CoverageReport(Figure(0.9), by_label, report, {})
 
@@ -67,7 +73,9 @@ def coverage():
 def groups():
     pooled, own = Figure(0.8, 0.7, 0.9, 500), Figure(0.92, 0.85, 0.99, 400)
     rows = [
-        GroupCoverage(f"site number {i} of a very long name", i % 2, 28, pooled, own, (1.1, 1.2), i < 2)
+        GroupCoverage(
+            f"site number {i} of a very long name", i % 2, 28, pooled, own, (1.1, 1.2), i < 2
+        )
         for i in range(3)
     ]
     return GroupReport(tuple(rows), (), 0.95, 0.9)
@@ -85,10 +93,16 @@ PARTS = part("mix", 0.1, 0.04, 0.16), part("scores", -0.02, -0.05, 0.01), part("
 
 
 def feature(name, effect, lower, upper):
-    return FeatureShift(name, "numeric", effect, lower, upper, 0.5, 3, *[0.1] * 3, (0, 0), (0, 0), 9, 9)
+    return FeatureShift(
+        name, "numeric", effect, lower, upper, 0.5, 3, *[0.1] * 3, (0, 0), (0, 0), 9, 9
+    )
 
 
-SHIFTS = [feature("a", 0.4, 0.35, 0.45), feature("b", 0.12, 0.1, 0.2), feature("none", nan, nan, nan)]
+SHIFTS = [
+    feature("a", 0.4, 0.35, 0.45),
+    feature("b", 0.12, 0.1, 0.2),
+    feature("none", nan, nan, nan),
+]
 CUTS = {"cuts": np.arange(11.0).tolist()}
 NAMES = {"categories": [f"cat{i}" for i in range(14)]}
 
@@ -113,7 +127,9 @@ def question(name, unit="of events", where="whole", at=None, n=4):
 
 def followed():
     names = ("score", "label", "volume", "x", "yy", "zzz")
-    evidence = np.array([[-20, 0, 1, 2, 3, 4], [2, 1, 30, -1, 3, 5], [25, 2, 8, 0, 9, 6], [1, 3, 8, 9, 2, 7.0]])
+    evidence = np.array(
+        [[-20, 0, 1, 2, 3, 4], [2, 1, 30, -1, 3, 5], [25, 2, 8, 0, 9, 6], [1, 3, 8, 9, 2, 7.0]]
+    )
     told = SimpleNamespace(
         evidence=evidence, bar=np.array([1.0, 2, 3, 4, 5, 6]), open=evidence > [9, 9, 7, 8, 5, 9]
     )
@@ -147,8 +163,13 @@ def lost():
     return Lost(days(21), np.full(21, 10), of)
 
 
-GAINS = [Gain("monthly", NEVER, 3, 7, 0.05, 0.01, 0.09), Gain("on alarm", NEVER, 3, 7, -0.02, -0.06, 0.02)]
-WEEKS = [Block(days(7 * k + 1)[-1], days(7 * k + 7)[-1], 50, g) for k, g in enumerate((0.2, 0.0, 0.3))]
+GAINS = [
+    Gain("monthly", NEVER, 3, 7, 0.05, 0.01, 0.09),
+    Gain("on alarm", NEVER, 3, 7, -0.02, -0.06, 0.02),
+]
+WEEKS = [
+    Block(days(7 * k + 1)[-1], days(7 * k + 7)[-1], 50, g) for k, g in enumerate((0.2, 0.0, 0.3))
+]
 THREE = np.arange(3)[:, None] / 10 + [0.4, 0.3, 0.5]
 WEIGHTED = WeightedCurve(np.array([-1000, 0, 1000]), THREE, THREE, THREE, THREE, 30)
 PACE = Pace(
@@ -159,7 +180,9 @@ PACE = Pace(
 )
 LABELS = pd.Series([1, 0, 1, None], dtype="Int8")
 SOME = pd.Series([0.9, 0.2, 0.55, 0.4])
-RATES = pd.DataFrame({"recall": [1, 0.8, 0.3], "precision": [0.2, 0.5, 0.9], "fpr": [0.9, 0.4, 0.1]})
+RATES = pd.DataFrame(
+    {"recall": [1, 0.8, 0.3], "precision": [0.2, 0.5, 0.9], "fpr": [0.9, 0.4, 0.1]}
+)
 PUSHED = [(f"feature {k}", (-1) ** k * (14.0 - k)) for k in range(14)]
 TOLD = pd.DataFrame({"day": days(3), "a": [0.5, 0.4, 0.3], "b": [0.45, 0.5, 0.35]})
 REASONS = pd.DataFrame(
@@ -192,9 +215,13 @@ CHARTS = {
     "decisions": lambda: plots.decision_flow(),
     "bridge": lambda: plots.waterfall(why("precision", *PARTS)),
     "bridge a day": lambda: plots.waterfall(why("alerts", *PARTS, before=9.0, after=9.08)),
-    "bridge of a loss": lambda: plots.waterfall(why("brier", part("mix", 0.08), part("scores", -0.08))),
-    "bridge of nothing": lambda: plots.waterfall(why("recall", after=0.5, *[part("mix", 0.0)])),
-    "bridge unknown": lambda: plots.waterfall(Bridge("recall", nan, nan, Figure(nan), unknown="why")),
+    "bridge of a loss": lambda: plots.waterfall(
+        why("brier", part("mix", 0.08), part("scores", -0.08))
+    ),
+    "bridge of nothing": lambda: plots.waterfall(why("recall", part("mix", 0.0), after=0.5)),
+    "bridge unknown": lambda: plots.waterfall(
+        Bridge("recall", nan, nan, Figure(nan), unknown="why")
+    ),
     "scores": lambda: plots.score_shift(LATER, COUNTS, at=400),
     "scores, no gap": lambda: plots.score_shift(COUNTS, LATER, names=("now", "then")),
     "scores of a linear grid": lambda: plots.score_shift(*[linear()] * 2),
@@ -203,7 +230,9 @@ CHARTS = {
     "evidence of two streams": lambda: plots.evidence(followed(), most=2, last=3, columns=2),
     "no evidence": lambda: plots.evidence(SimpleNamespace(questions=[])),
     "streams": lambda: plots.stream_values(followed()),
-    "named streams": lambda: plots.stream_values(followed(), ["volume", "label"], last=3, columns=1),
+    "named streams": lambda: plots.stream_values(
+        followed(), ["volume", "label"], last=3, columns=1
+    ),
     "no streams": lambda: plots.stream_values(followed(), ["other"]),
     "features": lambda: plots.feature_ranking(SHIFTS, 0.1),
     "the first feature": lambda: plots.feature_ranking(SHIFTS, 0.01, limit=1),
@@ -218,7 +247,9 @@ CHARTS = {
         {"recall": 0.6, "alerts": 5.0},
     ),
     "history of two days": lambda: plots.history(metrics("latency_p95_ms", 2), ["latency_p95_ms"]),
-    "history in columns": lambda: plots.history(metrics("recall"), ["recall", "fpr", "f1"], columns=2),
+    "history in columns": lambda: plots.history(
+        metrics("recall"), ["recall", "fpr", "f1"], columns=2
+    ),
     "calibration": lambda: plots.reliability(COUNTS, bins=4),
     "pace": lambda: plots.label_pace(PACE),
     "pace unknown": lambda: plots.label_pace(None),
@@ -240,7 +271,9 @@ CHARTS = {
     "lived without events": lambda: lived_again(policies(0)),
     "trained": lambda: trained_again(lost(), GAINS),
     "trained in other units": lambda: trained_again(lost(), GAINS[:1], "euro"),
-    "trained without labels": lambda: trained_again(Lost([], np.array([]), {NEVER: np.array([])}), []),
+    "trained without labels": lambda: trained_again(
+        Lost([], np.array([]), {NEVER: np.array([])}), []
+    ),
     "scores by label": lambda: scores_by_label(SOME, LABELS, "probability"),
     "scores without labels": lambda: scores_by_label(10 * SOME, None, "score"),
     "scores that are one": lambda: scores_by_label(SOME.head(1), LABELS, "score"),
@@ -257,7 +290,9 @@ CHARTS = {
     "two pushes": lambda: pushes([("a" * 40, 1.0), ("b", 0.0)], "Why"),
     "pushes, the first": lambda: pushes(PUSHED, "Why", most=2),
     "no pushes": lambda: pushes([], "Why"),
-    "losses": lambda: both_losses(TOLD, ("v1", "v2"), {"both": 9, "v1 alone": 4, "v2 alone": 1}, "Said."),
+    "losses": lambda: both_losses(
+        TOLD, ("v1", "v2"), {"both": 9, "v1 alone": 4, "v2 alone": 1}, "Said."
+    ),
     "losses unknown": lambda: both_losses(TOLD.head(0), ("v1", "v2"), {"both": 9, "x" * 30: 2}),
     "no losses": lambda: both_losses(TOLD, ("v1", "v2"), {}),
     "a cell": lambda: in_a_cell(plots.coverage_days(None), height=2.0),
@@ -275,7 +310,9 @@ def test_a_picture_is_what_it_was(name):
     hold(__file__, name, f"{in_numbers(chart)}\nin words {panels_in_words(chart)}")
 
 
-@pytest.mark.parametrize("name", ["certainty", "evidence", "bins", "groups", "bridge", "widths unknown"])
+@pytest.mark.parametrize(
+    "name", ["certainty", "evidence", "bins", "groups", "bridge", "widths unknown"]
+)
 def test_a_drawing_is_what_it_was(name):
     svg = CHARTS[name]()._repr_svg_()
     hold(__file__, f"SVG: {name}", svg.replace("><", ">\n<").replace("}", "}\n"))

@@ -24,8 +24,8 @@ def job(name="drift", folder="2026-03-01"):
 
 def test_a_job_and_its_result_are_plain_unless_it_is_said():
     assert repr(job()) == (
-        "Job(name='drift', notebook=PosixPath('n.ipynb'), target=PosixPath('2026-03-01/drift.html'), "
-        "parameters={'model': 'm'}, title='Title', navigation=(), engine='inline', own=False, "
+        "Job(name='drift', notebook=PosixPath('n.ipynb'), "
+        "target=PosixPath('2026-03-01/drift.html'), parameters={'model': 'm'}, title='Title', navigation=(), engine='inline', own=False, "
         "variables={})"
     )
     assert repr(ReportResult("drift", "ok")) == (
@@ -72,9 +72,20 @@ def test_a_cell_of_a_policy_is_a_dash_four_digits_or_as_it_is():
 def test_every_figure_has_the_words_the_unit_and_the_digits_that_were_recorded():
     figure = Figure(1234.5678, 1200.1234, 1300.9876, 9)
     told = [f"{name} {heading(name)} {shown(name, figure)} {metric(name)}" for name in METRICS]
-    named = [f"{prefix}{name}_{of}" for prefix in ("adjusted_", "expected_") for name in ("recall", "x") for of in ("week", "complete")]
-    told += [f"{name} {heading(name)} {metric(name).title}" for name in [*named, "weighted_fpr", "own_one"]]
-    alone = [shown(name, Figure(0.5)) + shown(name, Figure(float("nan"))) for name in ("recall", "alerts")]
+    named = [
+        f"{prefix}{name}_{of}"
+        for prefix in ("adjusted_", "expected_")
+        for name in ("recall", "x")
+        for of in ("week", "complete")
+    ]
+    told += [
+        f"{name} {heading(name)} {metric(name).title}"
+        for name in [*named, "weighted_fpr", "own_one"]
+    ]
+    alone = [
+        shown(name, Figure(0.5)) + shown(name, Figure(float("nan")))
+        for name in ("recall", "alerts")
+    ]
     hold(__file__, "figures", "\n".join([*told, *alone, *map(str, FACTORS.items())]))
 
 
@@ -130,7 +141,7 @@ def test_a_drawing_goes_by_a_name_of_its_own_where_its_head_has_one():
     assert is_drawing(head) and not is_drawing(" " + head)
     assert alone_in(head, "own") == head.replace("k1", "own")
     assert alone_in("<svg>k1</svg>", "own") == "<svg>k1</svg>"
-    begin = f'{BEGINS}'
+    begin = f"{BEGINS}"
     mark = 'aria-labelledby="k1-t '
     fits = begin + "z" * (1000 - len(begin) - len(mark)) + mark + 'k1-d">'
     assert alone_in(fits, "own") == fits.replace("k1", "own")

@@ -1,6 +1,6 @@
 """What is said of counts, exactly: at the edge of what is near, of the largest sites."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +9,6 @@ from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.performance import confusion
 from aiops_wb.watch.false_positives import false_positives
 from aiops_wb.watch.figures import _degraded
-from aiops_wb.watch.tuning_rules import muted_days
 from aiops_wb.watch.words import labelled_like, number, percent
 
 DAY = date(2026, 3, 1)
@@ -50,7 +49,9 @@ def test_of_sites_the_twelve_largest_are_told_apart_over_the_recent_days():
 
 
 def test_a_tenant_is_degraded_where_a_held_out_figure_is_clearly_lost():
-    figure = lambda value, lower, upper, n: SimpleNamespace(value=value, lower=lower, upper=upper, n=n)
+    figure = lambda value, lower, upper, n: SimpleNamespace(
+        value=value, lower=lower, upper=upper, n=n
+    )
     baseline = {"pr_auc": 0.9, "roc_auc": 0.9}
 
     def told(baseline, upper, n):

@@ -9,7 +9,15 @@ from recorded import hold
 from serving import LAST, MODEL
 
 from aiops_wb.log.catalog import open_snapshot
-from aiops_wb.render.tables import bridge, certainty, drift, performance, reasons, retrain, thresholds
+from aiops_wb.render.tables import (
+    bridge,
+    certainty,
+    drift,
+    performance,
+    reasons,
+    retrain,
+    thresholds,
+)
 from aiops_wb.watch import figures, headlines
 from aiops_wb.watch.false_positives import GROUPS, false_positives
 from aiops_wb.watch.view import View

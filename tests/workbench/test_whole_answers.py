@@ -1,11 +1,10 @@
 """Every answer of the workbench over one log, whole: what it says, shows, holds and draws."""
 
-import pandas as pd
 import pytest
 import serving
 from in_numbers import in_numbers
 from recorded import hold
-from serving import LAST, MODEL
+from serving import MODEL
 
 from aiops_wb import Workbench
 
@@ -42,5 +41,12 @@ def test_an_answer_is_what_it_was(wb, name):
     of = QUESTIONS[name](wb, wb[MODEL])
     exact = of.frame.to_string(float_format=lambda v: f"{v:.6g}") if len(of.frame) < 99 else ""
     types = {column: str(kind) for column, kind in of.frame.dtypes.items()}
-    told = [of.says, str(of.notes), repr(of), exact, str(types), in_numbers(of.plot()) if hasattr(of, "plot") else ""]
+    told = [
+        of.says,
+        str(of.notes),
+        repr(of),
+        exact,
+        str(types),
+        in_numbers(of.plot()) if hasattr(of, "plot") else "",
+    ]
     hold(__file__, name, "\n".join(told).replace(str(serving.made().data), "DATA"))
