@@ -25,7 +25,8 @@ def job(name="drift", folder="2026-03-01"):
 def test_a_job_and_its_result_are_plain_unless_it_is_said():
     assert repr(job()) == (
         "Job(name='drift', notebook=PosixPath('n.ipynb'), "
-        "target=PosixPath('2026-03-01/drift.html'), parameters={'model': 'm'}, title='Title', navigation=(), engine='inline', own=False, "
+        "target=PosixPath('2026-03-01/drift.html'), "
+        "parameters={'model': 'm'}, title='Title', navigation=(), engine='inline', own=False, "
         "variables={})"
     )
     assert repr(ReportResult("drift", "ok")) == (
