@@ -285,6 +285,7 @@ def test_an_answer_is_what_it_was(twice, name):
 def masked(text, store):
     "A text without what is drawn anew in each log: names of files, hashes under its key."
     text = re.sub(r"[0-9a-f]{24,64}", "HASH", text.replace(str(store.root), "DATA"))
+    text = re.sub(r"\bA-[0-9a-f]{12}\b", "CASE", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
     text = re.sub(r"[\w.=/-]+\.(parquet|part)'(, \d+)?", "FILE'", text)
     return re.sub(r"(?<=[{,(\[]) ?'", "\n'", text)

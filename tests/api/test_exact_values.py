@@ -1,0 +1,61 @@
+"""Values as pages and problems write them, at each edge."""
+
+from datetime import UTC, date, datetime
+from math import inf, nan
+
+import numpy as np
+
+from aiops_wb.api.explanations import _plain
+from aiops_wb.api.pages.words import FILTERS, day, limits, mark, moment, number, score, whose
+from aiops_wb.api.problems import _told, _word
+
+
+def test_values_are_written_as_commands_print_them():
+    assert [number(x) for x in (None, nan, 0.5, -1234.5678)] == ["-", "-", "0.500", "-1,234.568"]
+    assert number(0.25, 1, "+") == "+0.2" and number(2) == "2.000" == score(2)
+    at = datetime(2026, 3, 1, 4, 5, 59, tzinfo=UTC)
+    assert [moment(x) for x in (None, "", at)] == ["", "", "2026-03-01 04:05Z"]
+    assert moment(at.isoformat()) == "2026-03-01 04:05Z"
+    assert [day(x) for x in (None, date(2026, 3, 1), f"{at}")] == ["", "2026-03-01", "2026-03-01"]
+    figures = [(None, None, None), (0.12345, None, None), (0.12345, 0.1, 1234.5)]
+    assert [limits(x) for x in figures] == ["-", "0.123", "0.123 (0.1 to 1.23e+03)"]
+    rows = [
+        {"tenant": None, "site": None},
+        {"tenant": "t", "site": None},
+        {"tenant": "t", "site": "s"},
+    ]
+    assert [whose(row) for row in rows] == ["all events", "tenant t", "site s of tenant t"]
+    assert mark("a") == "ca978112ca1b" and mark("\ud800") == mark("?")
+    assert sorted(FILTERS) == [
+        "day",
+        "limits",
+        "mark",
+        "moment",
+        "number",
+        "page",
+        "score",
+        "whose",
+    ]
+
+
+def test_words_of_a_problem_can_be_printed_and_end():
+    assert _word("a\nb\x1b") == "a b " and _word(7) == "7"
+    assert _word("x" * 500) == "x" * 500 and _word("x" * 501) == "x" * 497 + "..."
+    assert _word("x" * 9, most=8) == "xxxxx..."
+    error = {"loc": ("body", "why", 0), "msg": "Value error, it is short."}
+    assert _told(error) == {"where": "body.why.0", "what": "it is short"}
+    assert _told({}) == {"where": "request", "what": "it is not allowed"}
+
+
+def test_values_of_features_are_plain():
+    values = [np.float64(0.5), inf, nan, True, np.int64(3), "x", None, date(2026, 3, 1)]
+    assert [_plain(value) for value in values] == [
+        0.5,
+        "inf",
+        "nan",
+        True,
+        3,
+        "x",
+        None,
+        "2026-03-01",
+    ]
