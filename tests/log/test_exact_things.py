@@ -3,14 +3,19 @@
 import hashlib
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+import pytest
 from conftest import events
 
 from aiops_wb.log import backup_files
 from aiops_wb.log.asked import ago
 from aiops_wb.log.backup_files import DATA
+from aiops_wb.log.calibrations import calibrated_on
+from aiops_wb.log.errors import StoreError
+from aiops_wb.log.gone import GoneReads
 from aiops_wb.log.known import Known
 from aiops_wb.log.named_files import NamedFiles, _set_aside
 from aiops_wb.log.nested import spread_objects
@@ -176,3 +181,36 @@ def test_objects_are_spread_by_the_rows_they_stand_in():
     }
     nothing = spread_objects(pd.Series([], dtype=object))
     assert nothing[0].shape == (0, 0) and nothing[1].dtype == object
+
+
+def test_a_calibration_rests_on_its_days_up_to_the_newest_or_on_the_held_out_ones():
+    counted = SimpleNamespace(counted=date(2026, 3, 5))
+    days = tuple(date(2026, 3, day) for day in (3, 4, 5))
+    assert calibrated_on([], counted, 3) == days and calibrated_on([], counted, 1) == days[-1:]
+    assert calibrated_on(days[::-1], SimpleNamespace(counted=None), 9) == days
+
+
+def test_days_of_files_that_are_gone_are_left_out_with_a_warning_given_once(caplog):
+    class File(NamedTuple):
+        name: str
+        kind: str = "predictions"
+        model: str = "m"
+        day: int = 1
+
+        def says(self, problem):
+            return f"{self.name} {problem}"
+
+    files = [File("a"), File("b"), File("c", "outcomes"), File("d", day=2), File("e", model="n")]
+    a, b, c, d, e = files
+    log = SimpleNamespace(_told=set(), gone=lambda files: {})
+    assert GoneReads.usable(log, files, True) is files
+    log.gone = lambda files: {a: "is gone"}
+    with pytest.raises(StoreError, match="a is gone"):
+        GoneReads.usable(log, files, True)
+    log.gone = lambda files: {a: None}
+    assert GoneReads.usable(log, files, True) == [b, c, d, e]
+    log.gone = lambda files: {a: "is gone", c: "is other"}
+    for _ in range(2):
+        assert GoneReads.usable(log, files, False) == [d, e]
+    told = ["a day is left out: a is gone", "a day is left out: c is other"]
+    assert [record.getMessage() for record in caplog.records] == told

@@ -1,6 +1,8 @@
 """Every table and figure of a model's day, whole, as it was recorded: of a version that was trained
 here and whose scores moved, and of one that others trained, with tenants and sites."""
 
+import json
+
 import pandas as pd
 import pytest
 import serving
@@ -18,7 +20,7 @@ from aiops_wb.render.tables import (
     retrain,
     thresholds,
 )
-from aiops_wb.watch import figures, headlines
+from aiops_wb.watch import figures, headlines, slider
 from aiops_wb.watch.false_positives import GROUPS, false_positives
 from aiops_wb.watch.view import View
 
@@ -36,6 +38,8 @@ def whole(told):
     "A table, a frame or a list of them as text, numbers to six digits."
     if isinstance(told, (list, tuple)):
         return "\n\n".join(map(whole, told))
+    if isinstance(told, str):
+        return told
     frame = getattr(told, "frame", told)
     if not isinstance(frame, pd.DataFrame):
         return repr(told)
@@ -67,6 +71,9 @@ TABLES = {
     "figures": figures.day_figures,
     "figures of drift": figures.drift_figures,
     "figures of unknown drift": figures.unknown_drift,
+    "slider": lambda view: json.dumps(
+        [slider.of_all(view), slider.of_segments(view, slider.parts_of(view))], default=str
+    ),
     "headlines": lambda view: [repr(getattr(headlines, name)(view)) for name in HEADLINES],
     "false positives of the largest": lambda view: [
         repr(of) for by in GROUPS for of in false_positives(view, by, 1)
