@@ -8,9 +8,10 @@ import pytest
 from conftest import MODEL
 from fastapi import APIRouter, FastAPI
 from recorded import hold, loaded_anew
-from serving import ID, app_of, client_of, made
+from serving import ID, app_of, client_of, made, settings
 
 from aiops_wb import api
+from aiops_wb.render.cases import write_cases
 
 API = Path(api.__file__).parent
 CASE, ALARM = "A-d9f0b8345628", "D-ca50d86e130a"
@@ -117,3 +118,21 @@ POSTS = {
 def test_what_was_asked_is_answered_as_it_was(client, name):
     path, given = POSTS[name]
     hold(__file__, name, whole(client.post(path, json=given)))
+
+
+def test_the_pages_of_a_morning_are_what_they_were(tmp_path):
+    "The front page, a day's and the one of its model, the cases and their file."
+    with made().store() as store:
+        write_cases(tmp_path, store, settings(made()))
+    pages = made().root / "reports"
+    for folder in (pages, tmp_path):
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".html", ".csv", ".json", ".xml") and path.name != "glossary.html":
+                text = path.read_text(encoding="utf-8")
+                text = re.sub(r"<(style|script)[^>]*>.*?</\1>", r"<\1/>", text, flags=re.S)
+                text = re.sub(r"\b\d+\.\d+\b(?= s\b)|(?<=: )\d+\.\d{2,}", "SECONDS", text)
+                hold(__file__, f"page {path.relative_to(folder)}", masked(text))
+
+
+def masked(text):
+    return re.sub(r"[0-9a-f]{32,64}", "HASH", text.replace(str(made().root), "HOUSE"))

@@ -1,4 +1,4 @@
-"""How commands end, and what they hand on: reports by hand, a restoring, a training that stopped."""
+"""How commands end, and what they hand on: reports by hand, restoring, a training that stopped."""
 
 from contextlib import contextmanager
 from types import SimpleNamespace

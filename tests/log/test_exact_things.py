@@ -15,6 +15,7 @@ from aiops_wb.log.asked import ago
 from aiops_wb.log.backup_files import DATA
 from aiops_wb.log.calibrations import calibrated_on
 from aiops_wb.log.errors import StoreError
+from aiops_wb.log.event import event_key
 from aiops_wb.log.gone import GoneReads
 from aiops_wb.log.known import Known
 from aiops_wb.log.named_files import NamedFiles, _set_aside
@@ -214,3 +215,11 @@ def test_days_of_files_that_are_gone_are_left_out_with_a_warning_given_once(capl
         assert GoneReads.usable(log, files, False) == [d, e]
     told = ["a day is left out: a is gone", "a day is left out: c is other"]
     assert [record.getMessage() for record in caplog.records] == told
+
+
+def test_a_key_may_have_256_bytes():
+    for longest in ("k" * 256, "ü" * 128, "🦉" * 64):
+        assert event_key(f" {longest} ") == longest
+        with pytest.raises(ValueError, match="bytes: 256 are allowed"):
+            event_key(longest + "k")
+    assert event_key(None) is event_key("  ") is None and event_key("k") == "k"
