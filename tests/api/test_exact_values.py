@@ -2,12 +2,16 @@
 
 from datetime import UTC, date, datetime
 from math import inf, nan
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 
+from aiops_wb.api import service
 from aiops_wb.api.explanations import _plain
 from aiops_wb.api.pages.words import FILTERS, day, limits, mark, moment, number, score, whose
 from aiops_wb.api.problems import _told, _word
+from aiops_wb.api.service import FIGURES
 
 
 def test_values_are_written_as_commands_print_them():
@@ -59,3 +63,47 @@ def test_values_of_features_are_plain():
         None,
         "2026-03-01",
     ]
+
+
+def test_gauges_are_of_each_threshold_figure_alarm_and_case():
+    day, before = pd.Timestamp(2026, 3, 2), pd.Timestamp(2026, 3, 1)
+    figure = sorted(FIGURES)[0]
+    metrics = pd.DataFrame(
+        [
+            ("v1", figure, before, 0.5),
+            ("v1", figure, day, nan),
+            ("v2", figure, day, 0.75),
+            ("v2", figure, before, 0.25),
+            ("v1", "another", day, 9.0),
+        ],
+        columns=["version", "metric", "event_date", "value"],
+    )
+    asked = []
+    alarms = [("m", "high", "open"), ("m", "high", "acknowledged"), ("m", "low", "closed")]
+    log = SimpleNamespace(
+        models=lambda: ["m", "n"],
+        days=lambda model: [date(2026, 3, 1), date(2026, 3, 2)] if model == "m" else [],
+        metrics=lambda *of: asked.append(of) or (metrics if of[0] == "m" else metrics.head(0)),
+        handled_alarms=lambda: pd.DataFrame(alarms, columns=["model", "severity", "state"]),
+        handled_cases=lambda: pd.DataFrame(alarms, columns=["model", "severity", "state"]),
+    )
+    one = lambda scope, score: SimpleNamespace(model="m", version="v1", scope=scope, score=score)
+    stands = [one(None, 0.6), one(("t", None), 0.5), one(("t", "s"), 0.4)]
+    of_model = {"m": stands, "n": []}
+    snapshot = SimpleNamespace(standing=lambda model, now, settings: of_model[model])
+    desk = SimpleNamespace(now=lambda: None, settings=None)
+    assert service._told(log, snapshot, desk) == {
+        "thresholds": [
+            (("m", "v1", "", ""), 0.6),
+            (("m", "v1", "t", ""), 0.5),
+            (("m", "v1", "t", "s"), 0.4),
+        ],
+        "figures": [(("m", "v1", figure), 0.5), (("m", "v2", figure), 0.75)],
+        "alarms": [(("m", "high"), 2)],
+        "cases": [(("m",), 2)],
+    }
+    assert asked == [("m", date(2026, 3, 2) - service.LOOKS_BACK), ("n", None)]
+    (sample,) = service._gauge("x", "Words", 3).samples
+    assert (sample.name, sample.labels, sample.value) == ("aiops_wb_x", {}, 3.0)
+    (of,) = service._gauge("x", "Words", [(("m",), 2)], ["model"]).samples
+    assert (of.labels, of.value) == ({"model": "m"}, 2.0)
