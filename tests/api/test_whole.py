@@ -38,12 +38,15 @@ def whole(answer):
     heads = {
         name: value
         for name, value in answer.headers.items()
-        if name not in ("content-length", "date", "etag", "x-request-id")
+        if name not in ("content-length", "date", "etag", "x-request-id", "set-cookie")
     }
     kind = answer.headers.get("content-type", "")
     text = json.dumps(shown(answer.json()), indent=1) if "json" in kind else answer.text
     text = re.sub(r'(name="csrf" value=|nonce[-=])"?\w+"?', r"\1MASKED", text)
-    text = re.sub(r"[0-9a-f]{32,64}", "HASH", text)
+    text = re.sub(r"[0-9a-f]{16,64}", "HASH", text)
+    text = re.sub(r"aiops-[\w-]+\.duckdb", "SNAPSHOT", text)
+    # how often and how fast this very process was asked
+    text = re.sub(r"^.*aiops_wb_(requests|seconds|request|acts|snapshot).*\n", "", text, flags=re.M)
     return f"{answer.status_code} {heads}\n{text}"
 
 
