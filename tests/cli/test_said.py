@@ -21,7 +21,6 @@ CALLS = """
 status
 status --json
 models list
-models list --json
 models show {m}
 models show {m} --json
 calibrations list --model {m}
@@ -30,7 +29,6 @@ thresholds show --model {m}
 thresholds show --model {m} --json
 thresholds simulate 0.4 --model {m}
 thresholds simulate 0.4 --model {m} --json --days 5
-thresholds choose --model {m} --max-fpr 0.1
 thresholds choose --model {m} --max-fdr 0.35 --json
 drift list
 drift list --json
@@ -43,7 +41,6 @@ labels show
 labels show --json
 reference show --model {m}
 sql 'select risk_level, count(*) as n, max(points) from predictions group by all order by n'
-sql 'select label, count(*) from labels group by all order by 1' --json
 models guard {m}
 models dial {m}
 cases list
@@ -52,26 +49,21 @@ cases show A-d9f0b8345628
 cases show A-d9f0b8345628 --json
 cases assign A-d9f0b8345628 --to ben {why}
 cases close A-d9f0b8345628 --outcome dismissed {why}
-cases acknowledge A-0d885b7ad137 --mute-until 2026-03-09 {why}
 cases list --state closed
 drift acknowledge {alarm} {why}
 sites load sites.csv {why}
 sites list
-cases send
 calendar add 'open day' --from 2026-03-01 --to 2026-03-02 {why}
 calendar list
 calendar list --json
 thresholds propose 0.65 --model {m} --site north {why}
 thresholds list
 thresholds list --json
-thresholds reject P-1 {why}
 thresholds set 0.58 --model {m} {why}
 thresholds history --model {m}
 thresholds history --model {m} --json
-thresholds rollback --model {m} {why}
 promises {m}
 promises {m} --json
-features set {m} x number {why}
 models export --model {m} --version v1 --to out
 models import out --model {m} --version v2
 models compare {m} v1 v2
@@ -87,10 +79,6 @@ audit list
 audit list --json
 audit verify
 verify
-compact
-backup kept
-backup kept --list
-restore kept --check
 doctor
 """
 

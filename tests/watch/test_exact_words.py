@@ -1,14 +1,16 @@
 """What is said of counts, exactly: at the edge of what is near, of the largest sites."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
 
 from aiops_wb.stats.counts import ScoreCounts
 from aiops_wb.stats.performance import confusion
+from aiops_wb.watch.dial import calls_in_words
 from aiops_wb.watch.false_positives import false_positives
 from aiops_wb.watch.figures import _degraded
+from aiops_wb.watch.tuned_life import Tuner
 from aiops_wb.watch.words import labelled_like, number, percent
 
 DAY = date(2026, 3, 1)
@@ -62,3 +64,24 @@ def test_a_tenant_is_degraded_where_a_held_out_figure_is_clearly_lost():
     assert [told(baseline, 0.6, 80).value, told(baseline, 1.0, 80).value] == [1.0, 0.0]
     assert np.isnan(told({}, 0.6, 80).value) and np.isnan(told(baseline, 0.6, 0).value)
     assert told(baseline, 0.6, 80).n == 80
+
+
+def test_calls_of_a_new_version_are_told_a_day_and_those_at_the_best_f1():
+    known = ScoreCounts.from_events([-100, 0, 100, 200], [0.0, 0, 1, 1])  # half of its events
+    card = {"held_out_events": 8, "held_out_days": 4, "threshold": 0, "best_f1": 150}
+    assert calls_in_words(known, card) == (
+        "at its threshold somebody is called 1.5 times a day; "
+        "at the best F1 of these days it would be 0.5"
+    )
+    alone = "at its threshold somebody is called 0.5 times a day"
+    assert calls_in_words(known, card | {"threshold": 200, "best_f1": None}) == alone
+
+
+def test_a_change_rests_for_the_days_of_its_rule():
+    limits = SimpleNamespace(cooldown_days=7)
+    life = SimpleNamespace(rules=SimpleNamespace(limits=limits), _changed=None)
+    at = datetime(2026, 3, 1)
+    assert not Tuner._rests(life, at)
+    life._changed = at
+    rests = [Tuner._rests(life, at + timedelta(days)) for days in (-1, 0, 6.9, 7, 8)]
+    assert rests == [True, True, True, False, False]
