@@ -48,8 +48,9 @@ def _panel(ax):
     for axis, limits in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
         places = axis.get_major_locator()()
         words = axis.get_major_formatter().format_ticks(places)
-        turned = {text.get_rotation() for text in axis.get_ticklabels()}
-        sizes = {_n(text.get_fontsize()) for text in axis.get_ticklabels()}
+        labels = axis.get_ticklabels()
+        turned = {text.get_rotation() for text in labels}
+        sizes = {_n(text.get_fontsize()) for text in labels}
         grid = axis.get_tick_params().get("gridOn")
         yield (
             f"{axis.axis_name} {axis.get_label_text()!r} {axis.get_scale()} {_numbers(limits)} "

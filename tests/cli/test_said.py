@@ -22,13 +22,10 @@ status
 status --json
 models list
 models show {m}
-models show {m} --json
 calibrations list --model {m}
-calibrations list --model {m} --json
 thresholds show --model {m}
 thresholds show --model {m} --json
 thresholds simulate 0.4 --model {m}
-thresholds simulate 0.4 --model {m} --json --days 5
 thresholds choose --model {m} --max-fdr 0.35 --json
 drift list
 drift list --json
@@ -36,9 +33,7 @@ why alerts --model {m}
 explain --id {id}
 explain --id {id} --top 0 --json
 features list
-features list --json
 labels show
-labels show --json
 reference show --model {m}
 sql 'select risk_level, count(*) as n, max(points) from predictions group by all order by n'
 models guard {m}
@@ -46,7 +41,6 @@ models dial {m}
 cases list
 cases list --days 2 --json
 cases show A-d9f0b8345628
-cases show A-d9f0b8345628 --json
 cases assign A-d9f0b8345628 --to ben {why}
 cases close A-d9f0b8345628 --outcome dismissed {why}
 cases list --state closed
@@ -55,13 +49,11 @@ sites load sites.csv {why}
 sites list
 calendar add 'open day' --from 2026-03-01 --to 2026-03-02 {why}
 calendar list
-calendar list --json
 thresholds propose 0.65 --model {m} --site north {why}
 thresholds list
 thresholds list --json
 thresholds set 0.58 --model {m} {why}
 thresholds history --model {m}
-thresholds history --model {m} --json
 promises {m}
 promises {m} --json
 models export --model {m} --version v1 --to out
@@ -71,9 +63,6 @@ models compare {m} v1 v2 --json
 models list
 tokens make ben --role read --role propose {why}
 tokens list
-tokens list --json
-acts list
-messages list
 reports list
 audit list
 audit list --json
