@@ -1,17 +1,21 @@
 """Values as pages and problems write them, at each edge."""
 
+import asyncio
 from datetime import UTC, date, datetime
 from math import inf, nan
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from aiops_wb.api import service
 from aiops_wb.api.explanations import _plain
+from aiops_wb.api.pages import events
 from aiops_wb.api.pages.words import FILTERS, day, limits, mark, moment, number, score, whose
 from aiops_wb.api.problems import _told, _word
 from aiops_wb.api.service import FIGURES
+from aiops_wb.log.errors import StoreError
 
 
 def test_values_are_written_as_commands_print_them():
@@ -107,3 +111,35 @@ def test_gauges_are_of_each_threshold_figure_alarm_and_case():
     assert (sample.name, sample.labels, sample.value) == ("aiops_wb_x", {}, 3.0)
     (of,) = service._gauge("x", "Words", [(("m",), 2)], ["model"]).samples
     assert (of.labels, of.value) == ({"model": "m"}, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("signed_in", "token", "needed", "may"),
+    [
+        (True, "a token", True, True),
+        (True, None, False, False),
+        (True, StoreError("it cannot be read"), False, False),
+        (False, None, False, True),
+        (False, None, True, False),
+    ],
+)
+def test_a_page_hears_what_is_new_while_its_reader_may_look(
+    monkeypatch, signed_in, token, needed, may
+):
+    def known(session, desk, seen):
+        assert (session, desk, seen) == ("session", "desk", False)
+        if isinstance(token, Exception):
+            raise token
+        return token
+
+    asked = []
+    live = SimpleNamespace(
+        require_room=lambda: asked.append("room"),
+        stream=lambda desk, may_look: asked.append((desk, may_look())) or iter(()),
+    )
+    web = SimpleNamespace(live=live, sessions=SimpleNamespace(token=known))
+    monkeypatch.setattr(events, "web_of", lambda request: web)
+    monkeypatch.setattr(events, "needs_token", lambda desk: needed)
+    visits = SimpleNamespace(signed_in=signed_in, session="session")
+    answer = asyncio.run(events.events(None, "desk", visits))
+    assert asked == ["room", ("desk", may)] and answer.media_type == "text/event-stream"
