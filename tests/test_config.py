@@ -1,9 +1,12 @@
 """Where settings come from, and what is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
+from recorded import hold, loaded_anew
 
+from aiops_wb import config
 from aiops_wb.config import PROFILES, Settings, SettingsError, load_settings, sources
 
 
@@ -261,3 +264,11 @@ def test_a_variable_is_text_whatever_the_setting_is(house, monkeypatch):
         monkeypatch.setenv(f"AIOPS_{name}", value)
     settings = Settings()
     assert (settings.jobs, settings.retrain_enabled, settings.case_hours) == (3, True, 12)
+
+
+def test_what_can_be_set_is_what_it_was():
+    anew = loaded_anew(Path(config.__file__))
+    schema = anew.Settings.model_json_schema()
+    hold(__file__, "settings", json.dumps(schema, indent=1, sort_keys=True, default=str))
+    profiles = [f"{name} {of}" for name, of in anew.PROFILES.items()]
+    hold(__file__, "profiles", "\n".join(profiles))

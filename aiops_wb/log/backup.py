@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 
 import duckdb
@@ -164,8 +165,8 @@ def _made(root, dest, now, settings, seen, spool):
 
 def _free_name(dest, now):
     name = f"{now.astimezone(UTC):%Y-%m-%dT%H%M%SZ}"
-    taken = [name, *(f"{name}-{n}" for n in range(2, 1000))]
-    return next(one for one in taken if not (dest / one).exists())
+    names = chain([name], (f"{name}-{n}" for n in count(2)))
+    return next(one for one in names if not (dest / one).exists())
 
 
 def _readable(folder):

@@ -69,7 +69,7 @@ def _ratios(values, beginnings, groups, lots):
 def of_year(days: int, reference: int, recent: int = 0) -> np.ndarray:
     """Places of the days that count on the last of so many: the first `reference` ones, those of the running
     year of the watch, 365 days from its start, and the `recent` ones. Of others nothing is asked."""
-    begin = reference + max(0, days - reference - 1) // HORIZON * HORIZON
+    begin = reference + (days - reference - 1) // HORIZON * HORIZON
     return np.r_[0:reference, max(reference, min(begin, days - recent)) : days]
 
 

@@ -100,10 +100,10 @@ class Curves(Answer):
 def performance(
     asked: Asked,
     figures: Sequence[str],
-    first: date | str | None = None,
-    last: date | str | None = None,
-    days: int = 30,
-    threshold: float | None = None,
+    first: date | str | None,
+    last: date | str | None,
+    days: int,
+    threshold: float | None,
 ) -> Figures:
     "Figures of days from first to last, else of the last `days` days whose labels are in."
     view, (first, last) = asked.view, period(asked, first, last, days)
@@ -138,11 +138,11 @@ def period(asked: Asked, first, last, days: int) -> tuple[date, date]:
 
 def curves(
     asked: Asked,
-    by: str | None = None,
-    first: date | str | None = None,
-    last: date | str | None = None,
-    days: int = 30,
-    most: int = 12,
+    by: str | None,
+    first: date | str | None,
+    last: date | str | None,
+    days: int,
+    most: int,
 ) -> Curves:
     "Rates at every threshold, over the same days: of all events, or of the largest groups."
     if by is not None and by not in GROUPS:

@@ -188,7 +188,7 @@ def _attached(path: str, folder: Path, rows: dict[str, str], memory: int):
         for kind, sql in rows.items():
             con.execute(f"CREATE TEMP VIEW {kind} AS {sql}")
         for sql in statements("views.sql").values() if rows else ():
-            con.execute(sql.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
+            con.execute(sql.replace("CREATE VIEW", "CREATE TEMP VIEW"))
         con.execute(f"SET memory_limit = '{memory:d}MB'")
         for name, value in _locks(path, folder).items():
             con.execute(f"SET {name} = {value}")

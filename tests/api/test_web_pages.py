@@ -17,6 +17,7 @@ from serving import ID, NOW, app_of, client_of, copy
 from aiops_wb.api.pages import live, sessions, slow
 from aiops_wb.api.pages.frame import POLICY
 from aiops_wb.api.pages.live import Live
+from aiops_wb.api.pages.signing_in import _next
 from aiops_wb.api.pages.slow import Slowly
 from aiops_wb.api.pages.words import mark
 from aiops_wb.api.problems import Problem
@@ -530,3 +531,11 @@ def test_an_empty_folder_has_pages(tmp_path):
     assert page.status_code == 200 and "Nothing was published yet" in page.text
     assert client.get("/pages/cases").status_code == 503
     assert client.get("/reports/index.html").status_code == 404
+
+
+def test_who_signed_in_goes_on_to_a_page_of_ours():
+    longest = "/pages/" + "x" * 1993
+    for ours in ("/", "/pages/cases?a=b%20c", "/reports/index.html#x", longest):
+        assert _next(ours) == ours
+    odd = ["", "//evil", "/pages", "/other/", "/pages/\\evil", "/pages/a b", "https://evil/pages/"]
+    assert {_next(given) for given in [*odd, longest + "x"]} == {"/"}

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from recorded import hold, loaded_anew
 from typer.main import get_command
 
 from aiops_wb.cli import app, main
@@ -36,6 +37,31 @@ def test_every_command_and_parameter_has_help(name):
     assert re.match(r"[A-Z].*\.$", ALL[name].help or ""), "a sentence"
     for parameter in ALL[name].params:
         assert parameter.help, f"{name} {parameter.name}"
+
+
+SHOWN = "opts required nargs multiple default metavar min max count is_flag show_default help"
+
+
+def as_given(parameter):
+    "What a parameter is called, what it takes, and what help says of it."
+    parser = getattr(parameter.type_descriptor.parameter_info, "parser", None)
+    taken = getattr(parser, "__name__", parameter.type_descriptor.annotation)
+    shown = {name: getattr(parameter, name, None) for name in SHOWN.split()}
+    return f"  {taken} { ({name: v for name, v in shown.items() if v not in (None, False)}) }"
+
+
+def test_what_commands_take_is_what_it_was():
+    told = []
+    for file in sorted((ROOT / "aiops_wb" / "cli").glob("*.py")):
+        module = loaded_anew(file) if not file.name.startswith("_") else None
+        if not hasattr(module, "app") or file.stem == "app":
+            continue
+        for words, command in walk(get_command(module.app)):
+            told.append(f"{file.stem} {' '.join(words)} {type(command).__name__}")
+            of_all = {"data", "reports_folder", "config", "verbose", "quiet"}
+            skipped = of_all if file.stem != "status" else ()
+            told += [as_given(p) for p in command.params if p.name not in skipped]
+    hold(__file__, "what commands take", "\n".join(told))
 
 
 @pytest.mark.parametrize("name", LEAVES)

@@ -1,6 +1,7 @@
 """Whatever can be asked as of a time answers, ever after, what it answered then."""
 
 import inspect
+import re
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import MODEL, Bench, events
+from recorded import hold
 
 from aiops_wb.config import Settings
 from aiops_wb.log.ab import AbTest
@@ -285,6 +287,48 @@ def test_an_answer_as_of_a_time_is_that_of_then(twice, name):
     before, earlier, later = (given[name] for given in answers.values())
     assert before != earlier, "nothing is asked for"
     assert (earlier == later) == (name in FOR_GOOD)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_an_answer_is_what_it_was(twice, name):
+    told = "\n".join(given[name] for given in twice[1].values())
+    hold(__file__, name, masked(told, twice[0]))
+
+
+def masked(text, store):
+    "A text without what is drawn anew in each log: names of files, hashes under its key."
+    text = re.sub(r"[0-9a-f]{24,64}", "HASH", text.replace(str(store.root), "DATA"))
+    text = re.sub(r"\bA-[0-9a-f]{12}\b", "CASE", text)
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
+    text = re.sub(r"[\w.=/-]+\.(parquet|part)'(, \d+)?", "FILE'", text)
+    return re.sub(r"(?<=[{,(\[]) ?'", "\n'", text)
+
+
+DRAWN = {"bytes", "content", "name", "path", "sha256"}
+"Columns that are otherwise in each log: names that are drawn, sizes of packed files."
+
+
+def tables(store):
+    shown = "SELECT table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY 1"
+    return store._column(shown)
+
+
+def test_what_is_kept_is_what_it_was(twice):
+    "Every table: of few rows all of them, of many their number and what a column adds up to."
+    store, told = twice[0], []
+    for table in tables(store):
+        columns = [name for name, *_ in store._rows(f"DESCRIBE {table}") if name not in DRAWN]
+        rows = store._rows(f"SELECT count(*) FROM {table}")[0][0]
+        told.append(f"{table} {rows} {columns}")
+        if rows <= 40:
+            kept = store._rows(f"SELECT {', '.join(columns)} FROM {table}")
+            told += sorted(masked(str(row), store) for row in kept)
+            continue
+        for name in columns:
+            what = f"count(DISTINCT {name}), count({name}), min({name}), max({name})"
+            said = store._rows(f"SELECT {what} FROM {table}")
+            told.append(masked(f"{name} {said}", store))
+    hold(__file__, "tables", "\n".join(told))
 
 
 def test_an_answer_is_the_same_when_day_files_were_merged(twice):

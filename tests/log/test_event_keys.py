@@ -613,3 +613,17 @@ def test_why_no_event_is_in_both(bench):
         assert of_two.attrs["reason"] == "no prediction of a of tenant two is in the log."
         of_none = store.same_events("a", "d", DAY, DAY)
         assert of_none.attrs["reason"] == "no prediction of d is in the log."
+
+
+def test_the_same_label_told_again_while_it_waits_is_a_duplicate(bench):
+    tell(bench, ["k", "other"])
+    assert bench.ingest().loaded == 2
+    tell(bench, ["k"])
+    assert bench.ingest() == Ingested(duplicates=1)
+    tell(bench, ["k"], label=0)  # says otherwise
+    tell(bench, ["third"])
+    taken = bench.ingest()
+    assert (taken.loaded, taken.duplicates) == (2, 0)
+    predict(bench, ["p1", "p2"], ["k", "third"])
+    bench.ingest()
+    assert set(known(bench)) == {"p1", "p2"}

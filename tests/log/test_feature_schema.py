@@ -601,3 +601,18 @@ def test_a_frame_is_the_same_from_every_kind_of_file(tmp_path_factory, columns):
         features = [f for f in ("number", "boolean", "text", "anchor") if f in rows]
         read.append((log.kinds(model), {f: plain(rows[f]) for f in features}))
     assert read[0] == read[1] == read[2]
+
+
+def test_what_is_read_again_is_of_its_feature_and_its_model_alone(log):
+    fixed_log(log, amount=float, other=float)
+    log.deliver(amount=["2026-01-02", "x"], other=["2026-01-02", "y"])
+    with open_store(log.data, "ana") as store:
+        assert store.set_feature(NOW, "ana", "m", "amount", "time", "since when") == (1, 1)
+        left = store._rows("SELECT feature, raw FROM unreadable ORDER BY ALL")
+        assert left == [("amount", "x"), ("other", "2026-01-02"), ("other", "y")]
+        again = store._rows("SELECT feature, raw FROM read_again")
+        assert again == [("amount", "2026-01-02")]
+        counted = store._rows(
+            "SELECT feature, sum(n) FROM unreadable_counts GROUP BY ALL ORDER BY 1"
+        )
+        assert counted == [("amount", 1), ("other", 2)]

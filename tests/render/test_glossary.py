@@ -5,7 +5,7 @@ import re
 from read_pages import elements, held, lost, text
 
 from aiops_wb.render.frame import filled, glossary_page, page
-from aiops_wb.render.glossary import WORDS, heads, in_words, words_of
+from aiops_wb.render.glossary import WORDS, heads, in_words, linked, words_of
 from aiops_wb.render.pages import write_pages
 from aiops_wb.render.vocabulary import METRICS
 
@@ -53,3 +53,11 @@ def test_all_words_stand_beside_the_front_door(tmp_path):
     held(html)
     assert html == glossary_page() and not lost(tmp_path / "glossary.html")
     assert all(word.means in text(html) for word in WORDS)
+
+
+def test_heads_lead_to_their_words_and_all_else_stays():
+    html = "<tr><th>PR-AUC</th><th class='text'>a b</th><th>recall &amp; more</th><td>F1</td></tr>"
+    assert linked(html) == (
+        '<tr><th><a class="word" href="#word-pr-auc">PR-AUC</a></th><th class=\'text\'>a b</th>'
+        '<th><a class="word" href="#word-recall">recall &amp; more</a></th><td>F1</td></tr>'
+    )

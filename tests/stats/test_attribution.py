@@ -17,6 +17,7 @@ from aiops_wb.stats.attribution import (
     attribution,
     findable,
     named,
+    of_year,
     order_evidence,
     order_ratio,
 )
@@ -254,3 +255,17 @@ def test_reference_days_that_resemble_the_day_before_take_the_level_away():
     values[28:, 2] += 5
     found = told(values + np.random.default_rng(0).normal(0, 1e-3, values.shape), 28)
     assert "c" in found.resembling and "the level cannot be claimed" in found.says()
+
+
+def test_days_that_count_are_of_the_reference_the_running_year_and_the_recent_ones():
+    of = lambda *asked: of_year(*asked).tolist()
+    assert of(5, 5) == list(range(5)) and of(7, 5) == list(range(7))
+    year = 5 + HORIZON
+    assert of(year, 5) == list(range(year))
+    assert of(year + 1, 5) == [*range(5), year] and of(year + 3, 5)[5:] == [
+        year,
+        year + 1,
+        year + 2,
+    ]
+    assert of(year + 1, 5, 4)[5:] == list(range(year - 3, year + 1))
+    assert of(year + 1, 5, 999) == list(range(year + 1))

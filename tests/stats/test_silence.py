@@ -12,6 +12,7 @@ from aiops_wb.stats.silence import (
     HOUR_WEEKS,
     Usual,
     Volumes,
+    _spread,
     chance_of_none,
     days_until_found,
     hours_watched,
@@ -181,3 +182,16 @@ def test_counts_of_hours_become_days_with_and_without_events():
     assert seen.by_day.tolist() == [3, 0, 0, 4, 0] and seen.hours[0, 3] == 3
     assert seen.counts.tolist() == [True, True, False, True, True]
     assert log(CHANCE) < -10
+
+
+def test_a_spread_is_what_differs_beyond_chance_and_its_standard_error():
+    groups = [np.array([10.0, 30, 50]), np.array([5.0, 5, 5, 9])]
+    excess = scale = 0.0
+    for group in groups:
+        mean = sum(group) / len(group)
+        excess += sum((n - mean) ** 2 - (1 - 1 / len(group)) * mean for n in group)
+        scale += (len(group) - 1) * mean**2
+    assert _spread(groups) == pytest.approx(excess / scale - (2 / scale) ** 0.5, rel=1e-12)
+    both = [np.array([[10.0, 4], [30, 8], [50, 90]])]  # each column for itself
+    assert _spread(both) == pytest.approx(_spread([both[0][:, 0], both[0][:, 1]]), rel=1e-12)
+    assert _spread([]) == _spread([np.zeros(5)]) == 0.0 == _spread([np.full(9, 4.0)])

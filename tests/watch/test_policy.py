@@ -1,13 +1,17 @@
 """Policies: what a file may say, and what is said of one that cannot be used."""
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from recorded import hold, loaded_anew
 
 from aiops_wb.config import Settings
 from aiops_wb.log.dial import BEGIN
 from aiops_wb.log.errors import StoreError
 from aiops_wb.stats.points import Grid
+from aiops_wb.watch import policy
 from aiops_wb.watch.policy import Choose, Policy, as_set, read_policy
 
 
@@ -97,3 +101,19 @@ def test_a_threshold_that_is_chosen_has_a_goal_and_begins_where_it_stood():
     stood = ((BEGIN, 405), (datetime(2026, 3, 1, tzinfo=UTC), 100))
     assert Policy(choose=Choose()).highs(stood, Grid()) == stood[:1]
     assert Policy(choose=Choose(), threshold=0.5).highs(stood, Grid()) == ((BEGIN, 0),)
+
+
+def test_what_a_policy_may_name_is_what_it_was():
+    anew = loaded_anew(Path(policy.__file__))
+    hold(__file__, "schema", json.dumps(anew.Policy.model_json_schema(), indent=1, sort_keys=True))
+    assert str(anew.Retraining()) == "on the last 90 days, every 28 days"
+    other = anew.Retraining(
+        window_days="all", half_life_days=7.5, every_days=366, promote="evidence"
+    )
+    assert str(other) == (
+        "on all days before, weights halved every 7.5, every 366 days, promoted on evidence"
+    )
+    for days in (1, 36_501, "some"):
+        with pytest.raises(ValueError, match="a number of days, from 2 on, or 'all' is allowed"):
+            anew.Retraining(window_days=days)
+    assert [anew.Retraining(window_days=n).window_days for n in (2, 36_500)] == [2, 36_500]

@@ -1,0 +1,46 @@
+"""What is shown, whole: held to what was recorded of it, so that no part of it changes unnoticed.
+
+    RECORD=1 pytest tests/render/test_drawn.py    # then read the difference, as of any other text
+
+Each file of tests has one of its own beside it, in `recorded/`; a text stands there below its name.
+"""
+
+import os
+import re
+from difflib import unified_diff
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).parents[1]
+HEAD = re.compile(r"^==== (.*)\n", re.M)
+
+
+def hold(of: str, name: str, told: str) -> None:
+    "That a text is the recorded one; `of` is the `__file__` of its test."
+    test = Path(of)
+    file = test.parent / "recorded" / f"{test.stem}.txt"
+    known = read(file)
+    told = "\n".join(line.rstrip() for line in told.splitlines())
+    if os.environ.get("RECORD"):
+        known[name] = told
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("".join(f"==== {n}\n{known[n]}\n" for n in sorted(known)), encoding="utf-8")
+    before, now = (text.splitlines() for text in (known.get(name, ""), told))
+    assert before == now, "\n".join(unified_diff(before, now, "recorded", "now", lineterm=""))
+
+
+def read(file: Path) -> dict[str, str]:
+    "Name -> text of a file that was recorded."
+    if not file.exists():
+        return {}
+    _, *parts = HEAD.split(file.read_text(encoding="utf-8"))
+    return {name: text.removesuffix("\n") for name, text in zip(parts[::2], parts[1::2])}
+
+
+def loaded_anew(file: Path) -> ModuleType:
+    "A module of the package beside the one that is loaded already: what it says as it is loaded."
+    package = file.parts[len(ROOT.parts) :]
+    spec = spec_from_file_location(".".join(package).removesuffix(".py"), file)
+    spec.loader.exec_module(module := module_from_spec(spec))
+    return module
