@@ -349,6 +349,8 @@ OTHERS = {  # what is called alike and is something else
     "log.dial.Dial.__init__:cuts": "risk cuts are scores",
     "log.dial.DialWrites.turn_dial:cuts": "risk cuts are scores",
     "log.deciding.decided:cuts": SHARES,
+    "log.deciding.decided_elsewhere:cuts": SHARES,
+    "log.registering.register:cuts": SHARES,
     "log.day_files.write_day_files:cuts": SHARES,
     "log.ingest.AtOnce.__init__:cuts": SHARES,
     "models.scorer.Scorer.in_force:cuts": SHARES,

@@ -120,14 +120,11 @@ south,South Gate,Ali,Jürgen
 """
 
 BEGUN = """
-ingest --file first.csv --set "model=late arrivals,version=v1,threshold=0.6" --dry-run
-ingest --file first.csv --set "model=late arrivals,version=v1,threshold=0.6"
 ingest --file first.csv --set "model=late arrivals,version=v1,threshold=0.6"
 ingest --file first-outcomes.csv --kind outcomes
 models train --model "late arrivals" --version v1 --from 2026-01-05 --to 2026-03-15 --rounds 12
 models promote --model "late arrivals" --version v1 --why "the first"
 models train --model "late arrivals" --version v2 --from 2026-01-05 --to 2026-03-21 --rounds 6
-models shadow "late arrivals" v2 on --why "beside it"
 models shadow "late arrivals" v2 on --why "beside it"
 calibrations make --model "late arrivals"
 sites load sites.csv --why told
@@ -135,10 +132,6 @@ calendar add Snow --from 2026-03-19 --to 2026-03-20 --model "late arrivals" --wh
 calendar holidays --country DE --region Bayern --years 2026 --why feasts
 thresholds set 0.65 --model "late arrivals" --site south --why busy
 thresholds propose 0.55 --model "late arrivals" --why "more of them"
-labels never 20% --model "late arrivals" --why known
-labels rollback --model "late arrivals" --why wrong
-features set "late arrivals" rain number --why known
-backfill --from 2026-03-20 --to 2026-03-21 --reports none
 status
 """
 
@@ -147,21 +140,17 @@ ingest --file second.csv --set "model=late arrivals,version=v1,threshold=0.6"
 ingest --file second-outcomes.csv --kind outcomes
 backfill --from 2026-03-22 --to 2026-03-28 --reports none
 daily --date 2026-03-29
-daily --date 2026-03-29 --reports none
 """
 
 READ = """
 status
 status --json
-features list
 models list
 models show "late arrivals"
 models show "late arrivals" --json
 models compare "late arrivals" v1 v2
 models guard "late arrivals"
-models dial "late arrivals"
 labels show
-labels show --json
 calibrations list --model "late arrivals"
 thresholds show --model "late arrivals"
 thresholds list
@@ -184,7 +173,6 @@ why precision --model "late arrivals" --json
 explain --id e1660
 explain --id e1660 --json
 replay --model "late arrivals" --from 2026-03-23 --to 2026-03-29
-replay --model "late arrivals" --from 2026-03-23 --to 2026-03-29 --policy policy.toml --json
 sql "SELECT site_id, count(*) AS n, avg(points) AS mean FROM predictions GROUP BY 1 ORDER BY 1"
 sql "SELECT prediction_id, label FROM labels ORDER BY ALL LIMIT 2" --csv
 sql "SELECT none FROM predictions"
@@ -193,43 +181,9 @@ cases list --json
 cases list --csv --state open --site south
 sites list
 calendar list
-messages show
-tokens list
-acts list
 reports list
 audit list
 audit verify
-verify --json
-compact --before 2026-01-12 --dry-run
-forget --entity "guard 7" --why asked --dry-run
-"""
-
-ACTS = """
-thresholds approve P-1 --why agreed
-thresholds set 0.5 --model "late arrivals" --why tried
-thresholds set 0.5 --model "late arrivals" --why tried
-thresholds rollback --model "late arrivals" --why back
-thresholds set 1.5 --model "late arrivals" --why wrong
-thresholds reject P-1 --why late
-reference set --model "late arrivals" --from 2026-02-16 --to 2026-03-15 --why newer
-reference rollback --model "late arrivals" --why back
-models promote --model "late arrivals" --version v2 --why better
-models rollback --model "late arrivals" --why worse
-models rollback --model "late arrivals" --why worse
-models shadow "late arrivals" v2 off --why enough
-models dial "late arrivals" off --why unsure
-models watch "late arrivals/v2" off --why enough
-models export --model "late arrivals" --version v2 --to kept
-retrain --model "late arrivals"
-retrain --model "late arrivals" --flag on --why trusted
-calendar remove Snow --why over
-sites list --json
-thresholds history --model "late arrivals" --json
-audit list
-compact --before 2026-01-12
-forget --entity "guard 7" --why asked
-verify
-backup safe
 """
 
 
