@@ -37,8 +37,8 @@ os.environ["AIOPS_COMPLETE_SHARE"] = "1"
 # libraries that share work among threads wait for them in loops: two workers of one test run each
 # would take the processors from the other
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# grammars of addresses, which jsonschema compiles where it finds them: a second for each worker, and
-# nothing here asks it whether a text is an address
+# grammars of addresses, which jsonschema compiles where it finds them: a second for each worker,
+# and nothing here asks it whether a text is an address
 sys.modules.setdefault("rfc3987_syntax", None)
 # what tests start is compiled once, not by each command anew, also where Python is told otherwise
 os.environ["PYTHONDONTWRITEBYTECODE"] = ""

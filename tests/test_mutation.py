@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from mutation.__main__ import _choose
+from mutation.__main__ import SURFACE, _choose
 from mutation.mutate import draw, modules, mutants, once_more
 
 ROOT = Path(__file__).parent.parent
@@ -146,6 +146,7 @@ def test_a_constant_is_tried_by_tests_of_what_names_it():
         "tests/test_b.py::test_none": (0.1, {"b.py": 1 << 1}),
     }
     change = next(iter(mutants("held.py", held)))
-    assert _choose(change, tests, sources, 60) == {"tests/test_a.py::test_names": 0.5}
+    always = {SURFACE: 5.0}  # a public default, say
+    assert _choose(change, tests, sources, 60) == {"tests/test_a.py::test_names": 0.5} | always
     near = tests | {"tests/test_c.py::test_held": (0.2, {"held.py": 1 << 9})}
-    assert _choose(change, near, sources, 60) == {"tests/test_c.py::test_held": 0.2}
+    assert _choose(change, near, sources, 60) == {"tests/test_c.py::test_held": 0.2} | always
