@@ -319,9 +319,9 @@ def decided_elsewhere(
         return {}, {"decided": f"SELECT {', '.join(columns)}, {by} FROM delivered"}
     if plans.tested:
         raise StoreError(
-            f"the A/B test {plans.tested[0].test} of {plans.tested[0].model} decides some of these "
-            "events, and none of them has a route: decide and log them with their arm where they "
-            "are scored, or take them in by 'aiops-wb ingest'."
+            f"the A/B test {plans.tested[0].test} decides some of these events, and none of them "
+            "has a route: decide and log them with their arm where they are scored, or take them "
+            "in by 'aiops-wb ingest'."
         )
     standing = f"""
         SELECT *, lead(since) OVER (

@@ -39,7 +39,7 @@ class InArms:
         "What decides the events of an entity: the arm of the test that runs, else this scorer."
         if self.test is None:
             return Armed(self, None, None)
-        if entity_id is None:
+        if pd.isna(entity_id):
             return Armed(self.arms["A"], None, None)
         name = arm_of(str(entity_id), self.test.test, self.test.share)
         return Armed(self.arms[name], told_arm(self.test, name), self.test.chance(name))

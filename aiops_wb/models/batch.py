@@ -43,7 +43,7 @@ class Batches:
     The features of a row are columns of their own, or fields of its `features`. Of a log: `kinds`
     is what they are there, `again` (feature -> prediction_id -> text) what stands in for values
     that could not be read, `unknown` those that were found to tell the outcome. Days are those of
-    `zone`.
+    `zone`. Where an A/B test runs, what stands decides all of them: arms are drawn as events come.
     """
 
     scorer: Scorer
@@ -52,6 +52,9 @@ class Batches:
     again: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     zone: str = "UTC"
+
+    def __post_init__(self):
+        object.__setattr__(self, "scorer", replace(self.scorer, test=None, arms={}))
 
     def decided(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         "Each batch with the columns of `Scorer.decide` behind its own."

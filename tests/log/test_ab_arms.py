@@ -9,8 +9,10 @@ import pytest
 from conftest import MODEL, Bench, events
 
 from aiops_wb.log.ab import in_b_sql, plan_of, told_arm
+from aiops_wb.log.deciding import Named, decided_elsewhere
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
+from aiops_wb.models.batch import Batches
 from aiops_wb.models.scorer import Scorer
 from aiops_wb.models.version import ModelVersion
 from aiops_wb.stats.ab import Arm, Plan
@@ -67,6 +69,47 @@ def test_sql_draws_the_arms_that_python_draws(share):
     frame = pd.DataFrame({"entity_id": [f"it's {i} é\u2713 \\n" for i in range(3000)]})
     drawn = duckdb.sql(f"SELECT {in_b_sql(plan)} AS b FROM frame").df().b.to_numpy()
     assert (drawn == (plan.arms_of(frame.entity_id) == "B")).all() and 0 < drawn.sum() < 3000
+
+
+def test_one_event_is_decided_and_logged_by_the_arm_of_its_entity(bench):
+    "What `decide` says of a frame, `decide_one` says of its rows; the log has the arm of each."
+    with bench.store() as store:
+        begin(store)
+    frame = entities(30, 2).rename(columns={"score": "s"})
+    frame.loc[3, "entity"] = None
+    decides, made = scorer(PLAN), []
+    told = decides.decide(frame, entity_id=frame.entity, site_id="north")
+    with decides.logger(bench.data / "spool", flush_seconds=None) as log:
+        for row in frame.to_dict("records"):
+            who = {"site_id": "north", "entity_id": row["entity"]}
+            one = decides.decide_one(row, **who)
+            decides.log_one(one, row, log, row["at"], prediction_id=row["id"], **who)
+            made.append(one)
+    for name in ("points", "risk_level", "route", "automated", "reason", "ladder"):
+        assert [getattr(one, name) for one in made] == list(told[name]), name
+    bench.ingest()
+    rows = rows_of(bench).loc[frame.id]
+    assert [None if pd.isna(arm) else arm for arm in rows.arm] == list(told.arm)
+    assert (rows.threshold == np.where(rows.arm == "t1/B", 900, 0)).all()
+    assert (rows.decided_by == "service").all() and rows.arm.nunique() == 2
+
+
+def test_another_engine_draws_no_arms_and_says_so(bench):
+    "Files are registered by an engine whose hashes are not asked for: what a test decides is not."
+    with bench.store() as store:
+        begin(store, at(5))
+        before, during = (Named("default", MODEL, "v1", "logit", at(d), at(d)) for d in (3, 6))
+        assert "decided" in decided_elsewhere(store, [before], ["route"])[1]
+        with pytest.raises(StoreError, match="the A/B test t1 decides some of these events, and"):
+            decided_elsewhere(store, [before, during], ["route"])
+
+
+def test_what_is_scored_again_is_scored_by_what_stands():
+    frame = pd.DataFrame({"s": [0.2, 0.6, 0.9]})
+    again = Batches(scorer(PLAN)).scorer
+    assert again.test is None and (again.decide(frame) == scorer().decide(frame)).drop(
+        columns=["lower", "upper", "propensity"]
+    ).all(axis=None)
 
 
 @pytest.fixture(scope="module")

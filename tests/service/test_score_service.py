@@ -30,6 +30,7 @@ from aiops_wb.service import journal as journals
 from aiops_wb.service.app import ScoringApp, scoring_app
 from aiops_wb.service.tally import Tally
 from aiops_wb.service.workers import Workers
+from aiops_wb.stats.ab import Arm, Plan
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 20, 9, tzinfo=UTC)
@@ -112,6 +113,28 @@ def test_an_event_is_decided_as_a_frame_is_and_stands_in_the_log(bench):
         **dict.fromkeys(("not_logged", "refused", "restarts", "waiting", "failing"), 0),
         "problems": [],
     }
+
+
+def test_where_two_arms_are_tried_the_one_of_its_entity_decides_an_event(bench):
+    "Both versions are ready in the process; each answer and each row says which of them it was."
+    plan = Plan("t", 0.5, Arm("v1", 0), Arm("v2", 0), 3, 2, "cost", 5.0)
+    with bench.store() as store:
+        for version in ("v1", "v2"):
+            store.record(NOW, "test", "threshold", f"{MODEL}/{version}", "0", "alike")
+        store.begin_ab(NOW, "test", MODEL, plan, "which is better?")
+        store.publish()
+    app, names = served(bench), [f"guard {i}" for i in range(12)]
+    asked = [EVENT | {"prediction_id": name, "entity_id": name} for name in names]
+    told = [score(app, event).json() for event in asked]
+    assert [one["arm"] for one in told] == [f"t/{arm}" for arm in plan.arms_of(names)]
+    assert {(one["arm"], one["version"]) for one in told} == {("t/A", "v1"), ("t/B", "v2")}
+    app.end()
+    bench.ingest(NOW)
+    with bench.store() as store:
+        rows = store.rows(MODEL, NOW.date(), NOW.date()).set_index("prediction_id").loc[names]
+    assert [*rows.arm] == [one["arm"] for one in told] and (rows.arm_propensity == 0.5).all()
+    assert [*rows.version] == [one["version"] for one in told]
+    assert [*rows.score] == [one["score"] for one in told]
 
 
 @pytest.mark.parametrize(
