@@ -25,7 +25,6 @@ from aiops_wb.log.ingest import ingest
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.render import engine
-from bench import servers
 
 MODEL = "late"
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
@@ -231,6 +230,8 @@ def object_store():
 @pytest.fixture(scope="session")
 def sail(object_store):
     "The address of a server of Spark Connect, which reaches the object store."
+    from bench import servers  # which no script finds that does not begin in the repository
+
     with servers.sail() as url:
         yield url
 

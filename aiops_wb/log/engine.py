@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import duckdb
 
-from .duck import identifier, literal, parquet, schemas, spelt, target
+from .duck import connect, identifier, literal, parquet, schemas, spelt, target
 from .features import stored_types
 from .schema import EMPTY
 
@@ -117,7 +117,7 @@ class DuckEngine:
 
     def features(self, path: str) -> dict[str, str]:
         "The features that a file stores and their types."
-        with duckdb.connect() as con:
+        with connect(":memory:") as con:
             return stored_types(con, parquet([self.root / path]))
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from math import log, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaln, gammainc, gammaln
+import scipy  # special is loaded at its first use: a table of rows needs none of it
 
 # %% ../../nbs/stats/29_ab.ipynb #d7af5d83
 ARMS = ("A", "B")
@@ -87,9 +87,9 @@ def log_evidence(total, squares, bound: float) -> np.ndarray:
     r = TUNED / bound**2
     a = np.asarray(squares, dtype=np.float64) / bound**2 + r
     x = np.maximum(np.asarray(total, dtype=np.float64) / bound + a, 1e-9)
-    start = r * log(r) - gammaln(r) - np.log(gammainc(r, r)) - r
+    start = r * log(r) - scipy.special.gammaln(r) - np.log(scipy.special.gammainc(r, r)) - r
     with np.errstate(divide="ignore"):
-        return start + gammaln(a) + np.log(gammainc(a, x)) - a * np.log(x) + x
+        return start + scipy.special.gammaln(a) + np.log(scipy.special.gammainc(a, x)) - a * np.log(x) + x
 
 
 def radius(squares, bound: float, alpha: float = ALPHA) -> np.ndarray:
@@ -142,7 +142,8 @@ def ratio_evidence(n_a: int, n_b: int, share: float) -> float:
     """How much likelier the numbers of entities in the arms are under some other share than under the stated
     one of B. P(it ever exceeds 1 / level) <= level where entities are drawn by `share` (beta mixture)."""
     a, b = 100 * (1 - share), 100 * share
-    told = betaln(a + n_a, b + n_b) - betaln(a, b) - n_a * log(1 - share) - n_b * log(share)
+    odds = scipy.special.betaln(a + n_a, b + n_b) - scipy.special.betaln(a, b)
+    told = odds - n_a * log(1 - share) - n_b * log(share)
     return float(np.exp(min(told, 700.0)))
 
 

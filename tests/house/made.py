@@ -3,6 +3,7 @@ late, an input that moves, a holiday, cases that people handle."""
 
 import io
 import os
+import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +12,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+from IPython.core.interactiveshell import InteractiveShell
 
 from aiops_wb import daily
 from aiops_wb.cli import main
@@ -67,7 +69,13 @@ def _words(one):
 
 
 def _in_this_process(jobs, settings, on_done):
-    results = [run_job(job) for job in jobs]
+    hooks = sys.displayhook, sys.excepthook
+    InteractiveShell.clear_instance()  # whoever had one in this process
+    try:
+        results = [run_job(job) for job in jobs]
+    finally:
+        InteractiveShell.clear_instance()
+        sys.displayhook, sys.excepthook = hooks
     for result in results:
         on_done(result)
     return results

@@ -28,7 +28,7 @@ LONGEST = 60
 
 UNSTEADY = [
     (r"awb_[\w-]{20,}", "awb_SECRET"),
-    (r"\b\d+ MB of memory", "N MB of memory"),
+    (r"\b[\d,]+ MB of memory", "N MB of memory"),
     (r"\b[\d.]+ MB(?=/s|[,)])", "N MB"),
     (r'("bytes": )\d+', r"\1N"),
     (r'("mb_per_second": )[\d.]+', r"\1N"),

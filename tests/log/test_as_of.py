@@ -309,7 +309,9 @@ DRAWN = {"bytes", "content", "name", "path", "sha256"}
 
 
 def tables(store):
-    shown = "SELECT table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY 1"
+    shown = """
+        SELECT table_name FROM duckdb_tables()
+        WHERE NOT temporary AND database_name = current_database() ORDER BY 1"""
     return store._column(shown)
 
 

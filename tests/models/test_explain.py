@@ -175,7 +175,7 @@ def test_codes_add_up_to_the_rounded_margin_and_are_the_strongest(seed, top):
         order = [*raised, *lowered][:top]
         assert list(place[: len(order)]) == order and (place[len(order) :] == -1).all()
         assert np.abs(push[: len(order)] / 1000 - row[order]).max(initial=0) <= 0.005 + 1e-9
-    told = decoded(codes, version.features, frame)
+    told = decoded(codes, version.features, frame, top)
     exact = reasons(version, frame, top, lowering=True)
     assert told.filter(like="reason_").equals(exact.filter(like="reason_"))
     if top < 4:  # values are those of the events

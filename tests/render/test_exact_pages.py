@@ -23,9 +23,8 @@ def job(name="drift", folder="2026-03-01"):
 
 
 def test_a_job_and_its_result_are_plain_unless_it_is_said():
-    assert repr(job()) == (
-        "Job(name='drift', notebook=PosixPath('n.ipynb'), "
-        "target=PosixPath('2026-03-01/drift.html'), "
+    assert repr(job()).replace("PosixPath", "Path") == (  # some libraries show paths so
+        "Job(name='drift', notebook=Path('n.ipynb'), target=Path('2026-03-01/drift.html'), "
         "parameters={'model': 'm'}, title='Title', navigation=(), engine='inline', own=False, "
         "variables={})"
     )

@@ -34,8 +34,9 @@ SHOWN = [
 
 @pytest.fixture
 def shell():
-    "The shell of this process is gone afterwards, with what it hooked."
+    "A shell of its own, whoever had one in this process; gone afterwards, with what it hooked."
     hooks = sys.displayhook, sys.excepthook
+    InteractiveShell.clear_instance()
     yield
     InteractiveShell.clear_instance()
     sys.displayhook, sys.excepthook = hooks
