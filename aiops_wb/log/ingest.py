@@ -324,7 +324,11 @@ def _load(store, kind, deliveries, types, now, owner, known, also=lambda: None):
     "One batch: check, write, commit, and what else belongs to it."
     small = sum(delivered.canonical.stat().st_size for delivered in deliveries) < _SMALL
     with store.one_thread() if small else nullcontext():
-        return _loaded(store, kind, deliveries, types, now, owner, known, also)
+        try:
+            return _loaded(store, kind, deliveries, types, now, owner, known, also)
+        except (duckdb.Error, Held, NoEvents):  # which go on with other files, in another batch
+            store.give_up_files()
+            raise
 
 
 def _loaded(store, kind, deliveries, types, now, owner, known, also):

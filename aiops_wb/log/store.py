@@ -127,6 +127,17 @@ class Store(
                 + f": an older catalog was put back. {_REPAIR}"
             )
 
+    def give_up_files(self) -> None:
+        """Remove day files that were begun and are not going to be committed: their rows are where
+        they came from, and the number of their batch goes to whatever is committed next."""
+        if not self._files_begun:
+            return
+        batch, _ = self._interrupted()
+        for path in self._unnamed_files():
+            if path.name.startswith(f"b{batch or 0:08d}-"):
+                path.unlink()
+        self._files_are_known()
+
     def clear_interrupted(self) -> list[Path]:
         """Remove what an interrupted writer left in the log, and drop unfinished snapshots; returns
         what was removed.
