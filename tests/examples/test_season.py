@@ -46,6 +46,7 @@ def flights():
     return rows.assign(day=rows.scheduled_at.dt.tz_convert(ZoneInfo(ZONE)).dt.date)
 
 
+@pytest.mark.slow
 def test_the_season_is_told_and_the_features_that_carry_it(flights):
     seen = observed(flights)
     june = follow_version(seen, date(2013, 6, 30), Settings())
@@ -68,6 +69,7 @@ def test_the_season_is_told_and_the_features_that_carry_it(flights):
     assert any("not independent" in c for c in december.caveats)
 
 
+@pytest.mark.slow
 def test_the_same_rows_on_random_days_are_silent(flights):
     days = np.array(sorted(flights.day.unique()), dtype=object)
     mixed = flights.assign(day=days[np.random.default_rng(0).integers(0, len(days), len(flights))])

@@ -336,6 +336,7 @@ def test_a_share_that_cannot_rise_is_not_bet_on():
     assert restarted(bets).max() < 0
 
 
+@pytest.mark.slow
 def test_levels_of_days_notice_a_change_and_seldom_invent_one():
     rng, weekday, alarms, found = np.random.default_rng(11), np.arange(200) % 7, 0, 0
     for _ in range(100):
