@@ -226,14 +226,14 @@ def service(data: Path, workers: int) -> Iterator[tuple[Workers, int]]:
         assert ended == [0], "a process did not end in order"
 
 
-def killing(house: Workers, kills: int, seconds: float) -> list[float]:
-    "Kill a process now and then, and say when."
-    dice, killed = random.Random(0), []
+def killing(house: Workers, kills: int, seconds: float, killed: list[float]) -> None:
+    "Kill a process now and then, where one is there, and say when."
+    dice = random.Random(0)
     for _ in range(kills):
         time.sleep(seconds / (kills + 1) * dice.uniform(0.8, 1.1))
-        os.kill(dice.choice(house.pids), signal.SIGKILL)
-        killed.append(time.time())
-    return killed
+        if there := list(house.pids):
+            os.kill(dice.choice(there), signal.SIGKILL)
+            killed.append(time.time())
 
 
 def asked(data: Path, seconds: float, kills: int, per_second: float, workers: int = 2) -> dict:
@@ -242,7 +242,7 @@ def asked(data: Path, seconds: float, kills: int, per_second: float, workers: in
     with service(data, workers) as (house, port):
         asyncio.run(Asking(port, per_second, 1).all())  # nobody is measured while all is warmed up
         with night(data):
-            thread = threading.Thread(target=lambda: killed.extend(killing(house, kills, seconds)))
+            thread = threading.Thread(target=killing, args=(house, kills, seconds, killed))
             thread.start()
             answers = asyncio.run(Asking(port, per_second, seconds).all())
             thread.join()
