@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
+LONG = re.compile(r"\d+\.\d{9,}(?:e[-+]?\d+)?")
+"Numbers to their last digits, which processors of another kind compute otherwise."
 HEAD = re.compile(r"^==== (.*)\n", re.M)
 
 
@@ -26,8 +28,13 @@ def hold(of: str, name: str, told: str) -> None:
         known[name] = told
         file.parent.mkdir(exist_ok=True)
         file.write_text("".join(f"==== {n}\n{known[n]}\n" for n in sorted(known)), encoding="utf-8")
-    before, now = (text.splitlines() for text in (known.get(name, ""), told))
+    before, now = (rounded(text).splitlines() for text in (known.get(name, ""), told))
     assert before == now, "\n".join(unified_diff(before, now, "recorded", "now", lineterm=""))
+
+
+def rounded(text: str) -> str:
+    "A text with its long numbers to eight digits."
+    return LONG.sub(lambda found: f"{float(found[0]):.8g}", text)
 
 
 def read(file: Path) -> dict[str, str]:

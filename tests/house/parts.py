@@ -13,6 +13,7 @@ from hashlib import sha256
 from html import unescape
 from pathlib import Path
 
+from recorded import rounded
 from starlette.testclient import TestClient
 
 from aiops_wb import Settings, Workbench
@@ -30,6 +31,8 @@ UNSTEADY = [
     (r"awb_[\w-]{20,}", "awb_SECRET"),
     (r"\b[\d,]+ MB of memory", "N MB of memory"),
     (r"\b[\d.]+ MB(?=/s|[,)])", "N MB"),
+    (r"\bhead [0-9a-f]{12}\b", "head HASH"),
+    (r'"[0-9a-f]{12}"', '"HASH"'),
     (r'("bytes": )\d+', r"\1N"),
     (r'("mb_per_second": )[\d.]+', r"\1N"),
     (r"\b[0-9a-f]{64}\b", "SHA256"),
@@ -62,7 +65,7 @@ class Parts:
             text = text.replace(str(place), name)
         for pattern, instead in UNSTEADY:
             text = re.sub(pattern, instead, text)
-        return text
+        return rounded(text)
 
     def _said(self, script: str) -> str:
         answers = map(self._steady, self.house.calls(script))
