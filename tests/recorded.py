@@ -3,11 +3,13 @@
     RECORD=1 pytest tests/render/test_drawn.py    # then read the difference, as of any other text
 
 Each file of tests has one of its own beside it, in `recorded/`; a text stands there below its name.
+Of a long one the first lines are kept as they are, and a hash of what follows.
 """
 
 import os
 import re
 from difflib import unified_diff
+from hashlib import sha256
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -18,18 +20,27 @@ LONG = re.compile(r"\d+\.\d{9,}(?:e[-+]?\d+)?")
 HEAD = re.compile(r"^==== (.*)\n", re.M)
 
 
-def hold(of: str, name: str, told: str) -> None:
+def hold(of: str, name: str, told: str, most: int = 150) -> None:
     "That a text is the recorded one; `of` is the `__file__` of its test."
     test = Path(of)
     file = test.parent / "recorded" / f"{test.stem}.txt"
-    known = read(file)
-    told = "\n".join(line.rstrip() for line in told.splitlines())
+    known, now = read(file), short(told, most)
     if os.environ.get("RECORD"):
-        known[name] = told
+        known[name] = "\n".join(now)
         file.parent.mkdir(exist_ok=True)
         file.write_text("".join(f"==== {n}\n{known[n]}\n" for n in sorted(known)), encoding="utf-8")
-    before, now = (rounded(text).splitlines() for text in (known.get(name, ""), told))
-    assert before == now, "\n".join(unified_diff(before, now, "recorded", "now", lineterm=""))
+    before = known.get(name, "").splitlines()
+    changed = "\n".join(unified_diff(before, now, "recorded", "now", lineterm="", n=1))
+    assert before == now, f"{name} is shown otherwise; RECORD=1 writes it anew.\n{changed}"
+
+
+def short(text: str, most: int) -> list[str]:
+    "Lines of a text, numbers rounded; of those behind the first `most` how many, and a hash."
+    lines = [line.rstrip() for line in rounded(text).splitlines()]
+    if len(lines) <= most:
+        return lines
+    rest = sha256("\n".join(lines[most:]).encode()).hexdigest()[:12]
+    return [*lines[:most], f"... and {len(lines) - most:,} lines, {rest}"]
 
 
 def rounded(text: str) -> str:

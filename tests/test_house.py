@@ -1,14 +1,15 @@
-"""What people and programs are shown stays as somebody last looked at it.
+"""What people and programs are shown of one workbench stays as somebody last looked at it.
 
-`tests/house/` holds what commands, pages, the service and `Workbench` say of one workbench whose
-clock stands still. Whoever changes one of these looks at the difference: `python -m tests.house`
-writes them anew.
+The workbench is made in `tests/house/`: twelve weeks of a model, a clock that stands still, a
+morning. `recorded/test_house.txt` holds what commands, pages, the service and `Workbench` say of
+it; whoever changes one of these records it anew and looks at the difference.
 """
 
-import difflib
+from sys import maxsize
 
 import pytest
-from house.parts import HERE, PARTS, Parts
+from house.parts import PARTS, Parts
+from recorded import hold
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +21,4 @@ def told(tmp_path_factory):
 
 @pytest.mark.parametrize("part", PARTS)
 def test_what_is_shown_is_what_was_looked_at(told, part):
-    before = (HERE / f"{part}.txt").read_text(encoding="utf-8")
-    changed = difflib.unified_diff(
-        before.splitlines(), told[part].splitlines(), "recorded", "now", lineterm="", n=1
-    )
-    assert told[part] == before, (
-        "what is shown has changed; if it is meant, 'python -m tests.house' writes it anew:\n"
-        + "\n".join(list(changed)[:60])
-    )
+    hold(__file__, part, told[part], maxsize)

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from sys import maxsize
 
 import pytest
 from recorded import hold, loaded_anew
@@ -61,7 +62,7 @@ def test_what_commands_take_is_what_it_was():
             of_all = {"data", "reports_folder", "config", "verbose", "quiet"}
             skipped = of_all if file.stem != "status" else ()
             told += [as_given(p) for p in command.params if p.name not in skipped]
-    hold(__file__, "what commands take", "\n".join(told))
+    hold(__file__, "what commands take", "\n".join(told), maxsize)
 
 
 @pytest.mark.parametrize("name", LEAVES)

@@ -5,6 +5,7 @@ import re
 import shlex
 from datetime import timedelta
 from pathlib import Path
+from sys import maxsize
 
 import pytest
 import serving
@@ -103,4 +104,4 @@ def test_a_day_of_commands(house, monkeypatch, capsys):
     text = "\n".join(told).replace(str(house.root), "HOUSE").replace(str(ROOT), "ROOT")
     for pattern, name in MASKED.items():
         text = re.sub(pattern, name, text)
-    hold(__file__, "a day", text)
+    hold(__file__, "a day", text, maxsize)

@@ -13,7 +13,7 @@ from hashlib import sha256
 from html import unescape
 from pathlib import Path
 
-from recorded import rounded
+from recorded import short
 from starlette.testclient import TestClient
 
 from aiops_wb import Settings, Workbench
@@ -21,11 +21,11 @@ from aiops_wb.api.app import create_app
 
 from .made import BEGUN, LAST, MODEL, MORNING, READ, House, built
 
-__all__ = ["PARTS", "HERE", "Parts"]
+__all__ = ["PARTS", "Parts"]
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 LONGEST = 60
-"Lines of one answer that are kept as they are; of what follows there is a hash."
+"Lines of one answer that are kept as they are; three times as many of a page."
 
 UNSTEADY = [
     (r"awb_[\w-]{20,}", "awb_SECRET"),
@@ -42,16 +42,6 @@ UNSTEADY = [
 "What is another in each run: secrets, times of work, what they are hashed to."
 
 
-def short(text: str) -> list[str]:
-    "Lines of an answer; of those that are too many a hash."
-    lines = [line.rstrip() for line in text.split("\n")]
-    if len(lines) <= LONGEST:
-        return lines
-    rest = "\n".join(lines[LONGEST:])
-    told = f"... and {len(lines) - LONGEST:,} lines, {sha256(rest.encode()).hexdigest()[:12]}"
-    return [*lines[:LONGEST], told]
-
-
 class Parts:
     "A house that is lived through once; every part of it is asked for in the same order."
 
@@ -61,15 +51,15 @@ class Parts:
 
     def _steady(self, text: str) -> str:
         "A text without what is another in each run."
-        for place, name in ((self.house.root, "HOUSE"), (HERE.parents[1], "HERE")):
+        for place, name in ((self.house.root, "HOUSE"), (ROOT, "HERE")):
             text = text.replace(str(place), name)
         for pattern, instead in UNSTEADY:
             text = re.sub(pattern, instead, text)
-        return rounded(text)
+        return text
 
     def _said(self, script: str) -> str:
         answers = map(self._steady, self.house.calls(script))
-        return "\n".join("\n".join(short(answer)) for answer in answers)
+        return "\n".join("\n".join(short(answer, LONGEST)) for answer in answers)
 
     def begun(self) -> str:
         "What commands say that take in, train, set and declare."
@@ -84,7 +74,8 @@ class Parts:
         "Every page of that morning: its words, and what is drawn."
         told, root = [], self.house.root / "reports"
         for path in sorted(root.rglob("*.html")):
-            told += [f"== {path.relative_to(root)}", *read(path.read_text(encoding="utf-8")), ""]
+            shown = self._steady("\n".join(read(path.read_text(encoding="utf-8"))))
+            told += [f"== {path.relative_to(root)}", *short(shown, 3 * LONGEST), ""]
         return "\n".join(told)
 
     def read(self) -> str:
@@ -103,7 +94,12 @@ class Parts:
                 body = answer.text
                 if "json" in answer.headers["content-type"]:
                     body = json.dumps(answer.json(), indent=1, ensure_ascii=False)
-                told += [f"GET {path}", *short(self._steady(body)), f"[{answer.status_code}]", ""]
+                told += [
+                    f"GET {path}",
+                    *short(self._steady(body), LONGEST),
+                    f"[{answer.status_code}]",
+                    "",
+                ]
         return "\n".join(told)
 
     def lab(self) -> str:
@@ -113,20 +109,20 @@ class Parts:
             model = wb[MODEL]
             for name, ask in ANSWERS.items():
                 answer = ask(model, wb)
-                told += [f">>> {name}", *short(self._steady(repr(answer)))]
+                told += [f">>> {name}", *short(self._steady(repr(answer)), LONGEST)]
                 frame = getattr(answer, "frame", None)
                 if frame is not None:
-                    told += short(frame.to_csv(index=False, float_format="%.6g"))
+                    told += short(frame.to_csv(index=False, float_format="%.6g"), LONGEST)
                 if html := getattr(answer, "_repr_html_", lambda: "")():
-                    told += read(html)
+                    told += short("\n".join(read(html)), LONGEST)
                 if hasattr(answer, "plot"):
-                    told += read(answer.plot()._repr_svg_())
+                    told += short("\n".join(read(answer.plot()._repr_svg_())), LONGEST)
                 told.append("")
         return "\n".join(told)
 
     def told(self, part: str) -> str:
         "A part, as a text that is the same in each run."
-        return self._steady(getattr(self, part)()).rstrip() + "\n"
+        return self._steady(getattr(self, part)())
 
 
 PARTS = ("begun", "morning", "pages", "read", "service", "lab")
