@@ -19,8 +19,19 @@ from .duck import literal, parquet, source, target
 from .durable import fsync
 from .names import file_name
 
-__all__ = ["STEP", "OfDay", "ReasonCodes", "ids_hash", "read_codes", "read_pushes", "write_codes"]
+__all__ = [
+    "SAME_SCORE",
+    "STEP",
+    "OfDay",
+    "ReasonCodes",
+    "ids_hash",
+    "read_codes",
+    "read_pushes",
+    "write_codes",
+]
 
+SAME_SCORE = 0.001
+"Scores that differ by more are of another model, or of other features."
 STEP = 10
 "Points to which a push is rounded where it is kept."
 

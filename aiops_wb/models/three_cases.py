@@ -1,6 +1,7 @@
 """Three alerts of a day, each told from where every score starts to the score it got."""
 
 from collections.abc import Mapping
+from math import exp
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 
 from ..log.catalog import Reader
 from ..log.feature_names import FeatureName
-from ..log.reason_files import OfDay
+from ..log.reason_files import SAME_SCORE, OfDay
 from ..stats.points import PER_UNIT, as_points
 from .explain import contributions, value_in_words
 from .registry import load
@@ -39,9 +40,21 @@ class Case(NamedTuple):
     end: float  # log-odds
     threshold: float  # log-odds
 
+    @property
+    def by_file(self) -> float:
+        "The score that the steps lead to."
+        return 1 / (1 + exp(-self.end))
+
+    @property
+    def apart(self) -> bool:
+        "Whether the score that was logged is another."
+        return abs(self.by_file - self.score) > SAME_SCORE
+
     def says(self) -> str:
         "In two sentences: who it is, and what raised and lowered its score most."
         told = f"{self.why}: {self.who} scored {self.score:.3f}."
+        if self.apart:
+            told += f" The version's file gives these features {self.by_file:.3f}."
         own = [step for step in self.steps if not step.others]  # they name no feature together
         up = max(own, key=lambda s: s.push, default=None)
         down = min(own, key=lambda s: s.push, default=None)

@@ -5,8 +5,10 @@ from datetime import timedelta
 from functools import wraps
 from html import escape
 
+import numpy as np
 import pandas as pd
 
+from ..log.reason_files import SAME_SCORE
 from ..stats.conformal import MIN_SAMPLES
 from ..stats.drift import KINDS
 from ..stats.performance import over_days
@@ -465,8 +467,19 @@ def thresholds_headline(view: View) -> Headline:
     return Headline("ok" if close else "look", says, result.recommendation)
 
 
-def reasons_headline(reasons: pd.DataFrame, shown: int, total: int) -> Headline:
-    "Why did the alerts fire? `reasons` has the columns of `explain.reasons`."
+def _scored_otherwise(reasons, scores):
+    "How many events have a score that their reasons do not add up to."
+    pushes = reasons.filter(like="push_").sum(axis=1)
+    margin = (pushes + reasons["rest"] + reasons["bias"]).to_numpy(dtype=float)
+    told = 1 / (1 + np.exp(-margin))
+    return int((np.abs(told - scores.to_numpy(dtype=float)) > SAME_SCORE).sum())
+
+
+def reasons_headline(
+    reasons: pd.DataFrame, shown: int, total: int, scores: pd.Series | None = None
+) -> Headline:
+    """Why did the alerts fire? `reasons` has the columns of `explain.reasons`; `scores` are the
+    probabilities that were logged with these alerts."""
     if reasons.empty and total:
         return Headline(
             "unknown",
@@ -482,6 +495,14 @@ def reasons_headline(reasons: pd.DataFrame, shown: int, total: int) -> Headline:
             "look",
             "No feature raised these scores above the model's average.",
             "Check that the features were logged.",
+        )
+    if otherwise := 0 if scores is None else _scored_otherwise(reasons, scores):
+        return Headline(
+            "look",
+            f"{otherwise:,} of {len(reasons):,} alerts were logged with another score than the "
+            "version's file gives their features: what follows explains the file.",
+            "Find what differs between the service and the log, 'aiops-wb explain --id' shows one "
+            "event: features before they are logged, or the file under the version's name.",
         )
     name, times = first.index[0], first.iloc[0]
     of = "the alerts" if shown == total else f"the {shown} riskiest of {total:,} alerts"

@@ -44,10 +44,12 @@ from aiops_wb.models.kept_reasons import keep_reasons, kept_reasons, read_kept
 from aiops_wb.models.precedents import Precedent, in_short, precedents
 from aiops_wb.models.registry import load, register
 from aiops_wb.models.shift_of_log import logged_models, logged_shift, shift_or_why
+from aiops_wb.models.three_cases import Case, Step
 from aiops_wb.models.training import train
 from aiops_wb.models.version import ModelVersion, feature_columns
 from aiops_wb.render.table import CSV, ROWS, Whole
-from aiops_wb.render.tables import shift_table
+from aiops_wb.render.tables import Waterfall, shift_table
+from aiops_wb.watch.headlines import reasons_headline
 
 FEATURES = ["x", "noise", "kind"]
 DAY = date(2026, 3, 5)
@@ -237,6 +239,28 @@ def test_reasons_that_a_model_of_few_features_cannot_have_are_none():
     version.card["bins"] = {"kind": {"categories": ["a", "b", "c"]}}
     removed = faithfulness(version, frame, asked, seen, threshold=0, top=5)
     assert list(removed.alerts[3:]) == [0, 0] and (removed.alerts[:3] > 0).all()
+
+
+def test_scores_that_the_file_does_not_give_are_said_and_not_explained_away():
+    "Reasons add up to what the file says: of a score from elsewhere they are no reasons."
+    version, frame = random_version(3)
+    why, logged = reasons(version, frame), pd.Series(version.score(frame).astype(float))
+    agreed = reasons_headline(why, len(why), len(why), logged)
+    assert agreed == reasons_headline(why, len(why), len(why)) and agreed.state == "ok"
+    logged[:7] += np.where(logged[:7] < 0.5, 0.0011, -0.0011)
+    told = reasons_headline(why, len(why), len(why), logged)
+    assert told.state == "look" and told.says == (
+        f"7 of {len(why)} alerts were logged with another score than the version's file gives "
+        "their features: what follows explains the file."
+    )
+    logged = pd.Series(version.score(frame).astype(float)) + 0.0009
+    assert reasons_headline(why, len(why), len(why), logged) == agreed, "rounded to three digits"
+    at = Case("The alert", "guard", 0.25, 0.0, (Step("x = 1", -1.0986),), -1.0986, 0.0)
+    off = at._replace(score=0.951)
+    assert not at.apart and off.apart and off.by_file == pytest.approx(0.25, abs=1e-5)
+    assert off.says().startswith("The alert: guard scored 0.951. The version's file gives these f")
+    ends = [Waterfall.of(case).frame.iloc[-1].tolist() for case in (at, off)]
+    assert ends == [["score 0.250", "-1.10"], ["by its file 0.250", "-1.10"]]
 
 
 def test_the_nearest_are_those_of_a_full_search():

@@ -30,7 +30,8 @@ class Waterfall(Table):
         "The waterfall of a case."
         rows = [("where every score starts", f"{case.start:+.2f}")]
         rows += [(step.words, f"{step.push:+.2f}") for step in case.steps]
-        rows.append((f"score {case.score:.3f}", f"{case.end:+.2f}"))
+        score = f"by its file {case.by_file:.3f}" if case.apart else f"score {case.score:.3f}"
+        rows.append((score, f"{case.end:+.2f}"))
         return cls(pd.DataFrame(rows, columns=["", "log-odds"]), case=case)
 
     def _repr_html_(self) -> str:
