@@ -147,7 +147,7 @@ def _lines(log, one):
             f"{_number(arm.cost)}"
         )
     for name, seen in one.compared.items():
-        if seen and name != "labelled":
+        if seen and name != "labelled" and not one.off:  # arms that are off say nothing
             now = seen[-1]
             yield (
                 f"  {name}, B less A: {now.difference:+.4f} ({now.lower:+.4f} to {now.upper:+.4f})"
@@ -172,7 +172,7 @@ def _as_row(one):
         "model": one.model,
         "test": plan.test,
         "began": test.began,
-        "by": test.who,
+        "who": test.who,
         "why": test.why,
         "ended": test.ended,
         "ended_why": test.ended_why,

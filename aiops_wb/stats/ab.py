@@ -105,7 +105,8 @@ def radius(squares, bound: float, alpha: float = ALPHA) -> np.ndarray:
 
 # %% ../../nbs/stats/29_ab.ipynb #5f1e2dbb
 class Look(NamedTuple):
-    "The difference of the arms, B less A, once a cohort has entered, and what it was surely between."
+    """The difference of the arms, B less A, once a cohort has entered, and its interval, which holds at all
+    looks together with a probability of 1 - alpha."""
 
     cohort: int
     n: int              # entities so far

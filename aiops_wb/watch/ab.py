@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from hashlib import md5
-from math import nan
+from math import inf, nan
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -65,7 +65,13 @@ def begin_ab(
         raise StoreError(
             f"a share of {asked.share:g} in arm B is not allowed: from {_LEAST} to {_MOST}."
         )
-    cost = asked.miss_cost or settings.retrain_miss_cost or settings.tune_cost_missed
+    costs = asked.miss_cost, settings.retrain_miss_cost, settings.tune_cost_missed
+    cost = next((one for one in costs if one is not None), None)
+    if cost is not None and not 0 < cost < inf:
+        raise StoreError(
+            f"a missed positive that costs {cost:g} false calls is not allowed: a finite number "
+            "above 0 is."
+        )
     if asked.by == "cost" and cost is None:
         raise StoreError(
             "to compare costs it must be known what a missed positive costs, in false calls: add "

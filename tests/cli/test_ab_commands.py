@@ -135,6 +135,9 @@ REFUSED = (
     ({"by": "outcome", "version": "v9"}, {}, "no registered version 'v9'"),
     ({"by": "outcome", "version": "v2", "share": 0.99}, {}, "from 0.05 to 0.95"),
     ({"by": "outcome", "mature": None}, {"complete_share": 0.05}, "it is not known when labels"),
+    ({"version": "v2", "miss_cost": 0.0}, {"retrain_miss_cost": 5}, "costs 0 false calls is not"),
+    ({"version": "v2", "miss_cost": -1.0}, {}, "costs -1 false calls is not allowed: a finite"),
+    ({"version": "v2", "miss_cost": float("inf")}, {}, "costs inf false calls is not allowed"),
     ({"by": "outcome", "threshold": 1.5}, {}, "threshold: "),
 )
 
