@@ -107,9 +107,7 @@ def read(call: Call, model: OneOrEvery = None, as_of: AsOf = None, as_json: AsJs
         today = (as_of or call.now()).astimezone(ZoneInfo(log.timezone)).date()
         models = [log.require_model(model)] if model else log.models()
         read = [one for name in models for one in read_ab(log, name, today, as_of)]
-        told = (
-            [_as_row(one) for one in read] if as_json else [list(_lines(log, one)) for one in read]
-        )
+        told = [_as_row(one) if as_json else list(_lines(log, one)) for one in read]
     if as_json:
         print_json(told)
         return
@@ -168,31 +166,33 @@ def _number(value):
 def _as_row(one):
     "A test as JSON."
     test, plan, told = one.test, one.test.plan, one.verdict
-    return {
-        "model": one.model,
-        "test": plan.test,
-        "began": test.began,
-        "who": test.who,
-        "why": test.why,
-        "ended": test.ended,
-        "ended_why": test.ended_why,
-        "share": plan.share,
-        "window_days": plan.window,
-        "mature_days": plan.mature,
-        "compares": plan.by,
-        "miss_cost": plan.miss_cost,
-        "entered_through": one.through,
-        "arms": [_known(asdict(arm)) for arm in one.arms],
-        "differences": {
-            name: one.told(seen[-1]) if seen else None for name, seen in one.compared.items()
-        },
-        "better": told.better,
-        "since": one.since,
-        "stands": told.stands,
-        "split_off": one.off,
-        "problems": one.problems,
-        "says": one.says,
-    }
+    return _known(
+        {
+            "model": one.model,
+            "test": plan.test,
+            "began": test.began,
+            "who": test.who,
+            "why": test.why,
+            "ended": test.ended,
+            "ended_why": test.ended_why,
+            "share": plan.share,
+            "window_days": plan.window,
+            "mature_days": plan.mature,
+            "compares": plan.by,
+            "miss_cost": plan.miss_cost,
+            "entered_through": one.through,
+            "arms": [_known(asdict(arm)) for arm in one.arms],
+            "differences": {
+                name: one.told(seen[-1]) if seen else None for name, seen in one.compared.items()
+            },
+            "better": told.better,
+            "since": one.since,
+            "stands": told.stands,
+            "split_off": one.off,
+            "problems": one.problems,
+            "says": one.says,
+        }
+    )
 
 
 def _known(row):

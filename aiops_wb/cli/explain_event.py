@@ -54,8 +54,10 @@ def explain(
     if prediction is None:
         if model is None:
             raise typer.BadParameter(
-                "or --model with --from, --to and --into.", param_hint="'--id'"
+                "give it, or --model with --from, --to and --into.", param_hint="'--id'"
             )
+        if as_json:
+            raise typer.BadParameter("--into writes Parquet.", param_hint="'--json'")
         return over(call, "pushes", many, model, version)
     if any(many[:4]) or version:
         raise typer.BadParameter(

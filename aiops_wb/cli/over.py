@@ -104,10 +104,21 @@ def over(call: Call, what: str, asked: Over, model: str, version: str | None) ->
             rows = of_files(scorer, files, call.now(), log.timezone)
         else:
             rows = of_log(log, scorer, asked.start, asked.end, call.now())
+        _require_outside(log, asked.into)
         n = _written(call, log, rows, what, asked)
     done = "scored" if what == "logged" else "explained"
     named = f"{scorer.version.model} {scorer.version.version}"
     line(printable(f"{counted(n, 'event')} {done} by {named} into {asked.into}"))
+
+
+def _require_outside(log, into):
+    "StoreError for a folder where the log keeps its own."
+    place, root = Path(into).resolve(), log.root.resolve()
+    if "://" not in into and place.is_relative_to(root) and place.parent != root / "landing":
+        raise StoreError(
+            f"{into} lies in the data folder: name a folder elsewhere, or landing/NAME in it for "
+            "'aiops-wb register-files'."
+        )
 
 
 def _whole(path: str) -> str:

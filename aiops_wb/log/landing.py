@@ -9,7 +9,7 @@ log leaves it.
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -154,6 +154,16 @@ def _unreadable(con, places):
     return None
 
 
+def damaged(con: duckdb.DuckDBPyConnection, files: Iterable[Landed]) -> str | None:
+    "Which of some files cannot be read to its last row, and why; None: all can be."
+    for file in files:
+        try:
+            con.execute(f"SELECT bit_xor(hash(t)) FROM {parquet([file.path])} AS t").fetchall()
+        except duckdb.Error as error:
+            return f"{file.name} is damaged: {str(error).splitlines()[0]} Nothing was registered."
+    return None
+
+
 def _require_columns(file, types):
     "StoreError where columns lack, are unknown, or of another type."
     if lacking := [name for name in _NEEDED if name not in types]:
@@ -202,13 +212,18 @@ def _require_days(con, files, zone) -> int:
                 low, high = con.execute(
                     f"SELECT min(predicted_at), max(predicted_at) FROM {parquet([place])}"
                 ).fetchall()[0]
-            _require_day(places[place], day, _days_of(low, high, zone))
+            _require_day(places[place], day, _days_of(places[place], low, high, zone))
     return sum(rows for _, column, rows, *_ in ends if column == "prediction_id")
 
 
-def _days_of(low, high, zone):
-    instants = [datetime.fromisoformat(str(one)) for one in (low, high) if one is not None]
-    return [one.astimezone(ZoneInfo(zone)).date() for one in instants]
+def _days_of(file, low, high, zone):
+    try:
+        instants = [datetime.fromisoformat(str(one)) for one in (low, high) if one is not None]
+        return [one.astimezone(ZoneInfo(zone)).date() for one in instants]
+    except (ValueError, OverflowError):  # infinity, say, or the year 1
+        raise StoreError(
+            f"{file.name}: predicted_at is not between 1900 and 2200. Nothing was registered."
+        ) from None
 
 
 def _require_day(file, day, found):

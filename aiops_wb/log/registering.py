@@ -18,12 +18,13 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import uuid4
 
+import duckdb
 import pandas as pd
 
-from ..stats.decisions import RISK_CUTS
+from ..stats.decisions import LEVELS, RISK_CUTS
 from ..stats.points import LIMIT, Grid
 from .checks import drop_tables, overlapping_files, reject_repeated, reject_unknown
-from .columns import LONGEST_KEY, LONGEST_NAME, PREDICTION
+from .columns import LONGEST_KEY, LONGEST_NAME, PREDICTION, ROUTES
 from .day_files import FILE, move_into_log, write_told
 from .deciding import Named, decided_elsewhere
 from .duck import footers, literal, parquet, spelt, statements
@@ -33,7 +34,7 @@ from .errors import StoreError
 from .feature_types import FeatureTypes, take_as_stored
 from .from_rows import features_of
 from .ingest import match_waiting
-from .landing import Delivery, Landed, Shape, described, remove
+from .landing import Delivery, Landed, Shape, damaged, described, remove
 from .reading import shown
 from .schema import EMPTY
 from .store import Store
@@ -42,12 +43,15 @@ __all__ = ["Registered", "register"]
 
 _DAY = ("event_date", "tenant", "model", "version")
 _JUDGED = ("prediction_id", "tenant", "model", "version", "grid", "site_id", "predicted_at")
-_JUDGED += ("score", "points", "route", "latency_ms", "propensity", "event_key")
+_JUDGED += ("score", "points", "route", "latency_ms", "propensity", "event_key", "risk_level")
+_JUDGED += ("arm_propensity",)
 _LIMITS = {
     "longest_name": 8 * LONGEST_NAME,
     "longest_key": 8 * LONGEST_KEY,
     "logit": LIMIT["logit"],
     "linear": LIMIT["linear"],
+    "routes": ", ".join(map(literal, ROUTES)),
+    "levels": ", ".join(map(literal, LEVELS)),
 }
 _ALLOWED = {
     "points are not those of the score": "Grid().quantise(score) makes them",
@@ -55,6 +59,8 @@ _ALLOWED = {
     "model, version or tenant is too long": f"at most {LONGEST_NAME} bytes",
     "event_key is too long": f"at most {LONGEST_KEY} bytes",
     "event_key is empty": "tell none where there is none",
+    "route is none": f"one of {', '.join(ROUTES)}, or none where nobody decided",
+    "risk_level is none": f"one of {', '.join(LEVELS)}, or none where nobody decided",
     "prediction_id is missing": "each row has one of its own",
 }
 _TABLES = ("landed_groups", "landed_rows", "left_out", "wrong_rows", "suspects", "gone_rows")
@@ -169,6 +175,13 @@ def register(
         if dry_run:
             return Registered(delivery.name, "checked", *told)
         done = _commit(work, now, who, types, cuts, rows, duplicates)
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"{delivery.name} was taken away while it was read ({error.filename}): nothing was "
+            "registered; give the command again when it is whole."
+        ) from None
+    except duckdb.Error as error:
+        raise StoreError(damaged(store.con, files) or str(error).splitlines()[0]) from None
     finally:
         _drop(store.con)
     remove(delivery)
@@ -351,6 +364,10 @@ def _commit(work, now, who, types, cuts, rows, duplicates) -> _Done:
     late = store.late_outcome_columns(work.source)
     store.keep_forgotten(now)
     store.begin_files(batch, (file.path for file in work.files))
+    segments = [
+        (f.identity, "predictions", shown(f.name), f.path.stat().st_size, "ingested", None)
+        for f in work.files
+    ]
     files = _written(work, batch, cuts)
     if (n := int(files.rows.sum())) != rows:
         raise StoreError(
@@ -378,10 +395,7 @@ def _commit(work, now, who, types, cuts, rows, duplicates) -> _Done:
         outcome_columns=late,
         also=keep,
         count=lambda batch, new: _count(store, work.engine, batch, new),
-        segments=[
-            (f.identity, "predictions", shown(f.name), f.path.stat().st_size, "ingested", None)
-            for f in work.files
-        ],
+        segments=segments,
     )
     said = f"{told:,} labels that were told of events before: known by event_key"
     return _Done(batch, logged, tuple([said] * bool(told) + types.told()))

@@ -7,7 +7,7 @@
 -- With what is meant where nothing is said.
 SELECT prediction_id, COALESCE(tenant, 'default') AS tenant, model, version,
        COALESCE(grid, 'logit') AS grid, site_id, predicted_at, score, points, route,
-       latency_ms, propensity, event_key
+       latency_ms, propensity, event_key, risk_level, arm_propensity
 FROM landed
 
 -- name: wrong
@@ -22,7 +22,7 @@ FROM (SELECT prediction_id, CASE
                OR BIT_LENGTH(tenant) > {longest_name}
               THEN 'model, version or tenant is too long'
           WHEN predicted_at IS NULL THEN 'predicted_at is missing'
-          WHEN EXTRACT(YEAR FROM predicted_at) < 1900 OR EXTRACT(YEAR FROM predicted_at) > 2199
+          WHEN NOT COALESCE(EXTRACT(YEAR FROM predicted_at) BETWEEN 1900 AND 2199, FALSE)
               THEN 'predicted_at is not between 1900 and 2200'
           WHEN grid NOT IN ('logit', 'linear') THEN 'grid is not one of logit, linear'
           WHEN score IS NULL OR ISNAN(score) OR ABS(score) > 1.7976931348623157E308
@@ -43,6 +43,10 @@ FROM (SELECT prediction_id, CASE
               THEN 'latency_ms is not a number of at least 0'
           WHEN ISNAN(propensity) OR propensity <= 0 OR propensity > 1
               THEN 'propensity is not a number above 0, at most 1'
+          WHEN ISNAN(arm_propensity) OR arm_propensity <= 0 OR arm_propensity > 1
+              THEN 'arm_propensity is not a number above 0, at most 1'
+          WHEN route NOT IN ({routes}) THEN 'route is none'
+          WHEN risk_level NOT IN ({levels}) THEN 'risk_level is none'
           WHEN BIT_LENGTH(event_key) > {longest_key} THEN 'event_key is too long'
           WHEN TRIM(event_key) = '' THEN 'event_key is empty'
           END AS reason

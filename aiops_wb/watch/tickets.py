@@ -140,8 +140,9 @@ class Tickets:
         rows = of.reader.rows(
             of.model, of.day, of.day, version=of.version, as_of=of.as_of, where=where
         )
-        if rows.empty:
-            return rows
+        if rows.empty:  # with every column that others have
+            nothing = np.zeros(0)
+            return rows.assign(probability=nothing, lower=nothing, upper=nothing, width=nothing)
         rows = rows.sort_values(["points", "prediction_id"], ascending=[False, True])
         rows = rows.head(limit).reset_index(drop=True)
         lower, upper = self._intervals(rows)

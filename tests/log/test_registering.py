@@ -224,6 +224,10 @@ REFUSED = {  # what is changed -> what is said
     ("version", "NULL"): "model, version or tenant is missing",
     ("tenant", "repeat('é', 41)"): "tenant is too long in 1 of 6 rows (e5): at most 80 bytes",
     ("predicted_at", "TIMESTAMPTZ '1850-01-01'"): "predicted_at is not between 1900 and 2200",
+    ("predicted_at", "TIMESTAMPTZ 'infinity'"): "predicted_at is not between 1900 and 2200",
+    ("arm_propensity", "7.0"): "arm_propensity is not a number above 0, at most 1 in 1 of 6 rows",
+    ("route", "'review'"): "route is none in 1 of 6 rows (e5): one of ticket, alert, monitor, or",
+    ("risk_level", "'high'"): "risk_level is none in 1 of 6 rows (e5): one of MINIMAL, LOW, ",
     ("latency_ms", "-1.0"): "latency_ms is not a number of at least 0",
     ("propensity", "0.0"): "propensity is not a number above 0",
     ("event_key", "' '"): "event_key is empty in 1 of 6 rows (e5): tell none",
@@ -292,6 +296,19 @@ def test_what_is_wrong_is_refused_as_a_whole_and_said(small, tmp_path):
         refused("lies in event_date=2026-03-04 and has rows of 2026-03-05: a day is one of the")
         (place / "event_date=2026-03-04").rename(place / "event_date=soon")
         refused("lies in event_date=soon, which is no day")
+        shutil.rmtree(place / "event_date=soon")
+        never = "TIMESTAMPTZ 'infinity'"  # which no calendar of a day can hold
+        one = ONE.format(never, "predicted_at", "predicted_at", source=source)
+        written(place / "event_date=2026-03-05", one, source=source)
+        refused("a.parquet: predicted_at is not between 1900 and 2200. Nothing was registered.")
+        # a good end, and rows that cannot be read
+        shutil.rmtree(place)
+        written(place, source=source)
+        content = bytearray((place / "a.parquet").read_bytes())
+        content[4 : len(content) // 3] = b"\xff" * (len(content) // 3 - 4)
+        (place / "a.parquet").write_bytes(content)
+        refused("landing/odd/a.parquet is damaged: ")
+        (place / "a.parquet").unlink()
         # what is no delivery
         (place / "_temporary").mkdir()
         refused("the job that writes")

@@ -329,8 +329,12 @@ def test_the_commands_score_and_explain_many(house, tmp_path, capsys, sail):
     assert main(["score", *place, *days]) == 2 == main(["score", *place, "--from", "2026-03-01"])
     assert main(["explain", *place[:4]]) == 2
     assert main(["explain", *place, "--id", "default001", *days, "x"]) == 2
+    assert main(["explain", *place, *days, str(tmp_path / "c"), "--json"]) == 2
+    for inside in ("log/predictions/x", "spool/predictions/x", "models", "landing", "landing/a/b"):
+        assert main(["score", *place, *days, str(house.data / inside)]) == 1
     said = capsys.readouterr().err.splitlines()
-    assert "is there already: name a new folder" in said[0] and len(said) == 5
+    assert "is there already: name a new folder" in said[0] and len(said) == 11
+    assert all("in the data folder: name a folder elsewhere, or landing" in one for one in said[6:])
 
 
 @pytest.mark.slow

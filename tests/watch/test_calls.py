@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from conftest import MODEL, events
 
 from aiops_wb.config import Settings
-from aiops_wb.watch.headlines import certainty_headline
+from aiops_wb.watch.headlines import certainty_headline, reasons_headline
 from aiops_wb.watch.view import View
 
 
@@ -26,3 +26,17 @@ def test_a_page_says_why_other_events_are_called_than_its_threshold_names(bench)
     assert "were called: it was changed on this day." in changed
     assert "were called" not in quiet
     assert "were called: tenants or sites have their own." in own
+
+
+def test_a_day_without_alerts_has_their_columns(bench):
+    "A page reads them: it failed on the first quiet day."
+    frame = events(days=2, per_day=30)
+    bench.log(frame.assign(score=0.1 + 0.8 * (frame.index == 0)), threshold=1000)
+    bench.ingest()
+    with bench.store() as store:
+        some, none = (
+            View(store, MODEL, date(2026, 3, day), None, Settings()).tickets.alerts()
+            for day in (1, 2)
+        )
+    assert (len(some), len(none)) == (1, 0) and list(none)[-4:] == list(some)[-4:]
+    assert reasons_headline(none, 0, 0, none.probability).says == "No alert fired on this day."
