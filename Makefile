@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := ml,lab,api,webhook,messages,mcp,spark,demo,dev
+EXTRAS := ml,lab,api,webhook,messages,mcp,spark,redis,kafka,demo,dev
 
 # axe-core looks for what people who cannot see or point would miss
 AXE := axe-core@4.14.1

@@ -32,6 +32,7 @@ LAYERS = (
     "config",
     "stats",
     "log",
+    "streams",
     "models",
     "watch",
     "render",
