@@ -17,7 +17,7 @@ from ..log.errors import StoreError
 from ..log.feature_names import FeatureName
 from ..log.reason_files import STEP, ReasonCodes
 from .registry import load
-from .version import ModelVersion, feature_columns
+from .version import ModelVersion, logged_features
 from ..stats.points import as_points
 
 # %% ../../nbs/models/explain.ipynb #396d2962
@@ -169,8 +169,8 @@ def alert_reasons(reader: Reader, model: str, version: str, alerts: pd.DataFrame
         columns = [f"{c}_{k}" for k in range(1, top + 1) for c in ("reason", "value", "push")]
         return pd.DataFrame(columns=columns + ["rest", "bias"])
     scored_by = loaded or load(reader, model, version)
-    unknown = reader.outcomes_among(model, scored_by.features)  # when they were scored
-    return reasons(scored_by, feature_columns(alerts, unknown), top, lowering)
+    features = logged_features(reader, model, scored_by.features, alerts)
+    return reasons(scored_by, features, top, lowering)
 
 # %% ../../nbs/models/explain.ipynb #c45b47e5
 def importance(version: ModelVersion, frame: pd.DataFrame) -> pd.Series:

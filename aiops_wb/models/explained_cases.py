@@ -6,7 +6,7 @@ from ..log.catalog import Reader
 from .explain import contributions, decoded, in_words, reason_codes
 from .precedents import in_short, precedents
 from .registry import load
-from .version import ModelVersion, feature_columns
+from .version import ModelVersion, logged_features
 
 __all__ = ["explained_cases"]
 
@@ -25,7 +25,7 @@ def explained_cases(
     The version's file is needed (StoreError), unless it is `loaded`.
     """
     scored_by = loaded or load(reader, model, version)
-    features = feature_columns(rows, reader.outcomes_among(model, scored_by.features))
+    features = logged_features(reader, model, scored_by.features, rows)
     pushes = contributions(scored_by, features)
     called = reader.feature_names(model)
     told = decoded(reason_codes(pushes), scored_by.features, features)

@@ -10,7 +10,7 @@ from ..log.duck import literal
 from ..log.store import Store
 from .explain import contributions
 from .registry import load
-from .version import feature_columns
+from .version import logged_features
 
 __all__ = ["DAYS", "ROWS", "keep_contributions"]
 
@@ -62,8 +62,8 @@ def _drawn(store, model, version, days: Mapping[date, int]):
 def _sums(store, model, version, rows, batches):
     "Sums of contributions by day and feature."
     loaded = load(store, model, version)
-    unknown = store.outcomes_among(model, loaded.features)
-    pushes = contributions(loaded, feature_columns(rows, unknown)).drop(columns="(bias)")
+    features = logged_features(store, model, loaded.features, rows)
+    pushes = contributions(loaded, features).drop(columns="(bias)")
     code, days = pd.factorize(rows.event_date, sort=True)
     days = pd.DatetimeIndex(days).date
     total, squares = np.zeros((2, len(days), pushes.shape[1]))

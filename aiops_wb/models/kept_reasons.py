@@ -12,7 +12,7 @@ from ..log.reason_files import OfDay, ReasonCodes, ids_hash, read_codes, write_c
 from ..stats.points import as_points
 from .explain import alert_reasons, contributions, decoded, faithfulness, reason_codes
 from .registry import load
-from .version import ModelVersion, feature_columns
+from .version import ModelVersion, logged_features
 
 __all__ = ["Kept", "kept_reasons", "keep_reasons", "read_kept", "without_reasons"]
 
@@ -118,7 +118,7 @@ def _made(reader, of, threshold, loaded):
 
 def _features(reader, model, names, rows):
     "The features of rows of the log as a version takes them."
-    return feature_columns(rows, reader.outcomes_among(model, names))
+    return logged_features(reader, model, names, rows)
 
 
 def kept_reasons(reader: Reader, of: OfDay, alerts: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from .differences import (
     explain_width,
 )
 from .registry import load
-from .version import feature_columns
+from .version import feature_columns, logged_features
 
 __all__ = ["logged_models", "logged_shift", "logged_width", "shift_or_why", "width_or_why"]
 
@@ -48,12 +48,11 @@ def logged_shift(
     chosen = reader.reference_days(model, version, as_of)
     span = chosen or tuple(map(date.fromisoformat, loaded.card["window"]))
     recent = day - timedelta(RECENT_DAYS - 1), day
-    unknown = reader.outcomes_among(model, loaded.features)
     before, now = (
         _drawn(reader, model, *days, of, as_of, most)
         for days, of in ((span, None), (recent, version))
     )
-    features = (feature_columns(rows, unknown) for rows in (before, now))
+    features = (logged_features(reader, model, loaded.features, rows) for rows in (before, now))
     return explain_shift(loaded, *features, before.event_date, now.event_date)
 
 
@@ -101,8 +100,8 @@ def logged_width(
     where = f"({' OR '.join(where)}) AND hash(prediction_id) % {every:d} = 0"
     where += f" AND event_date IN ({one_of})"
     rows = reader.rows(model, min(by_day), max(by_day), where=where, labels=False, **asked)
-    unknown = reader.outcomes_among(model, loaded.features)
-    return explain_width(loaded, interval, feature_columns(rows, unknown), rows.event_date, near)
+    features = logged_features(reader, model, loaded.features, rows)
+    return explain_width(loaded, interval, features, rows.event_date, near)
 
 
 def _near(counts: ScoreCounts, end, near):

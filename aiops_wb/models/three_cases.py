@@ -13,7 +13,7 @@ from ..log.reason_files import SAME_SCORE, OfDay
 from ..stats.points import PER_UNIT, as_points
 from .explain import contributions, value_in_words
 from .registry import load
-from .version import feature_columns
+from .version import logged_features
 
 __all__ = ["Case", "Step", "chosen", "three_cases"]
 
@@ -109,7 +109,7 @@ def three_cases(
         return []
     version = load(reader, of.model, of.version)
     rows = alerts.iloc[list(places)]
-    features = feature_columns(rows, reader.outcomes_among(of.model, version.features))
+    features = logged_features(reader, of.model, version.features, rows)
     pushes = contributions(version, features)
     starts = pushes.pop("(bias)")
     values = features[list(pushes)].to_dict("records")

@@ -1,6 +1,6 @@
 """A trained model version: what it needs, what it says."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
+from ..log.catalog import Reader
 from ..log.errors import StoreError
 from ..log.versions import no_file
 from ..stats.points import Grid
 from .matrix import feature_matrix, lacking_feature
 from .single import SingleScore
 
-__all__ = ["ModelVersion", "feature_matrix", "feature_columns"]
+__all__ = ["ModelVersion", "feature_matrix", "feature_columns", "logged_features"]
 
 ALONE = 20_000
 "So many rows are scored by one thread: others would cost more in waiting than they take over."
@@ -113,3 +114,13 @@ def feature_columns(rows: pd.DataFrame, unknown: Iterable[str] = ()) -> pd.DataF
     columns = [c for c in rows.columns if c.startswith("feature:")]
     features = rows[columns].rename(columns=lambda c: c.removeprefix("feature:"))
     return features.assign(**dict.fromkeys(unknown, np.nan))
+
+
+def logged_features(
+    reader: Reader, model: str, names: Collection[str], rows: pd.DataFrame
+) -> pd.DataFrame:
+    """The features of rows of the log as a version takes them (`names`): one that none of these
+    rows was logged with is missing, as is what turned out to be an outcome."""
+    features = feature_columns(rows, reader.outcomes_among(model, names))
+    lacking = [name for name in names if name not in features]
+    return features.assign(**dict.fromkeys(lacking, np.nan))

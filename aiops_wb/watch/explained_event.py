@@ -14,7 +14,7 @@ from ..models.explain import contributions, decoded, in_words, reason_codes
 from ..models.precedents import precedents
 from ..models.registry import load
 from ..models.shift_of_log import NEAR, width_or_why
-from ..models.version import feature_columns
+from ..models.version import logged_features
 from .words import labelled_like
 
 __all__ = ["explained_event"]
@@ -39,7 +39,7 @@ def explained_event(
         raise StoreError(f"the log has no prediction {where}with the id {prediction_id!r}.")
     row = found.iloc[0]
     version = load(log, row.model, row.version)
-    features = feature_columns(found, log.outcomes_among(row.model, version.features))
+    features = logged_features(log, row.model, version.features, found)
     pushes = contributions(version, features)
     called = log.feature_names(row.model, as_of)
     full = pushes.drop(columns="(bias)")

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiops_wb.cli import main
+from aiops_wb.config import Settings
 from aiops_wb.log import reason_files
 from aiops_wb.log.errors import StoreError
 from aiops_wb.log.feature_names import FeatureName
@@ -49,6 +50,7 @@ from aiops_wb.models.training import train
 from aiops_wb.models.version import ModelVersion, feature_columns
 from aiops_wb.render.table import CSV, ROWS, Whole
 from aiops_wb.render.tables import Waterfall, shift_table
+from aiops_wb.watch.explained_event import explained_event
 from aiops_wb.watch.headlines import reasons_headline
 
 FEATURES = ["x", "noise", "kind"]
@@ -380,6 +382,31 @@ def test_what_was_stopped_or_spoilt_is_made_again(log, monkeypatch):
     with log.store() as store:
         assert read_kept(store, OF).ids == calm.ids
         assert set(keep_reasons(store, OF, 400).ids) == {*calm.ids, "late"}
+
+
+@pytest.mark.parametrize("logged", [None, ["x"]])
+def test_events_without_the_features_that_scored_them_are_explained_and_told_of(log, logged):
+    "Features are optional in a log: a page of reasons that fails every morning helps nobody."
+    day = DAY + timedelta(1)
+    with PredictionLogger(log.data / "spool", MODEL, "v1", threshold=400) as out:
+        at = datetime(2026, 3, 6, 12, tzinfo=UTC)
+        frame = pd.DataFrame({"x": [2.0, 3.0], "noise": [0.0, 1.0]})
+        features = None if logged is None else frame[logged]
+        out.log(
+            [0.99, 0.98], [at] * 2, prediction_id=["n1", "n2"], route="alert", features=features
+        )
+    log.ingest(NOW)
+    with log.store() as store:
+        of, alerts = OF._replace(day=day), alerts_of(store, day)
+        kept = keep_reasons(store, of, 400)
+        assert kept.ids == ["n1", "n2"] and kept.agreeing == 0
+        told, version = kept_reasons(store, of, alerts), load(store, MODEL, "v1")
+        missing = frame.assign(kind=None).reindex(columns=FEATURES)
+        missing = missing.where([[f in (logged or ()) for f in FEATURES]] * 2)
+        exact = reasons(version, missing, lowering=True)
+        assert np.allclose(told.push_1, exact.push_1, atol=0.0051)
+        assert reasons_headline(told, 2, 2, alerts.score).state == "look"
+        assert explained_event(store, "n1", Settings())["prediction_id"] == "n1"
 
 
 def test_a_row_of_reasons_takes_at_most_nine_bytes(log):
