@@ -75,7 +75,9 @@ class _Quantiles:
     time_to_live: timedelta | None = field(default=None, compare=False)  # None: no limit
 
     def stale(self, now: datetime) -> str:
-        "Why it should no longer be used at a time; empty while it may be."
+        "Why it should no longer be used at a time; empty while it may be. ValueError without an offset."
+        if now.utcoffset() is None:
+            raise ValueError(f"{now} is a time without an offset: give an aware datetime.")
         if self.created_at is None or self.time_to_live is None or now - self.created_at <= self.time_to_live:
             return ""
         age, allowed = (now - self.created_at).days, self.time_to_live.days

@@ -248,3 +248,14 @@ def read(segment):
     names = [column[0] for column in cursor.description]
     (row,) = cursor.fetchall()
     return json.loads(json.dumps(dict(zip(names, row)), default=str))
+
+
+def test_a_time_without_an_offset_is_refused_in_words():
+    one, naive = dict(zip(CARD["features"], [None] * 9)), datetime(2026, 3, 1, 4)
+    told = "2026-03-01 04:00:00 is a time without an offset: give an aware datetime."
+    for asked in (
+        lambda: scorer().decide_one(one, naive),
+        lambda: scorer().decide(pd.DataFrame([one]), naive),
+    ):
+        with pytest.raises(ValueError, match=told):
+            asked()
