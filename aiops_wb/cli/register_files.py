@@ -1,15 +1,17 @@
 """Day files of a job of one's own, such as one of Spark, as files of the log."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from ..log.engines import open_engine
 from ..log.errors import StoreError
-from ..log.landing import LANDING, deliveries
-from ..log.registering import Registered, register
+from ..log.landing import LANDING, Delivery, deliveries
+from ..log.registering import Registered, register, registered_before
 from ..log.sealed import record_what_stands
+from ..log.store import Store
 from .arguments import AsJson
 from .call import Call, alone, command
 from .lines import line, printable
@@ -49,8 +51,7 @@ def register_files(
     done: list[Registered] = []
     refused: dict[str, str] = {}
     with call.writing() as log:
-        waiting = deliveries(log.root, delivery)
-        for one in waiting:
+        for one in _waiting(log, delivery, done):
             told = {"new": new, "cuts": settings.risk_cuts, "dry_run": dry_run}
             try:
                 with open_engine(name, log.root, log.timezone, url, settings.spark_data) as by:
@@ -77,6 +78,18 @@ def register_files(
             line(printable(f"note: {note}"))
     for what, why in refused.items():
         line(printable(f"{what} was refused: {why}"))
-    if not waiting:
+    if not done and not refused:
         line(f"nothing waits in {printable(str(settings.data / LANDING))}")
     return 1 if refused else 0
+
+
+def _waiting(log: Store, delivery: str | None, done: list[Registered]) -> list[Delivery]:
+    "What is to be registered; a delivery that was before, and is named again, is done."
+    try:
+        return deliveries(log.root, delivery)
+    except StoreError:
+        before = registered_before(log, Path(delivery).name) if delivery else None
+        if before is None:
+            raise
+        done.append(before)
+        return []

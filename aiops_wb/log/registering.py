@@ -34,12 +34,12 @@ from .errors import StoreError
 from .feature_types import FeatureTypes, take_as_stored
 from .from_rows import features_of
 from .ingest import match_waiting
-from .landing import Delivery, Landed, Shape, damaged, described, remove
+from .landing import LANDING, Delivery, Landed, Shape, damaged, described, remove
 from .reading import shown
 from .schema import EMPTY
 from .store import Store
 
-__all__ = ["Registered", "register"]
+__all__ = ["Registered", "register", "registered_before"]
 
 _DAY = ("event_date", "tenant", "model", "version")
 _JUDGED = ("prediction_id", "tenant", "model", "version", "grid", "site_id", "predicted_at")
@@ -189,6 +189,13 @@ def register(
     notes = (*done.notes, *waited.notes)
     told = (*told[:3], done.files, *told[4:])
     return Registered(delivery.name, "registered", *told, done.batch, tuple(dict.fromkeys(notes)))
+
+
+def registered_before(store: Store, name: str) -> Registered | None:
+    "What is told of a delivery that is in the log and left its folder; None where there was none."
+    begins = shown(f"{LANDING}/{name}/")
+    files = sum(segment.startswith(begins) for segment in store.segment_names())
+    return Registered(name, "already", files) if files else None
 
 
 def _drop(con):

@@ -348,3 +348,6 @@ def test_the_command_says_what_came_of_it_and_is_done_once(small, tmp_path, caps
     assert "nothing waits in" in told_by(capsys, bench, "register-files")[1].out
     code, said = told_by(capsys, bench, "register-files", "nowhere")
     assert code == 1 and "nowhere is no delivery" in said.err
+    for named in ("job", str(place)):
+        code, said = told_by(capsys, bench, "register-files", named)
+        assert (code, said.out) == (0, "job: its 1 files are in the log already\n"), named
