@@ -56,7 +56,10 @@ _MEANINGS = {
     "candidate": "A threshold that is compared with the one in force; nothing is changed by "
     "looking.",
     "case": "What somebody works on: alerts of one entity belong to one.",
-    "delivery": "To which receiver a case was handed, and when; or that it was not taken.",
+    "cohort": "The entities that were first seen on one day of an A/B test. They enter the "
+    "comparison together, once their labels have had the time to come.",
+    "delivery": "To which receiver a case was handed, and when; or that it was not taken. Of files: "
+    "a folder of rows that a job of yours wrote, which is registered as a whole or not at all.",
     "challenger": "A version that scores in the shadow what another decides, to be compared "
     "with it.",
     "complete": "Days whose labels are in, as far as the way in which labels have arrived so "
@@ -134,6 +137,8 @@ _MEANINGS = {
     "similar": "Earlier cases of the same entity, then of the same site with the same first "
     "reason, and how they ended.",
     "safeguard": "What has to hold before a version is trained or takes over.",
+    "salt": "A word that is mixed into a draw by hash: whoever draws with the same one draws the "
+    "same, and another one draws anew.",
     "score": "What the model says of an event; here a probability of being positive unless the "
     "page says otherwise.",
     "severity": "How grave an alarm is: low, medium, high or critical.",
