@@ -265,10 +265,11 @@ def _features(row, reading):
             continue
         told[bare] = cell
     for name, cell in (nested or {}).items():
-        if name in told:
-            raise ValueError(f"{name!r} stands beside the features and among them")
-        if name.strip().casefold() not in _NEVER:
-            told[name] = cell
+        bare = name.removeprefix(_FEATURE)
+        if bare in told:
+            raise ValueError(f"{bare!r} is told twice, of which only one can be the feature")
+        if bare.strip().casefold() not in _NEVER:
+            told[bare] = cell
     return told
 
 

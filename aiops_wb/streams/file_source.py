@@ -68,9 +68,10 @@ class FileSource:
 
     def done(self, entries: Sequence[Entry]) -> None:
         "Keep how far it was read."
-        found, last = os.fstat(self._file.fileno()), entries[-1].mark
-        offset, lines = last
-        head = _head(self._file, offset)
+        self._keep(*entries[-1].mark)
+
+    def _keep(self, offset, lines):
+        found, head = os.fstat(self._file.fileno()), _head(self._file, offset)
         place = _Place(found.st_dev, found.st_ino, offset, head, lines)
         told = asdict(place) | {"path": shown(self.path.absolute())}
         try:
@@ -123,6 +124,8 @@ class FileSource:
     def _begin(self, file, offset, lines):
         self._file, self._offset, self._lines = file, offset, lines
         self._seen = _head(file, offset)
+        if not offset:  # it is known from now on, also when it is renamed before a line is read
+            self._keep(0, 0)
 
     def _known(self):
         try:
