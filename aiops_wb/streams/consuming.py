@@ -70,6 +70,16 @@ def consume(
     what a person has to know, `progress` how far it is. Where the source cannot be reached `once`
     raises Unreachable."""
     work = _Work(source, taking, stop, tell)
+    try:
+        _go_on(source, work, stop, batch, once, tell, progress)
+    except BaseException:
+        work.ended()
+        raise
+    return work.ended()
+
+
+def _go_on(source, work, stop, batch, once, tell, progress):
+    "Read and take, until it is enough."
     read = partial(source.read, batch, 0 if once else LISTENS)
     told = monotonic()
     while not stop.is_set():
@@ -84,8 +94,7 @@ def consume(
             break
         if monotonic() - told >= TELLS and work.has_news():
             told = monotonic()
-            progress(_so_far(taking.counted))
-    return work.ended()
+            progress(_so_far(work.taking.counted))
 
 
 def _so_far(counted):

@@ -83,7 +83,10 @@ def test_revoking_acts_at_once_and_is_kept_with_who_and_why(tmp_path):
 
 
 WRONG = {
-    "no role": (("ana", [], "root", NOW), "roles among read, propose, approve, decide, deliver, not none"),
+    "no role": (
+        ("ana", [], "root", NOW),
+        "roles among read, propose, approve, decide, deliver, not none",
+    ),
     "no such role": (("ana", ["admin"], "root", NOW), "not admin"),
     "no name": ((" ", ["read"], "root", NOW), "the name of a token has to be a text"),
     "unseen": (("an\u200ba", ["read"], "root", NOW), "control character"),

@@ -228,7 +228,10 @@ def test_a_source_that_is_away_is_said_once_and_when_it_is_back(bench):
     assert told == ["ev is away. It is tried again.", "the source is there again."] * 2
     with pytest.raises(Unreachable):
         taking = Taking(bench.data / "spool", Reading())
-        consume(Brings(*away), taking, Event(), batch=1, once=True)
+        consume(Brings([entry("c")], *away), taking, Event(), batch=1, once=True)
+    assert not list(bench.data.glob("spool/predictions/.*.open"))
+    take_in(bench.data)
+    assert [row[0] for row in log_of(bench.data)["predictions"]] == ["a", "b", "c"]
 
 
 def test_an_id_is_of_the_first_content_and_another_is_a_conflict_that_is_said(bench):
