@@ -32,6 +32,8 @@ NEEDS = {  # what asks for an extra -> the one that it names
     ("models", "train"): "aiops_wb[ml,lab]",
     ("serve",): "aiops_wb[api]",
     ("score-service", "m"): "aiops_wb[api]",
+    ("consume", "redis://h/0?stream=s"): "aiops_wb[redis]",
+    ("consume", "kafka://h?topic=t"): "aiops_wb[kafka]",
     ("mcp",): "aiops_wb[mcp]",
     ("demo",): "aiops_wb[ml,lab]",
     ("daily",): "aiops_wb[ml,lab]",

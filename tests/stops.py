@@ -38,6 +38,7 @@ from aiops_wb.log.acts import hand_in
 from aiops_wb.log.backup_files import backups, read_manifest, verify_backup
 from aiops_wb.log.promises import Promise
 from aiops_wb.log.pseudonyms import made_key
+from aiops_wb.log.refused_events import RefusedEvent, write_refused
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
 from aiops_wb.log.store import open_store
 from aiops_wb.log.tokens import make_token
@@ -67,6 +68,14 @@ def logged(bench, days=3, per_day=30):
     frame = events(days=days, per_day=per_day, start=date(2026, 3, 20) - timedelta(days))
     bench.log(frame, route="ticket", automated=True)
     bench.label(frame)
+
+
+def refused(bench):
+    "Rows, and two files of events that could not be taken, one of them in both."
+    logged(bench, days=1, per_day=10)
+    for raw in ("nonsense", "other"):
+        more = RefusedEvent("ev 2", "no event", "nonsense")
+        write_refused(bench.data / "spool", [RefusedEvent("ev 1", "no event", raw), more])
 
 
 def undecided(bench):
@@ -441,6 +450,7 @@ TO_FILE = 'case_file = "cases.jsonl"\n'
 COMMANDS = {
     "ingest": Command(("ingest",), logged),
     "damaged": Command(("ingest",), damaged),
+    "refused": Command(("ingest",), refused),
     "undecided": Command(("ingest",), undecided),
     "explored": Command(("daily", "--reports", "none"), explored, TO_FILE + "explore = 0.2\n"),
     "spelling": Command(("ingest",), spelt_otherwise),

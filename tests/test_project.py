@@ -133,6 +133,7 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
     },
     # a first table waits neither for what other questions need nor for drawings
     "workbench": {"aiops_wb.workbench", "aiops_wb.watch", "aiops_wb.render"},
+    "streams.sources": {"aiops_wb.streams.redis_source", "aiops_wb.streams.kafka_source"},
     "api.extras": {"aiops_wb.watch.explained_event", "aiops_wb.api.deciding"},
     "render": {"jinja2", "papermill", "nbformat", "IPython", "aiops_wb.render"},
     "cli": {"aiops_wb", "pandas", "rich", "tqdm"},  # groups of commands are loaded by name

@@ -27,6 +27,7 @@ __all__ = [
     "AtDesk",
     "Caller",
     "Decides",
+    "Delivers",
     "Proposes",
     "Reads",
     "at_desk",
@@ -158,3 +159,4 @@ def needs(role: str) -> Callable:
 Reads = Annotated[Caller, Depends(needs("read"))]
 Proposes = Annotated[Caller, Depends(needs("propose"))]
 Decides = Annotated[Caller, Depends(needs("decide"))]
+Delivers = Annotated[Caller, Depends(needs("deliver"))]

@@ -4,15 +4,28 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry, Counter
 
 from .. import __version__
 from ..config import Settings
-from . import cases, decide, explanations, hands, models, proposals, rates, service, thresholds
+from . import (
+    cases,
+    decide,
+    events,
+    explanations,
+    hands,
+    models,
+    proposals,
+    rates,
+    service,
+    thresholds,
+)
 from .access import own_names
 from .desk import Desk, Snapshots
+from .events_in import EventsIn
 from .extras import Decider
 from .guard import Guard
 from .pages.router import router as pages
@@ -32,6 +45,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     explanations.router,
     cases.router,
     decide.router,
+    events.router,
     service.router,
     pages,
 )
@@ -44,6 +58,7 @@ _TAGS = {
     "cases": "What somebody was asked about, and what they did.",
     "drift": "Alarms about drift.",
     "decide": "What is in force for a model, asked about events.",
+    "events": "Predictions and outcomes of other systems, handed in.",
     "service": "How the service itself does.",
 }
 _ABOUT = """Reads come from the newest published snapshot and never wait for the writer. A change is
@@ -90,7 +105,8 @@ def create_app(
         responses={"default": {"description": "An error"} | _PROBLEM},
     )
     app.state.desk, app.state.web = desk, Web()
-    app.state.decider = Decider(desk)
+    app.state.decider, app.state.events_in = Decider(desk), EventsIn(desk)
+    app.state.room_for_events = BoundedSemaphore(events.MOST_WAITING)
     app.state.answered = CollectorRegistry()
     answer_problems(app)
     for router in routers:
@@ -116,6 +132,7 @@ def _lifespan(desk, taking_in):
             if taking_in:
                 taking_in.stop()
             app.state.decider.close()
+            app.state.events_in.close()
             desk.snapshots.close()
 
     return alive

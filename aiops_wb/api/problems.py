@@ -19,7 +19,14 @@ from starlette.responses import Response
 from ..config import SettingsError
 from ..log.errors import Busy, StoreError
 
-__all__ = ["MEDIA_TYPE", "Problem", "answer_problems", "fields_response", "problem_response"]
+__all__ = [
+    "MEDIA_TYPE",
+    "Problem",
+    "answer_problems",
+    "fields_response",
+    "printed",
+    "problem_response",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -65,10 +72,10 @@ def _of_problem(request: Request, error: Problem) -> Response:
 def _of_http(request: Request, error: HTTPException) -> Response:
     details = {
         404: "nothing has this address: /openapi.json lists what there is.",
-        405: f"{_word(request.method)} is not allowed here.",
+        405: f"{printed(request.method)} is not allowed here.",
         400: "the body cannot be read as JSON.",
     }
-    detail = details.get(error.status_code) or f"{_word(error.detail).rstrip('.')}."
+    detail = details.get(error.status_code) or f"{printed(error.detail).rstrip('.')}."
     return problem_response(error.status_code, detail, error.headers)
 
 
@@ -86,15 +93,15 @@ def fields_response(errors: Sequence[Mapping[str, Any]]) -> Response:
 
 def _told(error):
     "One thing that is wrong: where, and what."
-    where = ".".join(_word(part) for part in error.get("loc", ())) or "request"
-    what = _word(error.get("msg", "it is not allowed")).removeprefix("Value error, ")
+    where = ".".join(printed(part) for part in error.get("loc", ())) or "request"
+    what = printed(error.get("msg", "it is not allowed")).removeprefix("Value error, ")
     return {"where": where, "what": what.rstrip(".")}
 
 
 def _of_store(request: Request, error: Exception) -> Response:
     if isinstance(error, Busy):
-        return problem_response(503, _word(error), {"Retry-After": "5"})
-    return problem_response(409, _word(error))
+        return problem_response(503, printed(error), {"Retry-After": "5"})
+    return problem_response(409, printed(error))
 
 
 def _of_database(request: Request, error: duckdb.Error) -> Response:
@@ -103,7 +110,7 @@ def _of_database(request: Request, error: duckdb.Error) -> Response:
     return problem_response(503, told, {"Retry-After": "30"})
 
 
-def _word(text: object, most: int = 500) -> str:
+def printed(text: object, most: int = 500) -> str:
     "Text that can be printed anywhere."
     clean = "".join(c if c.isprintable() else " " for c in str(text))
     return clean if len(clean) <= most else clean[: most - 3] + "..."

@@ -29,6 +29,7 @@ COMMANDS = {
         "register_files",
         "make day files that a job of yours wrote, such as one of Spark, files of the log",
     ),
+    "consume": ("consume", "take events of a file, of Redis or of Kafka, until it is told to stop"),
     "history": ("history", "bring in the past of a model as it was known"),
     "daily": ("daily", "run one day, or every day that is due, for one model or all"),
     "schedule": ("schedule", "let the morning begin by itself: a timer of systemd, a line of cron"),

@@ -88,7 +88,8 @@ def ingest_(
         log.drop_quarantined_text(call.now(), settings.quarantine_days)
         if taken.quarantined:
             for row in log.last_quarantined(5).itertuples():
-                line(f"  {row.source}, line {row.line}: {row.reason}")
+                place = f", line {row.line}" if str(row.line).isdigit() else ""  # a stream has none
+                line(f"  {row.source}{place}: {row.reason}")
         broken = log.trail_problem()
     lines(taken)
     if broken:

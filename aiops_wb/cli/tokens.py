@@ -33,7 +33,7 @@ Roles = Annotated[
         metavar="ROLE",
         help="read: all figures; propose: that, and to propose thresholds and look after cases; "
         "approve: that, and to put thresholds into force; decide: to have events decided, and "
-        "nothing else; may be repeated",
+        "nothing else; deliver: to hand in events, and nothing else; may be repeated",
     ),
 ]
 Days = Annotated[

@@ -19,7 +19,7 @@ from .base import unpublished
 from .catalog import open_snapshot
 from .errors import StoreError
 from .lease import DAILY, holder, running_training
-from .modes import gid_of, writable_by_all
+from .modes import SPOOLED, gid_of, writable_by_all
 from .of_nights import OF_NIGHTS
 from .snapshot import snapshots
 from .spool_place import require_ours
@@ -133,7 +133,7 @@ def _everybody(asked: Asked) -> Told:
     found = [p for p in places if p is not None and p != asked.spool and writable_by_all(Path(p))]
     for path in (
         asked.spool,
-        *(asked.spool / name for name in ("predictions", "outcomes", "acts")),
+        *(asked.spool / name for name in SPOOLED),
     ):
         if writable_by_all(path, sticky=True):
             found.append(path)

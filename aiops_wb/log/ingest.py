@@ -35,6 +35,7 @@ from .event_checks import NoEvents
 from .feature_types import FeatureTypes
 from .leftovers import finish_leftovers
 from .reading import ReadOptions, shown
+from .refused_events import take_refused
 from .roles import Choice
 from .store import Store
 from .waiting import waiting
@@ -126,6 +127,7 @@ def ingest(
     their open files; spool files are removed once they are committed."""
     spool = Path(spool or store.spool)
     result, options = set_aside_acts(store, now, owner, spool), options or ReadOptions()
+    result += _refused_events(store, now, owner, spool)
     types = feature_types(store, now, owner, options)
     with _limited(store.con, options):
         for kind in ("predictions", "outcomes"):
@@ -136,6 +138,17 @@ def ingest(
             if kind == "predictions":
                 result += match_waiting(store, types, now, owner)
     return result
+
+
+def _refused_events(store, now, owner, spool):
+    "Put what was refused of streams and files of events in quarantine."
+    taken = take_refused(store, now, owner, spool)
+    return Ingested(
+        duplicates=taken.again,
+        quarantined=taken.quarantined,
+        forgotten=taken.forgotten,
+        passed_over=taken.passed_over,
+    )
 
 
 def _ingest_folder(store, kind, folder, types, now, owner, chunk_rows, options):

@@ -2,14 +2,15 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .reading import ReadOptions, Rejects
+from .reading import Limits, ReadOptions, Rejects
 from .text_files import is_broken
 
-__all__ = ["read_json_lines"]
+__all__ = ["object_of_line", "read_json_lines"]
 
 _DEEPEST = 50
 _DIGITS = 308  # a longer whole number is no number that a file could hold
@@ -27,7 +28,7 @@ def read_json_lines(
         if not line.strip():
             continue
         try:
-            rows.append(names.settled(_object(line, options.limits)))
+            rows.append(names.settled(object_of_line(line, options.limits)))
         except ValueError as error:
             rejects.add(number, str(error), line.rstrip("\r\n"))
         else:
@@ -37,7 +38,7 @@ def read_json_lines(
     return frame, np.array(numbers, dtype=np.int64), rejects
 
 
-def _object(line, limits):
+def object_of_line(line: str, limits: Limits) -> dict[str, Any]:
     "The object of a line; ValueError says what is wrong with it."
     if len(line) > limits.line:
         raise ValueError(f"the line is longer than {limits.line:,} characters")

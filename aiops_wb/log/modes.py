@@ -18,6 +18,7 @@ from pathlib import Path
 from .errors import StoreError
 
 __all__ = [
+    "SPOOLED",
     "as_its_folder",
     "follow_mode",
     "gid_of",
@@ -30,6 +31,8 @@ __all__ = [
     "writable_by_all",
 ]
 
+SPOOLED = ("predictions", "outcomes", "events", "acts")
+"The folders of a spool."
 _ACL = "system.posix_acl_default"
 _NONE_HERE = (OSError, AttributeError)
 "A file system without such lists, or a system without the call."
@@ -199,7 +202,7 @@ def require_closed(root: Path, spool: Path) -> None:
                 f"everybody on this machine may write to {path}, so that nothing in it can be "
                 f"believed: chmod o-w {path}"
             )
-    for path in (spool, *(spool / name for name in ("predictions", "outcomes", "acts"))):
+    for path in (spool, *(spool / name for name in SPOOLED)):
         if writable_by_all(path, sticky=True):
             raise StoreError(
                 f"everybody on this machine may write to {path}, and remove what others put "

@@ -145,9 +145,10 @@ _ALLOWED = frozenset(_OPTIONAL)
 class PredictionLogger(_Logger):
     """Logs the predictions of one model version into a spool folder.
 
-    Scores are quantised here, once. `threshold` is in points. A bad row raises ValueError before
-    anything is buffered; NotWritten says that rows could not be written and are kept, BufferFull
-    that a row is not.
+    Scores are quantised here, once. `threshold` is in points; None: it is not known here, and what
+    is in force decides when the rows are taken in. A bad row raises ValueError before anything is
+    buffered; NotWritten says that rows could not be written and are kept, BufferFull that a row is
+    not.
 
     Rows are forced to the disk every `flush_seconds` (None: only by `flush`), and become a segment
     after `segment_seconds` or `flush_rows` rows. At most `buffer_rows` rows wait for a disk that
@@ -163,7 +164,7 @@ class PredictionLogger(_Logger):
         model: str,
         version: str,
         *,
-        threshold: int,
+        threshold: int | None,
         tenant: str = "default",
         grid: Grid | None = None,
         **buffering: Unpack[Buffering],
@@ -174,16 +175,7 @@ class PredictionLogger(_Logger):
         self.constant = {"tenant": tenant, "model": model, "version": version, "grid": kind}
         for name, value in self.constant.items():
             _check_name(name, value)
-        if threshold != int(threshold):
-            from ..stats.points import as_points
-
-            as_points(threshold, kind)  # refuses it, and says what to write
-        if abs(threshold) > LIMITS[kind]:
-            raise ValueError(
-                f"threshold {threshold} is not in points: give a whole number up to "
-                f"{LIMITS[kind]}, such as Grid().quantise(0.6)."
-            )
-        self.threshold, self._kind = int(threshold), kind
+        self.threshold, self._kind = _threshold_points(threshold, kind), kind
         self._names = FeatureNames(read_schema(spool, model))
         self._buffering, self._beside = buffering, {}
         super().__init__(spool, **buffering)
@@ -225,7 +217,7 @@ class PredictionLogger(_Logger):
         self._rows.put(row)
         return [row[0]]
 
-    def beside(self, version: str, threshold: int) -> PredictionLogger:
+    def beside(self, version: str, threshold: int | None) -> PredictionLogger:
         """The logger of another version or threshold (points) that decides beside this one, in an
         A/B test: of the same model, tenant and grid, into the same spool; flushed, secured and
         closed with this one."""
@@ -302,9 +294,10 @@ class PredictionLogger(_Logger):
 
     def _header(self):
         "What an open file says about all of its rows."
+        known = {} if self.threshold is None else {"threshold": self.threshold}
         return {
             "kind": self.kind,
-            "constant": self.constant | {"threshold": self.threshold},
+            "constant": self.constant | known,
             "columns": ["prediction_id", "predicted_at", "score", "points", *_OPTIONAL],
             "schema": read_schema(self.spool, self.constant["model"]),
             "null_words": read_null_words(self.spool, self.constant["model"]),
@@ -364,6 +357,21 @@ class OutcomeLogger(_Logger):
             "constant": {"source": self.source},
             "columns": ["prediction_id", "label", "observed_at", "predicted_at", "event_key"],
         }
+
+
+def _threshold_points(threshold, kind):
+    if threshold is None:
+        return None
+    if threshold != int(threshold):
+        from ..stats.points import as_points
+
+        as_points(threshold, kind)  # refuses it, and says what to write
+    if abs(threshold) > LIMITS[kind]:
+        raise ValueError(
+            f"threshold {threshold} is not in points: give a whole number up to "
+            f"{LIMITS[kind]}, such as Grid().quantise(0.6)."
+        )
+    return int(threshold)
 
 
 def _check_name(name, value):

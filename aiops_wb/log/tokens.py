@@ -44,12 +44,14 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-ROLES = ("read", "propose", "approve", "decide")
+ROLES = ("read", "propose", "approve", "decide", "deliver")
 """What a token is for. read: every figure, list and simulation. propose: that, and to propose a
 threshold, to withdraw or reject a proposal, to handle cases and alarms. approve: that, and to
-put into force: approve, set, put back. decide: to have events decided, and nothing else."""
+put into force: approve, set, put back. decide: to have events decided, and nothing else. deliver:
+to hand in predictions and outcomes, and nothing else."""
 
 _HOLDS = {"read": {"read"}, "propose": {"read", "propose"}, "decide": {"decide"}}
+_HOLDS["deliver"] = {"deliver"}
 _HOLDS["approve"] = {"read", "propose", "approve"}
 
 NEEDS = {

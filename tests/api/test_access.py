@@ -33,6 +33,13 @@ READS = [
     "/health",
     "/metrics",
 ]
+EVENT = {
+    "model": MODEL,
+    "version": "v1",
+    "prediction_id": "sent",
+    "score": 0.5,
+    "predicted_at": "2026-03-02T10:00:00Z",
+}
 DECIDE = {"model": MODEL, "events": [{"features": {"x": 1.0}}]}
 
 
@@ -79,6 +86,7 @@ def case_of(client):
 
 
 HOLDS = {"read": {"read"}, "propose": {"read", "propose"}, "decide": {"decide"}}
+HOLDS["deliver"] = {"deliver"}
 HOLDS["approve"] = {"read", "propose", "approve"}
 
 
@@ -92,6 +100,8 @@ def test_a_token_may_what_its_role_is_for_and_nothing_else(bench, keys, role):
             assert status == (202 if needs in HOLDS[role] else 403), (needs, status)
         status = client.post("/decide", json=DECIDE).status_code
         assert status == (200 if "decide" in HOLDS[role] else 403)
+        status = client.post("/events", json=EVENT).status_code
+        assert status == (202 if "deliver" in HOLDS[role] else 403)
 
 
 def test_the_name_of_a_token_is_the_author_of_its_acts(bench, keys):

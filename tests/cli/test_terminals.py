@@ -25,6 +25,7 @@ SPAN = ["--from", "2026-11-01", "--to", "2026-11-03"]
 CALLS = [
     ["ingest", "--file", "more.csv", "--set", f"model={MODEL},version=1,threshold=0.5"],
     ["ingest"],
+    ["consume", "file:größe.jsonl", "--once", "--set", f"model={MODEL}"],
     ["daily", "--reports", "none", *NAMED],
     ["register-files"],
     ["backfill", *SPAN, "--reports", "none"],
@@ -235,6 +236,7 @@ STOPPED = [
     ["reports", "run"],
     ["serve", "--host"],
     ["score-service", "größe"],
+    ["consume", "file:größe.jsonl"],
     ["demo", "--until"],
 ]
 "What cannot be done to a log of a few events."

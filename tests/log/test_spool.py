@@ -5,8 +5,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import until
+from conftest import MODEL, until
 
+from aiops_wb.log.catalog import open_snapshot
 from aiops_wb.log.columns import PREDICTION
 from aiops_wb.log.durable import time_ordered_id
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger, instants
@@ -177,3 +178,18 @@ def test_ids_grow_with_time():
     ids = [time_ordered_id() for _ in range(50)]
     assert len(set(ids)) == 50 and uuid.UUID(ids[0]).version == 7
     assert [i[:13] for i in ids] == sorted(i[:13] for i in ids)
+
+
+def test_a_threshold_that_nobody_knows_is_none(bench):
+    at = "2026-03-02T10:00:00Z"
+    with PredictionLogger(bench.data / "spool", MODEL, "v1", threshold=None) as log:
+        log.log(0.5, at, prediction_id="one")
+        log.log([0.25, 0.75], [at, at], prediction_id=["two", "three"])
+        assert log.beside("v1", None) is log
+    bench.ingest()
+    with bench.store() as store:
+        store.publish()
+    with open_snapshot(bench.data) as reader:
+        rows = reader.frame("SELECT prediction_id, threshold FROM predictions ORDER BY ALL")
+    assert rows.prediction_id.tolist() == ["one", "three", "two"]
+    assert rows.threshold.isna().all()

@@ -57,6 +57,7 @@ def test_roles_hold_what_stands_below_them(tmp_path):
         "propose": {"read", "propose"},
         "approve": {"read", "propose", "approve"},
         "decide": {"decide"},
+        "deliver": {"deliver"},
     }
     both = make_token(tmp_path, "both", ["decide", "read"], "root", NOW)
     assert find_token(tmp_path, both, NOW).roles == ("read", "decide")
@@ -82,7 +83,10 @@ def test_revoking_acts_at_once_and_is_kept_with_who_and_why(tmp_path):
 
 
 WRONG = {
-    "no role": (("ana", [], "root", NOW), "roles among read, propose, approve, decide, not none"),
+    "no role": (
+        ("ana", [], "root", NOW),
+        "roles among read, propose, approve, decide, deliver, not none",
+    ),
     "no such role": (("ana", ["admin"], "root", NOW), "not admin"),
     "no name": ((" ", ["read"], "root", NOW), "the name of a token has to be a text"),
     "unseen": (("an\u200ba", ["read"], "root", NOW), "control character"),
