@@ -1205,8 +1205,7 @@ def _take_turn(morning, store, turn):
         morning.say(f"cases wait for the next run: {error}.")
         return []
     _record_sent(store, outbox)
-    with suppress(StoreError):  # an address that is none is told of when events are sent
-        store.add_deliveries(pd.DataFrame(introduce(store, morning.settings, morning.now)))
+    store.add_deliveries(pd.DataFrame(introduce(store, morning.settings, morning.now)))
     return sinks(morning.settings)
 
 

@@ -19,6 +19,7 @@ from ..log.reading import Limits, ReadOptions
 from ..log.store import Store
 from ..render.cases import write_cases
 from ..render.pages import CASES, write_pages
+from ..streams.outgoing import event_files
 from .arguments import AsJson, Why, as_name
 from .call import Call, alone, command
 from .lines import line, lines, printable
@@ -115,7 +116,8 @@ def _make_pages_again(call, done):
 def places(call: Call) -> Places:
     "What lies beside the catalog of a call."
     settings = call.settings
-    return Places(settings.spool_of(settings.data), settings.reports, settings.case_file)
+    told = settings.case_file, event_files(settings.events_to)
+    return Places(settings.spool_of(settings.data), settings.reports, *told)
 
 
 @contextmanager

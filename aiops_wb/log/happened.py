@@ -64,7 +64,8 @@ happened AS (
     SELECT case_id || CASE WHEN state = 'opened' THEN '-opened'
                            ELSE '-updated-' || lower(risk_level) END AS id,
            CASE WHEN state = 'opened' THEN 'opened' ELSE 'updated' END AS happened,
-           opened_at AS happened_at, * EXCLUDE (opened_at, gravity, so_far, since), since AS opened_at
+           opened_at AS happened_at, since AS opened_at,
+           * EXCLUDE (opened_at, gravity, so_far, since)
     FROM placed
     WHERE batch_id > $cases AND (state = 'opened' OR gravity > so_far))"""
 
@@ -106,8 +107,8 @@ happened AS (
 
 _TRAIL = """
 WITH happened AS (
-    SELECT 'trail-' || seq || '-' || left(hash, 16) AS id, what AS happened, changed_at AS happened_at,
-           audit.*, case_id
+    SELECT 'trail-' || seq || '-' || left(hash, 16) AS id, what AS happened,
+           changed_at AS happened_at, audit.*, case_id
     FROM audit LEFT JOIN case_names ON name = subject AND starts_with(what, 'case')
     WHERE seq > $trail)"""
 

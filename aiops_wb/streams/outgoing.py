@@ -11,6 +11,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,12 +33,14 @@ from .targets import KNOWN, target_of
 __all__ = [
     "Owed",
     "Receiver",
+    "event_files",
     "introduce",
     "is_published",
     "not_taken",
     "owed",
     "receivers",
     "send_events",
+    "wrong_addresses",
 ]
 
 logger = logging.getLogger(__name__)
@@ -92,9 +95,28 @@ class Receiver:
 
 
 def receivers(addresses: Sequence[Address]) -> list[Receiver]:
-    "Those who hear; StoreError for an address that is none."
-    found = (Receiver(place_of(one, KNOWN)) for one in addresses)
+    "Those who hear; an address that is none is left out, and said by `wrong_addresses`."
+    found = []
+    for address in addresses:
+        with suppress(StoreError):
+            found.append(Receiver(place_of(address, KNOWN)))
     return list({one.name: one for one in found}.values())
+
+
+def wrong_addresses(addresses: Sequence[Address]) -> list[str]:
+    "What is wrong with addresses that are none, a sentence each."
+    wrong = []
+    for address in addresses:
+        try:
+            place_of(address, KNOWN)
+        except StoreError as error:
+            wrong.append(str(error).rstrip("."))
+    return wrong
+
+
+def event_files(addresses: Sequence[Address]) -> tuple[Path, ...]:
+    "The files among those who hear."
+    return tuple(one.place.path for one in receivers(addresses) if one.place.sort == "file")
 
 
 def introduce(reader: Reader, settings: Settings, now: datetime) -> list[dict[str, Any]]:
@@ -159,20 +181,21 @@ def send_events(
 
     Returns a sentence for each that could not be told, and for whatever else fails.
     """
-    if not settings.events_to or not is_published(data):
-        return []
+    problems = [f"events cannot be sent: {one}" for one in wrong_addresses(settings.events_to)]
+    if len(problems) == len(settings.events_to) or not is_published(data):
+        return problems
     try:
         with Outbox(data).held(PATIENCE) as outbox:
             source, found = _asked(data, outbox, settings, now)
-            if source is None:
-                return []
+            if source is None:  # nothing was recorded, and nothing happened
+                return problems
             run = _Run(outbox, settings, source, now, say, going)
-            return run.send(found, resting)
+            return problems + run.send(found, resting)
     except Busy as error:
-        return [f"events wait for the next time: {error}"]
+        return [*problems, f"events wait for the next time: {error}"]
     except Exception as problem:  # whatever it is, it costs nothing else
         raise_if_interrupted(problem)
-        return [f"events cannot be sent: {str(problem) or type(problem).__name__}"]
+        return [*problems, f"events cannot be sent: {str(problem) or type(problem).__name__}"]
 
 
 def is_published(data: Path) -> bool:

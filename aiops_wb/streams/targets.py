@@ -114,7 +114,6 @@ class RedisTarget:
         except TimeoutError:
             raise StoreError("it did not answer in time") from None
         except self.refused as error:
-            # the first word is a code of Redis; what follows may repeat what was sent
             raise StoreError(f"Redis answered {_code(error)}") from None
         except TypeError:  # which a connection says, once it is made
             raise StoreError(self.NO_OPTION) from None
@@ -126,13 +125,16 @@ class RedisTarget:
         with self.client.pipeline(transaction=True) as pipe:
             for one in events:
                 pipe.xadd(self.stream, {"event": _bytes(one)}, maxlen=self.maxlen)
-            pipe.execute()
+            answers = pipe.execute(raise_on_error=False)  # which would say what was sent
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
 
 
 def _code(error):
-    "The code of an answer of Redis; of a transaction, of the command in it that failed."
-    words = (word.strip(":()") for word in str(error).split())
-    return next((word for word in words if word.isupper() and len(word) > 2), "an error")
+    "The code that an answer of Redis begins with: what follows may repeat what was sent."
+    first = str(error).partition(" ")[0].strip(":")
+    return first if first.isalpha() and first.isupper() else "an error"
 
 
 def _maxlen(place):

@@ -179,11 +179,11 @@ def test_nobody_who_fails_costs_the_others_anything(bench, tmp_path):
         "redis://127.0.0.1/0?stream=u&timeout_of=canary",
         f"file:{tmp_path / 'good.jsonl'}",
     )
-    morning(bench, 0, *places)
+    morning(bench, 0, *places, "kafka://canary@host:1")
     change(bench, 1)
-    said = " ".join(morning(bench, 1, *places))
+    said = " ".join(morning(bench, 1, *places, "kafka://canary@host:1"))
     assert len(told(tmp_path / "good.jsonl")) == 1
-    assert said.count("1 event for") == 5 and "canary" not in said
+    assert said.count("1 event for") == 5 and "names no topic" in said and "canary" not in said
 
 
 def test_an_address_that_is_none_is_told_and_costs_the_morning_nothing(bench):

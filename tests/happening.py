@@ -85,8 +85,8 @@ def ids_by_hand(log, trail=0):
     ids = {one for one in ids if int(one.split("-")[1]) > trail}
     worst = {}
     for case, state, level in log._rows(
-        "SELECT case_id, state, upper(risk_level) FROM cases ORDER BY opened_at, state <> 'opened', "
-        "predicted_at"
+        "SELECT case_id, state, upper(risk_level) FROM cases "
+        "ORDER BY opened_at, state <> 'opened', predicted_at"
     ):
         if state == "opened":
             ids.add(f"{case}-opened")
