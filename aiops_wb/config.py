@@ -338,7 +338,7 @@ class EventSettings(BaseSettings):
     # ["file:events.jsonl", "redis://host:6379/0?stream=aiops", "kafka://host:9092?topic=aiops",
     # "https://host/path"]; one that is new hears of what happens from then on
     events_to: tuple[Address, ...] = ()
-    # what the workbench calls itself in them, a URI; without it a name made from its audit trail
+    # what the workbench calls itself in them, a URI; without it a name that the log was given
     events_source: Annotated[str, Field(pattern=r"^[!-~]+$", max_length=500)] | None = None
     # seconds in which what waits is handed on to all of them together; the rest goes the next time
     events_timeout: Annotated[float, Field(gt=0, le=3600)] = 60

@@ -48,7 +48,7 @@ from .render.own_reports import FoundReports, Report, own_reports, report_notebo
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .render.promises import write_promises
 from .render.telling import sign_of_life, tell_people
-from .streams.outgoing import introduce, send_events
+from .streams.outgoing import begin_events, send_events
 from .watch.ab import end_unwanted_ab
 from .watch.acts import take_in_acts, told_of
 from .watch.alarm_rows import any_to_tell, keep_evidence, record_alarms
@@ -1205,7 +1205,7 @@ def _take_turn(morning, store, turn):
         morning.say(f"cases wait for the next run: {error}.")
         return []
     _record_sent(store, outbox)
-    store.add_deliveries(pd.DataFrame(introduce(store, morning.settings, morning.now)))
+    begin_events(store, morning.settings, morning.now)
     return sinks(morning.settings)
 
 

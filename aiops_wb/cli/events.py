@@ -6,7 +6,7 @@ from ..log.errors import StoreError
 from ..log.happened import SoFar
 from ..log.outbox import Outbox
 from ..streams.happened import cloud_event, source_of
-from ..streams.outgoing import owed, receivers, send_events
+from ..streams.outgoing import begin_events, owed, receivers, send_events
 from .arguments import AsJson, DaysBack
 from .call import Call, command, group
 from .lines import counted, line, printable
@@ -57,10 +57,18 @@ def send(call: Call):
             "nobody hears of events: name a place in events_to, such as "
             "['redis://host:6379/0?stream=aiops'] or ['file:events.jsonl']."
         )
-    call.publish_the_rest()
-    with call.reading():  # there is a log
-        pass
+    _begin(call)
     problems = send_events(settings.data, settings, call.now(), call.say, resting=False)
     for problem in problems:
         line(printable(problem))
     return 3 if problems else 0
+
+
+def _begin(call):
+    "The log has a name, and what a stopped process committed is published."
+    call.publish_the_rest()
+    with call.reading() as log:
+        begun = source_of(log, call.settings)
+    if not begun:
+        with call.writing() as log:
+            begin_events(log, call.settings, call.now())

@@ -130,6 +130,9 @@ def held(call: Call) -> Iterator[Store]:
 def removed(call: Call, log: Store, one: Forgotten, now: datetime, why: str) -> Removed:
     "Find it once more, after what was handed in is taken in, and take it out."
     shown, reports = progress(call, "file", in_log=False), call.settings.reports
+    outbox = Outbox(call.settings.data)
+    log.add_deliveries(outbox.attempts())  # what left is told of
+    outbox.clear()
     with_cases = (reports / CASES).exists()  # a page of many, which goes where it names one
     done = take_out(log, now, call.who, find(log, one, places(call), shown), why, shown)
     anchor_trail(log, call.settings, now)

@@ -2,6 +2,7 @@
 audit trail; and what of it a receiver has not taken."""
 
 import json
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
@@ -10,12 +11,15 @@ import pandas as pd
 
 from ..stats.decisions import LEVELS
 from ..stats.drift import ALARM_SEVERITIES
-from .base import Connected
+from .base import Connected, Writing
 
-__all__ = ["EXPIRED", "INTRODUCED", "Happened", "HappenedReads", "SoFar"]
+__all__ = ["EXPIRED", "INTRODUCED", "Happened", "HappenedReads", "HappenedWrites", "SoFar"]
 
 INTRODUCED, EXPIRED = "introduced", "expired"
 "States of a delivery: from then on a receiver is owed what happens; a thing is not sent any more."
+
+
+_NAME = "name of events"
 
 
 class SoFar(NamedTuple):
@@ -147,9 +151,9 @@ class HappenedReads(Connected):
             self._value("SELECT count(*) FROM drift_events"),
         )
 
-    def first_hash(self) -> str | None:
-        "The hash of the first row of the trail, which no other log has; None before there is one."
-        return self._value("SELECT hash FROM audit ORDER BY seq LIMIT 1")
+    def known_as(self) -> str | None:
+        "How the log is called to others, a name that moves with it; None before it was given one."
+        return self._value("SELECT value FROM workbench WHERE key = $key", {"key": _NAME})
 
     def happened(self, since: SoFar, sink: str = "") -> list[Happened]:
         "What happened since, but what a sink has taken: in order of time, the trail in its own."
@@ -182,3 +186,13 @@ def _happened(sort, row):
     tried = row.pop("tried_since")
     told = row.pop("id"), sort, row.pop("happened"), row.pop("happened_at").astimezone(UTC)
     return Happened(*told, row, tried and tried.astimezone(UTC))
+
+
+class HappenedWrites(HappenedReads, Writing):
+    "How the log is called."
+
+    def give_name(self) -> None:
+        "Give the log a name that no other one has, unless it has one."
+        if self.known_as() is None:
+            name = uuid.uuid4().hex
+            self._write("INSERT INTO workbench VALUES ($key, $name)", {"key": _NAME, "name": name})

@@ -3,7 +3,6 @@
 `id` is the same however often an event is sent, and `source` the same for as long as the log lives.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -145,8 +144,7 @@ def _instant(at):
 
 
 def source_of(reader: Reader, settings: Settings) -> str | None:
-    """How the workbench calls itself: as the settings say, else by what its trail began with, which
-    moves with the log. None where nothing was recorded yet, and so nothing happened."""
-    if settings.events_source or (first := reader.first_hash()) is None:
-        return settings.events_source
-    return f"urn:aiops-wb:{hashlib.sha256(first.encode()).hexdigest()[:16]}"
+    """How the workbench calls itself: as the settings say, else by the name of its log, which moves
+    with it. None where it has none yet: what happens then waits."""
+    name = reader.known_as()
+    return settings.events_source or (f"urn:aiops-wb:{name}" if name else None)

@@ -25,6 +25,7 @@ from ..log.catalog import Reader, open_snapshot
 from ..log.errors import Busy, StoreError, raise_if_interrupted
 from ..log.happened import EXPIRED, INTRODUCED, Happened, SoFar
 from ..log.outbox import Outbox
+from ..log.store import Store
 from ..watch.messages import Told
 from .address import Place, place_of
 from .happened import cloud_event, source_of
@@ -33,6 +34,7 @@ from .targets import KNOWN, target_of
 __all__ = [
     "Owed",
     "Receiver",
+    "begin_events",
     "event_files",
     "introduce",
     "is_published",
@@ -126,6 +128,13 @@ def introduce(reader: Reader, settings: Settings, now: datetime) -> list[dict[st
     return [one.introduced(now, reader.so_far()) for one in to if one.name not in known]
 
 
+def begin_events(store: Store, settings: Settings, now: datetime) -> None:
+    "What whoever writes does before anything happens: the log has a name, new places are known."
+    if settings.events_to:
+        store.give_name()
+        store.add_deliveries(pd.DataFrame(introduce(store, settings, now)))
+
+
 @dataclass(frozen=True)
 class Owed:
     "What a place has not taken, oldest first, and its attempts since it took something."
@@ -187,7 +196,7 @@ def send_events(
     try:
         with Outbox(data).held(PATIENCE) as outbox:
             source, found = _asked(data, outbox, settings, now)
-            if source is None:  # nothing was recorded, and nothing happened
+            if source is None:  # the next who writes gives it a name
                 return problems
             run = _Run(outbox, settings, source, now, say, going)
             return problems + run.send(found, resting)

@@ -1,6 +1,7 @@
 """Where events go: a file, a web server, Redis streams, Kafka."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -153,6 +154,8 @@ class KafkaTarget:
     the client has to repeat it."""
 
     together = 1000
+    NOBODY = "_ALL_BROKERS_DOWN"
+    PATIENCE = 3.0
 
     def __init__(self, place: Place):
         import confluent_kafka
@@ -186,10 +189,7 @@ class KafkaTarget:
                 came[at] = error.args[0]
             except BufferError:
                 break
-        left = self.producer.flush(min(seconds, 4 * ANSWERS_IN))
-        if left:
-            self.producer.purge()
-            self.producer.flush(1)
+        self._flush(came, min(seconds, 4 * ANSWERS_IN))
         for at in range(len(events)):
             error = came.get(at, self.kafka.KafkaError._NO_OFFSET)
             if error is None:
@@ -202,13 +202,24 @@ class KafkaTarget:
             raise StoreError(self._why(came.get(0)))
         return outcomes
 
+    def _flush(self, came, seconds):
+        "Wait for what was produced; less long where no broker is there."
+        began = time.monotonic()
+        while self.producer.flush(max(0.0, min(0.25, began + seconds - time.monotonic()))):
+            waited = time.monotonic() - began
+            nobody = not came and any(one.name() == self.NOBODY for one in self.told)
+            if waited >= seconds or (nobody and waited >= self.PATIENCE):
+                self.producer.purge()  # or it would be sent some time later
+                self.producer.flush(1)
+                return
+
     def _is_of_itself(self, error):
         codes = (self.kafka.KafkaError.MSG_SIZE_TOO_LARGE, self.kafka.KafkaError.INVALID_MSG)
         return hasattr(error, "code") and error.code() in codes
 
     def _why(self, error):
         "Why nothing was taken: by the name of an error, for its words name hosts and users."
-        told = [one.name() for one in self.told if one.name() != "_ALL_BROKERS_DOWN"]
+        told = [one.name() for one in self.told if one.name() != self.NOBODY]
         if told and error is None or error is not None and error.name().startswith("_PURGE"):
             return f"it could not be reached: {(told or ['no answer in time'])[-1].strip('_')}"
         return "it did not answer in time" if error is None else f"Kafka answered {error.name()}"

@@ -73,7 +73,9 @@ def read_kafka(brokers, topic, n):
             "log_level": 0,
         }
     )
-    consumer.subscribe([topic])
+    known = consumer.list_topics(topic, timeout=20).topics[topic].partitions
+    begin = confluent_kafka.OFFSET_BEGINNING
+    consumer.assign([confluent_kafka.TopicPartition(topic, one, begin) for one in known])
     found = []
     try:
         for _ in range(600):
