@@ -51,6 +51,7 @@ __all__ = [
     "Address",
     "Days",
     "ChangeSettings",
+    "EventSettings",
     "McpSettings",
     "MessageSettings",
     "Rule",
@@ -83,6 +84,7 @@ PRIVATE = {
     "audit_anchor",
     "audit_anchor_command",
     "messages",
+    "events_to",
     "pages_url",
     "heartbeat_url",
     "backup_folder",
@@ -325,6 +327,33 @@ class MessageSettings(BaseSettings):
         return address
 
 
+_PLACE = re.compile(r"(file:|(rediss?|kafka|https?)://)[^\0]+", re.IGNORECASE)
+_OF_FILE = "file:"
+
+
+class EventSettings(BaseSettings):
+    "Settings of where other systems hear of what happens here, as CloudEvents."
+
+    # cases, alarms and every row of the audit trail go to these places as they happen:
+    # ["file:events.jsonl", "redis://host:6379/0?stream=aiops", "kafka://host:9092?topic=aiops",
+    # "https://host/path"]; one that is new hears of what happens from then on
+    events_to: tuple[Address, ...] = ()
+    # what the workbench calls itself in them, a URI; without it a name that the log was given
+    events_source: Annotated[str, Field(pattern=r"^[!-~]+$", max_length=500)] | None = None
+    # seconds in which what waits is handed on to all of them together; the rest goes the next time
+    events_timeout: Annotated[float, Field(gt=0, le=3600)] = 60
+
+    @field_validator("events_to")
+    @classmethod
+    def _are_places(cls, addresses):
+        if not all(_PLACE.fullmatch(one.get_secret_value()) for one in addresses):
+            raise ValueError(
+                "places such as 'file:events.jsonl', 'redis://host:6379/0?stream=events', "
+                "'kafka://host:9092?topic=events' or 'https://host/path' are needed"
+            )
+        return tuple(dict.fromkeys(addresses))
+
+
 class _Engines(BaseSettings):
     "Settings of what counts rows, where it is asked to."
 
@@ -345,7 +374,11 @@ class _Engines(BaseSettings):
         return address
 
 
-class Settings(ChangeSettings, MessageSettings, McpSettings, _Looking, _Folders, _Nights, _Engines):
+class _Telling(MessageSettings, EventSettings, McpSettings):
+    "Settings of whom the workbench talks to."
+
+
+class Settings(ChangeSettings, _Telling, _Looking, _Folders, _Nights, _Engines):
     """Settings of one workbench, from keyword arguments, then AIOPS_* variables, then aiops.toml,
     then the profile, then these defaults.
 
@@ -622,7 +655,17 @@ def _read_file(path, folder) -> _File:
     for key in PATHS:
         if isinstance(values.get(key), str):
             values[key] = folder / values[key]
+    if isinstance(places := values.get("events_to"), list):
+        values["events_to"] = [_in_folder(folder, one) for one in places]
     return _File(path, values, {name: folder / given for name, given in FOLDERS.items()})
+
+
+def _in_folder(folder, place):
+    "A file that a place names, below the folder of the settings; another place as it is."
+    if not isinstance(place, str) or not place.lower().startswith(_OF_FILE):
+        return place
+    path = place[len(_OF_FILE) :]
+    return place if path.startswith("/") or not path else f"{_OF_FILE}{folder / path}"
 
 
 _KEY = re.compile(r"\s*([A-Za-z_.]+)\s*(=|$|\s)")
@@ -696,7 +739,10 @@ def _read_variables(env_settings) -> dict[str, Any]:
         ) from None
 
 
-_LIKE = {"messages": ["mailto://user:password@mail.example.org"]}
+_LIKE = {
+    "messages": ["mailto://user:password@mail.example.org"],
+    "events_to": ["redis://host:6379/0?stream=events"],
+}
 
 
 def _is_list(field) -> bool:

@@ -48,6 +48,7 @@ from .render.own_reports import FoundReports, Report, own_reports, report_notebo
 from .render.pages import QUESTIONS, RENAMED, REPORTS, folder, folder_of, navigation, write_pages
 from .render.promises import write_promises
 from .render.telling import sign_of_life, tell_people
+from .streams.outgoing import begin_events, send_events
 from .watch.ab import end_unwanted_ab
 from .watch.acts import take_in_acts, told_of
 from .watch.alarm_rows import any_to_tell, keep_evidence, record_alarms
@@ -692,6 +693,7 @@ def run(
         ran, to_retrain = _run(morning, days, models, show, on_done, expect, alone)
     # which may take an hour: the next run need not wait for it
     ran.reports.extend(_retrain(morning, to_retrain))
+    ran.reports.extend(_others_told(morning))
     return ran
 
 
@@ -1203,6 +1205,7 @@ def _take_turn(morning, store, turn):
         morning.say(f"cases wait for the next run: {error}.")
         return []
     _record_sent(store, outbox)
+    begin_events(store, morning.settings, morning.now)
     return sinks(morning.settings)
 
 
@@ -1218,9 +1221,14 @@ def _handing_on(morning, waiting, to, turn):
     Whoever's turn it is has it until all is sent; where the work ends early, no more is sent."""
     stopped = Event()
 
+    def going():
+        return not stopped.is_set()
+
     def hand_on():
         with turn:
-            return _hand_on(morning, waiting, to, lambda: not stopped.is_set())
+            attempts = _hand_on(morning, waiting, to, going)
+        _send_events(morning, going)  # what fails is said at the end, when the rest goes out
+        return attempts
 
     with ThreadPoolExecutor(1, "aiops-wb-sinks") as beside:
         try:
@@ -1235,6 +1243,20 @@ def _handing_on(morning, waiting, to, turn):
 def _hand_on(morning, waiting, to, going=lambda: True):
     "Send what waits, each attempt on the disk before the next one; the attempts."
     return deliver(waiting, to, morning.now, Outbox(morning.data).add, going)
+
+
+def _send_events(morning, going=lambda: True):
+    "Send other systems what happened, as far as it is published; a sentence for each that failed."
+    told = morning.data, morning.settings, morning.now, morning.say
+    return send_events(*told, going)
+
+
+def _others_told(morning):
+    "Send what happened, after all that the morning did; what failed."
+    problems = _send_events(morning)
+    for problem in problems:
+        morning.say(problem)
+    return [ReportResult("events", "failed", problem) for problem in problems]
 
 
 def _told_of(morning, attempts):
@@ -1366,4 +1388,5 @@ def hand_on(
         say(f"cases: {opened}")
         attempts = _told_of(morning, _hand_on(morning, waiting, to))
     _record(morning, [], attempts)
-    return not expired and not (attempts.state == "failed").any()
+    untold = _others_told(morning)
+    return not (expired or untold or (attempts.state == "failed").any())

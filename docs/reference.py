@@ -24,6 +24,7 @@ LAYERS = {  # in the order of imports: each knows only those above it
     "log": "Nothing lost, nothing counted twice, every figure as of any time.",
     "models": "Versions: trained, registered, explained, challenged.",
     "watch": "One model on one day: every question about it, its alarms and its cases.",
+    "streams": "Events of other systems come in, and what happens here goes out.",
     "render": "Tables, plots and pages.",
     "daily": "A morning, act by act.",
     "replay": "Past days lived again under policies of one's own.",

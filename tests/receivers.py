@@ -112,3 +112,30 @@ def dribbling():
     finally:
         over.set()
         server.close()
+
+
+class Hearing(http.server.BaseHTTPRequestHandler):
+    "Answers POSTs with some numbers, one after the other, and keeps headers and body of each."
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.heard.append((self.headers, body))
+        answer = self.server.answers.pop(0) if self.server.answers else self.server.usual
+        self.send_response(answer)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def hearing_server():
+    "A server that hears events: it has `heard`, `answers`, and `usual` where these are used up."
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hearing)
+    server.heard, server.answers, server.usual = [], [], 204
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -32,9 +32,9 @@ LAYERS = (
     "config",
     "stats",
     "log",
-    "streams",
     "models",
     "watch",
+    "streams",
     "render",
     "daily",
     "replay",
@@ -118,6 +118,7 @@ EXTRAS = {  # optional parts, imported where they are used: the package works wi
     "watch.sinks": {"urllib3", "pybreaker"},
     "watch.bounded": {"urllib3"},
     "watch.heartbeat": {"urllib3"},
+    "streams.targets": {"redis", "confluent_kafka"},
     "watch.courier": {"apprise"},
     # a service that logs single events loads numpy and DuckDB at its first segment, not before
     "log.spool": {"aiops_wb.log.frames", "aiops_wb.stats.points"},

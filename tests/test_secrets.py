@@ -20,6 +20,7 @@ from aiops_wb.watch.sinks import Webhook
 
 USER, WORD, PATH, QUERY = "canaryuser", "canary w\u00f6rd", "canarypath", "canaryquery"
 HEADER = base64.b64encode(f"{USER}:{WORD}".encode()).decode()
+NAMED = f"{USER}:canary@127.0.0.1"
 CANARIES = ("canary", "w\u00f6rd", "w%c3%b6rd", HEADER.lower(), "fowl")
 
 
@@ -90,13 +91,17 @@ def test_a_token_in_an_address_is_sent_and_never_said(tmp_path, port, place, mon
     house = tmp_path / "house"
     house.mkdir()
     hours, secret = "case_max_age_hours = 87600\nwebhook_retries = 0\n", json.dumps(address(port))
+    hours += "events_timeout = 6\n"
+    others = f"redis://{NAMED}:9/0?stream=s", f"kafka://{NAMED}:9?topic=t"
+    places = json.dumps([address(port), *others])
     variable = {}
     if place == "file":
-        hours += f"webhook_url = {secret}\n"
+        hours += f"webhook_url = {secret}\nevents_to = {places}\n"
     else:
         told = address(9).replace("http", "json").replace("token=", "%2BX-Token=")
         variable = {"AIOPS_WEBHOOK_URL": address(port), "AIOPS_MESSAGES": json.dumps([told])}
         variable["AIOPS_HEARTBEAT_URL"] = address(9)
+        variable["AIOPS_EVENTS_TO"] = places
     (house / "aiops.toml").write_text(hours, encoding="utf-8")
     (house / "p.csv").write_text(
         "prediction_id,predicted_at,score,model,version,threshold,route\n"
@@ -114,14 +119,20 @@ def test_a_token_in_an_address_is_sent_and_never_said(tmp_path, port, place, mon
         ("daily", "-vv"),
         ("cases", "list"),
         ("audit", "list", "--json"),
+        ("events", "send", "-vv"),
+        ("events", "list", "--json"),
+        ("status",),
+        ("doctor",),
     ):
         if words[0] == "daily":
             said.append(in_process_of_its_own(house, *words, **variable))
         else:
             code = main(list(words))
             said.append((code, "".join(capfd.readouterr())))
-    assert [code for code, _ in said] == [0, 0, 0, 3, 3, 0, 0], said
+    assert [code for code, _ in said[:-1]] == [0, 0, 0, 3, 3, 0, 0, 3, 0, 0], said
     assert "answered 500" in said[3][1] and "answered 500" in said[4][1]
+    for sort in ("http", "redis", "kafka"):
+        assert all(f"{sort}://127.0.0.1" in said[i][1] for i in (4, 7, 8, 9, 10)), sort
     if place == "variable":
         assert "the message to json://127.0.0.1 was not taken" in said[4][1]
     asked = (f"/{PATH}?token={QUERY}", f"Basic {HEADER}", f"127.0.0.1:{port}")
@@ -150,6 +161,9 @@ WRONG = [
     ("webhook_urls", "canary"),
     ("messages", ["canary"]),
     ("heartbeat_url", "canary"),
+    ("events_to", ["canary"]),
+    ("events_to", "redis://canary"),
+    ("events_source", "canary fowl"),
     ("token", "canary"),
     ("webhook", {"url": "canary"}),
     ("jobs", "canary"),

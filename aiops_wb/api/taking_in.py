@@ -10,6 +10,7 @@ from threading import Event, Thread
 from ..config import Settings
 from ..log.acts import waiting
 from ..log.errors import Busy
+from ..streams.outgoing import send_events
 from ..watch.acts import take_in_now
 
 __all__ = ["TakingIn"]
@@ -49,6 +50,7 @@ class TakingIn:
 
     def _work(self):
         again = None
+        self._tell_others()  # who is new hears of what is taken in from now on
         while not self._stopped.is_set():
             self._woken.wait(again)
             self._stopped.wait(TOGETHER)
@@ -67,11 +69,21 @@ class TakingIn:
             told = take_in_now(self.data, self.settings, self.clock())
             if isinstance(told, Busy):
                 return AGAIN
+            self._tell_others()
             left = bool(self._waiting())
         except Exception:
             logger.exception("acts wait: they could not be taken in")
             left = True
         return min(LATEST, 2 * (before or AGAIN / 2)) if left else None
+
+    def _tell_others(self):
+        "Other systems hear of what was taken in; what they did not take waits for the morning."
+        now = self.clock()
+        for problem in send_events(self.data, self.settings, now, going=self._goes_on):
+            logger.warning(problem)
+
+    def _goes_on(self):
+        return not self._stopped.is_set()
 
     def _waiting(self):
         return waiting(self.settings.spool_of(self.data), self.data)

@@ -60,6 +60,7 @@ COMMANDS = {
     "sql": ("sql", "ask the newest snapshot in SQL; it only reads"),
     "cases": ("cases", "open cases from new decisions and hand them on; say whose they are"),
     "messages": ("messages", "what people are told by mail or chat: show it, list it, send a test"),
+    "events": ("events", "what other systems are told as it happens: list it, send it now"),
     "acts": ("acts", "changes that were handed in: what waits, and what came of each"),
     "tokens": ("tokens", "who may ask and change what over the network"),
     "sites": ("sites", "who is asked about a case: the table of sites"),

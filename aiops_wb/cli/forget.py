@@ -19,6 +19,7 @@ from ..log.reading import Limits, ReadOptions
 from ..log.store import Store
 from ..render.cases import write_cases
 from ..render.pages import CASES, write_pages
+from ..streams.outgoing import event_files
 from .arguments import AsJson, Why, as_name
 from .call import Call, alone, command
 from .lines import line, lines, printable
@@ -115,7 +116,8 @@ def _make_pages_again(call, done):
 def places(call: Call) -> Places:
     "What lies beside the catalog of a call."
     settings = call.settings
-    return Places(settings.spool_of(settings.data), settings.reports, settings.case_file)
+    told = settings.case_file, event_files(settings.events_to)
+    return Places(settings.spool_of(settings.data), settings.reports, *told)
 
 
 @contextmanager
@@ -128,6 +130,9 @@ def held(call: Call) -> Iterator[Store]:
 def removed(call: Call, log: Store, one: Forgotten, now: datetime, why: str) -> Removed:
     "Find it once more, after what was handed in is taken in, and take it out."
     shown, reports = progress(call, "file", in_log=False), call.settings.reports
+    outbox = Outbox(call.settings.data)
+    log.add_deliveries(outbox.attempts())  # what left is told of
+    outbox.clear()
     with_cases = (reports / CASES).exists()  # a page of many, which goes where it names one
     done = take_out(log, now, call.who, find(log, one, places(call), shown), why, shown)
     anchor_trail(log, call.settings, now)

@@ -6,6 +6,7 @@ from ..log.ingest import said_of_unmatched
 from ..log.repair import rejected_files
 from ..render.own_reports import own_reports
 from ..render.telling import HEARTBEAT, not_taken
+from ..streams.outgoing import not_taken as not_sent
 from ..watch.listed import model_row
 from .arguments import AsJson
 from .call import Call, alone, command
@@ -33,6 +34,7 @@ def status(call: Call, as_json: AsJson = False):
             "day_files_lost": sorted(log.lost_files()),
             "rejected": rejected_files(call.settings.data),
             "messages_not_taken": not_taken(call.settings.data, call.settings),
+            "events_waiting": not_sent(call.settings.data, call.settings, log, call.now()),
             "no_reports": _no_reports(call),
         }
     if as_json:
@@ -55,11 +57,23 @@ def status(call: Call, as_json: AsJson = False):
             f"{one['to']} took nothing since {one['since']:%Y-%m-%d %H:%M}Z, {often}: "
             f"{printable(one['why'])}; 'aiops-wb messages test{option}' tries it"
         )
+    for one in of_all["events_waiting"]:
+        line(printable(_waits(one)))
     _tell_of_files(of_all)
     for sentence in of_all["no_reports"]:
         line(printable(sentence))
     if broken := of_all["trail"]:
         line(f"{printable(broken)}; 'aiops-wb audit verify' tells more")
+
+
+def _waits(one):
+    "What waits for a place that hears of events, and why."
+    n = one["waiting"]
+    told = f"{counted(n, 'event')} {'waits' if n == 1 else 'wait'} for {one['to']}"
+    if one["times"]:
+        often = counted(one["times"], "time")
+        told += f", which took nothing since {one['since']:%Y-%m-%d %H:%M}Z, {often}: {one['why']}"
+    return f"{told}; 'aiops-wb events send' tries it"
 
 
 def _broken(log):

@@ -134,7 +134,8 @@ class CaseWrites(CaseReads, Writing):
             INSERT INTO deliveries BY NAME
             SELECT * REPLACE (attempted_at::TIMESTAMPTZ AS attempted_at) FROM attempts
             ANTI JOIN deliveries known
-                ON known.key = attempts.key AND known.state = attempts.state
+                ON known.key = attempts.key AND known.sink = attempts.sink
+                AND known.state = attempts.state
                 AND known.attempted_at = attempts.attempted_at::TIMESTAMPTZ"""
         )
         self.con.unregister("attempts")

@@ -23,6 +23,7 @@ from .exploring import ExplorationReads
 from .feature_names import FeatureNameReads
 from .feature_schema import FeatureSchemaReads
 from .handled import HandledReads
+from .happened import HappenedReads
 from .holidays import HolidayReads
 from .never import NeverReads
 from .production import ProductionReads
@@ -63,6 +64,7 @@ class Reader(
     FeatureNameReads,
     FeatureSchemaReads,
     CaseReads,
+    HappenedReads,
     AlikeReads,
     SiteReads,
     DriftEventReads,

@@ -37,11 +37,18 @@ _PAGE = """<!doctype html>
 
 @dataclass(frozen=True)
 class Places:
-    "What lies beside the catalog: the spool, the folder of pages, the file of cases."
+    "What lies beside the catalog: the spool, the folder of pages, files of cases and of events."
 
     spool: Path
     reports: Path | None = None
     case_file: Path | None = None
+    event_files: tuple[Path, ...] = ()
+
+    @property
+    def told(self) -> dict[Path, str]:
+        "The files to which it is written what happens, and what each is called."
+        files = dict.fromkeys(self.event_files, "a file of events")
+        return files | ({self.case_file: "the file of cases"} if self.case_file else {})
 
 
 @dataclass
@@ -85,7 +92,8 @@ def named_files(
                 found.add("files of cases and messages", partial(mentions.rewrite, path))
             else:
                 found.kept.append(f"{path.relative_to(root)} names it")
-    _of_cases(root, places, mentions, found)
+    for path, called in places.told.items():
+        _told(root, path, called, mentions, found)
     pages = list(files_below(places.reports)) if places.reports else []
     for path in shown(pages, "searching pages"):
         if path.suffix == ".zip":
@@ -270,25 +278,24 @@ def _without_ids(store, path):
 def _others(root: Path, places: Places) -> Iterator[Path]:
     "All other files of the data folder: the outbox, models, what nobody knows of."
     pages = places.reports and places.reports.resolve()
-    cases = places.case_file and places.case_file.resolve()
+    told = {path.resolve() for path in places.told}
     for path in sorted(root.iterdir()):
-        if path.is_symlink() or path.name in _OWN or path.resolve() in (pages, cases):
+        if path.is_symlink() or path.name in _OWN or path.resolve() in (pages, *told):
             continue
         for file in files_below(path) if path.is_dir() else [path]:
-            known = file.name.startswith(_NOT_SEARCHED) or file.resolve() == cases
+            known = file.name.startswith(_NOT_SEARCHED) or file.resolve() in told
             if file.is_file() and not known and not (pages and pages in file.resolve().parents):
                 yield file
 
 
-def _of_cases(root, places, mentions, found):
-    "The file of cases: rewritten where it lies in the data folder, else its owner is told."
-    path = places.case_file
-    if path is None or not path.exists() or not mentions.in_file(path):
+def _told(root, path, called, mentions, found):
+    "A file of cases or events: rewritten where it lies in the data folder, else its owner is told."
+    if not path.exists() or not mentions.in_file(path):
         return
     if root.resolve() in path.resolve().parents:
         found.add("files of cases and messages", partial(mentions.rewrite, path))
     else:
-        found.kept.append(f"{path}, the file of cases, names it and lies outside the data folder")
+        found.kept.append(f"{path}, {called}, names it and lies outside the data folder")
 
 
 def _remove_page(path, reports):
@@ -322,14 +329,13 @@ def aged_files(store: Store, day: date, until: datetime, places: Places) -> Name
         if folder.is_dir() and (of := _as_day(folder.name)) and of < day:
             found.add("days of pages", partial(shutil.rmtree, folder, ignore_errors=True))
             found.pages.append(str(folder))
-    if _is_there(places.case_file) and _has_older(places.case_file, until):
-        if root.resolve() in places.case_file.resolve().parents:
-            rewrite = partial(_without_older, places.case_file, until)
-            found.add("files of cases and messages", rewrite)
+    for path, called in places.told.items():
+        if not path.is_file() or not _has_older(path, until):
+            continue
+        if root.resolve() in path.resolve().parents:
+            found.add("files of cases and messages", partial(_without_older, path, until))
         else:
-            found.kept.append(
-                f"{places.case_file}, the file of cases, lies outside: it is as it was"
-            )
+            found.kept.append(f"{path}, {called}, lies outside: it is as it was")
     return found
 
 
@@ -346,7 +352,8 @@ def _as_day(text):
 
 def _is_older(line, until):
     try:
-        at = json.loads(line)["predicted_at"]
+        told = json.loads(line)
+        at = (told["data"] if "specversion" in told else told)["predicted_at"]
         return at is not None and datetime.fromisoformat(at) < until
     except (ValueError, KeyError, TypeError):
         return False

@@ -27,6 +27,7 @@ from .exploring import ExplorationWrites
 from .feature_names import FeatureNameWrites
 from .forgotten import ForgottenWrites
 from .handled import HandledWrites
+from .happened import HappenedWrites
 from .holidays import HolidayWrites
 from .locks import lock_catalog
 from .modes import follow_mode, gid_of, make_folder, require_closed
@@ -73,6 +74,7 @@ class Store(
     CountWrites,
     CalibrationWrites,
     CaseWrites,
+    HappenedWrites,
     SiteWrites,
     DriftEventWrites,
     AlarmStateWrites,

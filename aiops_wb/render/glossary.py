@@ -58,8 +58,8 @@ _MEANINGS = {
     "case": "What somebody works on: alerts of one entity belong to one.",
     "cohort": "The entities that were first seen on one day of an A/B test. They enter the "
     "comparison together, once their labels have had the time to come.",
-    "delivery": "To which receiver a case was handed, and when; or that it was not taken. Of files: "
-    "a folder of rows that a job of yours wrote, which is registered as a whole or not at all.",
+    "delivery": "To which receiver a case was handed, and when; or that it was not taken. Of "
+    "files: a folder of rows that a job of yours wrote, registered as a whole or not at all.",
     "challenger": "A version that scores in the shadow what another decides, to be compared "
     "with it.",
     "complete": "Days whose labels are in, as far as the way in which labels have arrived so "

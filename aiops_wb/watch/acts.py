@@ -305,6 +305,8 @@ def _opened(data, settings, now, who):
     where = {"spool": settings.spool, "group": settings.group}
     with open_store(data, who, zone, briefly=True, **where) as store, store.published(kept):
         doubt_unanchored(store, settings)
+        if settings.events_to:
+            store.give_name()
         set_aside_acts(store, now, who, store.spool)
         taken = take_in_acts(store, now, settings)
         store.publish(kept)

@@ -5,12 +5,14 @@ import base64
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 from urllib.parse import unquote
 
-__all__ = ["AGAIN", "is_address", "unlogged", "within", "without_secret"]
+__all__ = ["AGAIN", "Post", "is_address", "unlogged", "within", "without_secret"]
 
 Answer = TypeVar("Answer")
 
@@ -80,3 +82,47 @@ def unlogged() -> Iterator[None]:
     finally:
         for log in logs:
             log.removeFilter(of_others)
+
+
+class Post:
+    """POSTs to one address, each tried 1 + `retries` times.
+
+    `timeout` in seconds for each attempt, from the look-up of the name to the answer's head,
+    however slowly that comes; `pause` seconds before the second and twice as long before each
+    further one. A user and a password in the address are sent as a header, which no log of a server
+    shows.
+    """
+
+    def __init__(self, url: str, timeout: float, retries: int, pause: float):
+        import urllib3
+
+        self.url, self.headers = without_secret(url)
+        self.timeout, self.pauses = timeout, [pause * 2**i for i in range(retries)]
+        self.pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=timeout), retries=False)
+
+    def status(self, body: bytes, headers: Mapping[str, str]) -> int:
+        "What is answered in the end; raises whatever keeps the last attempt from being answered."
+        for pause in [*self.pauses, None]:
+            try:
+                status = within(self.timeout, partial(self._asked, body, headers))
+            except Exception:  # whatever it is, it may be over the next time
+                if pause is None:
+                    raise
+            else:
+                if pause is None or status not in AGAIN:
+                    return status
+            time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _asked(self, body, headers):
+        with unlogged():
+            answer = self.pool.request(
+                "POST",
+                self.url,
+                body=body,
+                headers=self.headers | dict(headers),
+                redirect=False,
+                preload_content=False,
+            )  # the body is nobody's business, and may never end
+        answer.close()
+        return answer.status

@@ -4,10 +4,9 @@ import hashlib
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +17,7 @@ from ..log.durable import fsync
 from ..log.errors import StoreError
 from ..log.modes import make_file, make_folder
 from ..log.outbox import ATTEMPT
-from .bounded import AGAIN, is_address, unlogged, within, without_secret
+from .bounded import Post, is_address
 
 __all__ = [
     "SENT",
@@ -47,31 +46,32 @@ class JsonLines:
     """Appends each message to a file, one JSON object a line, on disk when `send` returns.
 
     A new file is of its owner alone (0600), or of a group as well (0640). A message that stands in
-    the file already, by its key, is not written again: a run that was
-    stopped before it could record a delivery sends that one once more.
+    the file already, by its key (`named` so), is not written again: a run that was stopped before
+    it could record a delivery sends that one once more.
     """
 
     name = "file"
 
-    def __init__(self, path: Path, group: str | None = None):
-        self.path, self.group = Path(path), group
+    def __init__(self, path: Path, group: str | None = None, named: str = "idempotency_key"):
+        self.path, self.group, self.named = Path(path), group, named
 
-    def send(self, case: dict) -> None:
-        "Append one message, unless it is there."
+    def send(self, *messages: dict) -> None:
+        "Append messages, but those that are there."
         make_folder(self.path.parent, self.group)
-        key = case.get("idempotency_key")
-        if key is not None and key in self._written:
+        keys = (one.get(self.named) for one in messages)
+        new = [one for one, key in zip(messages, keys) if key is None or key not in self._written]
+        if not new:
             return
-        new = make_file(self.path, self.group)
-        line = json.dumps(case, ensure_ascii=False) + "\n"
+        made = make_file(self.path, self.group)
+        lines = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in new)
         # half a character, as some sources deliver it, is written as JSON escapes it
         with open(self.path, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(("\n" if _cut_off(self.path) else "") + line)
+            file.write(("\n" if _cut_off(self.path) else "") + lines)
             file.flush()
             os.fsync(file.fileno())
-        if new:
+        if made:
             fsync(self.path.parent)
-        self._written.add(key)
+        self._written.update(one.get(self.named) for one in new)
 
     @cached_property
     def _written(self) -> set[str | None]:
@@ -83,7 +83,7 @@ class JsonLines:
             return set()
         with open(self.path, "rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
-            return {_key(line) for line in file.read().splitlines()}
+            return {_key(line, self.named) for line in file.read().splitlines()}
 
 
 TAIL = 1 << 24
@@ -99,10 +99,10 @@ def _cut_off(path):
         return file.read(1) != b"\n"
 
 
-def _key(line):
+def _key(line, named):
     "The key of a line, None where it has none."
     try:
-        return json.loads(line).get("idempotency_key")
+        return json.loads(line).get(named)
     except (ValueError, AttributeError):
         return None
 
@@ -110,10 +110,8 @@ def _key(line):
 class Webhook:
     """POSTs each case as JSON.
 
-    `timeout` in seconds for each of 1 + `retries` attempts, from the look-up of the name to the
-    answer's head, however slowly that comes; `pause` seconds before the second and twice as long
-    before each further one. After `failures` cases in a row nothing more is tried.
-    A user and a password in the address are sent as a header, which no log of a server shows.
+    `timeout`, `retries` and `pause` are those of `Post`. After `failures` cases in a row nothing
+    more is tried.
     """
 
     name = "webhook"
@@ -128,16 +126,14 @@ class Webhook:
     ):
         try:
             import pybreaker
-            import urllib3
+            import urllib3  # noqa: F401
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 f"{error.name} is not installed: a webhook needs pip install 'aiops_wb[webhook]'."
             ) from None
         if not is_address(url):
             raise StoreError("webhook_url is not an address that begins with http:// or https://.")
-        self.url, self.headers = without_secret(url)
-        self.timeout, self.pauses = timeout, [pause * 2**i for i in range(retries)]
-        self.pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=timeout), retries=False)
+        self.to = Post(url, timeout, retries, pause)
         self.breaker = pybreaker.CircuitBreaker(fail_max=failures, reset_timeout=3600)
 
     def send(self, case: dict) -> None:
@@ -154,33 +150,11 @@ class Webhook:
             raise StoreError(_failure(error)) from None
 
     def _post(self, case):
-        for pause in [*self.pauses, None]:
-            try:
-                status = within(self.timeout, partial(self._asked, case))
-            except Exception:  # whatever it is, it may be over the next time
-                if pause is None:
-                    raise
-            else:
-                if pause is None or status not in AGAIN:
-                    break
-            time.sleep(pause)
+        key = case.get("idempotency_key") or case["case_id"]
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        status = self.to.status(json.dumps(case).encode(), headers)
         if not 200 <= status < 300:
             raise StoreError(f"the webhook answered {status}")
-
-    def _asked(self, case):
-        "The status that is answered."
-        with unlogged():
-            answer = self.pool.request(
-                "POST",
-                self.url,
-                json=case,
-                headers=self.headers
-                | {"Idempotency-Key": case.get("idempotency_key") or case["case_id"]},
-                redirect=False,
-                preload_content=False,
-            )  # the body is nobody's business, and may never end
-        answer.close()
-        return answer.status
 
 
 def _failure(error):

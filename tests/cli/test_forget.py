@@ -88,7 +88,9 @@ def planted(bench, monkeypatch):
     "A log in which somebody stands wherever anybody can."
     monkeypatch.setattr(Call, "now", lambda self: NOW)
     cases = bench.data / "cases.jsonl"
-    (bench.root / "aiops.toml").write_text(f'case_file = "{cases}"\n')
+    (bench.root / "aiops.toml").write_text(
+        f'case_file = "{cases}"\nevents_to = ["file:{bench.data}/happened.jsonl"]\n'
+    )
     bench.log(events(days=3, per_day=20, start=date(2026, 3, 16)), route="monitor")
     event = {"prediction_id": ID, "entity_id": NAME, "site_id": "north"}
     with logger(bench) as log:
@@ -152,7 +154,8 @@ def test_somebody_who_stood_everywhere_is_nowhere_and_does_not_come_back(planted
     told = json.loads(capsys.readouterr().out)
     assert where(bench.root) == set(), told
     assert told["removed"]["predictions"] == told["removed"]["labels"] == 1
-    assert [one["sink"] for one in told["left_the_house"]] == ["file"]
+    sinks = [one["sink"].partition(" (")[0] for one in told["left_the_house"]]
+    assert sorted(sinks) == ["events file:happened.jsonl", "file"]
     assert not told["audit_rows"] and not told["still_there"]
     assert counts(bench) == before
     assert "nothing of them" in next(bench.root.glob("reports/*/*/drift.html")).read_text()
