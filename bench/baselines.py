@@ -2,7 +2,7 @@
 what baselines cost beside one GROUP BY of the same counts.
 
 `python -m bench.baselines` prints the cost; with `--found`, for several sizes of site, how often
-and how soon what was planted is found.
+and how soon what was planted is found; with `--peers`, others' detectors on the same worlds.
 """
 
 import argparse
@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from aiops_wb.stats.baselines import HOURS, Cells, hour_z, judged
-from bench.common import figure, interleaved, peak_mb
+from bench.common import figure, folder, interleaved, peak_mb
+from bench.peers import environment, run
 
 PAST = 52
 RATES = (1.0, 3.0, 10.0, 30.0, 100.0)
@@ -157,6 +158,51 @@ def found(quick: bool) -> None:
             print(json.dumps(line), flush=True)
 
 
+def both(world: World, rng) -> tuple[np.ndarray, np.ndarray, int, int]:
+    "Counts and known hours with a site of 10 an hour silent, one of 100 busy; when each begins."
+    profile = _sized(world.profile(rng))
+    mean, known = world.usual(rng, PAST + 1, profile)
+    begins, top = int(rng.integers(0, 96)), 24 + int(profile[25:47, 4].argmax())
+    mean[-1, begins:, 2] = 0
+    mean[-1, top : top + 3, 4] *= 1.5
+    return rng.poisson(mean).astype(float), known, begins, top
+
+
+def _cells(counts, known, python):
+    "Site and hours that each detector names in the last week: ours, z > 3, and the peers'."
+    asked = levels(counts, known)
+    flags = [f for f in judged(asked, seed=1).flags if f.level == "site"]
+    named = {"ours": [(int(f.series[1:]), f.start + i) for f in flags for i in range(f.hours)]}
+    beyond = np.argwhere(np.abs(hour_z(asked["site"])) > 3)
+    named["|z| > 3"] = [(int(site), int(hour)) for hour, site in beyond]
+    path = folder() / "counts.npy"
+    np.save(path, np.where(known, counts, np.median(counts, axis=0)))  # peers know no holidays
+    told = run(python, "baselines_hours", path)
+    return named | {name: one["cells"] for name, one in told.items()}
+
+
+def beside(quick: bool) -> None:
+    "Ours beside statsforecast's and pyod's detectors on the same worlds."
+    python, worlds = environment("baselines"), 2 if quick else 8
+    if python is None:
+        return
+    rng, seen = np.random.default_rng(61), {}
+    for _ in range(worlds):
+        mean, known = WORLDS["calm"].usual(rng, PAST + 1, WORLDS["calm"].profile(rng))
+        nothing = _cells(rng.poisson(mean).astype(float), known, python)
+        counts, known, begins, top = both(WORLDS["calm"], rng)
+        planted = _cells(counts, known, python)
+        for name in nothing:
+            off = any(s == 2 and begins <= h < begins + 12 for s, h in planted[name])
+            more = any(s == 4 and top <= h < top + 6 for s, h in planted[name])
+            seen.setdefault(name, []).append((len(nothing[name]), off, more))
+    for name, rows in seen.items():
+        false, off, more = np.array(rows, dtype=float).T
+        line = {"detector": name, "worlds": worlds, "false_cells_a_week": false.mean()}
+        line |= {"weeks_with_any": (false > 0).mean(), "silent_in_12_hours": off.mean()}
+        print(json.dumps(line | {"half_more_for_three_hours": more.mean()}), flush=True)
+
+
 def _events(sites, weeks):
     "A year of events in a DuckDB table: when, and at which site; five an hour on average."
     import duckdb
@@ -200,8 +246,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smaller size, within 60 seconds")
     parser.add_argument("--found", action="store_true", help="what is found in made worlds instead")
+    parser.add_argument("--peers", action="store_true", help="statsforecast and pyod beside it")
     chosen = parser.parse_args()
-    (found if chosen.found else cost)(chosen.quick)
+    (found if chosen.found else beside if chosen.peers else cost)(chosen.quick)
 
 
 if __name__ == "__main__":

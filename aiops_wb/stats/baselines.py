@@ -253,7 +253,8 @@ def weeks_needed(alpha: float = SCAN) -> int:
 
 def shown(boards: list[Board], ranked: np.ndarray, names: Mapping[str, tuple[str, ...]],
           alpha: float = SCAN) -> list[Flag]:
-    """Windows of the newest week that are off, worst first, one for windows that overlap.
+    """Windows of the newest week that are off, worst first, one for windows that overlap; a whole week
+    where no part of it is.
 
     `ranked`: which weeks it is held against (weeks,) bool. P(any is named though nothing is off there)
     <= alpha, if these weeks and the newest one are exchangeable.
@@ -267,20 +268,27 @@ def shown(boards: list[Board], ranked: np.ndarray, names: Mapping[str, tuple[str
         p = (1 + len(past) - np.searchsorted(past, score)) / (len(past) + 1)
         for at in np.flatnonzero(p <= alpha + 1e-12):
             found.append((score[at], p[at], board, board.newest[at]))
-    return _apart(sorted(found, key=lambda one: -one[0]), names)
+    return _apart(found, names)
 
 
 def _apart(found, names):
-    "The worst windows that don't overlap with a worse one of their series."
+    "The worst windows that don't overlap with a worse one of their series; whole weeks come last."
     flags, taken = [], {}
-    for _, p, board, (start, of, z, count, mu, phi) in found:
+    for score, p, board, (start, of, z, count, mu, phi) in sorted(found, key=_order):
         start, series = int(start), names[board.level][int(of)]
         others = taken.setdefault((board.level, series, board.sign), [])
         if all(start + board.hours <= a or b <= start for a, b in others):
             others.append((start, start + board.hours))
-            flags.append(Flag(board.level, series, start, board.hours, float(count), float(mu),
-                              *band(mu, phi), float(board.sign * z), float(p)))
-    return flags
+            flag = Flag(board.level, series, start, board.hours, float(count), float(mu),
+                        *band(mu, phi), float(board.sign * z), float(p))
+            flags.append((score, flag))
+    return [flag for _, flag in sorted(flags, key=lambda one: -one[0])]
+
+
+def _order(one):
+    "A week tells less of when than a window of it does."
+    score, _, board, _ = one
+    return board.hours == HOURS, -score
 
 # %% ../../nbs/stats/30_baselines.ipynb #0f524762
 RAMPS = (8, 12, 18, 26)
