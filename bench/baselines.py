@@ -77,7 +77,7 @@ def of_nothing(world: World, weeks: int, rng, past: int = PAST) -> list[tuple[bo
     for week in range(weeks):
         part = slice(week, week + past + 1)
         asked = levels(counts[part], known[part])
-        told = judged(asked, seed=week)
+        told = judged(asked, np.random.default_rng(week))
         beyond = int((np.abs(hour_z(asked["site"])) > 3).sum())
         found.append((bool(told.flags or told.leaks), beyond))
     return found
@@ -99,7 +99,7 @@ def silent(world: World, rng, looks=LOOKS) -> dict[float, int | None]:
     for hours in looks:
         known_now = known.copy()
         known_now[-1, begins + hours :] = False
-        for flag in judged(levels(counts, known_now), seed=1).flags:
+        for flag in judged(levels(counts, known_now), np.random.default_rng(1)).flags:
             at = int(flag.series[1:]) if flag.level == "site" else len(RATES)
             if at < len(RATES) and flag.z < 0 and flag.start + flag.hours > begins:
                 found[RATES[at]] = found[RATES[at]] or hours
@@ -115,7 +115,7 @@ def busy(world: World, rng, by: float = 1.5) -> dict[float, bool]:
         top = day + int(np.clip(profile[day : day + 24, at].argmax(), 1, 22))
         mean[-1, top - 1 : top + 2, at] *= by
     asked = levels(rng.poisson(mean).astype(float), known)
-    named = {flag.series for flag in judged(asked, seed=1).flags if flag.z > 0}
+    named = {flag.series for flag in judged(asked, np.random.default_rng(1)).flags if flag.z > 0}
     return {rate: f"s{at}" in named for at, rate in enumerate(RATES)}
 
 
@@ -128,7 +128,7 @@ def leaking(world: World, rng, a_week: float = 0.02, looks=LEAKED) -> dict[float
     counts, found = rng.poisson(mean).astype(float), dict.fromkeys(RATES)
     for leaked in looks:
         part = slice(leaked - 1, PAST + leaked)
-        told = judged(levels(counts[part], known[part]), seed=leaked)
+        told = judged(levels(counts[part], known[part]), np.random.default_rng(leaked))
         for at, rate in enumerate(RATES):
             named = {leak.series for leak in told.leaks if leak.a_week < 0}
             named |= {flag.series for flag in told.flags if flag.hours == HOURS and flag.z < 0}
@@ -171,7 +171,7 @@ def both(world: World, rng) -> tuple[np.ndarray, np.ndarray, int, int]:
 def _cells(counts, known, python):
     "Site and hours that each detector names in the last week: ours, z > 3, and the peers'."
     asked = levels(counts, known)
-    flags = [f for f in judged(asked, seed=1).flags if f.level == "site"]
+    flags = [f for f in judged(asked, np.random.default_rng(1)).flags if f.level == "site"]
     named = {"ours": [(int(f.series[1:]), f.start + i) for f in flags for i in range(f.hours)]}
     beyond = np.argwhere(np.abs(hour_z(asked["site"])) > 3)
     named["|z| > 3"] = [(int(site), int(hour)) for hour, site in beyond]
@@ -236,7 +236,10 @@ def cost(quick: bool) -> None:
     counts = counts.reshape(weeks, HOURS, sites)
     known = np.ones((weeks, HOURS, 1), dtype=bool)
     asked = {"site": Cells(counts, known, tuple(names))}
-    mine, theirs = lambda: judged(asked, seed=1), lambda: con.execute(GROUPED).fetchnumpy()
+    mine, theirs = (
+        lambda: judged(asked, np.random.default_rng(1)),
+        lambda: con.execute(GROUPED).fetchnumpy(),
+    )
     ours, reference = interleaved(mine, theirs)
     n, against = int(counts.sum()), "one GROUP BY of the same counts in DuckDB, fetched"
     figure("baseline_vs_groupby", ours, reference, "CPU s", n, against, peak_mb(mine))

@@ -323,14 +323,15 @@ def week_residuals(cells: Cells, of: Usual) -> tuple[np.ndarray, np.ndarray]:
     return z / np.maximum(np.maximum(own, np.median(own)), 1e-9), counts / mu - 1
 
 
-def leaks(level: str, cells: Cells, of: Usual, seed: int, alpha: float = TREND,
+def leaks(level: str, cells: Cells, of: Usual, rng, alpha: float = TREND,
           orders: int = 999) -> list[Leak]:
-    "Series that move from week to week; P(any is named) <= alpha where weeks are exchangeable."
+    """Series that move from week to week; P(any is named) <= alpha where weeks are exchangeable. `rng`: a
+    numpy generator."""
     z, part = week_residuals(cells, of)
     ramps, lengths = _ramps(len(z))
     products = ramps @ z
     score, best = np.abs(products).max(axis=0), np.abs(products).argmax(axis=0)
-    rng, beyond = np.random.default_rng(seed), np.ones(len(score))
+    beyond = np.ones(len(score))
     for _ in range(orders):
         beyond += np.abs(ramps[:, rng.permutation(len(z))] @ z).max() >= score - 1e-9
     p = beyond / (orders + 1)
@@ -353,16 +354,16 @@ class Week:
     why: str = ""          # why no window can be named, or why no level is claimed
 
 
-def _resemble(z, seed, orders=199):
+def _resemble(z, rng, orders=199):
     "p of weeks that resemble their neighbours, over random orders."
-    rng, product = np.random.default_rng(seed), lambda weeks: (weeks[1:] * weeks[:-1]).sum()
+    product = lambda weeks: (weeks[1:] * weeks[:-1]).sum()
     told = product(z)
     beyond = sum(product(z[rng.permutation(len(z))]) >= told for _ in range(orders))
     return (1 + beyond) / (orders + 1)
 
 
-def judged(levels: Mapping[str, Cells], seed: int) -> Week:
-    """The newest week of some levels of the same weeks, held against the others.
+def judged(levels: Mapping[str, Cells], rng) -> Week:
+    """The newest week of some levels of the same weeks, held against the others. `rng`: a numpy generator.
 
     P(anything is named though it is not off) <= .05 a week, and so is the mean share of false ones among
     what is named, if weeks, each with all that is in it, are exchangeable.
@@ -375,11 +376,11 @@ def judged(levels: Mapping[str, Cells], seed: int) -> Week:
     flags = shown(made, ranked, {level: cells.series for level, cells in levels.items()})
     related = [level for level, cells in levels.items() if cells.related]
     moving = [leak for level in related
-              for leak in leaks(level, levels[level], fitted[level], seed, TREND / len(related))]
+              for leak in leaks(level, levels[level], fitted[level], rng, TREND / len(related))]
     past, why = int(ranked[:-1].sum()), ""
     if past < weeks_needed():
         why = (f"{past} complete weeks lie before it, {weeks_needed()} are needed: "
                "no window can be named.")
-    elif any(_resemble(week_residuals(levels[level], fitted[level])[0], seed) <= 0.01 for level in related):
+    elif any(_resemble(week_residuals(levels[level], fitted[level])[0], rng) <= 0.01 for level in related):
         why = "weeks resemble their neighbours: how often something is named falsely is not known."
     return Week(flags, moving, past, why)

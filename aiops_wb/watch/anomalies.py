@@ -96,7 +96,7 @@ def anomalies(
         made = _cells(rows, first, n, level == "all", calendar, ZoneInfo(reader.timezone))
         if len(made.series):
             tables[level] = made
-    week = judged(tables, seed=until.toordinal())
+    week = judged(tables, np.random.default_rng(until.toordinal()))
     return _told(week, until, {level: len(of.series) for level, of in tables.items()})
 
 

@@ -149,13 +149,13 @@ def test_the_order_of_past_weeks_and_what_is_not_known_make_no_difference(seed, 
     known = rng.random((27, HOURS, 21 if by_series else 1)) > 0.02
     counts = of.counts.copy()
     counts[-1, 100:103, 2] *= 4
-    one = judged({"site": changed(of, counts, known)}, seed=1)
+    one = judged({"site": changed(of, counts, known)}, np.random.default_rng(1))
     other = np.where(
         np.broadcast_to(known, counts.shape), counts, rng.integers(0, 900, counts.shape)
     )
-    assert judged({"site": changed(of, other, known)}, seed=1) == one
+    assert judged({"site": changed(of, other, known)}, np.random.default_rng(1)) == one
     order = np.r_[rng.permutation(26), 26]
-    again = judged({"site": Cells(other[order], known[order], of.series)}, seed=1)
+    again = judged({"site": Cells(other[order], known[order], of.series)}, np.random.default_rng(1))
     assert len(again.flags) == len(one.flags)
     for a, b in zip(again.flags, one.flags):
         assert a[:5] == b[:5] and a[5:] == pytest.approx(b[5:], rel=1e-6)
@@ -212,11 +212,12 @@ def test_a_window_is_named_with_its_band_and_windows_do_not_overlap():
     counts = of.counts.copy()
     counts[-1, 60:, 3] = 0
     counts[-1, 31:34, 9] *= 3
-    found = judged({"site": changed(of, counts)}, seed=1)
+    found = judged({"site": changed(of, counts)}, np.random.default_rng(1))
     assert found.weeks == 39 and not found.why and {f.series for f in found.flags} == {"s3", "s9"}
     silent = [f for f in found.flags if f.series == "s3"]
     assert silent[0].z < -12 and silent[0].p == pytest.approx(1 / 40)
-    assert {f.hours for f in silent} == {24} and min(f.start for f in silent) > 36
+    assert silent[0].hours == 24 and {f.hours for f in silent} <= {6, 24}
+    assert min(f.start for f in silent) > 36
     (peak,) = [f for f in found.flags if f.series == "s9"]
     assert peak.hours in (3, 6) and peak.start <= 31 and peak.start + peak.hours >= 34
     assert peak.count == counts[-1, peak.start : peak.start + peak.hours, 9].sum()
@@ -230,7 +231,7 @@ def test_levels_are_asked_together_and_one_in_which_all_fall_is_named_at_the_lev
     counts = of.counts.copy()
     counts[-1, 80:90] = np.rint(counts[-1, 80:90] * 0.3)
     total = Cells(counts.sum(axis=2, keepdims=True), of.known, ("all",))
-    found = judged({"site": changed(of, counts), "all": total}, seed=1)
+    found = judged({"site": changed(of, counts), "all": total}, np.random.default_rng(1))
     assert {f.level for f in found.flags} == {"all"} and found.flags[0].z < -10
     (start, hours) = found.flags[0][2:4]
     assert start >= 80 and start + hours <= 90
@@ -241,15 +242,15 @@ def test_hours_to_come_are_no_silence_and_too_few_weeks_name_nothing_and_say_so(
     counts, known = of.counts.copy(), of.known.copy()
     counts[-1, 40:] = 0
     known[-1, 40:] = False
-    assert judged({"site": changed(of, counts, known)}, seed=1).flags == []
-    few = judged({"site": changed(of, counts[8:], known[8:])}, seed=1)
+    assert judged({"site": changed(of, counts, known)}, np.random.default_rng(1)).flags == []
+    few = judged({"site": changed(of, counts[8:], known[8:])}, np.random.default_rng(1))
     everything = np.ones_like(known)[8:]
-    silent = judged({"site": Cells(counts[8:], everything, of.series)}, seed=1)
+    silent = judged({"site": Cells(counts[8:], everything, of.series)}, np.random.default_rng(1))
     assert few.flags == silent.flags == [] and "21 complete weeks" in silent.why
     assert abs(SCAN + TREND - 0.05) < 1e-9
     assert weeks_needed() == 24 and weeks_needed(0.05) == 19 and str(weeks_needed()) in few.why
     known[:9, :24] = False  # nine holidays: weeks that are not ranked
-    assert judged({"site": changed(of, known=known)}, seed=1).weeks == 20
+    assert judged({"site": changed(of, known=known)}, np.random.default_rng(1)).weeks == 20
 
 
 def test_a_leak_is_named_with_its_size_and_weeks_in_any_order_seldom_are():
@@ -257,15 +258,15 @@ def test_a_leak_is_named_with_its_size_and_weeks_in_any_order_seldom_are():
     lost = 0.98 ** np.maximum(np.arange(40) - 25, 0)
     counts = of.counts.copy()
     counts[..., 6] = np.rint(counts[..., 6] * lost[:, None])
-    found = judged({"site": changed(of, counts)}, seed=3)
+    found = judged({"site": changed(of, counts)}, np.random.default_rng(3))
     (leak,) = found.leaks
     assert leak.series == "s6" and leak.weeks in (12, 18) and leak.p == 1 / 1000 <= TREND
     assert -0.025 < leak.a_week < -0.01
-    assert judged({"site": of}, seed=3).leaks == []
+    assert judged({"site": of}, np.random.default_rng(3)).leaks == []
     z, part = week_residuals(of, usual(of))
     assert z.shape == part.shape == (40, 24) and abs(z.mean(axis=0)).max() < 1e-9
     alone = Cells(counts[..., [6]], of.known, ("s6",))  # growth of all is no leak
-    assert judged({"all": alone}, seed=3).leaks == []
+    assert judged({"all": alone}, np.random.default_rng(3)).leaks == []
 
 
 def test_leaks_of_nothing_have_the_stated_chance():
@@ -284,8 +285,8 @@ def test_weeks_that_resemble_their_neighbours_are_said():
     for week in range(1, 40):
         level[week] = 0.95 * level[week - 1] + rng.normal(0, 0.1, 24)
     counts = rng.poisson(of.counts * np.exp(level)[:, None]).astype(float)
-    assert "resemble" in judged({"site": changed(of, counts)}, seed=1).why
-    assert not judged({"site": of}, seed=1).why
+    assert "resemble" in judged({"site": changed(of, counts)}, np.random.default_rng(1)).why
+    assert not judged({"site": of}, np.random.default_rng(1)).why
 
 
 def test_hours_have_points_like_any_score():
@@ -313,19 +314,23 @@ def test_sums_of_amounts_are_read_like_counts():
     assert made.sum() == pytest.approx(sums.sum() / 120, rel=0.02)
     busy = made.copy()
     busy[-1, 31:34, 9] *= 3
-    assert [f.series for f in judged({"site": changed(of, busy)}, seed=1).flags] == ["s9"]
+    assert [
+        f.series for f in judged({"site": changed(of, busy)}, np.random.default_rng(1)).flags
+    ] == ["s9"]
     assert (as_counts(np.zeros((2, 3, 1)), np.zeros((2, 3, 1))) == 0).all()
 
 
 def test_series_without_a_count_and_bad_tables():
     of = cells(weeks=30)
     empty = changed(of, np.zeros_like(of.counts))
-    assert judged({"site": empty}, seed=1).flags == []
+    assert judged({"site": empty}, np.random.default_rng(1)).flags == []
     counts = of.counts.copy()
     counts[..., 0] = 0
-    assert judged({"site": changed(of, counts)}, seed=1).flags == []
+    assert judged({"site": changed(of, counts)}, np.random.default_rng(1)).flags == []
     counts[-1, 60:66, 0] = 7  # never seen before
-    assert [f.series for f in judged({"site": changed(of, counts)}, seed=1).flags] == ["s0"]
+    assert [
+        f.series for f in judged({"site": changed(of, counts)}, np.random.default_rng(1)).flags
+    ] == ["s0"]
     with pytest.raises(ValueError, match="weeks of 168 hours of 24 series"):
         Cells(of.counts[:, :24], of.known[:, :24], of.series)
     for bad in (-1.0, np.nan):

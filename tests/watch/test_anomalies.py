@@ -1,5 +1,6 @@
 "Where and when a week of a log was not as usual."
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from conftest import MODEL, Bench
 
+from aiops_wb.cli.app import main
 from aiops_wb.log.spool import PredictionLogger
 from aiops_wb.stats.baselines import weeks_needed
 from aiops_wb.watch.anomalies import _whole_hours, anomalies
@@ -117,3 +119,29 @@ def test_versions_that_are_not_watched_count_for_nothing(tmp_path):
 def test_hours_that_clocks_skip_or_have_twice_are_not_known(day, not_there):
     hours = _whole_hours(day, ZoneInfo("Europe/Berlin"))
     assert set(np.flatnonzero(~hours).tolist()) == not_there
+
+
+def test_the_command_prints_them_and_says_why_where_it_can_not(lived, tmp_path, capsys):
+    bench = lived.copy_to(tmp_path / "again")
+    bench.publish()
+    data = ["--data", str(bench.data)]
+    assert main(["anomalies", *data]) == 0
+    first, worst, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{MODEL}, seven days to {LAST}: ")
+    assert first.endswith("not as usual, held against 25 weeks.")
+    assert worst.startswith("  site b, ") and "usual" in worst
+    assert main(["anomalies", *data, "--json", "--model", MODEL]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["weeks"] == 25 and row["unknown"] is None and row["day"] == str(LAST)
+    top = row["found"][0]
+    assert top["series"] == "b" and top["count"] < top["low"] < top["expected"] < top["high"]
+    assert datetime.fromisoformat(top["first"]) + timedelta(hours=top["hours"]) > SILENT
+    assert main(["anomalies", *data, "--day", "2026-01-04"]) == 0
+    assert "15 weeks lie before this one, 24 are needed" in capsys.readouterr().out
+    (bench.data / "aiops.toml").write_text('anomaly_levels = ["all"]\nanomaly_weeks = 24\n')
+    assert main(["anomalies", *data, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["series"] == {"all": 1} and row["weeks"] == 24
+    (bench.data / "aiops.toml").write_text("anomaly_weeks = 12\n")
+    assert main(["anomalies", *data]) == 1
+    assert "anomaly_weeks" in capsys.readouterr().err
