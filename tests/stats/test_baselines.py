@@ -273,9 +273,7 @@ def test_leaks_of_nothing_have_the_stated_chance():
     rng, named = np.random.default_rng(15), 0
     for world in range(60):
         of = cells(weeks=10, series=20, seed=100 + world, mean=2)
-        named += bool(
-            leaks("site", of, usual(of), seed=int(rng.integers(1e9)), alpha=0.2, orders=99)
-        )
+        named += bool(leaks("site", of, usual(of), rng, alpha=0.2, orders=99))
     assert named / 60 <= 0.2 + 3 * np.sqrt(0.16 / 60) and named > 1
 
 
