@@ -21,6 +21,8 @@ HOURS = 168
 "Hours of a week; the first is that of Monday 0 to 1 o'clock, or of any day on which weeks begin."
 RELATED = 20
 "From so many series on, each is held against what all of them do at the hour, as well as its own past."
+LARGE = 4
+"No series has more to say of what all do than one of so many times the middle size."
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +56,7 @@ def as_counts(sums: np.ndarray, squares: np.ndarray) -> np.ndarray:
     total = sums.sum(axis=(0, 1))
     return sums * np.where(total > 0, total / np.maximum(squares.sum(axis=(0, 1)), 1e-300), 1.0)
 
-# %% ../../nbs/stats/30_baselines.ipynb #cb6aefee
-LARGE = 4
-"No series has more to say of what all do than one of so many times the middle size."
-
-
+# %% ../../nbs/stats/30_baselines.ipynb #4e231dd6
 class Usual(NamedTuple):
     "What is usual: `profile` (168, series), and by what all series are above it, `level` (weeks, 168)."
 
@@ -250,7 +248,7 @@ def weeks_needed(alpha: float = SCAN) -> int:
     "So many past weeks are needed before a window can be named."
     return int(np.ceil(1 / alpha - 1e-9)) - 1
 
-
+# %% ../../nbs/stats/30_baselines.ipynb #6da102d2
 def shown(boards: list[Board], ranked: np.ndarray, names: Mapping[str, tuple[str, ...]],
           alpha: float = SCAN) -> list[Flag]:
     """Windows of the newest week that are off, worst first, one for windows that overlap; a whole week
@@ -311,7 +309,7 @@ def _ramps(weeks):
     made -= made.mean(axis=1, keepdims=True)
     return made / np.sqrt((made**2).sum(axis=1, keepdims=True)), lengths
 
-
+# %% ../../nbs/stats/30_baselines.ipynb #d2560123
 def week_residuals(cells: Cells, of: Usual) -> tuple[np.ndarray, np.ndarray]:
     "Each week of each series (weeks, series): in standard deviations, and as a part of what is usual."
     counts = (cells.counts * cells.known).sum(axis=1)
