@@ -161,6 +161,15 @@ class _Looking(BaseSettings):
     # whether two arms may decide a model's events side by side (`aiops-wb ab start`); where it is
     # switched off again the next morning ends what runs
     ab_tests: bool = False
+    # a week is held against at most so many weeks before it ('aiops-wb anomalies'); 24 complete
+    # ones are needed
+    anomaly_weeks: Annotated[int, Field(ge=24, le=520)] = 52
+    # whose hours are looked at: of each site, of each entity (the thousand with most events), of
+    # all events together
+    anomaly_levels: Annotated[tuple[Literal["site", "entity", "all"], ...], Field(min_length=1)] = (
+        "site",
+        "all",
+    )
 
 
 GOALS = ("tune_cost_missed", "tune_max_fdr", "tune_max_fpr", "tune_alerts_per_day")

@@ -1617,6 +1617,62 @@ def ab_found(repetitions):
     )
 
 
+def baseline_false_flags_week(repetitions):
+    """Weeks in which nothing is off, of 200 sites and all together, held against the 52 before:
+    shapes of weeks, holidays, days that move all, overdispersion, and storms in half of them."""
+    from bench.baselines import WORLDS, of_nothing
+
+    quick = repetitions < 1000
+    worlds, weeks, sites = (3, 5, 40) if quick else (5, 20, 200)
+    found = [
+        of_nothing(world._replace(sites=sites), weeks, np.random.default_rng(51 + i))
+        for world in WORLDS.values()
+        for i in range(worlds)
+    ]
+    shares = np.array([np.mean([named for named, _ in one]) for one in found])
+    n, beyond = len(found) * weeks, np.mean([cells for one in found for _, cells in one])
+    return report(
+        "baseline_false_flags_week",
+        0.05,
+        shares.mean(),
+        n,
+        f"share of weeks in which anything is named, 168 hours x {sites} sites; of what is named "
+        "all is false",
+        False,
+        max(shares.std(ddof=1) / np.sqrt(len(found)), np.sqrt(0.05 * 0.95 / n)),
+        note=f"|z| > 3 in {beyond:.0f} cells a week",
+    )
+
+
+def baseline_found(repetitions):
+    """A site that goes silent, half as many events again for three hours, and a leak of 2 % a week,
+    among 200 sites: named by the time that is told."""
+    from bench.baselines import WORLDS, busy, found_share, leaking, silent
+
+    quick = repetitions < 1000
+    n, world = (4, WORLDS["calm"]._replace(sites=40)) if quick else (40, WORLDS["calm"])
+    rng = np.random.default_rng(57)
+    off = [silent(world, rng, (6, 12)) for _ in range(n)]
+    more = [busy(world, rng) for _ in range(n)]
+    leak = [leaking(world, rng, looks=(8, 12)) for _ in range(n)]
+    told = {
+        "silent at 10 an hour, in 12 hours": found_share(off, 10.0, 12),
+        "silent at 30, in 6": found_share(off, 30.0, 6),
+        "+50 % for three hours at 100 an hour": found_share(more, 100.0, 1),
+        "2 % a week less at 10 an hour, in 12 weeks": found_share(leak, 10.0, 12),
+        "at 100, in 8": found_share(leak, 100.0, 8),
+    }
+    return report(
+        "baseline_found",
+        0.9,
+        min(told.values()),
+        n,
+        "share of worlds in which it is named by then, the least of five",
+        True,
+        note=", ".join(f"{what}: {share:.2f}" for what, share in told.items()),
+    )
+
+
 ALL = {
     f.__name__: f
     for f in (
@@ -1683,6 +1739,8 @@ ALL = {
         kills_lost,
         ab_false_wins,
         ab_found,
+        baseline_false_flags_week,
+        baseline_found,
     )
 }
 

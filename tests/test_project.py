@@ -310,6 +310,7 @@ LONG = {
     "27_attribution",
     "28_holidays",
     "29_ab",
+    "30_baselines",
     "api",
     "attendance",
     "conformal",

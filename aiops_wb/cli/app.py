@@ -50,6 +50,7 @@ COMMANDS = {
     "labels": ("labels", "how labels arrive; say which share never does"),
     "calibrations": ("calibrations", "list calibrations of a version, or make one by hand"),
     "ab": ("ab", "let two versions or thresholds decide side by side, and compare them any day"),
+    "anomalies": ("anomalies", "which hours of which sites were not as usual, worst first"),
     "promises": ("promises", "what was promised, and what was kept of it"),
     "thresholds": ("thresholds", "list, choose, try, propose, change or put back thresholds"),
     "reference": ("reference", "which days a version is held against; choose others"),

@@ -33,6 +33,7 @@ from .quarantine import QuarantineReads
 from .results import ResultReads
 from .retraining import RetrainingReads
 from .same_events import SameEventReads
+from .series_hours import SeriesHourReads
 from .shadow import ShadowReads
 from .shown import RowsOfDays
 from .sites import SiteReads
@@ -53,6 +54,7 @@ class Reader(
     ScoreCountReads,
     CountRowReads,
     TrafficReads,
+    SeriesHourReads,
     ArrivalReads,
     FeatureCountReads,
     ProductionReads,

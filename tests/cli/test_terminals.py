@@ -75,6 +75,7 @@ CALLS = [
     ["ab", "start", MODEL, "--threshold", "0.9", *WHY],
     ["ab", "read"],
     ["ab", "stop", MODEL, *WHY],
+    ["anomalies", "--model", MODEL],
     ["promises", MODEL],
     ["reference", "show", *NAMED],
     ["reference", "set", *NAMED, *SPAN, *WHY],
