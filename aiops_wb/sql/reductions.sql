@@ -122,17 +122,18 @@ FROM (SELECT o.prediction_id, o.label, o.observed_at, o.batch_id,
 WHERE newest = 1
 
 -- name: label_changes
--- What each batch says of an event beside what was said before it; the `newest` one is in force.
+-- What each batch says of an event beside what was said before it; the one without a next is in
+-- force. One order serves all of it: another one is another sort.
 SELECT prediction_id, label, observed_at, batch_id,
        LAG(label) OVER (PARTITION BY prediction_id ORDER BY batch_id) AS before,
        LAG(observed_at) OVER (PARTITION BY prediction_id ORDER BY batch_id) AS before_observed,
        LAG(batch_id) OVER (PARTITION BY prediction_id ORDER BY batch_id) AS before_in,
-       ROW_NUMBER() OVER (PARTITION BY prediction_id ORDER BY batch_id DESC) AS newest
+       LEAD(batch_id) OVER (PARTITION BY prediction_id ORDER BY batch_id) AS next_in
 FROM labels_by_batch
 UNION ALL
 SELECT prediction_id, MIN(label) AS label, MIN(observed_at) AS observed_at,
        MIN(batch_id) AS batch_id, NULL AS before, NULL AS before_observed, NULL AS before_in,
-       1 AS newest
+       NULL AS next_in
 FROM outcomes
 WHERE prediction_id IS NOT NULL
 GROUP BY prediction_id HAVING COUNT(*) = 1
@@ -170,7 +171,7 @@ GROUP BY GROUPING SETS ((event_date, tenant, model, version, batch_id, points),
 -- Every label of an event: in which band of scores, known in which batch, and observed when, no
 -- later than that; `bands` is one row with the points where the middle and the high one begin, and
 -- `last_batches` the last one that changed each day.
-SELECT p.event_date, p.tenant, p.model, p.version, l.label, l.observed_at, l.before, l.newest,
+SELECT p.event_date, p.tenant, p.model, p.version, l.label, l.observed_at, l.before, l.next_in,
        CASE WHEN p.grid LIKE 'linear%' OR p.points < b.middle THEN 0
             WHEN p.points < b.high THEN 1 ELSE 2 END AS band,
        CASE WHEN told.since >= logged.since THEN l.batch_id ELSE p.batch_id END AS batch_id,
@@ -201,5 +202,5 @@ FROM (SELECT event_date, tenant, model, version, band,
              CASE WHEN side = 2 THEN -before WHEN side = 3 THEN -label ELSE label END AS n_positive
       FROM placed_labels CROSS JOIN (VALUES (1), (2), (3), (4)) AS sides(side)
       WHERE (side = 1 AND label IS NOT NULL) OR (side = 2 AND before IS NOT NULL)
-         OR (side > 2 AND newest = 1 AND label IS NOT NULL AND observed_at > known_at)) AS moved
+         OR (side > 2 AND next_in IS NULL AND label IS NOT NULL AND observed_at > known_at)) AS moved
 GROUP BY event_date, tenant, model, version, band, batch_id, CAST(moment AS DATE)
