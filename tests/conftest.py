@@ -75,7 +75,9 @@ def events(days=3, per_day=40, seed=0, start=date(2026, 3, 1), version="v1"):
 
 def few(every, *kept):
     "Values that take the same way, as cases: those that are kept, the others in the slow run."
-    return [one if one in kept else pytest.param(one, marks=pytest.mark.slow) for one in every]
+    parts = lambda one: one if isinstance(one, tuple) else (one,)
+    slow = pytest.mark.slow
+    return [one if one in kept else pytest.param(*parts(one), marks=slow) for one in every]
 
 
 def until(true, seconds=20):

@@ -13,7 +13,7 @@ from aiops_wb.api import service
 from aiops_wb.api.explanations import _plain
 from aiops_wb.api.pages import events
 from aiops_wb.api.pages.words import FILTERS, day, limits, mark, moment, number, score, whose
-from aiops_wb.api.problems import _told, _word
+from aiops_wb.api.problems import _told, printed
 from aiops_wb.api.service import FIGURES
 from aiops_wb.log.errors import StoreError
 
@@ -47,9 +47,9 @@ def test_values_are_written_as_commands_print_them():
 
 
 def test_words_of_a_problem_can_be_printed_and_end():
-    assert _word("a\nb\x1b") == "a b " and _word(7) == "7"
-    assert _word("x" * 500) == "x" * 500 and _word("x" * 501) == "x" * 497 + "..."
-    assert _word("x" * 9, most=8) == "xxxxx..."
+    assert printed("a\nb\x1b") == "a b " and printed(7) == "7"
+    assert printed("x" * 500) == "x" * 500 and printed("x" * 501) == "x" * 497 + "..."
+    assert printed("x" * 9, most=8) == "xxxxx..."
     error = {"loc": ("body", "why", 0), "msg": "Value error, it is short."}
     assert _told(error) == {"where": "body.why.0", "what": "it is short"}
     assert _told({}) == {"where": "request", "what": "it is not allowed"}

@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from conftest import few
 from test_terminals import CALLS, MODEL
 
 from aiops_wb.cli import main
@@ -79,8 +80,7 @@ LIKE_OTHERS = [".", "/out", "Known", " ", "ж" * 40]
 
 @pytest.mark.parametrize(
     "name",
-    ["..", "a\nb", *IMPOSSIBLE]
-    + [pytest.param(name, marks=pytest.mark.slow) for name in ("../../out", *LIKE_OTHERS)],
+    few(["..", "a\nb", *IMPOSSIBLE, "../../out", *LIKE_OTHERS], "..", "a\nb", "\0", "M\udcfcller"),
 )
 def test_any_name_may_be_told_to_any_command(house, capsys, name):
     log_of(["known"])

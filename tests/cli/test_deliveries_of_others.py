@@ -17,6 +17,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import few
 
 from aiops_wb import open_snapshot
 from aiops_wb.cli import main
@@ -313,7 +314,7 @@ LINES = {
 }
 
 
-@pytest.mark.parametrize("what", LINES)
+@pytest.mark.parametrize("what", few(LINES, "a name in two cases", "a number of 401 digits"))
 def test_an_odd_line_costs_itself(house, what):
     for number, order in ((1, 1), (2, -1)):
         rows = [LINES[what].replace("A1", f"A{number}"), {"prediction_id": f"B{number}"}]

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import few
 from scipy import stats
 
 from aiops_wb.examples.attendance import (
@@ -100,11 +101,17 @@ def test_fraud_is_drawn_from_the_probability(log):
 
 @pytest.mark.parametrize(
     ("knobs", "width"),
-    [
+    few(
+        [
+            ({}, 0.1),
+            (
+                {"fraud_rate": 0.04, "shifts_per_week": 3, "day_effect": 0.2, "site_effect": 1.5},
+                0.1,
+            ),
+            ({"day_effect": 2.0}, 0.15),
+        ],
         ({}, 0.1),
-        ({"fraud_rate": 0.04, "shifts_per_week": 3, "day_effect": 0.2, "site_effect": 1.5}, 0.1),
-        ({"day_effect": 2.0}, 0.15),
-    ],
+    ),
 )
 def test_the_rate_comes_out_over_worlds(knobs, width):
     world = World(days=45, sites=150, guards_per_site=10, holidays={}, **knobs)

@@ -63,7 +63,7 @@ def decoys(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("name", few(ODD, "log[1]", "a'b", "x*", "per%20cent", "a{b,c}", "Gefühl"))
+@pytest.mark.parametrize("name", few(ODD, "log[1]", "a'b", "per%20cent"))
 def test_a_log_in_a_folder_of_any_name_reads_its_own_rows(tmp_path, decoys, name):
     shutil.copytree(decoys, tmp_path, dirs_exist_ok=True)
     bench = filled(tmp_path / name, 0)

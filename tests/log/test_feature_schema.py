@@ -131,7 +131,7 @@ def test_numbers_that_turn_out_to_be_codes_are_read_as_texts(log):
     assert any("gate" in said and "'A3'" in said for said in taken.notes)
 
 
-@pytest.mark.parametrize("value", [None, "NA"])
+@pytest.mark.parametrize("value", few([None, "NA"], "NA"))
 @pytest.mark.parametrize("ending", few(["csv", "parquet"], "csv"))
 @pytest.mark.parametrize(
     ("later", "read"),

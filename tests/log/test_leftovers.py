@@ -9,7 +9,7 @@ from zlib import crc32
 
 import duckdb
 import pytest
-from conftest import MODEL, events
+from conftest import MODEL, events, few
 from test_formats import damaged
 
 from aiops_wb.log import leftovers
@@ -309,7 +309,7 @@ def test_what_comes_through_the_open_file_is_what_was_logged(bench):
     assert one["feature:x"].tolist() == other["feature:x"].tolist() == frame.x.tolist()
 
 
-@pytest.mark.parametrize("form", ["open file", "segment"])
+@pytest.mark.parametrize("form", few(["open file", "segment"], "segment"))
 def test_damaged_files_of_the_logger_cost_themselves(bench, form):
     folder = bench.data / "spool" / "predictions"
     for seed in range(10):

@@ -246,7 +246,7 @@ OWN = {
 }
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", few(OWN, "points", "route", "threshold"))
 def test_own_columns_that_are_called_like_the_logs_are_features_and_said(bench, name):
     taken = take(bench, "f.csv", csv(name, *OWN[name]), constants={"model": MODEL, "version": "v1"})
     assert taken.loaded == 2 and taken.notes[0].endswith(name)

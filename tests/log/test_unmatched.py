@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import duckdb
 import pandas as pd
 import pytest
-from conftest import MODEL, events
+from conftest import MODEL, events, few
 
 from aiops_wb.log.ingest import Ingested, ingest, ingest_file
 from aiops_wb.log.spool import OutcomeLogger, PredictionLogger
@@ -42,16 +42,21 @@ def known(bench):
 
 @pytest.mark.parametrize(
     ("predicted", "told"),
-    [
+    few(
+        [
+            ("4711", "4711.0"),
+            ("4711", "4711.000"),
+            ("4711", "4.711e3"),
+            ("4711", "4.711E+03"),
+            ("-12", "-12.0"),
+            ("4711.0", "4711"),
+            ("0042", "0042.0"),
+            ("check-in 1", "\tcheck-in 1 "),
+        ],
         ("4711", "4711.0"),
-        ("4711", "4711.000"),
-        ("4711", "4.711e3"),
-        ("4711", "4.711E+03"),
-        ("-12", "-12.0"),
         ("4711.0", "4711"),
-        ("0042", "0042.0"),
         ("check-in 1", "\tcheck-in 1 "),
-    ],
+    ),
 )
 def test_a_label_finds_its_prediction_under_another_spelling(bench, predicted, told):
     predict(bench, predicted, "other")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -128,7 +129,7 @@ WORLDS = {
 }
 
 
-@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("name", few(WORLDS, "by score", "by label"))
 def test_of_the_days_called_complete_few_have_more_to_come(name):
     wrong = called = 0
     for seed in range(3):

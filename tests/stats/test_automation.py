@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
+from conftest import few
 from hypothesis import given
 from hypothesis import strategies as st
 from mapie.exchangeability_testing import RiskMonitoring
@@ -52,16 +53,22 @@ DAYS = {FIRST + timedelta(i): c for i, c in enumerate(made())}
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "coverage_rank",
+    few(
+        [
+            "coverage_rank",
+            "coverage_by_label",
+            "ltt_row_iid",
+            "ltt_day",
+            "crc",
+            "selection_batch",
+            "online_delay7",
+            "monitor_ever_alarm",
+        ],
         "coverage_by_label",
-        "ltt_row_iid",
         "ltt_day",
         "crc",
-        "selection_batch",
-        "online_delay7",
         "monitor_ever_alarm",
-    ],
+    ),
 )
 def test_a_guarantee_holds_in_simulation(name):
     found = guarantees.ALL[name](300)

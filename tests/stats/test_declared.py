@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import few
 from scipy.stats import binom
 from test_arrival import WORLDS, world
 
@@ -33,7 +34,7 @@ def called(log, days, never, **asked):
     return wrong
 
 
-@pytest.mark.parametrize("never", [0.0, 0.2])
+@pytest.mark.parametrize("never", few([0.0, 0.2], 0.2))
 @pytest.mark.parametrize("name", EARLIER)
 def test_a_true_declaration_keeps_the_promise(name, never):
     "At most 5 % of days called complete have more than 5 % of their labels to come."

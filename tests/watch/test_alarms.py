@@ -361,6 +361,7 @@ def test_an_alarm_is_a_row_that_opens_goes_on_and_reaches_the_sink_once(bench):
     assert all(s["text"].count(why) == 1 for s in drift)
 
 
+@pytest.mark.slow
 def test_the_page_keeps_an_alarm_that_was_closed(bench):
     registered(bench)
     live(bench, days=9, shift_from=4)
@@ -1132,6 +1133,7 @@ def _metric_rows(bench):
         return log.frame("SELECT count(*) AS n FROM metrics").n[0]
 
 
+@pytest.mark.slow
 def test_nights_whose_alarms_failed_are_made_up_for(bench, tmp_path, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError("nothing to divide by")

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pandas as pd
 import pytest
-from conftest import MODEL, Bench, events
+from conftest import MODEL, Bench, events, few
 from test_alarms import registered
 
 from aiops_wb.config import Settings
@@ -46,12 +46,7 @@ def view_of(log, delay):
 
 @pytest.mark.parametrize(
     "floor, waits",
-    [
-        ("auto", 12),
-        (2, 12),
-        (12, 12),
-        (20, 20),
-    ],
+    few([("auto", 12), (2, 12), (12, 12), (20, 20)], ("auto", 12), (20, 20)),
 )
 def test_what_is_set_is_a_floor_under_what_the_log_says(slow, floor, waits):
     with open_snapshot(slow.data) as log:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import MODEL, Bench
+from conftest import MODEL, Bench, few
 
 from aiops_wb.config import Settings
 from aiops_wb.daily import report_notebooks, run
@@ -416,14 +416,19 @@ def decide_by_hand(bench, day, score, route, label=None, calibration_id=None, na
 
 @pytest.mark.parametrize(
     ("decided", "days"),
-    [
+    few(
+        [
+            ({}, 1),
+            ({"method": "rows"}, 1),
+            ({"method": "labels"}, 0),
+            ({"method": "width"}, 0),
+            ({"target": 0.2}, 0),
+            (None, 0),
+        ],
         ({}, 1),
         ({"method": "rows"}, 1),
-        ({"method": "labels"}, 0),
-        ({"method": "width"}, 0),
-        ({"target": 0.2}, 0),
         (None, 0),
-    ],
+    ),
     ids=str,
 )
 def test_the_watch_is_not_charged_with_tickets_of_another_rule(bench, decided, days):
