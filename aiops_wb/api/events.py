@@ -1,8 +1,8 @@
 """Events of other systems: predictions and outcomes, on the disk before they are confirmed."""
 
 import json
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import Annotated
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Header, Request
@@ -26,6 +26,7 @@ MOST_WAITING = 64
 JSON, LINES = "application/json", "application/x-ndjson"
 _TAKEN = (JSON, MEDIA_TYPE, BATCH, LINES)
 _HEADER = "ce-"
+_MOST = 10_000  # events of one request
 _TOLD = 20  # sentences of one answer
 
 
@@ -186,6 +187,8 @@ def _entries(request, body: bytes, who: str, key: str | None) -> list[Entry]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _TAKEN:
         raise Problem(415, f"the body is one of {', '.join(_TAKEN)}.")
+    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise Problem(415, "a body with a Content-Encoding is not read: send it as it is.")
     envelope = _envelope(request.headers)
     if envelope is not None:
         if kind != JSON:
@@ -195,6 +198,8 @@ def _entries(request, body: bytes, who: str, key: str | None) -> list[Entry]:
         texts = [line for line in body.split(b"\n") if line.strip()]
     else:
         texts = _members(body)
+    if len(texts) > _MOST:
+        raise Problem(413, f"a request has at most {_MOST:,} events.")
     made = []
     for at, text in enumerate(texts):
         identity = None if key is None else f"http {who} {key} {at}"
@@ -203,14 +208,30 @@ def _entries(request, body: bytes, who: str, key: str | None) -> list[Entry]:
 
 
 def _members(body: bytes) -> list[str | bytes]:
-    "The texts of a list, or of one event."
+    "The texts of a list, each as it was sent, or of one event."
     try:
-        told: Any = json.loads(body)
-        if not isinstance(told, list):
+        text = body.decode("utf-8-sig")
+        if not isinstance(json.loads(text), list):
             return [body]
-        return [json.dumps(one, ensure_ascii=False) for one in told]
+        return list(_each(text))
     except (ValueError, RecursionError):
         raise Problem(422, "the body cannot be read as JSON.") from None
+
+
+def _each(text: str) -> Iterator[str]:
+    "The texts of the members of a list that can be read."
+    read, at = json.JSONDecoder().raw_decode, _past_blanks(text, text.index("[") + 1)
+    while text[at] != "]":
+        _, end = read(text, at)
+        yield text[at:end]
+        at = _past_blanks(text, end)
+        at = _past_blanks(text, at + 1) if text[at] == "," else at
+
+
+def _past_blanks(text, at):
+    while text[at] in " \t\n\r":
+        at += 1
+    return at
 
 
 def _envelope(headers) -> dict[str, str] | None:

@@ -7,6 +7,7 @@ its place in the source, its time likewise, and never from a clock.
 """
 
 import json
+import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -129,7 +130,7 @@ def read_event(entry: Entry, reading: Reading) -> Prediction | Outcome:
 
 def _object(entry, limits):
     try:
-        text = entry.raw if isinstance(entry.raw, str) else entry.raw.decode()
+        text = entry.raw if isinstance(entry.raw, str) else entry.raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("it is not valid UTF-8") from None
     return object_of_line(text, limits)
@@ -164,7 +165,9 @@ def _value(row, name, reading):
     value = reading.constants.get(name)
     if value is None:
         value = _found(row, reading.mapping.get(name, name))
-    return None if isinstance(value, str) and not value.strip() else value
+    nothing = isinstance(value, str) and not value.strip()
+    nothing = nothing or name in _TEXT and isinstance(value, float) and math.isnan(value)
+    return None if nothing else value
 
 
 def _found(row, path):
@@ -192,7 +195,8 @@ def _loose(name, cell, reading):
 
 def _dated(values, name, entry, envelope):
     "Give a row without a time that of its envelope, or of its source."
-    values[name] = values[name] or (envelope and envelope.time) or entry.at
+    if values[name] is None:
+        values[name] = (envelope and envelope.time) or entry.at
     if values[name] is None:
         raise ValueError(f"{name} is missing")
 
@@ -225,13 +229,21 @@ def _prediction(values, features):
         told["model"],
         told["version"],
         grid,
-        None if threshold is None else points_of(threshold, grid),
+        None if threshold is None else _threshold(threshold, grid),
         told["score"],
         _time(values["predicted_at"], "predicted_at"),
         told["prediction_id"],
         features,
         {name: told[name] for name in _IN_LOG if told[name] is not None},
     )
+
+
+def _threshold(score, grid):
+    "Points of a threshold; ValueError names it, and not the score."
+    try:
+        return points_of(score, grid)
+    except ValueError as error:
+        raise ValueError(f"threshold: {error}") from None
 
 
 def _outcome(values):

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ LOOKS = 0.2
 "Seconds between two looks at a file that has nothing new."
 LONGEST_LINE = 1 << 24
 "Bytes of a line; of a longer one this much is kept, for the quarantine."
+_TOGETHER = 1 << 26  # bytes of lines that are read at once, and one line more
 _HEAD = 1024  # bytes at the beginning of a file that it is known by
 
 
@@ -130,9 +132,12 @@ class FileSource:
     def _known(self):
         try:
             told = json.loads(self._kept.read_text(encoding="utf-8"))
-            return _Place(**{name: told[name] for name in _Place.__dataclass_fields__})
+            place = _Place(**{name: told[name] for name in _Place.__dataclass_fields__})
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        whole = place.device, place.inode, place.offset, place.lines
+        is_one = all(type(n) is int and 0 <= n <= sys.maxsize for n in whole)
+        return place if is_one and isinstance(place.head, str) else None
 
     def _found(self, place):
         "The file that a place is in, under the name that it has now; None where it is gone."
@@ -172,9 +177,9 @@ class FileSource:
         return False  # it was renamed, and the new one is not there yet
 
     def _read_lines(self, most, ended=False):
-        found = []
+        found, size = [], 0
         self._file.seek(self._offset)
-        while len(found) < most:
+        while len(found) < most and size < _TOGETHER:
             line = self._file.readline(LONGEST_LINE)
             whole = line.endswith(b"\n")
             if not whole and not (len(line) == LONGEST_LINE or ended or _is_object(line)):
@@ -187,6 +192,7 @@ class FileSource:
             self._lines += 1
             if kept:
                 found.append(self._entry(kept))
+                size += len(kept)
         self._seen = _head(self._file, self._offset)
         return found
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
+from urllib.parse import parse_qs, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, AuthorizationError
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError
 from redis.retry import Retry
 
 from ..log.errors import StoreError
@@ -29,6 +30,8 @@ CLAIMS = 60.0
 _EPOCH, _SENSIBLE = datetime(1970, 1, 1, tzinfo=UTC), 946_684_800_000  # ms: the year 2000
 _LOST = ("NOGROUP", "UNBLOCKED")
 _NEVER = ("WRONGTYPE", "WRONGPASS", "NOAUTH", "NOPERM", "unknown command")
+_REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
+_OURS = {"protocol", "decode_responses"}
 
 
 class RedisSource:
@@ -38,9 +41,7 @@ class RedisSource:
         self.place, self.group, self._claims = place, group, claims
         self.stream = place.options["stream"]
         self.consumer = place.options.get("consumer") or socket.gethostname()
-        self._redis = redis.Redis.from_url(
-            place.url, protocol=2, socket_timeout=10, retry=Retry(NoBackoff(), 0)
-        )
+        self._redis = _client(place)
         self._before: str | None = "0"  # of our own entries, the last that was seen again
         self._next_claim, self._notes = monotonic() + claims, []
         self._has_group = False
@@ -145,10 +146,28 @@ class RedisSource:
         except (redis.RedisError, OSError) as error:
             text = str(error).rstrip(".")
             self._before = "0"  # what was sent and did not arrive comes again
-            refused = isinstance(error, AuthenticationError | AuthorizationError)
-            if refused or any(word in text for word in _NEVER):
+            if isinstance(error, _REFUSED) or any(word in text for word in _NEVER):
                 raise StoreError(f"{self.place} refuses: {text}.") from None
             raise Unreachable(f"{self.place} cannot be reached: {text}.") from None
+        except TypeError:  # which a connection says, once it is made
+            raise StoreError(_no_option(self.place)) from None
+
+
+def _client(place):
+    "A client of Redis; StoreError where the address has an option that it cannot have."
+    told = parse_qs(urlsplit(place.url).query)
+    if both := sorted(told.keys() & _OURS):
+        raise StoreError(f"{both[0]} of {place} cannot be chosen: take it out of the address.")
+    try:
+        return redis.Redis.from_url(
+            place.url, protocol=2, socket_timeout=10, retry=Retry(NoBackoff(), 0)
+        )
+    except (ValueError, TypeError):
+        raise StoreError(_no_option(place)) from None
+
+
+def _no_option(place):
+    return f"{place} has an option that is none of Redis, or a value that is none of it."
 
 
 def _text(cell):

@@ -57,6 +57,8 @@ class JsonLines:
 
     def send(self, *messages: dict) -> None:
         "Append messages, but those that are there."
+        if self.path.is_fifo():  # to open it waits for a reader, for ever
+            raise StoreError("it is no file of lines")
         make_folder(self.path.parent, self.group)
         keys = (one.get(self.named) for one in messages)
         new = [one for one, key in zip(messages, keys) if key is None or key not in self._written]

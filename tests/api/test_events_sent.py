@@ -1,15 +1,18 @@
 """POST /events: what is confirmed is on the disk, what is sent again is the same event."""
 
+import gzip
 import json
 import random
 
 import pytest
 from conftest import Bench
-from hypothesis import HealthCheck, Phase, given
+from hypothesis import HealthCheck, Phase, assume, given
 from hypothesis import settings as examples
+from hypothesis import strategies as st
 from serving import NOW, app_of, client_of
 from streamed import log_of, take_in
 
+from aiops_wb.api.events import _members
 from aiops_wb.log.errors import NotWritten
 from aiops_wb.log.tokens import make_token
 
@@ -128,6 +131,11 @@ def test_what_cannot_be_taken_is_told_by_its_place_and_the_rest_is_taken(served)
         (b"1", "application/json", {}, 422),
         (b"{}", "text/csv", {}, 415),
         (b"{}", "", {}, 415),
+        (gzip.compress(b"{}"), "application/json", {"Content-Encoding": "gzip"}, 415),
+        (gzip.compress(b"{}"), "application/x-ndjson", {"Content-Encoding": "gzip"}, 415),
+        (b"[" + b"1," * 10_000 + b"1]", "application/json", {}, 413),
+        (b"1\n" * 10_001, "application/x-ndjson", {}, 413),
+        ("[]".encode("utf-16"), "application/json", {}, 422),
         (b"{}", "application/x-ndjson", {"ce-specversion": "1.0"}, 415),
         (b"{}", "application/json", {"ce-specversion": "0.3"}, 422),
         (b"{}", "application/json", {"ce-specversion": "1.0", "ce-id": "%ff%00"}, 422),
@@ -136,6 +144,7 @@ def test_what_cannot_be_taken_is_told_by_its_place_and_the_rest_is_taken(served)
         ('[{"score": 1, "model": "\\ud800"}]', "application/json", {}, 422),
         ('[{"score": NaN, "model": "m", "version": "v"}]', "application/json", {}, 422),
         ('{"score": 1, "score": 1}', "application/json", {}, 422),
+        ('[{"score": 1, "score": 1}]', "application/json", {}, 422),
         ('{"score": 1}', "application/json", {"Idempotency-Key": "k" * 201}, 422),
     ],
 )
@@ -173,6 +182,43 @@ def test_who_comes_while_many_wait_is_told_to_come_again(served):
     room.release()
     assert sent(client, PREDICTION).status_code == 202
     assert sent(client, PREDICTION).status_code == 202  # its place is free again
+
+
+@pytest.mark.parametrize("sort", ["list", "lines"])
+def test_a_name_that_is_given_twice_costs_its_event_and_no_other(served, sort):
+    client, bench = served
+    twice = json.dumps(PREDICTION | {"prediction_id": "p2"})[:-1] + ', "score": 0.1}'
+    texts = [json.dumps(PREDICTION), twice]
+    kind = "application/json" if sort == "list" else "application/x-ndjson"
+    body = f" [ {' , '.join(texts)} ]\n" if sort == "list" else "\n".join(texts)
+    told = sent(client, body, kind).json()
+    assert told == {"taken": 1, "refused": [{"at": 1, "reason": "the name 'score' is given twice"}]}
+    assert rows(bench, client) == [[("p1", 0.9, None)], []]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(json_values, max_size=5), st.sampled_from([None, 1, "\t"]), st.booleans())
+def test_a_list_falls_into_the_texts_of_its_members(values, indent, ascii_only):
+    text = json.dumps(values, indent=indent, ensure_ascii=ascii_only)
+    assume("\\ud" not in text and not any(0xD800 <= ord(one) < 0xE000 for one in text))
+    texts = _members(text.encode())
+    assert [json.loads(one) for one in texts] == values
+    assert all(one in text for one in texts)
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b""])
+def test_a_mark_of_the_order_of_bytes_is_nothing(served, mark):
+    client, bench = served
+    body = mark + json.dumps(PREDICTION).encode()
+    for kind in ("application/json", "application/x-ndjson"):
+        assert sent(client, body, kind).status_code == 202
+    assert rows(bench, client) == [[("p1", 0.9, None)], []]
 
 
 @pytest.mark.slow

@@ -160,6 +160,31 @@ def test_a_place_that_is_lost_begins_the_file_anew(path, kept):
     assert texts(again(source, path)) == ["a"]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"offset": "1"}, {"offset": -1}, {"offset": 1.0}, {"offset": 10**30}, {"offset": True}]
+    + [{"lines": "x"}, {"head": None}, {"inode": None}],
+)
+def test_a_place_with_something_that_is_none_begins_the_file_anew(path, wrong):
+    write(path, "a\n")
+    source = FileSource(path, path.parent / "data")
+    assert texts(source) == ["a"]
+    (place,) = (path.parent / "data" / "consumed").iterdir()
+    place.write_text(json.dumps(json.loads(place.read_text()) | wrong))
+    write(path, "b\n")
+    source = again(source, path)
+    entries = source.read(9, 0)
+    source.done(entries)
+    assert [(one.raw, one.place) for one in entries] == [(b"a", "line 1"), (b"b", "line 2")]
+
+
+def test_long_lines_are_not_all_held_at_once(path, monkeypatch):
+    monkeypatch.setattr(file_source, "_TOGETHER", 10)
+    write(path, "a" * 9 + "\n" + "b" * 9 + "\nc\n")
+    source = FileSource(path, path.parent / "data")
+    assert texts(source) == ["a" * 9, "b" * 9] and texts(source) == ["c"]
+
+
 def test_whatever_happens_no_line_is_left_out(tmp_path):
     "Writes, rotations, restarts and emptied files in any order, against what was written."
     for seed in range(60):

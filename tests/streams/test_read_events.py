@@ -77,11 +77,14 @@ def test_the_type_of_an_envelope_says_what_could_be_both():
         (ROW | {"predicted_at": "2026-03-01T10:00:00"}, "without an offset"),
         (ROW | {"predicted_at": "yesterday"}, "no time with an offset"),
         (ROW | {"predicted_at": 1_772_000_000}, "no time with an offset"),
+        (ROW | {"predicted_at": 0}, "predicted_at 0 is no time with an offset"),
         (ROW | {"predicted_at": "1800-03-01T10:00:00Z"}, "not between 1900 and 2200"),
         (ROW | {"score": "high"}, "score 'high' is not a number"),
         (ROW | {"score": True}, "score True is not a number"),
         (ROW | {"score": "1_0"}, "is not a number"),
-        (ROW | {"threshold": 1.5}, "1.5"),
+        (ROW | {"threshold": 1.5}, "threshold: score 1.5 is not allowed"),
+        (ROW | {"prediction_id": float("nan")}, "prediction_id is missing"),
+        (ROW | {"model": float("nan")}, "model is missing"),
         (ROW | {"model": ["late"]}, "model is not a text"),
         (ROW | {"route": "lunch"}, "route 'lunch' is not one of ticket, alert, monitor"),
         (ROW | {"grid": "log"}, "grid 'log' is not one of logit, linear"),
@@ -125,6 +128,12 @@ def test_ids_and_times_come_from_the_event_its_envelope_or_its_place():
     assert other != by_place.prediction_id  # the place alone is not enough: a topic is made anew
     given = read(CLOUD | {"time": "2026-03-01T11:00:00Z", "data": ROW}, identity="i", at=noon)
     assert (given.prediction_id, given.predicted_at) == ("p1", AT)
+
+
+@pytest.mark.parametrize("wrong", [0, False, [], {}])
+def test_a_time_that_is_none_is_refused_whenever_the_source_took_the_event(wrong):
+    with pytest.raises(ValueError, match="no time with an offset"):
+        read(ROW | {"predicted_at": wrong}, at=AT)
 
 
 def test_binary_mode_says_the_same_as_structured_mode():

@@ -173,6 +173,28 @@ def test_what_is_no_stream_or_may_not_be_read_ends_in_a_sentence_without_the_sec
     assert "hidden" not in str(error.value)
 
 
+def test_who_may_not_is_told_so_at_once_and_does_not_wait_for_ever(server, client, tmp_path):
+    add(client, "a")
+    client.execute_command("ACL", "SETUSER", "eve", "on", ">hidden", "~*", "+@all", "-xack")
+    try:
+        one = source_of(f"redis://eve:hidden@127.0.0.1:{server[1]}/0?stream=ev", tmp_path, "g")
+        entries = one.read(1, 0)
+        with pytest.raises(StoreError, match="refuses: .*'xack'") as error:
+            one.done(entries)
+        assert not isinstance(error.value, Unreachable) and "hidden" not in str(error.value)
+        one.close()
+    finally:
+        client.acl_deluser("eve")
+
+
+@pytest.mark.parametrize("wrong", ["bogus=1", "socket_timeout=abc", "protocol=3"])
+def test_an_option_that_is_none_is_said_without_the_secret(server, tmp_path, wrong):
+    address = f"redis://:hidden@127.0.0.1:{server[1]}/0?stream=ev&{wrong}"
+    with pytest.raises(StoreError, match="has an option that is none|cannot be chosen") as error:
+        source_of(address, tmp_path, "g").read(1, 0)
+    assert "hidden" not in str(error.value) and "abc" not in str(error.value)
+
+
 def test_a_server_that_goes_and_comes_back_is_waited_for(bench, tmp_path, monkeypatch):
     monkeypatch.setattr(consuming, "LONGEST_PAUSE", 0.2)
     port, stop, told = free_port(), Event(), []

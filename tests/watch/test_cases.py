@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import signal
 import threading
 import time
@@ -146,6 +147,12 @@ def test_a_line_cut_by_a_full_disk_costs_no_other(tmp_path):
         '{"case_id": "T-1"}',
         '{"case_id": "T-2"}',
     ]
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "c.jsonl")
+    with pytest.raises(StoreError, match="it is no file of lines"):
+        JsonLines(tmp_path / "c.jsonl").send({"case_id": "T-1"})
 
 
 def test_linear_scores_are_no_percentages(bench):
