@@ -139,7 +139,8 @@ def _object(entry, limits):
 def _opened(entry, told):
     "The envelope, where there is one, and the row in it."
     if entry.envelope is not None:
-        envelope = read_cloud_event({**entry.envelope, "data": told})
+        whole = {**entry.envelope, "data": told}
+        envelope = read_cloud_event(whole)
     elif is_cloud_event(told):
         envelope = read_cloud_event(told)
     else:

@@ -89,8 +89,11 @@ def test_any_name_may_be_told_to_any_command(house, capsys, name):
     assert len(named) > 10
     for words in named:
         told = [name if w == MODEL or w in ("½", "zwei ½") else w for w in words]
-        if words[0] == "ingest":
-            told = ["ingest", "--file", "beside.csv", "--set", f"model={name},version=1"]
+        if words[0] in ("ingest", "consume"):
+            file = (
+                ["--file", "beside.csv"] if words[0] == "ingest" else ["file:beside.csv", "--once"]
+            )
+            told = [words[0], *file, "--set", f"model={name},version=1"]
             if "," in name or name in IMPOSSIBLE:
                 continue
         capsys.readouterr()
@@ -98,7 +101,7 @@ def test_any_name_may_be_told_to_any_command(house, capsys, name):
         said = capsys.readouterr().err
         assert code in (0, 1, 2), told
         assert "Traceback" not in said and "should not happen" not in said, (told, said)
-        assert code == 0 or said.count("\n") == 1 or words[0] == "ingest", said
+        assert code == 0 or said.count("\n") == 1 or words[0] in ("ingest", "consume"), said
         if name in IMPOSSIBLE:
             assert code == 2 and ("is no name" in said or "not valid text" in said), said
     assert before == (

@@ -144,7 +144,7 @@ def test_the_command_tells_lines_or_json_and_ends_accordingly(house, capsys, mon
     assert main(words) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[-1].startswith("nothing is wrong, ")
-    beside = ["settings", "own reports"]  # what is looked at beside the folder
+    beside = ["settings", "own reports", "events"]  # what is looked at beside the folder
     checks = [line[7:].split(":")[0] for line in said[:-1]]
     assert sorted(checks) == sorted([*CHECKS, *beside])
     os.chmod(house.data / "log", 0o777)

@@ -33,9 +33,9 @@ def a_busy_week(bench, *to):
     alarm(bench, 2, "high")
     change(bench, 2)
     with bench.store() as store:
-        one, other = sorted(store.handled_cases().case_id)[:2]
-        store.acknowledge(NOW + timedelta(2), "ana", [one, "D-1"], "I look")
-        store.close_cases(NOW + timedelta(2), "ana", [other], "done", "confirmed")
+        case = store.handled_cases().set_index("entity_id").case_id
+        store.acknowledge(NOW + timedelta(2), "ana", [case["guard"], "D-1"], "I look")
+        store.close_cases(NOW + timedelta(2), "ana", [case["clerk"]], "done", "confirmed")
         store.publish()
     said += morning(bench, 2, *to)
     alarm(bench, 3, "high", "closed")
