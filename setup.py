@@ -13,7 +13,8 @@ ini = ConfigParser(delimiters=["="], interpolation=None)
 ini.read("settings.ini", encoding="utf-8")
 cfg = ini["DEFAULT"]
 
-every = ("ml", "lab", "api", "webhook", "messages", "calendar", "mcp", "spark", "redis", "kafka", "demo")
+every = ("ml", "lab", "api", "webhook", "messages", "calendar", "mcp", "spark", "redis", "kafka")
+every += ("demo",)
 extras = {name: cfg[f"{name}_requirements"].split() for name in (*every, "gpu", "dev")}
 extras["all"] = sorted({req for name in every for req in extras[name]})
 

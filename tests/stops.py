@@ -608,6 +608,7 @@ def forked(work, kill_after=None) -> tuple[int, object]:
 
 TOLD = {  # what is not the same twice (numbers of files), and what is said more than once
     "data_files": "SELECT * EXCLUDE (bytes, sha256) REPLACE (path[:-14] AS path) FROM data_files",
+    "file_shapes": "SELECT * EXCLUDE (bytes) REPLACE (path[:-14] AS path) FROM file_shapes",
     "workbench": "SELECT * FROM workbench WHERE key <> 'labels matched to batch'",
     "runs": "SELECT DISTINCT event_date, model, step, state FROM runs WHERE state <> 'begun'",
     "metrics": "SELECT DISTINCT * EXCLUDE (run_id) FROM metrics",
