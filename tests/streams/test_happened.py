@@ -125,7 +125,7 @@ def one_log(bench):
     mornings=st.lists(st.tuples(st.sampled_from(["D-1", "D-2"]), said), max_size=12),
     cut=st.integers(0, 12),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 def test_ids_of_alarms_stay_whatever_comes_later(one_log, mornings, cut):
     "What happened by a morning has the ids that it has in the end, and each is there once."
     one_log.con.execute("DELETE FROM drift_events")

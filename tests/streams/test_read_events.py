@@ -220,7 +220,7 @@ COLUMNS = st.fixed_dictionaries(
 ROWS = st.lists(st.tuples(COLUMNS, FEATURES), min_size=1, max_size=6)
 
 
-@settings(max_examples=12, phases=[Phase.generate])
+@settings(max_examples=6, phases=[Phase.generate])
 @given(ROWS, st.booleans())
 def test_events_become_what_the_same_lines_in_a_file_become(tmp_path_factory, told, nested):
     root, rows = tmp_path_factory.mktemp("both"), []

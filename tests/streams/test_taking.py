@@ -66,7 +66,7 @@ def delivered(data, batches):
 ORDERS = st.lists(st.sampled_from(range(len(ENTRIES))), max_size=25)
 
 
-@settings(max_examples=12, phases=[Phase.generate])
+@settings(max_examples=6, phases=[Phase.generate])
 @given(st.permutations(range(len(ENTRIES))), ORDERS, st.integers(0, 2**32))
 def test_delivered_again_in_any_order_the_log_is_as_if_delivered_once(
     tmp_path_factory, first, again, seed
