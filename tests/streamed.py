@@ -2,10 +2,11 @@
 read off the files of the log themselves."""
 
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,29 +23,28 @@ FAST = "session.timeout.ms=5000&heartbeat.interval.ms=200"
 
 
 @contextmanager
-def redis_server(folder: Path, port: int | None = None) -> Iterator[int]:
-    "A Redis that keeps nothing on the disk; its port. Skips where there is none."
+def redis_server(folder: Path, *options: str, port: int | None = None) -> Iterator[int]:
+    """A Redis, which keeps nothing on the disk unless options say so; its port. Skips where there
+    is none."""
     if shutil.which("redis-server") is None:
         pytest.skip("there is no redis-server: apt-get install redis-server")
-    import redis
-
     port = port or free_port()
     words = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", folder]
-    words += ["--save", "", "--appendonly", "no"]
+    words += ["--save", "", *options]
     with subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL) as process:
         try:
-            with redis.Redis(port=port) as client:
-                while True:
-                    try:
-                        client.ping()
-                        break
-                    except redis.ConnectionError:
-                        assert process.poll() is None, "redis-server ended"
-                        time.sleep(0.02)
+            while not _listens(port):
+                assert process.poll() is None, "redis-server ended"
+                time.sleep(0.02)
             yield port
         finally:
-            process.terminate()
+            process.kill()
             process.wait(20)
+
+
+def _listens(port):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
 
 
 @contextmanager

@@ -22,6 +22,7 @@ __all__ = [
     "OneOrEvery",
     "Reason",
     "Reports",
+    "SegmentSeconds",
     "Version",
     "Why",
     "agreeing",
@@ -151,6 +152,15 @@ Reports = Annotated[
 DaysBack = Annotated[
     int,
     typer.Option("--days", parser=as_days, metavar="N", help="how many days back from the newest"),
+]
+SegmentSeconds = Annotated[
+    float,
+    typer.Option(
+        min=0.01,
+        max=86_400,
+        metavar="SECONDS",
+        help="after how long the next ingest may take an event",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 

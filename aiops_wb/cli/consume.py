@@ -14,7 +14,7 @@ from ..streams.consuming import consume
 from ..streams.events import Reading
 from ..streams.sources import GROUP, source_of
 from ..streams.taking import Taking
-from .arguments import AsJson, agreeing, all_pairs, as_name, as_pairs
+from .arguments import AsJson, SegmentSeconds, agreeing, all_pairs, as_name, as_pairs
 from .call import Call, alone, command
 from .lines import counted, line, tell
 from .output import print_json
@@ -73,15 +73,7 @@ def consume_(
             help="events that are made safe and confirmed together, at most",
         ),
     ] = 500,
-    segment_seconds: Annotated[
-        float,
-        typer.Option(
-            min=0.01,
-            max=86_400,
-            metavar="SECONDS",
-            help="after how long the next ingest may take an event",
-        ),
-    ] = 60.0,
+    segment_seconds: SegmentSeconds = 60.0,
     as_json: AsJson = False,
 ):
     settings = call.settings

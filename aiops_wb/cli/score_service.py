@@ -9,7 +9,7 @@ import typer
 from ..api.desk import Desk, Snapshots
 from ..api.server import address_of, listening, require_token_elsewhere
 from ..service.workers import Workers
-from .arguments import as_name
+from .arguments import SegmentSeconds, as_name
 from .call import Call, alone, command
 from .lines import counted
 
@@ -55,15 +55,7 @@ def score_service(
             help="how long an event may be in memory alone: what a kill -9 may lose",
         ),
     ] = 1.0,
-    segment_seconds: Annotated[
-        float,
-        typer.Option(
-            min=0.01,
-            max=86_400,
-            metavar="SECONDS",
-            help="after how long the next ingest may take an event",
-        ),
-    ] = 60.0,
+    segment_seconds: SegmentSeconds = 60.0,
 ):
     if find_spec("xgboost") is None:  # the processes need it, and this one does not load it
         said = "xgboost is not installed: a scoring service needs pip install 'aiops_wb[api,ml]'."

@@ -1,5 +1,6 @@
 """Where events come from or go to, as one address: a file, Redis streams, Kafka, a web server."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -69,6 +70,8 @@ def place_of(address: Address | str, known: frozenset[str] = frozenset()) -> Pla
         raise StoreError(f"{address} names no host: give {FORMS[sort]}.")
     if sort == "http":
         return Place(sort, text, {}, address)
+    if sort == "redis" and not re.fullmatch(r"(/[0-9]*)?", parts.path):
+        raise StoreError(f"{address} names no database by its number: give {FORMS[sort]}.")
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     ours = {name: given.pop(name) for name in (_NEEDED[sort], *known) if name in given}
     if not ours.get(_NEEDED[sort]):

@@ -243,26 +243,26 @@ class _Run:
             if resting and (until := one.rests_until(self.now)):
                 why = one.failures.detail.iloc[-1]
                 then = f"it is not tried again before {until:%Y-%m-%d %H:%M} UTC"
-                problems.append(self._said(one, why, then))
+                problems.append(_said(one, len(one.waiting), why, then))
                 continue
             left = max(0.0, end - time.monotonic())
             until = time.monotonic() + left / (len(some) - place)
-            if why := self._send_to(one, until):
-                problems.append(self._said(one, why, "what waits is tried again the next time"))
+            n, why = self._send_to(one, until)
+            if why:
+                then = "what waits is tried again the next time"
+                problems.append(_said(one, n, why, then))
         return problems
 
-    def _said(self, one, why, then):
-        n = len(one.waiting)
-        return f"{n:,} {'event' if n == 1 else 'events'} for {one.to.place} ({why}); {then}"
-
-    def _send_to(self, one: Owed, end: float) -> str | None:
-        "Send a place what waits for it, in order, until a time; why it took not all of it."
+    def _send_to(self, one: Owed, end: float) -> tuple[int, str]:
+        """Send a place what waits for it, in order, until a time; how much it did not take, and
+        why, empty where it refused nothing."""
         waiting, refused, in_a_row = list(one.waiting), "", 0
         try:
             target = target_of(one.to.place, self.settings)
         except StoreError as error:
-            self._record(one, waiting[:1], [str(error)])
-            return str(error)
+            refused = str(error).rstrip(".")
+            self._record(one, waiting[:1], [refused])
+            return len(waiting), refused
         taken = 0
         while waiting and in_a_row < IN_A_ROW and self.going():
             if (left := end - time.monotonic()) <= 0:
@@ -272,8 +272,8 @@ class _Run:
             try:
                 came = target.send([cloud_event(of, self.source) for of in some], left)
             except StoreError as error:
-                self._record(one, waiting[:1], [str(error)])
-                refused = str(error)
+                refused = str(error).rstrip(".")
+                self._record(one, waiting[:1], [refused])
                 break
             self._record(one, some, came)
             waiting = waiting[len(came) :]
@@ -282,12 +282,16 @@ class _Run:
             taken += came.count(None)
         if taken:
             self.say(f"events for {one.to.place}: {taken:,} taken")
-        return refused or None
+        return len(one.waiting) - taken, refused
 
     def _record(self, one, some, came):
         "On the disk before anything else leaves."
         rows = zip(some, came)
         self.outbox.add(*(one.to.attempt(of, self.now, why) for of, why in rows))
+
+
+def _said(one, n, why, then):
+    return f"{n:,} {'event' if n == 1 else 'events'} for {one.to.place} ({why}); {then}"
 
 
 def not_taken(

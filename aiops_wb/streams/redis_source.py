@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -144,7 +144,7 @@ class RedisSource:
         try:
             yield
         except (redis.RedisError, OSError) as error:
-            text = str(error).rstrip(".")
+            text = _without_secrets(str(error).rstrip("."), self.place)
             self._before = "0"  # what was sent and did not arrive comes again
             if isinstance(error, _REFUSED) or any(word in text for word in _NEVER):
                 raise StoreError(f"{self.place} refuses: {text}.") from None
@@ -164,6 +164,15 @@ def _client(place):
         )
     except (ValueError, TypeError):
         raise StoreError(_no_option(place)) from None
+
+
+def _without_secrets(text, place):
+    "What Redis says; where it repeats what it was told as a login, only that."
+    parts = urlsplit(place.url)
+    told = [word for word in (parts.username, parts.password) if word]
+    if any(word in text for one in told for word in (one, unquote(one))):
+        return "it does not take the user and password of the address"
+    return text
 
 
 def _no_option(place):

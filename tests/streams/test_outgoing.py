@@ -145,7 +145,9 @@ def test_an_event_that_is_refused_for_itself_holds_up_no_other_and_is_given_up_a
         for n in range(3):
             change(bench, 1, new=str(n))
         server.answers = [413]
-        assert any("413" in one for one in morning(bench, 1, to))
+        said = morning(bench, 1, to)
+        assert any("2 taken" in one for one in said)
+        assert any(one.startswith("1 event for ") and "413" in one for one in said), said
         assert len(server.heard) == 3
         assert waiting(bench, 1, to)[0]["waiting"] == 1
         for n in (3, 9):

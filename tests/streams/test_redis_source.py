@@ -206,7 +206,7 @@ def test_a_server_that_goes_and_comes_back_is_waited_for(bench, tmp_path, monkey
     row = {"model": "late", "version": "v1", "score": 0.5, "predicted_at": "2026-03-01T10:00:00Z"}
     try:
         for name in ("a", "b"):
-            with redis_server(tmp_path, port), redis.Redis(port=port) as client:
+            with redis_server(tmp_path, port=port), redis.Redis(port=port) as client:
                 client.xadd("ev", {"event": json.dumps(row | {"prediction_id": name})})
                 count = 1 + (name == "b")
                 assert until(lambda n=count: taking.counted.predictions == n)
@@ -219,3 +219,13 @@ def test_a_server_that_goes_and_comes_back_is_waited_for(bench, tmp_path, monkey
     assert news[1::2] == ["the source is there again."] * 2 and len(news) == len(told) - 1 == 5
     take_in(bench.data)
     assert [one[0] for one in log_of(bench.data)["predictions"]] == ["a", "b"]
+
+
+def test_a_login_that_redis_repeats_is_not_said(tmp_path):
+    "One whose AUTH is called otherwise answers with the words that it was told."
+    with redis_server(tmp_path, "--rename-command", "AUTH", "") as port:
+        address = f"redis://guard:can%2Fary@127.0.0.1:{port}/0?stream=s"
+        with pytest.raises((StoreError, Unreachable)) as stop:
+            source_of(address, tmp_path, "g").read(1, 0)
+    said = str(stop.value)
+    assert "user and password" in said and "ary" not in said and "guard" not in said

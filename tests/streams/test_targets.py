@@ -2,19 +2,16 @@
 
 import json
 import os
-import shutil
-import socket
-import subprocess
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 
 import confluent_kafka
 import pytest
 import redis
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
-from conftest import until
 from happening import NOW, change, morning, predict, settings_of
 from receivers import dribbling, free_port, hearing_server
+from streamed import redis_server
 
 from aiops_wb.config import Settings
 from aiops_wb.log.errors import StoreError
@@ -31,28 +28,12 @@ def read_by_sdk(body):
     return from_http_event(message)
 
 
-def listens(port):
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-
-
 @contextmanager
-def redis_server(folder, *options, port=None):
+def asked_redis(folder, *options, port=None):
     "The port of a server of this test, and a client of it."
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed: apt-get install redis-server")
-    port = port or free_port()
-    words = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    process = subprocess.Popen([*words, "--save", "", *options], stdout=subprocess.DEVNULL)
-    client = redis.Redis(port=port, socket_timeout=20)
-    try:
-        until(lambda: listens(port))
-        yield port, client
-    finally:
-        client.close()
-        process.kill()
-        process.wait()
+    with redis_server(folder, *options, port=port) as port:
+        with redis.Redis(port=port, socket_timeout=20) as client:
+            yield port, client
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +107,7 @@ def test_a_web_server_that_dribbles_is_left_in_its_time(bench):
 
 
 def test_a_stream_of_redis_gets_what_happened_in_order(bench, tmp_path):
-    with redis_server(tmp_path) as (port, client):
+    with asked_redis(tmp_path) as (port, client):
         to = f"redis://127.0.0.1:{port}/3?stream=aiops"
         reader = redis.Redis(port=port, db=3)
         morning(bench, 0, to)
@@ -141,7 +122,7 @@ def test_a_stream_of_redis_gets_what_happened_in_order(bench, tmp_path):
 
 
 def test_a_stream_keeps_no_more_than_its_maxlen(tmp_path):
-    with redis_server(tmp_path) as (port, client):
+    with asked_redis(tmp_path) as (port, client):
         to = place_of(f"redis://127.0.0.1:{port}/0?stream=s&maxlen=100", KNOWN)
         target = RedisTarget(to)
         for _ in range(4):
@@ -150,13 +131,13 @@ def test_a_stream_keeps_no_more_than_its_maxlen(tmp_path):
 
 
 def test_what_redis_refuses_is_told_by_its_code_alone(tmp_path):
-    with redis_server(tmp_path) as (port, client):
+    with asked_redis(tmp_path) as (port, client):
         client.set("s", "a text")
         target = RedisTarget(place_of(f"redis://127.0.0.1:{port}/0?stream=s", KNOWN))
         with pytest.raises(StoreError) as stop:
             target.send(some(2), 20)
         assert str(stop.value) == "Redis answered WRONGTYPE"
-    with redis_server(tmp_path, "--requirepass", "right") as (port, client):
+    with asked_redis(tmp_path, "--requirepass", "right") as (port, client):
         for word, says in (("canary", "WRONGPASS|AuthenticationError"), ("right", "")):
             to = place_of(f"redis://:{word}@127.0.0.1:{port}/0?stream=s", KNOWN)
             if says:
@@ -170,7 +151,7 @@ def test_what_redis_refuses_is_told_by_its_code_alone(tmp_path):
 def test_redis_that_was_killed_gets_all_when_it_is_there_again(bench, tmp_path):
     (tmp_path / "redis").mkdir()
     kept = "--appendonly", "yes", "--appendfsync", "always"
-    with redis_server(tmp_path / "redis", *kept) as (port, client):
+    with asked_redis(tmp_path / "redis", *kept) as (port, client):
         to = f"redis://127.0.0.1:{port}/0?stream=s"
         morning(bench, 0, to)
         change(bench, 1, new="1")
@@ -178,7 +159,7 @@ def test_redis_that_was_killed_gets_all_when_it_is_there_again(bench, tmp_path):
     change(bench, 2, new="2")
     assert any("could not be reached" in one for one in morning(bench, 2, to))
     change(bench, 3, new="3")
-    with redis_server(tmp_path / "redis", *kept, port=port):
+    with asked_redis(tmp_path / "redis", *kept, port=port):
         morning(bench, 3, to)
         entries = redis.Redis(port=port).xrange("s")
         told = [json.loads(fields[b"event"])["data"]["new"] for _, fields in entries]
